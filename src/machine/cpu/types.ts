@@ -1,0 +1,134 @@
+/**
+ * The vCPU as the rest of the house sees it. The interpreter itself is WebAssembly (`core/`); this is its one contract.
+ *
+ * A vCPU runs until a deadline or until somebody asks for its attention, and stops at an exact instruction boundary.
+ * What it cannot do alone (a device register, a port, an MSR, CPUID, HLT, VMCALL) it asks by a synchronous call-out; the
+ * callee charges time with `advance` and the instruction is then completed with the answer.
+ */
+import type { Cycles } from '../time/event-queue';
+import type { PhysicalMemory } from '../memory/physical-memory';
+
+/** Why `run` came back. */
+export const StopReason = {
+  /** Time reached the deadline (at the first boundary at or after it). */
+  Deadline: 0,
+  /** HLT was executed (the boundary after it). `run` may be called again once something wakes the vCPU. */
+  Halted: 1,
+  /** `requestAttention` was called, now honoured at the first boundary. */
+  Attention: 2,
+  /** `requestInterruptWindow` was called and the guest can now take an interrupt (IF=1, no STI or MOV SS shadow). */
+  InterruptWindow: 3,
+  /** Triple fault (SDM vol. 3, 6.15 "Interrupt 8"): `faultReport` says how it came to that. */
+  Shutdown: 4,
+  /** An instruction the core does not implement: `faultReport` names it. RIP still points at it. */
+  Unsupported: 5,
+} as const;
+export type StopReason = (typeof StopReason)[keyof typeof StopReason];
+
+/** Register numbers as the instruction set encodes them. */
+export const Reg = {
+  RAX: 0, RCX: 1, RDX: 2, RBX: 3, RSP: 4, RBP: 5, RSI: 6, RDI: 7,
+  R8: 8, R9: 9, R10: 10, R11: 11, R12: 12, R13: 13, R14: 14, R15: 15,
+} as const;
+
+/** The synchronous call-outs of one vCPU. RIP (`cpu.ripLow/ripHigh`) is that of the instruction; `cpu.now()` its start. */
+export interface CpuCallouts {
+  /** A load outside RAM. Returns the low 32 bits; for size 8 sets `cpu.resultHigh`. */
+  mmioRead(address: number, size: number): number;
+  mmioWrite(address: number, size: number, low: number, high: number): void;
+  portIn(port: number, size: number): number;
+  portOut(port: number, size: number, value: number): void;
+  /** RDMSR of an MSR the core does not keep itself: sets `cpu.resultHigh`, returns the low half; undefined raises #GP(0). */
+  msrRead(index: number): number | undefined;
+  /** WRMSR likewise; false raises #GP(0). */
+  msrWrite(index: number, low: number, high: number): boolean;
+  /** CPUID: fills the four registers. */
+  cpuid(leaf: number, subleaf: number): { eax: number; ebx: number; ecx: number; edx: number };
+  /** HLT was executed: time may be charged; `run` stops with `Halted` right after. */
+  hlt(): void;
+  /** VMCALL; operands and result in general registers by `getReg/setReg`. False raises #UD. */
+  vmcall(): boolean;
+  /** MOV to/from CR8 goes to the LAPIC's task priority (SDM vol. 3, 10.8.6). Value is 0..15. */
+  cr8Read(): number;
+  cr8Write(value: number): void;
+  /** An external interrupt or NMI handed over by `deliverInterrupt` has entered its handler. */
+  interruptDelivered(vector: number): void;
+  /** An IRET that leaves a handler entered by `deliverInterrupt` has completed. */
+  interruptReturned(): void;
+}
+
+/** What went wrong, for the person who reads it. */
+export interface FaultReport {
+  /** For example `triple fault: #PF at 0x… while delivering #GP` or `unsupported instruction`. */
+  message: string;
+  /** Linear RIP of the instruction, hexadecimal with 0x. */
+  rip: string;
+  /** Instruction bytes, hexadecimal, as far as readable. */
+  bytes: string;
+  /** Intel-syntax disassembly, empty when it cannot be decoded. */
+  disassembly: string;
+}
+
+/** One virtual CPU. All 64-bit values cross as two unsigned 32-bit halves or as bigint (bigint never on a hot path). */
+export interface Cpu {
+  readonly index: number;
+  /** Installed by whoever owns the vCPU (the VMM) before the first `run`. */
+  callouts: CpuCallouts;
+  /** The vCPU's own time. Exact also during a call-out. */
+  now(): Cycles;
+  /** Sets the time while not running (waking from HLT, following another clock). Never backwards. */
+  setNow(time: Cycles): void;
+  /** Charges time from within a call-out or between runs. */
+  advance(cycles: Cycles): void;
+  /** Runs to the first instruction boundary at or after `deadline`, or to an earlier stop. */
+  run(deadline: Cycles): StopReason;
+  /** From a call-out: the running `run` is to stop no later than the first boundary at or after `deadline`. Only ever earlier. */
+  limitDeadline(deadline: Cycles): void;
+  /** From a call-out: stop at the boundary after this instruction. */
+  requestAttention(): void;
+  /** Ask to stop with InterruptWindow when the guest becomes interruptible (checked at STI, POPF, IRET, shadow end …). */
+  requestInterruptWindow(wanted: boolean): void;
+  /** RFLAGS.IF=1 and no interrupt shadow, at this boundary. */
+  interruptible(): boolean;
+  /** Delivers an external interrupt through the guest's IDT (SDM vol. 3, 6.12). May end in Shutdown, seen by the next `run`. */
+  deliverInterrupt(vector: number): void;
+  getReg(reg: number): bigint;
+  setReg(reg: number, value: bigint): void;
+  /** Low and high half of the RIP of the current (call-out) or next (stopped) instruction. */
+  readonly ripLow: number;
+  readonly ripHigh: number;
+  setRip(value: bigint): void;
+  /** High half of a 64-bit answer of a call-out. */
+  resultHigh: number;
+  rflags(): bigint;
+  /** Instructions retired since reset; a safe integer. */
+  instructions(): number;
+  /** Current privilege level 0..3. */
+  cpl(): number;
+  /** Why the last `run` stopped with Shutdown or Unsupported. */
+  faultReport(): FaultReport | undefined;
+  /** Reads guest-virtual memory without side effects (no accessed bits, no faults); undefined when not mapped. */
+  peekVirtual(address: bigint, length: number): Uint8Array | undefined;
+  /**
+   * Puts the vCPU into 64-bit mode as a boot loader would leave it: long mode with flat segments, interrupts off, the given
+   * CR3, RIP and RSP.
+   */
+  startLongMode(entry: bigint, stack: bigint, cr3: number): void;
+}
+
+/** RAM and vCPUs of one physical address space. */
+export interface MachineCore {
+  readonly memory: PhysicalMemory;
+  readonly cpus: readonly Cpu[];
+}
+
+/** Construction of a `MachineCore`. */
+export interface MachineCoreOptions {
+  /** Bytes of RAM, from physical address 0; a multiple of 4096. */
+  ramBytes: number;
+  cpus: number;
+  /** Compiled `dist/cpu-core.wasm`. */
+  module: WebAssembly.Module;
+  /** Cycles charged per retired instruction, by class (`trace` cost profile `instruction.*`). */
+  costs: { base: number; memory: number; branch: number; multiply: number; divide: number; serialising: number };
+}

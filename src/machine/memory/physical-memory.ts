@@ -1,0 +1,11 @@
+/** Guest RAM as devices and loaders see it: physical addresses from 0 to `size`. */
+export interface PhysicalMemory {
+  /** Bytes of RAM; a multiple of 4096. */
+  readonly size: number;
+  /** True when the whole range lies in RAM. */
+  contains(address: number, length: number): boolean;
+  /** A copy of the bytes. Throws RangeError outside RAM: callers check first. */
+  read(address: number, length: number): Uint8Array;
+  /** Writes, marks the pages dirty and forgets translated code on them. Throws RangeError outside RAM. */
+  write(address: number, bytes: Uint8Array): void;
+}

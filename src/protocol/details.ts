@@ -1,0 +1,76 @@
+/** What the explorer shows of single events and of windows. */
+
+/** One event as a table row or a link of a chain. Times in cycles. */
+export interface EventRow {
+  row: number;
+  start: number;
+  duration: number;
+  kind: number;
+  /** Kind name: `exit.EPT_MISCONFIG`. */
+  name: string;
+  /** Track name: `vCPU 0`. */
+  track: string;
+  /** Arguments printed: `TDT ← 0x3`. */
+  text: string;
+  /** Where: `e1000.c:142`, empty when unknown. */
+  place: string;
+  /** Row of the cause, -1 none. */
+  cause: number;
+}
+
+/** Everything about one event. */
+export interface EventDetails extends EventRow {
+  /** One sentence of meaning of the kind. */
+  meaning: string;
+  /** One sentence of what happened here. */
+  sentence: string;
+  /** Printed facts in order: duration, arguments, function … */
+  facts: { name: string; value: string }[];
+  file?: string;
+  line?: number;
+  symbol?: string;
+  /** Events directly caused by it. */
+  consequences: number;
+  /** Legs of an exit (or inner spans of any span): name and cycles. */
+  legs: { name: string; kind: number; cycles: number; row: number }[];
+}
+
+/** A page of the events table. */
+export interface EventTableQuery {
+  from: number;
+  to: number;
+  /** Filter in the query language of `trace/query`; empty for all. */
+  filter: string;
+  offset: number;
+  limit: number;
+}
+export interface EventTableResult {
+  rows: EventRow[];
+  /** Matching events in the window. */
+  total: number;
+}
+
+/** Distribution of a duration in cycles. */
+export interface Distribution {
+  count: number;
+  total: number;
+  min: number;
+  p50: number;
+  p90: number;
+  p99: number;
+  max: number;
+}
+
+/** Figures of a window. Every row has the query that finds its events. */
+export interface TraceStatistics {
+  from: number;
+  to: number;
+  /** Cycles by mode over all vCPUs of the window. */
+  modes: { mode: 'guest' | 'kvm' | 'transition' | 'qemu' | 'halted'; cycles: number; query: string }[];
+  exits: (Distribution & { reason: string; kind: number; query: string })[];
+  interrupts: { name: string; count: number; query: string }[];
+  registers: { track: string; register: string; reads: number; writes: number; query: string }[];
+  packets: { tx: number; rx: number; dropped: number; bytesTx: number; bytesRx: number; latency?: Distribution };
+  /** What each source line cost, most expensive first. */
+  lines: { file: string; line: number; exits: number; cycles: number; query: string }[];
+}

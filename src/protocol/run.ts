@@ -1,0 +1,51 @@
+/** What a run is told and what it tells, whether it lives in a worker thread or in the caller's own. */
+import type { TraceDelta, TraceMeta } from '../trace/model';
+import type { Summary } from '../trace/summary';
+
+/** Everything a run needs; plain data, so that it crosses threads. No file is opened by the run itself. */
+export interface RunJob {
+  /** Absolute path of the scenario file, for messages and the trace's name. */
+  scenarioFile: string;
+  scenarioText: string;
+  /** Per VM of the scenario, in order: the ELF file's bytes and where its sources are. */
+  guests: { elf: Uint8Array; elfFile: string; remap?: { from: string; to: string }[] }[];
+  /** Bytes of `dist/cpu-core.wasm`. */
+  core: Uint8Array;
+}
+
+/** How far a run is. */
+export interface RunProgress {
+  /** Simulated cycles so far. */
+  cycles: number;
+  guestInstructions: number;
+  events: number;
+  /** VM exits so far. */
+  exits: number;
+  /** Exact counts so far, as in `TraceMeta.counts`. */
+  counts: TraceMeta['counts'];
+}
+
+/** The last word of a run. */
+export interface RunEnd {
+  /** Complete tables, facts, hash and final state of the trace. */
+  meta: TraceMeta;
+  /** With `wallSeconds` and `expectations`. */
+  summary: Summary;
+}
+
+/** Worker to host. */
+export type RunMessage =
+  /** First message: the trace's tables as far as known before the first instruction. */
+  | { type: 'started'; meta: TraceMeta }
+  | { type: 'delta'; delta: TraceDelta; progress: RunProgress }
+  | { type: 'serial'; vm: number; text: string }
+  | { type: 'ended'; end: RunEnd; delta: TraceDelta }
+  /** The run could not be built or Trapline itself failed; the guest is not to blame. */
+  | { type: 'failed'; message: string };
+
+/** Receiver of a run's news. Called in the caller's thread, in order. */
+export interface RunListener {
+  started(meta: TraceMeta): void;
+  delta(delta: TraceDelta, progress: RunProgress): void;
+  serial(vm: number, text: string): void;
+}

@@ -1,0 +1,55 @@
+/**
+ * Messages between the extension host and the trace editor's page. Methods are declared once, as a plain interface of
+ * functions; call and result types are derived from it.
+ */
+import type { RunState, TraceMeta } from '../trace/model';
+import type { RunProgress } from './run';
+import type { ViewportQuery, ViewportResult } from './viewport';
+import type { EventDetails, EventRow, EventTableQuery, EventTableResult, TraceStatistics } from './details';
+
+/** What the page may ask of the host. Every method answers or rejects with a message for a reader. */
+export interface HostMethods {
+  viewport(query: ViewportQuery): ViewportResult;
+  /** Details of one event. */
+  describe(row: number): EventDetails;
+  /** The causal chain through an event: ancestors, itself, descendants, in time order. At most `limit`. */
+  chain(row: number, limit: number): { rows: EventRow[]; truncated: boolean };
+  /** Next event that matches the query after (or before) a row; -1 when none. Rejects with what is wrong in the query. */
+  find(query: string, fromRow: number, direction: 1 | -1): { row: number; matches: number };
+  /** Events of a window for the table. */
+  events(query: EventTableQuery): EventTableResult;
+  statistics(from: number, to: number): TraceStatistics;
+  /** Opens the C line of the event; false when it has none. `beside` false opens in the page's own column. */
+  openSource(row: number, beside: boolean): boolean;
+  /** Stops the run that this trace is of. */
+  stop(): void;
+  /** Runs the scenario of this trace again. */
+  runAgain(): void;
+}
+
+/** What the host tells the page unasked. */
+export type HostNotice =
+  | { type: 'init'; meta: TraceMeta; rows: number; endTime: number; liveUntil?: number }
+  /** The trace grew, or its state changed. */
+  | { type: 'grown'; rows: number; endTime: number; state: RunState; message?: string; tracks: TraceMeta['tracks']; progress?: RunProgress }
+  /** Show this event: select it and bring it into view (from a source line, a link, another view). */
+  | { type: 'reveal'; row: number };
+
+/** What the page tells the host unasked. */
+export type PageNotice = { type: 'ready' } | { type: 'selected'; row: number } | { type: 'failed'; message: string };
+
+/** One call of the page. */
+export interface HostCall<M extends keyof HostMethods = keyof HostMethods> {
+  type: 'call';
+  id: number;
+  method: M;
+  args: Parameters<HostMethods[M]>;
+}
+
+/** The host's answer. */
+export type HostAnswer =
+  | { type: 'answer'; id: number; result: ReturnType<HostMethods[keyof HostMethods]> }
+  | { type: 'answer'; id: number; error: string };
+
+export type ToPage = HostNotice | HostAnswer;
+export type FromPage = PageNotice | HostCall;

@@ -1,0 +1,94 @@
+/** What a trace consists of besides its columns: the tables that make it explain itself alone. */
+
+/** What a track stands for; decides its lanes in the explorer. */
+export type TrackType = 'vcpu' | 'interrupts' | 'device' | 'dma' | 'irqchip' | 'thread' | 'link' | 'iommu';
+
+export interface Track {
+  id: number;
+  type: TrackType;
+  /** Shown at the lane: `vCPU 0`, `e1000`, `QEMU I/O thread`. */
+  name: string;
+  /** Heading it stands under: `vm0`, `host`, `network`. */
+  group: string;
+  /** Index of the VM it belongs to; -1 for the host. */
+  vm: number;
+  /** Register names by offset (decimal string), for printing `mmio.*`, `pio.*` and `cfg.*` events of a device. */
+  registers?: Record<string, string>;
+}
+
+/** A guest instruction, resolved as far as the guest's debug information goes. */
+export interface Place {
+  /** Dense from 1. */
+  id: number;
+  vm: number;
+  /** Hexadecimal with 0x. */
+  rip: string;
+  symbol?: string;
+  /** As the debug information has it, made absolute. */
+  file?: string;
+  /** 1-based. */
+  line?: number;
+}
+
+/** How a run stands or ended. */
+export type RunState = 'running' | 'finished' | 'cancelled' | 'crashed' | 'failed' | 'truncated';
+
+/** Everything about a trace but its rows; kept as Arrow schema metadata. */
+export interface TraceMeta {
+  /** Version of this layout. */
+  version: 1;
+  title: string;
+  state: RunState;
+  /** Set when `state` is crashed, failed or truncated: what happened, for a reader. */
+  message?: string;
+  /** Cycles per second. */
+  frequencyHz: number;
+  tracks: Track[];
+  places: Place[];
+  /** The scenario file's text, and its name without folder. */
+  scenarioText: string;
+  scenarioName: string;
+  /** The cost profile as used: figure → cycles. */
+  costs: Record<string, number>;
+  /** Per VM: name, SHA-256 of the guest ELF, its build id if any. */
+  guests: { vm: string; sha256: string; buildId?: string }[];
+  /** 16 hexadecimal digits; absent while running. */
+  traceHash?: string;
+  /** Facts that the rows cannot give (see `RunFacts`). */
+  facts: RunFacts;
+  /** Exact numbers of events by track and kind, counted also when recording was filtered: [track, kind, count]. */
+  counts: [track: number, kind: number, count: number][];
+}
+
+/** Figures kept by the machine itself. */
+export interface RunFacts {
+  /** Simulated end of the run in cycles. */
+  cycles: number;
+  /** Per VM. */
+  vms: { name: string; guestInstructions: number; exitCode?: number }[];
+}
+
+/** A stretch of consecutive rows, column by column; all arrays have the same length. */
+export interface TraceChunk {
+  /** Row number of the first row. */
+  firstRow: number;
+  start: Float64Array;
+  duration: Uint32Array;
+  track: Uint16Array;
+  kind: Uint16Array;
+  /** Place id, 0 none. */
+  rip: Uint32Array;
+  a: Uint32Array;
+  b: Uint32Array;
+  cause: Uint32Array;
+}
+
+/** What a running recorder hands out from time to time: new rows, and late values of rows handed out before. */
+export interface TraceDelta {
+  chunks: TraceChunk[];
+  /** Rows whose duration or arguments were filled in after they were handed out: four parallel columns. */
+  patches: { row: Uint32Array; duration: Uint32Array; a: Uint32Array; b: Uint32Array };
+  /** Tables entries that are new since the last delta. */
+  tracks: Track[];
+  places: Place[];
+}
