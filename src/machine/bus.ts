@@ -35,6 +35,8 @@ export interface DeviceBus {
 
 /** The device's pen. Kinds are ids of `trace/events.ts`; `a` and `b` are unsigned 32-bit numbers. */
 export interface DeviceTrace {
+  /** The current cause (a row reference). A device that does several things for one reason keeps it and sets it back. */
+  cause: number;
   instant(kind: number, a: number, b: number): void;
   /** A span from now for `duration` cycles. */
   span(duration: Cycles, kind: number, a: number, b: number): void;

@@ -1,0 +1,178 @@
+/**
+ * Who answers at an address: memory-mapped registers or I/O ports. Knows no cost and no trap; a platform asks it, and
+ * puts whatever it needs to know about a region (the device's track, where it is emulated) into the region's tag.
+ */
+import type { AccessSize, RegisterBlock } from './bus';
+
+/** One stretch of addresses with a block of registers behind it. Changed through its map only. */
+export interface Region<T> {
+  readonly base: number;
+  /** Bytes, at least 1. */
+  readonly size: number;
+  /** False while a BAR does not decode: the region then answers nothing. */
+  readonly enabled: boolean;
+  readonly block: RegisterBlock;
+  readonly tag: T;
+}
+
+type Placed<T> = { -readonly [K in keyof Region<T>]: Region<T>[K] };
+
+/** Value of a read where nothing answers: all ones, as on a bus with pull-ups (PCI 3.0, 3.7.4.1, master abort). */
+const ALL_ONES: Record<AccessSize, number> = { 1: 0xff, 2: 0xffff, 4: 0xffffffff };
+
+/** Regions of one address space, found by address. Addresses are numbers up to 2^52. */
+export class AddressMap<T> {
+  private readonly all: Placed<T>[] = [];
+  /** Enabled regions by ascending base; they never overlap. */
+  private active: Placed<T>[] = [];
+  private last: Placed<T> | undefined;
+  /** High half of the last 8-byte read. */
+  resultHigh = 0;
+
+  /** @param name of the address space, for errors: `MMIO`, `I/O ports`. */
+  constructor(private readonly name: string) {}
+
+  /** Adds a region. Throws RangeError when it overlaps an enabled one or does not fit. */
+  add(base: number, size: number, block: RegisterBlock, tag: T, enabled = true): Region<T> {
+    if (!fits(base, size)) throw new RangeError(`${this.name}: no region of ${size} bytes can stand at ${base}`);
+    const region: Placed<T> = { base, size, enabled: false, block, tag };
+    const other = enabled ? this.overlap(base, size, region) : undefined;
+    if (other) {
+      const at = `0x${base.toString(16)}+0x${size.toString(16)}`;
+      throw new RangeError(`${this.name}: region ${at} overlaps the one at 0x${other.base.toString(16)}`);
+    }
+    this.all.push(region);
+    if (enabled) this.place(region, base, true);
+    return region;
+  }
+
+  /**
+   * Moves, enables or disables a region, as a guest does by its BARs. Where the new place overlaps another enabled region
+   * or does not fit, the region is left disabled there and the answer is false: the one that was there first goes on.
+   */
+  place(region: Region<T>, base: number, enabled: boolean): boolean {
+    const placed = this.all.find((each) => each === region);
+    if (!placed) throw new Error(`${this.name}: the region does not belong to this map`);
+    this.last = undefined;
+    this.active = this.active.filter((each) => each !== placed);
+    placed.base = base;
+    placed.enabled = enabled && fits(base, placed.size) && !this.overlap(base, placed.size, placed);
+    if (placed.enabled) {
+      this.active.push(placed);
+      this.active.sort((x, y) => x.base - y.base);
+    }
+    return placed.enabled === enabled;
+  }
+
+  /** Takes a region out for good. */
+  remove(region: Region<T>): void {
+    this.place(region, region.base, false);
+    this.all.splice(this.all.findIndex((each) => each === region), 1);
+  }
+
+  /** All regions, enabled or not, in the order of adding. */
+  regions(): readonly Region<T>[] {
+    return this.all;
+  }
+
+  /** The enabled region that an address lies in. */
+  find(address: number): Region<T> | undefined {
+    const last = this.last;
+    if (last && address >= last.base && address - last.base < last.size) return last;
+    let low = 0;
+    let high = this.active.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.active[middle]!.base <= address) low = middle + 1;
+      else high = middle;
+    }
+    const region = this.active[low - 1];
+    if (!region || address - region.base >= region.size) return undefined;
+    this.last = region;
+    return region;
+  }
+
+  /**
+   * Reads 1, 2, 4 or 8 bytes; returns the low 32 bits unsigned, the high ones are left in `resultHigh`. Eight bytes are two
+   * reads of four, low half first; an access across a 4-byte boundary, or one that sticks out of a region, is done in
+   * naturally aligned pieces. Where nothing answers, bits are ones.
+   */
+  read(address: number, size: number): number {
+    if (size !== 8) {
+      this.resultHigh = 0;
+      return this.readUpTo4(address, size as AccessSize);
+    }
+    const low = this.readUpTo4(address, 4);
+    this.resultHigh = this.readUpTo4(address + 4, 4);
+    return low;
+  }
+
+  /** Writes 1, 2, 4 or 8 bytes, split as `read` does. Where nothing answers, nothing happens. */
+  write(address: number, size: number, low: number, high = 0): void {
+    this.writeUpTo4(address, size === 8 ? 4 : (size as AccessSize), low);
+    if (size === 8) this.writeUpTo4(address + 4, 4, high);
+  }
+
+  private readUpTo4(address: number, size: AccessSize): number {
+    const offset = address % 4;
+    if (offset + size <= 4 && address % size === 0) return this.readPiece(address, size);
+    let value = 0;
+    let done = 0;
+    while (done < size) {
+      const piece = pieceSize(address + done, size - done);
+      value += this.readPiece(address + done, piece) * 2 ** (8 * done);
+      done += piece;
+    }
+    return value;
+  }
+
+  private writeUpTo4(address: number, size: AccessSize, value: number): void {
+    const offset = address % 4;
+    if (offset + size <= 4 && address % size === 0) {
+      this.writePiece(address, size, value);
+      return;
+    }
+    let done = 0;
+    while (done < size) {
+      const piece = pieceSize(address + done, size - done);
+      this.writePiece(address + done, piece, ((value >>> (8 * done)) & ALL_ONES[piece]) >>> 0);
+      done += piece;
+    }
+  }
+
+  private readPiece(address: number, size: AccessSize): number {
+    const region = this.find(address);
+    if (region && address - region.base + size <= region.size) {
+      return (region.block.read(address - region.base, size) & ALL_ONES[size]) >>> 0;
+    }
+    if (size === 1) return ALL_ONES[1];
+    const half = (size / 2) as AccessSize;
+    return this.readPiece(address, half) + this.readPiece(address + half, half) * 2 ** (8 * half);
+  }
+
+  private writePiece(address: number, size: AccessSize, value: number): void {
+    const region = this.find(address);
+    if (region && address - region.base + size <= region.size) {
+      region.block.write(address - region.base, size, (value & ALL_ONES[size]) >>> 0);
+      return;
+    }
+    if (size === 1) return;
+    const half = (size / 2) as AccessSize;
+    this.writePiece(address, half, value);
+    this.writePiece(address + half, half, value >>> (8 * half));
+  }
+
+  private overlap(base: number, size: number, self: Region<T>): Region<T> | undefined {
+    return this.active.find((each) => each !== self && base < each.base + each.size && each.base < base + size);
+  }
+}
+
+function fits(base: number, size: number): boolean {
+  return Number.isSafeInteger(base) && base >= 0 && size >= 1 && base + size <= 2 ** 52;
+}
+
+/** Largest naturally aligned piece of an access that stays within one 4-byte word. */
+function pieceSize(address: number, left: number): AccessSize {
+  if (address % 4 === 0 && left >= 4) return 4;
+  return address % 2 === 0 && left >= 2 ? 2 : 1;
+}
