@@ -10,6 +10,8 @@ export interface EventRow {
   name: string;
   /** Track name: `vCPU 0`. */
   track: string;
+  /** Its track's id: names repeat between VMs. */
+  trackId: number;
   /** Arguments printed: `TDT ← 0x3`. */
   text: string;
   /** Where: `e1000.c:142`, empty when unknown. */
