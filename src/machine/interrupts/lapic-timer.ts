@@ -1,0 +1,201 @@
+/**
+ * The LAPIC's timer (SDM vol. 3, 10.5.4): one-shot, periodic and TSC-deadline. Its count is computed from the time it was
+ * started, so that a running timer costs nothing; an event is scheduled only while an interrupt can come of it.
+ */
+import { requireVersion } from '../snapshot';
+import type { Cycles, EventHandle, EventTarget, Scheduler } from '../time/event-queue';
+
+/** LVT timer mode, bits 18:17. */
+export const TimerMode = { OneShot: 0, Periodic: 1, TscDeadline: 2 } as const;
+
+/** Snapshot of a `LapicTimer`. */
+export interface LapicTimerState {
+  version: 1;
+  mode: number;
+  masked: boolean;
+  divide: number;
+  initialCount: number;
+  start: Cycles;
+  running: boolean;
+  deadlineLow: number;
+  deadlineHigh: number;
+  event: EventHandle;
+}
+
+const MAX_COUNT = 0xffffffff;
+
+/** Counts down; calls `expired` when an unmasked interrupt is due. */
+export class LapicTimer implements EventTarget {
+  private mode: number = TimerMode.OneShot;
+  private masked = true;
+  /** The divide configuration register as written (bits 3, 1, 0). */
+  private divide = 0;
+  private initialCount = 0;
+  /** Time at which the count stood at `initialCount`. */
+  private start: Cycles = 0;
+  private running = false;
+  private deadlineLow = 0;
+  private deadlineHigh = 0;
+  private event: EventHandle = 0;
+
+  /**
+   * @param cyclesPerTick cycles of one undivided tick of the timer's clock; may have a fraction
+   * @param expired raises the timer's LVT interrupt
+   */
+  constructor(
+    readonly eventTargetId: string,
+    private readonly scheduler: Scheduler,
+    private readonly cyclesPerTick: number,
+    private readonly expired: () => void,
+  ) {}
+
+  /** Follows LVT timer bits 18:17 and 16. Changing to or from TSC-deadline disarms the timer. */
+  configure(mode: number, masked: boolean): void {
+    this.settle();
+    if ((mode === TimerMode.TscDeadline) !== (this.mode === TimerMode.TscDeadline)) this.disarm();
+    else if (mode !== this.mode && this.running) this.restart(this.currentCount());
+    this.mode = mode;
+    this.masked = masked;
+    this.arm();
+  }
+
+  get divideConfiguration(): number {
+    return this.divide;
+  }
+
+  /** Writes the divide configuration register; a running count goes on at the new rate. */
+  set divideConfiguration(value: number) {
+    const left = this.currentCount();
+    const was = this.running;
+    this.divide = value & 0xb;
+    if (was && this.mode === TimerMode.OneShot && left > 0) this.restart(left);
+    else if (was) this.start = this.scheduler.now();
+    this.arm();
+  }
+
+  get initial(): number {
+    return this.initialCount;
+  }
+
+  /** Writes the initial-count register: starts the timer, or stops it with 0. Ignored in TSC-deadline mode. */
+  set initial(count: number) {
+    if (this.mode === TimerMode.TscDeadline) return;
+    this.initialCount = count;
+    this.start = this.scheduler.now();
+    this.running = count > 0;
+    this.arm();
+  }
+
+  /** The current-count register. */
+  currentCount(): number {
+    if (!this.running || this.mode === TimerMode.TscDeadline) return 0;
+    const elapsed = this.scheduler.now() - this.start;
+    const into = this.mode === TimerMode.Periodic ? elapsed % this.period() : elapsed;
+    return Math.min(MAX_COUNT, Math.max(0, this.initialCount - Math.floor(into / this.tick())));
+  }
+
+  /** Low and high half of IA32_TSC_DEADLINE: 0 once it has passed. */
+  readDeadline(): { low: number; high: number } {
+    this.settle();
+    return { low: this.deadlineLow, high: this.deadlineHigh };
+  }
+
+  /** Writes IA32_TSC_DEADLINE: arms, or disarms with 0. Ignored in the other modes. */
+  writeDeadline(low: number, high: number): void {
+    if (this.mode !== TimerMode.TscDeadline) return;
+    this.deadlineLow = low;
+    this.deadlineHigh = high;
+    this.running = low !== 0 || high !== 0;
+    this.arm();
+  }
+
+  /** Stops everything, as INIT and reset do. */
+  reset(): void {
+    this.disarm();
+    this.mode = TimerMode.OneShot;
+    this.masked = true;
+    this.divide = 0;
+  }
+
+  onEvent(_kind: number, _arg: number, time: Cycles): void {
+    this.event = 0;
+    if (this.mode === TimerMode.Periodic) {
+      this.start = time;
+      this.arm();
+    } else {
+      this.running = false;
+      this.deadlineLow = this.deadlineHigh = 0;
+    }
+    this.expired();
+  }
+
+  save(): LapicTimerState {
+    return {
+      version: 1, mode: this.mode, masked: this.masked, divide: this.divide, initialCount: this.initialCount,
+      start: this.start, running: this.running, deadlineLow: this.deadlineLow, deadlineHigh: this.deadlineHigh,
+      event: this.event,
+    };
+  }
+
+  /** The event queue's own snapshot brings the scheduled event back. */
+  load(state: LapicTimerState): void {
+    requireVersion('a LAPIC timer', state.version, 1);
+    this.mode = state.mode;
+    this.masked = state.masked;
+    this.divide = state.divide;
+    this.initialCount = state.initialCount;
+    this.start = state.start;
+    this.running = state.running;
+    this.deadlineLow = state.deadlineLow;
+    this.deadlineHigh = state.deadlineHigh;
+    this.event = state.event;
+  }
+
+  /** Cycles of one tick after the divider: encoding 111 divides by 1, otherwise by 2^(n+1). */
+  private tick(): number {
+    const code = ((this.divide >> 1) & 4) | (this.divide & 3);
+    return this.cyclesPerTick * (code === 7 ? 1 : 2 << code);
+  }
+
+  private period(): Cycles {
+    return Math.max(1, Math.ceil(this.initialCount * this.tick()));
+  }
+
+  /** Time of the next expiry after now, by arithmetic. */
+  private nextExpiry(): Cycles {
+    if (this.mode === TimerMode.TscDeadline) return this.deadlineHigh * 2 ** 32 + this.deadlineLow;
+    const period = this.period();
+    if (this.mode === TimerMode.OneShot) return this.start + period;
+    return this.start + (Math.floor((this.scheduler.now() - this.start) / period) + 1) * period;
+  }
+
+  /** Notices an expiry that happened while masked. */
+  private settle(): void {
+    if (!this.running || this.event !== 0 || this.mode === TimerMode.Periodic) return;
+    if (this.nextExpiry() > this.scheduler.now()) return;
+    this.running = false;
+    this.deadlineLow = this.deadlineHigh = 0;
+  }
+
+  private restart(count: number): void {
+    this.initialCount = count;
+    this.start = this.scheduler.now();
+    this.running = count > 0;
+  }
+
+  private disarm(): void {
+    this.scheduler.cancel(this.event);
+    this.event = 0;
+    this.running = false;
+    this.initialCount = 0;
+    this.deadlineLow = this.deadlineHigh = 0;
+  }
+
+  private arm(): void {
+    this.scheduler.cancel(this.event);
+    this.event = 0;
+    if (!this.running || this.masked) return;
+    const due = this.nextExpiry();
+    if (Number.isSafeInteger(due)) this.event = this.scheduler.schedule(due, this, 0);
+  }
+}
