@@ -1,0 +1,22 @@
+/** What a NIC and a network have to say to each other. Frames are Ethernet frames without preamble and without FCS. */
+import type { Cycles } from '../time/event-queue';
+
+/** A NIC's way out. */
+export interface Wire {
+  /** Takes a frame. The bytes belong to the wire from now on. `packet` is the sender's running number. */
+  send(frame: Uint8Array, packet: number): void;
+  /** Cycles until the wire can take another frame without more than one waiting; 0 when it can now. */
+  roomIn(): Cycles;
+}
+
+/** Whatever frames arrive at. */
+export interface FrameReceiver {
+  /** A whole frame has arrived. The bytes must not be changed. */
+  receive(frame: Uint8Array): void;
+}
+
+/** Bytes that an Ethernet frame takes on the wire besides its own: preamble and SFD 8, FCS 4, inter-packet gap 12. */
+export const WIRE_OVERHEAD = { preamble: 8, fcs: 4, gap: 12 } as const;
+/** Smallest and largest frame (without FCS and VLAN tag) of IEEE 802.3. */
+export const FRAME_MIN = 60;
+export const FRAME_MAX = 1514;
