@@ -1,0 +1,123 @@
+/**
+ * Builds everything that runs into dist/: bundles by esbuild, the vCPU core by AssemblyScript, ready-made guests by the
+ * system's compiler where there is one, and the scenario's JSON schema.
+ *
+ *   node esbuild.mjs [--watch] [--production] [--bundles]
+ *
+ * `--production` minifies and leaves out source maps; `--bundles` leaves the core, the guests and the schema as they are.
+ */
+import { context } from 'esbuild';
+import { chmodSync, copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Failure, main, root, run, say } from './scripts/lib/shell.mjs';
+import { markBuilt } from './scripts/lib/freshness.mjs';
+
+const watch = process.argv.includes('--watch');
+const production = process.argv.includes('--production');
+
+const NODE = { platform: 'node', format: 'cjs', target: 'node20' };
+/** Name of a bundle for messages, its entry, and what differs from the common options. */
+const BUNDLES = [
+  {
+    name: 'extension',
+    entry: 'src/extension/extension.ts',
+    out: 'dist/extension.js',
+    ...NODE,
+    external: ['vscode'],
+  },
+  { name: 'worker', entry: 'src/run/worker.ts', out: 'dist/worker.js', ...NODE },
+  {
+    name: 'cli',
+    entry: 'src/cli/main.ts',
+    out: 'dist/cli.js',
+    ...NODE,
+    banner: { js: '#!/usr/bin/env node' },
+  },
+  {
+    name: 'webview',
+    entry: 'webview/main.ts',
+    out: 'dist/webview/main.js',
+    platform: 'browser',
+    format: 'iife',
+    target: 'chrome128',
+  },
+  {
+    name: 'editor tests',
+    entry: 'test/vscode/suite/index.ts',
+    out: 'dist/test/vscode/index.js',
+    ...NODE,
+    external: ['vscode', 'mocha'],
+    development: true,
+  },
+  { name: 'bench', entry: 'test/perf/bench.ts', out: 'dist/bench.js', ...NODE, development: true },
+];
+
+/** Steps that colleagues' scripts do, in the order in which they need each other. */
+const PARTS = ['scripts/build-core.mjs', 'scripts/build-guests.mjs', 'scripts/build-schema.mjs'];
+
+/** iced-x86 reads its module from the folder of the bundle that it is in. */
+const ICED = 'node_modules/iced-x86/iced_x86_bg.wasm';
+
+/** Options of esbuild for one bundle. */
+function optionsOf({ name, entry, out, development: _, ...rest }) {
+  return {
+    ...rest,
+    entryPoints: [entry],
+    outfile: out,
+    bundle: true,
+    metafile: true,
+    minify: production,
+    sourcemap: production ? false : 'linked',
+    legalComments: production ? 'external' : 'none',
+    logLevel: 'warning',
+    loader: { '.json': 'json', '.svg': 'text', '.ttf': 'file' },
+    define: { 'process.env.NODE_ENV': JSON.stringify(production ? 'production' : 'development') },
+    absWorkingDir: root,
+    plugins: [{ name: 'after', setup: (build) => build.onEnd((result) => finish(name, out, result)) }],
+  };
+}
+
+/** After each build of a bundle: puts beside it what it reads at run time. */
+function finish(name, out, result) {
+  if (result.errors.length > 0) return;
+  const inputs = Object.keys(result.metafile.inputs);
+  if (inputs.some((input) => input.includes('node_modules/iced-x86/'))) {
+    copyFileSync(join(root, ICED), join(root, dirname(out), 'iced_x86_bg.wasm'));
+  }
+  if (out === 'dist/cli.js') chmodSync(join(root, out), 0o755);
+  if (watch) say(`${name} built`);
+}
+
+await main(async () => {
+  mkdirSync(join(root, 'dist'), { recursive: true });
+  if (!process.argv.includes('--bundles')) {
+    for (const part of PARTS) {
+      if (!existsSync(join(root, part))) {
+        say(`${part} is not there yet: skipped`);
+        continue;
+      }
+      const code = await run(process.execPath, [part, ...(production ? ['--production'] : [])]);
+      if (code !== 0) throw new Failure(`${part} failed with code ${code}; its message is above.`);
+    }
+  }
+  const wanted = BUNDLES.filter((bundle) => !(production && bundle.development)).filter(({ name, entry }) => {
+    if (existsSync(join(root, entry))) return true;
+    say(`${name}: ${entry} is not there yet: skipped`);
+    return false;
+  });
+  const contexts = await Promise.all(wanted.map((bundle) => context(optionsOf(bundle))));
+  if (watch) {
+    await Promise.all(contexts.map((each) => each.watch()));
+    say('watching; Ctrl-C stops');
+    await new Promise(() => undefined);
+  }
+  try {
+    await Promise.all(contexts.map((each) => each.rebuild()));
+  } catch (error) {
+    // esbuild has printed where and what.
+    throw new Failure(`The build failed: ${error.errors?.length ?? 1} error(s).`);
+  } finally {
+    await Promise.all(contexts.map((each) => each.dispose()));
+  }
+  markBuilt(production);
+});

@@ -1,0 +1,65 @@
+/** Tells whether what is made from the sources is older than they are. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cacheDir, root } from './shell.mjs';
+
+/** What the bundles are made of. */
+const SOURCES = [
+  'src',
+  'webview',
+  'media',
+  'scripts',
+  'test/vscode/suite',
+  'package.json',
+  'esbuild.mjs',
+  'tsconfig.json',
+];
+/** What must be there for the product to run. */
+const RESULTS = [
+  'extension.js',
+  'worker.js',
+  'cli.js',
+  'cpu-core.wasm',
+  'webview/main.js',
+  'iced_x86_bg.wasm',
+];
+const stampFile = join(cacheDir, 'built.json');
+
+/** Newest modification time of a file, or of all files in a folder, in milliseconds since 1970. */
+function newest(path) {
+  if (!existsSync(path)) return 0;
+  const status = statSync(path);
+  if (!status.isDirectory()) return status.mtimeMs;
+  return readdirSync(path)
+    .filter((name) => name !== 'node_modules')
+    .reduce((latest, name) => Math.max(latest, newest(join(path, name))), 0);
+}
+
+/** Notes that dist/ was built now. */
+export function markBuilt(production) {
+  mkdirSync(cacheDir, { recursive: true });
+  writeFileSync(stampFile, JSON.stringify({ newestSource: newestSource(), production }));
+}
+
+/** True when dist/ holds every part, built from the sources as they are. */
+export function buildIsCurrent() {
+  if (!existsSync(stampFile)) return false;
+  if (!RESULTS.every((name) => existsSync(join(root, 'dist', name)))) return false;
+  return JSON.parse(readFileSync(stampFile, 'utf8')).newestSource >= newestSource();
+}
+
+function newestSource() {
+  return Math.max(...SOURCES.map((source) => newest(join(root, source))));
+}
+
+/** True when node_modules/ was installed from package-lock.json as it is. */
+export function dependenciesAreCurrent() {
+  const installed = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(installed)) return false;
+  const packagesOf = (file) => JSON.parse(readFileSync(file, 'utf8')).packages;
+  const wanted = packagesOf(join(root, 'package-lock.json'));
+  const present = packagesOf(installed);
+  return Object.entries(wanted).every(
+    ([path, { version, optional }]) => path === '' || optional === true || present[path]?.version === version,
+  );
+}
