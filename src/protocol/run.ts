@@ -39,7 +39,7 @@ export type RunMessage =
   | { type: 'started'; meta: TraceMeta }
   | { type: 'delta'; delta: TraceDelta; progress: RunProgress }
   | { type: 'serial'; vm: number; text: string }
-  | { type: 'ended'; end: RunEnd; delta: TraceDelta }
+  | { type: 'ended'; end: RunEnd; delta: TraceDelta; progress: RunProgress }
   /** The run could not be built or Trapline itself failed; the guest is not to blame. */
   | { type: 'failed'; message: string };
 

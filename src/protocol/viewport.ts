@@ -5,12 +5,18 @@ import type { KindGroup } from '../trace/events';
 export interface Lane {
   /** Stable between sessions: `vm0/vCPU 0/exits`. */
   id: string;
+  /** Complete: `vCPU 0 exits`. */
   label: string;
+  /** The label's two halves, for lanes that stand under a common heading: `vCPU 0` and `exits`. */
+  track: string;
+  part: string;
   /** Heading: `vm0`, `host`. */
   group: string;
   trackIds: number[];
   groups: KindGroup[];
   kind: 'mode' | 'spans' | 'instants';
+  /** Nothing was counted in it (yet). */
+  empty: boolean;
 }
 
 export interface ViewportQuery {
@@ -36,11 +42,11 @@ export interface LaneBins {
   type: 'bins';
   /** Events that start in the pixel (the first pixel also counts those that reach into the window). */
   count: Uint32Array;
-  /** Kind that covers most of the pixel; 0 where nothing is. */
+  /** A fault in the pixel if there is one, else the kind that covers most of it, else the most frequent; 0: nothing. */
   kind: Uint16Array;
   /** Covered fraction 0..1. */
   cover: Float32Array;
-  /** A row to open on a click; -1 none. */
+  /** A row to open on a click, of the shown kind when one is near; -1 none. */
   row: Float64Array;
 }
 

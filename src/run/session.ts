@@ -1,0 +1,192 @@
+/**
+ * A run as a thing, in the caller's own thread: built from a job, advanced slice by slice, ended once. The worker, the
+ * tests and the bench drive the same class, so that all of them record the same trace.
+ */
+import type { RunEnd, RunJob, RunProgress } from '../protocol/run';
+import { GuestImage } from '../guest/image';
+import { buildMachine, type BuiltMachine } from '../scenario/build';
+import { evaluateExpectations } from '../scenario/expectations';
+import { loadScenario } from '../scenario/load';
+import type { Scenario } from '../scenario/schema';
+import { EXIT_KIND_BASE, kinds } from '../trace/events';
+import type { RunState, TraceDelta, TraceMeta } from '../trace/model';
+import { Recorder } from '../trace/recorder';
+import { summarise } from '../trace/summary';
+
+/**
+ * Cycles between two looks at the world outside. Some 15 to 40 ms of wall time where the guest computes without an exit, much
+ * less where it does I/O; where slices end changes nothing in the trace.
+ */
+const SLICE_CYCLES = 4_000_000;
+
+/** Guest output is handed on in pieces of about this many characters, or at a line's end. */
+const SERIAL_PIECE = 256;
+const LINE_FEED = 10;
+
+/** Whether a kind is recorded, by the names of kinds and groups that the scenario lists. */
+function recordedKinds(listed: 'all' | readonly string[]): (kind: number) => boolean {
+  if (listed === 'all') return () => true;
+  const names = new Set(listed);
+  return (id) => {
+    const kind = kinds.get(id);
+    return kind !== undefined && (names.has(kind.name) || names.has(kind.group));
+  };
+}
+
+/** One run. */
+export class RunSession {
+  private readonly recorder: Recorder;
+  private readonly machine: BuiltMachine;
+  private readonly scenario: Scenario;
+  private readonly images: GuestImage[];
+  private readonly serialPending: string[] = [];
+  private readonly startedAt = performance.now();
+  private state: RunState = 'running';
+  private message: string | undefined;
+  private sliceEnd = 0;
+
+  /**
+   * @param serial receives the guests' console output
+   * @throws Error with a message for a reader when the job cannot be built
+   */
+  constructor(
+    private readonly job: RunJob,
+    private readonly serial: (vm: number, text: string) => void = () => undefined,
+  ) {
+    const loaded = loadScenario(job.scenarioText, job.scenarioFile);
+    if (!loaded.ok) throw new Error(loaded.problems.map((problem) => problem.message).join('\n'));
+    this.scenario = loaded.scenario;
+    this.images = job.guests.map((guest) => GuestImage.parse(guest.elf, guest.elfFile, guest.remap));
+    this.recorder = new Recorder({
+      records: recordedKinds(this.scenario.trace.kinds),
+      maxEvents: this.scenario.trace.maxEvents,
+      resolvePlace: (vm, rip) => this.images[vm]?.resolve(BigInt(rip)),
+    });
+    this.machine = buildMachine(this.scenario, this.images, new WebAssembly.Module(job.core), this.recorder, {
+      serial: (vm, byte) => this.onSerial(vm, byte),
+    });
+  }
+
+  /** Advances one slice; false when the run is over (then call `end`). */
+  step(): boolean {
+    if (this.state !== 'running') return false;
+    this.sliceEnd += SLICE_CYCLES;
+    const { host, vms, stopTime } = this.machine;
+    const how = host.run(this.sliceEnd, stopTime);
+    // A long exit may have carried the vCPU past several slices.
+    this.sliceEnd = Math.max(this.sliceEnd, Math.floor(host.elapsed / SLICE_CYCLES) * SLICE_CYCLES);
+    const budget = this.scenario.stop.afterInstructions ?? Infinity;
+    const instructions = vms.reduce((sum, vm) => sum + vm.instructions, 0);
+    if (how === 'running' && instructions < budget) return true;
+    const crashed = vms.find((vm) => vm.end?.how === 'crashed');
+    if (crashed) this.stop('crashed', crashed.crashMessage((rip) => this.where(crashed.index, rip)));
+    else if (how === 'deadlock') this.stop('crashed', this.deadlockMessage());
+    else if (how === 'timeout') this.stop('finished', `Stopped after ${this.scenario.stop.afterMs} ms of simulated time.`);
+    else if (how === 'running') this.stop('finished', `Stopped after ${instructions} guest instructions.`);
+    else this.stop('finished');
+    return false;
+  }
+
+  /** Ends the run at the present boundary. */
+  cancel(): void {
+    if (this.state === 'running') this.stop('cancelled', 'Stopped by the user.');
+  }
+
+  /** Physical memory of a VM, for tests that ask the guest what it saw. */
+  memory(vm: number): BuiltMachine['vms'][number]['memory'] {
+    const found = this.machine.vms[vm];
+    if (!found) throw new RangeError(`this run has no VM ${vm}`);
+    return found.memory;
+  }
+
+  /** What has been recorded since the last call. */
+  takeDelta(): TraceDelta {
+    return this.recorder.takeDelta();
+  }
+
+  /** How far the run is. */
+  progress(): RunProgress {
+    const counts = this.recorder.counts();
+    const exits = counts.reduce((sum, [, kind, count]) => (kind >= EXIT_KIND_BASE ? sum + count : sum), 0);
+    return {
+      cycles: this.machine.host.elapsed,
+      guestInstructions: this.machine.vms.reduce((sum, vm) => sum + vm.instructions, 0),
+      events: this.recorder.rows,
+      exits,
+      counts,
+    };
+  }
+
+  /** The trace's tables as they stand. */
+  meta(): TraceMeta {
+    const { host, vms, costs } = this.machine;
+    return {
+      version: 1,
+      title: this.scenario.title,
+      state: this.state,
+      ...(this.message !== undefined && { message: this.message }),
+      frequencyHz: host.frequencyHz,
+      ...this.recorder.tables(),
+      scenarioText: this.job.scenarioText,
+      scenarioName: this.job.scenarioFile.split(/[\\/]/).pop() ?? this.job.scenarioFile,
+      costs,
+      guests: this.images.map((image, index) => ({
+        vm: vms[index]?.name ?? '',
+        sha256: image.sha256,
+        ...(image.buildId !== undefined && { buildId: image.buildId }),
+      })),
+      facts: {
+        cycles: host.elapsed,
+        vms: vms.map((vm) => ({
+          name: vm.name,
+          guestInstructions: vm.instructions,
+          ...(vm.end?.how === 'exited' && { exitCode: vm.end.code }),
+        })),
+      },
+    };
+  }
+
+  /** Closes what is open, and takes stock. */
+  end(): { end: RunEnd; delta: TraceDelta } {
+    this.recorder.finish(this.machine.host.elapsed);
+    this.serialPending.forEach((_text, vm) => this.flushSerial(vm));
+    const delta = this.takeDelta();
+    const meta: TraceMeta = { ...this.meta(), traceHash: this.recorder.traceHash() };
+    const summary = summarise(meta, this.recorder.rows);
+    summary.wallSeconds = (performance.now() - this.startedAt) / 1000;
+    summary.expectations = evaluateExpectations(this.scenario.expect, summary);
+    return { end: { meta, summary }, delta };
+  }
+
+  private stop(state: RunState, message?: string): void {
+    this.state = state;
+    this.message = message;
+  }
+
+  /** `e1000.c:142 in e1000_transmit`, or nothing where the guest has no debug information. */
+  private where(vm: number, rip: bigint): string {
+    const known = this.images[vm]?.resolve(rip);
+    if (!known?.file) return known?.symbol ? ` in ${known.symbol}` : '';
+    return ` at ${known.file}:${known.line}${known.symbol ? ` in ${known.symbol}` : ''}`;
+  }
+
+  private deadlockMessage(): string {
+    const halted = this.machine.vms.filter((vm) => !vm.end).map((vm) => `${vm.name}${this.where(vm.index, vm.rip)}`);
+    return (
+      `${halted.join(', ')}: the guest halted and nothing is left that could wake it. ` +
+      'Check that the interrupt it waits for is enabled in the device (IMS), unmasked in the IOAPIC, and that RFLAGS.IF is set.'
+    );
+  }
+
+  private onSerial(vm: number, byte: number): void {
+    const text = (this.serialPending[vm] ?? '') + String.fromCharCode(byte);
+    this.serialPending[vm] = text;
+    if (byte === LINE_FEED || text.length >= SERIAL_PIECE) this.flushSerial(vm);
+  }
+
+  private flushSerial(vm: number): void {
+    const text = this.serialPending[vm] ?? '';
+    this.serialPending[vm] = '';
+    if (text.length > 0) this.serial(vm, text);
+  }
+}

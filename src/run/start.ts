@@ -1,0 +1,59 @@
+/** Starts a run in a worker thread of its own, so that whatever the guest does, the caller's thread stays free. */
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { RunEnd, RunJob, RunListener, RunMessage } from '../protocol/run';
+import type { RunEnvironment, RunHandle } from './api';
+
+/** A run that has not stopped by itself this long after it was asked to is ended with its thread, in milliseconds. */
+const CANCEL_GRACE_MS = 180;
+
+/** What the worker is started with. */
+export interface WorkerInput {
+  job: RunJob;
+  /** One Int32: 1 asks the run to stop. Shared, because a worker that simulates does not read messages. */
+  cancelFlag: SharedArrayBuffer;
+}
+
+/** Starts `dist/worker.js` with the job. News reach the listener in order, the last of them before `ended` resolves. */
+export function startRun(job: RunJob, environment: RunEnvironment, listener: RunListener): RunHandle {
+  const cancelFlag = new SharedArrayBuffer(4);
+  const input: WorkerInput = { job, cancelFlag };
+  const worker = new Worker(join(environment.distDir, 'worker.js'), { workerData: input });
+  let graceTimer: NodeJS.Timeout | undefined;
+
+  const ended = new Promise<RunEnd>((resolve, reject) => {
+    worker.on('message', (message: RunMessage) => {
+      switch (message.type) {
+        case 'started':
+          listener.started(message.meta);
+          break;
+        case 'delta':
+          listener.delta(message.delta, message.progress);
+          break;
+        case 'serial':
+          listener.serial(message.vm, message.text);
+          break;
+        case 'ended':
+          listener.delta(message.delta, message.progress);
+          resolve(message.end);
+          break;
+        case 'failed':
+          reject(new Error(message.message));
+          break;
+      }
+    });
+    worker.on('error', (error) => reject(new Error(`The simulator stopped unexpectedly: ${error.message}`)));
+    worker.on('exit', (code) => {
+      clearTimeout(graceTimer);
+      reject(new Error(`The simulator's thread ended (code ${code}); the trace holds what was recorded until then.`));
+    });
+  });
+
+  return {
+    ended,
+    cancel() {
+      Atomics.store(new Int32Array(cancelFlag), 0, 1);
+      graceTimer ??= setTimeout(() => void worker.terminate(), CANCEL_GRACE_MS);
+    },
+  };
+}

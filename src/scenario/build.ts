@@ -1,0 +1,115 @@
+/** The one function that builds a machine from a scenario. */
+import { planBoot } from '../guest/boot';
+import type { GuestImage } from '../guest/image';
+import { createMachineCore } from '../machine/cpu';
+import { Link } from '../machine/link/link';
+import { EchoPeer, GeneratorPeer, SinkPeer } from '../machine/link/peers';
+import type { Tracer } from '../trace/tracer';
+import type { Costs } from '../vmm/cost-keys';
+import { Host } from '../vmm/host';
+import { KvmVm } from '../vmm/kvm/vm';
+import { QemuPc } from '../vmm/qemu/pc';
+import { TrackTrace } from '../vmm/track-trace';
+import { resolveCosts } from './costs';
+import type { Scenario, ScenarioLink } from './schema';
+
+const MIB = 1024 * 1024;
+
+/** A machine ready to run. */
+export interface BuiltMachine {
+  host: Host;
+  vms: readonly KvmVm[];
+  costs: Costs;
+  /** Simulated time at which the run ends at the latest, in cycles. */
+  stopTime: number;
+}
+
+/** What the machine tells while it runs. */
+export interface MachineEvents {
+  /** A byte from the console of a VM. */
+  serial(vm: number, byte: number): void;
+}
+
+/**
+ * Builds host, links, VMs and devices, loads the guests and lets them stand at their first instruction.
+ *
+ * @param images the guests, one per VM of the scenario
+ * @param core compiled `cpu-core.wasm`
+ * @throws GuestImageError when a guest does not fit its VM
+ */
+export function buildMachine(
+  scenario: Scenario,
+  images: readonly GuestImage[],
+  core: WebAssembly.Module,
+  tracer: Tracer,
+  events: MachineEvents,
+): BuiltMachine {
+  const costs = resolveCosts(scenario);
+  const host = new Host(tracer, costs, scenario.host.frequencyGHz * 1e9);
+  const vms = scenario.vms.map((spec, index) => {
+    const ramBytes = spec.memoryMiB * MIB;
+    const machine = createMachineCore({ ramBytes, cpus: spec.vcpus, module: core, costs: instructionCosts(costs) });
+    return new KvmVm(host, index, spec.name, machine);
+  });
+  const links = new Map(scenario.links.map((spec) => [spec.id, { spec, link: buildLink(host, spec) }]));
+
+  scenario.vms.forEach((spec, index) => {
+    const vm = vms[index]!;
+    const pc = new QemuPc(host, vm, (byte) => events.serial(index, byte));
+    spec.devices.forEach((device, position) => {
+      const link = device.link === undefined ? undefined : links.get(device.link)?.link;
+      const nic = pc.addE1000({
+        name: position === 0 ? device.model : `${device.model}.${position}`,
+        mac: Uint8Array.from(device.mac.split(':'), (byte) => parseInt(byte, 16)),
+        wire: link?.wire(0),
+      });
+      link?.attach(0, nic);
+    });
+    pc.runFirmware();
+    vm.boot(planBoot(images[index]!.elf, spec.memoryMiB * MIB));
+  });
+
+  for (const { spec, link } of links.values()) addPeer(host, scenario.seed, spec, link);
+  return { host, vms, costs, stopTime: Math.round((scenario.stop.afterMs / 1000) * host.frequencyHz) };
+}
+
+function instructionCosts(costs: Costs) {
+  return {
+    base: costs['instruction.base'],
+    memory: costs['instruction.memory'],
+    branch: costs['instruction.branch'],
+    multiply: costs['instruction.multiply'],
+    divide: costs['instruction.divide'],
+    serialising: costs['instruction.serialising'],
+  };
+}
+
+function buildLink(host: Host, spec: ScenarioLink): Link {
+  const track = host.tracer.addTrack({ type: 'link', name: spec.id, group: 'network', vm: -1 });
+  const link = new Link({
+    name: `link/${spec.id}`,
+    gigabitsPerSecond: spec.gbps,
+    latencyNanoseconds: spec.latencyNs,
+    cyclesPerNanosecond: host.frequencyHz / 1e9,
+    scheduler: host.queue,
+    trace: new TrackTrace(host, track),
+  });
+  host.queue.register(link);
+  return link;
+}
+
+function addPeer(host: Host, seed: number, { id, peer }: ScenarioLink, link: Link): void {
+  const cycles = (nanoseconds: number): number => Math.round((nanoseconds * host.frequencyHz) / 1e9);
+  const name = `link/${id}/peer`;
+  if (peer.kind === 'echo') {
+    host.queue.register(new EchoPeer(name, link, host.queue, cycles(peer.turnaroundNs)));
+  } else if (peer.kind === 'generate') {
+    const { count, length, intervalNs } = peer;
+    const interval = cycles(intervalNs);
+    const generator = new GeneratorPeer(name, link, host.queue, { count, length, interval, delay: interval, seed });
+    host.queue.register(generator);
+    generator.start();
+  } else {
+    new SinkPeer(link);
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * The figures a cost profile gives, in host TSC cycles unless the name says otherwise. Adding a figure here makes every
+ * profile state it.
+ */
+export const costKeys = {
+  'instruction.base': 'A retired guest instruction',
+  'instruction.memory': 'Added for an instruction that reads or writes memory',
+  'instruction.branch': 'Added for a taken or untaken branch',
+  'instruction.multiply': 'Added for a multiplication',
+  'instruction.divide': 'Added for a division',
+  'instruction.serialising': 'Added for a serialising instruction (CPUID, IRET, MOV CR …)',
+  'exit.hardware': 'VM exit: from the guest instruction to the first instruction of KVM',
+  'entry.hardware': "VM entry: from KVM's last instruction to the guest",
+  'kvm.dispatch': 'KVM finds out why the guest left and calls the handler',
+  'kvm.pio': 'KVM decodes and dispatches a port access',
+  'kvm.mmio': 'KVM walks the page tables, decodes and dispatches an MMIO access',
+  'kvm.apic': 'KVM serves an access to its LAPIC',
+  'kvm.ioapic': 'KVM serves an access to its IOAPIC',
+  'kvm.cpuid': 'KVM emulates CPUID',
+  'kvm.msr': 'KVM emulates RDMSR or WRMSR',
+  'kvm.hypercall': 'KVM serves a hypercall',
+  'kvm.externalInterrupt': 'KVM lets the host take its interrupt',
+  'kvm.inject': 'KVM evaluates the LAPIC and injects an interrupt at entry',
+  'kvm.eptViolation': 'KVM resolves an EPT violation',
+  'kvm.halt': 'KVM puts a halted vCPU to sleep',
+  'kvm.wake': 'From an interrupt for a halted vCPU to its thread running again',
+  'user.exit': 'KVM_RUN returns to QEMU',
+  'user.enter': 'QEMU calls KVM_RUN',
+  'qemu.dispatch': 'QEMU finds the device of an access and runs its model',
+  'qemu.ioThread': 'QEMU I/O thread takes one event (a packet, a timer)',
+  'irq.ioctl': 'A QEMU thread sets an interrupt line of KVM by ioctl',
+  'irq.kick': 'An IPI that makes a running vCPU leave the guest arrives',
+  'device.dmaSetup': 'One DMA transaction, apart from its bytes',
+  'device.dmaPer64Bytes': 'Moving 64 bytes by DMA',
+} as const;
+
+/** Name of one figure. */
+export type CostKey = keyof typeof costKeys;
+
+/** All figures of a profile, in cycles. */
+export type Costs = Record<CostKey, number>;

@@ -1,0 +1,75 @@
+/**
+ * What CPUID answers under KVM: the truth about what the vCPU implements, and the hypervisor's signature.
+ */
+
+/** The four registers of an answer. */
+export interface CpuidAnswer {
+  eax: number;
+  ebx: number;
+  ecx: number;
+  edx: number;
+}
+
+const NONE: CpuidAnswer = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+
+/** Twelve characters of a vendor in the register order EBX, EDX, ECX (leaf 0) or EBX, ECX, EDX (leaf 0x40000000). */
+function words(text: string): [number, number, number] {
+  const word = (at: number): number =>
+    text.charCodeAt(at) |
+    (text.charCodeAt(at + 1) << 8) |
+    (text.charCodeAt(at + 2) << 16) |
+    (text.charCodeAt(at + 3) << 24);
+  return [word(0) >>> 0, word(4) >>> 0, word(8) >>> 0];
+}
+
+/** Bits of leaf 1 (SDM vol. 2, CPUID): what exists in the vCPU and nothing more. */
+const LEAF1_EDX = { tsc: 4, msr: 5, pae: 6, cx8: 8, apic: 9, sep: 11, pge: 13, cmov: 15, clfsh: 19 };
+const LEAF1_ECX = { cx16: 13, popcnt: 23, hypervisor: 31 };
+const LEAF80000001_EDX = { syscall: 11, nx: 20, page1gb: 26, rdtscp: 27, longMode: 29 };
+const LEAF80000001_ECX = { lahf: 0 };
+
+function bits(set: Record<string, number>): number {
+  return Object.values(set).reduce((mask, bit) => mask | (1 << bit), 0) >>> 0;
+}
+
+const [GENU, INEI, NTEL] = words('GenuineIntel');
+const [KVMK, VMKV, M000] = words('KVMKVMKVM\0\0\0');
+
+/** KVM_CPUID_SIGNATURE: the first hypervisor leaf. */
+const KVM_SIGNATURE = 0x4000_0000;
+
+/**
+ * CPUID as KVM emulates it.
+ *
+ * @param apicId initial APIC id of the vCPU
+ * @param frequencyHz of the TSC, for leaf 0x15 and 0x16
+ */
+export function cpuidOf(leaf: number, _subleaf: number, apicId: number, frequencyHz: number): CpuidAnswer {
+  switch (leaf) {
+    case 0:
+      return { eax: 0x16, ebx: GENU, edx: INEI, ecx: NTEL };
+    case 1:
+      return {
+        eax: 0x0005_0654, // family 6, model 0x55, stepping 4: the host of the bundled cost profile
+        ebx: ((apicId << 24) | (1 << 16) | (8 << 8)) >>> 0,
+        ecx: bits(LEAF1_ECX),
+        edx: bits(LEAF1_EDX),
+      };
+    case 0x15: // TSC = crystal * EBX / EAX; a crystal of 1 MHz keeps it exact
+      return { eax: 1, ebx: Math.round(frequencyHz / 1e6), ecx: 1_000_000, edx: 0 };
+    case 0x16:
+      return { eax: Math.round(frequencyHz / 1e6), ebx: Math.round(frequencyHz / 1e6), ecx: 100, edx: 0 };
+    case KVM_SIGNATURE:
+      return { eax: KVM_SIGNATURE + 1, ebx: KVMK, ecx: VMKV, edx: M000 };
+    case 0x8000_0000:
+      return { eax: 0x8000_0008, ebx: 0, ecx: 0, edx: 0 };
+    case 0x8000_0001:
+      return { eax: 0, ebx: 0, ecx: bits(LEAF80000001_ECX), edx: bits(LEAF80000001_EDX) };
+    case 0x8000_0007: // invariant TSC
+      return { ...NONE, edx: 1 << 8 };
+    case 0x8000_0008: // 40 physical and 48 linear address bits
+      return { ...NONE, eax: (48 << 8) | 40 };
+    default:
+      return NONE;
+  }
+}

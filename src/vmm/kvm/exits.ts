@@ -1,0 +1,104 @@
+/**
+ * The life of one VM exit as the trace shows it: the exit span on the vCPU's track and, inside it, each leg that the exit
+ * goes through. Charging the time of a leg and drawing it are one act, so that the picture and the clock cannot disagree.
+ */
+import type { Cycles } from '../../machine/time/event-queue';
+import type { Cpu } from '../../machine/cpu/types';
+import { exitKind, Kind } from '../../trace/events';
+import type { RowRef } from '../../trace/tracer';
+import type { Host } from '../host';
+
+/** Draws and charges the exits of one vCPU. */
+export class ExitTimeline {
+  private guestRow: RowRef = 0;
+  private exitRow: RowRef = 0;
+  private userRow: RowRef = 0;
+  private haltedRow: RowRef = 0;
+
+  /** @param track the vCPU's */
+  constructor(
+    private readonly host: Host,
+    private readonly cpu: Cpu,
+    private readonly vm: number,
+    readonly track: number,
+  ) {}
+
+  /** The guest has the CPU from now on. */
+  enterGuest(): void {
+    const kind = this.cpu.cpl() === 3 ? Kind.GuestUser : Kind.GuestKernel;
+    this.guestRow = this.host.tracer.open(this.cpu.now(), this.track, kind, 0, 0);
+  }
+
+  /**
+   * The guest leaves: closes its span, opens the exit's, which is the cause of all that follows until the next entry.
+   *
+   * @param cause why, as a row reference: the handler that runs, the interrupt that kicks; 0 for the guest's own doing
+   */
+  begin(reason: number, a: number, b: number, cause: RowRef): void {
+    const { tracer } = this.host;
+    const { cpu } = this;
+    const now = cpu.now();
+    tracer.place = tracer.internPlace(this.vm, cpu.ripLow, cpu.ripHigh);
+    tracer.cause = cause;
+    tracer.close(this.guestRow, now);
+    this.exitRow = tracer.open(now, this.track, exitKind(reason), a, b);
+    tracer.cause = this.exitRow;
+  }
+
+  /** Arguments that were not known at the exit (the value read). */
+  setArgs(a: number, b: number): void {
+    this.host.tracer.setArgs(this.exitRow, a, b);
+  }
+
+  /** A leg in the host kernel. */
+  kernel(cycles: Cycles): void {
+    this.leg(Kind.KvmHandle, cycles);
+  }
+
+  /** KVM_RUN returns to QEMU, whose leg stays open until `leaveUser`. */
+  enterUser(): void {
+    const { costs, tracer } = this.host;
+    this.leg(Kind.UserExit, costs['user.exit']);
+    this.userRow = tracer.open(this.cpu.now(), this.track, Kind.QemuHandle, 0, 0);
+    this.cpu.advance(costs['qemu.dispatch']);
+  }
+
+  /** QEMU is done and calls KVM_RUN. */
+  leaveUser(): void {
+    const { costs, tracer } = this.host;
+    tracer.close(this.userRow, this.cpu.now());
+    tracer.cause = this.exitRow;
+    this.leg(Kind.UserEnter, costs['user.enter']);
+  }
+
+  /** The vCPU thread sleeps from now on; the exit stays open. */
+  sleep(): void {
+    this.haltedRow = this.host.tracer.open(this.cpu.now(), this.track, Kind.Halted, 0, 0);
+  }
+
+  /** The vCPU thread runs again, `wakeCycles` after the interrupt that woke it: scheduling, then back in KVM. */
+  wake(wakeCycles: Cycles): void {
+    this.host.tracer.close(this.haltedRow, this.cpu.now());
+    this.kernel(wakeCycles);
+  }
+
+  /** VM entry; the exit ends and the guest has the CPU. */
+  end(entryCycles: Cycles): void {
+    const { tracer } = this.host;
+    tracer.cause = this.exitRow;
+    this.leg(Kind.Entry, entryCycles);
+    tracer.close(this.exitRow, this.cpu.now());
+    this.enterGuest();
+  }
+
+  /** The guest will never run again. */
+  endForGood(): void {
+    this.host.tracer.close(this.exitRow, this.cpu.now());
+  }
+
+  private leg(kind: number, cycles: Cycles): void {
+    const { cpu } = this;
+    this.host.tracer.span(cpu.now(), cycles, this.track, kind, 0, 0);
+    cpu.advance(cycles);
+  }
+}

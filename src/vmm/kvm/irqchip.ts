@@ -1,0 +1,132 @@
+/**
+ * KVM's interrupt controllers: an IOAPIC and one LAPIC per vCPU, served in the host kernel, so that no access to them ever
+ * goes on to QEMU.
+ */
+import type { AccessSize, RegisterBlock } from '../../machine/bus';
+import { IoApic, type IoApicMessage } from '../../machine/interrupts/ioapic';
+import { LocalApic } from '../../machine/interrupts/lapic';
+import { lapicRegisterNames } from '../../machine/interrupts/lapic-registers';
+import { DeliveryMode, Shorthand, type InterruptMessage, type IpiMessage } from '../../machine/interrupts/message';
+import { Kind } from '../../trace/events';
+import type { Host } from '../host';
+import type { KvmVcpu } from './vcpu';
+
+/** KVM's APIC bus runs at 1 GHz (KVM_APIC_BUS_FREQUENCY). */
+const APIC_BUS_HZ = 1e9;
+
+interface Seat {
+  lapic: LocalApic;
+  vcpu: KvmVcpu;
+}
+
+/** The interrupt controllers of one VM. */
+export class IrqChip {
+  readonly ioapic: IoApic;
+  /** Track of the IOAPIC, and of all LAPIC registers. */
+  readonly ioapicTrack: number;
+  readonly lapicTrack: number;
+  /** The LAPIC page, which answers each vCPU from its own LAPIC. */
+  readonly lapicPage: RegisterBlock;
+  private readonly seats: Seat[] = [];
+  private readonly sources = new Map<string, number>();
+  private accessing = 0;
+
+  /** @param vm index and name */
+  constructor(
+    private readonly host: Host,
+    private readonly vm: { index: number; name: string },
+  ) {
+    const { tracer } = host;
+    const names = Object.fromEntries([...lapicRegisterNames].map(([offset, name]) => [String(offset), name]));
+    const common = { type: 'irqchip', group: vm.name, vm: vm.index } as const;
+    this.ioapicTrack = tracer.addTrack({
+      ...common, name: 'IOAPIC', registers: { '0': 'IOREGSEL', '16': 'IOWIN', '64': 'EOI' },
+    });
+    this.lapicTrack = tracer.addTrack({ ...common, name: 'LAPIC', registers: names });
+    this.ioapic = new IoApic((message) => this.routed(message));
+    const current = (): LocalApic => this.seat(this.accessing).lapic;
+    this.lapicPage = {
+      read: (offset: number, size: AccessSize) => current().read(offset, size),
+      write: (offset: number, size: AccessSize, value: number) => current().write(offset, size, value),
+      registerName: (offset: number) => lapicRegisterNames.get(offset),
+    };
+  }
+
+  /** Gives a vCPU its LAPIC. */
+  addVcpu(vcpu: KvmVcpu, id: number): void {
+    const { host } = this;
+    const lapic = new LocalApic(
+      {
+        id,
+        bootstrap: id === 0,
+        name: `${this.vm.name}/lapic${id}`,
+        scheduler: host.queue,
+        timerCyclesPerTick: host.frequencyHz / APIC_BUS_HZ,
+      },
+      {
+        output: (asserted) => {
+          if (asserted) vcpu.interruptRequested();
+        },
+        eoiBroadcast: (vector) => this.ioapic.eoi(vector),
+        ipi: (message) => this.sendIpi(id, message),
+        accepted: (vector) => vcpu.accepted(vector),
+        ended: (vector) => {
+          const { tracer } = host;
+          tracer.cause = tracer.instant(host.now(), vcpu.interruptTrack, Kind.IrqEoi, vector, 0);
+        },
+      },
+    );
+    host.queue.register(lapic.timer);
+    this.seats[id] = { lapic, vcpu };
+  }
+
+  /** The LAPIC of a vCPU, which is now the one that accesses the page. */
+  lapicFor(id: number): LocalApic {
+    this.accessing = id;
+    return this.seat(id).lapic;
+  }
+
+  /** Level of one source at an IOAPIC pin (KVM_IRQ_LINE). */
+  setPin(pin: number, source: string, asserted: boolean): void {
+    let number = this.sources.get(source);
+    if (number === undefined) this.sources.set(source, (number = this.sources.size));
+    this.ioapic.setPin(pin, asserted, number);
+  }
+
+  private seat(id: number): Seat {
+    const seat = this.seats[id];
+    if (!seat) throw new RangeError(`${this.vm.name} has no vCPU ${id}`);
+    return seat;
+  }
+
+  private routed(message: IoApicMessage): void {
+    const { tracer } = this.host;
+    const before = tracer.cause;
+    tracer.cause = tracer.instant(this.host.now(), this.ioapicTrack, Kind.IoapicRoute, message.pin, message.vector);
+    this.deliver(message, this.seats.filter(({ lapic }) => lapic.matches(message)));
+    tracer.cause = before;
+  }
+
+  private sendIpi(sender: number, message: IpiMessage): void {
+    const { tracer } = this.host;
+    tracer.cause = tracer.instant(
+      this.host.now(), this.seat(sender).vcpu.interruptTrack, Kind.IpiSend, message.vector, message.destination,
+    );
+    const targets = this.seats.filter(({ lapic }, id) => {
+      switch (message.shorthand) {
+        case Shorthand.Self: return id === sender;
+        case Shorthand.AllIncludingSelf: return true;
+        case Shorthand.AllExcludingSelf: return id !== sender;
+        default: return lapic.matches(message);
+      }
+    });
+    this.deliver(message, targets);
+  }
+
+  /** Fixed to all addressed LAPICs; lowest priority to the first of them (KVM picks by load, here by number). */
+  private deliver(message: InterruptMessage, targets: readonly Seat[]): void {
+    const chosen = message.mode === DeliveryMode.LowestPriority ? targets.slice(0, 1) : targets;
+    if (message.mode !== DeliveryMode.Fixed && message.mode !== DeliveryMode.LowestPriority) return;
+    for (const { lapic } of chosen) lapic.accept(message.vector, message.level);
+  }
+}

@@ -1,0 +1,411 @@
+/**
+ * One vCPU under KVM: what makes the guest leave, who serves it, and what is injected when it enters again.
+ *
+ * KVM maps all of the guest's RAM up front, so the only EPT exits are device accesses: EPT_VIOLATION the first time a page
+ * is touched (KVM then installs a special entry), EPT_MISCONFIG from then on.
+ */
+import type { Region } from '../../machine/address-map';
+import { StopReason, type Cpu, type CpuCallouts } from '../../machine/cpu/types';
+import type { Cycles, EventTarget } from '../../machine/time/event-queue';
+import { Kind } from '../../trace/events';
+import type { RowRef } from '../../trace/tracer';
+import { VmxExit } from '../../trace/vmx-exit-reasons';
+import type { Host, Runnable } from '../host';
+import { cpuidOf } from './cpuid';
+import { ExitTimeline } from './exits';
+import { hypercall } from './hypercalls';
+import { LocalApic } from '../../machine/interrupts/lapic';
+import { readMsr, writeMsr } from './msrs';
+import type { KvmVm, RegionTag } from './vm';
+
+const RFLAGS_IF = 1n << 9n;
+const PAGE = 4096;
+
+/** Vector of the IPI by which Linux makes a vCPU leave the guest (RESCHEDULE_VECTOR). */
+const KICK_VECTOR = 0xfd;
+
+const KICK = 0;
+const WAKE = 1;
+
+/** Events scheduled to a vCPU. */
+type State = 'guest' | 'root' | 'halted' | 'ended';
+
+/** A vCPU thread of QEMU in KVM_RUN. */
+export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
+  readonly eventTargetId: string;
+  readonly interruptTrack: number;
+  readonly exits: ExitTimeline;
+  private state: State = 'root';
+  /** Handlers that have begun and not returned, innermost last. */
+  private readonly handlers: RowRef[] = [];
+  /** Row that brought each vector into the LAPIC, so that the injection hangs on it. */
+  private readonly causeOfVector = new Array<RowRef>(256).fill(0);
+  private pendingVector = -1;
+  private injectRow: RowRef = 0;
+  private windowWanted = false;
+  private kickScheduled = false;
+  private readonly touchedPages = new Set<number>();
+
+  constructor(
+    private readonly host: Host,
+    private readonly vm: KvmVm,
+    private readonly cpu: Cpu,
+  ) {
+    const name = `vCPU ${cpu.index}`;
+    const { tracer } = host;
+    const track = tracer.addTrack({ type: 'vcpu', name, group: vm.name, vm: vm.index });
+    this.interruptTrack = tracer.addTrack({ type: 'interrupts', name: `${name} interrupts`, group: vm.name, vm: vm.index });
+    this.exits = new ExitTimeline(host, cpu, vm.index, track);
+    this.eventTargetId = `${vm.name}/${name}`;
+    host.queue.register(this);
+    host.addRunnable(this);
+    cpu.callouts = this;
+  }
+
+  /** First entry. */
+  start(): void {
+    this.state = 'guest';
+    this.exits.enterGuest();
+  }
+
+  // --- time ---------------------------------------------------------------------------------------------------------
+
+  now(): Cycles {
+    return this.cpu.now();
+  }
+
+  advance(cycles: Cycles): void {
+    this.cpu.advance(cycles);
+  }
+
+  limitDeadline(deadline: Cycles): void {
+    this.cpu.limitDeadline(deadline);
+  }
+
+  get runnable(): boolean {
+    return this.state === 'guest';
+  }
+
+  get ended(): boolean {
+    return this.state === 'ended';
+  }
+
+  runUntil(deadline: Cycles): void {
+    this.deliverPending();
+    const reason = this.cpu.run(deadline);
+    switch (reason) {
+      case StopReason.InterruptWindow:
+        this.boundaryExit(VmxExit.INTERRUPT_WINDOW, 0, this.host.costs['kvm.dispatch'], this.innermost());
+        break;
+      case StopReason.Shutdown:
+        this.begin(VmxExit.TRIPLE_FAULT, 0, 0);
+        this.crash();
+        break;
+      case StopReason.Unsupported:
+        this.crash();
+        break;
+      default:
+        break;
+    }
+    if (this.state === 'guest') this.deliverPending();
+  }
+
+  /** Ends the guest for good, from within a call-out or between runs. */
+  stop(): void {
+    this.state = 'ended';
+    this.cpu.requestAttention();
+  }
+
+  // --- interrupts ---------------------------------------------------------------------------------------------------
+
+  /** The LAPIC has taken a vector: note why, for the injection that will follow. */
+  accepted(vector: number): void {
+    const { tracer } = this.host;
+    this.causeOfVector[vector] = tracer.instant(this.host.now(), this.interruptTrack, Kind.IrqAccept, vector, 0);
+    tracer.cause = this.causeOfVector[vector];
+  }
+
+  /** The LAPIC's output to this vCPU: somebody must look at it, wherever the vCPU is. */
+  interruptRequested(): void {
+    const { host } = this;
+    if (this.state === 'halted') {
+      // A vCPU that halted with interrupts off is not woken by one (kvm_arch_vcpu_runnable).
+      if (!this.interruptsOn()) return;
+      this.state = 'root';
+      host.queue.schedule(host.now(), this, WAKE);
+    } else if (this.state === 'guest' && !this.kickScheduled) {
+      this.kickScheduled = true;
+      host.queue.schedule(host.now() + host.costs['irq.kick'], this, KICK);
+    }
+  }
+
+  onEvent(kind: number, _arg: number, time: Cycles): void {
+    const { host } = this;
+    if (kind === WAKE) {
+      this.cpu.setNow(Math.max(this.cpu.now(), time));
+      const cause = host.tracer.cause;
+      host.inContext(this, () => {
+        this.exits.wake(host.costs['kvm.wake']);
+        this.finish(true);
+      });
+      host.tracer.cause = cause;
+      return;
+    }
+    this.kickScheduled = false;
+    // The vCPU may have left by itself since the IPI was sent, and looked at its LAPIC then.
+    if (this.state === 'guest' && this.pendingVector < 0 && !this.windowWanted && this.lapic.highestPending() >= 0) {
+      host.inContext(this, () =>
+        this.boundaryExit(
+          VmxExit.EXTERNAL_INTERRUPT,
+          KICK_VECTOR,
+          host.costs['kvm.externalInterrupt'],
+          host.tracer.cause,
+        ),
+      );
+    }
+  }
+
+  interruptDelivered(vector: number): void {
+    const { tracer } = this.host;
+    const now = this.cpu.now();
+    tracer.place = tracer.internPlace(this.vm.index, this.cpu.ripLow, this.cpu.ripHigh);
+    tracer.cause = this.injectRow;
+    tracer.cause = tracer.instant(now, this.interruptTrack, Kind.IrqDeliver, vector, 0);
+    this.handlers.push(tracer.open(now, this.interruptTrack, Kind.Handler, vector, 0));
+  }
+
+  interruptReturned(): void {
+    const row = this.handlers.pop();
+    if (row !== undefined) this.host.tracer.close(row, this.cpu.now());
+  }
+
+  // --- call-outs: each is one VM exit, but for CR8, which the TPR shadow serves ---------------------------------------
+
+  mmioRead(address: number, size: number): number {
+    const region = this.memoryExit(address);
+    const value = this.serve(region, () => this.vm.mmio.read(address, size), Kind.MmioRead, address, 0);
+    this.cpu.resultHigh = this.vm.mmio.resultHigh;
+    this.exits.setArgs(this.exitArgument(region, address), value);
+    this.finish(false);
+    return value;
+  }
+
+  mmioWrite(address: number, size: number, low: number, high: number): void {
+    const region = this.memoryExit(address);
+    this.exits.setArgs(this.exitArgument(region, address), low);
+    this.serve(region, () => this.vm.mmio.write(address, size, low, high), Kind.MmioWrite, address, low);
+    this.finish(false);
+  }
+
+  portIn(port: number, size: number): number {
+    this.begin(VmxExit.IO_INSTRUCTION, port, 0);
+    this.kernel('kvm.pio');
+    const value = this.serve(this.vm.ports.find(port), () => this.vm.ports.read(port, size), Kind.PioIn, port, 0);
+    this.exits.setArgs(port, value);
+    this.finish(false);
+    return value;
+  }
+
+  portOut(port: number, size: number, value: number): void {
+    this.begin(VmxExit.IO_INSTRUCTION, port, value);
+    this.kernel('kvm.pio');
+    this.serve(this.vm.ports.find(port), () => this.vm.ports.write(port, size, value), Kind.PioOut, port, value);
+    this.finish(false);
+  }
+
+  msrRead(index: number): number | undefined {
+    this.begin(VmxExit.MSR_READ, index, 0);
+    this.kernel('kvm.msr');
+    const own = LocalApic.ownsMsr(index);
+    const kept = readMsr(index);
+    const low = own ? this.lapic.msrRead(index) : kept?.low;
+    this.cpu.resultHigh = own ? this.lapic.resultHigh : (kept?.high ?? 0);
+    this.exits.setArgs(index, low ?? 0);
+    this.finish(false);
+    return low;
+  }
+
+  msrWrite(index: number, low: number, high: number): boolean {
+    this.begin(VmxExit.MSR_WRITE, index, low);
+    this.kernel('kvm.msr');
+    const known = LocalApic.ownsMsr(index) ? this.lapic.msrWrite(index, low, high) : writeMsr(index);
+    this.finish(false);
+    return known;
+  }
+
+  cpuid(leaf: number, subleaf: number): { eax: number; ebx: number; ecx: number; edx: number } {
+    this.begin(VmxExit.CPUID, leaf, subleaf);
+    this.kernel('kvm.cpuid');
+    const answer = cpuidOf(leaf, subleaf, this.cpu.index, this.host.frequencyHz);
+    this.finish(false);
+    return answer;
+  }
+
+  hlt(): void {
+    this.begin(VmxExit.HLT, 0, 0);
+    this.kernel('kvm.halt');
+    const vector = this.lapic.highestPending();
+    if (vector >= 0 && this.interruptsOn()) {
+      this.finish(false);
+      return;
+    }
+    this.exits.sleep();
+    this.state = 'halted';
+  }
+
+  vmcall(): boolean {
+    this.begin(VmxExit.VMCALL, Number(this.cpu.getReg(0) & 0xffffffffn), 0);
+    this.kernel('kvm.hypercall');
+    hypercall(this.cpu, this.host, this.exits.track);
+    this.finish(false);
+    return true;
+  }
+
+  cr8Read(): number {
+    return this.lapic.cr8;
+  }
+
+  cr8Write(value: number): void {
+    this.lapic.cr8 = value;
+    if (this.lapic.highestPending() >= 0) this.cpu.requestAttention();
+  }
+
+  // --- the way through an exit ----------------------------------------------------------------------------------------
+
+  private get lapic(): LocalApic {
+    return this.vm.irqchip.lapicFor(this.cpu.index);
+  }
+
+  private innermost(): RowRef {
+    return this.handlers[this.handlers.length - 1] ?? 0;
+  }
+
+  private interruptsOn(): boolean {
+    return (this.cpu.rflags() & RFLAGS_IF) !== 0n;
+  }
+
+  private begin(reason: number, a: number, b: number): void {
+    this.state = 'root';
+    this.exits.begin(reason, a, b, this.innermost());
+  }
+
+  private kernel(work: 'kvm.pio' | 'kvm.mmio' | 'kvm.msr' | 'kvm.cpuid' | 'kvm.halt' | 'kvm.hypercall'): void {
+    const { costs } = this.host;
+    this.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch'] + costs[work]);
+  }
+
+  /** Opens the exit of a memory access and charges KVM's part of it. */
+  private memoryExit(address: number): Region<RegionTag> | undefined {
+    const { costs } = this.host;
+    this.vm.irqchip.lapicFor(this.cpu.index);
+    const region = this.vm.mmio.find(address);
+    const page = Math.floor(address / PAGE);
+    const first = !this.touchedPages.has(page);
+    if (first) this.touchedPages.add(page);
+    const reason =
+      region?.tag.unit === 'lapic' ? VmxExit.APIC_ACCESS : first ? VmxExit.EPT_VIOLATION : VmxExit.EPT_MISCONFIG;
+    this.begin(reason, 0, 0);
+    const common = costs['exit.hardware'] + costs['kvm.dispatch'];
+    const work = region?.tag.unit === 'lapic' ? costs['kvm.apic'] : region?.tag.unit === 'ioapic' ? costs['kvm.ioapic'] : costs['kvm.mmio'];
+    this.exits.kernel(common + work + (reason === VmxExit.EPT_VIOLATION ? costs['kvm.eptViolation'] : 0));
+    return region;
+  }
+
+  private exitArgument(region: Region<RegionTag> | undefined, address: number): number {
+    return region?.tag.unit === 'lapic' ? address % PAGE : address >>> 0;
+  }
+
+  /** Lets whoever the address belongs to answer: KVM's own interrupt controllers here, everything else in QEMU. */
+  private serve<T extends number | void>(region: Region<RegionTag> | undefined, access: () => T, kind: number, address: number, value: number): T {
+    const { tracer } = this.host;
+    const inKernel = region?.tag.inKernel ?? false;
+    if (!inKernel) this.exits.enterUser();
+    let row: RowRef = 0;
+    const offset = region ? address - region.base + region.tag.offset : 0;
+    if (region) {
+      row = tracer.instant(this.cpu.now(), region.tag.track, kind, offset, value);
+      tracer.cause = row;
+    }
+    const result = access();
+    if (typeof result === 'number' && row !== 0) tracer.setArgs(row, offset, result);
+    if (!inKernel) this.exits.leaveUser();
+    return result;
+  }
+
+  /** An exit between two instructions. */
+  private boundaryExit(reason: number, a: number, cycles: Cycles, cause: RowRef): void {
+    this.state = 'root';
+    this.exits.begin(reason, a, 0, cause);
+    this.exits.kernel(this.host.costs['exit.hardware'] + cycles);
+    this.finish(true);
+  }
+
+  /** @param atBoundary false inside an instruction, which completes before anything can be injected */
+  private finish(atBoundary: boolean): void {
+    if (this.state === 'ended') {
+      this.exits.endForGood();
+      return;
+    }
+    const inject = this.evaluateInterrupts(atBoundary);
+    this.exits.end(this.host.costs['entry.hardware'] + (inject ? this.host.costs['kvm.inject'] : 0));
+    this.state = 'guest';
+    this.host.tracer.cause = this.innermost();
+    this.host.limitDeadline(this);
+  }
+
+  /** What KVM does before each entry: inject the highest pending vector, or ask to be told when that becomes possible. */
+  private evaluateInterrupts(atBoundary: boolean): boolean {
+    const vector = this.pendingVector >= 0 ? -1 : this.lapic.highestPending();
+    if (vector < 0) {
+      this.wantWindow(false);
+      return false;
+    }
+    const { tracer } = this.host;
+    tracer.cause = this.causeOfVector[vector] ?? 0;
+    const possible = atBoundary ? this.cpu.interruptible() : this.interruptsOn();
+    if (!possible) {
+      if (!this.windowWanted) tracer.instant(this.cpu.now(), this.interruptTrack, Kind.IrqWindow, vector, 0);
+      this.wantWindow(true);
+      return false;
+    }
+    this.wantWindow(false);
+    this.pendingVector = this.lapic.acknowledge();
+    this.injectRow = tracer.instant(this.cpu.now(), this.interruptTrack, Kind.IrqInject, this.pendingVector, 0);
+    if (!atBoundary) this.cpu.requestAttention();
+    return true;
+  }
+
+  private wantWindow(wanted: boolean): void {
+    if (wanted === this.windowWanted) return;
+    this.windowWanted = wanted;
+    this.cpu.requestInterruptWindow(wanted);
+  }
+
+  /** The vector written into the VM-entry interruption field takes effect before the next guest instruction. */
+  private deliverPending(): void {
+    if (this.pendingVector < 0 || this.state !== 'guest') {
+      if (this.state === 'guest' && !this.windowWanted && this.lapic.highestPending() >= 0 && !this.kickScheduled) {
+        // The guest lowered its task priority: a vector that was held back is now above the threshold.
+        this.host.inContext(this, () =>
+          this.boundaryExit(VmxExit.TPR_BELOW_THRESHOLD, 0, this.host.costs['kvm.dispatch'], this.innermost()),
+        );
+        this.deliverPending();
+      }
+      return;
+    }
+    const vector = this.pendingVector;
+    this.pendingVector = -1;
+    this.cpu.deliverInterrupt(vector);
+    this.host.tracer.cause = this.innermost();
+  }
+
+  private crash(): void {
+    this.state = 'ended';
+    const report = this.cpu.faultReport();
+    const { tracer } = this.host;
+    tracer.place = tracer.internPlace(this.vm.index, this.cpu.ripLow, this.cpu.ripHigh);
+    tracer.instant(this.cpu.now(), this.exits.track, Kind.GuestFault, 0, 0);
+    this.exits.endForGood();
+    this.vm.crashed(report);
+  }
+}

@@ -1,0 +1,97 @@
+/** One virtual machine under KVM: its RAM and vCPUs, KVM's interrupt controllers, and the address maps that exits go by. */
+import { AddressMap } from '../../machine/address-map';
+import type { FaultReport, MachineCore } from '../../machine/cpu/types';
+import { IOAPIC_BASE, IOAPIC_SIZE } from '../../machine/interrupts/ioapic';
+import { LAPIC_BASE, LAPIC_SIZE } from '../../machine/interrupts/lapic-registers';
+import type { PhysicalMemory } from '../../machine/memory/physical-memory';
+import { bootLongMode, type BootState } from '../boot';
+import type { Host } from '../host';
+import { IrqChip } from './irqchip';
+import { KvmVcpu } from './vcpu';
+
+/** Who stands behind a region of addresses. */
+export interface RegionTag {
+  /** The device's track, for its register events. */
+  track: number;
+  /** Served by KVM; otherwise the access goes on to QEMU. */
+  inKernel: boolean;
+  unit: 'lapic' | 'ioapic' | 'device';
+  /** Added to the offset in the trace, where one device has several blocks. */
+  offset: number;
+}
+
+/** How a VM ended. */
+export type VmEnd = { how: 'exited'; code: number } | { how: 'crashed'; report: FaultReport | undefined };
+
+/** A VM as KVM has it. */
+export class KvmVm {
+  readonly mmio = new AddressMap<RegionTag>('MMIO');
+  readonly ports = new AddressMap<RegionTag>('I/O ports');
+  readonly irqchip: IrqChip;
+  readonly memory: PhysicalMemory;
+  readonly vcpus: readonly KvmVcpu[];
+  /** Set once the VM has ended. */
+  end: VmEnd | undefined;
+
+  /** @param index position in the scenario */
+  constructor(
+    host: Host,
+    readonly index: number,
+    readonly name: string,
+    private readonly core: MachineCore,
+  ) {
+    this.memory = core.memory;
+    this.vcpus = core.cpus.map((cpu) => new KvmVcpu(host, this, cpu));
+    this.irqchip = new IrqChip(host, this);
+    this.vcpus.forEach((vcpu, id) => this.irqchip.addVcpu(vcpu, id));
+    const kernel = { inKernel: true, offset: 0 };
+    this.mmio.add(LAPIC_BASE, LAPIC_SIZE, this.irqchip.lapicPage, {
+      ...kernel, unit: 'lapic', track: this.irqchip.lapicTrack,
+    });
+    this.mmio.add(IOAPIC_BASE, IOAPIC_SIZE, this.irqchip.ioapic, {
+      ...kernel, unit: 'ioapic', track: this.irqchip.ioapicTrack,
+    });
+  }
+
+  /** Loads the guest and lets vCPU 0 go. */
+  boot(guest: BootState): void {
+    const [first] = this.core.cpus;
+    if (!first) throw new Error(`${this.name} has no vCPU`);
+    bootLongMode(this.memory, first, guest);
+    this.vcpus[0]?.start();
+  }
+
+  /** The guest asked for its own end (QEMU's isa-debug-exit). */
+  exited(code: number): void {
+    this.finish({ how: 'exited', code });
+  }
+
+  /** The guest can't go on. */
+  crashed(report: FaultReport | undefined): void {
+    this.finish({ how: 'crashed', report });
+  }
+
+  /** What happened, for a reader. `where` turns an address into a place of the guest's source. */
+  crashMessage(where: (rip: bigint) => string): string {
+    const report = this.end?.how === 'crashed' ? this.end.report : undefined;
+    if (!report) return `${this.name} crashed`;
+    const code = report.disassembly ? ` (${report.disassembly}; bytes ${report.bytes})` : '';
+    return `${this.name}: ${report.message} at RIP ${report.rip}${code}${where(BigInt(report.rip))}`;
+  }
+
+  /** Instructions retired by all vCPUs. */
+  get instructions(): number {
+    return this.core.cpus.reduce((sum, cpu) => sum + cpu.instructions(), 0);
+  }
+
+  /** RIP of vCPU 0. */
+  get rip(): bigint {
+    const [first] = this.core.cpus;
+    return first ? (BigInt(first.ripHigh >>> 0) << 32n) | BigInt(first.ripLow >>> 0) : 0n;
+  }
+
+  private finish(end: VmEnd): void {
+    this.end ??= end;
+    for (const vcpu of this.vcpus) vcpu.stop();
+  }
+}

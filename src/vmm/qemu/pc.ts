@@ -1,0 +1,133 @@
+/**
+ * The PC that QEMU shows its guest: a PCI bus, COM1, the debug-exit port, and the devices of the scenario. All of it is
+ * reached through user exits; the interrupt controllers are KVM's.
+ */
+import type { RegisterBlock } from '../../machine/bus';
+import { E1000 } from '../../machine/devices/e1000/e1000';
+import { COM1, Uart16550 } from '../../machine/devices/uart';
+import type { FrameReceiver, Wire } from '../../machine/link/wire';
+import { BarMapper } from '../../machine/pci/bar-mapper';
+import { CONFIG_PORT_BASE, CONFIG_PORT_COUNT, PciBus, type PciSlot } from '../../machine/pci/bus';
+import { firmwareAssign, irqOfPin } from '../../machine/pci/firmware';
+import { Kind } from '../../trace/events';
+import type { Host } from '../host';
+import type { KvmVm, RegionTag } from '../kvm/vm';
+import { EmulatedDeviceBus, type DevicePlace } from './emulated-device-bus';
+import { IoThread } from './io-thread';
+
+/** QEMU's isa-debug-exit: a write ends the guest with that code. */
+const DEBUG_EXIT = { base: 0xf4, size: 4 } as const;
+
+/** In the trace a function's I/O BAR is told from its memory BAR by this much added to the offset. */
+const IO_BAR_OFFSET = 0x10_0000;
+
+/** An e1000 of the scenario. */
+export interface NicOptions {
+  /** Unique in the VM: `e1000`, `e1000.1`. */
+  name: string;
+  /** Six bytes. */
+  mac: Uint8Array;
+  /** Where its cable leads; none: no carrier. */
+  wire: Wire | undefined;
+}
+
+/** One VM's QEMU process. */
+export class QemuPc {
+  readonly ioThread: IoThread;
+  private readonly pci: PciBus;
+  private readonly mapper: BarMapper<RegionTag>;
+  private readonly buses = new Map<PciSlot, EmulatedDeviceBus>();
+
+  /** @param serial gets each byte that the guest sends to COM1 */
+  constructor(
+    private readonly host: Host,
+    private readonly vm: KvmVm,
+    serial: (byte: number) => void,
+  ) {
+    this.ioThread = new IoThread(host, vm);
+    this.mapper = new BarMapper<RegionTag>(vm.mmio, vm.ports, (slot, bar) => ({
+      track: this.busOf(slot).track,
+      inKernel: false,
+      unit: 'device',
+      offset: bar.kind === 'io' ? IO_BAR_OFFSET : 0,
+    }));
+    const pciTrack = host.tracer.addTrack({
+      type: 'device', name: 'PCI configuration', group: vm.name, vm: vm.index, registers: { '0': 'CONFIG_ADDRESS', '4': 'CONFIG_DATA' },
+    });
+    this.pci = new PciBus({
+      barChanged: (slot, bar, base, enabled) => this.mapper.barChanged(slot, bar, base, enabled),
+      interruptChanged: (slot, asserted) => this.busOf(slot).wireChanged(asserted),
+      configAccess: (slot, isWrite, offset, value) => {
+        const { tracer } = host;
+        const device = slot ? (slot.address.device << 3) | slot.address.function : 0xff;
+        tracer.cause = tracer.instant(
+          host.now(), pciTrack, isWrite ? Kind.CfgWrite : Kind.CfgRead, ((device << 8) | offset) >>> 0, value,
+        );
+      },
+    });
+    this.addPorts(CONFIG_PORT_BASE, CONFIG_PORT_COUNT, this.pci, pciTrack);
+    this.addUart(serial);
+    this.addDebugExit();
+  }
+
+  /** Puts an e1000 on the bus. Returns where frames for it arrive: its tap device, read by the I/O thread. */
+  addE1000(options: NicOptions): FrameReceiver {
+    const registers = E1000.registerNames(IO_BAR_OFFSET);
+    const device = this.buses.size + 1;
+    const bus = this.busAt({ name: options.name, gsi: irqOfPin(device, 1), registers });
+    const nic = new E1000({ mac: options.mac, wire: options.wire }, bus);
+    const slot = this.pci.add({ device, function: 0 }, nic.pci);
+    this.buses.set(slot, bus);
+    bus.drivePin = (asserted) => nic.pci.setInterrupt(asserted);
+    bus.onTimer = (kind, arg) => nic.onEvent(kind, arg);
+    return { receive: (frame) => this.ioThread.post(() => nic.receive(frame)) };
+  }
+
+  /** What the BIOS does once all devices are there. */
+  runFirmware(): void {
+    firmwareAssign(this.pci);
+  }
+
+  private busOf(slot: PciSlot): EmulatedDeviceBus {
+    const bus = this.buses.get(slot);
+    if (!bus) throw new Error(`${this.vm.name}: PCI function ${slot.name} has no device bus`);
+    return bus;
+  }
+
+  private busAt(place: Pick<DevicePlace, 'name' | 'gsi' | 'registers'>): EmulatedDeviceBus {
+    const { host, vm } = this;
+    return new EmulatedDeviceBus(host, vm.memory, this.ioThread, vm.irqchip, {
+      ...place, id: `${vm.name}/${place.name}`, vm: vm.index, group: vm.name,
+    });
+  }
+
+  private addPorts(base: number, size: number, block: RegisterBlock, track: number): void {
+    this.vm.ports.add(base, size, block, { track, inKernel: false, unit: 'device', offset: 0 });
+  }
+
+  private addUart(serial: (byte: number) => void): void {
+    const names = ['THR/RBR', 'IER', 'IIR/FCR', 'LCR', 'MCR', 'LSR', 'MSR', 'SCR'];
+    const registers = Object.fromEntries(names.map((name, offset) => [String(offset), name]));
+    const bus = this.busAt({ name: 'UART', gsi: COM1.irq, registers });
+    const uart = new Uart16550(bus, (byte) => {
+      bus.trace.instant(Kind.Serial, byte, 0);
+      serial(byte);
+    });
+    this.addPorts(COM1.base, COM1.size, uart, bus.track);
+  }
+
+  private addDebugExit(): void {
+    const { host, vm } = this;
+    const track = host.tracer.addTrack({
+      type: 'device', name: 'debug exit', group: vm.name, vm: vm.index, registers: { '0': 'EXIT' },
+    });
+    const block: RegisterBlock = {
+      read: () => 0,
+      write: (offset, _size, value) => {
+        if (offset === 0) vm.exited(value);
+      },
+      registerName: (offset) => (offset === 0 ? 'EXIT' : undefined),
+    };
+    this.addPorts(DEBUG_EXIT.base, DEBUG_EXIT.size, block, track);
+  }
+}
