@@ -1,0 +1,52 @@
+/**
+ * Names that belong to Trapline's plan and that this version does not run. Whoever writes one is told so, instead of that
+ * the name is unknown. A name leaves this table when the schema accepts it.
+ */
+
+/** One field whose listed names, or which altogether, this version does not run. `[]` stands for any index. */
+interface Planned {
+  /** Path of the field. */
+  field: string;
+  /** Values that are known but not run; absent: the field itself. */
+  names?: readonly string[];
+  /** What this version has instead. */
+  instead: string;
+}
+
+const planned: readonly Planned[] = [
+  { field: 'vmm', names: ['none', 'xen', 'disco'], instead: 'runs "kvm" only' },
+  { field: 'vms[].apic', names: ['x2apic'], instead: 'runs "xapic" only' },
+  { field: 'vms[].interrupts', names: ['eli', 'apicv', 'posted', 'avic'], instead: 'runs "inject" only' },
+  {
+    field: 'vms[].devices[].model',
+    names: ['virtio-net', 'virtio-blk', 'virtio-console', 'igb', 'edu', 'block'],
+    instead: 'has "e1000" only',
+  },
+  { field: 'vms[].devices[].backend', names: ['vhost', 'kvm', 'vfio'], instead: 'has "qemu" only' },
+  { field: 'vms[].devices[].assign', instead: 'has emulated devices only' },
+  { field: 'vms[].devices[].queues', instead: 'has devices with one queue only' },
+  { field: 'vms[].guest.kernel', instead: 'runs "sources" or an "elf" only' },
+  { field: 'vms[].guest.cmdline', instead: 'runs "sources" or an "elf" only' },
+  { field: 'host.iommu', instead: 'has a host without IOMMU only' },
+  { field: 'host.devices', instead: 'has emulated devices only' },
+  { field: 'sweep', instead: 'makes one run of a scenario only' },
+];
+
+/** `vms[0].apic` → `vms[].apic`. */
+function pattern(field: string): string {
+  return field.replace(/\[\d+\]/g, '[]');
+}
+
+/** Why a known value of a field is refused; undefined when it is not a known one. */
+export function plannedValue(field: string, value: unknown): string | undefined {
+  const row = planned.find(
+    (each) => each.field === pattern(field) && each.names?.some((name) => name === value),
+  );
+  return row && `this version of Trapline ${row.instead}`;
+}
+
+/** Why a known field is refused; undefined when it is not a known one. */
+export function plannedField(field: string): string | undefined {
+  const row = planned.find((each) => each.field === pattern(field) && !each.names);
+  return row && `this version of Trapline ${row.instead}`;
+}

@@ -1,0 +1,260 @@
+/**
+ * The scenario file, defined once: this validates it, gives it its types and is what the published JSON schema is
+ * generated from. A description is what the editor shows at the field. Only what this version runs is accepted; names
+ * of what is not there yet stand in `planned.ts`, for a message that says so.
+ */
+import { z } from 'zod';
+
+/** A name that may stand in a path of figures or in a track's name. */
+const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
+/** A unicast MAC address: the lowest bit of the first byte is clear (IEEE 802, 8.2.2). */
+const UNICAST_MAC = /^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$/;
+/** A C identifier, as a preprocessor macro has it. */
+const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
+
+const sourcesGuest = z.strictObject({
+  sources: z
+    .array(z.string().min(1).describe('Path of a C or assembly file, relative to this file.'))
+    .min(1)
+    .max(64)
+    .describe(
+      'C or assembly files of the guest driver, relative to this file. Trapline compiles them with your compiler and links them with the guest kit.',
+    ),
+  defines: z
+    .record(z.string().regex(IDENTIFIER), z.union([z.number(), z.string()]))
+    .default({})
+    .describe('Preprocessor macros for the sources: `{ "PACKETS": 64 }` is `-DPACKETS=64`.'),
+  optimize: z
+    .enum(['0', '1', '2', 's'])
+    .default('2')
+    .describe('Optimisation level of the compiler: `-O0`, `-O1`, `-O2` or `-Os`.'),
+});
+
+const elfGuest = z.strictObject({
+  elf: z.string().min(1).describe('Path of a ready x86-64 ELF file to run, relative to this file.'),
+});
+
+const e1000Device = z.strictObject({
+  model: z
+    .enum(['e1000'])
+    .default('e1000')
+    .describe('The device: `e1000` is an Intel 82540EM Ethernet controller with INTx.'),
+  backend: z
+    .enum(['qemu'])
+    .default('qemu')
+    .describe(
+      'Where its model runs: `qemu` is the user-space process of the VMM, so that every register access costs a user exit.',
+    ),
+  link: z
+    .string()
+    .regex(NAME)
+    .optional()
+    .describe('The `id` of the link its cable is plugged into. Without it the NIC sees no carrier.'),
+  mac: z
+    .string()
+    .regex(UNICAST_MAC)
+    .optional()
+    .describe('Ethernet address in its EEPROM, `52:54:00:12:34:56` and counting up when left out.'),
+});
+
+const vm = z.strictObject({
+  name: z
+    .string()
+    .regex(NAME)
+    .optional()
+    .describe('Name in the explorer and in figures (`vms.vm0.exits.HLT`). `vm0`, `vm1` … when left out.'),
+  vcpus: z.int().min(1).max(1).default(1).describe('Virtual CPUs. This version runs one per VM.'),
+  memoryMiB: z.int().min(16).max(1024).default(32).describe('Guest-physical memory in MiB.'),
+  apic: z
+    .enum(['xapic'])
+    .default('xapic')
+    .describe(
+      'How the guest reaches its local APIC: `xapic` is by memory at 0xFEE00000, where KVM traps it.',
+    ),
+  interrupts: z
+    .enum(['inject'])
+    .default('inject')
+    .describe('How interrupts reach the guest: `inject` is by the VM-entry interruption field.'),
+  guest: z
+    .union([sourcesGuest, elfGuest])
+    .describe('What the VM runs: `sources` to compile, or a ready `elf`.'),
+  devices: z.array(e1000Device).max(8).default([]).describe('PCI devices of the VM, in slot order.'),
+});
+
+const echoPeer = z.strictObject({
+  kind: z.literal('echo').describe('Sends every packet back.'),
+  turnaroundNs: z
+    .int()
+    .min(0)
+    .max(1e9)
+    .default(0)
+    .describe('Time between the last bit in and the first bit out, in nanoseconds.'),
+});
+const sinkPeer = z.strictObject({ kind: z.literal('sink').describe('Takes every packet and says nothing.') });
+const generatePeer = z.strictObject({
+  kind: z.literal('generate').describe('Sends packets of its own accord.'),
+  count: z.int().min(1).max(1e6).default(64).describe('How many packets.'),
+  length: z.int().min(60).max(1514).default(60).describe('Bytes of each frame without its check sequence.'),
+  intervalNs: z
+    .int()
+    .min(0)
+    .max(1e9)
+    .default(10_000)
+    .describe('Nanoseconds from the start of one packet to the start of the next.'),
+});
+
+const link = z.strictObject({
+  id: z.string().regex(NAME).default('wire').describe("Name that a device's `link` refers to."),
+  gbps: z.number().min(0.001).max(800).default(10).describe('Rate in gigabits a second.'),
+  latencyNs: z.int().min(0).max(1e9).default(500).describe('Propagation delay one way, in nanoseconds.'),
+  peer: z
+    .discriminatedUnion('kind', [echoPeer, sinkPeer, generatePeer])
+    .prefault({ kind: 'echo' })
+    .describe('What is at the other end: `echo`, `sink` or `generate`.'),
+});
+
+const host = z.strictObject({
+  cpus: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(2)
+    .describe("Physical CPUs. vCPU threads and QEMU's I/O thread share them."),
+  frequencyGHz: z
+    .number()
+    .min(0.1)
+    .max(10)
+    .default(2.9)
+    .describe('Frequency of the time-stamp counter in GHz: the length of a cycle.'),
+  memoryMiB: z
+    .int()
+    .min(16)
+    .max(4096)
+    .default(256)
+    .describe('Memory of the host in MiB. The memory of all VMs has to fit.'),
+  costs: z
+    .string()
+    .default('kvm-skylake-2017')
+    .describe('Cost profile: what an exit, an entry or an injection takes, in cycles.'),
+  costsOverride: z
+    .record(z.string(), z.int().min(0).max(1e9))
+    .default({})
+    .describe('Figures of the cost profile to replace, in cycles: `{ "qemu.dispatch": 6500 }`.'),
+});
+
+const bounds = z
+  .strictObject({
+    atLeast: z.number().optional().describe('The figure is at least this.'),
+    atMost: z.number().optional().describe('The figure is at most this.'),
+    equals: z.union([z.number(), z.string()]).optional().describe('The figure is exactly this.'),
+  })
+  .refine(
+    (value) => Object.values(value).some((bound) => bound !== undefined),
+    'needs at least one of "atLeast", "atMost" and "equals"',
+  );
+
+/** The definition. Cross-references are checked by `checks.ts`. */
+export const scenarioSchema = z
+  .strictObject({
+    $schema: z.string().optional().describe('Address of this schema, for the editor.'),
+    title: z
+      .string()
+      .max(200)
+      .optional()
+      .describe('One line: what is run. Shown at the trace. The file name when left out.'),
+    about: z.string().max(10_000).default('').describe('What to look at in the trace, and why it is so.'),
+    seed: z
+      .int()
+      .min(0)
+      .max(0xffff_ffff)
+      .default(1)
+      .describe('Seed of everything random in the run. The same seed gives the same trace.'),
+    host: host.prefault({}).describe('The physical computer.'),
+    vmm: z
+      .enum(['kvm'])
+      .default('kvm')
+      .describe('The hypervisor: `kvm` is Linux KVM with QEMU as its user-space part.'),
+    vms: z.array(vm).min(1).max(8).describe('The virtual machines. Only `guest` has no default.'),
+    links: z.array(link).max(16).default([]).describe('Ethernet links between devices and the outside.'),
+    stop: z
+      .strictObject({
+        when: z
+          .enum(['guests-exit'])
+          .default('guests-exit')
+          .describe('`guests-exit`: when every guest has ended itself.'),
+        afterMs: z
+          .number()
+          .gt(0)
+          .max(60_000)
+          .default(100)
+          .describe('At the latest after this much simulated time, in milliseconds.'),
+        afterInstructions: z
+          .int()
+          .min(1)
+          .max(1e12)
+          .optional()
+          .describe('At the latest after this many guest instructions.'),
+      })
+      .prefault({})
+      .describe('When the run ends.'),
+    trace: z
+      .strictObject({
+        kinds: z
+          .union([z.literal('all'), z.array(z.string()).min(1)])
+          .default('all')
+          .describe(
+            'What is recorded: `"all"`, or a list of kinds (`exit.HLT`, `dma.read`) and groups (`exit`, `interrupt`). Figures stay exact whatever is left out.',
+          ),
+        maxEvents: z
+          .int()
+          .min(1)
+          .max(100_000_000)
+          .default(10_000_000)
+          .describe('The run stops when this many events are recorded.'),
+      })
+      .prefault({})
+      .describe('What is recorded.'),
+    expect: z
+      .record(z.string(), z.union([z.number(), z.string(), bounds]))
+      .default({})
+      .describe(
+        'What must hold at the end, by figure: `{ "packets.rx": 64, "exits.EPT_MISCONFIG": { "atMost": 800 } }`. Makes the scenario a test.',
+      ),
+  })
+  .describe('A Trapline scenario: a computer, the VMs on it, and what is expected of the run.');
+
+type Parsed = z.output<typeof scenarioSchema>;
+
+/** A device with its defaults filled in. */
+export type ScenarioDevice = Parsed['vms'][number]['devices'][number] & { mac: string };
+/** A VM with its defaults filled in. */
+export type ScenarioVm = Omit<Parsed['vms'][number], 'name' | 'devices'> & {
+  name: string;
+  devices: ScenarioDevice[];
+};
+/** A link and its peer. */
+export type ScenarioLink = Parsed['links'][number];
+/** What an expectation demands of a figure. */
+export type Expectation = Parsed['expect'][string];
+/** A valid scenario with all defaults filled in. */
+export type Scenario = Omit<Parsed, '$schema' | 'title' | 'vms'> & { title: string; vms: ScenarioVm[] };
+
+/** Fills in the defaults that depend on where a thing stands: the title, VM names and MAC addresses. */
+export function fillIn(parsed: Parsed, fileName: string): Scenario {
+  let nic = 0;
+  const { $schema: _schema, ...rest } = parsed;
+  return {
+    ...rest,
+    title: parsed.title ?? fileName.replace(/\.trapline\.json$/, ''),
+    vms: parsed.vms.map((each, index) => ({
+      ...each,
+      name: each.name ?? `vm${index}`,
+      devices: each.devices.map((device) => ({ ...device, mac: device.mac ?? defaultMac(nic++) })),
+    })),
+  };
+}
+
+/** QEMU's range for guests' NICs, counted up. */
+function defaultMac(index: number): string {
+  return `52:54:00:12:34:${(0x56 + index).toString(16).padStart(2, '0')}`;
+}
