@@ -6,18 +6,14 @@ import type { AccessSize, RegisterBlock } from '../../machine/bus';
 import { IoApic, type IoApicMessage } from '../../machine/interrupts/ioapic';
 import { LocalApic } from '../../machine/interrupts/lapic';
 import { lapicRegisterNames } from '../../machine/interrupts/lapic-registers';
-import { DeliveryMode, Shorthand, type InterruptMessage, type IpiMessage } from '../../machine/interrupts/message';
+import type { IpiMessage } from '../../machine/interrupts/message';
+import { InterruptRouter } from '../../machine/interrupts/router';
 import { Kind } from '../../trace/events';
 import type { Host } from '../host';
 import type { KvmVcpu } from './vcpu';
 
 /** KVM's APIC bus runs at 1 GHz (KVM_APIC_BUS_FREQUENCY). */
 const APIC_BUS_HZ = 1e9;
-
-interface Seat {
-  lapic: LocalApic;
-  vcpu: KvmVcpu;
-}
 
 /** The interrupt controllers of one VM. */
 export class IrqChip {
@@ -27,7 +23,8 @@ export class IrqChip {
   readonly lapicTrack: number;
   /** The LAPIC page, which answers each vCPU from its own LAPIC. */
   readonly lapicPage: RegisterBlock;
-  private readonly seats: Seat[] = [];
+  private readonly lapics: LocalApic[] = [];
+  private readonly router = new InterruptRouter(this.lapics, {});
   private readonly sources = new Map<string, number>();
   private accessing = 0;
 
@@ -44,7 +41,7 @@ export class IrqChip {
     });
     this.lapicTrack = tracer.addTrack({ ...common, name: 'LAPIC', registers: names });
     this.ioapic = new IoApic((message) => this.routed(message));
-    const current = (): LocalApic => this.seat(this.accessing).lapic;
+    const current = (): LocalApic => this.lapicOf(this.accessing);
     this.lapicPage = {
       read: (offset: number, size: AccessSize) => current().read(offset, size),
       write: (offset: number, size: AccessSize, value: number) => current().write(offset, size, value),
@@ -68,7 +65,7 @@ export class IrqChip {
           if (asserted) vcpu.interruptRequested();
         },
         eoiBroadcast: (vector) => this.ioapic.eoi(vector),
-        ipi: (message) => this.sendIpi(id, message),
+        ipi: (message) => this.sendIpi(id, vcpu.interruptTrack, message),
         accepted: (vector) => vcpu.accepted(vector),
         ended: (vector) => {
           const { tracer } = host;
@@ -77,13 +74,13 @@ export class IrqChip {
       },
     );
     host.queue.register(lapic.timer);
-    this.seats[id] = { lapic, vcpu };
+    this.lapics[id] = lapic;
   }
 
   /** The LAPIC of a vCPU, which is now the one that accesses the page. */
   lapicFor(id: number): LocalApic {
     this.accessing = id;
-    return this.seat(id).lapic;
+    return this.lapicOf(id);
   }
 
   /** Level of one source at an IOAPIC pin (KVM_IRQ_LINE). */
@@ -93,40 +90,23 @@ export class IrqChip {
     this.ioapic.setPin(pin, asserted, number);
   }
 
-  private seat(id: number): Seat {
-    const seat = this.seats[id];
-    if (!seat) throw new RangeError(`${this.vm.name} has no vCPU ${id}`);
-    return seat;
+  private lapicOf(id: number): LocalApic {
+    const lapic = this.lapics[id];
+    if (!lapic) throw new RangeError(`${this.vm.name} has no vCPU ${id}`);
+    return lapic;
   }
 
   private routed(message: IoApicMessage): void {
     const { tracer } = this.host;
     const before = tracer.cause;
     tracer.cause = tracer.instant(this.host.now(), this.ioapicTrack, Kind.IoapicRoute, message.pin, message.vector);
-    this.deliver(message, this.seats.filter(({ lapic }) => lapic.matches(message)));
+    this.router.deliver(message);
     tracer.cause = before;
   }
 
-  private sendIpi(sender: number, message: IpiMessage): void {
+  private sendIpi(sender: number, track: number, message: IpiMessage): void {
     const { tracer } = this.host;
-    tracer.cause = tracer.instant(
-      this.host.now(), this.seat(sender).vcpu.interruptTrack, Kind.IpiSend, message.vector, message.destination,
-    );
-    const targets = this.seats.filter(({ lapic }, id) => {
-      switch (message.shorthand) {
-        case Shorthand.Self: return id === sender;
-        case Shorthand.AllIncludingSelf: return true;
-        case Shorthand.AllExcludingSelf: return id !== sender;
-        default: return lapic.matches(message);
-      }
-    });
-    this.deliver(message, targets);
-  }
-
-  /** Fixed to all addressed LAPICs; lowest priority to the first of them (KVM picks by load, here by number). */
-  private deliver(message: InterruptMessage, targets: readonly Seat[]): void {
-    const chosen = message.mode === DeliveryMode.LowestPriority ? targets.slice(0, 1) : targets;
-    if (message.mode !== DeliveryMode.Fixed && message.mode !== DeliveryMode.LowestPriority) return;
-    for (const { lapic } of chosen) lapic.accept(message.vector, message.level);
+    tracer.cause = tracer.instant(this.host.now(), track, Kind.IpiSend, message.vector, message.destination);
+    this.router.ipi(sender, message);
   }
 }

@@ -95,7 +95,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     const reason = this.cpu.run(deadline);
     switch (reason) {
       case StopReason.InterruptWindow:
-        this.boundaryExit(VmxExit.INTERRUPT_WINDOW, 0, this.host.costs['kvm.dispatch'], this.innermost());
+        this.boundaryExit(VmxExit.INTERRUPT_WINDOW, 0, 0, this.innermost());
         break;
       case StopReason.Shutdown:
         this.begin(VmxExit.TRIPLE_FAULT, 0, 0);
@@ -305,9 +305,13 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     const reason =
       region?.tag.unit === 'lapic' ? VmxExit.APIC_ACCESS : first ? VmxExit.EPT_VIOLATION : VmxExit.EPT_MISCONFIG;
     this.begin(reason, 0, 0);
-    const common = costs['exit.hardware'] + costs['kvm.dispatch'];
-    const work = region?.tag.unit === 'lapic' ? costs['kvm.apic'] : region?.tag.unit === 'ioapic' ? costs['kvm.ioapic'] : costs['kvm.mmio'];
-    this.exits.kernel(common + work + (reason === VmxExit.EPT_VIOLATION ? costs['kvm.eptViolation'] : 0));
+    const work = {
+      lapic: costs['kvm.apic'],
+      ioapic: costs['kvm.mmio'] + costs['kvm.ioapic'],
+      device: costs['kvm.mmio'],
+    }[region?.tag.unit ?? 'device'];
+    const violation = reason === VmxExit.EPT_VIOLATION ? costs['kvm.eptViolation'] : 0;
+    this.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch'] + work + violation);
     return region;
   }
 
@@ -332,11 +336,11 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     return result;
   }
 
-  /** An exit between two instructions. */
+  /** An exit between two instructions. `cycles` are those of its handler in KVM. */
   private boundaryExit(reason: number, a: number, cycles: Cycles, cause: RowRef): void {
     this.state = 'root';
     this.exits.begin(reason, a, 0, cause);
-    this.exits.kernel(this.host.costs['exit.hardware'] + cycles);
+    this.exits.kernel(this.host.costs['exit.hardware'] + this.host.costs['kvm.dispatch'] + cycles);
     this.finish(true);
   }
 
@@ -387,7 +391,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
       if (this.state === 'guest' && !this.windowWanted && this.lapic.highestPending() >= 0 && !this.kickScheduled) {
         // The guest lowered its task priority: a vector that was held back is now above the threshold.
         this.host.inContext(this, () =>
-          this.boundaryExit(VmxExit.TPR_BELOW_THRESHOLD, 0, this.host.costs['kvm.dispatch'], this.innermost()),
+          this.boundaryExit(VmxExit.TPR_BELOW_THRESHOLD, 0, 0, this.innermost()),
         );
         this.deliverPending();
       }
