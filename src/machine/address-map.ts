@@ -34,7 +34,8 @@ export class AddressMap<T> {
 
   /** Adds a region. Throws RangeError when it overlaps an enabled one or does not fit. */
   add(base: number, size: number, block: RegisterBlock, tag: T, enabled = true): Region<T> {
-    if (!fits(base, size)) throw new RangeError(`${this.name}: no region of ${size} bytes can stand at ${base}`);
+    if (!fits(base, size))
+      throw new RangeError(`${this.name}: no region of ${size} bytes can stand at ${base}`);
     const region: Placed<T> = { base, size, enabled: false, block, tag };
     const other = enabled ? this.overlap(base, size, region) : undefined;
     if (other) {
@@ -67,7 +68,10 @@ export class AddressMap<T> {
   /** Takes a region out for good. */
   remove(region: Region<T>): void {
     this.place(region, region.base, false);
-    this.all.splice(this.all.findIndex((each) => each === region), 1);
+    this.all.splice(
+      this.all.findIndex((each) => each === region),
+      1,
+    );
   }
 
   /** All regions, enabled or not, in the order of adding. */
@@ -163,7 +167,9 @@ export class AddressMap<T> {
   }
 
   private overlap(base: number, size: number, self: Region<T>): Region<T> | undefined {
-    return this.active.find((each) => each !== self && base < each.base + each.size && each.base < base + size);
+    return this.active.find(
+      (each) => each !== self && base < each.base + each.size && each.base < base + size,
+    );
   }
 }
 

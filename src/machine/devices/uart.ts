@@ -13,7 +13,15 @@ const Mcr = { Out2: 1 << 3, Loop: 1 << 4 } as const;
 const Lsr = { DataReady: 1 << 0, Overrun: 1 << 1, Thre: 1 << 5, Temt: 1 << 6 } as const;
 const Ier = { Received: 1 << 0, Transmitter: 1 << 1, LineStatus: 1 << 2 } as const;
 /** Interrupt identification, by descending priority (table 5 of the data sheet). */
-const Iir = { None: 1, LineStatus: 6, Received: 4, Timeout: 12, Transmitter: 2, Modem: 0, FifosOn: 0xc0 } as const;
+const Iir = {
+  None: 1,
+  LineStatus: 6,
+  Received: 4,
+  Timeout: 12,
+  Transmitter: 2,
+  Modem: 0,
+  FifosOn: 0xc0,
+} as const;
 /** CTS, DSR and DCD: somebody is at the other end. */
 const MSR_CONNECTED = 0xb0;
 const FIFO_DEPTH = 16;
@@ -100,9 +108,17 @@ export class Uart16550 implements RegisterBlock {
 
   save(): UartState {
     return {
-      version: 1, ier: this.ier, fcr: this.fcr, lcr: this.lcr, mcr: this.mcr, scratch: this.scratch,
-      divisor: this.divisor, overrun: this.overrun, transmitterPending: this.transmitterPending,
-      received: Uint8Array.from(this.received), waiting: Uint8Array.from(this.waiting),
+      version: 1,
+      ier: this.ier,
+      fcr: this.fcr,
+      lcr: this.lcr,
+      mcr: this.mcr,
+      scratch: this.scratch,
+      divisor: this.divisor,
+      overrun: this.overrun,
+      transmitterPending: this.transmitterPending,
+      received: Uint8Array.from(this.received),
+      waiting: Uint8Array.from(this.waiting),
     };
   }
 

@@ -16,7 +16,12 @@ const IOAPIC_VERSION = 0x00170020;
 
 /** Bits of the low half of a redirection entry (82093AA, 3.2.4). */
 const Entry = {
-  Logical: 1 << 11, DeliveryStatus: 1 << 12, ActiveLow: 1 << 13, RemoteIrr: 1 << 14, Level: 1 << 15, Masked: 1 << 16,
+  Logical: 1 << 11,
+  DeliveryStatus: 1 << 12,
+  ActiveLow: 1 << 13,
+  RemoteIrr: 1 << 14,
+  Level: 1 << 15,
+  Masked: 1 << 16,
 } as const;
 const WRITABLE_LOW = 0x1afff;
 const WRITABLE_HIGH = 0xff000000;
@@ -56,7 +61,9 @@ export class IoApic implements RegisterBlock {
    */
   setPin(pin: number, asserted: boolean, source = 0): void {
     if (pin < 0 || pin >= IOAPIC_PINS || source < 0 || source > 31) {
-      throw new RangeError(`IOAPIC pin ${pin}, source ${source}: pins go to ${IOAPIC_PINS - 1}, sources to 31`);
+      throw new RangeError(
+        `IOAPIC pin ${pin}, source ${source}: pins go to ${IOAPIC_PINS - 1}, sources to 31`,
+      );
     }
     const before = this.sources[pin]!;
     this.sources[pin] = asserted ? before | (1 << source) : before & ~(1 << source);
@@ -102,7 +109,11 @@ export class IoApic implements RegisterBlock {
 
   save(): IoApicState {
     return {
-      version: 1, id: this.id, select: this.select, low: this.low.slice(), high: this.high.slice(),
+      version: 1,
+      id: this.id,
+      select: this.select,
+      low: this.low.slice(),
+      high: this.high.slice(),
       sources: this.sources.slice(),
     };
   }
@@ -156,8 +167,12 @@ export class IoApic implements RegisterBlock {
   private send(pin: number): void {
     const entry = this.low[pin]!;
     this.deliver({
-      pin, vector: entry & 0xff, mode: (entry >> 8) & 7, logical: (entry & Entry.Logical) !== 0,
-      destination: this.high[pin]! >>> 24, level: (entry & Entry.Level) !== 0,
+      pin,
+      vector: entry & 0xff,
+      mode: (entry >> 8) & 7,
+      logical: (entry & Entry.Logical) !== 0,
+      destination: this.high[pin]! >>> 24,
+      level: (entry & Entry.Level) !== 0,
     });
   }
 }

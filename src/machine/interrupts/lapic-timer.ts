@@ -131,8 +131,15 @@ export class LapicTimer implements EventTarget {
 
   save(): LapicTimerState {
     return {
-      version: 1, mode: this.mode, masked: this.masked, divide: this.divide, initialCount: this.initialCount,
-      start: this.start, running: this.running, deadlineLow: this.deadlineLow, deadlineHigh: this.deadlineHigh,
+      version: 1,
+      mode: this.mode,
+      masked: this.masked,
+      divide: this.divide,
+      initialCount: this.initialCount,
+      start: this.start,
+      running: this.running,
+      deadlineLow: this.deadlineLow,
+      deadlineHigh: this.deadlineHigh,
       event: this.event,
     };
   }

@@ -6,8 +6,17 @@ import type { AccessSize, RegisterBlock } from '../bus';
 import { requireVersion } from '../snapshot';
 import type { Scheduler } from '../time/event-queue';
 import {
-  ApicBase, ApicError, ApicMsr, ICR_WRITABLE, LAPIC_BASE, LAPIC_VERSION, Lapic, LVT_MASKED, LVT_WRITABLE,
-  lapicRegisterNames, SVR_ENABLE,
+  ApicBase,
+  ApicError,
+  ApicMsr,
+  ICR_WRITABLE,
+  LAPIC_BASE,
+  LAPIC_VERSION,
+  Lapic,
+  LVT_MASKED,
+  LVT_WRITABLE,
+  lapicRegisterNames,
+  SVR_ENABLE,
 } from './lapic-registers';
 import { LapicTimer, type LapicTimerState } from './lapic-timer';
 import { DeliveryMode, Shorthand, type InterruptMessage, type IpiMessage } from './message';
@@ -104,10 +113,13 @@ export class LocalApic implements RegisterBlock {
   ) {
     this.id = options.id;
     this.resetBase =
-      LAPIC_BASE + ApicBase.Enable + (options.bootstrap ? ApicBase.Bsp : 0) + (options.x2apic ? ApicBase.X2 : 0);
+      LAPIC_BASE +
+      ApicBase.Enable +
+      (options.bootstrap ? ApicBase.Bsp : 0) +
+      (options.x2apic ? ApicBase.X2 : 0);
     this.base = this.resetBase;
-    this.timer = new LapicTimer(
-      `${options.name}.timer`, options.scheduler, options.timerCyclesPerTick, () => this.raiseLvt(0),
+    this.timer = new LapicTimer(`${options.name}.timer`, options.scheduler, options.timerCyclesPerTick, () =>
+      this.raiseLvt(0),
     );
     this.registers = this.layOut();
   }
@@ -246,7 +258,11 @@ export class LocalApic implements RegisterBlock {
 
   /** Whether `msrRead` and `msrWrite` are to be asked about this MSR. */
   static ownsMsr(index: number): boolean {
-    return index === ApicMsr.Base || index === ApicMsr.TscDeadline || (index >= ApicMsr.X2First && index <= ApicMsr.X2Last);
+    return (
+      index === ApicMsr.Base ||
+      index === ApicMsr.TscDeadline ||
+      (index >= ApicMsr.X2First && index <= ApicMsr.X2Last)
+    );
   }
 
   /** RDMSR: returns the low half and leaves the high one in `resultHigh`; undefined raises #GP(0). */
@@ -283,9 +299,22 @@ export class LocalApic implements RegisterBlock {
 
   save(): LocalApicState {
     return {
-      version: 1, base: this.base, tpr: this.tpr, ldr: this.ldr, dfr: this.dfr, svr: this.svr, esr: this.esr,
-      errors: this.errors, icrLow: this.icrLow, icrHigh: this.icrHigh, lvt: [...this.lvt], irr: this.irr.slice(),
-      isr: this.isr.slice(), tmr: this.tmr.slice(), output: this.outputLevel, timer: this.timer.save(),
+      version: 1,
+      base: this.base,
+      tpr: this.tpr,
+      ldr: this.ldr,
+      dfr: this.dfr,
+      svr: this.svr,
+      esr: this.esr,
+      errors: this.errors,
+      icrLow: this.icrLow,
+      icrHigh: this.icrHigh,
+      lvt: [...this.lvt],
+      irr: this.irr.slice(),
+      isr: this.isr.slice(),
+      tmr: this.tmr.slice(),
+      output: this.outputLevel,
+      timer: this.timer.save(),
     };
   }
 
@@ -322,11 +351,15 @@ export class LocalApic implements RegisterBlock {
     at(Lapic.Eoi, { write: () => void this.eoi() });
     at(Lapic.Rrd, { read: () => 0, x2: false });
     at(Lapic.Ldr, {
-      read: () => (this.x2apic ? this.logicalX2() : this.ldr), write: (value) => void (this.ldr = value),
+      read: () => (this.x2apic ? this.logicalX2() : this.ldr),
+      write: (value) => void (this.ldr = value),
       valid: 0xff000000,
     });
     at(Lapic.Dfr, {
-      read: () => this.dfr, write: (value) => void (this.dfr = (value | 0x0fffffff) >>> 0), valid: 0xffffffff, x2: false,
+      read: () => this.dfr,
+      write: (value) => void (this.dfr = (value | 0x0fffffff) >>> 0),
+      valid: 0xffffffff,
+      x2: false,
     });
     at(Lapic.Svr, { read: () => this.svr, write: (value) => this.setSvr(value), valid: 0x3ff });
     for (let i = 0; i < 8; i++) {
@@ -337,17 +370,27 @@ export class LocalApic implements RegisterBlock {
     at(Lapic.Esr, { read: () => this.esr, write: () => this.latchErrors() });
     at(Lapic.IcrLow, { read: () => this.icrLow, write: (value) => this.sendIpi(value), valid: ICR_WRITABLE });
     at(Lapic.IcrHigh, {
-      read: () => this.icrHigh, write: (value) => void (this.icrHigh = value), valid: 0xff000000, x2: false,
+      read: () => this.icrHigh,
+      write: (value) => void (this.icrHigh = value),
+      valid: 0xff000000,
+      x2: false,
     });
     LVT_WRITABLE.forEach((valid, i) =>
-      at(Lapic.LvtTimer + i * 16, { read: () => this.lvt[i]!, write: (value) => this.setLvt(i, value), valid }),
+      at(Lapic.LvtTimer + i * 16, {
+        read: () => this.lvt[i]!,
+        write: (value) => this.setLvt(i, value),
+        valid,
+      }),
     );
     at(Lapic.InitialCount, {
-      read: () => this.timer.initial, write: (value) => void (this.timer.initial = value), valid: 0xffffffff,
+      read: () => this.timer.initial,
+      write: (value) => void (this.timer.initial = value),
+      valid: 0xffffffff,
     });
     at(Lapic.CurrentCount, { read: () => this.timer.currentCount() });
     at(Lapic.Divide, {
-      read: () => this.timer.divideConfiguration, write: (value) => void (this.timer.divideConfiguration = value),
+      read: () => this.timer.divideConfiguration,
+      write: (value) => void (this.timer.divideConfiguration = value),
       valid: 0xb,
     });
     at(Lapic.SelfIpi, { write: (value) => this.selfIpi(value), valid: 0xff });
@@ -401,7 +444,11 @@ export class LocalApic implements RegisterBlock {
       return;
     }
     this.host.ipi({
-      mode, vector, level: false, logical: (low & 0x800) !== 0, shorthand: (low >> 18) & 3,
+      mode,
+      vector,
+      level: false,
+      logical: (low & 0x800) !== 0,
+      shorthand: (low >> 18) & 3,
       destination: this.x2apic ? this.icrHigh : this.icrHigh >>> 24,
     });
   }
@@ -410,7 +457,12 @@ export class LocalApic implements RegisterBlock {
     if (vector < 16) this.error(ApicError.SendIllegalVector);
     else {
       this.host.ipi({
-        mode: DeliveryMode.Fixed, vector, level: false, logical: false, shorthand: Shorthand.Self, destination: this.id,
+        mode: DeliveryMode.Fixed,
+        vector,
+        level: false,
+        logical: false,
+        shorthand: Shorthand.Self,
+        destination: this.id,
       });
     }
   }

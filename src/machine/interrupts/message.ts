@@ -1,7 +1,15 @@
 /** Interrupt messages as they travel between IOAPIC, MSI writers and LAPICs (SDM vol. 3, 10.6.1 and 10.11). */
 
 /** Delivery modes, as encoded in ICR bits 10:8, in redirection entries and in MSI data. */
-export const DeliveryMode = { Fixed: 0, LowestPriority: 1, Smi: 2, Nmi: 4, Init: 5, StartUp: 6, ExtInt: 7 } as const;
+export const DeliveryMode = {
+  Fixed: 0,
+  LowestPriority: 1,
+  Smi: 2,
+  Nmi: 4,
+  Init: 5,
+  StartUp: 6,
+  ExtInt: 7,
+} as const;
 
 /** Destination shorthands of the ICR (bits 19:18). */
 export const Shorthand = { None: 0, Self: 1, AllIncludingSelf: 2, AllExcludingSelf: 3 } as const;

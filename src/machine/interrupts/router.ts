@@ -49,7 +49,8 @@ export class InterruptRouter {
       }
       return best === undefined ? [] : this.fixed(message, [best]);
     }
-    if (message.mode === DeliveryMode.Fixed || message.mode === DeliveryMode.ExtInt) return this.fixed(message, targets);
+    if (message.mode === DeliveryMode.Fixed || message.mode === DeliveryMode.ExtInt)
+      return this.fixed(message, targets);
     for (const index of targets) this.special(message, index);
     return [...targets];
   }

@@ -48,8 +48,8 @@ class End implements Wire {
     this.link.transmit(this.index, frame, packet);
   }
 
-  roomIn(): Cycles {
-    return this.link.roomIn(this.index);
+  roomIn(bytes: number): Cycles {
+    return this.link.roomIn(this.index, bytes);
   }
 }
 
@@ -62,7 +62,9 @@ export class Link implements EventTarget {
     this.eventTargetId = options.name;
     const { gigabitsPerSecond: gbps, latencyNanoseconds: latency } = options;
     if (!(gbps > 0) || !(latency >= 0)) {
-      throw new RangeError(`link '${options.name}': ${gbps} Gb/s and ${latency} ns: bandwidth must be above 0, latency not below`);
+      throw new RangeError(
+        `link '${options.name}': ${gbps} Gb/s and ${latency} ns: bandwidth must be above 0, latency not below`,
+      );
     }
     this.ends = [new End(this, 0), new End(this, 1)];
   }
@@ -106,8 +108,8 @@ export class Link implements EventTarget {
   }
 
   /** As `Wire.roomIn`, from an end. */
-  roomIn(end: 0 | 1): Cycles {
-    return Math.max(0, this.ends[end].freeAt - this.options.scheduler.now());
+  roomIn(end: 0 | 1, bytes: number): Cycles {
+    return Math.max(0, this.ends[end].freeAt - this.options.scheduler.now() - this.cycles(bytes));
   }
 
   /** A frame has arrived; `kind` is the end it was sent from. */

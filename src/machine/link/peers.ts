@@ -130,7 +130,8 @@ export class GeneratorPeer implements FrameReceiver, EventTarget {
     private readonly scheduler: Scheduler,
     private readonly options: GeneratorOptions,
   ) {
-    if (options.length < FRAME_MIN) throw new RangeError(`generator frames of ${options.length} bytes: the least is ${FRAME_MIN}`);
+    if (options.length < FRAME_MIN)
+      throw new RangeError(`generator frames of ${options.length} bytes: the least is ${FRAME_MIN}`);
     this.random = new Random(options.seed);
     link.attach(1, this);
   }

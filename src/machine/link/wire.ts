@@ -5,8 +5,8 @@ import type { Cycles } from '../time/event-queue';
 export interface Wire {
   /** Takes a frame. The bytes belong to the wire from now on. `packet` is the sender's running number. */
   send(frame: Uint8Array, packet: number): void;
-  /** Cycles until the wire can take another frame without more than one waiting; 0 when it can now. */
-  roomIn(): Cycles;
+  /** Cycles until no more than `bytes` wait for the wire; 0 when it is so now. */
+  roomIn(bytes: number): Cycles;
 }
 
 /** Whatever frames arrive at. */

@@ -42,8 +42,13 @@ const ALL_ONES: Record<AccessSize, number> = { 1: 0xff, 2: 0xffff, 4: 0xffffffff
 /** The 440FX host bridge's identity: what guests expect at 00:00.0 of such a machine. */
 function hostBridge(): PciFunction {
   const identity = {
-    vendorId: 0x8086, deviceId: 0x1237, revision: 2, classCode: 0x060000,
-    subsystemVendorId: 0x1af4, subsystemId: 0x1100, interruptPin: 0,
+    vendorId: 0x8086,
+    deviceId: 0x1237,
+    revision: 2,
+    classCode: 0x060000,
+    subsystemVendorId: 0x1af4,
+    subsystemId: 0x1100,
+    interruptPin: 0,
   };
   return new PciFunction(identity, []);
 }

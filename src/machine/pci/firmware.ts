@@ -33,7 +33,9 @@ export function firmwareAssign(bus: PciBus): void {
       const base = Math.ceil((io ? nextIo : nextMemory) / alignment) * alignment;
       const end = base + alignment;
       if (end > (io ? IO_WINDOW.end : MMIO_WINDOW.end)) {
-        throw new RangeError(`no room in the ${io ? 'I/O' : 'memory'} window for BAR ${bar.index} of ${slot.name}`);
+        throw new RangeError(
+          `no room in the ${io ? 'I/O' : 'memory'} window for BAR ${bar.index} of ${slot.name}`,
+        );
       }
       if (io) nextIo = end;
       else nextMemory = end;

@@ -50,7 +50,11 @@ export interface PciFunctionState {
 
 const NO_HOST: PciFunctionHost = { barChanged: () => undefined, interruptChanged: () => undefined };
 const COMMAND_WRITABLE =
-  Command.IoSpace | Command.MemorySpace | Command.BusMaster | Command.ParityErrorResponse | Command.SerrEnable |
+  Command.IoSpace |
+  Command.MemorySpace |
+  Command.BusMaster |
+  Command.ParityErrorResponse |
+  Command.SerrEnable |
   Command.InterruptDisable;
 const FIRST_CAPABILITY = 0x40;
 
@@ -85,7 +89,8 @@ export class PciFunction {
     this.writable[Config.Command] = COMMAND_WRITABLE & 0xff;
     this.writable[Config.Command + 1] = COMMAND_WRITABLE >> 8;
     this.clearedByOne[Config.Status + 1] = Status.WriteOneToClear >> 8;
-    for (const at of [Config.CacheLineSize, Config.LatencyTimer, Config.InterruptLine]) this.writable[at] = 0xff;
+    for (const at of [Config.CacheLineSize, Config.LatencyTimer, Config.InterruptLine])
+      this.writable[at] = 0xff;
     for (const bar of bars) this.layOutBar(bar);
   }
 
@@ -128,7 +133,8 @@ export class PciFunction {
   addCapability(id: number, body: Uint8Array, writable: Uint8Array, after?: () => void): number {
     const at = this.capabilityEnd;
     const end = at + 2 + body.length;
-    if (end > 256) throw new RangeError(`capability 0x${id.toString(16)} does not fit into configuration space`);
+    if (end > 256)
+      throw new RangeError(`capability 0x${id.toString(16)} does not fit into configuration space`);
     this.config[at] = id;
     this.config.set(body, at + 2);
     this.writable.set(writable, at + 2);
@@ -219,6 +225,8 @@ function checkBar(bar: BarSpec, all: readonly BarSpec[]): void {
   const fits = bar.index >= 0 && Math.max(...taken(bar)) <= 5;
   const power = bar.size >= smallest && Number.isInteger(Math.log2(bar.size));
   if (!fits || clash || !power) {
-    throw new RangeError(`BAR ${bar.index} '${bar.name}' of ${bar.size} bytes: index, size or neighbour do not fit`);
+    throw new RangeError(
+      `BAR ${bar.index} '${bar.name}' of ${bar.size} bytes: index, size or neighbour do not fit`,
+    );
   }
 }

@@ -66,7 +66,9 @@ export class EventQueue implements Scheduler {
   register(target: EventTarget): void {
     const known = this.targetIndex.get(target.eventTargetId);
     if (known !== undefined && this.targets[known] !== target) {
-      throw new Error(`two event targets are called '${target.eventTargetId}': give each unit an id of its own`);
+      throw new Error(
+        `two event targets are called '${target.eventTargetId}': give each unit an id of its own`,
+      );
     }
     if (known !== undefined) return;
     this.targetIndex.set(target.eventTargetId, this.targets.length);
@@ -80,7 +82,9 @@ export class EventQueue implements Scheduler {
       throw new Error(`event target '${target.eventTargetId}' is not registered with the event queue`);
     }
     if (!Number.isSafeInteger(time)) {
-      throw new RangeError(`event of '${target.eventTargetId}' scheduled at ${time}: not a whole number of cycles`);
+      throw new RangeError(
+        `event of '${target.eventTargetId}' scheduled at ${time}: not a whole number of cycles`,
+      );
     }
     const earliest = this.firingTime >= 0 ? this.firingTime : this.clock.now();
     const slot = this.free.pop() ?? this.newSlot();
@@ -92,7 +96,8 @@ export class EventQueue implements Scheduler {
   cancel(handle: EventHandle): void {
     if (handle <= 0) return;
     const slot = handle % SLOTS;
-    if (slot >= this.slots || this.position[slot]! < 0 || this.order[slot] !== (handle - slot) / SLOTS) return;
+    if (slot >= this.slots || this.position[slot]! < 0 || this.order[slot] !== (handle - slot) / SLOTS)
+      return;
     this.removeAt(this.position[slot]!);
     this.release(slot);
   }
@@ -100,7 +105,12 @@ export class EventQueue implements Scheduler {
   /** True while the event has neither fired nor been cancelled. */
   pending(handle: EventHandle): boolean {
     const slot = handle % SLOTS;
-    return handle > 0 && slot < this.slots && this.position[slot]! >= 0 && this.order[slot] === (handle - slot) / SLOTS;
+    return (
+      handle > 0 &&
+      slot < this.slots &&
+      this.position[slot]! >= 0 &&
+      this.order[slot] === (handle - slot) / SLOTS
+    );
   }
 
   /** Time of the first event; Infinity when there is none. */
@@ -185,7 +195,14 @@ export class EventQueue implements Scheduler {
   }
 
   private fill(
-    slot: number, time: number, priority: number, order: number, target: number, kind: number, arg: number, cause: number,
+    slot: number,
+    time: number,
+    priority: number,
+    order: number,
+    target: number,
+    kind: number,
+    arg: number,
+    cause: number,
   ): void {
     this.time[slot] = time;
     this.priority[slot] = priority;

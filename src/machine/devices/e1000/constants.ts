@@ -1,0 +1,175 @@
+/**
+ * Register offsets and bits of the 82540EM (PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual,
+ * chapter 13).
+ */
+
+/** Offsets in BAR 0. */
+export const Reg = {
+  CTRL: 0x0000,
+  STATUS: 0x0008,
+  EECD: 0x0010,
+  EERD: 0x0014,
+  CTRL_EXT: 0x0018,
+  FLA: 0x001c,
+  MDIC: 0x0020,
+  FCAL: 0x0028,
+  FCAH: 0x002c,
+  FCT: 0x0030,
+  VET: 0x0038,
+  ICR: 0x00c0,
+  ITR: 0x00c4,
+  ICS: 0x00c8,
+  IMS: 0x00d0,
+  IMC: 0x00d8,
+  RCTL: 0x0100,
+  FCTTV: 0x0170,
+  TCTL: 0x0400,
+  TIPG: 0x0410,
+  AIT: 0x0458,
+  LEDCTL: 0x0e00,
+  PBA: 0x1000,
+  FCRTL: 0x2160,
+  FCRTH: 0x2168,
+  RDBAL: 0x2800,
+  RDBAH: 0x2804,
+  RDLEN: 0x2808,
+  RDH: 0x2810,
+  RDT: 0x2818,
+  RDTR: 0x2820,
+  RXDCTL: 0x2828,
+  RADV: 0x282c,
+  RSRPD: 0x2c00,
+  TDBAL: 0x3800,
+  TDBAH: 0x3804,
+  TDLEN: 0x3808,
+  TDH: 0x3810,
+  TDT: 0x3818,
+  TIDV: 0x3820,
+  TXDCTL: 0x3828,
+  TADV: 0x382c,
+  TSPMT: 0x3830,
+  RXCSUM: 0x5000,
+  MTA: 0x5200,
+  RAL0: 0x5400,
+  VFTA: 0x5600,
+  WUC: 0x5800,
+  WUFC: 0x5808,
+  WUS: 0x5810,
+  MANC: 0x5820,
+} as const;
+
+/** Statistics registers (13.7): 32 bits, cleared by reading; the *L/*H pairs are 64 bits, cleared by reading the high half. */
+export const Stat = {
+  CRCERRS: 0x4000,
+  RXERRC: 0x400c,
+  MPC: 0x4010,
+  RLEC: 0x4040,
+  PRC64: 0x405c,
+  GPRC: 0x4074,
+  BPRC: 0x4078,
+  MPRC: 0x407c,
+  GPTC: 0x4080,
+  GORCL: 0x4088,
+  GORCH: 0x408c,
+  GOTCL: 0x4090,
+  GOTCH: 0x4094,
+  RNBC: 0x40a0,
+  RUC: 0x40a4,
+  ROC: 0x40ac,
+  TORL: 0x40c0,
+  TORH: 0x40c4,
+  TOTL: 0x40c8,
+  TOTH: 0x40cc,
+  TPR: 0x40d0,
+  TPT: 0x40d4,
+  PTC64: 0x40d8,
+  MPTC: 0x40f0,
+  BPTC: 0x40f4,
+} as const;
+export const STATISTICS = { first: 0x4000, last: 0x40fc } as const;
+
+export const Ctrl = { FD: 1 << 0, SLU: 1 << 6, SPEED_1000: 2 << 8, RST: 1 << 26, PHY_RST: 1 << 31 } as const;
+export const StatusBit = { FD: 1 << 0, LU: 1 << 1, SPEED_1000: 2 << 6, ASDV_1000: 2 << 8 } as const;
+
+/** Interrupt causes (13.4.17). */
+export const Cause = {
+  TXDW: 1 << 0,
+  TXQE: 1 << 1,
+  LSC: 1 << 2,
+  RXSEQ: 1 << 3,
+  RXDMT0: 1 << 4,
+  RXO: 1 << 6,
+  RXT0: 1 << 7,
+  MDAC: 1 << 9,
+  TXD_LOW: 1 << 15,
+} as const;
+/** All causes that this device has. */
+export const CAUSE_MASK = 0x1fedf;
+
+export const Rctl = {
+  EN: 1 << 1,
+  SBP: 1 << 2,
+  UPE: 1 << 3,
+  MPE: 1 << 4,
+  LPE: 1 << 5,
+  LBM: 3 << 6,
+  BAM: 1 << 15,
+  VFE: 1 << 18,
+  BSEX: 1 << 25,
+  SECRC: 1 << 26,
+} as const;
+export const Tctl = { EN: 1 << 1, PSP: 1 << 3 } as const;
+/** Bit 31 of RDTR and TIDV: flush, raise the delayed interrupt at once. */
+export const FLUSH_PARTIAL = 0x80000000;
+
+/** Command bits of a transmit descriptor, as they stand in its byte 11 (3.3.3). */
+export const TxCmd = {
+  EOP: 1 << 0,
+  IFCS: 1 << 1,
+  IC: 1 << 2,
+  RS: 1 << 3,
+  DEXT: 1 << 5,
+  VLE: 1 << 6,
+  IDE: 1 << 7,
+} as const;
+/** Status byte of a receive descriptor (3.2.3.1). */
+export const RxStatus = { DD: 1 << 0, EOP: 1 << 1, IXSM: 1 << 2, VP: 1 << 3, PIF: 1 << 7 } as const;
+
+/** Size of a legacy descriptor. */
+export const DESCRIPTOR = 16;
+/** Largest packet that the transmitter takes (3.3.3: 16288 bytes), and the largest the receiver does with LPE. */
+export const PACKET_MAX = 16288;
+/** Unit of ITR, and of RDTR, RADV, TIDV and TADV, in nanoseconds. */
+export const ITR_UNIT = 256;
+export const DELAY_UNIT = 1024;
+
+/** Why a packet was lost: argument `b` of `packet.drop`. */
+export const DropReason = {
+  /** No receive descriptor was free. */
+  RingFull: 1,
+  /** The address filters did not want it. */
+  Filtered: 2,
+  /** Shorter than 64 bytes with FCS. */
+  Undersize: 3,
+  /** Longer than RCTL allows, or than the hardware can. */
+  Oversize: 4,
+  /** A DMA access was aborted. */
+  DmaAbort: 5,
+  /** The link is down. */
+  LinkDown: 6,
+  /** Receiver off. */
+  Disabled: 7,
+  /** The FCS that software appended is wrong. */
+  BadFcs: 8,
+} as const;
+
+/** Timer kinds, for `E1000.onEvent`. */
+export const Timer = {
+  Throttle: 1,
+  RxDelay: 2,
+  RxAbsolute: 3,
+  TxDelay: 4,
+  TxAbsolute: 5,
+  Transmit: 6,
+  Receive: 7,
+} as const;
