@@ -7,13 +7,17 @@
  *
  * `TRAPLINE_TEST_TIMEOUT` is the longest a run may take, in seconds (300).
  */
-import { mkdirSync } from 'node:fs';
+import { createWriteStream, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Failure, main, root } from './lib/shell.mjs';
 import { launchBrowser, startServer, workbenchUrl } from './lib/vscode-session.mjs';
 
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
 const folder = process.argv.slice(2).find((argument) => !argument.startsWith('--'));
+
+/** What the workbench says of itself in every run. */
+const OWN_TALK =
+  /^(Resolv(ing|ed) connection token|Creating a socket|Ignoring fetching additional|Updating additional builtin|ChatSessionStore|\[Service Worker\])/;
 
 /** Values of a flag in the form `--name=value`. */
 function valuesOf(name) {
@@ -27,6 +31,7 @@ await main(async () => {
     throw new Failure('code-wrapper runs tests only: --extensionTestsPath=FILE is missing.');
   const artifacts = join(root, 'artifacts', 'vscode');
   mkdirSync(artifacts, { recursive: true });
+  const log = createWriteStream(join(artifacts, 'console.log'));
 
   const server = await startServer({
     trusted: flags.includes('--disable-workspace-trust'),
@@ -50,7 +55,7 @@ await main(async () => {
       );
       page.on('crash', () => fail(new Failure('The workbench page crashed.')));
       Promise.all([
-        page.exposeFunction('codeAutomationLog', (type, args) => print(type, args)),
+        page.exposeFunction('codeAutomationLog', (type, args) => print(log, type, args)),
         page.exposeFunction('codeAutomationExit', (exitCode) => settle(exitCode)),
       ])
         .then(() =>
@@ -73,11 +78,12 @@ await main(async () => {
   }
 });
 
-/** Prints what the extension host's console was given: a format string with its values, or plain values. */
-function print(type, args) {
+/** Prints a line of the window's console; all of them go to the log file too. */
+function print(log, type, args) {
   const [first, ...rest] = args.map((value) => (typeof value === 'string' ? value : JSON.stringify(value)));
   let text = (first ?? '').replace(/%c/g, () => (rest.shift(), ''));
   text = text.replace(/%[sdifoO]/g, () => rest.shift() ?? '');
-  const stream = type === 'error' || type === 'warn' ? process.stderr : process.stdout;
-  stream.write(`${[text, ...rest].join(' ')}\n`);
+  const line = `${[text, ...rest].join(' ')}\n`;
+  log.write(`[${type}] ${line}`);
+  if (!OWN_TALK.test(line)) process.stdout.write(line);
 }
