@@ -1,0 +1,2 @@
+/** Style sheets are bundled by the build, not read by the page's code. */
+declare module '*.css';
