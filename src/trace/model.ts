@@ -58,6 +58,10 @@ export interface TraceMeta {
   facts: RunFacts;
   /** Exact numbers of events by track and kind, counted also when recording was filtered: [track, kind, count]. */
   counts: [track: number, kind: number, count: number][];
+  /** Exact totals of the argument that a kind names in `KindRow.sum`: [track, kind, total]. */
+  sums: [track: number, kind: number, total: number][];
+  /** Time in cycles of the first event that was not recorded because the limit was reached; absent: none. */
+  truncatedAt?: number;
 }
 
 /** Figures kept by the machine itself. */
@@ -88,6 +92,8 @@ export interface TraceDelta {
   chunks: TraceChunk[];
   /** Rows whose duration or arguments were filled in after they were handed out: four parallel columns. */
   patches: { row: Uint32Array; duration: Uint32Array; a: Uint32Array; b: Uint32Array };
+  /** All rows whose span is still open, ascending: their `duration` is not known yet. */
+  open: Uint32Array;
   /** Tables entries that are new since the last delta. */
   tracks: Track[];
   places: Place[];

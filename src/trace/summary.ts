@@ -13,7 +13,13 @@ export interface SummaryCounts {
   /** Exits that KVM handed to user space. */
   userExits: number;
   interrupts: { raised: number; injected: number; posted: number; handled: number };
-  iommu: { translations: number; iotlbHits: number; iotlbMisses: number; walkReferences: number; faults: number };
+  iommu: {
+    translations: number;
+    iotlbHits: number;
+    iotlbMisses: number;
+    walkReferences: number;
+    faults: number;
+  };
   packets: { tx: number; rx: number; dropped: number };
 }
 
@@ -42,7 +48,15 @@ export interface Summary extends SummaryCounts {
 
 type CountRow = TraceMeta['counts'][number];
 
-function countsOf(rows: readonly CountRow[], guestInstructions: number): SummaryCounts {
+function totalOf(rows: readonly CountRow[], kind: number): number {
+  return rows.reduce((sum, row) => (row[1] === kind ? sum + row[2] : sum), 0);
+}
+
+function countsOf(
+  rows: readonly CountRow[],
+  sums: readonly CountRow[],
+  guestInstructions: number,
+): SummaryCounts {
   const byKind = new Map<number, number>();
   for (const [, kind, count] of rows) byKind.set(kind, (byKind.get(kind) ?? 0) + count);
   const n = (kind: number): number => byKind.get(kind) ?? 0;
@@ -54,12 +68,17 @@ function countsOf(rows: readonly CountRow[], guestInstructions: number): Summary
     guestInstructions,
     exits,
     userExits: n(Kind.UserExit),
-    interrupts: { raised: n(Kind.IrqRaise), injected: n(Kind.IrqInject), posted: n(Kind.IrqPost), handled: n(Kind.Handler) },
+    interrupts: {
+      raised: n(Kind.IrqRaise),
+      injected: n(Kind.IrqInject),
+      posted: n(Kind.IrqPost),
+      handled: n(Kind.Handler),
+    },
     iommu: {
       translations: n(Kind.IommuHit) + n(Kind.IommuWalk),
       iotlbHits: n(Kind.IommuHit),
       iotlbMisses: n(Kind.IommuWalk),
-      walkReferences: 0,
+      walkReferences: totalOf(sums, Kind.IommuWalk),
       faults: n(Kind.IommuFault),
     },
     packets: { tx: n(Kind.PacketTx), rx: n(Kind.PacketRx), dropped: n(Kind.PacketDrop) },
@@ -72,14 +91,18 @@ export function summarise(meta: TraceMeta, rows: number): Summary {
   const vmOfTrack = new Map(meta.tracks.map((track) => [track.id, track.vm]));
   const instructions = facts.vms.reduce((sum, vm) => sum + vm.guestInstructions, 0);
   return {
-    ...countsOf(meta.counts, instructions),
+    ...countsOf(meta.counts, meta.sums, instructions),
     cycles: facts.cycles,
     simulatedSeconds: facts.cycles / meta.frequencyHz,
     events: rows,
     traceHash: meta.traceHash ?? '',
     vms: facts.vms.map((vm, index) => ({
       name: vm.name,
-      ...countsOf(meta.counts.filter(([track]) => vmOfTrack.get(track) === index), vm.guestInstructions),
+      ...countsOf(
+        meta.counts.filter(([track]) => vmOfTrack.get(track) === index),
+        meta.sums.filter(([track]) => vmOfTrack.get(track) === index),
+        vm.guestInstructions,
+      ),
       ...(vm.exitCode !== undefined && { exitCode: vm.exitCode }),
     })),
     expectations: [],

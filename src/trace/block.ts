@@ -1,0 +1,83 @@
+/** Blocks: the aligned stretches of 65 536 rows in which recorder, store, hash and file all keep a trace. */
+import type { TraceChunk } from './model';
+
+/** log2 of the rows of a block. */
+export const BLOCK_SHIFT = 16;
+export const BLOCK_ROWS = 1 << BLOCK_SHIFT;
+export const BLOCK_MASK = BLOCK_ROWS - 1;
+
+/** `duration` of a span of 2^32 - 1 cycles or more; its full duration stands in a `span.overflow` row. */
+export const DURATION_SATURATED = 0xffffffff;
+
+/** Bytes of a row in memory and on disk. */
+export const ROW_BYTES = 32;
+
+/** Column arrays for `rows` rows, all zero. */
+export function emptyChunk(firstRow: number, rows: number): TraceChunk {
+  return {
+    firstRow,
+    start: new Float64Array(rows),
+    duration: new Uint32Array(rows),
+    track: new Uint16Array(rows),
+    kind: new Uint16Array(rows),
+    rip: new Uint32Array(rows),
+    a: new Uint32Array(rows),
+    b: new Uint32Array(rows),
+    cause: new Uint32Array(rows),
+  };
+}
+
+/** A copy of the rows [from, to) of a chunk (positions within it), with arrays of its own. */
+export function copyRows(chunk: TraceChunk, from: number, to: number): TraceChunk {
+  return {
+    firstRow: chunk.firstRow + from,
+    start: chunk.start.slice(from, to),
+    duration: chunk.duration.slice(from, to),
+    track: chunk.track.slice(from, to),
+    kind: chunk.kind.slice(from, to),
+    rip: chunk.rip.slice(from, to),
+    a: chunk.a.slice(from, to),
+    b: chunk.b.slice(from, to),
+    cause: chunk.cause.slice(from, to),
+  };
+}
+
+/** Rows [from, to) of a chunk as views on the same memory. */
+export function viewRows(chunk: TraceChunk, from: number, to: number): TraceChunk {
+  return {
+    firstRow: chunk.firstRow + from,
+    start: chunk.start.subarray(from, to),
+    duration: chunk.duration.subarray(from, to),
+    track: chunk.track.subarray(from, to),
+    kind: chunk.kind.subarray(from, to),
+    rip: chunk.rip.subarray(from, to),
+    a: chunk.a.subarray(from, to),
+    b: chunk.b.subarray(from, to),
+    cause: chunk.cause.subarray(from, to),
+  };
+}
+
+/** Writes rows [from, to) of `source` into `target` at position `at`. */
+export function pasteRows(
+  target: TraceChunk,
+  at: number,
+  source: TraceChunk,
+  from: number,
+  to: number,
+): void {
+  const rows = from === 0 && to === source.start.length ? source : viewRows(source, from, to);
+  target.start.set(rows.start, at);
+  target.duration.set(rows.duration, at);
+  target.track.set(rows.track, at);
+  target.kind.set(rows.kind, at);
+  target.rip.set(rows.rip, at);
+  target.a.set(rows.a, at);
+  target.b.set(rows.b, at);
+  target.cause.set(rows.cause, at);
+}
+
+/** All array buffers of a chunk, for the transfer list of a message to another thread. */
+export function buffersOf(chunk: TraceChunk): ArrayBufferLike[] {
+  const { start, duration, track, kind, rip, a, b, cause } = chunk;
+  return [start, duration, track, kind, rip, a, b, cause].map((column) => column.buffer);
+}

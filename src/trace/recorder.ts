@@ -1,0 +1,362 @@
+/**
+ * The recorder: writes events into columns as fast as the machine makes them, counts all of them, and hands out what is
+ * new from time to time. Free of everything but the trace model, for it runs in the simulator's innermost loops.
+ */
+import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT, DURATION_SATURATED, copyRows, emptyChunk } from './block';
+import { KIND_LIMIT, Kind, kindRow } from './events';
+import { foldHashes, hashRows, type BlockHash } from './hash';
+import type { Place, TraceChunk, TraceDelta, TraceMeta, Track } from './model';
+import { PlaceTable, type ResolvePlace } from './places';
+import type { RowRef, Tracer } from './tracer';
+
+export interface RecorderOptions {
+  /** Whether events of a kind are recorded (they are always counted). Default: all. Asked once per kind. */
+  records?: (kind: number) => boolean;
+  /** Rows after which nothing more is recorded. Default 20 million. */
+  maxEvents?: number;
+  /** Symbol, file and line of a guest address, asked once per place when it is handed out. */
+  resolvePlace?: ResolvePlace;
+}
+
+export const DEFAULT_MAX_EVENTS = 20_000_000;
+
+/** Flags of a kind: recorded; has an argument whose total is kept. */
+const RECORDED = 1;
+const SUM_A = 2;
+const SUM_B = 4;
+const TRACK_SHIFT = 9;
+const TWO_32 = 0x1_0000_0000;
+
+/** A block under recording: how many of its spans are open, and its hash once all rows are final. */
+interface Block {
+  chunk: TraceChunk;
+  open: number;
+  hash?: BlockHash;
+}
+
+/** The tables and exact figures a recorder knows, for `TraceMeta`. */
+export type RecorderTables = Pick<TraceMeta, 'tracks' | 'places' | 'counts' | 'sums' | 'truncatedAt'>;
+
+/**
+ * Records a run. Rows are numbered from 0 in the order of recording. A row's `duration` is 0 until its span is closed.
+ * A row is final, and no longer writable, when its block and the next are full and no span of its block is open.
+ */
+export class Recorder implements Tracer {
+  cause: RowRef = 0;
+  place = 0;
+  /** Simulated time of the first event that was not recorded for want of room; undefined while all fit. */
+  truncatedAt: number | undefined;
+
+  private readonly tracks: Track[] = [];
+  private readonly placeTable: PlaceTable;
+  private readonly flags = new Uint8Array(KIND_LIMIT);
+  private counted: Float64Array = new Float64Array(0);
+  private summed: Float64Array = new Float64Array(0);
+  private limit: number;
+
+  /** Undefined once final, hashed and handed out. */
+  private readonly blocks: (Block | undefined)[] = [];
+  private readonly hashes: BlockHash[] = [];
+  private current: Block;
+  private count = 0;
+  private at = BLOCK_ROWS;
+  private start: Float64Array;
+  private duration: Uint32Array;
+  private track: Uint16Array;
+  private kind: Uint16Array;
+  private rip: Uint32Array;
+  private a: Uint32Array;
+  private b: Uint32Array;
+  private causes: Uint32Array;
+
+  /** Rows of open spans, in no order. */
+  private openRows = new Uint32Array(64);
+  private openCount = 0;
+  private handedRows = 0;
+  private handedTracks = 0;
+  private handedPlaces = 0;
+  private latePatches: number[] = [];
+  private finished = false;
+
+  constructor(options: RecorderOptions = {}) {
+    this.limit = Math.min(options.maxEvents ?? DEFAULT_MAX_EVENTS, TWO_32 - 2);
+    this.placeTable = new PlaceTable(options.resolvePlace);
+    for (let kind = 0; kind < KIND_LIMIT; kind++) {
+      const sum = kindRow(kind).sum;
+      const recorded = kind === Kind.SpanOverflow || options.records === undefined || options.records(kind);
+      this.flags[kind] = (recorded ? RECORDED : 0) | (sum === 'a' ? SUM_A : sum === 'b' ? SUM_B : 0);
+    }
+    const chunk = emptyChunk(0, 0);
+    this.current = { chunk, open: 0 };
+    this.start = chunk.start;
+    this.duration = chunk.duration;
+    this.track = chunk.track;
+    this.kind = chunk.kind;
+    this.rip = chunk.rip;
+    this.a = chunk.a;
+    this.b = chunk.b;
+    this.causes = chunk.cause;
+  }
+
+  /** Rows recorded so far. */
+  get rows(): number {
+    return this.count;
+  }
+
+  addTrack(track: Omit<Track, 'id'>): number {
+    const id = this.tracks.length;
+    this.tracks.push({ ...track, id });
+    if ((id + 1) * KIND_LIMIT > this.counted.length) {
+      this.counted = enlarged(this.counted, Math.max(8, (id + 1) * 2) * KIND_LIMIT);
+      this.summed = enlarged(this.summed, this.counted.length);
+    }
+    return id;
+  }
+
+  internPlace(vm: number, ripLow: number, ripHigh: number): number {
+    return this.placeTable.intern(vm, ripLow, ripHigh);
+  }
+
+  instant(time: number, track: number, kind: number, a: number, b: number): RowRef {
+    return this.write(time, 0, track, kind, a, b, this.cause);
+  }
+
+  /** @throws nothing; a duration of 2^32 - 1 cycles or more is saturated and gets a `span.overflow` row. */
+  span(start: number, duration: number, track: number, kind: number, a: number, b: number): RowRef {
+    if (duration < DURATION_SATURATED) return this.write(start, duration, track, kind, a, b, this.cause);
+    const row = this.write(start, DURATION_SATURATED, track, kind, a, b, this.cause);
+    if (row !== 0) this.overflow(row, start, duration, track);
+    return row;
+  }
+
+  open(start: number, track: number, kind: number, a: number, b: number): RowRef {
+    const row = this.write(start, 0, track, kind, a, b, this.cause);
+    if (row !== 0) {
+      if (this.openCount === this.openRows.length) {
+        const more = new Uint32Array(this.openCount * 2);
+        more.set(this.openRows);
+        this.openRows = more;
+      }
+      this.openRows[this.openCount++] = row - 1;
+      this.current.open++;
+    }
+    return row;
+  }
+
+  /**
+   * Ends an open span at `end`. Reference 0 (a row that was not recorded) is ignored.
+   * @throws RangeError when the row is not an open span: a mistake of the caller.
+   */
+  close(ref: RowRef, end: number): void {
+    if (ref === 0) return;
+    const row = ref - 1;
+    let i = this.openCount - 1;
+    while (i >= 0 && this.openRows[i] !== row) i--;
+    if (i < 0) throw new RangeError(`Row ${row} is not an open span; it can be closed once only.`);
+    this.openRows[i] = this.openRows[--this.openCount] ?? 0;
+    this.closeRow(row, end);
+  }
+
+  /** @throws RangeError when the row is so old that it is already part of the trace hash. */
+  setArgs(ref: RowRef, a: number, b: number): void {
+    if (ref === 0) return;
+    const row = ref - 1;
+    const block = this.blockOf(row);
+    const i = row & BLOCK_MASK;
+    const { chunk } = block;
+    const kind = chunk.kind[i] ?? 0;
+    const flags = this.flags[kind] ?? 0;
+    if (flags > RECORDED) {
+      const old = flags & SUM_A ? chunk.a[i] : chunk.b[i];
+      const slot = ((chunk.track[i] ?? 0) << TRACK_SHIFT) | kind;
+      this.summed[slot] = (this.summed[slot] ?? 0) + ((flags & SUM_A ? a : b) >>> 0) - (old ?? 0);
+    }
+    chunk.a[i] = a;
+    chunk.b[i] = b;
+    if (row < this.handedRows) this.latePatches.push(row);
+  }
+
+  /** Closes all open spans at `end`, in row order. Nothing is recorded afterwards. */
+  finish(end: number): void {
+    if (this.finished) return;
+    const rows = this.openRows.slice(0, this.openCount).sort();
+    this.openCount = 0;
+    for (const row of rows) this.closeRow(row, end);
+    this.finished = true;
+    this.limit = this.count;
+  }
+
+  /**
+   * The hash of the trace; see `hash.ts`.
+   * @throws Error before `finish`: rows with an open span have no hash yet.
+   */
+  traceHash(): string {
+    if (!this.finished) throw new Error('The trace hash exists once the recorder is finished.');
+    this.hashFinalBlocks(this.blocks.length);
+    return foldHashes(this.hashes, this.count);
+  }
+
+  /** Exact counts of all events by track and kind, recorded or not, in order of track and kind. */
+  counts(): TraceMeta['counts'] {
+    return nonZero(this.counted, this.tracks.length);
+  }
+
+  /** Exact totals of the arguments that kinds name in `KindRow.sum`. */
+  sums(): TraceMeta['sums'] {
+    return nonZero(this.summed, this.tracks.length);
+  }
+
+  /** Tables and figures for the trace's `TraceMeta`. */
+  tables(): RecorderTables {
+    return {
+      tracks: [...this.tracks],
+      places: this.placeTable.all(),
+      counts: this.counts(),
+      sums: this.sums(),
+      ...(this.truncatedAt !== undefined && { truncatedAt: this.truncatedAt }),
+    };
+  }
+
+  /**
+   * Rows recorded since the last call, with arrays of their own, and the present values of rows handed out before that
+   * were closed or got arguments since. Blocks that are final and handed out are given back.
+   */
+  takeDelta(): TraceDelta {
+    this.hashFinalBlocks(this.blocks.length - 2);
+    const patches = this.takePatches();
+    const chunks: TraceChunk[] = [];
+    while (this.handedRows < this.count) {
+      const index = this.handedRows >>> BLOCK_SHIFT;
+      const block = this.blocks[index];
+      if (block === undefined) break;
+      const from = this.handedRows & BLOCK_MASK;
+      const to = Math.min(BLOCK_ROWS, this.count - index * BLOCK_ROWS);
+      const whole = from === 0 && to === BLOCK_ROWS && block.hash !== undefined;
+      chunks.push(whole ? block.chunk : copyRows(block.chunk, from, to));
+      this.handedRows += to - from;
+    }
+    for (let index = 0; index < this.handedRows >>> BLOCK_SHIFT; index++) {
+      if (this.blocks[index]?.hash !== undefined) this.blocks[index] = undefined;
+    }
+    const places: Place[] = this.placeTable.all().slice(this.handedPlaces);
+    this.handedPlaces += places.length;
+    const tracks = this.tracks.slice(this.handedTracks);
+    this.handedTracks += tracks.length;
+    return { chunks, patches, open: this.openRows.slice(0, this.openCount).sort(), tracks, places };
+  }
+
+  private write(
+    start: number,
+    duration: number,
+    track: number,
+    kind: number,
+    a: number,
+    b: number,
+    cause: RowRef,
+  ): RowRef {
+    const slot = (track << TRACK_SHIFT) | kind;
+    this.counted[slot] = (this.counted[slot] ?? 0) + 1;
+    const flags = this.flags[kind] ?? 0;
+    if (flags !== RECORDED) {
+      if (flags > RECORDED) this.summed[slot] = (this.summed[slot] ?? 0) + ((flags & SUM_A ? a : b) >>> 0);
+      if ((flags & RECORDED) === 0) return 0;
+    }
+    let i = this.at;
+    if (i === BLOCK_ROWS || this.count === this.limit) {
+      if (!this.room(start)) return 0;
+      i = this.at;
+    }
+    this.start[i] = start;
+    this.duration[i] = duration;
+    this.track[i] = track;
+    this.kind[i] = kind;
+    this.rip[i] = this.place;
+    this.a[i] = a;
+    this.b[i] = b;
+    this.causes[i] = cause;
+    this.at = i + 1;
+    return ++this.count;
+  }
+
+  /** Makes room for a row; false when the limit is reached. */
+  private room(time: number): boolean {
+    if (this.count >= this.limit) {
+      if (!this.finished) this.truncatedAt ??= time;
+      return false;
+    }
+    const chunk = emptyChunk(this.blocks.length * BLOCK_ROWS, BLOCK_ROWS);
+    this.current = { chunk, open: 0 };
+    this.blocks.push(this.current);
+    this.at = 0;
+    this.start = chunk.start;
+    this.duration = chunk.duration;
+    this.track = chunk.track;
+    this.kind = chunk.kind;
+    this.rip = chunk.rip;
+    this.a = chunk.a;
+    this.b = chunk.b;
+    this.causes = chunk.cause;
+    return true;
+  }
+
+  private blockOf(row: number): Block {
+    const block = row >= this.count - this.at ? this.current : this.blocks[row >>> BLOCK_SHIFT];
+    if (block === undefined || block.hash !== undefined) {
+      throw new RangeError(
+        `Row ${row} is final: its arguments must be set within ${BLOCK_ROWS} rows after it ended.`,
+      );
+    }
+    return block;
+  }
+
+  private closeRow(row: number, end: number): void {
+    const block = this.blockOf(row);
+    const i = row & BLOCK_MASK;
+    block.open--;
+    const start = block.chunk.start[i] ?? 0;
+    const duration = Math.max(0, end - start);
+    const saturated = duration >= DURATION_SATURATED;
+    block.chunk.duration[i] = saturated ? DURATION_SATURATED : duration;
+    if (row < this.handedRows) this.latePatches.push(row);
+    if (saturated) this.overflow(row + 1, start, duration, block.chunk.track[i] ?? 0);
+  }
+
+  private overflow(ref: RowRef, start: number, duration: number, track: number): void {
+    const place = this.place;
+    this.place = 0;
+    this.write(start, 0, track, Kind.SpanOverflow, Math.floor(duration / TWO_32), duration % TWO_32, ref);
+    this.place = place;
+  }
+
+  private hashFinalBlocks(end: number): void {
+    for (let index = 0; index < end; index++) {
+      const block = this.blocks[index];
+      if (block === undefined || block.open > 0 || block.hash !== undefined) continue;
+      block.hash = hashRows(block.chunk, 0, Math.min(BLOCK_ROWS, this.count - index * BLOCK_ROWS));
+      this.hashes[index] = block.hash;
+    }
+  }
+
+  private takePatches(): TraceDelta['patches'] {
+    const row = Uint32Array.from(new Set(this.latePatches)).sort();
+    this.latePatches = [];
+    const value = (column: 'duration' | 'a' | 'b'): Uint32Array =>
+      row.map((r) => this.blocks[r >>> BLOCK_SHIFT]?.chunk[column][r & BLOCK_MASK] ?? 0);
+    return { row, duration: value('duration'), a: value('a'), b: value('b') };
+  }
+}
+
+function enlarged(table: Float64Array, length: number): Float64Array {
+  const larger = new Float64Array(length);
+  larger.set(table);
+  return larger;
+}
+
+function nonZero(table: Float64Array, tracks: number): [number, number, number][] {
+  const found: [number, number, number][] = [];
+  for (let slot = 0; slot < tracks << TRACK_SHIFT; slot++) {
+    const value = table[slot] ?? 0;
+    if (value !== 0) found.push([slot >>> TRACK_SHIFT, slot & (KIND_LIMIT - 1), value]);
+  }
+  return found;
+}

@@ -1,0 +1,186 @@
+import { describe, expect, it } from 'vitest';
+import { Kind } from '../../../src/trace/events';
+import { hashOf } from '../../../src/trace/hash';
+import { Recorder } from '../../../src/trace/recorder';
+import { TraceStore, emptyMeta } from '../../../src/trace/store';
+
+function recorderWithTrack(options = {}): Recorder {
+  const recorder = new Recorder(options);
+  recorder.addTrack({ type: 'vcpu', name: 'vCPU 0', group: 'vm0', vm: 0 });
+  return recorder;
+}
+
+describe('Recorder', () => {
+  it('numbers rows from 1 as references and keeps the current cause and place', () => {
+    const recorder = recorderWithTrack();
+    const first = recorder.instant(5, 0, Kind.IrqRaise, 1, 2);
+    recorder.cause = first;
+    recorder.place = recorder.internPlace(0, 0x8010_0000, 0xffff_ffff);
+    const second = recorder.span(7, 3, 0, Kind.Handler, 9, 0);
+    expect([first, second]).toEqual([1, 2]);
+    const store = new TraceStore(emptyMeta('t', 1));
+    store.append(recorder.takeDelta());
+    expect(store.get(1)).toEqual({
+      row: 1,
+      start: 7,
+      duration: 3,
+      open: false,
+      track: 0,
+      kind: Kind.Handler,
+      place: 1,
+      a: 9,
+      b: 0,
+      cause: 0,
+    });
+    expect(store.meta.places).toEqual([{ id: 1, vm: 0, rip: '0xffffffff80100000' }]);
+  });
+
+  it('interns an address once per VM, also through cache collisions', () => {
+    const recorder = new Recorder();
+    const ids = Array.from({ length: 5000 }, (_, i) => recorder.internPlace(i % 2, i * 4096, 0));
+    const again = Array.from({ length: 5000 }, (_, i) => recorder.internPlace(i % 2, i * 4096, 0));
+    expect(again).toEqual(ids);
+    expect(new Set(ids).size).toBe(5000);
+    expect(recorder.internPlace(1, 0, 0)).not.toBe(recorder.internPlace(0, 0, 0));
+  });
+
+  it('counts and sums what it does not record', () => {
+    const recorder = recorderWithTrack({ records: (kind: number) => kind !== Kind.IommuWalk });
+    for (let i = 1; i <= 10; i++) expect(recorder.span(i, 1, 0, Kind.IommuWalk, 4, 2)).toBe(0);
+    const open = recorder.open(20, 0, Kind.IommuWalk, 24, 4);
+    expect(open).toBe(0);
+    recorder.close(open, 30);
+    recorder.setArgs(open, 1, 1);
+    recorder.instant(40, 0, Kind.IrqRaise, 0, 0);
+    expect(recorder.rows).toBe(1);
+    expect(recorder.counts()).toEqual([
+      [0, Kind.IrqRaise, 1],
+      [0, Kind.IommuWalk, 11],
+    ]);
+    expect(recorder.sums()).toEqual([[0, Kind.IommuWalk, 64]]);
+  });
+
+  it('keeps totals right when arguments are written later', () => {
+    const recorder = recorderWithTrack();
+    const walk = recorder.open(0, 0, Kind.IommuWalk, 1, 0);
+    recorder.setArgs(walk, 24, 4);
+    recorder.close(walk, 9);
+    expect(recorder.sums()).toEqual([[0, Kind.IommuWalk, 24]]);
+  });
+
+  it('stops recording at the limit, says when, and goes on counting', () => {
+    const recorder = recorderWithTrack({ maxEvents: 3 });
+    const refs = [1, 2, 3, 4, 5].map((time) => recorder.instant(time * 10, 0, Kind.IrqRaise, 0, 0));
+    expect(refs).toEqual([1, 2, 3, 0, 0]);
+    expect(recorder.truncatedAt).toBe(40);
+    expect(recorder.counts()).toEqual([[0, Kind.IrqRaise, 5]]);
+  });
+
+  it('patches rows that were handed out while open, and lists those still open', () => {
+    const recorder = recorderWithTrack();
+    const outer = recorder.open(0, 0, Kind.SchedRun, 0, 0);
+    const inner = recorder.open(10, 0, Kind.Handler, 1, 0);
+    const first = recorder.takeDelta();
+    expect([...first.open]).toEqual([0, 1]);
+    recorder.close(inner, 25);
+    recorder.setArgs(outer, 7, 8);
+    const second = recorder.takeDelta();
+    expect(second.chunks).toEqual([]);
+    expect([...second.patches.row]).toEqual([0, 1]);
+    expect([...second.patches.duration]).toEqual([0, 15]);
+    expect([...second.patches.a]).toEqual([7, 1]);
+    expect([...second.open]).toEqual([0]);
+    expect(() => recorder.close(inner, 30)).toThrow(/not an open span/);
+  });
+
+  it('closes what is open at the end', () => {
+    const recorder = recorderWithTrack();
+    recorder.open(100, 0, Kind.GuestKernel, 0, 0);
+    recorder.finish(350);
+    const [chunk] = recorder.takeDelta().chunks;
+    expect(chunk?.duration[0]).toBe(250);
+    expect(recorder.instant(400, 0, Kind.IrqRaise, 0, 0)).toBe(0);
+    expect(recorder.truncatedAt).toBeUndefined();
+  });
+
+  it('keeps the full duration of a span beyond 32 bits', () => {
+    const recorder = recorderWithTrack();
+    const long = 5 * 2 ** 32 + 17;
+    recorder.span(1, long, 0, Kind.Halted, 0, 0);
+    const open = recorder.open(2, 0, Kind.Halted, 0, 0);
+    const store = new TraceStore(emptyMeta('t', 1));
+    store.append(recorder.takeDelta());
+    recorder.close(open, 2 + long + 1);
+    recorder.span(3, 2 ** 32 - 2, 0, Kind.Halted, 0, 0);
+    store.append(recorder.takeDelta());
+    expect(store.get(0).duration).toBe(long);
+    expect(store.get(2).duration).toBe(long + 1);
+    expect(store.get(4).duration).toBe(2 ** 32 - 2);
+    expect(store.endTime).toBe(3 + long);
+  });
+
+  it('has one hash however often rows are handed out, and hashOf finds it again', () => {
+    const run = (every: number): { hash: string; again: string } => {
+      const recorder = recorderWithTrack();
+      const store = new TraceStore(emptyMeta('t', 1));
+      const whole = recorder.open(0, 0, Kind.SchedRun, 0, 0);
+      for (let i = 1; i < 300_000; i++) {
+        recorder.cause = i & 7 ? i : 0;
+        recorder.span(i * 3, i % 5, 0, Kind.Handler, i, -i);
+        if (i % every === 0) store.append(recorder.takeDelta());
+      }
+      recorder.close(whole, 1_000_000);
+      recorder.open(1_000_000, 0, Kind.Halted, 0, 0);
+      recorder.finish(2_000_000);
+      const hash = recorder.traceHash();
+      store.append(recorder.takeDelta());
+      expect(store.rows).toBe(300_001);
+      return { hash, again: hashOf(store) };
+    };
+    const seldom = run(1e9);
+    const often = run(999);
+    const blocks = run(65_536);
+    expect(seldom.hash).toMatch(/^[0-9a-f]{16}$/);
+    expect(
+      new Set([seldom.hash, seldom.again, often.hash, often.again, blocks.hash, blocks.again]).size,
+    ).toBe(1);
+  });
+
+  it('hashes every column', () => {
+    const base = {
+      start: 5,
+      duration: 6,
+      track: 0,
+      kind: Kind.Handler as number,
+      place: 1,
+      a: 2,
+      b: 3,
+      cause: 0,
+    };
+    const hash = (change: Partial<typeof base>): string => {
+      const row = { ...base, ...change };
+      const recorder = recorderWithTrack();
+      recorder.addTrack({ type: 'device', name: 'd', group: 'vm0', vm: 0 });
+      recorder.instant(0, 0, Kind.IrqRaise, 0, 0);
+      recorder.place = row.place;
+      recorder.cause = row.cause;
+      recorder.span(row.start, row.duration, row.track, row.kind, row.a, row.b);
+      recorder.finish(10);
+      return recorder.traceHash();
+    };
+    const changed: Partial<typeof base>[] = [
+      {},
+      { start: 4 },
+      { start: 5 + 2 ** 32 },
+      { duration: 7 },
+      { track: 1 },
+      { kind: Kind.Halted },
+      { place: 2 },
+      { a: 1 },
+      { b: 1 },
+      { cause: 1 },
+      { a: 3, b: 2 },
+    ];
+    expect(new Set(changed.map(hash)).size).toBe(changed.length);
+  });
+});
