@@ -134,7 +134,7 @@ function checkExpect({ vms, expect }: Scenario, list: ProblemList): void {
       list.add(
         'key',
         ['expect', figure],
-        `no figure "${figure}".${didYouMean(figure, paths) || ' Figures are, for example: packets.rx, exits.HLT, interrupts.handled, vms.' + vms[0]!.name + '.exitCode.'}`,
+        `no figure "${figure}".${didYouMean(figure, paths) || ' Figures are, for example: packets.rx, exits.HLT, interrupts.handled, vms.' + vms[0].name + '.exitCode.'}`,
       );
     else if (
       typeof expectation === 'object' &&

@@ -51,7 +51,7 @@ export function resolveCosts(scenario: Scenario): Costs {
   const overrides: Record<string, number> = scenario.host.costsOverride;
   const entries = costKeyNames().map((key) => [
     key,
-    Object.hasOwn(overrides, key) ? overrides[key]! : profile.figures[key].cycles,
+    Object.hasOwn(overrides, key) ? overrides[key] : profile.figures[key].cycles,
   ]);
   return Object.fromEntries(entries) as Costs;
 }

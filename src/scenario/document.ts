@@ -91,7 +91,7 @@ export function parseDocument(text: string): JsonDocument {
     valueRange: (path) => rangeOf(nodeAt(root, path).node),
     keyRange: (path) => {
       const { node, found } = nodeAt(root, path);
-      const key = found && node.parent?.type === 'property' ? node.parent.children![0]! : node;
+      const key = found && node.parent?.type === 'property' ? node.parent.children![0] : node;
       return rangeOf(key);
     },
   };

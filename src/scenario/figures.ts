@@ -38,7 +38,7 @@ export function figurePaths(vmNames: readonly string[]): string[] {
 export function readFigure(summary: Summary, path: string): number | string | undefined {
   const vm = /^vms\.([^.]+)\.(.+)$/.exec(path);
   const counts = vm ? summary.vms.find((each) => each.name === vm[1]) : summary;
-  const rest = vm ? vm[2]! : path;
+  const rest = vm ? vm[2] : path;
   const known = COUNTS.includes(rest) || (vm ? OF_A_VM : OF_THE_RUN).includes(rest);
   if (!counts || !known) return undefined;
   const [first, second] = rest.split('.') as [string, string | undefined];

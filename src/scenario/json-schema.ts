@@ -71,12 +71,12 @@ export function plainJsonSchema(): JsonSchema {
 export function publishedJsonSchema(): JsonSchema {
   const schema = plainJsonSchema();
   addMarkdown(schema);
-  const vm = schema.properties!['vms']!.items!;
-  vm.properties!['devices']!.items!['defaultSnippets'] = deviceSnippets;
-  schema.properties!['expect']!['defaultSnippets'] = expectSnippets;
-  const host = schema.properties!['host']!.properties!;
-  host['costs']!['enum'] = costProfileNames();
-  host['costsOverride']!.properties = Object.fromEntries(
+  const vm = schema.properties!['vms'].items!;
+  vm.properties!['devices'].items!['defaultSnippets'] = deviceSnippets;
+  schema.properties!['expect']['defaultSnippets'] = expectSnippets;
+  const host = schema.properties!['host'].properties!;
+  host['costs']['enum'] = costProfileNames();
+  host['costsOverride'].properties = Object.fromEntries(
     Object.entries(costKeys).map(([key, sentence]) => [
       key,
       {
@@ -88,7 +88,7 @@ export function publishedJsonSchema(): JsonSchema {
       },
     ]),
   );
-  host['costsOverride']!.additionalProperties = false;
+  host['costsOverride'].additionalProperties = false;
   return { ...schema, title: 'Trapline scenario', allowComments: true, allowTrailingCommas: true };
 }
 
@@ -127,7 +127,7 @@ export function nodesAt(root: JsonSchema, path: readonly (string | number)[]): J
 
 function below(node: JsonSchema, step: string | number): JsonSchema[] {
   if (typeof step === 'number') return node.items ? [node.items] : [];
-  if (node.properties && Object.hasOwn(node.properties, step)) return [node.properties[step]!];
+  if (node.properties && Object.hasOwn(node.properties, step)) return [node.properties[step]];
   return typeof node.additionalProperties === 'object' ? [node.additionalProperties] : [];
 }
 

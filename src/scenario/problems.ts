@@ -68,10 +68,10 @@ export class ProblemList {
     let high = this.lineStarts.length;
     while (low + 1 < high) {
       const middle = (low + high) >> 1;
-      if (this.lineStarts[middle]! <= offset) low = middle;
+      if (this.lineStarts[middle] <= offset) low = middle;
       else high = middle;
     }
-    return { line: low + 1, column: offset - this.lineStarts[low]! + 1 };
+    return { line: low + 1, column: offset - this.lineStarts[low] + 1 };
   }
 }
 
@@ -103,7 +103,7 @@ function choose(issue: Issue): Issue[] {
   if (issue.code !== 'invalid_union' || issue.errors.length === 0) return [issue];
   const branches = issue.errors.map((errors) => errors.flatMap((each) => choose(each)));
   const weights = branches.map((errors) => errors.reduce((sum, each) => sum + weight(each), 0));
-  const best = branches[weights.indexOf(Math.min(...weights))]!;
+  const best = branches[weights.indexOf(Math.min(...weights))];
   if (best.some((each) => each.path.length === 0 && wrongKind(each))) return [issue];
   return best.map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
 }
@@ -187,7 +187,7 @@ function addWrongValue(
 function meaning(nodes: readonly JsonSchema[]): string {
   const [description, ...others] = new Set(nodes.map((node) => node.description));
   if (description === undefined || others.length > 0) return '';
-  return ` (${description.split('. ')[0]!.replace(/\.$/, '')})`;
+  return ` (${description.split('. ')[0].replace(/\.$/, '')})`;
 }
 
 function namesOf(nodes: readonly JsonSchema[]): string[] {

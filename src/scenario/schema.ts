@@ -210,7 +210,7 @@ export const scenarioSchema = z
           .min(1)
           .max(100_000_000)
           .default(10_000_000)
-          .describe('The run stops when this many events are recorded.'),
+          .describe('Recording stops at this many events; figures stay exact.'),
       })
       .prefault({})
       .describe('What is recorded.'),

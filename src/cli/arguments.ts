@@ -1,0 +1,119 @@
+/** The command line. */
+import { parseArgs } from 'node:util';
+import { didYouMean } from '../scenario/nearest';
+
+/** What is to be done. */
+export type Command =
+  | { name: 'run'; file: string; json: boolean; quiet: boolean; trace?: string; compiler: string }
+  | { name: 'stats'; file: string; json: boolean }
+  | { name: 'check'; file: string; json: boolean }
+  | { name: 'help' }
+  | { name: 'version' };
+
+/** Thrown for a command line that cannot be understood; the message is for a reader. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+type OptionType = 'boolean' | 'string';
+
+const ALWAYS: Record<string, OptionType> = { help: 'boolean', version: 'boolean' };
+const COMMANDS: Record<string, { argument: string; options: Record<string, OptionType> }> = {
+  run: {
+    argument: 'FILE',
+    options: { out: 'string', json: 'boolean', quiet: 'boolean', compiler: 'string' },
+  },
+  stats: { argument: 'TRACE', options: { json: 'boolean' } },
+  check: { argument: 'FILE', options: { json: 'boolean' } },
+};
+
+/** What `--help` prints. */
+export const USAGE = `Trapline runs a guest driver on a simulated x86-64 computer under a hypervisor and records every VM exit,
+interrupt and DMA.
+
+Usage:
+  trapline run FILE [--out TRACE] [--json] [--quiet] [--compiler PATH]
+      Runs a scenario (*.trapline.json) and prints its figures.
+        --out TRACE       also write the trace, an Arrow file: name.trapline.arrow
+        --json            print the figures as JSON; what the guest prints goes to standard error
+        --quiet           print only what is wrong (with --json: the JSON alone)
+        --compiler PATH   C compiler for the guest instead of gcc or clang
+  trapline stats TRACE [--json]
+      Prints the figures of a trace file.
+  trapline check FILE [--json]
+      Checks a scenario without running it.
+  trapline --help | --version
+
+Exit code: 0 all expectations hold; 1 one does not, or a guest ended with a code other than 0; 2 the input is
+wrong; 3 the guest crashed; 4 Trapline itself failed; 130 stopped by Ctrl-C.
+`;
+
+/** Understands a command line (without the program's name). Throws UsageError. */
+export function parseCommandLine(args: readonly string[]): Command {
+  const [name, ...rest] = args;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') return { name: 'help' };
+  if (name === '--version' || name === '-V') return { name: 'version' };
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!command) {
+    const what = name.startsWith('-') ? 'option' : 'command';
+    throw new UsageError(
+      `unknown ${what} "${name}".${didYouMean(name, Object.keys(COMMANDS))} See trapline --help.`,
+    );
+  }
+  const types = { ...ALWAYS, ...command.options };
+  const { values, positionals } = parse(name, rest, types);
+  if (values['help'] === true) return { name: 'help' };
+  if (values['version'] === true) return { name: 'version' };
+  const [file, extra] = positionals;
+  if (file === undefined || file === '')
+    throw new UsageError(`trapline ${name} needs a ${command.argument}. See trapline --help.`);
+  if (extra !== undefined)
+    throw new UsageError(`trapline ${name} takes one ${command.argument}; "${extra}" is one too many.`);
+  const json = values['json'] === true;
+  if (name !== 'run') return { name: name as 'stats' | 'check', file, json };
+  const trace = values['out'];
+  return {
+    name: 'run',
+    file,
+    json,
+    quiet: values['quiet'] === true,
+    ...(typeof trace === 'string' && { trace }),
+    compiler: typeof values['compiler'] === 'string' ? values['compiler'] : '',
+  };
+}
+
+type Values = Record<string, string | boolean | (string | boolean)[] | undefined>;
+
+function parse(
+  name: string,
+  args: string[],
+  types: Record<string, OptionType>,
+): { values: Values; positionals: string[] } {
+  const options = Object.fromEntries(Object.entries(types).map(([key, type]) => [key, { type }]));
+  const { tokens, values, positionals } = parseArgs({
+    args,
+    options,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  for (const token of tokens) {
+    if (token.kind !== 'option') continue;
+    const type = Object.hasOwn(types, token.name) ? types[token.name] : undefined;
+    if (type === undefined) {
+      const known = Object.keys(types).map((key) => `--${key}`);
+      throw new UsageError(
+        `trapline ${name} has no option ${token.rawName}.${didYouMean(token.rawName, known)} See trapline --help.`,
+      );
+    }
+    if (
+      type === 'string' &&
+      (token.value === undefined || token.value === '' || (!token.inlineValue && token.value.startsWith('-')))
+    ) {
+      throw new UsageError(`${token.rawName} needs a value: ${token.rawName} PATH.`);
+    }
+    if (type === 'boolean' && token.value !== undefined)
+      throw new UsageError(`${token.rawName} takes no value.`);
+  }
+  return { values, positionals };
+}

@@ -1,0 +1,32 @@
+/** The command line as a function: from arguments to an exit code. */
+import { parseCommandLine, USAGE, UsageError, type Command } from './arguments';
+import { ExitCode, type CliHost } from './host';
+import { checkScenarioFile, printStats } from './inspect';
+import { messageOf, runScenario } from './run';
+
+/** Does what the arguments say. Never rejects. */
+export async function runCli(args: readonly string[], host: CliHost): Promise<ExitCode> {
+  try {
+    return await execute(parseCommandLine(args), host);
+  } catch (error) {
+    host.err(`error: ${messageOf(error)}\n`);
+    return error instanceof UsageError ? ExitCode.BadInput : ExitCode.Internal;
+  }
+}
+
+async function execute(command: Command, host: CliHost): Promise<ExitCode> {
+  switch (command.name) {
+    case 'run':
+      return runScenario(command, host);
+    case 'stats':
+      return printStats(command, host);
+    case 'check':
+      return checkScenarioFile(command, host);
+    case 'help':
+      host.out(USAGE);
+      return ExitCode.Held;
+    case 'version':
+      host.out(`${host.version}\n`);
+      return ExitCode.Held;
+  }
+}

@@ -1,0 +1,48 @@
+/** What the commands need of the world outside; the entry point gives the real one, tests give their own. */
+import type { PrepareRun, RunEnvironment, StartRun } from '../run/api';
+import type { TraceStore } from '../trace/store';
+
+/** The world outside the commands. */
+export interface CliHost {
+  /** Standard output. */
+  out(text: string): void;
+  /** Standard error. */
+  err(text: string): void;
+  /** Folder that relative paths of the command line start at. */
+  cwd: string;
+  /** `0.1.0`. */
+  version: string;
+  environment: RunEnvironment;
+  /** Reads a text file. Rejects with a message for a reader. */
+  readText(file: string): Promise<string>;
+  /** Rejects with a message for a reader when the file could not be written later. */
+  checkWritable(file: string): Promise<void>;
+  /** Writes a trace so that the file is either the old one or wholly the new one. Rejects with a message for a reader. */
+  writeTrace(file: string, store: TraceStore): Promise<void>;
+  /**
+   * Reads a trace; one that was cut short has state `truncated`. Rejects with a message for a reader when nothing can be
+   * recovered.
+   */
+  readTrace(file: string): Promise<TraceStore>;
+  prepareRun: PrepareRun;
+  startRun: StartRun;
+  /** Calls `listener` when the user asks to stop (Ctrl-C); returns what ends that. */
+  onInterrupt(listener: () => void): () => void;
+}
+
+/** What the process ends with. */
+export const ExitCode = {
+  /** Everything went well and every expectation held. */
+  Held: 0,
+  /** An expectation failed, or a guest ended with a code other than 0 that no expectation speaks of. */
+  Failed: 1,
+  /** The command line, the scenario, its guest or the trace file is wrong. */
+  BadInput: 2,
+  /** The guest crashed: triple fault, an instruction that is not there, or a halt that nothing can end. */
+  Crashed: 3,
+  /** Trapline itself failed. */
+  Internal: 4,
+  /** Stopped by the user, as a shell counts SIGINT. */
+  Interrupted: 130,
+} as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];

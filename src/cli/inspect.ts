@@ -1,0 +1,50 @@
+/** `trapline stats` and `trapline check`: what looks at a file without running anything. */
+import { resolve } from 'node:path';
+import { evaluateExpectations } from '../scenario/expectations';
+import { loadScenario } from '../scenario/load';
+import { summarise } from '../trace/summary';
+import { ExitCode, type CliHost } from './host';
+import { printProblem, printSummary } from './print';
+import { messageOf } from './run';
+
+/** Prints the figures of a trace file. */
+export async function printStats(command: { file: string; json: boolean }, host: CliHost): Promise<ExitCode> {
+  let store;
+  try {
+    store = await host.readTrace(resolve(host.cwd, command.file));
+  } catch (error) {
+    host.err(`error: ${messageOf(error)}\n`);
+    return ExitCode.BadInput;
+  }
+  const { meta, rows } = store;
+  if (meta.state === 'truncated') {
+    host.err(
+      `warning: ${command.file} is not complete. ${meta.message ?? ''} Figures are of the ${rows} events that were recovered.\n`,
+    );
+  }
+  const summary = summarise(meta, rows);
+  const scenario = loadScenario(meta.scenarioText, meta.scenarioName);
+  if (scenario.ok) summary.expectations = evaluateExpectations(scenario.scenario.expect, summary);
+  host.out(command.json ? `${JSON.stringify(summary, null, 2)}\n` : printSummary(summary, meta));
+  return ExitCode.Held;
+}
+
+/** Checks a scenario: prints every problem, or that there is none. */
+export async function checkScenarioFile(
+  command: { file: string; json: boolean },
+  host: CliHost,
+): Promise<ExitCode> {
+  const file = resolve(host.cwd, command.file);
+  let text;
+  try {
+    text = await host.readText(file);
+  } catch (error) {
+    host.err(`error: ${messageOf(error)}\n`);
+    return ExitCode.BadInput;
+  }
+  const { ok, problems } = loadScenario(text, file);
+  if (command.json) host.out(`${JSON.stringify({ ok, problems }, null, 2)}\n`);
+  else for (const problem of problems) host.err(`${printProblem(problem, host.cwd)}\n`);
+  if (ok && !command.json) host.out(`${command.file}: no problems\n`);
+  return ok ? ExitCode.Held : ExitCode.BadInput;
+}

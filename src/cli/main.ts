@@ -1,0 +1,59 @@
+/** Entry of `dist/cli.js`: gives the commands the real world. */
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { version } from '../../package.json';
+import { prepareRun } from '../run/prepare';
+import { startRun } from '../run/start';
+import { runCli } from './cli';
+import { ExitCode } from './host';
+import { checkWritable, readText, readTrace, writeTrace } from './node-files';
+
+/** The bundle lies in `dist`. */
+const distDir = __dirname;
+
+/** Who reads our output may go away before its end (`trapline stats … | head`): that is no error of ours. */
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(ExitCode.Held);
+  });
+}
+
+/** The first Ctrl-C asks to stop, the second ends the process. */
+function onInterrupt(listener: () => void): () => void {
+  let asked = false;
+  const stop = (): void => {
+    if (asked) process.exit(ExitCode.Interrupted);
+    asked = true;
+    listener();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  return () => {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  };
+}
+
+void runCli(process.argv.slice(2), {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  cwd: process.cwd(),
+  version,
+  environment: {
+    distDir,
+    kitDir: resolve(distDir, '../media/guest-kit'),
+    cacheDir: join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'trapline'),
+    compiler: '',
+  },
+  readText,
+  checkWritable,
+  writeTrace,
+  readTrace,
+  prepareRun,
+  startRun,
+  onInterrupt,
+}).then((code) => {
+  // Not process.exit: output to a pipe may still be on its way.
+  process.exitCode = code;
+});

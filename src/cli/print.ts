@@ -1,0 +1,146 @@
+/** How figures and problems look in a terminal. */
+import { isAbsolute, relative } from 'node:path';
+import type { Problem } from '../protocol/problem';
+import type { RunState } from '../trace/model';
+import type { ExpectationResult, Summary, SummaryCounts } from '../trace/summary';
+
+/** What a summary is printed with. */
+export interface SummaryContext {
+  title: string;
+  state: RunState;
+  /** Why the run ended, where there is more to say than that it did. */
+  message?: string;
+  frequencyHz: number;
+}
+
+const STATES: Record<RunState, string> = {
+  running: 'still running when this was written',
+  finished: 'finished',
+  cancelled: 'stopped by the user',
+  crashed: 'the guest crashed',
+  failed: 'Trapline failed',
+  truncated: 'the trace is not complete',
+};
+
+const LABEL_WIDTH = 20;
+
+/** `file:line:col: error: message`, as compilers print it; the path is relative to `cwd` where the file lies below it. */
+export function printProblem(problem: Problem, cwd: string): string {
+  return `${shortPath(problem.file, cwd)}:${problem.line}:${problem.column}: ${problem.severity}: ${problem.message}`;
+}
+
+/** A path as a reader in `cwd` would write it. */
+export function shortPath(file: string, cwd: string): string {
+  const short = relative(cwd, file);
+  return short === '' || short.startsWith('..') || isAbsolute(short) ? file : short;
+}
+
+/** A whole number with groups of three digits. */
+export function count(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ' ');
+}
+
+/** A time with the unit that shows it best: `1.234 ms`. */
+export function time(seconds: number): string {
+  const units: [number, string][] = [
+    [1, 's'],
+    [1e-3, 'ms'],
+    [1e-6, 'µs'],
+  ];
+  const [size, unit] = units.find(([each]) => seconds >= each) ?? [1e-9, 'ns'];
+  return `${Number((seconds / size).toPrecision(4))} ${unit}`;
+}
+
+/** The figures of a run for a reader; ends with a line break. */
+export function printSummary(summary: Summary, context: SummaryContext): string {
+  const { title, state, message, frequencyHz } = context;
+  const lines = [
+    title,
+    row('state', message === undefined ? STATES[state] : `${STATES[state]}: ${message}`),
+    row(
+      'simulated time',
+      `${time(summary.simulatedSeconds)}, ${count(summary.cycles)} cycles at ${frequencyHz / 1e9} GHz`,
+    ),
+    ...countRows(summary),
+    ...(summary.vms.length > 1 || summary.vms.some(({ exitCode }) => exitCode !== undefined)
+      ? vmRows(summary)
+      : []),
+    row('events', count(summary.events)),
+    row('trace hash', summary.traceHash === '' ? 'none' : summary.traceHash),
+    ...(summary.wallSeconds === undefined ? [] : [row('wall time', time(summary.wallSeconds))]),
+    ...(summary.expectations.length === 0
+      ? []
+      : ['expectations', ...summary.expectations.map(printExpectation)]),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** `  ✓ packets.rx: 64`. */
+export function printExpectation({ figure, expected, actual, held }: ExpectationResult): string {
+  const wanted = `${figure}: ${expected}`;
+  if (!held) return `  ✗ ${wanted}, but ${actual === null ? 'there is no such figure' : actual}`;
+  return `  ✓ ${wanted}${String(actual) === expected ? '' : ` (${actual})`}`;
+}
+
+function row(label: string, text: string): string {
+  return `  ${label.padEnd(LABEL_WIDTH)}${text}`;
+}
+
+function countRows(counts: SummaryCounts): string[] {
+  const { exits, interrupts, iommu, packets } = counts;
+  const reasons = Object.entries(exits).sort(([x, n], [y, m]) => m - n || (x < y ? -1 : 1));
+  const total = reasons.reduce((sum, [, n]) => sum + n, 0);
+  return [
+    row('guest instructions', count(counts.guestInstructions)),
+    row('VM exits', count(total)),
+    ...reasons.map(([reason, n]) => row(`  ${reason}`, count(n))),
+    row('user exits', count(counts.userExits)),
+    row('interrupts', fields(interrupts)),
+    ...(iommu.translations + iommu.faults > 0 ? [row('IOMMU', fields(iommu))] : []),
+    row('packets', fields(packets)),
+  ];
+}
+
+function vmRows(summary: Summary): string[] {
+  return summary.vms.map((vm) => {
+    const exits = Object.values(vm.exits).reduce((sum, n) => sum + n, 0);
+    const end = vm.exitCode === undefined ? 'has not ended itself' : `exit code ${vm.exitCode}`;
+    return row(vm.name, `${end}, ${count(exits)} VM exits, ${count(vm.userExits)} user exits`);
+  });
+}
+
+function fields(values: Record<string, number>): string {
+  return Object.entries(values)
+    .map(([name, n]) => `${name} ${count(n)}`)
+    .join(', ');
+}
+
+/** Puts a VM's name before each line that it prints, whatever pieces the lines come in. */
+export class SerialPrinter {
+  private readonly pending = new Map<number, string>();
+
+  constructor(private readonly write: (line: string) => void) {}
+
+  /** Takes a piece of what a VM prints. */
+  add(vm: number, name: string, text: string): void {
+    const lines = ((this.pending.get(vm) ?? '') + text).split('\n');
+    this.pending.set(vm, lines.pop()!);
+    for (const line of lines) this.print(name, line);
+  }
+
+  /** Prints what stands in lines without an end. */
+  flush(nameOf: (vm: number) => string): void {
+    for (const [vm, text] of this.pending) if (text !== '') this.print(nameOf(vm), text);
+    this.pending.clear();
+  }
+
+  /** Control characters are shown, not sent: a guest must not drive the terminal. */
+  private print(name: string, line: string): void {
+    const shown = line.replace(/\r$/, '').replace(/\p{Cc}/gu, (c) => (c === '\t' ? c : hexEscape(c)));
+    this.write(`${name} | ${shown}\n`);
+  }
+}
+
+function hexEscape(character: string): string {
+  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+}

@@ -1,0 +1,171 @@
+/** `trapline run`: prepares, runs, prints, and says by its exit code whether all was as expected. */
+import { resolve } from 'node:path';
+import type { RunEnd, RunListener } from '../protocol/run';
+import type { TraceMeta } from '../trace/model';
+import { TraceStore } from '../trace/store';
+import type { Summary } from '../trace/summary';
+import type { Command } from './arguments';
+import { ExitCode, type CliHost } from './host';
+import { printExpectation, printProblem, printSummary, SerialPrinter, shortPath } from './print';
+
+type RunCommand = Extract<Command, { name: 'run' }>;
+
+/** Runs a scenario. */
+export async function runScenario(command: RunCommand, host: CliHost): Promise<ExitCode> {
+  const stop = new AbortController();
+  const unhook = host.onInterrupt(() => stop.abort());
+  try {
+    return await runUntil(command, host, stop.signal);
+  } finally {
+    unhook();
+  }
+}
+
+async function runUntil(command: RunCommand, host: CliHost, signal: AbortSignal): Promise<ExitCode> {
+  const out = command.trace === undefined ? undefined : resolve(host.cwd, command.trace);
+  if (out !== undefined) {
+    try {
+      await host.checkWritable(out);
+    } catch (error) {
+      host.err(`error: ${messageOf(error)}\n`);
+      return ExitCode.BadInput;
+    }
+  }
+  const environment = { ...host.environment, compiler: command.compiler || host.environment.compiler };
+  const prepared = await host
+    .prepareRun({
+      ...environment,
+      file: resolve(host.cwd, command.file),
+      signal,
+      log: (line) => (command.quiet ? undefined : host.err(`${line}\n`)),
+    })
+    .catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+      return undefined;
+    });
+  if (signal.aborted || !prepared) return interrupted(host);
+  for (const problem of prepared.problems) {
+    if (!prepared.ok || !command.quiet) host.err(`${printProblem(problem, host.cwd)}\n`);
+  }
+  if (!prepared.ok) return ExitCode.BadInput;
+
+  const recording = new Recording(out !== undefined, command, host);
+  const handle = host.startRun(prepared.job, environment, recording);
+  const cancel = (): void => handle.cancel();
+  signal.addEventListener('abort', cancel);
+  let end: RunEnd | undefined;
+  let failure: string | undefined;
+  try {
+    end = await handle.ended;
+  } catch (error) {
+    failure = messageOf(error);
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+  recording.finish(end, failure);
+  const written =
+    out === undefined || !recording.store ? true : await write(out, recording.store, command, host);
+  if (!end) {
+    if (signal.aborted) return interrupted(host);
+    host.err(`error: ${failure}\n`);
+    return ExitCode.Internal;
+  }
+  report(command, host, end);
+  return written ? verdict(end.meta, end.summary) : ExitCode.BadInput;
+}
+
+function interrupted(host: CliHost): ExitCode {
+  host.err('stopped by the user\n');
+  return ExitCode.Interrupted;
+}
+
+/** Takes what the run tells: prints what the guest prints, and keeps the trace where it is wanted. */
+class Recording implements RunListener {
+  store: TraceStore | undefined;
+  private readonly serialPrinter: SerialPrinter;
+  private names: string[] = [];
+
+  constructor(
+    private readonly keep: boolean,
+    private readonly command: RunCommand,
+    host: CliHost,
+  ) {
+    this.serialPrinter = new SerialPrinter((line) => (command.json ? host.err(line) : host.out(line)));
+  }
+
+  started(meta: TraceMeta): void {
+    this.names = meta.facts.vms.map(({ name }) => name);
+    if (this.keep) this.store = new TraceStore(meta);
+  }
+
+  delta(delta: Parameters<RunListener['delta']>[0]): void {
+    this.store?.append(delta);
+  }
+
+  serial(vm: number, text: string): void {
+    if (!this.command.quiet) this.serialPrinter.add(vm, this.nameOf(vm), text);
+  }
+
+  /** The run is over: takes its last tables, or notes why there are none. */
+  finish(end: RunEnd | undefined, failure: string | undefined): void {
+    this.serialPrinter.flush((vm) => this.nameOf(vm));
+    if (end) this.store?.setMeta(end.meta);
+    else if (this.store)
+      this.store.setMeta({
+        ...this.store.meta,
+        state: 'failed',
+        ...(failure !== undefined && { message: failure }),
+      });
+  }
+
+  private nameOf(vm: number): string {
+    return this.names[vm] ?? `vm${vm}`;
+  }
+}
+
+async function write(out: string, store: TraceStore, command: RunCommand, host: CliHost): Promise<boolean> {
+  try {
+    await host.writeTrace(out, store);
+  } catch (error) {
+    host.err(`error: ${messageOf(error)}\n`);
+    return false;
+  }
+  if (!command.quiet) host.err(`trace written to ${shortPath(out, host.cwd)}\n`);
+  return true;
+}
+
+function report(command: RunCommand, host: CliHost, { meta, summary }: RunEnd): void {
+  if (command.json) host.out(`${JSON.stringify(summary, null, 2)}\n`);
+  else if (!command.quiet) host.out(printSummary(summary, meta));
+  const failed = summary.expectations.filter(({ held }) => !held);
+  if (command.quiet && !command.json)
+    for (const each of failed) host.err(`${printExpectation(each).trim()}\n`);
+  for (const { name, exitCode } of uncoveredExits(summary)) {
+    host.err(
+      `error: ${name} ended with exit code ${exitCode}. If that is right, expect it: "vms.${name}.exitCode": ${exitCode}\n`,
+    );
+  }
+  if (meta.state === 'crashed' && (command.json || command.quiet))
+    host.err(`error: ${meta.message ?? 'the guest crashed'}\n`);
+}
+
+/** VMs whose guests ended with a code other than 0 that no expectation speaks of. */
+function uncoveredExits(summary: Summary): Summary['vms'] {
+  const covered = new Set(summary.expectations.map(({ figure }) => figure));
+  return summary.vms.filter(
+    ({ name, exitCode }) => exitCode !== undefined && exitCode !== 0 && !covered.has(`vms.${name}.exitCode`),
+  );
+}
+
+function verdict(meta: TraceMeta, summary: Summary): ExitCode {
+  if (meta.state === 'crashed') return ExitCode.Crashed;
+  if (meta.state === 'cancelled') return ExitCode.Interrupted;
+  if (meta.state === 'failed') return ExitCode.Internal;
+  const failed = summary.expectations.some(({ held }) => !held) || uncoveredExits(summary).length > 0;
+  return failed ? ExitCode.Failed : ExitCode.Held;
+}
+
+/** The message of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
