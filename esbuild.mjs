@@ -15,7 +15,13 @@ import { markBuilt } from './scripts/lib/freshness.mjs';
 const watch = process.argv.includes('--watch');
 const production = process.argv.includes('--production');
 
-const NODE = { platform: 'node', format: 'cjs', target: 'node20' };
+const NODE = {
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20',
+  // Its CommonJS form calls `require` by another name, which no bundler follows.
+  alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
+};
 /** Name of a bundle for messages, its entry, and what differs from the common options. */
 const BUNDLES = [
   {
