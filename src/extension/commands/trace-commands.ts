@@ -1,0 +1,119 @@
+/** Commands about traces: open, save, and from a source line back to the timeline. */
+import {
+  Uri,
+  ViewColumn,
+  commands,
+  l10n,
+  window,
+  workspace,
+  type Disposable,
+  type QuickPickItem,
+} from 'vscode';
+import { basename } from 'node:path';
+import type { TraceEditors } from '../editor/trace-editors';
+import { Command, traceEnding } from '../names';
+import { runTraceUri, type RunArchive } from '../runs/run-archive';
+import { scenarioName } from '../runs/run-service';
+
+interface TraceItem extends QuickPickItem {
+  uri?: Uri;
+}
+
+/** Registers the commands. */
+export class TraceCommands implements Disposable {
+  private readonly registrations: Disposable[];
+
+  constructor(
+    private readonly editors: TraceEditors,
+    private readonly archive: RunArchive,
+  ) {
+    this.registrations = [
+      commands.registerCommand(Command.openTrace, (uri?: unknown) => this.open(uri)),
+      commands.registerCommand(Command.saveTraceAs, (uri?: unknown, target?: unknown) =>
+        this.saveAs(uri, target),
+      ),
+      commands.registerCommand(Command.revealLine, (trace: unknown, query: unknown) =>
+        this.revealQuery(trace, query),
+      ),
+    ];
+  }
+
+  dispose(): void {
+    for (const registration of this.registrations) registration.dispose();
+  }
+
+  private async open(uri: unknown): Promise<void> {
+    const chosen = uri instanceof Uri ? uri : await this.choose();
+    if (chosen) await this.editors.open(chosen);
+  }
+
+  /** Kept runs first, then files of the workspace, then any file. */
+  private async choose(): Promise<Uri | undefined> {
+    const [runs, files] = await Promise.all([
+      this.archive.list(),
+      workspace.findFiles(`**/*${traceEnding}`, '**/{node_modules,.git}/**', 200),
+    ]);
+    const items: TraceItem[] = [
+      ...runs.map((run): TraceItem => {
+        const scenario = Uri.parse(run.scenario);
+        const when = new Date(run.ended).toLocaleString();
+        const uri = runTraceUri(run.id, scenarioName(scenario));
+        return { label: `$(history) ${scenarioName(scenario)}`, description: when, detail: run.title, uri };
+      }),
+      ...files.map((uri): TraceItem => ({
+        label: `$(graph-line) ${basename(uri.path)}`,
+        description: workspace.asRelativePath(uri),
+        uri,
+      })),
+    ];
+    const other: TraceItem = { label: l10n.t('$(folder-opened) Another file…') };
+    const picked =
+      items.length === 0
+        ? other
+        : await window.showQuickPick([...items, other], {
+            placeHolder: l10n.t('Which trace should open?'),
+            matchOnDescription: true,
+            matchOnDetail: true,
+          });
+    if (picked !== other) return picked?.uri;
+    const [file] =
+      (await window.showOpenDialog({ filters: { [l10n.t('Trapline traces')]: ['arrow'] } })) ?? [];
+    return file;
+  }
+
+  /** Copies a trace to a file that the reader names. A second argument names it without asking. */
+  private async saveAs(uri: unknown, given: unknown): Promise<void> {
+    const source = uri instanceof Uri ? uri : this.editors.active?.document.uri;
+    if (!source) {
+      void window.showInformationMessage(l10n.t('Open the trace that you want to save first.'));
+      return;
+    }
+    const target = given instanceof Uri ? given : await this.askTarget(source);
+    if (!target) return;
+    await workspace.fs.writeFile(target, await workspace.fs.readFile(source));
+  }
+
+  private async askTarget(source: Uri): Promise<Uri | undefined> {
+    const scenario = this.editors.document(source)?.scenario;
+    const folder = scenario ? Uri.joinPath(scenario, '..') : workspace.workspaceFolders?.[0]?.uri;
+    return window.showSaveDialog({
+      ...(folder && { defaultUri: Uri.joinPath(folder, basename(source.path)) }),
+      filters: { [l10n.t('Trapline traces')]: [traceEnding.slice(1)] },
+      saveLabel: l10n.t('Save Trace'),
+    });
+  }
+
+  /** Shows the first event of a query in the trace's editor. */
+  private async revealQuery(trace: unknown, query: unknown): Promise<void> {
+    if (typeof trace !== 'string' || typeof query !== 'string') return;
+    const uri = Uri.parse(trace);
+    await this.editors.open(uri, ViewColumn.One);
+    const view = this.editors.document(uri)?.content.view;
+    const found = view?.find(query, -1, 1);
+    if (found && found.row >= 0) this.editors.panelsOf(uri)[0]?.reveal(found.row);
+    else
+      void window.showInformationMessage(
+        l10n.t('The trace of these figures is no longer there. Run the scenario again.'),
+      );
+  }
+}

@@ -1,0 +1,105 @@
+/** The trace editor: a read-only custom editor for traces of runs and files. */
+import { EventEmitter, TabInputCustom, Uri, ViewColumn, commands, window } from 'vscode';
+import type { CustomReadonlyEditorProvider, Disposable, LogOutputChannel, Tab, WebviewPanel } from 'vscode';
+import { DisposableStore } from '../disposables';
+import { runScheme, traceViewType } from '../names';
+import type { RunSession } from '../runs/run-session';
+import type { HostHandlers } from './page-calls';
+import { TraceDocument, type DocumentContext } from './trace-document';
+import { TracePanel } from './trace-panel';
+
+/** Makes the answers to a page's calls; `panel` is the page that calls. */
+export type HandlerFactory = (document: TraceDocument, panel: WebviewPanel) => HostHandlers;
+
+/** Knows every open trace document and page. */
+export class TraceEditors implements CustomReadonlyEditorProvider<TraceDocument>, Disposable {
+  private readonly owned = new DisposableStore();
+  private readonly openedEmitter = this.owned.add(new EventEmitter<TraceDocument>());
+  private readonly documents = new Set<TraceDocument>();
+  private readonly panels = new Set<TracePanel>();
+  /** A trace was opened, or read again. */
+  readonly onDidOpen = this.openedEmitter.event;
+
+  constructor(
+    private readonly extensionUri: Uri,
+    private readonly context: DocumentContext,
+    private readonly handlersFor: HandlerFactory,
+    private readonly log: LogOutputChannel,
+  ) {
+    this.owned.add(
+      window.registerCustomEditorProvider(traceViewType, this, { supportsMultipleEditorsPerDocument: true }),
+    );
+  }
+
+  async openCustomDocument(uri: Uri): Promise<TraceDocument> {
+    const document = await TraceDocument.open(uri, this.context);
+    this.documents.add(document);
+    document.onDidReload(() => this.openedEmitter.fire(document));
+    document.onDidDispose(() => this.documents.delete(document));
+    this.openedEmitter.fire(document);
+    return document;
+  }
+
+  resolveCustomEditor(document: TraceDocument, webviewPanel: WebviewPanel): void {
+    const handlers = this.handlersFor(document, webviewPanel);
+    const panel = new TracePanel(webviewPanel, document, handlers, this.extensionUri, this.log);
+    this.panels.add(panel);
+    webviewPanel.onDidDispose(() => {
+      this.panels.delete(panel);
+      panel.dispose();
+    });
+  }
+
+  /** The document of a URI, when one is open. */
+  document(uri: Uri): TraceDocument | undefined {
+    return [...this.documents].find((document) => document.uri.toString() === uri.toString());
+  }
+
+  /** Pages of a document, the visible ones first. */
+  panelsOf(uri: Uri): TracePanel[] {
+    return [...this.panels]
+      .filter((panel) => panel.document.uri.toString() === uri.toString())
+      .sort((a, b) => Number(b.panel.visible) - Number(a.panel.visible));
+  }
+
+  /** The page in the active editor, if that is a trace. */
+  get active(): TracePanel | undefined {
+    return [...this.panels].find((panel) => panel.panel.active);
+  }
+
+  /** Opens a trace, or brings it to the front. */
+  async open(uri: Uri, column: ViewColumn = ViewColumn.Active, preserveFocus = false): Promise<void> {
+    const [known] = this.panelsOf(uri);
+    const options = { viewColumn: column, preview: false, preserveFocus };
+    if (known) known.panel.reveal(undefined, preserveFocus);
+    else await commands.executeCommand('vscode.openWith', uri, traceViewType, options);
+  }
+
+  /**
+   * Opens the trace of a run that has just begun, in the place of the same scenario's previous run: running again and
+   * again leaves one tab, not ten. A pinned tab stays.
+   */
+  async openRun(session: RunSession): Promise<void> {
+    const previous = window.tabGroups.all
+      .flatMap((group) => group.tabs)
+      .filter((tab) => this.isPrevious(tab, session));
+    const column = previous[0]?.group.viewColumn;
+    const elsewhere = column !== undefined && column !== window.tabGroups.activeTabGroup.viewColumn;
+    await this.open(session.traceUri, column ?? ViewColumn.Active, elsewhere);
+    await window.tabGroups.close(previous, true);
+  }
+
+  private isPrevious({ input, isPinned }: Tab, { scenario, traceUri }: RunSession): boolean {
+    if (isPinned || !(input instanceof TabInputCustom) || input.uri.scheme !== runScheme) return false;
+    const document = this.document(input.uri);
+    return (
+      document?.scenario?.toString() === scenario.toString() &&
+      document.uri.toString() !== traceUri.toString() &&
+      !document.session?.running
+    );
+  }
+
+  dispose(): void {
+    this.owned.dispose();
+  }
+}

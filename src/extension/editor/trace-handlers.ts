@@ -1,0 +1,87 @@
+/** What a trace page's calls do in the editor. */
+import { Uri, l10n, workspace, type ViewColumn, type WebviewPanel } from 'vscode';
+import { scenarioEnding } from '../names';
+import type { SourceOpener } from '../source/open-source';
+import { locateSource } from '../source/source-files';
+import type { HostHandlers } from './page-calls';
+import type { TraceDocument } from './trace-document';
+import type { TraceView } from './trace-view';
+
+/** What the handlers need besides the trace. */
+export interface HandlerServices {
+  sources: SourceOpener;
+  /** Runs a scenario as the command does, with its messages. */
+  runScenario(scenario: Uri): Promise<unknown>;
+}
+
+/** The scenario a trace came from: known for runs, else the only file of that name in the workspace. */
+async function scenarioOf(document: TraceDocument, view: TraceView): Promise<Uri> {
+  if (document.scenario) return document.scenario;
+  const { scenarioName } = view.meta;
+  const base = scenarioName.replace(scenarioEnding, '').replace(/[*?[\]{}\\/]/g, '?');
+  const found =
+    scenarioName === ''
+      ? []
+      : await workspace.findFiles(`**/${base}${scenarioEnding}`, '**/node_modules/**', 2);
+  const [only] = found;
+  if (only && found.length === 1) return only;
+  throw new Error(
+    found.length === 0
+      ? l10n.t(
+          'The scenario {0} of this trace is not in the workspace. Open the folder that holds it.',
+          scenarioName,
+        )
+      : l10n.t(
+          'Several files are called {0}. Run the one you mean with “Trapline: Run Scenario”.',
+          scenarioName,
+        ),
+  );
+}
+
+async function openSource(
+  document: TraceDocument,
+  view: TraceView,
+  row: number,
+  column: ViewColumn | undefined,
+  beside: boolean,
+  sources: SourceOpener,
+): Promise<boolean> {
+  const { file, line } = view.describe(row);
+  if (file === undefined || line === undefined) return false;
+  const uri = await locateSource(file, [document.scenario, document.uri]);
+  if (!uri) {
+    throw new Error(
+      l10n.t('{0} is not on this machine. Open the folder that holds it, then try again.', file),
+    );
+  }
+  await sources.open(uri, line, column, beside);
+  return true;
+}
+
+/** Answers for the pages of a document. */
+export function traceHandlers(
+  document: TraceDocument,
+  panel: WebviewPanel,
+  services: HandlerServices,
+): HostHandlers {
+  const view = (): TraceView => {
+    const { view: current, problem } = document.content;
+    if (!current) throw new Error(problem.title);
+    return current;
+  };
+  return {
+    viewport: (query) => view().viewport(query),
+    describe: (row) => view().describe(row),
+    chain: (row, limit) => view().chain(row, limit),
+    find: (query, fromRow, direction) => view().find(query, fromRow, direction),
+    events: (query) => view().events(query),
+    statistics: (from, to) => view().statistics(from, to),
+    openSource: (row, beside) =>
+      openSource(document, view(), row, panel.viewColumn, beside, services.sources),
+    stop: () => document.session?.cancel(),
+    runAgain: async () => {
+      // Not awaited to its end: the page's answer is that the run was asked for.
+      void services.runScenario(await scenarioOf(document, view()));
+    },
+  };
+}

@@ -1,0 +1,149 @@
+/** One page of a trace document: messages in, answers and news out. */
+import {
+  EventEmitter,
+  Uri,
+  commands,
+  env,
+  type Disposable,
+  type LogOutputChannel,
+  type WebviewPanel,
+} from 'vscode';
+import type { PageNotice, ToPage } from '../../protocol/webview';
+import { DisposableStore } from '../disposables';
+import { eventSelectedContext } from '../names';
+import { receivePageMessage, type HostHandlers } from './page-calls';
+import { createNonce, problemPage, tracePage } from './page-html';
+import { Throttle } from './throttle';
+import type { TraceDocument } from './trace-document';
+
+/** Least time between two `grown` notices. */
+const growthIntervalMs = 100;
+
+/** What a page has told of itself; for tests. */
+export interface PageState {
+  ready: boolean;
+  /** Times that the page was initialised. */
+  inits: number;
+  selectedRow: number;
+  failures: string[];
+}
+
+/** Joins a webview panel to its document. */
+export class TracePanel implements Disposable {
+  private readonly owned = new DisposableStore();
+  private readonly growth = new Throttle(() => this.postGrown(), growthIntervalMs);
+  private readonly selectedEmitter = this.owned.add(new EventEmitter<number>());
+  private pendingReveal: number | undefined;
+  /** The reader selected an event. */
+  readonly onDidSelect = this.selectedEmitter.event;
+  readonly state: PageState = { ready: false, inits: 0, selectedRow: -1, failures: [] };
+
+  constructor(
+    readonly panel: WebviewPanel,
+    readonly document: TraceDocument,
+    private readonly handlers: HostHandlers,
+    private readonly extensionUri: Uri,
+    private readonly log: LogOutputChannel,
+  ) {
+    const pages = Uri.joinPath(extensionUri, 'dist', 'webview');
+    panel.webview.options = { enableScripts: true, localResourceRoots: [pages] };
+    this.owned.add(panel.webview.onDidReceiveMessage((message: unknown) => this.receive(message)));
+    this.owned.add(document.onDidGrow(() => this.growth.request()));
+    this.owned.add(document.onDidReload(() => this.render()));
+    this.owned.add(
+      panel.onDidChangeViewState(() => {
+        // A hidden page is thrown away; when it comes back it says `ready` again.
+        if (!panel.visible) this.state.ready = false;
+      }),
+    );
+    this.owned.add(this.growth);
+    this.render();
+  }
+
+  /** Selects an event and brings it into view, as soon as the page can. */
+  reveal(row: number): void {
+    this.panel.reveal(undefined, false);
+    if (this.state.ready) this.post({ type: 'reveal', row });
+    else this.pendingReveal = row;
+  }
+
+  dispose(): void {
+    this.owned.dispose();
+  }
+
+  private render(): void {
+    const { webview } = this.panel;
+    const asset = (name: string): string =>
+      webview.asWebviewUri(Uri.joinPath(this.extensionUri, 'dist', 'webview', name)).toString();
+    const parts = {
+      cspSource: webview.cspSource,
+      nonce: createNonce(),
+      style: asset('main.css'),
+      title: this.panel.title,
+      language: env.language,
+    };
+    const { problem } = this.document.content;
+    this.state.ready = false;
+    webview.html = problem ? problemPage(parts, problem) : tracePage({ ...parts, script: asset('main.js') });
+  }
+
+  private receive(message: unknown): void {
+    const received = receivePageMessage(message, this.handlers);
+    if (received.is === 'notice') this.heed(received.notice);
+    else if (received.is === 'call') void received.answer.then((answer) => this.post(answer));
+    else this.log.warn(`A message of the trace page was refused, ${received.reason}`);
+  }
+
+  private heed(notice: PageNotice): void {
+    switch (notice.type) {
+      case 'ready':
+        this.state.ready = true;
+        this.postInit();
+        return;
+      case 'selected':
+        this.state.selectedRow = notice.row;
+        this.selectedEmitter.fire(notice.row);
+        void commands.executeCommand('setContext', eventSelectedContext, true);
+        return;
+      case 'failed':
+        this.state.failures.push(notice.message);
+        this.log.error(`The trace page failed: ${notice.message}`);
+    }
+  }
+
+  private postInit(): void {
+    const { view } = this.document.content;
+    if (!view) return;
+    const { session } = this.document;
+    this.state.inits += 1;
+    this.post({
+      type: 'init',
+      meta: view.meta,
+      rows: view.rows,
+      endTime: view.endTime,
+      ...(session?.running && { liveUntil: session.progress?.cycles ?? 0 }),
+    });
+    if (this.pendingReveal !== undefined) this.post({ type: 'reveal', row: this.pendingReveal });
+    this.pendingReveal = undefined;
+  }
+
+  private postGrown(): void {
+    const { view } = this.document.content;
+    if (!view || !this.state.ready || !this.panel.visible) return;
+    const { meta, rows, endTime } = view;
+    const progress = this.document.session?.progress;
+    this.post({
+      type: 'grown',
+      rows,
+      endTime,
+      state: meta.state,
+      tracks: meta.tracks,
+      ...(meta.message !== undefined && { message: meta.message }),
+      ...(progress && { progress }),
+    });
+  }
+
+  private post(message: ToPage): void {
+    void this.panel.webview.postMessage(message);
+  }
+}

@@ -1,0 +1,17 @@
+/** A trace as the editor asks it questions: the same for a live run and for a file. Knows no editor. */
+import type { HostMethods } from '../../protocol/webview';
+import type { ReasonCount } from '../source/exit-reasons';
+import type { TraceMeta } from '../../trace/model';
+
+/** Answers about one trace. Times in cycles, rows from 0. */
+export interface TraceView extends Pick<
+  HostMethods,
+  'viewport' | 'describe' | 'chain' | 'find' | 'events' | 'statistics'
+> {
+  readonly meta: TraceMeta;
+  readonly rows: number;
+  /** End of the last event or of the run, whichever is later. */
+  readonly endTime: number;
+  /** Exit reasons of each source line, by `lineKey`. */
+  exitReasonsByLine(): Map<string, ReasonCount[]>;
+}

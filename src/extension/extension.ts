@@ -1,0 +1,82 @@
+/** Where the editor starts Trapline: everything is made and registered here, and nothing else happens. */
+import { Uri, window, workspace, type ExtensionContext } from 'vscode';
+import { prepareRun } from '../run/prepare';
+import { startRun } from '../run/start';
+import { RunCommands } from './commands/run-commands';
+import { registerSampleWorkspace } from './commands/sample-workspace';
+import { TraceCommands } from './commands/trace-commands';
+import { TraceEditors } from './editor/trace-editors';
+import { traceHandlers } from './editor/trace-handlers';
+import { createTestApi, type TraplineApi } from './api';
+import { runScheme } from './names';
+import { GuestOutput } from './runs/guest-output';
+import { ProblemReporter } from './runs/problems';
+import { RunArchive } from './runs/run-archive';
+import { RunFiles } from './runs/run-files';
+import { RunIndicator } from './runs/run-indicator';
+import { RunService, type RunTools } from './runs/run-service';
+import { CostDecorations } from './source/cost-decorations';
+import { SourceOpener } from './source/open-source';
+
+function runTools({ extensionUri, globalStorageUri }: ExtensionContext): RunTools {
+  return {
+    prepare: prepareRun,
+    start: startRun,
+    environment: () => ({
+      distDir: Uri.joinPath(extensionUri, 'dist').fsPath,
+      kitDir: Uri.joinPath(extensionUri, 'media', 'guest-kit').fsPath,
+      cacheDir: Uri.joinPath(globalStorageUri, 'guests').fsPath,
+      compiler: workspace.getConfiguration('trapline').get<string>('compiler.path', ''),
+    }),
+  };
+}
+
+/** Called once by the editor, at the first use of a command, a trace or a run's file. */
+export function activate(context: ExtensionContext): TraplineApi {
+  const { extensionUri, subscriptions } = context;
+  const own = <T extends { dispose(): void }>(item: T): T => (subscriptions.push(item), item);
+
+  const log = own(window.createOutputChannel('Trapline', { log: true }));
+  const problems = own(new ProblemReporter());
+  const archive = new RunArchive(Uri.joinPath(context.storageUri ?? context.globalStorageUri, 'runs'));
+  const runs = own(new RunService(runTools(context), archive, problems, log));
+  own(new RunIndicator(runs));
+  const output = own(new GuestOutput(runs));
+  const files = new RunFiles(runs, archive);
+  own(workspace.registerFileSystemProvider(runScheme, files, { isReadonly: true, isCaseSensitive: true }));
+
+  const sources = own(new SourceOpener());
+  const editors: TraceEditors = own(
+    new TraceEditors(
+      extensionUri,
+      { runs, archive, log },
+      (document, panel) =>
+        traceHandlers(document, panel, {
+          sources,
+          runScenario: (scenario) => runCommands.runScenario(scenario),
+        }),
+      log,
+    ),
+  );
+  const runCommands: RunCommands = own(new RunCommands({ runs, editors, output, log }));
+  own(new TraceCommands(editors, archive));
+  own(registerSampleWorkspace(extensionUri));
+
+  const costs = own(new CostDecorations());
+  const showCosts = (uri: Uri): void => {
+    const document = editors.document(uri);
+    if (document?.content.view)
+      void costs.show({ uri, scenario: document.scenario, view: document.content.view });
+  };
+  own(runs.onDidStart((session) => void editors.openRun(session)));
+  own(
+    runs.onDidEnd((session) => {
+      showCosts(session.traceUri);
+      // Closed before its end: nobody looks at it, and the archive has it.
+      if (!editors.document(session.traceUri)) runs.release(session);
+    }),
+  );
+  own(editors.onDidOpen((document) => showCosts(document.uri)));
+
+  return createTestApi({ runs, editors, costs });
+}

@@ -1,0 +1,34 @@
+/** Every identifier that package.json and the code must agree on. */
+
+/** Commands contributed by Trapline. */
+export const Command = {
+  runScenario: 'trapline.runScenario',
+  stopRun: 'trapline.stopRun',
+  checkScenario: 'trapline.checkScenario',
+  createSampleWorkspace: 'trapline.createSampleWorkspace',
+  openTrace: 'trapline.openTrace',
+  saveTraceAs: 'trapline.saveTraceAs',
+  showGuestOutput: 'trapline.showGuestOutput',
+  showLog: 'trapline.showLog',
+  /** Internal: hover of a source line → its events in the timeline. */
+  revealLine: 'trapline.revealLine',
+} as const;
+
+/** View type of the trace editor. */
+export const traceViewType = 'trapline.trace';
+/** Ending of trace files. */
+export const traceEnding = '.trapline.arrow';
+/** Ending of scenario files. */
+export const scenarioEnding = '.trapline.json';
+/** Scheme of traces of this window's runs: `trapline-run:/<run id>/<name>.trapline.arrow`. */
+export const runScheme = 'trapline-run';
+/** Context key: at least one run is going on. */
+export const runningContext = 'trapline.running';
+/** Context key set once an event of a trace was selected; completes a step of the walkthrough. */
+export const eventSelectedContext = 'trapline.eventSelected';
+/** Context key set once a source line was opened from a trace. */
+export const sourceOpenedContext = 'trapline.sourceOpened';
+/** Colours of the source decorations. */
+export const exitCostColour = 'trapline.exitCost';
+/** Folder that prebuilt sample guests were compiled in; stands for the workspace that holds the scenario. */
+export const sampleSourceRoot = '/trapline/workspace';

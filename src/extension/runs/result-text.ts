@@ -1,0 +1,46 @@
+/** How a run came out, in one line. Knows no editor. */
+import type { RunEnd } from '../../protocol/run';
+import type { ExpectationResult } from '../../trace/summary';
+import { formatCount, formatCycles } from '../source/line-costs';
+
+/** A line for a message box and how loud it is. */
+export interface ResultText {
+  level: 'information' | 'warning' | 'error';
+  text: string;
+}
+
+/** `exits.EPT_MISCONFIG is 70, expected 64`. */
+export function expectationText(result: ExpectationResult): string {
+  return `${result.figure} is ${result.actual ?? 'absent'}, expected ${result.expected}`;
+}
+
+/** The result of a run that Trapline itself brought to an end. `name` is the scenario's. */
+export function resultText(name: string, end: RunEnd): ResultText {
+  const { meta, summary } = end;
+  const exits =
+    summary.vms.length === 0 ? 0 : Object.values(summary.exits).reduce((sum, count) => sum + count, 0);
+  const size = `${formatCount(exits)} exits in ${formatCycles(summary.cycles, meta.frequencyHz)} of simulated time`;
+  const missed = summary.expectations.filter((result) => !result.held);
+  if (meta.state === 'crashed' || meta.state === 'failed') {
+    return { level: 'error', text: `${name} ${meta.state}: ${meta.message ?? 'no reason was given'}` };
+  }
+  if (meta.state === 'cancelled') return { level: 'information', text: `${name} stopped after ${size}.` };
+  const [first] = missed;
+  if (first) {
+    const more = missed.length > 1 ? ` and ${missed.length - 1} more` : '';
+    return {
+      level: 'warning',
+      text: `${name}: ${missed.length} of ${summary.expectations.length} expectations failed: ${expectationText(first)}${more}.`,
+    };
+  }
+  const truncated =
+    meta.state === 'truncated'
+      ? ` The trace is cut short: ${meta.message ?? 'recording stopped early'}.`
+      : '';
+  const held =
+    summary.expectations.length === 0 ? '' : ` All ${summary.expectations.length} expectations held.`;
+  return {
+    level: truncated ? 'warning' : 'information',
+    text: `${name} finished: ${size}.${held}${truncated}`,
+  };
+}

@@ -1,0 +1,72 @@
+/** Traces of this window's runs, and of kept ones, as read-only files: `trapline-run:/<id>/<name>.trapline.arrow`. */
+import { EventEmitter, FileSystemError, FileType, Uri, workspace } from 'vscode';
+import type { Disposable, FileChangeEvent, FileStat, FileSystemProvider } from 'vscode';
+import { writeTrace } from '../../trace/file';
+import type { TraceStore } from '../../trace/store';
+import { runIdOf, type RunArchive } from './run-archive';
+import type { RunService } from './run-service';
+
+/** The file system behind the trace editors of runs. Reading a trace that is still growing gives what there is so far. */
+export class RunFiles implements FileSystemProvider {
+  private readonly changed = new EventEmitter<FileChangeEvent[]>();
+  readonly onDidChangeFile = this.changed.event;
+  private readonly encoded = new WeakMap<TraceStore, Uint8Array>();
+
+  constructor(
+    private readonly runs: RunService,
+    private readonly archive: RunArchive,
+  ) {}
+
+  async readFile(uri: Uri): Promise<Uint8Array> {
+    const id = runIdOf(uri);
+    const session = id === undefined ? undefined : this.runs.session(id);
+    if (session?.store)
+      return session.running ? Buffer.concat(writeTrace(session.store)) : this.finished(session.store);
+    const kept = id === undefined ? undefined : await this.archive.find(id);
+    if (!kept) throw FileSystemError.FileNotFound(uri);
+    return workspace.fs.readFile(this.archive.traceFile(kept));
+  }
+
+  async stat(uri: Uri): Promise<FileStat> {
+    const id = runIdOf(uri);
+    if (id === undefined) return { type: FileType.Directory, ctime: 0, mtime: 0, size: 0 };
+    if (this.runs.session(id)?.store) {
+      return { type: FileType.File, ctime: 0, mtime: 0, size: (await this.readFile(uri)).byteLength };
+    }
+    const kept = await this.archive.find(id);
+    if (!kept) throw FileSystemError.FileNotFound(uri);
+    return workspace.fs.stat(this.archive.traceFile(kept));
+  }
+
+  watch(): Disposable {
+    return { dispose: () => undefined };
+  }
+
+  readDirectory(uri: Uri): never {
+    throw FileSystemError.NoPermissions(uri);
+  }
+
+  createDirectory(uri: Uri): never {
+    throw FileSystemError.NoPermissions(uri);
+  }
+
+  writeFile(uri: Uri): never {
+    throw FileSystemError.NoPermissions(uri);
+  }
+
+  delete(uri: Uri): never {
+    throw FileSystemError.NoPermissions(uri);
+  }
+
+  rename(uri: Uri): never {
+    throw FileSystemError.NoPermissions(uri);
+  }
+
+  private finished(store: TraceStore): Uint8Array {
+    const known = this.encoded.get(store);
+    if (known) return known;
+    const bytes = Buffer.concat(writeTrace(store));
+    this.encoded.set(store, bytes);
+    return bytes;
+  }
+}

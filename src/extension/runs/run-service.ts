@@ -1,0 +1,246 @@
+/** Runs scenarios: from the editor's text to a finished trace, one run at a time for each scenario. */
+import { basename } from 'node:path';
+import { EventEmitter, Uri, l10n, window, workspace, type Disposable, type LogOutputChannel } from 'vscode';
+import type { PrepareRun, RunEnvironment, StartRun } from '../../run/api';
+import { writeTrace } from '../../trace/file';
+import { scenarioEnding, traceEnding } from '../names';
+import { expectationProblems, type ProblemReporter } from './problems';
+import { runTraceUri, type RunArchive } from './run-archive';
+import { RunSession, type RunOutcome } from './run-session';
+
+/** What runs are made with; given by the extension, so that tests can give others. */
+export interface RunTools {
+  prepare: PrepareRun;
+  start: StartRun;
+  /** Asked anew for each run: settings may have changed. */
+  environment(): RunEnvironment;
+}
+
+/** A scenario on its way from the first check to the last event. */
+export interface ActiveRun {
+  scenario: Uri;
+  /** Name of the scenario file without its ending. */
+  name: string;
+  /** Undefined while the scenario is checked and its guests are compiled. */
+  session: RunSession | undefined;
+  stop(): void;
+  /** Settles when the run is over, however it ended. */
+  over: Promise<unknown>;
+}
+
+/** What `run` resolves to: the session with its outcome; undefined when it never came to a run. */
+export type RunResult = (RunOutcome & { session: RunSession }) | undefined;
+
+let lastId = 0;
+
+/** Sorts by time and is unique on this machine as long as two windows do not start runs in the same millisecond. */
+function newRunId(): string {
+  lastId += 1;
+  return `${new Date().toISOString().replace(/\D/g, '')}-${process.pid}-${lastId}`;
+}
+
+/** `b7` of `…/b7.trapline.json`. */
+export function scenarioName(scenario: Uri): string {
+  return basename(scenario.path).replace(scenarioEnding, '');
+}
+
+const cSource = /\.(c|h|s|inc|ld)$/i;
+
+/** Compilers read files: what the reader sees in the editor must be on disk. */
+async function saveDrivers(): Promise<void> {
+  const dirty = workspace.textDocuments.filter(
+    (document) => document.isDirty && document.uri.scheme === 'file' && cSource.test(document.uri.path),
+  );
+  await Promise.all(dirty.map((document) => document.save()));
+}
+
+/** Text of a scenario that the editor holds unsaved. */
+function unsavedText(scenario: Uri): string | undefined {
+  const open = workspace.textDocuments.find((document) => document.uri.toString() === scenario.toString());
+  return open?.isDirty ? open.getText() : undefined;
+}
+
+/** Starts, follows and stops runs. */
+export class RunService implements Disposable {
+  private readonly active = new Map<string, ActiveRun>();
+  private readonly sessions = new Map<string, RunSession>();
+  private readonly changedEmitter = new EventEmitter<void>();
+  private readonly startedEmitter = new EventEmitter<RunSession>();
+  private readonly endedEmitter = new EventEmitter<RunSession>();
+
+  /** The set of active runs changed. */
+  readonly onDidChangeActive = this.changedEmitter.event;
+  /** A run's trace exists: its editor can open. */
+  readonly onDidStart = this.startedEmitter.event;
+  /** A run is over and its trace is kept. */
+  readonly onDidEnd = this.endedEmitter.event;
+
+  constructor(
+    private readonly tools: RunTools,
+    private readonly archive: RunArchive,
+    private readonly problems: ProblemReporter,
+    private readonly log: LogOutputChannel,
+  ) {}
+
+  /** Runs that are being prepared or are going on, oldest first. */
+  get activeRuns(): readonly ActiveRun[] {
+    return [...this.active.values()];
+  }
+
+  /** A run of this window that is going on or still in memory. */
+  session(id: string): RunSession | undefined {
+    return this.sessions.get(id);
+  }
+
+  /** Lets go of a finished run's memory; its trace stays in the archive. */
+  release(session: RunSession): void {
+    if (!session.running) this.sessions.delete(session.id);
+  }
+
+  /**
+   * Runs a scenario. A run of the same scenario that is still going on is stopped first. Resolves at the end of the run;
+   * rejects with a message for a reader when it may not start at all.
+   */
+  async run(scenario: Uri): Promise<RunResult> {
+    if (!workspace.isTrusted) {
+      throw new Error(
+        l10n.t(
+          'Trapline compiles and runs guest code only in trusted workspaces. Trust this workspace to run scenarios.',
+        ),
+      );
+    }
+    if (scenario.scheme !== 'file') {
+      throw new Error(
+        l10n.t(
+          '{0} is not on this disk. Copy the workspace to a folder to run its scenarios.',
+          scenario.toString(),
+        ),
+      );
+    }
+    const key = scenario.toString();
+    for (let previous = this.active.get(key); previous; previous = this.active.get(key)) {
+      this.log.info(`${previous.name}: stopping the previous run`);
+      previous.stop();
+      await previous.over;
+    }
+    const abort = new AbortController();
+    const run: ActiveRun = {
+      scenario,
+      name: scenarioName(scenario),
+      session: undefined,
+      stop: () => {
+        abort.abort();
+        run.session?.cancel();
+      },
+      over: Promise.resolve(),
+    };
+    const result = this.perform(run, abort.signal).finally(() => {
+      this.active.delete(key);
+      this.changedEmitter.fire();
+    });
+    run.over = result.catch(() => undefined);
+    this.active.set(key, run);
+    this.changedEmitter.fire();
+    return result;
+  }
+
+  /** Checks a scenario and compiles its guests; the findings go to Problems. Resolves to their number. */
+  async check(scenario: Uri): Promise<{ ok: boolean; problems: number }> {
+    if (!workspace.isTrusted) {
+      throw new Error(l10n.t('Checking a scenario compiles its guests, which needs a trusted workspace.'));
+    }
+    const prepared = await this.prepare(scenario, new AbortController().signal);
+    return { ok: prepared.ok, problems: prepared.problems.length };
+  }
+
+  dispose(): void {
+    for (const run of this.active.values()) run.stop();
+    for (const session of this.sessions.values()) session.dispose();
+    this.changedEmitter.dispose();
+    this.startedEmitter.dispose();
+    this.endedEmitter.dispose();
+  }
+
+  private async prepare(scenario: Uri, signal: AbortSignal) {
+    await saveDrivers();
+    const text = unsavedText(scenario);
+    const prepared = await this.tools.prepare({
+      ...this.tools.environment(),
+      file: scenario.fsPath,
+      ...(text !== undefined && { text }),
+      signal,
+      log: (line) => this.log.info(`${scenarioName(scenario)}: ${line}`),
+    });
+    this.problems.report(scenario, prepared.problems);
+    return prepared;
+  }
+
+  private async perform(run: ActiveRun, signal: AbortSignal): Promise<RunResult> {
+    this.problems.report(run.scenario, []);
+    const prepared = await this.prepare(run.scenario, signal);
+    if (signal.aborted) return undefined;
+    if (!prepared.ok) {
+      const count = prepared.problems.length;
+      this.log.error(`${run.name}: not run, ${count} problem(s)`);
+      for (const problem of prepared.problems)
+        this.log.error(`${problem.file}:${problem.line}: ${problem.message}`);
+      throw new ProblemsFound(
+        count === 1
+          ? l10n.t('{0} was not run: {1}', run.name, prepared.problems[0]?.message ?? '')
+          : l10n.t('{0} was not run: {1} problems.', run.name, count),
+      );
+    }
+    const id = newRunId();
+    const session = new RunSession(id, run.scenario, run.name, runTraceUri(id, run.name));
+    this.sessions.set(id, session);
+    run.session = session;
+    session.onDidStart(() => {
+      this.log.info(`${run.name}: running`);
+      this.startedEmitter.fire(session);
+    });
+    const outcome = await session.follow(this.tools.start(prepared.job, this.tools.environment(), session));
+    await this.keep(session, outcome, prepared.job.scenarioText);
+    return { session, ...outcome };
+  }
+
+  private async keep(session: RunSession, outcome: RunOutcome, scenarioText: string): Promise<void> {
+    const { end, failure } = outcome;
+    if (failure !== undefined) this.log.error(`${session.name}: ${failure}`);
+    if (end) {
+      this.log.info(
+        `${session.name}: ${end.meta.state}, ${end.summary.events} events, trace ${end.summary.traceHash}`,
+      );
+      this.problems.add(
+        session.scenario,
+        expectationProblems(session.scenario.fsPath, scenarioText, end.summary.expectations),
+      );
+    }
+    try {
+      if (session.store) {
+        const fileName = `${session.name}${traceEnding}`;
+        const title = session.store.meta.title || session.name;
+        const record = {
+          id: session.id,
+          fileName,
+          scenario: session.scenario.toString(),
+          title,
+          ended: new Date().toISOString(),
+        };
+        await this.archive.save(record, Buffer.concat(writeTrace(session.store)));
+      }
+    } catch (error) {
+      // The run itself is fine and stays on screen; only its copy for later is missing.
+      this.log.warn(`${session.name}: its trace could not be kept: ${String(error)}`);
+      void window.showWarningMessage(
+        l10n.t(
+          'The trace of {0} could not be kept and will be gone when this window closes. Save it with “Trapline: Save Trace As…”.',
+          session.name,
+        ),
+      );
+    }
+    this.endedEmitter.fire(session);
+  }
+}
+
+/** The scenario or a driver has errors; they are in the Problems panel. */
+export class ProblemsFound extends Error {}

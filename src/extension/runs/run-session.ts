@@ -1,0 +1,101 @@
+/** One run of one scenario: its growing trace, its progress and its end. */
+import { EventEmitter, type Disposable, type Event, type Uri } from 'vscode';
+import type { RunEnd, RunListener, RunProgress } from '../../protocol/run';
+import type { TraceDelta, TraceMeta } from '../../trace/model';
+import type { RunHandle } from '../../run/api';
+import { TraceStore } from '../../trace/store';
+
+/** How a run came out for the user. */
+export interface RunOutcome {
+  /** Present unless Trapline itself failed or the run's thread had to be ended. */
+  end?: RunEnd;
+  /** Set when Trapline itself failed: why, for a reader. */
+  failure?: string;
+}
+
+/** Live while the run goes on; afterwards the finished trace in memory. */
+export class RunSession implements RunListener, Disposable {
+  private readonly startedEmitter = new EventEmitter<void>();
+  private readonly grewEmitter = new EventEmitter<void>();
+  private readonly endedEmitter = new EventEmitter<RunOutcome>();
+  private readonly serialEmitter = new EventEmitter<{ vm: number; text: string }>();
+
+  /** Fires once, when the trace exists. */
+  readonly onDidStart: Event<void> = this.startedEmitter.event;
+  /** Fires at every delta and at the end; as often as the run reports. */
+  readonly onDidGrow: Event<void> = this.grewEmitter.event;
+  readonly onDidEnd: Event<RunOutcome> = this.endedEmitter.event;
+  readonly onDidPrint = this.serialEmitter.event;
+
+  /** The trace; undefined until the machine is built. */
+  store: TraceStore | undefined;
+  progress: RunProgress | undefined;
+  outcome: RunOutcome | undefined;
+  private handle: RunHandle | undefined;
+  private cancelled = false;
+
+  constructor(
+    /** Unique among all runs on this machine; first segment of the trace's URI. */
+    readonly id: string,
+    readonly scenario: Uri,
+    /** Name of the scenario file without its ending. */
+    readonly name: string,
+    /** Where the trace editor finds this run. */
+    readonly traceUri: Uri,
+  ) {}
+
+  /** Is the machine still running? */
+  get running(): boolean {
+    return this.outcome === undefined;
+  }
+
+  /** Ties the session to its worker and follows it to its end. Never rejects. */
+  async follow(handle: RunHandle): Promise<RunOutcome> {
+    this.handle = handle;
+    try {
+      const end = await handle.ended;
+      this.store?.setMeta(end.meta);
+      return this.close({ end });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      // A run that did not stop in time is ended with its thread: that is what the user asked for, not a failure.
+      this.store?.setMeta({ ...this.store.meta, state: this.cancelled ? 'cancelled' : 'failed', message });
+      return this.close(this.cancelled ? {} : { failure: message });
+    }
+  }
+
+  /** Asks the run to stop; `onDidEnd` tells when it has. */
+  cancel(): void {
+    this.cancelled = true;
+    this.handle?.cancel();
+  }
+
+  started(meta: TraceMeta): void {
+    this.store = new TraceStore(meta);
+    this.startedEmitter.fire();
+  }
+
+  delta(delta: TraceDelta, progress: RunProgress): void {
+    this.store?.append(delta);
+    this.progress = progress;
+    this.grewEmitter.fire();
+  }
+
+  serial(vm: number, text: string): void {
+    this.serialEmitter.fire({ vm, text });
+  }
+
+  dispose(): void {
+    this.startedEmitter.dispose();
+    this.grewEmitter.dispose();
+    this.endedEmitter.dispose();
+    this.serialEmitter.dispose();
+  }
+
+  private close(outcome: RunOutcome): RunOutcome {
+    this.outcome = outcome;
+    this.grewEmitter.fire();
+    this.endedEmitter.fire(outcome);
+    return outcome;
+  }
+}
