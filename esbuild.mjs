@@ -10,7 +10,7 @@ import { context } from 'esbuild';
 import { chmodSync, copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Failure, main, root, run, say } from './scripts/lib/shell.mjs';
-import { markBuilt } from './scripts/lib/freshness.mjs';
+import { markBuilt, newestSource } from './scripts/lib/freshness.mjs';
 
 const watch = process.argv.includes('--watch');
 const production = process.argv.includes('--production');
@@ -94,18 +94,20 @@ function finish(name, out, result) {
   if (watch) say(`${name} built`);
 }
 
+/** Runs the other builders; returns those that failed. */
+async function buildParts() {
+  const failed = [];
+  for (const part of PARTS) {
+    if (!existsSync(join(root, part))) say(`${part} is not there yet: skipped`);
+    else if ((await run(process.execPath, [part])) !== 0) failed.push(part);
+  }
+  return failed;
+}
+
 await main(async () => {
   mkdirSync(join(root, 'dist'), { recursive: true });
-  if (!process.argv.includes('--bundles')) {
-    for (const part of PARTS) {
-      if (!existsSync(join(root, part))) {
-        say(`${part} is not there yet: skipped`);
-        continue;
-      }
-      const code = await run(process.execPath, [part, ...(production ? ['--production'] : [])]);
-      if (code !== 0) throw new Failure(`${part} failed with code ${code}; its message is above.`);
-    }
-  }
+  const sources = newestSource();
+  const failed = process.argv.includes('--bundles') ? [] : await buildParts();
   const wanted = BUNDLES.filter((bundle) => !(production && bundle.development)).filter(({ name, entry }) => {
     if (existsSync(join(root, entry))) return true;
     say(`${name}: ${entry} is not there yet: skipped`);
@@ -117,13 +119,10 @@ await main(async () => {
     say('watching; Ctrl-C stops');
     await new Promise(() => undefined);
   }
-  try {
-    await Promise.all(contexts.map((each) => each.rebuild()));
-  } catch (error) {
-    // esbuild has printed where and what.
-    throw new Failure(`The build failed: ${error.errors?.length ?? 1} error(s).`);
-  } finally {
-    await Promise.all(contexts.map((each) => each.dispose()));
-  }
-  markBuilt(production);
+  // One bundle that fails keeps none of the others from being built; esbuild prints where and what.
+  const results = await Promise.allSettled(contexts.map((each) => each.rebuild()));
+  await Promise.all(contexts.map((each) => each.dispose()));
+  failed.push(...wanted.filter((_, index) => results[index].status === 'rejected').map(({ name }) => name));
+  if (failed.length > 0) throw new Failure(`Not built: ${failed.join(', ')}. The messages are above.`);
+  if (!process.argv.includes('--bundles')) markBuilt(sources);
 });

@@ -35,10 +35,15 @@ function newest(path) {
     .reduce((latest, name) => Math.max(latest, newest(join(path, name))), 0);
 }
 
-/** Notes that dist/ was built now. */
-export function markBuilt(production) {
+/** State of the sources, to be given to `markBuilt` when a build that began now is complete. */
+export function newestSource() {
+  return Math.max(...SOURCES.map((source) => newest(join(root, source))));
+}
+
+/** Notes that dist/ was built from the sources as they were when `newestSource` was asked. */
+export function markBuilt(sources) {
   mkdirSync(cacheDir, { recursive: true });
-  writeFileSync(stampFile, JSON.stringify({ newestSource: newestSource(), production }));
+  writeFileSync(stampFile, JSON.stringify({ newestSource: sources }));
 }
 
 /** True when dist/ holds every part, built from the sources as they are. */
@@ -46,10 +51,6 @@ export function buildIsCurrent() {
   if (!existsSync(stampFile)) return false;
   if (!RESULTS.every((name) => existsSync(join(root, 'dist', name)))) return false;
   return JSON.parse(readFileSync(stampFile, 'utf8')).newestSource >= newestSource();
-}
-
-function newestSource() {
-  return Math.max(...SOURCES.map((source) => newest(join(root, source))));
 }
 
 /** True when node_modules/ was installed from package-lock.json as it is. */

@@ -19,7 +19,8 @@ describe('the package', () => {
   });
 
   it('holds only the product', () => {
-    const allowed = /^(dist|media)\/|^(package\.json|package\.nls\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
+    const allowed =
+      /^(dist|media|l10n)\/|^(package\.json|package\.nls(\.[\w-]+)?\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
     expect(files.filter((file) => !allowed.test(file))).toEqual([]);
     expect(files.filter((file) => /\.map$|^dist\/(test|bench)|\.tsbuildinfo$/.test(file))).toEqual([]);
   });
