@@ -31,7 +31,8 @@ export class ByteReader {
 
   /** Goes to an offset from 0 to the length. */
   seek(offset: number): void {
-    if (!Number.isSafeInteger(offset) || offset < 0 || offset > this.bytes.length) throw this.truncated(offset, 0);
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset > this.bytes.length)
+      throw this.truncated(offset, 0);
     this.offset = offset;
   }
 
@@ -68,7 +69,9 @@ export class ByteReader {
   u64Number(): number {
     const value = this.u64();
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
-      throw new GuestImageError(`${this.name}: the value 0x${value.toString(16)} at offset ${this.offset - 8} is out of range.`);
+      throw new GuestImageError(
+        `${this.name}: the value 0x${value.toString(16)} at offset ${this.offset - 8} is out of range.`,
+      );
     }
     return Number(value);
   }
@@ -81,7 +84,8 @@ export class ByteReader {
   /** An unsigned LEB128 that counts or indexes something: at most 2^53. */
   ulebNumber(): number {
     const value = this.uleb();
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new GuestImageError(`${this.name}: the number ${value} is out of range.`);
+    if (value > BigInt(Number.MAX_SAFE_INTEGER))
+      throw new GuestImageError(`${this.name}: the number ${value} is out of range.`);
     return Number(value);
   }
 
@@ -113,7 +117,9 @@ export class ByteReader {
       value |= BigInt(byte & 0x7f) << BigInt(bits);
       if (byte < 0x80) return { value, bits: bits + 7, last: byte };
     }
-    throw new GuestImageError(`${this.name}: the number before offset ${this.offset} is longer than 64 bits.`);
+    throw new GuestImageError(
+      `${this.name}: the number before offset ${this.offset} is longer than 64 bits.`,
+    );
   }
 
   private take(count: number): number {

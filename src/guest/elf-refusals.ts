@@ -3,8 +3,20 @@ import { GuestImageError } from './errors';
 
 /** Names of the machines one may meet (ELF e_machine). */
 const machines: Record<number, string> = {
-  2: 'SPARC', 3: 'i386', 8: 'MIPS', 20: 'PowerPC', 21: 'PowerPC64', 22: 'S/390', 40: 'ARM', 43: 'SPARC V9', 50: 'IA-64',
-  62: 'x86-64', 183: 'AArch64', 243: 'RISC-V', 247: 'BPF', 258: 'LoongArch',
+  2: 'SPARC',
+  3: 'i386',
+  8: 'MIPS',
+  20: 'PowerPC',
+  21: 'PowerPC64',
+  22: 'S/390',
+  40: 'ARM',
+  43: 'SPARC V9',
+  50: 'IA-64',
+  62: 'x86-64',
+  183: 'AArch64',
+  243: 'RISC-V',
+  247: 'BPF',
+  258: 'LoongArch',
 };
 
 /** How other kinds of files begin. */
@@ -26,7 +38,8 @@ const types: Record<number, string> = {
   4: 'is a core dump',
 };
 
-const build = 'A guest is a static ELF64 executable for x86-64: name C sources instead, or build one with the guest kit';
+const build =
+  'A guest is a static ELF64 executable for x86-64: name C sources instead, or build one with the guest kit';
 
 /**
  * Throws when a file's first bytes show that it cannot be a guest.
@@ -43,7 +56,8 @@ export function refuseHeader(bytes: Uint8Array, name: string): void {
   }
   if (bytes.length < 20) fail(`is truncated: ${bytes.length} bytes, less than an ELF header`);
   const little = bytes[5] === 1;
-  const half = (at: number): number => (little ? bytes[at]! | (bytes[at + 1]! << 8) : (bytes[at]! << 8) | bytes[at + 1]!);
+  const half = (at: number): number =>
+    little ? bytes[at]! | (bytes[at + 1]! << 8) : (bytes[at]! << 8) | bytes[at + 1]!;
   const machine = half(18);
   if (machine !== X86_64) {
     fail(`is made for ${machines[machine] ?? `machine ${machine}`}, not for x86-64. ${build}`);

@@ -60,7 +60,13 @@ export interface ElfSymbol {
   defined: boolean;
 }
 
-const symbolTypes: Record<number, ElfSymbol['type']> = { 0: 'none', 1: 'object', 2: 'function', 3: 'section', 4: 'file' };
+const symbolTypes: Record<number, ElfSymbol['type']> = {
+  0: 'none',
+  1: 'object',
+  2: 'function',
+  3: 'section',
+  4: 'file',
+};
 
 /** A static x86-64 executable. */
 export class ElfFile {
@@ -82,7 +88,8 @@ export class ElfFile {
     readonly name: string,
   ) {
     refuseHeader(bytes, name);
-    if (bytes.length < HEADER_BYTES) throw this.error(`is truncated: ${bytes.length} bytes, less than an ELF header`);
+    if (bytes.length < HEADER_BYTES)
+      throw this.error(`is truncated: ${bytes.length} bytes, less than an ELF header`);
     const header = new ByteReader(bytes, name, 24);
     this.entry = header.u64();
     const programHeaders = header.u64Number();
@@ -95,10 +102,16 @@ export class ElfFile {
     const sectionNames = header.u16();
 
     const raw = this.readProgramHeaders(programHeaders, programHeaderSize, programHeaderCount);
-    this.segments = raw.filter((each) => each.type === PT_LOAD && each.segment.memorySize > 0n).map((each) => each.segment);
-    if (this.segments.length === 0) throw this.error('has nothing to load (no PT_LOAD segment): link it with the guest kit');
+    this.segments = raw
+      .filter((each) => each.type === PT_LOAD && each.segment.memorySize > 0n)
+      .map((each) => each.segment);
+    if (this.segments.length === 0)
+      throw this.error('has nothing to load (no PT_LOAD segment): link it with the guest kit');
     this.sections = this.readSections(sectionHeaders, sectionHeaderSize, sectionHeaderCount, sectionNames);
-    this.buildId = raw.filter((each) => each.type === PT_NOTE).map((each) => this.readBuildId(each.segment.bytes)).find(Boolean);
+    this.buildId = raw
+      .filter((each) => each.type === PT_NOTE)
+      .map((each) => this.readBuildId(each.segment.bytes))
+      .find(Boolean);
   }
 
   /** Contents of a section, unpacked when it is compressed; undefined when there is none of that name. */
@@ -127,20 +140,33 @@ export class ElfFile {
           `has a segment at physical address 0x${(end - 1n).toString(16)}, which is no RAM: link it to low addresses, as guest.ld does`,
         );
       }
-      throw this.error(`needs ${needs} MiB of RAM, the VM has ${ram >> 20n} MiB: raise memoryMiB to at least ${needs}`);
+      throw this.error(
+        `needs ${needs} MiB of RAM, the VM has ${ram >> 20n} MiB: raise memoryMiB to at least ${needs}`,
+      );
     }
     const runs = this.segments.some(
-      (each) => each.executable && this.entry >= each.virtualAddress && this.entry < each.virtualAddress + each.memorySize,
+      (each) =>
+        each.executable &&
+        this.entry >= each.virtualAddress &&
+        this.entry < each.virtualAddress + each.memorySize,
     );
-    if (!runs) throw this.error(`starts at 0x${this.entry.toString(16)}, where it has no code: give the linker script an ENTRY`);
+    if (!runs)
+      throw this.error(
+        `starts at 0x${this.entry.toString(16)}, where it has no code: give the linker script an ENTRY`,
+      );
   }
 
   private error(what: string): GuestImageError {
     return new GuestImageError(`${this.name} ${what}.`);
   }
 
-  private readProgramHeaders(offset: number, size: number, count: number): { type: number; segment: ElfSegment }[] {
-    if (count > 0 && size !== PROGRAM_HEADER_BYTES) throw this.error(`is damaged: program headers of ${size} bytes`);
+  private readProgramHeaders(
+    offset: number,
+    size: number,
+    count: number,
+  ): { type: number; segment: ElfSegment }[] {
+    if (count > 0 && size !== PROGRAM_HEADER_BYTES)
+      throw this.error(`is damaged: program headers of ${size} bytes`);
     return Array.from({ length: count }, (_, index) => {
       const reader = new ByteReader(this.bytes, `${this.name}, program header ${index}`);
       reader.seek(offset);
@@ -153,9 +179,12 @@ export class ElfFile {
       const fileSize = reader.u64Number();
       const memorySize = reader.u64();
       if (type === PT_INTERP || type === PT_DYNAMIC) {
-        throw this.error('is dynamically linked, and a guest has no dynamic linker: link with -static -no-pie -nostdlib');
+        throw this.error(
+          'is dynamically linked, and a guest has no dynamic linker: link with -static -no-pie -nostdlib',
+        );
       }
-      if (type !== PT_LOAD && type !== PT_NOTE) return { type, segment: { ...nothing, address, virtualAddress } };
+      if (type !== PT_LOAD && type !== PT_NOTE)
+        return { type, segment: { ...nothing, address, virtualAddress } };
       if (type === PT_LOAD && memorySize < BigInt(fileSize)) {
         throw this.error(`is damaged: segment ${index} has more bytes in the file than in memory`);
       }
@@ -164,8 +193,15 @@ export class ElfFile {
       }
       reader.seek(fileOffset);
       const bytes = reader.span(fileSize);
-      const [readable, writable, executable] = [4, 2, 1].map((bit) => (flags & bit) !== 0) as [boolean, boolean, boolean];
-      return { type, segment: { address, virtualAddress, bytes, memorySize, readable, writable, executable } };
+      const [readable, writable, executable] = [4, 2, 1].map((bit) => (flags & bit) !== 0) as [
+        boolean,
+        boolean,
+        boolean,
+      ];
+      return {
+        type,
+        segment: { address, virtualAddress, bytes, memorySize, readable, writable, executable },
+      };
     });
   }
 
@@ -180,7 +216,15 @@ export class ElfFile {
       const type = reader.u32();
       const flags = Number(BigInt.asUintN(32, reader.u64()));
       const address = reader.u64();
-      return { nameOffset, type, flags, address, offset: reader.u64Number(), size: reader.u64Number(), link: reader.u32() };
+      return {
+        nameOffset,
+        type,
+        flags,
+        address,
+        offset: reader.u64Number(),
+        size: reader.u64Number(),
+        link: reader.u32(),
+      };
     });
     const table = headers[names];
     if (!table) return [];
@@ -207,10 +251,14 @@ export class ElfFile {
     const unpacked = reader.u64Number();
     reader.skip(8);
     if (method !== ELFCOMPRESS_ZLIB || unpacked > MAX_UNPACKED_BYTES) {
-      throw this.error(`has section ${section.name} packed in a way that is not read here: compile with -gz=none`);
+      throw this.error(
+        `has section ${section.name} packed in a way that is not read here: compile with -gz=none`,
+      );
     }
     try {
-      return new Uint8Array(inflateSync(reader.span(reader.left), { maxOutputLength: Math.max(1, unpacked) }));
+      return new Uint8Array(
+        inflateSync(reader.span(reader.left), { maxOutputLength: Math.max(1, unpacked) }),
+      );
     } catch {
       throw this.error(`is damaged: section ${section.name} cannot be unpacked`);
     }
@@ -233,7 +281,14 @@ export class ElfFile {
       if (nameOffset === 0) continue;
       texts.seek(nameOffset);
       const type = symbolTypes[info & 15] ?? 'other';
-      symbols.push({ name: texts.string(), address, size, type, global: info >> 4 !== 0, defined: section !== 0 });
+      symbols.push({
+        name: texts.string(),
+        address,
+        size,
+        type,
+        global: info >> 4 !== 0,
+        defined: section !== 0,
+      });
     }
     return symbols;
   }
@@ -246,7 +301,12 @@ export class ElfFile {
       const type = reader.u32();
       const owner = reader.span(Math.min(reader.left, align4(nameSize)));
       const content = reader.span(Math.min(reader.left, align4(size)));
-      if (type === NT_GNU_BUILD_ID && nameSize === 4 && String.fromCharCode(...owner) === 'GNU\0' && size <= 64) {
+      if (
+        type === NT_GNU_BUILD_ID &&
+        nameSize === 4 &&
+        String.fromCharCode(...owner) === 'GNU\0' &&
+        size <= 64
+      ) {
         return Array.from(content.subarray(0, size), (byte) => byte.toString(16).padStart(2, '0')).join('');
       }
     }
@@ -254,7 +314,13 @@ export class ElfFile {
   }
 }
 
-const nothing = { bytes: new Uint8Array(0), memorySize: 0n, readable: false, writable: false, executable: false };
+const nothing = {
+  bytes: new Uint8Array(0),
+  memorySize: 0n,
+  readable: false,
+  writable: false,
+  executable: false,
+};
 
 function align4(size: number): number {
   return Math.ceil(size / 4) * 4;

@@ -1,0 +1,97 @@
+/** A guest as one runs and debugs it: its machine code, its names, its source lines. */
+import { createHash } from 'node:crypto';
+import { LineTable } from './dwarf-line';
+import { ElfFile } from './elf';
+import { GuestImageError } from './errors';
+import { SymbolTable, type SymbolPlace } from './symbols';
+
+/** Paths in the debug information that begin with `from` are to be read as beginning with `to`. */
+export interface PathRemap {
+  from: string;
+  to: string;
+}
+
+/** What is known about an instruction's address; empty when nothing is. */
+export interface ResolvedPlace {
+  /** Function. */
+  symbol?: string;
+  /** Absolute path. */
+  file?: string;
+  /** 1-based. */
+  line?: number;
+}
+
+/** A loaded guest file. */
+export class GuestImage {
+  private constructor(
+    readonly elf: ElfFile,
+    readonly symbols: SymbolTable,
+    readonly lines: LineTable,
+    /** Of the file's bytes, hexadecimal. */
+    readonly sha256: string,
+    /** Why there are no source lines although the file has debug information; undefined when all is well. */
+    readonly debugProblem: string | undefined,
+  ) {}
+
+  /**
+   * Reads a guest. Damaged debug information is no reason to refuse a guest that runs: `debugProblem` tells of it.
+   * @param bytes the whole file; kept, not copied
+   * @param name of the file, for messages
+   * @param remap where the sources are now; the first entry that fits a path is used
+   * @throws GuestImageError when the file cannot be a guest or its headers or symbols are damaged
+   */
+  static parse(bytes: Uint8Array, name: string, remap: readonly PathRemap[] = []): GuestImage {
+    const elf = new ElfFile(bytes, name);
+    const symbols = new SymbolTable(elf.symbols());
+    const { lines, problem } = readLines(elf, remap);
+    return new GuestImage(elf, symbols, lines, createHash('sha256').update(bytes).digest('hex'), problem);
+  }
+
+  /** As the linker wrote it, hexadecimal; absent without `--build-id`. */
+  get buildId(): string | undefined {
+    return this.elf.buildId;
+  }
+
+  /** Function, file and line of an instruction, as far as they are known. */
+  resolve(rip: bigint | number): ResolvedPlace {
+    const symbol = this.symbols.functionAt(rip)?.name;
+    const place = this.lines.lookup(rip);
+    return { ...(symbol !== undefined && { symbol }), ...(place && { file: place.file, line: place.line }) };
+  }
+
+  /** Address and size of a function or variable. */
+  symbol(name: string): SymbolPlace | undefined {
+    return this.symbols.named(name);
+  }
+}
+
+function readLines(
+  elf: ElfFile,
+  remap: readonly PathRemap[],
+): { lines: LineTable; problem: string | undefined } {
+  try {
+    const line = elf.section('.debug_line');
+    if (!line) return { lines: LineTable.empty, problem: undefined };
+    const sections = {
+      line,
+      info: elf.section('.debug_info'),
+      abbrev: elf.section('.debug_abbrev'),
+      strings: elf.section('.debug_str'),
+      lineStrings: elf.section('.debug_line_str'),
+    };
+    return { lines: LineTable.parse(sections, (path) => remapPath(path, remap)), problem: undefined };
+  } catch (error) {
+    if (!(error instanceof GuestImageError)) throw error;
+    return { lines: LineTable.empty, problem: `${elf.name}: no source lines. ${error.message}` };
+  }
+}
+
+/** Applies the first entry whose `from` is the path or a folder above it. */
+function remapPath(path: string, remap: readonly PathRemap[]): string {
+  for (const { from, to } of remap) {
+    const folder = from.endsWith('/') ? from.slice(0, -1) : from;
+    if (path === folder || path.startsWith(`${folder}/`))
+      return to.replace(/\/$/, '') + path.slice(folder.length);
+  }
+  return path;
+}
