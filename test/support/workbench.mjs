@@ -22,7 +22,7 @@ const PATIENCE = 30_000;
  * Starts a server and a browser with the extension of this project, and waits until the workbench is usable.
  * @param {object} options
  * @param {string} options.folder absolute path of the folder to open
- * @param {boolean} [options.trusted] false: the folder is not trusted until the user says so
+ * @param {boolean} [options.trusted] false: the user has answered that the folder's authors are not trusted
  * @param {string} [options.theme] name of a colour theme as in the theme picker
  * @param {Record<string, unknown>} [options.settings]
  * @param {{ width: number, height: number }} [options.size] of the window, in pixels
@@ -48,6 +48,8 @@ export async function openWorkbench(options) {
       const workbench = new Workbench(server, browser, page);
       await page.goto(workbenchUrl({ ...server, folder: resolve(options.folder), extensionPaths }));
       await workbench.ready();
+      if (options.trusted === false)
+        await page.getByRole('button', { name: "No, I don't trust the authors" }).click();
       return workbench;
     } catch (error) {
       await browser.close();
@@ -168,6 +170,11 @@ export class Workbench {
   /** Texts of the notifications that are on the screen. */
   async notifications() {
     return this.page.locator('.notifications-toasts .notification-list-item-message').allInnerTexts();
+  }
+
+  /** Takes the notifications off the screen. */
+  async dismissNotifications() {
+    await this.runCommand('Notifications: Clear All Notifications');
   }
 
   /** Saves a picture of the window as `artifacts/vscode/<name>.png`. */
