@@ -22,8 +22,8 @@ const ALL_ONES: Record<AccessSize, number> = { 1: 0xff, 2: 0xffff, 4: 0xffffffff
 
 /** Regions of one address space, found by address. Addresses are numbers up to 2^52. */
 export class AddressMap<T> {
-  private readonly all: Placed<T>[] = [];
-  /** Enabled regions by ascending base; they never overlap. */
+  private all: Placed<T>[] = [];
+  /** Regions that answer, by ascending base; they never overlap. */
   private active: Placed<T>[] = [];
   private last: Placed<T> | undefined;
   /** High half of the last 8-byte read. */
@@ -36,42 +36,34 @@ export class AddressMap<T> {
   add(base: number, size: number, block: RegisterBlock, tag: T, enabled = true): Region<T> {
     if (!fits(base, size))
       throw new RangeError(`${this.name}: no region of ${size} bytes can stand at ${base}`);
-    const region: Placed<T> = { base, size, enabled: false, block, tag };
-    const other = enabled ? this.overlap(base, size, region) : undefined;
+    const region: Placed<T> = { base, size, enabled, block, tag };
+    const other = enabled ? overlapping(this.active, region) : undefined;
     if (other) {
       const at = `0x${base.toString(16)}+0x${size.toString(16)}`;
       throw new RangeError(`${this.name}: region ${at} overlaps the one at 0x${other.base.toString(16)}`);
     }
     this.all.push(region);
-    if (enabled) this.place(region, base, true);
+    this.settle();
     return region;
   }
 
   /**
-   * Moves, enables or disables a region, as a guest does by its BARs. Where the new place overlaps another enabled region
-   * or does not fit, the region is left disabled there and the answer is false: the one that was there first goes on.
+   * Moves, enables or disables a region, as a guest does by its BARs. Where enabled regions overlap or one does not fit, the
+   * one added first answers and the others are silent until the clash is over; false says that this one is silent.
    */
   place(region: Region<T>, base: number, enabled: boolean): boolean {
     const placed = this.all.find((each) => each === region);
     if (!placed) throw new Error(`${this.name}: the region does not belong to this map`);
-    this.last = undefined;
-    this.active = this.active.filter((each) => each !== placed);
     placed.base = base;
-    placed.enabled = enabled && fits(base, placed.size) && !this.overlap(base, placed.size, placed);
-    if (placed.enabled) {
-      this.active.push(placed);
-      this.active.sort((x, y) => x.base - y.base);
-    }
-    return placed.enabled === enabled;
+    placed.enabled = enabled;
+    this.settle();
+    return !enabled || this.active.includes(placed);
   }
 
   /** Takes a region out for good. */
   remove(region: Region<T>): void {
-    this.place(region, region.base, false);
-    this.all.splice(
-      this.all.findIndex((each) => each === region),
-      1,
-    );
+    this.all = this.all.filter((each) => each !== region);
+    this.settle();
   }
 
   /** All regions, enabled or not, in the order of adding. */
@@ -166,11 +158,20 @@ export class AddressMap<T> {
     this.writePiece(address + half, half, value >>> (8 * half));
   }
 
-  private overlap(base: number, size: number, self: Region<T>): Region<T> | undefined {
-    return this.active.find(
-      (each) => each !== self && base < each.base + each.size && each.base < base + size,
-    );
+  /** Who answers depends on where the regions stand alone, not on how they came there: a loaded snapshot finds the same. */
+  private settle(): void {
+    const active: Placed<T>[] = [];
+    for (const region of this.all) {
+      if (region.enabled && fits(region.base, region.size) && !overlapping(active, region))
+        active.push(region);
+    }
+    this.active = active.sort((x, y) => x.base - y.base);
+    this.last = undefined;
   }
+}
+
+function overlapping<T>(regions: readonly Placed<T>[], one: Region<T>): Placed<T> | undefined {
+  return regions.find((each) => one.base < each.base + each.size && each.base < one.base + one.size);
 }
 
 function fits(base: number, size: number): boolean {

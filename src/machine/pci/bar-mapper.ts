@@ -5,7 +5,8 @@ import type { BarSpec } from './function';
 
 /** Use its `barChanged` as `PciPlatform.barChanged`. */
 export class BarMapper<T> {
-  private readonly regions = new Map<BarSpec, Region<T>>();
+  /** By function and BAR index: functions of one kind may share their BAR descriptions. */
+  private readonly regions = new Map<string, Region<T>>();
 
   /** @param tagOf makes the tag of a BAR's region, once per BAR */
   constructor(
@@ -20,16 +21,21 @@ export class BarMapper<T> {
    */
   barChanged(slot: PciSlot, bar: BarSpec, base: number, enabled: boolean): void {
     const map = bar.kind === 'io' ? this.ports : this.memory;
-    let region = this.regions.get(bar);
+    const key = keyOf(slot, bar);
+    let region = this.regions.get(key);
     if (!region) {
       region = map.add(0, bar.size, bar.block, this.tagOf(slot, bar), false);
-      this.regions.set(bar, region);
+      this.regions.set(key, region);
     }
     map.place(region, base, enabled && (bar.kind !== 'io' || base + bar.size <= 0x10000));
   }
 
-  /** The region of a BAR, once it has decoded. */
-  region(bar: BarSpec): Region<T> | undefined {
-    return this.regions.get(bar);
+  /** The region of a BAR of a function on the bus. */
+  region(slot: PciSlot, bar: BarSpec): Region<T> | undefined {
+    return this.regions.get(keyOf(slot, bar));
   }
+}
+
+function keyOf(slot: PciSlot, bar: BarSpec): string {
+  return `${slot.name}/${bar.index}`;
 }

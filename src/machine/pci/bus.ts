@@ -13,7 +13,7 @@ export const CONFIG_PORT_COUNT = 8;
 
 /** What the platform does for the bus. */
 export interface PciPlatform {
-  /** A BAR began, stopped or moved decoding: map or unmap its block. */
+  /** A BAR began, stopped or moved decoding: map or unmap its block. Also called, not enabled, when a function is added. */
   barChanged(slot: PciSlot, bar: BarSpec, base: number, enabled: boolean): void;
   /** Level of a function's INTx pin as it leaves the function. */
   interruptChanged(slot: PciSlot, asserted: boolean): void;
@@ -76,6 +76,8 @@ export class PciBus implements RegisterBlock {
       interruptChanged: (asserted) => this.platform.interruptChanged(slot, asserted),
     };
     this.slots.set(key, slot);
+    // Told now, BARs are known to the platform in the order of building, whatever order a guest turns them on in.
+    for (const bar of fn.bars) this.platform.barChanged(slot, bar, fn.barBase(bar), false);
     return slot;
   }
 

@@ -1,0 +1,184 @@
+import { describe, expect, it } from 'vitest';
+import { Cause, DropReason, Reg, Stat, Tctl, TxCmd } from '../../../../../src/machine/devices/e1000/constants';
+import { crc32 } from '../../../../../src/machine/devices/e1000/checksum';
+import { Kind } from '../../../../../src/trace/events';
+import { frameTo, Nic, RING, TX_RING } from './nic';
+
+const WHOLE = TxCmd.EOP | TxCmd.IFCS | TxCmd.RS;
+const PEER = [0x02, 0, 0, 0, 0, 7];
+
+describe('e1000 transmit', () => {
+  it('sends what the descriptor says when the tail moves, and writes DD back', () => {
+    const nic = new Nic().start();
+    const frame = frameTo(PEER, 100);
+    nic.fill(0, frame, WHOLE);
+    nic.set(Reg.TDT, 1);
+    expect(nic.wire.frames).toEqual([frame]);
+    expect(nic.descriptor(TX_RING, 0).getUint8(12) & 1).toBe(1);
+    expect(nic.get(Reg.TDH)).toBe(1);
+    expect(nic.get(Reg.ICR)).toBe(Cause.TXDW | Cause.TXQE);
+    expect(nic.get(Reg.ICR)).toBe(0);
+    expect([nic.get(Stat.GPTC), nic.get(Stat.TPT), nic.get(Stat.GOTCL)]).toEqual([1, 1, 104]);
+    expect(nic.get(Stat.GPTC)).toBe(0);
+  });
+
+  it('gathers a packet from several descriptors and reports only where RS asks', () => {
+    const nic = new Nic().start();
+    const frame = frameTo(PEER, 90);
+    nic.fill(0, frame.subarray(0, 14), TxCmd.IFCS);
+    nic.fill(1, frame.subarray(14, 60), TxCmd.IFCS);
+    nic.fill(2, frame.subarray(60), WHOLE);
+    nic.set(Reg.TDT, 3);
+    expect(nic.wire.frames).toEqual([frame]);
+    expect([0, 1, 2].map((i) => nic.descriptor(TX_RING, i).getUint8(12))).toEqual([0, 0, 1]);
+  });
+
+  it('keeps a packet whose EOP descriptor comes with a later tail write', () => {
+    const nic = new Nic().start();
+    const frame = frameTo(PEER, 80);
+    nic.fill(0, frame.subarray(0, 40), TxCmd.IFCS);
+    nic.set(Reg.TDT, 1);
+    expect(nic.wire.frames).toEqual([]);
+    nic.fill(1, frame.subarray(40), WHOLE);
+    nic.set(Reg.TDT, 2);
+    expect(nic.wire.frames).toEqual([frame]);
+  });
+
+  it('wraps at the end of the ring', () => {
+    const nic = new Nic().start();
+    const sent: Uint8Array[] = [];
+    for (let i = 0; i < RING * 2 + 3; i++) {
+      sent.push(frameTo(PEER, 60 + i, i));
+      nic.fill(i % RING, sent[i]!, WHOLE);
+      nic.set(Reg.TDT, (i + 1) % RING);
+    }
+    expect(nic.wire.frames).toEqual(sent);
+    expect(nic.get(Reg.TDH)).toBe(3);
+  });
+
+  it('waits for TCTL.EN', () => {
+    const nic = new Nic().start();
+    nic.set(Reg.TCTL, 0);
+    nic.fill(0, frameTo(PEER), WHOLE);
+    nic.set(Reg.TDT, 1);
+    expect(nic.wire.frames).toHaveLength(0);
+    nic.set(Reg.TCTL, Tctl.EN);
+    expect(nic.wire.frames).toHaveLength(1);
+  });
+
+  it('pads short packets with PSP only', () => {
+    const nic = new Nic().start();
+    nic.fill(0, frameTo(PEER, 20), WHOLE);
+    nic.set(Reg.TDT, 1);
+    nic.set(Reg.TCTL, Tctl.EN);
+    nic.fill(1, frameTo(PEER, 20), WHOLE);
+    nic.set(Reg.TDT, 2);
+    expect(nic.wire.frames.map((frame) => frame.length)).toEqual([60, 20]);
+    expect([...nic.wire.frames[0]!.subarray(20)]).toEqual(new Array(40).fill(0));
+  });
+
+  it('takes the last four bytes as FCS without IFCS, and loses the packet when they are wrong', () => {
+    const nic = new Nic().start();
+    const frame = frameTo(PEER, 64);
+    const whole = new Uint8Array(68);
+    whole.set(frame);
+    new DataView(whole.buffer).setUint32(64, crc32(frame), true);
+    nic.fill(0, whole, TxCmd.EOP);
+    whole[67]! ^= 1;
+    nic.fill(1, whole, TxCmd.EOP);
+    nic.set(Reg.TDT, 2);
+    expect(nic.wire.frames).toEqual([frame]);
+    expect(nic.world.ofKind(Kind.PacketDrop).map((note) => note.b)).toEqual([DropReason.BadFcs]);
+  });
+
+  it('inserts the checksum from CSS at CSO with IC', () => {
+    const nic = new Nic().start();
+    // The IPv4 header example of RFC 1071's kind: 4500 0073 0000 4000 4011 .... c0a8 0001 c0a8 00c7 sums up to checksum b861.
+    const header = [0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40, 0x11, 0, 0, 0xc0, 0xa8, 0, 1, 0xc0, 0xa8, 0, 0xc7];
+    const frame = new Uint8Array(34);
+    frame.set(PEER);
+    frame.set(header, 14);
+    nic.fill(0, frame, WHOLE | TxCmd.IC);
+    nic.descriptor(TX_RING, 0).setUint8(10, 24);
+    nic.descriptor(TX_RING, 0).setUint8(13, 14);
+    nic.set(Reg.TDT, 1);
+    expect([...nic.wire.frames[0]!.subarray(24, 26)]).toEqual([0xb8, 0x61]);
+  });
+
+  it('drops and goes on where a buffer or the ring is outside memory', () => {
+    const nic = new Nic().start();
+    nic.fill(0, frameTo(PEER), WHOLE);
+    nic.descriptor(TX_RING, 0).setUint32(4, 0xffffffff, true);
+    nic.fill(1, frameTo(PEER), WHOLE);
+    nic.set(Reg.TDT, 2);
+    expect(nic.wire.frames).toHaveLength(1);
+    nic.set(Reg.TDBAH, 0xffffffff);
+    nic.set(Reg.TDT, 4);
+    expect(nic.get(Reg.TDH)).toBe(4);
+    // One for the buffer, one for each of the two descriptors that cannot be read.
+    const drops = nic.world.ofKind(Kind.PacketDrop).map((note) => note.b);
+    expect(drops).toEqual(new Array(3).fill(DropReason.DmaAbort));
+  });
+
+  it('does one round at most for a tail outside the ring, and nothing for a ring without length', () => {
+    const nic = new Nic().start();
+    for (let i = 0; i < RING; i++) nic.fill(i, frameTo(PEER), WHOLE);
+    nic.set(Reg.TDT, 0x1234);
+    expect(nic.wire.frames).toHaveLength(RING);
+    nic.set(Reg.TDLEN, 0);
+    nic.set(Reg.TDT, 5);
+    expect(nic.wire.frames).toHaveLength(RING);
+  });
+
+  it('stops while the wire is full and goes on by itself', () => {
+    const nic = new Nic().start();
+    for (let i = 0; i < 3; i++) nic.fill(i, frameTo(PEER), WHOLE);
+    nic.wire.wait = 500;
+    nic.set(Reg.TDT, 3);
+    expect(nic.wire.frames).toHaveLength(0);
+    nic.wire.wait = 0;
+    nic.world.advanceTo(499);
+    expect(nic.wire.frames).toHaveLength(0);
+    nic.world.advanceTo(500);
+    expect(nic.wire.frames).toHaveLength(3);
+  });
+
+  it('as hardware of its own takes its time for each packet while the CPU goes on', () => {
+    const nic = new Nic({ timing: { transmitNanoseconds: 100, receiveNanoseconds: 0 } }).start();
+    for (let i = 0; i < 3; i++) nic.fill(i, frameTo(PEER), WHOLE);
+    nic.set(Reg.TDT, 3);
+    const at = [299, 300, 599, 600, 899, 900].map((time) => {
+      nic.world.advanceTo(time);
+      return nic.wire.frames.length;
+    });
+    expect(at).toEqual([0, 1, 1, 2, 2, 3]);
+  });
+
+  it('hangs each packet on the doorbell that asked for it', () => {
+    const nic = new Nic().start();
+    for (let i = 0; i < 3; i++) nic.fill(i, frameTo(PEER), WHOLE);
+    nic.set(Reg.TDT, 3);
+    const packets = nic.world.ofKind(Kind.PacketTx);
+    expect(packets.map((note) => note.b)).toEqual([0, 1, 2]);
+    for (const note of packets) {
+      expect(nic.world.chain(note).map((each) => each.kind).filter((kind) => kind === Kind.PacketTx)).toEqual([]);
+      expect(nic.world.chain(note).some((each) => each.kind === Kind.Doorbell && each.b === 3)).toBe(true);
+    }
+  });
+
+  it('delays TXDW of IDE descriptors by TIDV, at most TADV', () => {
+    const nic = new Nic().start();
+    nic.set(Reg.IMS, Cause.TXDW);
+    nic.set(Reg.TIDV, 10);
+    nic.set(Reg.TADV, 15);
+    const unit = 1024 * 3;
+    for (const [index, time] of [0, 8 * unit, 14 * unit].entries()) {
+      nic.world.advanceTo(time);
+      nic.fill(index, frameTo(PEER), WHOLE | TxCmd.IDE);
+      nic.set(Reg.TDT, index + 1);
+    }
+    nic.world.advanceTo(100 * unit);
+    // Each packet starts the 10 units anew; 15 units after the first one the absolute timer ends the waiting.
+    expect(nic.bus.rises).toEqual([15 * unit]);
+  });
+});

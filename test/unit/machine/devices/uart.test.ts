@@ -1,0 +1,108 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Uart16550 } from '../../../../src/machine/devices/uart';
+
+function setUp() {
+  const sent: number[] = [];
+  const line = { asserted: false };
+  const bus = { setInterruptLine: (asserted: boolean) => void (line.asserted = asserted) };
+  const uart = new Uart16550(bus, (byte) => sent.push(byte));
+  const read = (port: number): number => uart.read(port, 1);
+  const write = (port: number, value: number): void => uart.write(port, 1, value);
+  return { uart, sent, line, read, write };
+}
+
+const OUT2 = 8;
+
+describe('Uart16550', () => {
+  it('hands transmitted bytes over and is always ready for more', () => {
+    const { sent, read, write } = setUp();
+    for (const character of 'ok\n') {
+      expect(read(5) & 0x60).toBe(0x60);
+      write(0, character.charCodeAt(0));
+    }
+    expect(String.fromCharCode(...sent)).toBe('ok\n');
+  });
+
+  it('shows the divisor behind DLAB', () => {
+    const { sent, read, write } = setUp();
+    write(3, 0x83);
+    write(0, 0x34);
+    write(1, 0x12);
+    expect([read(0), read(1)]).toEqual([0x34, 0x12]);
+    write(3, 0x03);
+    expect([read(1), sent]).toEqual([0, []]);
+    write(7, 0x5a);
+    expect([read(7), read(3)]).toEqual([0x5a, 0x03]);
+  });
+
+  it('raises the transmitter interrupt when enabled and after each byte; reading IIR takes it back', () => {
+    const { line, read, write } = setUp();
+    write(4, OUT2);
+    write(1, 2);
+    expect([line.asserted, read(2), line.asserted, read(2)]).toEqual([true, 2, false, 1]);
+    write(0, 65);
+    expect([line.asserted, read(2), line.asserted]).toEqual([true, 2, false]);
+  });
+
+  it('raises the receive interrupt while there is data, and loses nothing', () => {
+    const { uart, line, read, write } = setUp();
+    write(4, OUT2);
+    write(1, 1);
+    uart.receive(Uint8Array.of(1, 2, 3));
+    const got: number[] = [];
+    while (line.asserted) {
+      expect(read(2)).toBe(4);
+      expect(read(5) & 1).toBe(1);
+      got.push(read(0));
+    }
+    expect([got, read(5) & 1]).toEqual([[1, 2, 3], 0]);
+  });
+
+  it('tells the trigger level from the timeout with FIFOs on', () => {
+    const { uart, read, write } = setUp();
+    write(2, 0x41);
+    write(1, 1);
+    uart.receive(Uint8Array.of(1, 2, 3));
+    expect(read(2)).toBe(0xcc);
+    uart.receive(Uint8Array.of(4));
+    expect(read(2)).toBe(0xc4);
+  });
+
+  it('gates its interrupt by OUT2', () => {
+    const { uart, line, write } = setUp();
+    write(1, 1);
+    uart.receive(Uint8Array.of(1));
+    expect(line.asserted).toBe(false);
+    write(4, OUT2);
+    expect(line.asserted).toBe(true);
+  });
+
+  it('loops back, with an overrun where there is no room', () => {
+    const { sent, read, write } = setUp();
+    write(4, 0x1b);
+    write(0, 0x41);
+    write(0, 0x42);
+    expect([read(5) & 3, read(5) & 3, read(0), read(5) & 1, sent, read(6)]).toEqual([3, 1, 0x41, 0, [], 0xb0]);
+  });
+
+  it('goes on identically after save and load, whatever was done to it', () => {
+    const access = fc.record({ port: fc.nat(7), value: fc.option(fc.nat(255)), bytes: fc.uint8Array({ maxLength: 20 }) });
+    const perform = ({ uart, sent, line, read, write }: ReturnType<typeof setUp>, step: { port: number; value: number | null; bytes: Uint8Array }): unknown => {
+      uart.receive(step.bytes);
+      const before = sent.length;
+      const seen = step.value === null ? read(step.port) : write(step.port, step.value);
+      return [seen, line.asserted, sent.slice(before)];
+    };
+    fc.assert(
+      fc.property(fc.array(access), fc.array(access), (first, second) => {
+        const one = setUp();
+        for (const step of first) perform(one, step);
+        const two = setUp();
+        two.uart.load(structuredClone(one.uart.save()));
+        for (const step of second) expect(perform(two, step)).toEqual(perform(one, step));
+        expect(two.uart.save()).toEqual(one.uart.save());
+      }),
+    );
+  });
+});
