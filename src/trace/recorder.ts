@@ -32,6 +32,8 @@ interface Block {
   chunk: TraceChunk;
   open: number;
   hash?: BlockHash;
+  /** The chunk itself was handed out, not a copy. */
+  given?: boolean;
 }
 
 /** The tables and exact figures a recorder knows, for `TraceMeta`. */
@@ -56,6 +58,8 @@ export class Recorder implements Tracer {
 
   /** Undefined once final, hashed and handed out. */
   private readonly blocks: (Block | undefined)[] = [];
+  /** Blocks whose rows were handed out as copies: memory that is written again costs a fraction of new memory. */
+  private readonly spare: TraceChunk[] = [];
   private readonly hashes: BlockHash[] = [];
   private current: Block;
   private count = 0;
@@ -231,12 +235,15 @@ export class Recorder implements Tracer {
       if (block === undefined) break;
       const from = this.handedRows & BLOCK_MASK;
       const to = Math.min(BLOCK_ROWS, this.count - index * BLOCK_ROWS);
-      const whole = from === 0 && to === BLOCK_ROWS && block.hash !== undefined;
-      chunks.push(whole ? block.chunk : copyRows(block.chunk, from, to));
+      block.given = from === 0 && to === BLOCK_ROWS && block.hash !== undefined;
+      chunks.push(block.given ? block.chunk : copyRows(block.chunk, from, to));
       this.handedRows += to - from;
     }
     for (let index = 0; index < this.handedRows >>> BLOCK_SHIFT; index++) {
-      if (this.blocks[index]?.hash !== undefined) this.blocks[index] = undefined;
+      const block = this.blocks[index];
+      if (block?.hash === undefined) continue;
+      if (!block.given) this.spare.push(block.chunk);
+      this.blocks[index] = undefined;
     }
     const places: Place[] = this.placeTable.all().slice(this.handedPlaces);
     this.handedPlaces += places.length;
@@ -284,7 +291,8 @@ export class Recorder implements Tracer {
       if (!this.finished) this.truncatedAt ??= time;
       return false;
     }
-    const chunk = emptyChunk(this.blocks.length * BLOCK_ROWS, BLOCK_ROWS);
+    const chunk = this.spare.pop() ?? emptyChunk(0, BLOCK_ROWS);
+    chunk.firstRow = this.blocks.length * BLOCK_ROWS;
     this.current = { chunk, open: 0 };
     this.blocks.push(this.current);
     this.at = 0;
