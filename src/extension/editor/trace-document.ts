@@ -134,7 +134,9 @@ export class TraceDocument implements CustomDocument {
 
 async function readContent(file: Uri): Promise<TraceContent> {
   try {
-    return { view: storeView(readTrace(await workspace.fs.readFile(file))) };
+    const { buffer, byteOffset, byteLength } = await workspace.fs.readFile(file);
+    // The reader may be given Node's Buffer, whose `slice` does not copy as that of other byte arrays does.
+    return { view: storeView(readTrace(new Uint8Array(buffer, byteOffset, byteLength))) };
   } catch (error) {
     return { problem: unreadable(file, error) };
   }

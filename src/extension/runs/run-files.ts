@@ -2,7 +2,6 @@
 import { EventEmitter, FileSystemError, FileType, Uri, workspace } from 'vscode';
 import type { Disposable, FileChangeEvent, FileStat, FileSystemProvider } from 'vscode';
 import { writeTrace } from '../../trace/file';
-import type { TraceStore } from '../../trace/store';
 import { runIdOf, type RunArchive } from './run-archive';
 import type { RunService } from './run-service';
 
@@ -10,7 +9,6 @@ import type { RunService } from './run-service';
 export class RunFiles implements FileSystemProvider {
   private readonly changed = new EventEmitter<FileChangeEvent[]>();
   readonly onDidChangeFile = this.changed.event;
-  private readonly encoded = new WeakMap<TraceStore, Uint8Array>();
 
   constructor(
     private readonly runs: RunService,
@@ -19,23 +17,21 @@ export class RunFiles implements FileSystemProvider {
 
   async readFile(uri: Uri): Promise<Uint8Array> {
     const id = runIdOf(uri);
-    const session = id === undefined ? undefined : this.runs.session(id);
-    if (session?.store)
-      return session.running ? Buffer.concat(writeTrace(session.store)) : this.finished(session.store);
     const kept = id === undefined ? undefined : await this.archive.find(id);
-    if (!kept) throw FileSystemError.FileNotFound(uri);
-    return workspace.fs.readFile(this.archive.traceFile(kept));
+    if (kept) return workspace.fs.readFile(this.archive.traceFile(kept));
+    const store = id === undefined ? undefined : this.runs.session(id)?.store;
+    if (!store) throw FileSystemError.FileNotFound(uri);
+    return Buffer.concat(writeTrace(store));
   }
 
   async stat(uri: Uri): Promise<FileStat> {
     const id = runIdOf(uri);
     if (id === undefined) return { type: FileType.Directory, ctime: 0, mtime: 0, size: 0 };
-    if (this.runs.session(id)?.store) {
-      return { type: FileType.File, ctime: 0, mtime: 0, size: (await this.readFile(uri)).byteLength };
-    }
     const kept = await this.archive.find(id);
-    if (!kept) throw FileSystemError.FileNotFound(uri);
-    return workspace.fs.stat(this.archive.traceFile(kept));
+    if (kept) return workspace.fs.stat(this.archive.traceFile(kept));
+    // A growing trace has no size yet; to say one, it would have to be written out whole at every question.
+    if (this.runs.session(id)?.store) return { type: FileType.File, ctime: 0, mtime: 0, size: 0 };
+    throw FileSystemError.FileNotFound(uri);
   }
 
   watch(): Disposable {
@@ -60,13 +56,5 @@ export class RunFiles implements FileSystemProvider {
 
   rename(uri: Uri): never {
     throw FileSystemError.NoPermissions(uri);
-  }
-
-  private finished(store: TraceStore): Uint8Array {
-    const known = this.encoded.get(store);
-    if (known) return known;
-    const bytes = Buffer.concat(writeTrace(store));
-    this.encoded.set(store, bytes);
-    return bytes;
   }
 }
