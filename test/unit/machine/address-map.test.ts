@@ -31,9 +31,29 @@ describe('AddressMap', () => {
     map.add(0x1000, 0x100, new Bytes(0x100), 'a');
     map.add(0xfee00000, 0x1000, new Bytes(0x1000), 'b');
     map.add(HIGH, 0x10, new Bytes(0x10), 'c');
-    const tags = [0xfff, 0x1000, 0x10ff, 0x1100, 0xfee00fff, 0xfee01000, HIGH - 1, HIGH, HIGH + 15, HIGH + 16];
+    const tags = [
+      0xfff,
+      0x1000,
+      0x10ff,
+      0x1100,
+      0xfee00fff,
+      0xfee01000,
+      HIGH - 1,
+      HIGH,
+      HIGH + 15,
+      HIGH + 16,
+    ];
     expect(tags.map((address) => map.find(address)?.tag)).toEqual([
-      undefined, 'a', 'a', undefined, 'b', undefined, undefined, 'c', 'c', undefined,
+      undefined,
+      'a',
+      'a',
+      undefined,
+      'b',
+      undefined,
+      undefined,
+      'c',
+      'c',
+      undefined,
     ]);
   });
 
@@ -47,7 +67,17 @@ describe('AddressMap', () => {
     map.write(HIGH + 2, 4, 0xaabbccdd);
     map.write(HIGH + 1, 2, 0xeeff);
     expect(block.accesses).toEqual([
-      'r4@8', 'r4@12', 'w4@0=11223344', 'w4@4=55667788', 'r1@3', 'r2@4', 'r1@6', 'w2@2=ccdd', 'w2@4=aabb', 'w1@1=ff', 'w1@2=ee',
+      'r4@8',
+      'r4@12',
+      'w4@0=11223344',
+      'w4@4=55667788',
+      'r1@3',
+      'r2@4',
+      'r1@6',
+      'w2@2=ccdd',
+      'w2@4=aabb',
+      'w1@1=ff',
+      'w1@2=ee',
     ]);
   });
 
@@ -60,7 +90,8 @@ describe('AddressMap', () => {
         const low = map.read(0x2000 + offset, size);
         const value = BigInt(low) | (BigInt(map.resultHigh) << 32n);
         let expected = 0n;
-        for (let i = size - 1; i >= 0; i--) expected = (expected << 8n) | BigInt(block.bytes[offset + i] ?? 0xff);
+        for (let i = size - 1; i >= 0; i--)
+          expected = (expected << 8n) | BigInt(block.bytes[offset + i] ?? 0xff);
         expect(value).toBe(expected);
       }),
     );
@@ -83,9 +114,15 @@ describe('AddressMap', () => {
   });
 
   it('moves and disables regions; on a clash the one added first answers, however the clash came about', () => {
-    const build = (): { map: AddressMap<string>; place: (which: 0 | 1, base: number, on: boolean) => void } => {
+    const build = (): {
+      map: AddressMap<string>;
+      place: (which: 0 | 1, base: number, on: boolean) => void;
+    } => {
       const map = new AddressMap<string>('MMIO');
-      const regions = [map.add(0x1000, 0x100, new Bytes(256), 'a', false), map.add(0x3000, 0x100, new Bytes(256), 'b', false)];
+      const regions = [
+        map.add(0x1000, 0x100, new Bytes(256), 'a', false),
+        map.add(0x3000, 0x100, new Bytes(256), 'b', false),
+      ];
       return { map, place: (which, base, on) => void map.place(regions[which]!, base, on) };
     };
     const one = build();
@@ -95,7 +132,8 @@ describe('AddressMap', () => {
     const two = build();
     two.place(1, 0x5080, true);
     two.place(0, 0x5000, true);
-    for (const { map } of [one, two]) expect([map.find(0x5090)?.tag, map.find(0x5170)?.tag]).toEqual(['a', undefined]);
+    for (const { map } of [one, two])
+      expect([map.find(0x5090)?.tag, map.find(0x5170)?.tag]).toEqual(['a', undefined]);
     for (const { map, place } of [one, two]) {
       place(0, 0x5000, false);
       expect([map.find(0x5090)?.tag, map.find(0x5000)?.tag]).toEqual(['b', undefined]);

@@ -60,7 +60,7 @@ export class Eeprom {
   readEecd(): number {
     const grant = (this.pins & Eecd.REQ) !== 0 ? Eecd.GNT : 0;
     const reading = this.bitsOut > 0;
-    const out = !reading || (this.shiftOut >>> 16) !== 0 ? Eecd.DO : 0;
+    const out = !reading || this.shiftOut >>> 16 !== 0 ? Eecd.DO : 0;
     return (this.pins & ~(Eecd.DO | Eecd.GNT)) | grant | out | Eecd.PRES;
   }
 

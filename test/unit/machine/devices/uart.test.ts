@@ -83,12 +83,26 @@ describe('Uart16550', () => {
     write(4, 0x1b);
     write(0, 0x41);
     write(0, 0x42);
-    expect([read(5) & 3, read(5) & 3, read(0), read(5) & 1, sent, read(6)]).toEqual([3, 1, 0x41, 0, [], 0xb0]);
+    expect([read(5) & 3, read(5) & 3, read(0), read(5) & 1, sent, read(6)]).toEqual([
+      3,
+      1,
+      0x41,
+      0,
+      [],
+      0xb0,
+    ]);
   });
 
   it('goes on identically after save and load, whatever was done to it', () => {
-    const access = fc.record({ port: fc.nat(7), value: fc.option(fc.nat(255)), bytes: fc.uint8Array({ maxLength: 20 }) });
-    const perform = ({ uart, sent, line, read, write }: ReturnType<typeof setUp>, step: { port: number; value: number | null; bytes: Uint8Array }): unknown => {
+    const access = fc.record({
+      port: fc.nat(7),
+      value: fc.option(fc.nat(255)),
+      bytes: fc.uint8Array({ maxLength: 20 }),
+    });
+    const perform = (
+      { uart, sent, line, read, write }: ReturnType<typeof setUp>,
+      step: { port: number; value: number | null; bytes: Uint8Array },
+    ): unknown => {
       uart.receive(step.bytes);
       const before = sent.length;
       const seen = step.value === null ? read(step.port) : write(step.port, step.value);

@@ -8,12 +8,21 @@ import { Command } from '../../../../src/machine/pci/config';
 import { firmwareAssign, irqOfPin } from '../../../../src/machine/pci/firmware';
 import { PciFunction, type BarSpec } from '../../../../src/machine/pci/function';
 
-const constant = (value: number): RegisterBlock => ({ read: () => value, write: () => undefined, registerName: () => 'R' });
+const constant = (value: number): RegisterBlock => ({
+  read: () => value,
+  write: () => undefined,
+  registerName: () => 'R',
+});
 
 function nic(bars: BarSpec[] = []): PciFunction {
   return new PciFunction(
     {
-      vendorId: 0x8086, deviceId: 0x100e, revision: 3, classCode: 0x020000, subsystemVendorId: 0x1af4, subsystemId: 0x1100,
+      vendorId: 0x8086,
+      deviceId: 0x100e,
+      revision: 3,
+      classCode: 0x020000,
+      subsystemVendorId: 0x1af4,
+      subsystemId: 0x1100,
       interruptPin: 1,
     },
     bars,
@@ -34,7 +43,10 @@ function machine() {
   const select = (device: number, offset: number): void =>
     ports.write(0xcf8, 4, (0x80000000 + device * 0x800 + (offset & 0xfc)) >>> 0);
   return {
-    memory, ports, bus, lines,
+    memory,
+    ports,
+    bus,
+    lines,
     read: (device: number, offset: number, size = 4): number => {
       select(device, offset);
       return ports.read(0xcfc + (offset & 3), size);
@@ -59,14 +71,19 @@ describe('configuration mechanism #1', () => {
     const found = Array.from({ length: 32 }, (_, device) => m.read(device, 0)).flatMap((id, device) =>
       id === 0xffffffff ? [] : [[device, id]],
     );
-    expect(found).toEqual([[0, 0x12378086], [3, 0x100e8086]]);
+    expect(found).toEqual([
+      [0, 0x12378086],
+      [3, 0x100e8086],
+    ]);
     expect(m.read(0, 8) >>> 16).toBe(0x0600);
   });
 
   it('reads bytes, words and dwords', () => {
     const m = machine();
     m.bus.add({ device: 3, function: 0 }, nic());
-    expect([m.read(3, 2, 2), m.read(3, 0x0b, 1), m.read(3, 0x0a, 2), m.read(3, 0x3d, 1)]).toEqual([0x100e, 2, 0x0200, 1]);
+    expect([m.read(3, 2, 2), m.read(3, 0x0b, 1), m.read(3, 0x0a, 2), m.read(3, 0x3d, 1)]).toEqual([
+      0x100e, 2, 0x0200, 1,
+    ]);
   });
 
   it('keeps CONFIG_ADDRESS for dword accesses only, and answers nothing while its enable bit is off', () => {
@@ -106,7 +123,11 @@ describe('PciFunction', () => {
     m.write(1, 0x14, 0xc000);
     m.write(1, 0x18, 0);
     m.write(1, 0x1c, 0x4);
-    const seen = (): number[] => [m.memory.read(0xd0000000, 1), m.ports.read(0xc000, 1), m.memory.read(2 ** 34, 1)];
+    const seen = (): number[] => [
+      m.memory.read(0xd0000000, 1),
+      m.ports.read(0xc000, 1),
+      m.memory.read(2 ** 34, 1),
+    ];
     expect(seen()).toEqual([0xff, 0xff, 0xff]);
     m.write(1, 4, Command.MemorySpace, 2);
     expect(seen()).toEqual([0x11, 0xff, 0x33]);
@@ -136,14 +157,24 @@ describe('PciFunction', () => {
     expect(m.read(1, 6, 2) & 8).toBe(8);
     m.write(1, 4, 0, 2);
     fn.setInterrupt(false);
-    expect(m.lines).toEqual([['00:01.0', true], ['00:01.0', false], ['00:01.0', true], ['00:01.0', false]]);
+    expect(m.lines).toEqual([
+      ['00:01.0', true],
+      ['00:01.0', false],
+      ['00:01.0', true],
+      ['00:01.0', false],
+    ]);
   });
 
   it('links capabilities into a list and tells when one is written', () => {
     const m = machine();
     const { fn } = m.bus.add({ device: 1, function: 0 }, nic());
     let written = 0;
-    fn.addCapability(0x05, new Uint8Array(8), Uint8Array.of(0x71, 0, 255, 255, 255, 255, 255, 255), () => (written += 1));
+    fn.addCapability(
+      0x05,
+      new Uint8Array(8),
+      Uint8Array.of(0x71, 0, 255, 255, 255, 255, 255, 255),
+      () => (written += 1),
+    );
     fn.addCapability(0x11, new Uint8Array(10), new Uint8Array(10));
     expect(m.read(1, 6, 2) & 0x10).toBe(0x10);
     const ids: number[] = [];
@@ -167,7 +198,10 @@ describe('firmwareAssign', () => {
     const some = bars.slice(0, 2);
     for (let i = 0; i < 5; i++) m.bus.add(undefined, nic(some));
     firmwareAssign(m.bus);
-    const places = m.bus.functions().slice(1).flatMap(({ fn }) => fn.bars.map((bar) => ({ bar, base: fn.barBase(bar) })));
+    const places = m.bus
+      .functions()
+      .slice(1)
+      .flatMap(({ fn }) => fn.bars.map((bar) => ({ bar, base: fn.barBase(bar) })));
     for (const { bar, base } of places) {
       expect(base % bar.size).toBe(0);
       expect((bar.kind === 'io' ? m.ports : m.memory).read(base, 1)).toBe(bar.block.read(0, 1));
@@ -178,7 +212,9 @@ describe('firmwareAssign', () => {
 
   it('rotates pins over the router inputs', () => {
     // PIRQA and B lead to 10, C and D to 11; device 1 INTA is PIRQA, device 3 INTA is PIRQC, device 3 INTC is PIRQA again.
-    expect([irqOfPin(1, 1), irqOfPin(2, 1), irqOfPin(3, 1), irqOfPin(4, 1), irqOfPin(3, 3)]).toEqual([10, 10, 11, 11, 10]);
+    expect([irqOfPin(1, 1), irqOfPin(2, 1), irqOfPin(3, 1), irqOfPin(4, 1), irqOfPin(3, 3)]).toEqual([
+      10, 10, 11, 11, 10,
+    ]);
   });
 
   it('says when the window is too small', () => {
@@ -191,8 +227,13 @@ describe('firmwareAssign', () => {
 describe('the bus under any configuration writes', () => {
   it('never throws, and a loaded snapshot maps the same', () => {
     const access = fc.record({
-      device: fc.nat(3), offset: fc.oneof(fc.constantFrom(4, 0x10, 0x14, 0x18, 0x1c), fc.nat(255)), size: fc.constantFrom(1, 2, 4),
-      value: fc.oneof(fc.constantFrom(7, 0xffffffff, 0xd0000000, 0xd0010000, 0xc000), fc.integer({ min: 0, max: 0xffffffff })),
+      device: fc.nat(3),
+      offset: fc.oneof(fc.constantFrom(4, 0x10, 0x14, 0x18, 0x1c), fc.nat(255)),
+      size: fc.constantFrom(1, 2, 4),
+      value: fc.oneof(
+        fc.constantFrom(7, 0xffffffff, 0xd0000000, 0xd0010000, 0xc000),
+        fc.integer({ min: 0, max: 0xffffffff }),
+      ),
     });
     fc.assert(
       fc.property(fc.array(access, { maxLength: 40 }), (accesses) => {
@@ -211,7 +252,9 @@ describe('the bus under any configuration writes', () => {
         two.bus.load(structuredClone(one.bus.save()));
         expect(two.bus.save()).toEqual(one.bus.save());
         const where = (m: ReturnType<typeof machine>): unknown =>
-          [m.memory, m.ports].map((map) => map.regions().map(({ tag, base, enabled }) => enabled && [tag, base, map.find(base)?.tag]));
+          [m.memory, m.ports].map((map) =>
+            map.regions().map(({ tag, base, enabled }) => enabled && [tag, base, map.find(base)?.tag]),
+          );
         expect(where(two)).toEqual(where(one));
       }),
     );

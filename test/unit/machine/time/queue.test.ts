@@ -17,7 +17,12 @@ class Log implements EventTarget {
   }
 }
 
-function setUp(): { clock: { time: number; now(): number }; tracer: { cause: number }; queue: EventQueue; log: Log } {
+function setUp(): {
+  clock: { time: number; now(): number };
+  tracer: { cause: number };
+  queue: EventQueue;
+  log: Log;
+} {
   const clock = { time: 0, now: () => clock.time };
   const tracer = { cause: 0 };
   const queue = new EventQueue(tracer, clock);
@@ -26,7 +31,9 @@ function setUp(): { clock: { time: number; now(): number }; tracer: { cause: num
   return { clock, tracer, queue, log };
 }
 
-const events = fc.array(fc.record({ time: fc.nat(50), priority: fc.integer({ min: -2, max: 2 }) }), { maxLength: 200 });
+const events = fc.array(fc.record({ time: fc.nat(50), priority: fc.integer({ min: -2, max: 2 }) }), {
+  maxLength: 200,
+});
 
 describe('EventQueue', () => {
   it('fires in the order (time, priority, sequence)', () => {
@@ -110,10 +117,16 @@ describe('EventQueue', () => {
   it('fires what is scheduled meanwhile and due, not before the event that scheduled it', () => {
     const { queue, log, clock } = setUp();
     clock.time = 100;
-    log.then = (kind, time) => void (kind < 4 && queue.schedule(time + (kind === 3 ? -50 : 10), log, kind + 1));
+    log.then = (kind, time) =>
+      void (kind < 4 && queue.schedule(time + (kind === 3 ? -50 : 10), log, kind + 1));
     queue.schedule(100, log, 1);
     queue.fireDue(125);
-    expect(log.fired.map(({ kind, time }) => [kind, time])).toEqual([[1, 100], [2, 110], [3, 120], [4, 120]]);
+    expect(log.fired.map(({ kind, time }) => [kind, time])).toEqual([
+      [1, 100],
+      [2, 110],
+      [3, 120],
+      [4, 120],
+    ]);
   });
 
   it('takes a time already past as now', () => {

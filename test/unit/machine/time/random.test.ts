@@ -15,7 +15,9 @@ describe('Random', () => {
 
   it('gives equal streams for equal seeds, other streams for others, the high half of the seed included', () => {
     expect(draw(new Random(5), 8)).toEqual(draw(new Random(5), 8));
-    const firsts = [0, 1, 2, 2 ** 32, 2 ** 32 + 1, 2 ** 40, Number.MAX_SAFE_INTEGER].map((seed) => draw(new Random(seed), 2).join());
+    const firsts = [0, 1, 2, 2 ** 32, 2 ** 32 + 1, 2 ** 40, Number.MAX_SAFE_INTEGER].map((seed) =>
+      draw(new Random(seed), 2).join(),
+    );
     expect(new Set(firsts).size).toBe(firsts.length);
     expect(() => new Random(-1)).toThrow(RangeError);
   });

@@ -66,7 +66,11 @@ describe('e1000 registers', () => {
   it('names its registers', () => {
     const nic = new Nic();
     expect([0x3818, 0xc0, 0x5200, 0x5400, 0x4074].map((at) => nic.device.registerName(at))).toEqual([
-      'TDT', 'ICR', 'MTA0', 'RAL0', 'GPRC',
+      'TDT',
+      'ICR',
+      'MTA0',
+      'RAL0',
+      'GPRC',
     ]);
     expect(nic.device.registerName(0x4)).toBeUndefined();
     expect(nic.device.registerNames()[String(0x2818)]).toBe('RDT');
@@ -84,7 +88,9 @@ describe('e1000 registers', () => {
     const nic = new Nic().start();
     nic.device.receive(frameTo(MAC, 60));
     nic.device.receive(frameTo(MAC, 60));
-    expect([nic.get(Stat.GORCL), nic.get(Stat.GORCL), nic.get(Stat.GORCH), nic.get(Stat.GORCL)]).toEqual([128, 128, 0, 0]);
+    expect([nic.get(Stat.GORCL), nic.get(Stat.GORCL), nic.get(Stat.GORCH), nic.get(Stat.GORCL)]).toEqual([
+      128, 128, 0, 0,
+    ]);
   });
 });
 
@@ -96,20 +102,29 @@ type Step =
   | { do: 'wait'; cycles: number };
 
 const known = Object.values(Reg) as number[];
-const offset = fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...known) }, { weight: 1, arbitrary: fc.nat(0x1ffff) });
+const offset = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom(...known) },
+  { weight: 1, arbitrary: fc.nat(0x1ffff) },
+);
 const size = fc.constantFrom<1 | 2 | 4>(4, 4, 4, 4, 1, 2);
 const value = fc.oneof(
-  fc.nat(0xff), fc.constantFrom(0, 0xffffffff, 0x1000, 0x2000, 0x40000, 128, 2, 0x8002), fc.integer({ min: 0, max: 0xffffffff }),
+  fc.nat(0xff),
+  fc.constantFrom(0, 0xffffffff, 0x1000, 0x2000, 0x40000, 128, 2, 0x8002),
+  fc.integer({ min: 0, max: 0xffffffff }),
 );
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('write' as const), offset, size, value }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('read' as const), offset, size }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('frame' as const), length: fc.nat(3000), to: fc.nat(2) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('frame' as const), length: fc.nat(3000), to: fc.nat(2) }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), cycles: fc.nat(1_000_000) }) },
 );
 const steps = fc.array(step, { minLength: 1, maxLength: 60 });
 const timing = fc.constantFrom(
-  { transmitNanoseconds: 0, receiveNanoseconds: 0 }, { transmitNanoseconds: 300, receiveNanoseconds: 200 },
+  { transmitNanoseconds: 0, receiveNanoseconds: 0 },
+  { transmitNanoseconds: 300, receiveNanoseconds: 200 },
 );
 
 /** Does one step and gives what could be seen of it. */
@@ -119,7 +134,9 @@ function perform(nic: Nic, each: Step): unknown {
   if (each.do === 'write') nic.device.write(each.offset, each.size, each.value % 2 ** (8 * each.size));
   else if (each.do === 'read') seen = nic.device.read(each.offset, each.size);
   else if (each.do === 'frame') {
-    nic.device.receive(frameTo([MAC, [255, 255, 255, 255, 255, 255], [1, 2, 3, 4, 5, 6]][each.to]!, Math.max(14, each.length)));
+    nic.device.receive(
+      frameTo([MAC, [255, 255, 255, 255, 255, 255], [1, 2, 3, 4, 5, 6]][each.to]!, Math.max(14, each.length)),
+    );
   } else nic.world.advanceTo(nic.world.time + each.cycles);
   if (each.do === 'read') {
     expect(seen).toBeGreaterThanOrEqual(0);

@@ -84,7 +84,9 @@ describe('e1000 interrupts', () => {
     expect(nic.bus.line).toBe(true);
     nic.set(Reg.CTRL, Ctrl.RST);
     expect(nic.bus.line).toBe(false);
-    expect([Reg.IMS, Reg.RCTL, Reg.RDT, Reg.RDBAL, Reg.ICR, Reg.RDTR].map((at) => nic.get(at))).toEqual([0, 0, 0, 0, 0, 0]);
+    expect([Reg.IMS, Reg.RCTL, Reg.RDT, Reg.RDBAL, Reg.ICR, Reg.RDTR].map((at) => nic.get(at))).toEqual([
+      0, 0, 0, 0, 0, 0,
+    ]);
     expect(nic.get(Reg.CTRL) & Ctrl.RST).toBe(0);
     expect(nic.world.queue.length).toBe(0);
     // The station address comes from the EEPROM again.

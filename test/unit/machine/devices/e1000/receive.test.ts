@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { Cause, DropReason, Rctl, Reg, Stat, Tctl, TxCmd } from '../../../../../src/machine/devices/e1000/constants';
+import {
+  Cause,
+  DropReason,
+  Rctl,
+  Reg,
+  Stat,
+  Tctl,
+  TxCmd,
+} from '../../../../../src/machine/devices/e1000/constants';
 import { crc32 } from '../../../../../src/machine/devices/e1000/checksum';
 import { Kind } from '../../../../../src/trace/events';
 import { frameTo, MAC, Nic, RING, RX_BUFFERS, RX_RING } from './nic';
@@ -27,7 +35,9 @@ describe('e1000 receive', () => {
     expect(writtenBack(nic, 0)).toEqual([77, 0b111, 0]);
     expect(nic.get(Reg.RDH)).toBe(1);
     expect(nic.get(Reg.ICR)).toBe(Cause.RXT0);
-    expect([nic.get(Stat.GPRC), nic.get(Stat.TPR), nic.get(Stat.GORCL), nic.get(Stat.PRC64 + 4)]).toEqual([1, 1, 81, 1]);
+    expect([nic.get(Stat.GPRC), nic.get(Stat.TPR), nic.get(Stat.GORCL), nic.get(Stat.PRC64 + 4)]).toEqual([
+      1, 1, 81, 1,
+    ]);
     const [note] = nic.world.ofKind(Kind.PacketRx);
     expect([note?.a, note?.b]).toEqual([77, 0]);
   });
@@ -52,7 +62,11 @@ describe('e1000 receive', () => {
     const frame = frameTo(MAC, 600);
     for (let i = 256; i < 600; i++) frame[i] = i & 0xff;
     nic.device.receive(frame);
-    expect([0, 1, 2].map((i) => writtenBack(nic, i))).toEqual([[256, 1, 0], [256, 1, 0], [88, 0b111, 0]]);
+    expect([0, 1, 2].map((i) => writtenBack(nic, i))).toEqual([
+      [256, 1, 0],
+      [256, 1, 0],
+      [88, 0b111, 0],
+    ]);
     const parts = [buffer(nic, 0, 256), buffer(nic, 1, 256), buffer(nic, 2, 88)].flatMap((part) => [...part]);
     expect(parts).toEqual([...frame]);
   });
@@ -63,7 +77,10 @@ describe('e1000 receive', () => {
     expect(nic.get(Reg.RDH)).toBe(2);
     expect(nic.get(Stat.MPC)).toBe(2);
     expect(nic.get(Reg.ICR) & Cause.RXO).toBe(Cause.RXO);
-    expect(nic.world.ofKind(Kind.PacketDrop).map((note) => note.b)).toEqual([DropReason.RingFull, DropReason.RingFull]);
+    expect(nic.world.ofKind(Kind.PacketDrop).map((note) => note.b)).toEqual([
+      DropReason.RingFull,
+      DropReason.RingFull,
+    ]);
     nic.set(Reg.RDT, 3);
     nic.device.receive(frameTo(MAC, 99));
     expect(writtenBack(nic, 2)[0]).toBe(99);
@@ -87,7 +104,11 @@ describe('e1000 receive', () => {
   });
 
   it('raises RXDMT0 once when half, a quarter or an eighth of the ring is left', () => {
-    for (const [code, left] of [[0, 4], [1, 2], [2, 1]] as const) {
+    for (const [code, left] of [
+      [0, 4],
+      [1, 2],
+      [2, 1],
+    ] as const) {
       const nic = new Nic().start(RING - 1, ON | (code << 8));
       const hits = Array.from({ length: RING - 1 }, () => {
         nic.device.receive(frameTo(MAC));
@@ -102,9 +123,17 @@ describe('e1000 receive', () => {
     const group = [0x01, 0x00, 0x5e, 0x00, 0x00, 0xfb];
     const hashOf = (bytes: number[]): number => ((bytes[4]! | (bytes[5]! << 8)) >> 4) & 0xfff;
     const cases: [rctl: number, address: readonly number[] | Uint8Array, wanted: boolean, hash?: number][] = [
-      [ON, MAC, true], [ON, OTHER, false], [ON | Rctl.UPE, OTHER, true], [ON, BROADCAST, true],
-      [ON & ~Rctl.BAM, BROADCAST, false], [ON, group, false], [ON | Rctl.MPE, group, true], [ON | Rctl.UPE, group, false],
-      [ON, group, true, hashOf(group)], [ON, group, false, hashOf(group) ^ 1], [ON & ~Rctl.EN, MAC, false],
+      [ON, MAC, true],
+      [ON, OTHER, false],
+      [ON | Rctl.UPE, OTHER, true],
+      [ON, BROADCAST, true],
+      [ON & ~Rctl.BAM, BROADCAST, false],
+      [ON, group, false],
+      [ON | Rctl.MPE, group, true],
+      [ON | Rctl.UPE, group, false],
+      [ON, group, true, hashOf(group)],
+      [ON, group, false, hashOf(group) ^ 1],
+      [ON & ~Rctl.EN, MAC, false],
     ];
     for (const [rctl, address, wanted, hash] of cases) {
       const nic = new Nic().start(RING - 1, rctl);
@@ -155,7 +184,9 @@ describe('e1000 receive', () => {
     nic.set(Reg.RDLEN, 0);
     nic.device.receive(frameTo(MAC));
     expect(nic.world.ofKind(Kind.PacketDrop).map((note) => note.b)).toEqual([
-      DropReason.DmaAbort, DropReason.DmaAbort, DropReason.RingFull,
+      DropReason.DmaAbort,
+      DropReason.DmaAbort,
+      DropReason.RingFull,
     ]);
     expect(nic.get(Stat.GPRC)).toBe(0);
   });

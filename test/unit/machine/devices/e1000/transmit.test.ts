@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { Cause, DropReason, Reg, Stat, Tctl, TxCmd } from '../../../../../src/machine/devices/e1000/constants';
+import {
+  Cause,
+  DropReason,
+  Reg,
+  Stat,
+  Tctl,
+  TxCmd,
+} from '../../../../../src/machine/devices/e1000/constants';
 import { crc32 } from '../../../../../src/machine/devices/e1000/checksum';
 import { Kind } from '../../../../../src/trace/events';
 import { frameTo, Nic, RING, TX_RING } from './nic';
@@ -161,7 +168,12 @@ describe('e1000 transmit', () => {
     const packets = nic.world.ofKind(Kind.PacketTx);
     expect(packets.map((note) => note.b)).toEqual([0, 1, 2]);
     for (const note of packets) {
-      expect(nic.world.chain(note).map((each) => each.kind).filter((kind) => kind === Kind.PacketTx)).toEqual([]);
+      expect(
+        nic.world
+          .chain(note)
+          .map((each) => each.kind)
+          .filter((kind) => kind === Kind.PacketTx),
+      ).toEqual([]);
       expect(nic.world.chain(note).some((each) => each.kind === Kind.Doorbell && each.b === 3)).toBe(true);
     }
   });
