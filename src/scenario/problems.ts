@@ -169,7 +169,7 @@ function addWrongValue(
   }
   const allows = [...new Set(nodes.map(allowed))].join(' or ') + meaning(nodes);
   if (found === undefined) {
-    return list.add('value', path.slice(0, -1), `${field} is missing: it has to be ${allows}`);
+    return list.add('value', path, `${field} is missing: it has to be ${allows}`);
   }
   const later = plannedValue(field, found);
   if (later !== undefined) {
