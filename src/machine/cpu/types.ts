@@ -27,8 +27,22 @@ export type StopReason = (typeof StopReason)[keyof typeof StopReason];
 
 /** Register numbers as the instruction set encodes them. */
 export const Reg = {
-  RAX: 0, RCX: 1, RDX: 2, RBX: 3, RSP: 4, RBP: 5, RSI: 6, RDI: 7,
-  R8: 8, R9: 9, R10: 10, R11: 11, R12: 12, R13: 13, R14: 14, R15: 15,
+  RAX: 0,
+  RCX: 1,
+  RDX: 2,
+  RBX: 3,
+  RSP: 4,
+  RBP: 5,
+  RSI: 6,
+  RDI: 7,
+  R8: 8,
+  R9: 9,
+  R10: 10,
+  R11: 11,
+  R12: 12,
+  R13: 13,
+  R14: 14,
+  R15: 15,
 } as const;
 
 /** The synchronous call-outs of one vCPU. RIP (`cpu.ripLow/ripHigh`) is that of the instruction; `cpu.now()` its start. */
@@ -130,5 +144,12 @@ export interface MachineCoreOptions {
   /** Compiled `dist/cpu-core.wasm`. */
   module: WebAssembly.Module;
   /** Cycles charged per retired instruction, by class (`trace` cost profile `instruction.*`). */
-  costs: { base: number; memory: number; branch: number; multiply: number; divide: number; serialising: number };
+  costs: {
+    base: number;
+    memory: number;
+    branch: number;
+    multiply: number;
+    divide: number;
+    serialising: number;
+  };
 }

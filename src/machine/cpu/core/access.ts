@@ -1,0 +1,158 @@
+/** Loads and stores of guest-virtual memory: RAM, devices, page-crossing, and stores to translated code. */
+import {
+  C_INDEX,
+  C_MMU,
+  C_RESULT_HIGH,
+  CONTEXT0,
+  EMPTY_BYTE,
+  PAGE_CODE,
+  PAGE_DIRTY,
+  TAG_CODE,
+  TAG_DEVICE,
+  T_DATA,
+  T_READ,
+  T_WRITE,
+} from './layout';
+import { invalidateCode } from './blocks';
+import { hostMmioRead, hostMmioWrite } from './host';
+import { ACCESS_READ, ACCESS_WRITE, PAGE_MASK, canonical, fill, tlbEntry } from './paging';
+import { faulted, pageFlags, ramBase } from './state';
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function hostLoad(at: i32, size: i32): i64 {
+  if (size == 8) return load<i64>(at);
+  if (size == 4) return <i64>load<u32>(at);
+  if (size == 2) return <i64>load<u16>(at);
+  return <i64>load<u8>(at);
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function hostStore(at: i32, size: i32, value: i64): void {
+  if (size == 8) store<i64>(at, value);
+  else if (size == 4) store<u32>(at, <u32>value);
+  else if (size == 2) store<u16>(at, <u16>value);
+  else store<u8>(at, <u8>value);
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function crosses(address: i64, size: i32): bool {
+  return (<i32>address & 0xfff) + size > 4096;
+}
+
+/** The entry that serves the access, filled if need be; 0 with a fault raised. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function entryFor(cpu: i32, context: i32, address: i64, kind: i32, access: i32): i32 {
+  const entry = tlbEntry(context, address);
+  const tag = load<i64>(entry + kind);
+  if ((tag & PAGE_MASK) == (address & PAGE_MASK) && canonical(address)) return entry;
+  return fill(cpu, context, address, access);
+}
+
+/** The active context's load, zero-extended. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+export function loadMemory(cpu: i32, address: i64, size: i32): i64 {
+  return loadIn(cpu, load<i32>(cpu, C_MMU), address, size);
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+export function storeMemory(cpu: i32, address: i64, size: i32, value: i64): void {
+  storeIn(cpu, load<i32>(cpu, C_MMU), address, size, value);
+}
+
+/** Descriptor tables and the TSS are read as supervisor, whatever the CPL. */
+export function loadSystem(cpu: i32, address: i64, size: i32): i64 {
+  return loadIn(cpu, cpu + CONTEXT0, address, size);
+}
+
+export function storeSystem(cpu: i32, address: i64, size: i32, value: i64): void {
+  storeIn(cpu, cpu + CONTEXT0, address, size, value);
+}
+
+export function loadIn(cpu: i32, context: i32, address: i64, size: i32): i64 {
+  if (crosses(address, size)) return loadCrossing(cpu, context, address, size);
+  const entry = entryFor(cpu, context, address, T_READ, ACCESS_READ);
+  if (!entry) return 0;
+  if (load<i64>(entry, T_READ) & TAG_DEVICE) return deviceLoad(cpu, entry, address, size);
+  return hostLoad(<i32>address + load<i32>(entry, T_DATA), size);
+}
+
+function deviceLoad(cpu: i32, entry: i32, address: i64, size: i32): i64 {
+  const physical = load<i64>(entry, T_DATA) | (address & 0xfff);
+  const low = <i64>(<u32>hostMmioRead(load<i32>(cpu, C_INDEX), <f64>physical, size));
+  if (size == 8) return low | (<i64>load<u32>(cpu, C_RESULT_HIGH) << 32);
+  if (size == 4) return low;
+  return low & (size == 2 ? 0xffff : 0xff);
+}
+
+/** Both pages are made sure of first, so that a fault on the second one leaves nothing done. */
+function loadCrossing(cpu: i32, context: i32, address: i64, size: i32): i64 {
+  if (!entryFor(cpu, context, address, T_READ, ACCESS_READ)) return 0;
+  const second = (address + size - 1) & PAGE_MASK;
+  if (!entryFor(cpu, context, second, T_READ, ACCESS_READ)) return 0;
+  let value: i64 = 0;
+  for (let i = 0; i < size; i++) {
+    value |= loadIn(cpu, context, address + i, 1) << (<i64>i * 8);
+  }
+  return value;
+}
+
+/** Makes sure a store of `size` bytes would succeed; otherwise raises its fault and returns false. */
+export function probeWrite(cpu: i32, address: i64, size: i32): bool {
+  const context = load<i32>(cpu, C_MMU);
+  if (!entryFor(cpu, context, address, T_WRITE, ACCESS_WRITE)) return false;
+  if (!crosses(address, size)) return true;
+  return entryFor(cpu, context, (address + size - 1) & PAGE_MASK, T_WRITE, ACCESS_WRITE) != 0;
+}
+
+export function storeIn(cpu: i32, context: i32, address: i64, size: i32, value: i64): void {
+  if (crosses(address, size)) return storeCrossing(cpu, context, address, size, value);
+  const entry = entryFor(cpu, context, address, T_WRITE, ACCESS_WRITE);
+  if (!entry) return;
+  const tag = <i32>load<i64>(entry, T_WRITE);
+  if (tag & TAG_DEVICE) {
+    const physical = load<i64>(entry, T_DATA) | (address & 0xfff);
+    hostMmioWrite(load<i32>(cpu, C_INDEX), <f64>physical, size, <i32>value, <i32>(value >> 32));
+    return;
+  }
+  const at = <i32>address + load<i32>(entry, T_DATA);
+  hostStore(at, size, value);
+  if (tag & TAG_CODE) noteStore(at - ramBase, size);
+}
+
+function storeCrossing(cpu: i32, context: i32, address: i64, size: i32, value: i64): void {
+  if (!entryFor(cpu, context, address, T_WRITE, ACCESS_WRITE)) return;
+  const second = (address + size - 1) & PAGE_MASK;
+  if (!entryFor(cpu, context, second, T_WRITE, ACCESS_WRITE)) return;
+  for (let i = 0; i < size; i++) {
+    storeIn(cpu, context, address + i, 1, value >> (<i64>i * 8));
+    if (faulted()) return;
+  }
+}
+
+/** A store by anybody to RAM at a physical address: dirty flags, and translated code there is forgotten. */
+export function noteStore(physical: i32, length: i32): void {
+  if (length <= 0) return;
+  const last = <u32>(physical + length - 1) >> 12;
+  for (let page = <u32>physical >> 12; page <= last; page++) {
+    const flags = load<u8>(pageFlags + page);
+    store<u8>(pageFlags + page, flags | PAGE_DIRTY);
+    if (flags & PAGE_CODE) {
+      const start = page << 12;
+      const from = max<u32>(start, <u32>physical);
+      const to = min<u32>(start + 4095, <u32>(physical + length - 1));
+      invalidateCode(from, to);
+    }
+  }
+}
+
+/** After dirty flags were cleared: stores have to ask again. */
+export function forgetQuietStores(cpu: i32): void {
+  memory.fill(cpu + CONTEXT0, <u8>EMPTY_BYTE, 8192);
+  memory.fill(cpu + CONTEXT0 + 24576, <u8>EMPTY_BYTE, 8192);
+}

@@ -1,0 +1,50 @@
+/** What the core imports from its wrapper. Addresses cross as doubles, 64-bit values as two halves: no BigInt. */
+
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'mmioRead')
+export declare function hostMmioRead(index: i32, address: f64, size: i32): i32;
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'mmioWrite')
+export declare function hostMmioWrite(index: i32, address: f64, size: i32, low: i32, high: i32): void;
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'portIn')
+export declare function hostPortIn(index: i32, port: i32, size: i32): i32;
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'portOut')
+export declare function hostPortOut(index: i32, port: i32, size: i32, value: i32): void;
+/** Non-zero: defined, value in C_RESULT_*. */
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'msrRead')
+export declare function hostMsrRead(index: i32, msr: i32): i32;
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'msrWrite')
+export declare function hostMsrWrite(index: i32, msr: i32, low: i32, high: i32): i32;
+/** Reads EAX and ECX, writes the four registers. */
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'cpuid')
+export declare function hostCpuid(index: i32): void;
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'hlt')
+export declare function hostHlt(index: i32): void;
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'vmcall')
+export declare function hostVmcall(index: i32): i32;
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'cr8Read')
+export declare function hostCr8Read(index: i32): i32;
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'cr8Write')
+export declare function hostCr8Write(index: i32, value: i32): void;
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'interruptDelivered')
+export declare function hostInterruptDelivered(index: i32, vector: i32): void;
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'interruptReturned')
+export declare function hostInterruptReturned(index: i32): void;
+/**
+ * Decodes a block into micro-ops at `out`. `phys` is the physical address of the first byte, `phys2` the page that follows
+ * it (−1: not known). Returns how many micro-ops were written, or −1 when the first instruction needs `phys2`.
+ */
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'translate')
+export declare function hostTranslate(phys: i32, phys2: i32, ripLow: i32, ripHigh: i32, out: i32): i32;

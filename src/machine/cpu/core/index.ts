@@ -1,0 +1,45 @@
+/** Exports of the core. */
+import { CPU_BASE, CPU_SIZE, C_INDEX } from './layout';
+import { emptyCache, markGranules } from './blocks';
+import { noteStore } from './access';
+import { deliverExternal } from './interrupts';
+import { ACCESS_READ, PAGE_MASK, canonical, walk } from './paging';
+import { allFlags } from './flags';
+import { flushAllTranslations, setAreas, setCpl } from './state';
+
+export { run } from './run';
+export { deliverExternal, noteStore, markGranules, flushAllTranslations, setCpl };
+
+/** Lays out the memory: the wrapper has worked out the addresses of the areas. */
+export function init(
+  cpus: i32,
+  ram: i32,
+  size: i32,
+  heads: i32,
+  flags: i32,
+  lists: i32,
+  bits: i32,
+  uops: i32,
+  end: i32,
+): void {
+  setAreas(cpus, ram, size, heads, flags, lists, bits, uops, end);
+  for (let i = 0; i < cpus; i++) {
+    const cpu = CPU_BASE + i * CPU_SIZE;
+    store<i32>(cpu, i, C_INDEX);
+    setCpl(cpu, 0);
+  }
+  flushAllTranslations();
+  emptyCache();
+}
+
+/** RFLAGS, low half; the high half is always 0. */
+export function rflags(cpu: i32): i32 {
+  return <i32>allFlags(cpu);
+}
+
+/** Physical address of a page of guest-virtual memory without any side effect, −1 when not mapped. */
+export function peekPage(cpu: i32, low: i32, high: i32): f64 {
+  const address = (<i64>(<u32>low)) | ((<i64>high) << 32);
+  if (!canonical(address)) return -1;
+  return <f64>walk(cpu, address & PAGE_MASK, ACCESS_READ, false, false);
+}

@@ -1,0 +1,186 @@
+/**
+ * Where everything lies in the core's linear memory. The one definition of both sides: the core (AssemblyScript) and its
+ * TypeScript wrapper import this file, so it holds nothing but integer constants.
+ *
+ *     0            static data of the core, scratch
+ *     CPU_BASE     one CPU_SIZE block a vCPU: registers, then two address-translation contexts (CPL 0-2, CPL 3)
+ *     …            hash heads, page flags, page lists, code granules, micro-op cache, RAM (see `init` of the core)
+ */
+
+// ---- one vCPU ----
+export const CPU_BASE = 65536;
+export const CPU_SIZE = 65536;
+
+/** Sixteen general registers, 8 bytes each. */
+export const C_REGS = 0;
+/** Eight bytes that are always 0: the base, index or segment base of an address that has none. */
+export const C_ZERO = 128;
+export const C_RIP = 136;
+/** Lazy status flags: kind and size (`CC_*`), and the two operands, sign-extended. */
+export const C_CC = 144;
+export const C_CCA = 152;
+export const C_CCB = 160;
+/** RFLAGS without the six status flags. */
+export const C_FLAGS = 168;
+/** (cycles to the target − 1) << 32 | (0xffffffff − instructions retired since C_RETIRED); negative: stop. */
+export const C_BUDGET = 176;
+/** Time, as a double, at which the budget runs out. */
+export const C_TARGET = 184;
+/** Instructions retired before the budget's own count, as a double. */
+export const C_RETIRED = 192;
+/** Count of retired instructions at which an interrupt shadow holds, as a double; −1 for none. */
+export const C_SHADOW = 200;
+/** Address of the active translation context. */
+export const C_MMU = 208;
+export const C_CPL = 212;
+export const C_INDEX = 216;
+/** Why the core stopped (`STOP_*`). */
+export const C_STOP = 220;
+/** Non-zero: stop as soon as the guest can take an interrupt. */
+export const C_WINDOW = 224;
+/** 64-bit answers of call-outs. */
+export const C_RESULT_LOW = 228;
+export const C_RESULT_HIGH = 232;
+/** Exceptions that led to a shutdown: count, then vectors as bytes. */
+export const C_CHAIN = 236;
+export const C_CR0 = 240;
+export const C_CR2 = 248;
+export const C_CR3 = 256;
+export const C_CR4 = 264;
+export const C_EFER = 272;
+export const C_KERNEL_GS = 280;
+export const C_STAR = 288;
+export const C_LSTAR = 296;
+export const C_CSTAR = 304;
+export const C_SFMASK = 312;
+/** Added to the vCPU's time to give the TSC. */
+export const C_TSC_OFFSET = 320;
+export const C_TSC_AUX = 328;
+export const C_DR = 336; // eight registers
+export const C_GDT_BASE = 400;
+export const C_GDT_LIMIT = 408;
+export const C_IDT_BASE = 416;
+export const C_IDT_LIMIT = 424;
+/** Set once the core met an instruction it lacks, or code outside RAM; the wrapper turns it into words. */
+export const C_REASON = 428;
+/** Cycles of an exception delivery, as a double would not fit the budget's arithmetic: an i64. */
+export const C_EXCEPTION_COST = 432;
+/** Handlers entered by an external interrupt and not yet left: count, then stack frame addresses. */
+export const C_HANDLERS = 440;
+export const C_HANDLER_FRAMES = 448; // HANDLERS_MAX × 8
+export const HANDLERS_MAX = 16;
+/** Linear address of the last exception's fault, for the report. */
+export const C_SEGMENTS = 640; // ES CS SS DS FS GS LDTR TR
+export const SEG_SIZE = 32;
+export const SEG_ES = 0;
+export const SEG_CS = 1;
+export const SEG_SS = 2;
+export const SEG_DS = 3;
+export const SEG_FS = 4;
+export const SEG_GS = 5;
+export const SEG_LDTR = 6;
+export const SEG_TR = 7;
+/** Within a segment register. Attributes are bits 40-55 of the descriptor (type, S, DPL, P, AVL, L, D, G). */
+export const S_BASE = 0;
+export const S_SELECTOR = 8;
+export const S_LIMIT = 12;
+export const S_ATTR = 16;
+
+// ---- translation contexts ----
+export const CONTEXT0 = 4096;
+export const TLB_ENTRIES = 256;
+export const TLB_ENTRY = 32;
+/** Within a TLB entry: tags (page address, or with a TAG_* bit), then the addend or the device page. */
+export const T_READ = 0;
+export const T_WRITE = 8;
+export const T_EXEC = 16;
+export const T_DATA = 24;
+/** The page is not RAM: T_DATA is its physical address. */
+export const TAG_DEVICE = 1;
+/** The page holds translated code: every store has to ask. */
+export const TAG_CODE = 2;
+/** After the TLB: indirect-branch cache, RIP and micro-op address. */
+export const JUMP_CACHE = 8192;
+export const JUMP_ENTRIES = 1024;
+export const JUMP_ENTRY = 16;
+export const CONTEXT_SIZE = 24576;
+/** Fills empty TLB and jump-cache entries: not canonical, so no lookup can match it. */
+export const EMPTY_BYTE = 0xa5;
+
+// ---- scratch in the static area ----
+/** Page-table entries of the last walk, four addresses. */
+export const SCRATCH_WALK = 4096;
+
+// ---- micro-operations ----
+export const UOP_SIZE = 64;
+export const U_FAST = 0; // u16, operation of the fast loop; 0: the general one
+export const U_OP = 2; // u16, general operation
+export const U_R1 = 4; // u16, offset of operand registers within the vCPU
+export const U_R2 = 6;
+export const U_COST = 8; // i64, cycles << 32 | 1
+export const U_IMM = 16; // i64
+export const U_DISP = 24; // i64
+export const U_BASE = 32; // u16
+export const U_INDEX = 34; // u16
+export const U_SEG = 36; // u16
+export const U_SCALE = 38; // u8
+export const U_FLAGS = 39; // u8, UF_*
+export const U_RIP = 40; // i64
+export const U_TARGET = 48; // i32, micro-op of a direct branch in the same page; 0: not known yet
+export const U_LEN = 52; // u8
+export const U_SIZE = 53; // u8, operand size in bytes
+export const U_SIZE2 = 54; // u8, source operand size
+export const U_K1 = 55; // u8, K_*
+export const U_K2 = 56; // u8
+export const U_EXT = 57; // u8, condition code or variant
+
+export const K_NONE = 0;
+export const K_REG = 1;
+export const K_MEM = 2;
+export const K_IMM = 3;
+
+/** The address is cut to 32 bits. */
+export const UF_ADDR32 = 1;
+/** The address is on the stack segment: #SS instead of #GP. */
+export const UF_STACK = 2;
+export const UF_REP = 4;
+export const UF_REPNE = 8;
+/** A direct branch whose target lies in the same page. */
+export const UF_NEAR = 16;
+
+// ---- block header: one micro-op slot before the first micro-op ----
+export const B_NEXT_HASH = 0;
+export const B_NEXT_PAGE = 4; // two links: first and second page
+export const B_PAGE = 12; // i32, physical page number of the start; −1: dead
+export const B_COUNT = 16;
+export const B_RIP = 24;
+export const B_PHYS = 32;
+export const B_PAGE2 = 36;
+export const HASH_HEADS = 16384;
+/** Longest block, in micro-operations. */
+export const BLOCK_MAX = 64;
+
+// ---- page flags ----
+export const PAGE_DIRTY = 1;
+export const PAGE_CODE = 2;
+
+// ---- lazy flags ----
+/** a − b at the given size (also logic: result − 0). Bits 0-5 hold 64 − size in bits. */
+export const CC_SUB = 0;
+/** As SUB with b = ±1, but the carry is bit CC_CARRY and for b = −1 the adjust flag is inverted. */
+export const CC_INC = 64;
+export const CC_ADD = 128;
+/** a holds the six flags themselves. */
+export const CC_RAW = 192;
+export const CC_CLASS = 192;
+export const CC_CARRY = 256;
+
+// ---- stop codes of the core's `run` ----
+export const STOP_BOUNDARY = 0;
+export const STOP_HALTED = 1;
+export const STOP_SHUTDOWN = 4;
+export const STOP_UNSUPPORTED = 5;
+
+/** Why the core gave up: an instruction it lacks, or code outside RAM. */
+export const REASON_INSTRUCTION = 1;
+export const REASON_FETCH = 2;

@@ -1,0 +1,132 @@
+/** Segment registers and descriptors (SDM vol. 3, 3.4 and 5). In 64-bit mode only FS, GS, privilege and code size count. */
+import {
+  C_CPL,
+  C_GDT_BASE,
+  C_GDT_LIMIT,
+  C_SEGMENTS,
+  SEG_DS,
+  SEG_ES,
+  SEG_GS,
+  SEG_LDTR,
+  SEG_SIZE,
+  SEG_SS,
+  S_ATTR,
+  S_BASE,
+  S_LIMIT,
+  S_SELECTOR,
+} from './layout';
+import { loadSystem, storeSystem } from './access';
+import { VECTOR_GP, VECTOR_NP, VECTOR_SS, faultWith, faulted } from './state';
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+export function segment(cpu: i32, index: i32): i32 {
+  return cpu + C_SEGMENTS + index * SEG_SIZE;
+}
+
+export function selectorOf(cpu: i32, index: i32): i32 {
+  return load<u16>(segment(cpu, index), S_SELECTOR);
+}
+
+export const DESCRIPTOR_P: i64 = 1 << 47;
+export const DESCRIPTOR_S: i64 = 1 << 44;
+export const DESCRIPTOR_CODE: i64 = 1 << 43;
+export const DESCRIPTOR_CONFORMING: i64 = 1 << 42;
+export const DESCRIPTOR_WRITABLE: i64 = 1 << 41;
+export const DESCRIPTOR_LONG: i64 = 1 << 53;
+export const DESCRIPTOR_BIG: i64 = 1 << 54;
+
+export function descriptorDpl(descriptor: i64): i32 {
+  return <i32>(descriptor >> 45) & 3;
+}
+
+function tableAddress(cpu: i32, selector: i32, bytes: i32): i64 {
+  const local = (selector & 4) != 0;
+  const ldt = segment(cpu, SEG_LDTR);
+  const limit = local ? load<u32>(ldt, S_LIMIT) : load<u32>(cpu, C_GDT_LIMIT);
+  const base = local ? load<i64>(ldt, S_BASE) : load<i64>(cpu, C_GDT_BASE);
+  const missing = local && load<u16>(ldt, S_SELECTOR) >> 2 == 0;
+  if (missing || <u32>((selector & ~7) + bytes - 1) > limit) {
+    faultWith(VECTOR_GP, selector & ~3);
+    return 0;
+  }
+  return base + <i64>(selector & ~7);
+}
+
+/** The descriptor of a selector, or a fault (#GP with the selector when it lies outside its table). */
+export function readDescriptor(cpu: i32, selector: i32): i64 {
+  const at = tableAddress(cpu, selector, 8);
+  return faulted() ? 0 : loadSystem(cpu, at, 8);
+}
+
+/** Upper half of a 16-byte system descriptor. */
+export function readDescriptorHigh(cpu: i32, selector: i32): i64 {
+  const at = tableAddress(cpu, selector, 16);
+  return faulted() ? 0 : loadSystem(cpu, at + 8, 8);
+}
+
+/** Sets bits in the descriptor's type field (accessed, TSS busy). */
+export function markDescriptor(cpu: i32, selector: i32, descriptor: i64, bits: i64): void {
+  if ((descriptor & bits) == bits) return;
+  const at = tableAddress(cpu, selector, 8);
+  if (!faulted()) storeSystem(cpu, at + 5, 1, (descriptor | bits) >> 40);
+}
+
+export function descriptorBase(descriptor: i64): i64 {
+  return ((descriptor >> 16) & 0xffffff) | ((descriptor >> 32) & 0xff000000);
+}
+
+export function descriptorLimit(descriptor: i64): u32 {
+  const limit = <u32>(descriptor & 0xffff) | (<u32>(descriptor >> 32) & 0xf0000);
+  return descriptor & (1 << 55) ? (limit << 12) | 0xfff : limit;
+}
+
+/** Fills the hidden part of a segment register. */
+export function setSegment(cpu: i32, index: i32, selector: i32, descriptor: i64): void {
+  const at = segment(cpu, index);
+  store<i64>(at, descriptorBase(descriptor), S_BASE);
+  store<i32>(at, selector, S_SELECTOR);
+  store<u32>(at, descriptorLimit(descriptor), S_LIMIT);
+  store<i32>(at, <i32>(descriptor >> 40) & 0xffff, S_ATTR);
+}
+
+/** Makes a segment register null; FS and GS lose their base as on Intel processors. */
+export function setNullSegment(cpu: i32, index: i32, selector: i32): void {
+  setSegment(cpu, index, selector, 0);
+}
+
+/** MOV or POP to ES, SS, DS, FS or GS. */
+export function loadDataSegment(cpu: i32, index: i32, selector: i32): void {
+  const cpl = load<i32>(cpu, C_CPL);
+  const rpl = selector & 3;
+  if (selector >> 2 == 0) {
+    if (index == SEG_SS && (cpl == 3 || rpl != cpl)) return faultWith(VECTOR_GP, 0);
+    return setNullSegment(cpu, index, selector);
+  }
+  const error = selector & ~3;
+  const descriptor = readDescriptor(cpu, selector);
+  if (faulted()) return;
+  const dpl = descriptorDpl(descriptor);
+  const code = (descriptor & DESCRIPTOR_CODE) != 0;
+  let bad = !(descriptor & DESCRIPTOR_S);
+  if (index == SEG_SS) {
+    if (code || !(descriptor & DESCRIPTOR_WRITABLE) || rpl != cpl || dpl != cpl) bad = true;
+  } else {
+    if (code && !(descriptor & DESCRIPTOR_WRITABLE)) bad = true; // execute-only
+    if (!(code && descriptor & DESCRIPTOR_CONFORMING) && (rpl > dpl || cpl > dpl)) bad = true;
+  }
+  if (bad) return faultWith(VECTOR_GP, error);
+  if (!(descriptor & DESCRIPTOR_P)) return faultWith(index == SEG_SS ? VECTOR_SS : VECTOR_NP, error);
+  markDescriptor(cpu, selector, descriptor, 1 << 40);
+  if (!faulted()) setSegment(cpu, index, selector, descriptor);
+}
+
+/** A return to a less privileged level takes away data segments that level may not have (SDM vol. 3, 5.8.6). */
+export function dropPrivilegedSegments(cpu: i32, cpl: i32): void {
+  for (let index = SEG_ES; index <= SEG_GS; index++) {
+    if (index > SEG_ES && index < SEG_DS) continue;
+    const attributes = load<i32>(segment(cpu, index), S_ATTR);
+    const conforming = (attributes & 0xc) == 0xc;
+    if (!conforming && attributes & 0x10 && ((attributes >> 5) & 3) < cpl) setNullSegment(cpu, index, 0);
+  }
+}

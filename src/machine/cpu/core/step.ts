@@ -1,0 +1,369 @@
+/** One instruction by the general path: every operation's one definition is reached from here. */
+import {
+  C_BUDGET,
+  C_EXCEPTION_COST,
+  C_FLAGS,
+  C_GDT_BASE,
+  C_GDT_LIMIT,
+  C_IDT_BASE,
+  C_IDT_LIMIT,
+  C_INDEX,
+  C_MMU,
+  C_REASON,
+  C_RIP,
+  C_STOP,
+  C_CR0,
+  REASON_INSTRUCTION,
+  SEG_LDTR,
+  SEG_TR,
+  STOP_BOUNDARY,
+  STOP_UNSUPPORTED,
+  UF_NEAR,
+  UOP_SIZE,
+  U_COST,
+  U_FLAGS,
+  U_IMM,
+  U_LEN,
+  U_OP,
+  U_RIP,
+  U_SIZE,
+  U_TARGET,
+} from './layout';
+import * as op from './ops';
+import { forgetCrossing, generation, lookup, lookupReason } from './blocks';
+import * as data from './exec-data';
+import * as flow from './exec-flow';
+import { execString } from './exec-string';
+import * as system from './exec-system';
+import { hostCpuid } from './host';
+import { deliverFault, interruptReturn, softInterrupt } from './interrupts';
+import { beginOperation, branchTarget, branched, stopWish, unfinished, wishStop } from './operands';
+import { translateFetch } from './paging';
+import { execIn, execOut } from './ports';
+import { selectorOf } from './segments';
+import { FLAG_CF, FLAG_DF, VECTOR_BP, VECTOR_UD, fault, faulted, needRing0, stopAfter } from './state';
+
+function unsupported(cpu: i32, reason: i32): i32 {
+  store<i32>(cpu, reason, C_REASON);
+  store<i32>(cpu, STOP_UNSUPPORTED, C_STOP);
+  return 0;
+}
+
+function charge(cpu: i32, cost: i64): bool {
+  const left = load<i64>(cpu, C_BUDGET) - cost;
+  store<i64>(cpu, left, C_BUDGET);
+  return left >= 0;
+}
+
+/**
+ * The micro-op at C_RIP, delivering what faults its fetch raises; 0 to stop. A fetch belongs to the instruction it
+ * fetches: it happens only while time is left, so that running in slices sees the same faults at the same time.
+ */
+export function resume(cpu: i32): i32 {
+  while (true) {
+    if (load<i64>(cpu, C_BUDGET) < 0) {
+      store<i32>(cpu, STOP_BOUNDARY, C_STOP);
+      return 0;
+    }
+    const pc = lookup(cpu, load<i64>(cpu, C_RIP));
+    if (pc) return pc;
+    if (lookupReason) return unsupported(cpu, lookupReason);
+    if (!deliverPending(cpu)) return 0;
+  }
+}
+
+/** Delivers the pending fault at its cost; false after a shutdown. A delivery retires no instruction. */
+function deliverPending(cpu: i32): bool {
+  const alive = deliverFault(cpu, -1);
+  charge(cpu, load<i64>(cpu, C_EXCEPTION_COST));
+  return alive;
+}
+
+/**
+ * Executes the micro-op at `pc`. The vCPU's state is in memory, with the budget as before the instruction. Returns the
+ * next micro-op, or 0 with C_STOP and C_RIP set.
+ */
+export function step(cpu: i32, pc: i32): i32 {
+  const rip = load<i64>(pc, U_RIP);
+  store<i64>(cpu, rip, C_RIP);
+  const operation = <i32>load<u16>(pc, U_OP);
+  if (operation <= op.OP_UNSUPPORTED) return pseudo(cpu, pc, operation);
+  const cost = load<i64>(pc, U_COST);
+  if (operation == op.OP_GOTO) return resume(cpu);
+  const length = <i64>load<u8>(pc, U_LEN);
+  beginOperation();
+  execute(cpu, pc, operation);
+  if (faulted()) return deliverPending(cpu) ? resume(cpu) : 0;
+  if (unfinished) {
+    store<i32>(cpu, STOP_BOUNDARY, C_STOP);
+    return 0;
+  }
+  if (stopWish == STOP_UNSUPPORTED) return unsupported(cpu, REASON_INSTRUCTION);
+  store<i64>(cpu, branched ? branchTarget : rip + length, C_RIP);
+  const left = charge(cpu, cost);
+  if (stopWish) {
+    store<i32>(cpu, stopWish, C_STOP);
+    return 0;
+  }
+  if (system.wishStopSoon) {
+    system.clearStopSoon();
+    if (left) stopAfter(cpu, 1);
+  }
+  if (!branched) return pc + UOP_SIZE;
+  const before = generation;
+  const next = resume(cpu);
+  // A direct branch within its page goes straight to its target from now on.
+  if (
+    next &&
+    load<u8>(pc, U_FLAGS) & UF_NEAR &&
+    before == generation &&
+    load<i64>(next, U_RIP) == branchTarget
+  ) {
+    store<i32>(pc, next, U_TARGET);
+  }
+  return next;
+}
+
+/** Micro-ops that are no instructions. */
+function pseudo(cpu: i32, pc: i32, operation: i32): i32 {
+  if (operation == op.OP_UNSUPPORTED) return unsupported(cpu, REASON_INSTRUCTION);
+  if (operation == op.OP_RESOLVE) return resume(cpu);
+  // OP_CROSS: U_IMM is the physical page in which the instruction was found to go on.
+  const rip = load<i64>(cpu, C_RIP);
+  const second = translateFetch(cpu, load<i32>(cpu, C_MMU), (rip | 0xfff) + 1);
+  if (second < 0) return deliverPending(cpu) ? resume(cpu) : 0;
+  if (second == load<i64>(pc, U_IMM)) return pc + UOP_SIZE;
+  forgetCrossing(pc);
+  return resume(cpu);
+}
+
+function execute(cpu: i32, pc: i32, operation: i32): void {
+  switch (operation) {
+    case op.OP_UD:
+      return fault(VECTOR_UD);
+    case op.OP_MOV:
+      return data.execMov(cpu, pc);
+    case op.OP_ADD:
+    case op.OP_OR:
+    case op.OP_ADC:
+    case op.OP_SBB:
+    case op.OP_AND:
+    case op.OP_SUB:
+    case op.OP_XOR:
+    case op.OP_CMP:
+    case op.OP_TEST:
+      return data.execBinary(cpu, pc, operation);
+    case op.OP_INC:
+    case op.OP_DEC:
+    case op.OP_NEG:
+    case op.OP_NOT:
+      return data.execUnary(cpu, pc, operation);
+    case op.OP_ROL:
+    case op.OP_ROR:
+    case op.OP_RCL:
+    case op.OP_RCR:
+    case op.OP_SHL:
+    case op.OP_SHR:
+    case op.OP_SAR:
+      return data.execShift(cpu, pc, operation);
+    case op.OP_SHLD:
+    case op.OP_SHRD:
+      return data.execDoubleShift(cpu, pc, operation == op.OP_SHLD);
+    case op.OP_MUL:
+    case op.OP_IMUL1:
+      return data.execMultiply(cpu, pc, operation);
+    case op.OP_DIV:
+    case op.OP_IDIV:
+      return data.execDivide(cpu, pc, operation);
+    case op.OP_IMUL2:
+    case op.OP_IMUL3:
+      return data.execMultiplyTo(cpu, pc, operation == op.OP_IMUL3);
+    case op.OP_MOVZX:
+    case op.OP_MOVSX:
+      return data.execExtend(cpu, pc, operation == op.OP_MOVSX);
+    case op.OP_LEA:
+      return data.execLea(cpu, pc);
+    case op.OP_XCHG:
+      return data.execXchg(cpu, pc);
+    case op.OP_XADD:
+      return data.execXadd(cpu, pc);
+    case op.OP_CMPXCHG:
+      return data.execCmpxchg(cpu, pc);
+    case op.OP_CMPXCHG8B:
+      return data.execCmpxchgPair(cpu, pc, 4);
+    case op.OP_CMPXCHG16B:
+      return data.execCmpxchgPair(cpu, pc, 8);
+    case op.OP_BT:
+    case op.OP_BTS:
+    case op.OP_BTR:
+    case op.OP_BTC:
+      return data.execBitTest(cpu, pc, operation);
+    case op.OP_BSF:
+    case op.OP_BSR:
+    case op.OP_TZCNT:
+    case op.OP_LZCNT:
+    case op.OP_POPCNT:
+      return data.execBitScan(cpu, pc, operation);
+    case op.OP_BSWAP:
+      return data.execBswap(cpu, pc);
+    case op.OP_MOVBE:
+      return data.execMovbe(cpu, pc);
+    case op.OP_SETCC:
+      return data.execSetcc(cpu, pc);
+    case op.OP_CMOVCC:
+      return data.execCmovcc(cpu, pc);
+    case op.OP_CBW:
+      return data.execCbw(cpu, pc);
+    case op.OP_CWD:
+      return data.execCwd(cpu, pc);
+    case op.OP_LAHF:
+      return data.execLahf(cpu);
+    case op.OP_SAHF:
+      return data.execSahf(cpu);
+    case op.OP_CLC:
+      return data.execCarry(cpu, 0, 0);
+    case op.OP_STC:
+      return data.execCarry(cpu, 0, FLAG_CF);
+    case op.OP_CMC:
+      return data.execCarry(cpu, FLAG_CF, FLAG_CF);
+    case op.OP_CLD:
+      return store<i64>(cpu, load<i64>(cpu, C_FLAGS) & ~FLAG_DF, C_FLAGS);
+    case op.OP_STD:
+      return store<i64>(cpu, load<i64>(cpu, C_FLAGS) | FLAG_DF, C_FLAGS);
+    case op.OP_NOP:
+      return;
+    case op.OP_XLAT:
+      return data.execXlat(cpu, pc);
+    case op.OP_PUSH:
+      return flow.execPush(cpu, pc);
+    case op.OP_POP:
+      return flow.execPop(cpu, pc);
+    case op.OP_POP_SEG:
+      return flow.execPopSegment(cpu, pc);
+    case op.OP_PUSHF:
+      return flow.execPushf(cpu, pc);
+    case op.OP_POPF:
+      return flow.execPopf(cpu, pc);
+    case op.OP_ENTER:
+      return flow.execEnter(cpu, pc);
+    case op.OP_LEAVE:
+      return flow.execLeave(cpu, pc);
+    case op.OP_CALL:
+      return flow.execCall(cpu, pc);
+    case op.OP_CALL_IND:
+      return flow.execCallIndirect(cpu, pc);
+    case op.OP_RET:
+      return flow.execRet(cpu, pc);
+    case op.OP_JMP:
+      return flow.execJmp(pc);
+    case op.OP_JMP_IND:
+      return flow.execJmpIndirect(cpu, pc);
+    case op.OP_JCC:
+      return flow.execJcc(cpu, pc);
+    case op.OP_LOOP:
+      return flow.execLoop(cpu, pc);
+    case op.OP_MOVS:
+    case op.OP_STOS:
+    case op.OP_LODS:
+    case op.OP_SCAS:
+    case op.OP_CMPS:
+    case op.OP_INS:
+    case op.OP_OUTS:
+      return execString(cpu, pc, operation);
+    default:
+      return executeSystem(cpu, pc, operation);
+  }
+}
+
+function executeSystem(cpu: i32, pc: i32, operation: i32): void {
+  switch (operation) {
+    case op.OP_IN:
+      return execIn(cpu, pc);
+    case op.OP_OUT:
+      return execOut(cpu, pc);
+    case op.OP_CLI:
+      return system.execCli(cpu);
+    case op.OP_STI:
+      return system.execSti(cpu);
+    case op.OP_HLT:
+      return system.execHlt(cpu);
+    case op.OP_CPUID:
+      return hostCpuid(load<i32>(cpu, C_INDEX));
+    case op.OP_RDTSC:
+    case op.OP_RDTSCP:
+      return system.execRdtsc(cpu, operation == op.OP_RDTSCP);
+    case op.OP_RDMSR:
+      return system.execRdmsr(cpu);
+    case op.OP_WRMSR:
+      return system.execWrmsr(cpu);
+    case op.OP_LGDT:
+      return system.execLoadTable(cpu, pc, C_GDT_BASE, C_GDT_LIMIT);
+    case op.OP_LIDT:
+      return system.execLoadTable(cpu, pc, C_IDT_BASE, C_IDT_LIMIT);
+    case op.OP_SGDT:
+      return system.execStoreTable(cpu, pc, C_GDT_BASE, C_GDT_LIMIT);
+    case op.OP_SIDT:
+      return system.execStoreTable(cpu, pc, C_IDT_BASE, C_IDT_LIMIT);
+    case op.OP_LTR:
+    case op.OP_LLDT:
+      return system.execLtr(cpu, pc, operation == op.OP_LLDT);
+    case op.OP_STR:
+      return system.execStoreSystem(cpu, pc, selectorOf(cpu, SEG_TR));
+    case op.OP_SLDT:
+      return system.execStoreSystem(cpu, pc, selectorOf(cpu, SEG_LDTR));
+    case op.OP_SMSW:
+      return system.execStoreSystem(cpu, pc, load<i64>(cpu, C_CR0));
+    case op.OP_LMSW:
+      return system.execLmsw(cpu, pc);
+    case op.OP_CLTS:
+      return system.execClts(cpu);
+    case op.OP_MOV_FROM_CR:
+      return system.execMovFromCr(cpu, pc);
+    case op.OP_MOV_TO_CR:
+      return system.execMovToCr(cpu, pc);
+    case op.OP_MOV_FROM_DR:
+      return system.execMovFromDr(cpu, pc);
+    case op.OP_MOV_TO_DR:
+      return system.execMovToDr(cpu, pc);
+    case op.OP_INVLPG:
+      return system.execInvlpg(cpu);
+    case op.OP_PRIVILEGED_NOP:
+      needRing0(cpu);
+      return;
+    case op.OP_IRET:
+      return interruptReturn(cpu, load<u8>(pc, U_SIZE));
+    case op.OP_RETF:
+      return flow.execRetFar(cpu, pc);
+    case op.OP_INT3:
+    case op.OP_INT:
+      return execInt(cpu, pc, operation);
+    case op.OP_VMCALL:
+      return system.execVmcall(cpu);
+    case op.OP_SWAPGS:
+      return system.execSwapgs(cpu);
+    case op.OP_SYSCALL:
+      return system.execSyscall(cpu, pc);
+    case op.OP_SYSRET:
+      return system.execSysret(cpu, pc);
+    case op.OP_MOV_FROM_SEG:
+      return system.execMovFromSegment(cpu, pc);
+    case op.OP_MOV_TO_SEG:
+      return system.execMovToSegment(cpu, pc);
+    case op.OP_JMP_FAR:
+    case op.OP_CALL_FAR:
+      return flow.execFar(cpu, pc, operation == op.OP_CALL_FAR);
+    case op.OP_STAC:
+    case op.OP_CLAC:
+      return system.execAc(cpu, operation == op.OP_STAC);
+    default:
+      return wishStop(STOP_UNSUPPORTED);
+  }
+}
+
+/** The pushed RIP is the next instruction's; a fault of the delivery names INT itself. */
+function execInt(cpu: i32, pc: i32, operation: i32): void {
+  const rip = load<i64>(cpu, C_RIP);
+  store<i64>(cpu, flow.nextRip(cpu, pc), C_RIP);
+  softInterrupt(cpu, operation == op.OP_INT3 ? VECTOR_BP : (<i32>load<i64>(pc, U_IMM)) & 255);
+  if (faulted()) store<i64>(cpu, rip, C_RIP);
+}

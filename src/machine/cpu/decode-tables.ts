@@ -1,0 +1,220 @@
+/** What each mnemonic of the instruction set becomes: a general operation, the shape of its operands, and its cost class. */
+import { Mnemonic as M } from 'iced-x86';
+import * as op from './core/ops';
+import type { MachineCoreOptions } from './types';
+
+/** Cost classes of `MachineCoreOptions`. */
+export type CostClass = keyof MachineCoreOptions['costs'];
+
+/** How an instruction's operands map onto a micro-op's fields. */
+export type Shape =
+  | 'none' // no operands, or implied ones; size by the instruction's name where it matters
+  | 'general' // destination r/m, source r/m or immediate
+  | 'extend' // destination register, narrower source
+  | 'shift' // destination r/m, count CL or immediate
+  | 'doubleShift' // destination r/m, register, count CL or immediate
+  | 'toRegister' // register destination, r/m source, optional immediate
+  | 'string'
+  | 'port';
+
+/** One row of the table. `size` is the operand size where the name alone tells it. */
+export interface Row {
+  op: number;
+  shape: Shape;
+  cost?: CostClass;
+  size?: number;
+  ext?: number;
+  imm?: bigint;
+  /** The block ends here: control goes elsewhere, or translation itself may have changed. */
+  ends?: boolean;
+}
+
+const rows = new Map<number, Row>();
+
+function add(shape: Shape, cost: CostClass | undefined, entries: [number, number][]): void {
+  for (const [mnemonic, operation] of entries) rows.set(mnemonic, { op: operation, shape, cost });
+}
+
+add('general', undefined, [
+  [M.Mov, op.OP_MOV],
+  [M.Add, op.OP_ADD],
+  [M.Or, op.OP_OR],
+  [M.Adc, op.OP_ADC],
+  [M.Sbb, op.OP_SBB],
+  [M.And, op.OP_AND],
+  [M.Sub, op.OP_SUB],
+  [M.Xor, op.OP_XOR],
+  [M.Cmp, op.OP_CMP],
+  [M.Test, op.OP_TEST],
+  [M.Inc, op.OP_INC],
+  [M.Dec, op.OP_DEC],
+  [M.Neg, op.OP_NEG],
+  [M.Not, op.OP_NOT],
+  [M.Lea, op.OP_LEA],
+  [M.Xchg, op.OP_XCHG],
+  [M.Xadd, op.OP_XADD],
+  [M.Cmpxchg, op.OP_CMPXCHG],
+  [M.Cmpxchg8b, op.OP_CMPXCHG8B],
+  [M.Cmpxchg16b, op.OP_CMPXCHG16B],
+  [M.Bt, op.OP_BT],
+  [M.Bts, op.OP_BTS],
+  [M.Btr, op.OP_BTR],
+  [M.Btc, op.OP_BTC],
+  [M.Bswap, op.OP_BSWAP],
+  [M.Movbe, op.OP_MOVBE],
+  [M.Xlatb, op.OP_XLAT],
+]);
+add('general', 'multiply', [[M.Mul, op.OP_MUL]]);
+add('general', 'divide', [
+  [M.Div, op.OP_DIV],
+  [M.Idiv, op.OP_IDIV],
+]);
+add('extend', undefined, [
+  [M.Movzx, op.OP_MOVZX],
+  [M.Movsx, op.OP_MOVSX],
+  [M.Movsxd, op.OP_MOVSX],
+]);
+add('shift', undefined, [
+  [M.Rol, op.OP_ROL],
+  [M.Ror, op.OP_ROR],
+  [M.Rcl, op.OP_RCL],
+  [M.Rcr, op.OP_RCR],
+  [M.Shl, op.OP_SHL],
+  [M.Sal, op.OP_SHL],
+  [M.Shr, op.OP_SHR],
+  [M.Sar, op.OP_SAR],
+]);
+add('doubleShift', undefined, [
+  [M.Shld, op.OP_SHLD],
+  [M.Shrd, op.OP_SHRD],
+]);
+add('toRegister', undefined, [
+  [M.Bsf, op.OP_BSF],
+  [M.Bsr, op.OP_BSR],
+  [M.Tzcnt, op.OP_TZCNT],
+  [M.Lzcnt, op.OP_LZCNT],
+  [M.Popcnt, op.OP_POPCNT],
+]);
+add('none', undefined, [
+  [M.Lahf, op.OP_LAHF],
+  [M.Sahf, op.OP_SAHF],
+  [M.Clc, op.OP_CLC],
+  [M.Stc, op.OP_STC],
+  [M.Cmc, op.OP_CMC],
+  [M.Cld, op.OP_CLD],
+  [M.Std, op.OP_STD],
+  [M.Nop, op.OP_NOP],
+  [M.Pause, op.OP_NOP],
+  [M.Endbr64, op.OP_NOP],
+  [M.Endbr32, op.OP_NOP],
+  [M.Reservednop, op.OP_NOP],
+  [M.Prefetchw, op.OP_NOP],
+  [M.Prefetchnta, op.OP_NOP],
+  [M.Prefetcht0, op.OP_NOP],
+  [M.Prefetcht1, op.OP_NOP],
+  [M.Prefetcht2, op.OP_NOP],
+  [M.Wait, op.OP_NOP],
+  [M.Cli, op.OP_CLI],
+  [M.Sti, op.OP_STI],
+  [M.Rdtsc, op.OP_RDTSC],
+  [M.Rdtscp, op.OP_RDTSCP],
+  [M.Swapgs, op.OP_SWAPGS],
+  [M.Ud0, op.OP_UD],
+  [M.Ud1, op.OP_UD],
+  [M.Ud2, op.OP_UD],
+]);
+add('none', 'serialising', [
+  [M.Mfence, op.OP_NOP],
+  [M.Lfence, op.OP_NOP],
+  [M.Sfence, op.OP_NOP],
+  [M.Clflush, op.OP_NOP],
+  [M.Clflushopt, op.OP_NOP],
+  [M.Clwb, op.OP_NOP],
+  [M.Cpuid, op.OP_CPUID],
+  [M.Rdmsr, op.OP_RDMSR],
+  [M.Wbinvd, op.OP_PRIVILEGED_NOP],
+  [M.Invd, op.OP_PRIVILEGED_NOP],
+  [M.Clts, op.OP_CLTS],
+]);
+add('general', 'serialising', [
+  [M.Lgdt, op.OP_LGDT],
+  [M.Lidt, op.OP_LIDT],
+  [M.Ltr, op.OP_LTR],
+  [M.Lldt, op.OP_LLDT],
+]);
+add('general', undefined, [
+  [M.Sgdt, op.OP_SGDT],
+  [M.Sidt, op.OP_SIDT],
+  [M.Str, op.OP_STR],
+  [M.Sldt, op.OP_SLDT],
+  [M.Smsw, op.OP_SMSW],
+]);
+add('port', undefined, [
+  [M.In, op.OP_IN],
+  [M.Out, op.OP_OUT],
+]);
+
+for (const [mnemonic, size] of [
+  [M.Cbw, 2],
+  [M.Cwde, 4],
+  [M.Cdqe, 8],
+] as const)
+  rows.set(mnemonic, { op: op.OP_CBW, shape: 'none', size });
+for (const [mnemonic, size] of [
+  [M.Cwd, 2],
+  [M.Cdq, 4],
+  [M.Cqo, 8],
+] as const)
+  rows.set(mnemonic, { op: op.OP_CWD, shape: 'none', size });
+for (const [mnemonic, operation, size] of [
+  [M.Pushf, op.OP_PUSHF, 2],
+  [M.Pushfq, op.OP_PUSHF, 8],
+  [M.Popf, op.OP_POPF, 2],
+  [M.Popfq, op.OP_POPF, 8],
+] as const)
+  rows.set(mnemonic, { op: operation, shape: 'none', size, cost: 'memory' });
+for (const [mnemonic, size] of [
+  [M.Iret, 2],
+  [M.Iretd, 4],
+  [M.Iretq, 8],
+] as const)
+  rows.set(mnemonic, { op: op.OP_IRET, shape: 'none', size, cost: 'serialising', ends: true });
+
+/** Operations that end a block, most of them because address translation or privilege may change under them. */
+const ENDING: [number, number][] = [
+  [M.Wrmsr, op.OP_WRMSR],
+  [M.Invlpg, op.OP_INVLPG],
+  [M.Hlt, op.OP_HLT],
+  [M.Vmcall, op.OP_VMCALL],
+  [M.Syscall, op.OP_SYSCALL],
+  [M.Int3, op.OP_INT3],
+  [M.Lmsw, op.OP_LMSW],
+  [M.Stac, op.OP_STAC],
+  [M.Clac, op.OP_CLAC],
+];
+for (const [mnemonic, operation] of ENDING) {
+  const shape = operation === op.OP_LMSW ? 'general' : 'none';
+  rows.set(mnemonic, { op: operation, shape, cost: 'serialising', ends: true });
+}
+rows.set(M.Sysret, { op: op.OP_SYSRET, shape: 'none', size: 4, cost: 'serialising', ends: true });
+rows.set(M.Sysretq, { op: op.OP_SYSRET, shape: 'none', size: 8, cost: 'serialising', ends: true });
+
+const STRINGS: [number[], number][] = [
+  [[M.Movsb, M.Movsw, M.Movsd, M.Movsq], op.OP_MOVS],
+  [[M.Stosb, M.Stosw, M.Stosd, M.Stosq], op.OP_STOS],
+  [[M.Lodsb, M.Lodsw, M.Lodsd, M.Lodsq], op.OP_LODS],
+  [[M.Scasb, M.Scasw, M.Scasd, M.Scasq], op.OP_SCAS],
+  [[M.Cmpsb, M.Cmpsw, M.Cmpsd, M.Cmpsq], op.OP_CMPS],
+  [[M.Insb, M.Insw, M.Insd], op.OP_INS],
+  [[M.Outsb, M.Outsw, M.Outsd], op.OP_OUTS],
+];
+for (const [mnemonics, operation] of STRINGS) {
+  mnemonics.forEach((mnemonic, i) =>
+    rows.set(mnemonic, { op: operation, shape: 'string', size: 1 << i, cost: 'memory' }),
+  );
+}
+
+/** The row of a mnemonic (`iced-x86` number); undefined when it needs more than a table, or is not known. */
+export function rowOf(mnemonic: number): Row | undefined {
+  return rows.get(mnemonic);
+}

@@ -1,0 +1,320 @@
+/** One decoded instruction into one micro-op: operands, size, variant and cost (SDM vol. 2). */
+import { Code, Mnemonic, OpKind, Register, type Instruction } from 'iced-x86';
+import * as L from './core/layout';
+import * as op from './core/ops';
+import { rowOf, type CostClass, type Row } from './decode-tables';
+import { segmentIndex, registerOffset, registerSize, operandBytes, isGeneralRegister } from './registers';
+import { emptyMicroOp, type MicroOp } from './uop-writer';
+
+/** A micro-op, and whether its block ends with it. */
+export interface Decoded {
+  uop: MicroOp;
+  cost: CostClass;
+  ends: boolean;
+  /** Control never reaches the next instruction except by a branch to it. */
+  leaves: boolean;
+}
+
+const STRING_ADDR32: ReadonlySet<number> = new Set([
+  OpKind.MemorySegESI,
+  OpKind.MemorySegEDI,
+  OpKind.MemoryESEDI,
+]);
+
+function setMemory(u: MicroOp, insn: Instruction): void {
+  const base = insn.memoryBase as number;
+  const index = insn.memoryIndex as number;
+  const relative = base === Register.RIP || base === Register.EIP;
+  u.disp = insn.memoryDisplacement;
+  if (base !== Register.None && !relative) u.base = registerOffset(base);
+  if (index !== Register.None) u.index = registerOffset(index);
+  u.scale = Math.log2(insn.memoryIndexScale);
+  const width = registerSize(base === Register.None ? index : base);
+  if (width === 4 || base === Register.EIP || (width === 0 && insn.memoryDisplSize === 4))
+    u.flags |= L.UF_ADDR32;
+  setSegment(u, insn);
+}
+
+function setSegment(u: MicroOp, insn: Instruction): void {
+  const segment = insn.memorySegment as number;
+  if (segment === Register.FS) u.seg = L.C_SEGMENTS + L.SEG_FS * L.SEG_SIZE + L.S_BASE;
+  else if (segment === Register.GS) u.seg = L.C_SEGMENTS + L.SEG_GS * L.SEG_SIZE + L.S_BASE;
+  else if (segment === Register.SS) u.flags |= L.UF_STACK;
+}
+
+function setFirst(u: MicroOp, insn: Instruction, at: number): void {
+  const kind = insn.opKind(at);
+  if (kind === OpKind.Register) {
+    u.k1 = L.K_REG;
+    u.r1 = registerOffset(insn.opRegister(at));
+  } else if (kind === OpKind.Memory) {
+    u.k1 = L.K_MEM;
+    setMemory(u, insn);
+  } else {
+    u.k1 = L.K_IMM;
+    u.imm = insn.immediate(at);
+  }
+}
+
+function setSecond(u: MicroOp, insn: Instruction, at: number): void {
+  const kind = insn.opKind(at);
+  if (kind === OpKind.Register) {
+    u.k2 = L.K_REG;
+    u.r2 = registerOffset(insn.opRegister(at));
+  } else if (kind === OpKind.Memory) {
+    u.k2 = L.K_MEM;
+    setMemory(u, insn);
+  } else {
+    u.k2 = L.K_IMM;
+    u.imm = insn.immediate(at);
+  }
+}
+
+type ShapeWriter = (u: MicroOp, insn: Instruction) => void;
+
+const shapes: Record<Row['shape'], ShapeWriter> = {
+  none: () => undefined,
+  general: (u, insn) => {
+    u.size = operandBytes(insn, 0);
+    setFirst(u, insn, 0);
+    if (insn.opCount > 1) setSecond(u, insn, 1);
+  },
+  extend: (u, insn) => {
+    u.size = operandBytes(insn, 0);
+    u.size2 = operandBytes(insn, 1);
+    setFirst(u, insn, 0);
+    setSecond(u, insn, 1);
+  },
+  shift: (u, insn) => {
+    u.size = operandBytes(insn, 0);
+    setFirst(u, insn, 0);
+    setSecond(u, insn, 1);
+  },
+  doubleShift: (u, insn) => {
+    u.size = operandBytes(insn, 0);
+    setFirst(u, insn, 0);
+    setSecond(u, insn, 1);
+    if (insn.opKind(2) === OpKind.Register) u.ext = 1;
+    else u.imm = insn.immediate(2);
+  },
+  toRegister: (u, insn) => {
+    u.size = operandBytes(insn, 0);
+    setFirst(u, insn, 0);
+    setSecond(u, insn, 1);
+    if (insn.opCount > 2) u.imm = insn.immediate(2);
+  },
+  string: (u, insn) => {
+    for (let i = 0; i < insn.opCount; i++) if (STRING_ADDR32.has(insn.opKind(i))) u.flags |= L.UF_ADDR32;
+    if (insn.hasRepnePrefix) u.flags |= L.UF_REPNE;
+    else if (insn.hasRepPrefix) u.flags |= L.UF_REP;
+    const segment = insn.memorySegment as number;
+    if (segment === Register.FS || segment === Register.GS) setSegment(u, insn);
+  },
+  port: (u, insn) => {
+    const value = u.op === op.OP_IN ? 0 : 1;
+    u.size = operandBytes(insn, value);
+    const port = 1 - value;
+    u.k2 = insn.opKind(port) === OpKind.Register ? L.K_REG : L.K_IMM;
+    if (u.k2 === L.K_IMM) u.imm = insn.immediate(port);
+  },
+};
+
+function plain(u: MicroOp, cost: CostClass): Decoded {
+  return { uop: u, cost, ends: false, leaves: false };
+}
+
+function leaving(u: MicroOp, cost: CostClass): Decoded {
+  return { uop: u, cost, ends: true, leaves: true };
+}
+
+/** A direct branch; in its own page it is chained to its target. */
+function direct(operation: number, insn: Instruction): MicroOp {
+  const u = emptyMicroOp(operation);
+  u.imm = insn.nearBranchTarget;
+  if (BigInt.asUintN(64, u.imm) >> 12n === BigInt.asUintN(64, insn.ip) >> 12n) u.flags |= L.UF_NEAR;
+  return u;
+}
+
+function transfer(insn: Instruction, near: number, indirect: number, far: number): Decoded {
+  if (insn.opKind(0) === OpKind.NearBranch64) return leaving(direct(near, insn), 'branch');
+  const isFar = insn.isJmpFarIndirect || insn.isCallFarIndirect;
+  const u = emptyMicroOp(isFar ? far : indirect);
+  setFirst(u, insn, 0);
+  u.size = isFar ? operandBytes(insn, 0) - 2 : 8;
+  return leaving(u, isFar ? 'serialising' : 'branch');
+}
+
+function decodePush(insn: Instruction): Decoded {
+  const u = emptyMicroOp(op.OP_PUSH);
+  setFirst(u, insn, 0);
+  u.size = -insn.stackPointerIncrement;
+  u.size2 = u.size;
+  const register = insn.opKind(0) === OpKind.Register ? insn.opRegister(0) : Register.None;
+  if (segmentIndex(register) >= 0) u.size2 = 2;
+  return plain(u, 'memory');
+}
+
+function decodePop(insn: Instruction): Decoded {
+  const segment = insn.opKind(0) === OpKind.Register ? segmentIndex(insn.opRegister(0)) : -1;
+  const u = emptyMicroOp(segment >= 0 ? op.OP_POP_SEG : op.OP_POP);
+  if (segment >= 0) u.ext = segment;
+  else setFirst(u, insn, 0);
+  u.size = insn.stackPointerIncrement;
+  return plain(u, 'memory');
+}
+
+/** MOV with a control, debug or segment register. */
+function decodeSystemMov(insn: Instruction): Decoded | undefined {
+  if (insn.opCount !== 2) return undefined;
+  const special = [0, 1].findIndex(
+    (i) => insn.opKind(i) === OpKind.Register && !isGeneralRegister(insn.opRegister(i)),
+  );
+  if (special < 0) return undefined;
+  const register: number = insn.opRegister(special);
+  const segment = segmentIndex(register);
+  if (segment >= 0) {
+    const u = emptyMicroOp(special === 0 ? op.OP_MOV_TO_SEG : op.OP_MOV_FROM_SEG);
+    setFirst(u, insn, 1 - special);
+    u.size = operandBytes(insn, 1 - special);
+    u.ext = segment;
+    return plain(u, special === 0 ? 'serialising' : 'base');
+  }
+  const control = register >= Register.CR0 && register <= Register.CR15;
+  const debug = register >= Register.DR0 && register <= Register.DR7;
+  if (!control && !debug) return undefined;
+  const to = special === 0;
+  const u = emptyMicroOp(
+    control ? (to ? op.OP_MOV_TO_CR : op.OP_MOV_FROM_CR) : to ? op.OP_MOV_TO_DR : op.OP_MOV_FROM_DR,
+  );
+  u.ext = register - (control ? Register.CR0 : Register.DR0);
+  setFirst(u, insn, 1 - special);
+  return { uop: u, cost: 'serialising', ends: to, leaves: false };
+}
+
+function decodeRet(insn: Instruction, operation: number, size: number): Decoded {
+  const u = emptyMicroOp(operation);
+  u.size = size;
+  if (insn.opCount > 0) u.imm = insn.immediate(0);
+  return leaving(u, operation === op.OP_RET ? 'branch' : 'serialising');
+}
+
+const FAR_RETURN_SIZE = new Map<number, number>([
+  [Code.Retfw, 2],
+  [Code.Retfw_imm16, 2],
+  [Code.Retfd, 4],
+  [Code.Retfd_imm16, 4],
+  [Code.Retfq, 8],
+  [Code.Retfq_imm16, 8],
+]);
+
+function decodeImul(insn: Instruction): Decoded {
+  const u = emptyMicroOp([op.OP_IMUL1, op.OP_IMUL2, op.OP_IMUL3][insn.opCount - 1]);
+  shapes[insn.opCount === 1 ? 'general' : 'toRegister'](u, insn);
+  return plain(u, 'multiply');
+}
+
+function decodeEnter(insn: Instruction): Decoded {
+  const u = emptyMicroOp(op.OP_ENTER);
+  u.imm = insn.immediate(0);
+  u.ext = Number(insn.immediate(1));
+  u.size = insn.code === Code.Enterw_imm16_imm8 ? 2 : 8;
+  return plain(u, 'memory');
+}
+
+function decodeLeave(insn: Instruction): Decoded {
+  const u = emptyMicroOp(op.OP_LEAVE);
+  u.size = insn.code === Code.Leavew ? 2 : 8;
+  return plain(u, 'memory');
+}
+
+function decodeInt(insn: Instruction): Decoded {
+  const u = emptyMicroOp(op.OP_INT);
+  u.imm = insn.immediate(0);
+  return leaving(u, 'serialising');
+}
+
+const LOOPS = new Map<number, number>([
+  [Mnemonic.Loopne, 0],
+  [Mnemonic.Loope, 1],
+  [Mnemonic.Loop, 2],
+  [Mnemonic.Jrcxz, 3],
+  [Mnemonic.Jecxz, 3],
+]);
+
+const ECX_LOOPS: ReadonlySet<number> = new Set([
+  Code.Loopne_rel8_64_ECX,
+  Code.Loope_rel8_64_ECX,
+  Code.Loop_rel8_64_ECX,
+  Code.Jecxz_rel8_64,
+]);
+
+function decodeLoop(insn: Instruction): Decoded {
+  const u = direct(op.OP_LOOP, insn);
+  u.ext = LOOPS.get(insn.mnemonic) ?? 0;
+  if (ECX_LOOPS.has(insn.code)) u.flags |= L.UF_ADDR32;
+  return plain(u, 'branch');
+}
+
+const special = new Map<number, (insn: Instruction) => Decoded | undefined>([
+  [Mnemonic.Jmp, (i) => transfer(i, op.OP_JMP, op.OP_JMP_IND, op.OP_JMP_FAR)],
+  [Mnemonic.Call, (i) => transfer(i, op.OP_CALL, op.OP_CALL_IND, op.OP_CALL_FAR)],
+  [Mnemonic.Ret, (i) => decodeRet(i, op.OP_RET, 8)],
+  [Mnemonic.Retf, (i) => decodeRet(i, op.OP_RETF, FAR_RETURN_SIZE.get(i.code) ?? 4)],
+  [Mnemonic.Push, decodePush],
+  [Mnemonic.Pop, decodePop],
+  [Mnemonic.Mov, decodeSystemMov],
+  [Mnemonic.Imul, decodeImul],
+  [Mnemonic.Enter, decodeEnter],
+  [Mnemonic.Leave, decodeLeave],
+  [Mnemonic.Int, decodeInt],
+  ...[...LOOPS.keys()].map((m): [number, (insn: Instruction) => Decoded] => [m, decodeLoop]),
+]);
+
+/** Jcc, SETcc and CMOVcc. */
+function decodeConditional(insn: Instruction): Decoded | undefined {
+  const code = (insn.conditionCode as number) - 1;
+  if (code < 0) return undefined;
+  if (insn.isJccShortOrNear) {
+    const u = direct(op.OP_JCC, insn);
+    u.ext = code;
+    return plain(u, 'branch');
+  }
+  if (insn.opCount === 1 && operandBytes(insn, 0) === 1) {
+    const u = emptyMicroOp(op.OP_SETCC);
+    u.ext = code;
+    u.size = 1;
+    setFirst(u, insn, 0);
+    return plain(u, u.k1 === L.K_MEM ? 'memory' : 'base');
+  }
+  if (insn.opCount === 2 && isGeneralRegister(insn.opRegister(0))) {
+    const u = emptyMicroOp(op.OP_CMOVCC);
+    u.ext = code;
+    shapes.toRegister(u, insn);
+    return plain(u, u.k2 === L.K_MEM ? 'memory' : 'base');
+  }
+  return undefined;
+}
+
+/** Operands the core has no registers for (x87, MMX, SSE, masks). */
+function foreign(insn: Instruction): boolean {
+  for (let i = 0; i < insn.opCount; i++) {
+    if (insn.opKind(i) === OpKind.Register && !isGeneralRegister(insn.opRegister(i))) return true;
+  }
+  return false;
+}
+
+/** The micro-op of a valid instruction; undefined when the core lacks it. */
+export function decodeInstruction(insn: Instruction): Decoded | undefined {
+  const chosen = special.get(insn.mnemonic)?.(insn) ?? decodeConditional(insn);
+  if (chosen) return chosen;
+  const row = rowOf(insn.mnemonic);
+  if (!row || foreign(insn)) return undefined;
+  const u = emptyMicroOp(row.op);
+  u.size = row.size ?? 0;
+  u.ext = row.ext ?? 0;
+  u.imm = row.imm ?? 0n;
+  shapes[row.shape](u, insn);
+  const memory = (u.k1 === L.K_MEM || u.k2 === L.K_MEM) && row.op !== op.OP_LEA;
+  const cost = row.cost ?? (memory ? 'memory' : 'base');
+  return { uop: u, cost, ends: row.ends ?? false, leaves: false };
+}

@@ -1,0 +1,25 @@
+/** Text of instructions, for reports and listings. */
+import { Decoder, Formatter, FormatterSyntax, Mnemonic } from 'iced-x86';
+
+let shared: Formatter | undefined;
+
+function formatter(): Formatter {
+  if (!shared) {
+    shared = new Formatter(FormatterSyntax.Intel);
+    shared.spaceAfterOperandSeparator = true;
+    shared.hexPrefix = '0x';
+    shared.hexSuffix = '';
+  }
+  return shared;
+}
+
+/** Intel-syntax text of the first instruction in `bytes`, taken as 64-bit code at `rip`; empty when it is none. */
+export function disassemble(bytes: Uint8Array, rip: bigint): string {
+  const decoder = new Decoder(64, bytes, 0);
+  decoder.ip = BigInt.asUintN(64, rip);
+  const instruction = decoder.decode();
+  const text = instruction.mnemonic === Mnemonic.INVALID ? '' : formatter().format(instruction);
+  instruction.free();
+  decoder.free();
+  return text;
+}

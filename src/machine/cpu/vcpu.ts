@@ -1,0 +1,270 @@
+/** One vCPU: the `Cpu` contract over a register block of the core. */
+import type { Cycles } from '../time/event-queue';
+import * as L from './core/layout';
+import type { CoreExports } from './core-instance';
+import { describeStop } from './fault-report';
+import type { PhysicalMemory } from '../memory/physical-memory';
+import { StopReason, type Cpu, type CpuCallouts, type FaultReport } from './types';
+
+/** Longest stretch inside the core, in cycles: the engine swaps in optimised code only between calls. */
+const SLICE = 4_000_000;
+const FLAT_CODE64 = { limit: 0xffffffff, attributes: 0xa09b };
+const FLAT_DATA = { limit: 0xffffffff, attributes: 0xc093 };
+/** PE, MP, ET, NE, WP, PG. */
+const BOOT_CR0 = 0x80010033n;
+/** PAE, PGE, OSFXSR, OSXMMEXCPT. */
+const BOOT_CR4 = 0x6a0n;
+/** SCE off; LME, LMA, NXE. */
+const BOOT_EFER = 0xd00n;
+
+const NO_CALLOUTS: CpuCallouts = {
+  mmioRead: missing,
+  mmioWrite: missing,
+  portIn: missing,
+  portOut: missing,
+  msrRead: () => undefined,
+  msrWrite: () => false,
+  cpuid: () => ({ eax: 0, ebx: 0, ecx: 0, edx: 0 }),
+  hlt: () => undefined,
+  vmcall: () => false,
+  cr8Read: () => 0,
+  cr8Write: () => undefined,
+  interruptDelivered: () => undefined,
+  interruptReturned: () => undefined,
+};
+
+function missing(): never {
+  throw new Error('the vCPU has no call-outs: set cpu.callouts before the first run');
+}
+
+/** A vCPU of a `MachineCore`. */
+export class VirtualCpu implements Cpu {
+  callouts: CpuCallouts = NO_CALLOUTS;
+  private readonly i32: Int32Array;
+  private readonly u32: Uint32Array;
+  private readonly f64: Float64Array;
+  private readonly u64: BigUint64Array;
+  private readonly base: number;
+  private deadline: Cycles = 0;
+  private attention = false;
+  private running = false;
+  private report: FaultReport | undefined;
+  private dead = false;
+
+  constructor(
+    readonly index: number,
+    private readonly core: CoreExports,
+    buffer: ArrayBuffer,
+    private readonly memory: PhysicalMemory,
+    exceptionCost: number,
+  ) {
+    this.base = L.CPU_BASE + index * L.CPU_SIZE;
+    this.i32 = new Int32Array(buffer, this.base, L.CPU_SIZE / 4);
+    this.u32 = new Uint32Array(buffer, this.base, L.CPU_SIZE / 4);
+    this.f64 = new Float64Array(buffer, this.base, L.CPU_SIZE / 8);
+    this.u64 = new BigUint64Array(buffer, this.base, L.CPU_SIZE / 8);
+    this.u64[L.C_EXCEPTION_COST / 8] = BigInt(exceptionCost) << 32n;
+    this.u64[L.C_FLAGS / 8] = 2n;
+    this.u64[L.C_CC / 8] = BigInt(L.CC_RAW);
+    this.u64[(L.C_DR + 48) / 8] = 0xffff0ff0n;
+    this.u64[(L.C_DR + 56) / 8] = 0x400n;
+    this.f64[L.C_SHADOW / 8] = -1;
+    this.f64[L.C_RETIRED / 8] = 0;
+    this.setBudget(0, 0);
+  }
+
+  /**
+   * Makes `time` the present and lets the core run for `cycles`. In the core now = target − remaining; the instruction
+   * count is folded into C_RETIRED so that the packed counter starts afresh.
+   */
+  private setBudget(time: Cycles, cycles: number): void {
+    const retired = this.u32[L.C_BUDGET / 4];
+    this.f64[L.C_RETIRED / 8] += this.started ? 0xffffffff - retired : 0;
+    this.started = true;
+    this.f64[L.C_TARGET / 8] = time + cycles;
+    this.u32[L.C_BUDGET / 4] = 0xffffffff;
+    this.i32[L.C_BUDGET / 4 + 1] = cycles - 1;
+  }
+  private started = false;
+
+  private budgetFor(time: Cycles): number {
+    if (this.attention) return 0;
+    return Math.max(0, Math.min(SLICE, this.deadline - time));
+  }
+
+  now(): Cycles {
+    return this.f64[L.C_TARGET / 8] - (this.i32[L.C_BUDGET / 4 + 1] + 1);
+  }
+
+  setNow(time: Cycles): void {
+    if (this.running) throw new Error(`cpu ${this.index}: setNow during a run; use advance`);
+    if (time < this.now())
+      throw new RangeError(`cpu ${this.index}: time cannot go back from ${this.now()} to ${time}`);
+    this.setBudget(time, 0);
+  }
+
+  advance(cycles: Cycles): void {
+    const time = this.now() + cycles;
+    this.setBudget(time, this.running ? this.budgetFor(time) : 0);
+  }
+
+  limitDeadline(deadline: Cycles): void {
+    if (deadline >= this.deadline) return;
+    this.deadline = deadline;
+    this.retarget();
+  }
+
+  requestAttention(): void {
+    this.attention = true;
+    this.retarget();
+  }
+
+  private retarget(): void {
+    if (!this.running) return;
+    const time = this.now();
+    this.setBudget(time, this.budgetFor(time));
+  }
+
+  requestInterruptWindow(wanted: boolean): void {
+    this.i32[L.C_WINDOW / 4] = wanted ? 1 : 0;
+    // Within a call-out the guest may become interruptible with this very instruction.
+    if (wanted && this.running) this.setBudget(this.now(), 0);
+  }
+
+  run(deadline: Cycles): StopReason {
+    if (this.dead) return StopReason.Shutdown;
+    this.deadline = deadline;
+    this.report = undefined;
+    for (;;) {
+      const time = this.now();
+      if (this.attention) {
+        this.attention = false;
+        return StopReason.Attention;
+      }
+      const waiting = this.i32[L.C_WINDOW / 4] !== 0;
+      if (waiting && this.interruptible()) return StopReason.InterruptWindow;
+      if (time >= this.deadline) return StopReason.Deadline;
+      // In an interrupt shadow with somebody waiting: one instruction, then look again.
+      const inShadow = waiting && this.inShadow();
+      this.setBudget(time, inShadow ? 1 : this.budgetFor(time));
+      this.running = true;
+      let stop: number;
+      try {
+        stop = this.core.run(this.base);
+      } finally {
+        this.running = false;
+      }
+      if (stop === L.STOP_BOUNDARY) continue;
+      if (stop === L.STOP_HALTED) return StopReason.Halted;
+      this.report = describeStop(this, stop, this.u32[L.C_CHAIN / 4], this.i32[L.C_REASON / 4]);
+      if (stop === L.STOP_SHUTDOWN) this.dead = true;
+      return stop === L.STOP_SHUTDOWN ? StopReason.Shutdown : StopReason.Unsupported;
+    }
+  }
+
+  private inShadow(): boolean {
+    return this.f64[L.C_SHADOW / 8] === this.instructions();
+  }
+
+  interruptible(): boolean {
+    return (this.u32[L.C_FLAGS / 4] & 0x200) !== 0 && !this.inShadow();
+  }
+
+  deliverInterrupt(vector: number): void {
+    if (this.dead) return;
+    const delivered = this.core.deliverExternal(this.base, vector);
+    if (this.i32[L.C_STOP / 4] === L.STOP_SHUTDOWN && !delivered) {
+      this.dead = true;
+      this.report = describeStop(this, L.STOP_SHUTDOWN, this.u32[L.C_CHAIN / 4], 0);
+    }
+    if (delivered) this.callouts.interruptDelivered(vector);
+  }
+
+  getReg(reg: number): bigint {
+    return this.u64[reg];
+  }
+
+  setReg(reg: number, value: bigint): void {
+    this.u64[reg] = value;
+  }
+
+  get ripLow(): number {
+    return this.u32[L.C_RIP / 4];
+  }
+
+  get ripHigh(): number {
+    return this.u32[L.C_RIP / 4 + 1];
+  }
+
+  setRip(value: bigint): void {
+    this.u64[L.C_RIP / 8] = value;
+  }
+
+  get resultHigh(): number {
+    return this.u32[L.C_RESULT_HIGH / 4];
+  }
+
+  set resultHigh(value: number) {
+    this.u32[L.C_RESULT_HIGH / 4] = value;
+  }
+
+  rflags(): bigint {
+    return BigInt(this.core.rflags(this.base) >>> 0);
+  }
+
+  instructions(): number {
+    return this.f64[L.C_RETIRED / 8] + (0xffffffff - this.u32[L.C_BUDGET / 4]);
+  }
+
+  cpl(): number {
+    return this.i32[L.C_CPL / 4];
+  }
+
+  faultReport(): FaultReport | undefined {
+    return this.report;
+  }
+
+  /** CR2 of the last page fault. */
+  faultAddress(): bigint {
+    return this.u64[L.C_CR2 / 8];
+  }
+
+  peekVirtual(address: bigint, length: number): Uint8Array | undefined {
+    const out = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const at = BigInt.asUintN(64, address + BigInt(done));
+      const offset = Number(at & 0xfffn);
+      const part = Math.min(4096 - offset, length - done);
+      const physical = this.core.peekPage(this.base, Number(at & 0xffffffffn) | 0, Number(at >> 32n) | 0);
+      if (physical < 0 || !this.memory.contains(physical + offset, part)) return undefined;
+      out.set(this.memory.read(physical + offset, part), done);
+      done += part;
+    }
+    return out;
+  }
+
+  startLongMode(entry: bigint, stack: bigint, cr3: number): void {
+    this.u64[L.C_CR0 / 8] = BOOT_CR0;
+    this.u64[L.C_CR3 / 8] = BigInt(cr3);
+    this.u64[L.C_CR4 / 8] = BOOT_CR4;
+    this.u64[L.C_EFER / 8] = BOOT_EFER;
+    for (let i = 0; i < 6; i++) {
+      const at = (L.C_SEGMENTS + i * L.SEG_SIZE) / 4;
+      const { limit, attributes } = i === L.SEG_CS ? FLAT_CODE64 : FLAT_DATA;
+      this.u32[at] = 0;
+      this.u32[at + 1] = 0;
+      this.u32[at + L.S_SELECTOR / 4] = i === L.SEG_CS ? 8 : 16;
+      this.u32[at + L.S_LIMIT / 4] = limit;
+      this.u32[at + L.S_ATTR / 4] = attributes;
+    }
+    this.u64[L.C_FLAGS / 8] = 2n;
+    this.u64[L.C_CC / 8] = BigInt(L.CC_RAW);
+    this.u64[L.C_CCA / 8] = 0n;
+    this.setReg(4, stack);
+    this.setRip(entry);
+    this.dead = false;
+    this.core.setCpl(this.base, 0);
+    this.core.flushAllTranslations();
+  }
+}
