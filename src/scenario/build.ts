@@ -48,7 +48,12 @@ export function buildMachine(
   const host = new Host(tracer, costs, scenario.host.frequencyGHz * 1e9);
   const vms = scenario.vms.map((spec, index) => {
     const ramBytes = spec.memoryMiB * MIB;
-    const machine = createMachineCore({ ramBytes, cpus: spec.vcpus, module: core, costs: instructionCosts(costs) });
+    const machine = createMachineCore({
+      ramBytes,
+      cpus: spec.vcpus,
+      module: core,
+      costs: instructionCosts(costs),
+    });
     return new KvmVm(host, index, spec.name, machine);
   });
   const links = new Map(scenario.links.map((spec) => [spec.id, { spec, link: buildLink(host, spec) }]));
@@ -106,7 +111,13 @@ function addPeer(host: Host, seed: number, { id, peer }: ScenarioLink, link: Lin
   } else if (peer.kind === 'generate') {
     const { count, length, intervalNs } = peer;
     const interval = cycles(intervalNs);
-    const generator = new GeneratorPeer(name, link, host.queue, { count, length, interval, delay: interval, seed });
+    const generator = new GeneratorPeer(name, link, host.queue, {
+      count,
+      length,
+      interval,
+      delay: interval,
+      seed,
+    });
     host.queue.register(generator);
     generator.start();
   } else {

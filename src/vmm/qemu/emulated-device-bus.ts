@@ -44,6 +44,8 @@ export class EmulatedDeviceBus implements DeviceBus {
   private asserted = false;
   /** The model's timer entry; set once the device exists. */
   onTimer: (kind: number, arg: number) => void = () => undefined;
+  /** Whether the device may read and write memory: bit 2 of a PCI function's command register. */
+  busMaster: () => boolean = () => true;
   /** Where the pin leads: to the wire, or first to the device's PCI function. */
   drivePin: (asserted: boolean) => void = (asserted) => this.wireChanged(asserted);
 
@@ -87,13 +89,13 @@ export class EmulatedDeviceBus implements DeviceBus {
   }
 
   dmaRead(address: number, length: number): Uint8Array | undefined {
-    if (!this.memory.contains(address, length)) return undefined;
+    if (!this.busMaster() || !this.memory.contains(address, length)) return undefined;
     this.dma(Kind.DmaRead, address, length);
     return this.memory.read(address, length);
   }
 
   dmaWrite(address: number, bytes: Uint8Array): boolean {
-    if (!this.memory.contains(address, bytes.length)) return false;
+    if (!this.busMaster() || !this.memory.contains(address, bytes.length)) return false;
     this.dma(Kind.DmaWrite, address, bytes.length);
     this.memory.write(address, bytes);
     return true;

@@ -20,6 +20,10 @@ const DEBUG_EXIT = { base: 0xf4, size: 4 } as const;
 
 /** In the trace a function's I/O BAR is told from its memory BAR by this much added to the offset. */
 const IO_BAR_OFFSET = 0x10_0000;
+const IO_BAR_NAMES = { [String(IO_BAR_OFFSET)]: 'IOADDR', [String(IO_BAR_OFFSET + 4)]: 'IODATA' };
+
+/** QEMU's first NIC stands at 00:03.0 of the bus, which gives it IRQ 11. */
+const FIRST_SLOT = 3;
 
 /** An e1000 of the scenario. */
 export interface NicOptions {
@@ -72,13 +76,17 @@ export class QemuPc {
 
   /** Puts an e1000 on the bus. Returns where frames for it arrive: its tap device, read by the I/O thread. */
   addE1000(options: NicOptions): FrameReceiver {
-    const registers = E1000.registerNames(IO_BAR_OFFSET);
-    const device = this.buses.size + 1;
+    const device = FIRST_SLOT + this.buses.size;
+    const registers: Record<string, string> = {};
     const bus = this.busAt({ name: options.name, gsi: irqOfPin(device, 1), registers });
-    const nic = new E1000({ mac: options.mac, wire: options.wire }, bus);
+    const nic = new E1000(bus, { mac: options.mac });
+    // The track exists before the device that knows its registers' names.
+    Object.assign(registers, nic.registerNames(), IO_BAR_NAMES);
+    if (options.wire) nic.connect(options.wire);
     const slot = this.pci.add({ device, function: 0 }, nic.pci);
     this.buses.set(slot, bus);
     bus.drivePin = (asserted) => nic.pci.setInterrupt(asserted);
+    bus.busMaster = () => nic.pci.busMaster;
     bus.onTimer = (kind, arg) => nic.onEvent(kind, arg);
     return { receive: (frame) => this.ioThread.post(() => nic.receive(frame)) };
   }
