@@ -7,5 +7,5 @@ import { ProblemList } from './problems';
 export function problemAt(text: string, file: string, path: Path, message: string): Problem {
   const list = new ProblemList(parseDocument(text), file);
   list.add('value', path, message);
-  return list.problems[0]!;
+  return list.problems[0];
 }

@@ -21,7 +21,7 @@ function sound(text: string): void {
     expect(line).toBeGreaterThanOrEqual(1);
     expect(line).toBeLessThanOrEqual(lines.length);
     expect(column).toBeGreaterThanOrEqual(1);
-    expect(column).toBeLessThanOrEqual(lines[line - 1]!.length + 1);
+    expect(column).toBeLessThanOrEqual(lines[line - 1].length + 1);
     expect(message).not.toContain('undefined');
     expect(message.length).toBeLessThan(2500);
   }

@@ -8,7 +8,7 @@ const keys = Object.keys(costKeys) as CostKey[];
 
 function scenario(host: object): Scenario {
   const loaded = loadScenario(JSON.stringify({ vms: [{ guest: { elf: 'a' } }], host }), '/x/y.trapline.json');
-  if (!loaded.ok) throw new Error(loaded.problems[0]!.message);
+  if (!loaded.ok) throw new Error(loaded.problems[0].message);
   return loaded.scenario;
 }
 

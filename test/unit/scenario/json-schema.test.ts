@@ -32,7 +32,7 @@ describe('for the editor', () => {
 
   it('has only the guest without a default', () => {
     expect(schema.required).toEqual(['vms']);
-    expect(schema.properties!.vms!.items!.required).toEqual(['guest']);
+    expect(schema.properties!.vms.items!.required).toEqual(['guest']);
   });
 
   it('refuses unknown fields', () => {
@@ -43,10 +43,10 @@ describe('for the editor', () => {
   });
 
   it('offers the figures of the cost profile, and snippets', () => {
-    const host = schema.properties!.host!.properties!;
-    expect(Object.keys(host.costsOverride!.properties!)).toEqual(Object.keys(costKeys));
-    expect(schema.properties!.vms!.items!.properties!.devices!.items!.defaultSnippets).toHaveLength(1);
-    expect(schema.properties!.expect!.defaultSnippets).toHaveLength(3);
+    const host = schema.properties!.host.properties!;
+    expect(Object.keys(host.costsOverride.properties!)).toEqual(Object.keys(costKeys));
+    expect(schema.properties!.vms.items!.properties!.devices.items!.defaultSnippets).toHaveLength(1);
+    expect(schema.properties!.expect.defaultSnippets).toHaveLength(3);
     expect(schema).toMatchObject({ allowComments: true, allowTrailingCommas: true });
   });
 });

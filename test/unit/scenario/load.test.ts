@@ -30,8 +30,8 @@ function single(marked: string, field: string | undefined, ...says: string[]): v
     severity: 'error',
     source: 'scenario',
   });
-  expect(problem!.field).toBe(field);
-  for (const part of says) expect(problem!.message).toContain(part);
+  expect(problem.field).toBe(field);
+  for (const part of says) expect(problem.message).toContain(part);
 }
 
 /** A scenario around a piece of one VM. */
@@ -77,7 +77,7 @@ describe('defaults', () => {
          "links": [{}] }`,
       FILE,
     );
-    if (!loaded.ok) throw new Error(loaded.problems[0]!.message);
+    if (!loaded.ok) throw new Error(loaded.problems[0].message);
     const { vms, links } = loaded.scenario;
     expect(vms.map(({ name }) => name)).toEqual(['vm0', 'vm1']);
     expect(vms.flatMap(({ devices }) => devices.map(({ mac }) => mac))).toEqual([
@@ -85,7 +85,7 @@ describe('defaults', () => {
       '52:54:00:12:34:57',
       '52:54:00:12:34:58',
     ]);
-    expect(vms[0]!.guest).toEqual({ sources: ['a.c'], defines: {}, optimize: '2' });
+    expect(vms[0].guest).toEqual({ sources: ['a.c'], defines: {}, optimize: '2' });
     expect(links).toEqual([
       { id: 'wire', gbps: 10, latencyNs: 500, peer: { kind: 'echo', turnaroundNs: 0 } },
     ]);
@@ -271,12 +271,12 @@ describe('text that is no scenario', () => {
 
   it('nesting deeper than the stack', () => {
     for (const text of ['['.repeat(1e5), '{"a":'.repeat(1e5), `${'['.repeat(1e5)}${']'.repeat(1e5)}`]) {
-      expect(problemsOf(text)[0]!.message).toContain('nested deeper');
+      expect(problemsOf(text)[0].message).toContain('nested deeper');
     }
   });
 
   it('a file of many megabytes', () => {
-    expect(problemsOf(`"${'x'.repeat(3e6)}"`)[0]!.message).toContain('3000002 characters');
+    expect(problemsOf(`"${'x'.repeat(3e6)}"`)[0].message).toContain('3000002 characters');
   });
 
   it('counts lines as the editor does', () => {

@@ -1,0 +1,332 @@
+import { describe, expect, it } from 'vitest';
+import { runCli } from '../../../src/cli/cli';
+import type { Problem } from '../../../src/protocol/problem';
+import { emptyMeta, TraceStore } from '../../../src/trace/store';
+import type { ExpectationResult } from '../../../src/trace/summary';
+import { sampleSummary } from '../scenario/summary-sample';
+import { FakeHost, fakeRun } from './fake-host';
+
+const problem = (severity: Problem['severity'], file = '/work/s.trapline.json'): Problem => ({
+  file,
+  line: 3,
+  column: 7,
+  severity,
+  message: 'what and why',
+  source: 'scenario',
+});
+
+const held: ExpectationResult = { figure: 'packets.rx', expected: '64', actual: 64, held: true };
+const failed: ExpectationResult = { figure: 'exits.HLT', expected: 'at most 3', actual: 4, held: false };
+
+describe('trapline run', () => {
+  it('prepares and starts the file, with the compiler of the command line', async () => {
+    const host = new FakeHost();
+    expect(await runCli(['run', 'a/s.trapline.json', '--compiler', '/opt/cc'], host)).toBe(0);
+    expect(host.calls).toEqual([
+      'prepare /work/a/s.trapline.json with /opt/cc',
+      'start /work/a/s.trapline.json',
+      'unhooked',
+    ]);
+  });
+
+  it('prints every figure', async () => {
+    const host = new FakeHost();
+    await runCli(['run', 's.trapline.json'], host);
+    expect(host.stdout).toMatch(/^A sample\n/);
+    const line = (text: string) => expect(host.stdout.replace(/ +/g, ' ')).toContain(`\n ${text}\n`);
+    line('state finished');
+    line('simulated time 1 ms, 2 900 000 cycles at 2.9 GHz');
+    line('guest instructions 1 001');
+    line('VM exits 2 005');
+    line('EPT_MISCONFIG 1 002');
+    line('HLT 1 003');
+    line('user exits 1 004');
+    line('interrupts raised 1 005, injected 1 006, posted 1 007, handled 1 008');
+    line('packets tx 1 014, rx 1 015, dropped 1 016');
+    line('vm0 exit code 0, 4 005 VM exits, 2 004 user exits');
+    line('vm1 has not ended itself, 6 005 VM exits, 3 004 user exits');
+    line('trace hash 0123456789abcdef');
+    line('wall time 250 ms');
+    // The most frequent reason stands first.
+    expect(host.stdout.indexOf('HLT')).toBeLessThan(host.stdout.indexOf('EPT_MISCONFIG'));
+  });
+
+  it('marks expectations, and ends with 1 when one does not hold', async () => {
+    const host = new FakeHost();
+    host.run.summary.expectations = [held, failed];
+    expect(await runCli(['run', 's'], host)).toBe(1);
+    expect(host.stdout).toContain('✓ packets.rx: 64\n');
+    expect(host.stdout).toContain('✗ exits.HLT: at most 3, but 4\n');
+    host.run.summary.expectations = [held];
+    expect(await runCli(['run', 's'], host)).toBe(0);
+  });
+
+  it('ends with 1 for a guest that ends with another code than 0, unless an expectation speaks of it', async () => {
+    const host = new FakeHost();
+    host.run.summary.vms[0].exitCode = 238;
+    expect(await runCli(['run', 's'], host)).toBe(1);
+    expect(host.stderr).toContain('vm0 ended with exit code 238');
+    host.run.summary.expectations = [
+      { figure: 'vms.vm0.exitCode', expected: '238', actual: 238, held: true },
+    ];
+    expect(await runCli(['run', 's'], host)).toBe(0);
+  });
+
+  it('ends with 2 for wrong input, and prints where it is', async () => {
+    const host = new FakeHost();
+    host.problems = [problem('error'), problem('error', '/elsewhere/driver.c')];
+    expect(await runCli(['run', 's', '--quiet'], host)).toBe(2);
+    expect(host.stderr).toBe(
+      's.trapline.json:3:7: error: what and why\n/elsewhere/driver.c:3:7: error: what and why\n',
+    );
+    expect(host.calls).not.toContain('start /work/s');
+  });
+
+  it('goes on with warnings', async () => {
+    const host = new FakeHost();
+    host.problems = [problem('warning')];
+    expect(await runCli(['run', 's'], host)).toBe(0);
+    expect(host.stderr).toContain('s.trapline.json:3:7: warning: what and why\n');
+  });
+
+  it('ends with 3 for a guest that crashed, whatever the expectations say', async () => {
+    const host = new FakeHost();
+    const run = fakeRun();
+    host.run = fakeRun({ meta: { ...run.meta, state: 'crashed', message: 'triple fault at spin.c:3' } });
+    host.run.summary.expectations = [held];
+    expect(await runCli(['run', 's'], host)).toBe(3);
+    expect(host.stdout).toContain('the guest crashed: triple fault at spin.c:3');
+    const quiet = new FakeHost();
+    quiet.run = host.run;
+    expect(await runCli(['run', 's', '--json'], quiet)).toBe(3);
+    expect(quiet.stderr).toContain('error: triple fault at spin.c:3');
+  });
+
+  it('ends with 4 when Trapline itself fails, and still keeps the trace', async () => {
+    const host = new FakeHost();
+    host.run = fakeRun({ failure: 'the simulator broke' });
+    expect(await runCli(['run', 's', '--out', 't.arrow'], host)).toBe(4);
+    expect(host.stderr).toContain('error: the simulator broke\n');
+    expect(host.traces.get('/work/t.arrow')!.meta).toMatchObject({
+      state: 'failed',
+      message: 'the simulator broke',
+    });
+  });
+
+  it('prints JSON alone on standard output: the figures, with exactly these keys', async () => {
+    const host = new FakeHost();
+    host.run = fakeRun({ serial: ['hello\n'] });
+    host.run.summary.expectations = [held];
+    expect(await runCli(['run', 's', '--json'], host)).toBe(0);
+    const printed = JSON.parse(host.stdout) as Record<string, object>;
+    const common = ['exits', 'guestInstructions', 'interrupts', 'iommu', 'packets', 'userExits'];
+    expect(Object.keys(printed).sort()).toEqual(
+      [
+        ...common,
+        'cycles',
+        'events',
+        'expectations',
+        'simulatedSeconds',
+        'traceHash',
+        'vms',
+        'wallSeconds',
+      ].sort(),
+    );
+    const [vm] = printed['vms'] as unknown as object[];
+    expect(Object.keys(vm).sort()).toEqual([...common, 'exitCode', 'name'].sort());
+    expect(Object.keys(printed['interrupts'])).toEqual(['raised', 'injected', 'posted', 'handled']);
+    expect(Object.keys(printed['iommu'])).toEqual([
+      'translations',
+      'iotlbHits',
+      'iotlbMisses',
+      'walkReferences',
+      'faults',
+    ]);
+    expect(Object.keys(printed['packets'])).toEqual(['tx', 'rx', 'dropped']);
+    expect(printed).toEqual({ ...sampleSummary(), expectations: [held] });
+    expect(host.stderr).toContain('vm0 | hello\n');
+  });
+
+  it('is silent with --quiet but for what does not hold', async () => {
+    const host = new FakeHost();
+    host.run = fakeRun({ serial: ['hello\n'] });
+    expect(await runCli(['run', 's', '--quiet', '--out', 't'], host)).toBe(0);
+    expect(host.stdout + host.stderr).toBe('');
+    host.run.summary.expectations = [held, failed];
+    expect(await runCli(['run', 's', '--quiet'], host)).toBe(1);
+    expect(host.stdout).toBe('');
+    expect(host.stderr).toBe('✗ exits.HLT: at most 3, but 4\n');
+  });
+
+  it('prints what the guest prints line by line, and lets it not drive the terminal', async () => {
+    const host = new FakeHost();
+    host.run = fakeRun({ serial: ['one\r\ntw', 'o\n\u001b[2J\u009b', 'end'] });
+    await runCli(['run', 's'], host);
+    expect(host.stdout).toContain('vm0 | one\nvm0 | two\nvm0 | \\x1b[2J\\x9bend\n');
+  });
+
+  it('writes the trace, and says where', async () => {
+    const host = new FakeHost();
+    expect(await runCli(['run', 's', '--out=out/t.trapline.arrow'], host)).toBe(0);
+    expect(host.traces.get('/work/out/t.trapline.arrow')!.meta).toMatchObject({
+      state: 'finished',
+      traceHash: '0123456789abcdef',
+    });
+    expect(host.stderr).toContain('trace written to out/t.trapline.arrow\n');
+  });
+
+  it('refuses a path that it cannot write before it runs anything', async () => {
+    const host = new FakeHost();
+    host.unwritable = true;
+    expect(await runCli(['run', 's', '--out', 't'], host)).toBe(2);
+    expect(host.calls).toEqual(['unhooked']);
+  });
+
+  it('prints the figures also when writing fails', async () => {
+    const host = new FakeHost();
+    host.diskFull = true;
+    expect(await runCli(['run', 's', '--out', 't'], host)).toBe(2);
+    expect(host.stderr).toContain('the disk is full');
+    expect(host.stdout).toContain('trace hash');
+  });
+
+  it('stops at Ctrl-C, and prints what there is', async () => {
+    const host = new FakeHost();
+    host.run = fakeRun({ endless: true });
+    host.whenStarted = () => host.interrupt();
+    expect(await runCli(['run', 's', '--out', 't'], host)).toBe(130);
+    expect(host.calls.slice(2)).toEqual(['cancel', 'unhooked']);
+    expect(host.stdout).toContain('stopped by the user');
+    expect(host.traces.get('/work/t')!.meta.state).toBe('cancelled');
+  });
+
+  it('does not start a run that was stopped while it was prepared', async () => {
+    const host = new FakeHost();
+    const prepare = host.prepareRun;
+    host.prepareRun = (options) => {
+      host.interrupt();
+      expect(options.signal?.aborted).toBe(true);
+      return prepare(options);
+    };
+    expect(await runCli(['run', 's'], host)).toBe(130);
+    expect(host.calls.filter((call) => call.startsWith('start'))).toEqual([]);
+  });
+});
+
+describe('trapline check', () => {
+  it('says that a good scenario is good', async () => {
+    const host = new FakeHost();
+    host.files.set('/work/s.trapline.json', '{ "vms": [{ "guest": { "elf": "a" } }] }');
+    expect(await runCli(['check', 's.trapline.json'], host)).toBe(0);
+    expect(host.stdout).toBe('s.trapline.json: no problems\n');
+    expect(host.stderr).toBe('');
+  });
+
+  it('prints every problem of a bad one', async () => {
+    const host = new FakeHost();
+    host.files.set(
+      '/work/s.trapline.json',
+      '{\n "vms": [{ "guest": { "elf": "a" } }],\n "sed": 1, "vmm": "xen" }',
+    );
+    expect(await runCli(['check', 's.trapline.json'], host)).toBe(2);
+    expect(host.stderr).toMatch(
+      /^s\.trapline\.json:3:2: error: .*"sed".*\ns\.trapline\.json:3:19: error: .*"xen".*\n$/,
+    );
+    const json = new FakeHost();
+    json.files.set('/work/s', '{');
+    expect(await runCli(['check', 's', '--json'], json)).toBe(2);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      ok: false,
+      problems: [{ file: '/work/s', line: 1, severity: 'error' }],
+    });
+  });
+
+  it('says that a file is not there', async () => {
+    const host = new FakeHost();
+    expect(await runCli(['check', 'nowhere'], host)).toBe(2);
+    expect(host.stderr).toBe('error: cannot read /work/nowhere: gone\n');
+  });
+});
+
+describe('trapline stats', () => {
+  const scenarioText =
+    '{ "vms": [{ "guest": { "elf": "a" } }], "expect": { "cycles": 77, "packets.rx": 1 } }';
+  const store = (state: 'finished' | 'truncated') =>
+    new TraceStore({
+      ...emptyMeta('From a file', 1e9),
+      state,
+      ...(state === 'truncated' && { message: 'It ends at byte 4096.' }),
+      scenarioText,
+      facts: { cycles: 77, vms: [{ name: 'vm0', guestInstructions: 5, exitCode: 0 }] },
+      traceHash: 'fedcba9876543210',
+    });
+
+  it('prints the figures of the file, and holds them against its scenario', async () => {
+    const host = new FakeHost();
+    host.traces.set('/work/t', store('finished'));
+    expect(await runCli(['stats', 't'], host)).toBe(0);
+    expect(host.stdout).toContain('From a file\n');
+    expect(host.stdout).toContain('77 ns, 77 cycles at 1 GHz');
+    expect(host.stdout).toContain('✓ cycles: 77\n');
+    expect(host.stdout).toContain('✗ packets.rx: 1, but 0\n');
+    expect(host.stderr).toBe('');
+    const json = new FakeHost();
+    json.traces.set('/work/t', store('finished'));
+    expect(await runCli(['stats', 't', '--json'], json)).toBe(0);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      cycles: 77,
+      traceHash: 'fedcba9876543210',
+      vms: [{ name: 'vm0', guestInstructions: 5 }],
+    });
+  });
+
+  it('warns of a file that was cut short', async () => {
+    const host = new FakeHost();
+    host.traces.set('/work/t', store('truncated'));
+    expect(await runCli(['stats', 't'], host)).toBe(0);
+    expect(host.stderr).toMatch(/^warning: t is not complete\. It ends at byte 4096\. .*0 events/);
+  });
+
+  it('ends with 2 for a file that is none', async () => {
+    const host = new FakeHost();
+    expect(await runCli(['stats', 't'], host)).toBe(2);
+    expect(host.stderr).toBe('error: /work/t: no trace\n');
+  });
+});
+
+describe('the command line', () => {
+  it.each([[[]], [['--help']], [['-h']], [['help']], [['run', '--help']]])(
+    '%j prints the usage',
+    async (args) => {
+      const host = new FakeHost();
+      expect(await runCli(args, host)).toBe(0);
+      expect(host.stdout).toContain('trapline run FILE');
+    },
+  );
+
+  it('prints the version', async () => {
+    const host = new FakeHost();
+    expect(await runCli(['--version'], host)).toBe(0);
+    expect(host.stdout).toBe('1.2.3\n');
+  });
+
+  it.each([
+    [['rum', 'x'], 'Did you mean "run"?'],
+    [['--jsn'], 'unknown option'],
+    [['run'], 'needs a FILE'],
+    [['stats'], 'needs a TRACE'],
+    [['run', 'a', 'b'], '"b" is one too many'],
+    [['run', 'a', '--jsno'], 'Did you mean "--json"?'],
+    [['run', 'a', '--out'], '--out needs a value'],
+    [['run', 'a', '--out', '--json'], '--out needs a value'],
+    [['run', 'a', '--json=yes'], '--json takes no value'],
+    [['stats', 'a', '--out', 'b'], 'no option --out'],
+    [['constructor'], 'unknown command'],
+    [['run', 'a', '--constructor'], 'no option'],
+  ])('%j ends with 2 and says what is wrong', async (args, message) => {
+    const host = new FakeHost();
+    expect(await runCli(args, host)).toBe(2);
+    expect(host.stderr).toContain(message);
+    expect(host.calls).toEqual([]);
+  });
+});

@@ -1,0 +1,121 @@
+/** The world outside the commands, for tests: keeps what is printed and written, and runs what the test tells it to. */
+import type { RunEnd, RunListener } from '../../../src/protocol/run';
+import type { Problem } from '../../../src/protocol/problem';
+import type { CliHost } from '../../../src/cli/host';
+import type { TraceMeta } from '../../../src/trace/model';
+import type { TraceStore } from '../../../src/trace/store';
+import { emptyMeta } from '../../../src/trace/store';
+import type { Summary } from '../../../src/trace/summary';
+import { sampleSummary } from '../scenario/summary-sample';
+
+/** What a fake run does. */
+export interface FakeRun {
+  meta: TraceMeta;
+  summary: Summary;
+  /** Printed by VM 0, piece by piece. */
+  serial: string[];
+  /** Rejects with this instead of ending. */
+  failure?: string;
+  /** Goes on until it is cancelled. */
+  endless?: boolean;
+}
+
+/** A run that ends well. */
+export function fakeRun(changes: Partial<FakeRun> = {}): FakeRun {
+  const meta: TraceMeta = {
+    ...emptyMeta('A sample', 2.9e9),
+    state: 'finished',
+    traceHash: '0123456789abcdef',
+    facts: { cycles: 2_900_000, vms: [{ name: 'vm0', guestInstructions: 5, exitCode: 0 }] },
+  };
+  return { meta, summary: sampleSummary(), serial: [], ...changes };
+}
+
+/** A host whose effects can be looked at. */
+export class FakeHost implements CliHost {
+  stdout = '';
+  stderr = '';
+  cwd = '/work';
+  version = '1.2.3';
+  environment = { distDir: '/dist', kitDir: '/kit', cacheDir: '/cache', compiler: '' };
+  readonly files = new Map<string, string>();
+  readonly traces = new Map<string, TraceStore>();
+  readonly calls: string[] = [];
+  problems: Problem[] = [];
+  run = fakeRun();
+  unwritable = false;
+  diskFull = false;
+  /** Set by a command that can be interrupted. */
+  interrupt: () => void = () => undefined;
+  /** Called when the run has been started. */
+  whenStarted: () => void = () => undefined;
+
+  out(text: string): void {
+    this.stdout += text;
+  }
+  err(text: string): void {
+    this.stderr += text;
+  }
+
+  readText(file: string): Promise<string> {
+    const text = this.files.get(file);
+    return text === undefined
+      ? Promise.reject(new Error(`cannot read ${file}: gone`))
+      : Promise.resolve(text);
+  }
+  checkWritable(file: string): Promise<void> {
+    return this.unwritable ? Promise.reject(new Error(`cannot write ${file}`)) : Promise.resolve();
+  }
+  writeTrace(file: string, store: TraceStore): Promise<void> {
+    if (this.diskFull) return Promise.reject(new Error(`cannot write ${file}: the disk is full`));
+    this.traces.set(file, store);
+    return Promise.resolve();
+  }
+  readTrace(file: string): Promise<TraceStore> {
+    const store = this.traces.get(file);
+    return store ? Promise.resolve(store) : Promise.reject(new Error(`${file}: no trace`));
+  }
+  onInterrupt(listener: () => void): () => void {
+    this.interrupt = listener;
+    return () => {
+      this.calls.push('unhooked');
+      this.interrupt = () => undefined;
+    };
+  }
+
+  prepareRun: CliHost['prepareRun'] = (options) => {
+    this.calls.push(`prepare ${options.file} with ${options.compiler || 'any compiler'}`);
+    options.log?.('compiling');
+    const errors = this.problems.some(({ severity }) => severity === 'error');
+    if (errors) return Promise.resolve({ ok: false, problems: this.problems });
+    const job = { scenarioFile: options.file, scenarioText: '', guests: [], core: new Uint8Array() };
+    return Promise.resolve({ ok: true, job, problems: this.problems });
+  };
+
+  startRun: CliHost['startRun'] = (job, _environment, listener) => {
+    this.calls.push(`start ${job.scenarioFile}`);
+    let cancel: () => void = () => undefined;
+    const cancelled = new Promise<void>((resolve) => (cancel = resolve));
+    return {
+      cancel: () => {
+        this.calls.push('cancel');
+        cancel();
+      },
+      ended: this.play(listener, cancelled),
+    };
+  };
+
+  private async play(listener: RunListener, cancelled: Promise<void>): Promise<RunEnd> {
+    const { meta, summary, serial, failure, endless } = this.run;
+    await Promise.resolve();
+    listener.started({ ...meta, state: 'running' });
+    for (const text of serial) listener.serial(0, text);
+    this.whenStarted();
+    if (endless === true) {
+      await cancelled;
+      return { meta: { ...meta, state: 'cancelled' }, summary };
+    }
+    if (failure !== undefined) throw new Error(failure);
+    return { meta, summary };
+  }
+}
