@@ -13,7 +13,7 @@ const PROBE_TIMEOUT_MS = 20_000;
 
 const INSTALL =
   'Install one (Debian, Ubuntu: `sudo apt-get install gcc`; on a machine that is not x86-64: `sudo apt-get install gcc-x86-64-linux-gnu`), ' +
-  'or name one in the setting trapline.compiler.';
+  'or name one in the setting trapline.compiler.path.';
 
 /** A compiler that can be used. */
 export interface Compiler {
@@ -45,7 +45,7 @@ export async function findCompiler(
   }
   const why = refused.length > 0 ? ` ${refused.join(' ')}` : '';
   const what = setting
-    ? `The compiler ${setting} of the setting trapline.compiler ${refused.length > 0 ? 'cannot be used' : 'does not exist'}.`
+    ? `The compiler ${setting} of the setting trapline.compiler.path ${refused.length > 0 ? 'cannot be used' : 'does not exist'}.`
     : 'No C compiler for guests was found: looked for gcc and clang on the PATH.';
   return { ok: false, message: `${what}${why} ${INSTALL}` };
 }

@@ -8,7 +8,10 @@ import { findCompiler, type Compiler } from './compiler-find';
 import { parseDiagnostics, type Diagnostic } from './diagnostics';
 import type { PathRemap } from './image';
 import { hashFile, hashOf, ObjectCache, parseDependencies, type CompiledObject } from './object-cache';
+import { findPrebuilt } from './prebuilt';
 import { runProcess, type ProcessEnd } from './process';
+
+export type { Diagnostic };
 
 /** One compiler process may take this long. */
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -23,6 +26,8 @@ export interface CompileOptions {
   kitDir: string;
   /** Objects and executables are kept here. */
   cacheDir: string;
+  /** `dist/guests`: where unchanged samples lie ready-made, for when there is no compiler. Without it none is looked for. */
+  prebuiltDir?: string;
   /** Path or name of a compiler; empty to look for gcc, then clang. */
   compiler: string;
   /** Paths are recorded in the debug information with `from` replaced by `to`; by default as they are. */
@@ -41,7 +46,8 @@ export type CompileFailure =
   'no-compiler' | 'invalid-input' | 'compile-error' | 'cancelled' | 'timeout' | 'compiler-failed';
 
 export type CompileResult =
-  | { ok: true; elfPath: string; warnings: Diagnostic[] }
+  /** `remap` is to be given to `GuestImage.parse`; `prebuilt` is true when no compiler was at work. */
+  | { ok: true; elfPath: string; warnings: Diagnostic[]; remap: PathRemap[]; prebuilt: boolean }
   /** `message` says it in one sentence or two; `diagnostics` has the places. */
   | { ok: false; reason: CompileFailure; diagnostics: Diagnostic[]; message: string };
 
@@ -58,13 +64,27 @@ export async function compileGuest(options: CompileOptions): Promise<CompileResu
   if (problem) return failed('invalid-input', problem);
   const found = await findCompiler(options.compiler, options.env ?? process.env, options.signal);
   if (options.signal?.aborted) return cancelled;
-  if (!found.ok) return failed('no-compiler', found.message);
+  if (!found.ok) return readyMade(options, sources, found.message);
   try {
     return await new Compilation(options, sources, found.compiler).run();
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return failed('compiler-failed', `The guest could not be compiled in ${options.cacheDir}: ${why}`);
   }
+}
+
+/** Without a compiler: the ready-made guest, if the sources are those of a sample. */
+async function readyMade(
+  options: CompileOptions,
+  sources: string[],
+  noCompiler: string,
+): Promise<CompileResult> {
+  const { prebuiltDir, kitDir, defines, optimise } = options;
+  if (prebuiltDir === undefined) return failed('no-compiler', noCompiler);
+  const prebuilt = await findPrebuilt({ sources, defines, optimise, prebuiltDir, kitDir });
+  if (!prebuilt.found) return failed('no-compiler', `${prebuilt.message} ${noCompiler}`.trim());
+  options.log?.(`no compiler found: using the ready-made ${basename(prebuilt.elfPath)}`);
+  return { ok: true, elfPath: prebuilt.elfPath, warnings: [], remap: prebuilt.remap, prebuilt: true };
 }
 
 class Compilation {
@@ -93,7 +113,8 @@ class Compilation {
     const objects = steps.flatMap((each) => (each.ok ? [each.value] : []));
     const linked = await this.link(objects.map((each) => each.path));
     if (!linked.ok) return linked;
-    return { ok: true, elfPath: linked.value, warnings: objects.flatMap((each) => each.warnings) };
+    const warnings = objects.flatMap((each) => each.warnings);
+    return { ok: true, elfPath: linked.value, warnings, remap: [], prebuilt: false };
   }
 
   private async objectOf(file: string): Promise<Step<CompiledObject>> {
