@@ -17,7 +17,7 @@ const folder = process.argv.slice(2).find((argument) => !argument.startsWith('--
 
 /** What the workbench says of itself in every run. */
 const OWN_TALK =
-  /^(Resolv(ing|ed) connection token|Creating a socket|Ignoring fetching additional|Updating additional builtin|ChatSessionStore|\[Service Worker\])/;
+  /^(Resolv(ing|ed) connection token|Creating a socket|Ignoring fetching additional|Updating additional builtin|ChatSessionStore|Creation of workbench contribution|\[Service Worker\])/;
 
 /** Values of a flag in the form `--name=value`. */
 function valuesOf(name) {

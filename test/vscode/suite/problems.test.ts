@@ -56,7 +56,7 @@ describe('problems', () => {
       error?.range.start.line,
       wrong.split('\n').findIndex((each) => each.includes('packets.tx')),
     );
-    write('scenarios/wrong.trapline.json', wrong.replace('3', '0'));
+    write('scenarios/wrong.trapline.json', wrong.replace('"packets.tx": 3', '"packets.tx": 0'));
     await runScenario(scenario);
     await until('no error', () => errorsOf(scenario).length === 0);
   });
