@@ -65,8 +65,11 @@ export function activate(context: ExtensionContext): TraplineApi {
   const costs = own(new CostDecorations());
   const showCosts = (uri: Uri): void => {
     const document = editors.document(uri);
-    if (document?.content.view)
-      void costs.show({ uri, scenario: document.scenario, view: document.content.view });
+    const view = document?.content.view;
+    if (!view) return;
+    costs
+      .show({ uri, scenario: document.scenario, view })
+      .catch((error: unknown) => log.error(`The costs of source lines cannot be shown: ${String(error)}`));
   };
   own(runs.onDidStart((session) => void editors.openRun(session)));
   own(

@@ -76,21 +76,35 @@ export interface TraceProblem {
   advice: string;
 }
 
-/** The page of a trace that cannot be shown: no script, only the reason and the next step. */
-export function problemPage(parts: Omit<PageParts, 'script'>, problem: TraceProblem): string {
+/** The editor's own colours and fonts; the page is too small to need a file for that. */
+const problemStyle = `
+body { margin: 0; padding: 0 24px; font-family: var(--vscode-font-family); font-size: var(--vscode-font-size);
+  color: var(--vscode-foreground); background: var(--vscode-editor-background); }
+main { max-width: 60em; margin: 15vh auto 0; line-height: 1.5; }
+h1 { font-size: 1.4em; font-weight: 600; }
+.detail { padding: 8px 12px; color: var(--vscode-descriptionForeground); overflow-wrap: anywhere;
+  border-inline-start: 3px solid var(--vscode-trapline-fault, var(--vscode-errorForeground)); }
+`;
+
+/** The page of a trace that cannot be shown: no script and no file, only the reason and the next step. */
+export function problemPage(
+  parts: Pick<PageParts, 'nonce' | 'title' | 'language'>,
+  problem: TraceProblem,
+): string {
+  const policy = `default-src 'none'; style-src 'nonce-${parts.nonce}'`;
   return `<!DOCTYPE html>
 <html lang="${escapeHtml(parts.language)}">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${escapeHtml(contentSecurityPolicy(parts.cspSource, parts.nonce))}">
+<meta http-equiv="Content-Security-Policy" content="${escapeHtml(policy)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="${escapeHtml(parts.style)}">
+<style nonce="${parts.nonce}">${problemStyle}</style>
 <title>${escapeHtml(parts.title)}</title>
 </head>
 <body>
-<main class="trapline-problem" role="alert">
+<main role="alert">
 <h1>${escapeHtml(problem.title)}</h1>
-<p>${escapeHtml(problem.detail)}</p>
+<p class="detail">${escapeHtml(problem.detail)}</p>
 <p>${escapeHtml(problem.advice)}</p>
 </main>
 </body>

@@ -1,7 +1,7 @@
 /** How a run came out, in one line. Knows no editor. */
 import type { RunEnd } from '../../protocol/run';
 import type { ExpectationResult } from '../../trace/summary';
-import { formatCount, formatCycles } from '../source/line-costs';
+import { formatCount, formatTime } from '../../trace/format';
 
 /** A line for a message box and how loud it is. */
 export interface ResultText {
@@ -14,12 +14,14 @@ export function expectationText(result: ExpectationResult): string {
   return `${result.figure} is ${result.actual ?? 'absent'}, expected ${result.expected}`;
 }
 
+const expectations = (count: number): string => (count === 1 ? '1 expectation' : `${count} expectations`);
+
 /** The result of a run that Trapline itself brought to an end. `name` is the scenario's. */
 export function resultText(name: string, end: RunEnd): ResultText {
   const { meta, summary } = end;
   const exits =
     summary.vms.length === 0 ? 0 : Object.values(summary.exits).reduce((sum, count) => sum + count, 0);
-  const size = `${formatCount(exits)} exits in ${formatCycles(summary.cycles, meta.frequencyHz)} of simulated time`;
+  const size = `${formatCount(exits)} exits in ${formatTime(summary.cycles, meta.frequencyHz)} of simulated time`;
   const missed = summary.expectations.filter((result) => !result.held);
   if (meta.state === 'crashed' || meta.state === 'failed') {
     return { level: 'error', text: `${name} ${meta.state}: ${meta.message ?? 'no reason was given'}` };
@@ -30,7 +32,7 @@ export function resultText(name: string, end: RunEnd): ResultText {
     const more = missed.length > 1 ? ` and ${missed.length - 1} more` : '';
     return {
       level: 'warning',
-      text: `${name}: ${missed.length} of ${summary.expectations.length} expectations failed: ${expectationText(first)}${more}.`,
+      text: `${name}: ${missed.length} of ${expectations(summary.expectations.length)} failed: ${expectationText(first)}${more}.`,
     };
   }
   const truncated =
@@ -38,7 +40,11 @@ export function resultText(name: string, end: RunEnd): ResultText {
       ? ` The trace is cut short: ${meta.message ?? 'recording stopped early'}.`
       : '';
   const held =
-    summary.expectations.length === 0 ? '' : ` All ${summary.expectations.length} expectations held.`;
+    summary.expectations.length === 0
+      ? ''
+      : summary.expectations.length === 1
+        ? ' Its expectation held.'
+        : ` All ${summary.expectations.length} expectations held.`;
   return {
     level: truncated ? 'warning' : 'information',
     text: `${name} finished: ${size}.${held}${truncated}`,

@@ -2,7 +2,7 @@
 import { ProgressLocation, StatusBarAlignment, commands, l10n, window, type Disposable } from 'vscode';
 import { DisposableStore } from '../disposables';
 import { Command, runningContext } from '../names';
-import { formatCount, formatCycles } from '../source/line-costs';
+import { formatCount, formatTime } from '../../trace/format';
 import type { ActiveRun, RunService } from './run-service';
 
 /** Short runs need no notification. */
@@ -13,7 +13,7 @@ function describe(run: ActiveRun): string {
   const { session } = run;
   if (!session?.progress || !session.store) return l10n.t('{0}: preparing', run.name);
   const { exits, cycles } = session.progress;
-  const time = formatCycles(cycles, session.store.meta.frequencyHz);
+  const time = formatTime(cycles, session.store.meta.frequencyHz);
   return l10n.t('{0}: {1} exits, {2}', run.name, formatCount(exits), time);
 }
 

@@ -31,12 +31,13 @@ export interface ActiveRun {
 /** What `run` resolves to: the session with its outcome; undefined when it never came to a run. */
 export type RunResult = (RunOutcome & { session: RunSession }) | undefined;
 
-let lastId = 0;
+let lastId = '';
 
-/** Sorts by time and is unique on this machine as long as two windows do not start runs in the same millisecond. */
+/** When the run began, in UTC: `2026-11-22_16-49-19-640`. Unique in this window. */
 function newRunId(): string {
-  lastId += 1;
-  return `${new Date().toISOString().replace(/\D/g, '')}-${process.pid}-${lastId}`;
+  const time = new Date().toISOString().replace('T', '_').replace(/[:.]/g, '-').replace('Z', '');
+  lastId = time === lastId.slice(0, time.length) ? `${lastId}-2` : time;
+  return lastId;
 }
 
 /** `b7` of `…/b7.trapline.json`. */

@@ -10,10 +10,11 @@ import {
   workspace,
 } from 'vscode';
 import type { DecorationOptions, Disposable, TextDocument, TextEditor } from 'vscode';
+import { formatCount, formatTime } from '../../trace/format';
 import { DisposableStore } from '../disposables';
 import type { TraceView } from '../editor/trace-view';
 import { Command, exitCostColour } from '../names';
-import { costLabel, followChange, formatCount, formatCycles, type LineCost } from './line-costs';
+import { costLabel, followChange, type LineCost } from './line-costs';
 import { lineKey, type ReasonCount } from './exit-reasons';
 import { locateSource } from './source-files';
 
@@ -147,7 +148,7 @@ function decorate(document: TextDocument, costs: FileCosts, cost: ExplainedCost)
 function hover(costs: FileCosts, cost: ExplainedCost): MarkdownString {
   const text = new MarkdownString(undefined, true);
   text.isTrusted = { enabledCommands: [Command.revealLine] };
-  const average = formatCycles(cost.cycles / Math.max(1, cost.exits), costs.frequencyHz);
+  const average = formatTime(cost.cycles / Math.max(1, cost.exits), costs.frequencyHz);
   text.appendMarkdown(`**${costLabel(cost, costs.frequencyHz)}** — ${l10n.t('{0} each', average)}`);
   text.appendText(l10n.t(' in {0}', costs.title));
   text.appendMarkdown('\n\n');

@@ -1,5 +1,7 @@
 /** What each source line of a guest cost in exits, and how that follows the reader's edits. Knows no editor. */
 
+import { formatCount, formatTime } from '../../trace/format';
+
 /** Cost of one source line. */
 export interface LineCost {
   /** 1-based. */
@@ -36,28 +38,8 @@ export function followChange<T extends LineCost>(costs: readonly T[], change: Te
   });
 }
 
-/** A number of cycles as time with at most four digits: `148 µs`, `9.8 µs`, `1.204 ms`. */
-export function formatCycles(cycles: number, frequencyHz: number): string {
-  const nanoseconds = (cycles / frequencyHz) * 1e9;
-  const units: readonly (readonly [number, string])[] = [
-    [1, 'ns'],
-    [1e3, 'µs'],
-    [1e6, 'ms'],
-    [1e9, 's'],
-  ];
-  const [size, unit] = units.findLast(([least]) => nanoseconds >= least) ?? [1, 'ns'];
-  const value = nanoseconds / size;
-  const text = value >= 100 || value === 0 ? value.toFixed(0) : value.toPrecision(value < 1 ? 2 : 3);
-  return `${String(Number(text))} ${unit}`;
-}
-
-/** A count with thin spaces between thousands: `12 034`. */
-export function formatCount(count: number): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, '\u2009');
-}
-
 /** The words behind a source line: `12 exits · 148 µs`. */
 export function costLabel(cost: LineCost, frequencyHz: number): string {
   const noun = cost.exits === 1 ? 'exit' : 'exits';
-  return `${formatCount(cost.exits)} ${noun} · ${formatCycles(cost.cycles, frequencyHz)}`;
+  return `${formatCount(cost.exits)} ${noun} · ${formatTime(cost.cycles, frequencyHz)}`;
 }

@@ -11,6 +11,7 @@ function details(row: number): EventDetails {
     kind: 1,
     name: 'guest.kernel',
     track: 'vCPU 0',
+    trackId: 0,
     text: '',
     place: '',
     cause: -1,
@@ -19,7 +20,7 @@ function details(row: number): EventDetails {
     facts: [],
     consequences: 0,
     legs: [],
-  } as EventDetails;
+  };
 }
 
 /** Handlers that count; none of them may be reached by a bad message. */

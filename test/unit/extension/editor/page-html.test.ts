@@ -51,6 +51,12 @@ describe('the page', () => {
   it('says what is wrong with a trace, and runs no script then', () => {
     const html = problemPage(parts, { title: 'No <trace>', detail: 'cut & short', advice: 'run "again"' });
     expect(html).not.toContain('<script');
+    expect(policyOf(html)).toEqual(
+      new Map([
+        ['default-src', ["'none'"]],
+        ['style-src', ["'nonce-abc123'"]],
+      ]),
+    );
     expect(html).toContain('No &lt;trace&gt;');
     expect(html).toContain('cut &amp; short');
     expect(html).toContain('run &quot;again&quot;');

@@ -30,7 +30,7 @@ describe('the result of a run in one line', () => {
   it('tells size and time, and that expectations held', () => {
     expect(resultText('b7', end('finished', [held, held]))).toEqual({
       level: 'information',
-      text: 'b7 finished: 1\u2009500 exits in 1 ms of simulated time. All 2 expectations held.',
+      text: 'b7 finished: 1\u2009500 exits in 1\u2009ms of simulated time. All 2 expectations held.',
     });
     expect(resultText('b7', end('finished')).text).not.toContain('expectation');
   });
