@@ -2,6 +2,7 @@
 import { planBoot } from '../guest/boot';
 import type { GuestImage } from '../guest/image';
 import { createMachineCore } from '../machine/cpu';
+import type { MachineCoreOptions } from '../machine/cpu/types';
 import { Link } from '../machine/link/link';
 import { EchoPeer, GeneratorPeer, SinkPeer } from '../machine/link/peers';
 import type { Tracer } from '../trace/tracer';
@@ -59,7 +60,7 @@ export function buildMachine(
   const links = new Map(scenario.links.map((spec) => [spec.id, { spec, link: buildLink(host, spec) }]));
 
   scenario.vms.forEach((spec, index) => {
-    const vm = vms[index]!;
+    const vm = vms[index];
     const pc = new QemuPc(host, vm, (byte) => events.serial(index, byte));
     spec.devices.forEach((device, position) => {
       const link = device.link === undefined ? undefined : links.get(device.link)?.link;
@@ -71,21 +72,23 @@ export function buildMachine(
       link?.attach(0, nic);
     });
     pc.runFirmware();
-    vm.boot(planBoot(images[index]!.elf, spec.memoryMiB * MIB));
+    vm.boot(planBoot(images[index].elf, spec.memoryMiB * MIB));
   });
 
   for (const { spec, link } of links.values()) addPeer(host, scenario.seed, spec, link);
   return { host, vms, costs, stopTime: Math.round((scenario.stop.afterMs / 1000) * host.frequencyHz) };
 }
 
-function instructionCosts(costs: Costs) {
+/** The core charges one figure for an instruction, by its class; the profile states what a class adds to the base. */
+function instructionCosts(costs: Costs): MachineCoreOptions['costs'] {
+  const base = costs['instruction.base'];
   return {
-    base: costs['instruction.base'],
-    memory: costs['instruction.memory'],
-    branch: costs['instruction.branch'],
-    multiply: costs['instruction.multiply'],
-    divide: costs['instruction.divide'],
-    serialising: costs['instruction.serialising'],
+    base,
+    memory: base + costs['instruction.memory'],
+    branch: base + costs['instruction.branch'],
+    multiply: base + costs['instruction.multiply'],
+    divide: base + costs['instruction.divide'],
+    serialising: base + costs['instruction.serialising'],
   };
 }
 

@@ -80,7 +80,7 @@ function runToHalt(cpu: Cpu): void {
 
 /** Millions of guest instructions a second. */
 export function measureLoop(core: Uint8Array, loop: Loop): number {
-  const costs = { base: 1, memory: 0, branch: 0, multiply: 0, divide: 0, serialising: 0 };
+  const costs = { base: 1, memory: 1, branch: 1, multiply: 1, divide: 1, serialising: 1 };
   const machine = createMachineCore({ ramBytes: 16 * 2 ** 20, cpus: 1, module: new WebAssembly.Module(core), costs });
   const [cpu] = machine.cpus;
   if (!cpu) throw new Error('the machine has no CPU');

@@ -40,7 +40,8 @@ export class QemuPc {
   readonly ioThread: IoThread;
   private readonly pci: PciBus;
   private readonly mapper: BarMapper<RegionTag>;
-  private readonly buses = new Map<PciSlot, EmulatedDeviceBus>();
+  /** By device number. */
+  private readonly buses = new Map<number, EmulatedDeviceBus>();
 
   /** @param serial gets each byte that the guest sends to COM1 */
   constructor(
@@ -83,8 +84,8 @@ export class QemuPc {
     // The track exists before the device that knows its registers' names.
     Object.assign(registers, nic.registerNames(), IO_BAR_NAMES);
     if (options.wire) nic.connect(options.wire);
-    const slot = this.pci.add({ device, function: 0 }, nic.pci);
-    this.buses.set(slot, bus);
+    this.buses.set(device, bus);
+    this.pci.add({ device, function: 0 }, nic.pci);
     bus.drivePin = (asserted) => nic.pci.setInterrupt(asserted);
     bus.busMaster = () => nic.pci.busMaster;
     bus.onTimer = (kind, arg) => nic.onEvent(kind, arg);
@@ -97,7 +98,7 @@ export class QemuPc {
   }
 
   private busOf(slot: PciSlot): EmulatedDeviceBus {
-    const bus = this.buses.get(slot);
+    const bus = this.buses.get(slot.address.device);
     if (!bus) throw new Error(`${this.vm.name}: PCI function ${slot.name} has no device bus`);
     return bus;
   }
