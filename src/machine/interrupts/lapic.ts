@@ -1,76 +1,20 @@
 /**
- * One local APIC (SDM vol. 3, chapter 10): the xAPIC page and the x2APIC MSRs over the same state. It takes vectors into its
- * IRR, says when the CPU should be interrupted, and ends interrupts; where messages go is the router's business.
+ * The register interfaces of a local APIC (SDM vol. 3, chapter 10): the xAPIC page and the x2APIC MSRs, over one table.
  */
 import type { AccessSize, RegisterBlock } from '../bus';
-import { requireVersion } from '../snapshot';
-import type { Scheduler } from '../time/event-queue';
+import { LapicCore, type LapicHost, type LocalApicOptions } from './lapic-core';
 import {
   ApicBase,
   ApicError,
   ApicMsr,
   ICR_WRITABLE,
-  LAPIC_BASE,
   LAPIC_VERSION,
   Lapic,
-  LVT_MASKED,
   LVT_WRITABLE,
   lapicRegisterNames,
-  SVR_ENABLE,
 } from './lapic-registers';
-import { LapicTimer, type LapicTimerState } from './lapic-timer';
-import { DeliveryMode, Shorthand, type InterruptMessage, type IpiMessage } from './message';
 
-/** What a LAPIC tells the world. */
-export interface LapicHost {
-  /** The INTR signal to the CPU changed. */
-  output(asserted: boolean): void;
-  /** A level-triggered interrupt ended: IOAPICs look for it. */
-  eoiBroadcast(vector: number): void;
-  /** Software sent an inter-processor interrupt. */
-  ipi(message: IpiMessage): void;
-  /** A vector entered the IRR (from anywhere, the timer included). */
-  accepted?(vector: number, level: boolean): void;
-  /** An in-service bit was cleared. */
-  ended?(vector: number): void;
-  /** IA32_APIC_BASE was written: the page answers at `base` while `mmio`. */
-  baseChanged?(base: number, mmio: boolean): void;
-}
-
-/** Construction of a `LocalApic`. */
-export interface LocalApicOptions {
-  /** Initial APIC ID; below 255 for the xAPIC. */
-  id: number;
-  /** The bootstrap processor's has IA32_APIC_BASE.BSP set. */
-  bootstrap: boolean;
-  /** Unique name, for its event target. */
-  name: string;
-  scheduler: Scheduler;
-  /** Cycles of one undivided timer tick. */
-  timerCyclesPerTick: number;
-  /** Starts in x2APIC mode, as firmware may leave it. */
-  x2apic?: boolean;
-}
-
-/** Snapshot of a `LocalApic`. */
-export interface LocalApicState {
-  version: 1;
-  base: number;
-  tpr: number;
-  ldr: number;
-  dfr: number;
-  svr: number;
-  esr: number;
-  errors: number;
-  icrLow: number;
-  icrHigh: number;
-  lvt: number[];
-  irr: Uint32Array;
-  isr: Uint32Array;
-  tmr: Uint32Array;
-  output: boolean;
-  timer: LapicTimerState;
-}
+export type { LapicHost, LocalApicOptions, LocalApicState } from './lapic-core';
 
 interface Register {
   read?: () => number;
@@ -81,157 +25,18 @@ interface Register {
   x2: boolean;
 }
 
-const ERROR_ENTRY = 5;
 /** In x2APIC mode the LDR is derived from the ID and cannot be written (10.12.10.2). */
 const X2_LDR = ApicMsr.X2First + Lapic.Ldr / 16;
 
-export class LocalApic implements RegisterBlock {
-  readonly id: number;
-  readonly timer: LapicTimer;
+/** One local APIC. Its register block is the xAPIC page. */
+export class LocalApic extends LapicCore implements RegisterBlock {
   /** High half of the last `msrRead`. */
   resultHigh = 0;
-  private base: number;
-  private tpr = 0;
-  private ldr = 0;
-  private dfr = 0xffffffff;
-  private svr = 0xff;
-  private esr = 0;
-  private errors = 0;
-  private icrLow = 0;
-  private icrHigh = 0;
-  private readonly lvt = LVT_WRITABLE.map(() => LVT_MASKED);
-  private readonly irr = new Uint32Array(8);
-  private readonly isr = new Uint32Array(8);
-  private readonly tmr = new Uint32Array(8);
-  private outputLevel = false;
-  private readonly resetBase: number;
   private readonly registers: readonly (Register | undefined)[];
 
-  constructor(
-    options: LocalApicOptions,
-    private readonly host: LapicHost,
-  ) {
-    this.id = options.id;
-    this.resetBase =
-      LAPIC_BASE +
-      ApicBase.Enable +
-      (options.bootstrap ? ApicBase.Bsp : 0) +
-      (options.x2apic ? ApicBase.X2 : 0);
-    this.base = this.resetBase;
-    this.timer = new LapicTimer(`${options.name}.timer`, options.scheduler, options.timerCyclesPerTick, () =>
-      this.raiseLvt(0),
-    );
+  constructor(options: LocalApicOptions, host: LapicHost) {
+    super(options, host);
     this.registers = this.layOut();
-  }
-
-  /** True in x2APIC mode: registers are MSRs and the page does not answer. */
-  get x2apic(): boolean {
-    return (this.base & ApicBase.X2) !== 0;
-  }
-
-  /** True while the xAPIC page answers (enabled and not in x2APIC mode). */
-  get mmioEnabled(): boolean {
-    return (this.base & (ApicBase.Enable | ApicBase.X2)) === ApicBase.Enable;
-  }
-
-  /** Physical address of the xAPIC page. */
-  get pageAddress(): number {
-    return (this.base & ApicBase.AddressMask) >>> 0;
-  }
-
-  /** CR8: the task-priority class, 0..15 (10.8.6). */
-  get cr8(): number {
-    return this.tpr >> 4;
-  }
-
-  set cr8(value: number) {
-    this.tpr = (value & 15) << 4;
-    this.update();
-  }
-
-  /** INIT: everything to its reset state but IA32_APIC_BASE and the ID (10.4.7.3). */
-  init(): void {
-    this.tpr = this.esr = this.errors = this.icrLow = this.icrHigh = this.ldr = 0;
-    this.dfr = 0xffffffff;
-    this.svr = 0xff;
-    this.lvt.fill(LVT_MASKED);
-    for (const bank of [this.irr, this.isr, this.tmr]) bank.fill(0);
-    this.timer.reset();
-    this.update();
-  }
-
-  /**
-   * Takes a fixed interrupt into the IRR. False when the LAPIC does not take it: disabled by hardware or software, or an
-   * illegal vector (which is noted in the ESR).
-   */
-  accept(vector: number, level: boolean): boolean {
-    if ((this.base & ApicBase.Enable) === 0 || (this.svr & SVR_ENABLE) === 0) return false;
-    if (vector < 16) {
-      this.error(ApicError.ReceiveIllegalVector);
-      return false;
-    }
-    const word = vector >> 5;
-    const bit = 1 << (vector & 31);
-    this.irr[word]! |= bit;
-    if (level) this.tmr[word]! |= bit;
-    else this.tmr[word]! &= ~bit;
-    this.host.accepted?.(vector, level);
-    this.update();
-    return true;
-  }
-
-  /** The vector the CPU would get now: highest in the IRR whose class is above the processor priority; -1 for none. */
-  highestPending(): number {
-    if ((this.svr & SVR_ENABLE) === 0) return -1;
-    const vector = highest(this.irr);
-    return vector >= 0 && vector >> 4 > this.ppr() >> 4 ? vector : -1;
-  }
-
-  /** Highest vector in service; -1 for none. */
-  highestInService(): number {
-    return highest(this.isr);
-  }
-
-  /** Interrupt acknowledge: moves the highest pending vector from IRR to ISR; the spurious vector when there is none (10.9). */
-  acknowledge(): number {
-    const vector = this.highestPending();
-    if (vector < 0) return this.svr & 0xff;
-    this.irr[vector >> 5]! &= ~(1 << (vector & 31));
-    this.isr[vector >> 5]! |= 1 << (vector & 31);
-    this.update();
-    return vector;
-  }
-
-  /** End of interrupt: clears the highest in-service bit and returns its vector (-1: none was in service). */
-  eoi(): number {
-    const vector = highest(this.isr);
-    if (vector < 0) return -1;
-    const bit = 1 << (vector & 31);
-    this.isr[vector >> 5]! &= ~bit;
-    this.host.ended?.(vector);
-    if ((this.tmr[vector >> 5]! & bit) !== 0) this.host.eoiBroadcast(vector);
-    this.update();
-    return vector;
-  }
-
-  /** Processor priority (10.8.3.1). */
-  ppr(): number {
-    const inService = Math.max(0, highest(this.isr));
-    return this.tpr >> 4 >= inService >> 4 ? this.tpr : inService & 0xf0;
-  }
-
-  /** Whether a message's destination means this LAPIC (10.6.2). */
-  matches(message: Pick<InterruptMessage, 'logical' | 'destination'>): boolean {
-    const { destination } = message;
-    if (destination === 0xffffffff || (destination === 0xff && !this.x2apic)) return true;
-    if (!message.logical) return destination === (this.x2apic ? this.id : this.id & 0xff);
-    if (this.x2apic) {
-      const own = this.logicalX2();
-      return own >>> 16 === destination >>> 16 && (own & destination & 0xffff) !== 0;
-    }
-    const own = this.ldr >>> 24;
-    if (this.dfr >>> 28 === 0xf) return (own & destination) !== 0;
-    return own >> 4 === destination >> 4 && (own & destination & 0xf) !== 0;
   }
 
   read(offset: number, size: AccessSize): number {
@@ -297,47 +102,6 @@ export class LocalApic implements RegisterBlock {
     return true;
   }
 
-  save(): LocalApicState {
-    return {
-      version: 1,
-      base: this.base,
-      tpr: this.tpr,
-      ldr: this.ldr,
-      dfr: this.dfr,
-      svr: this.svr,
-      esr: this.esr,
-      errors: this.errors,
-      icrLow: this.icrLow,
-      icrHigh: this.icrHigh,
-      lvt: [...this.lvt],
-      irr: this.irr.slice(),
-      isr: this.isr.slice(),
-      tmr: this.tmr.slice(),
-      output: this.outputLevel,
-      timer: this.timer.save(),
-    };
-  }
-
-  /** Tells nobody: whoever follows the output or the page's address has a snapshot of its own. */
-  load(state: LocalApicState): void {
-    requireVersion('a local APIC', state.version, 1);
-    this.base = state.base;
-    this.tpr = state.tpr;
-    this.ldr = state.ldr;
-    this.dfr = state.dfr;
-    this.svr = state.svr;
-    this.esr = state.esr;
-    this.errors = state.errors;
-    this.icrLow = state.icrLow;
-    this.icrHigh = state.icrHigh;
-    state.lvt.forEach((value, i) => (this.lvt[i] = value));
-    this.irr.set(state.irr);
-    this.isr.set(state.isr);
-    this.tmr.set(state.tmr);
-    this.outputLevel = state.output;
-    this.timer.load(state.timer);
-  }
-
   private layOut(): (Register | undefined)[] {
     const table: (Register | undefined)[] = new Array(64).fill(undefined);
     const at = (offset: number, register: Partial<Register>): void => {
@@ -397,80 +161,6 @@ export class LocalApic implements RegisterBlock {
     return table;
   }
 
-  private setTpr(value: number): void {
-    this.tpr = value;
-    this.update();
-  }
-
-  private setSvr(value: number): void {
-    this.svr = value;
-    if ((value & SVR_ENABLE) === 0) this.lvt.forEach((entry, i) => this.setLvt(i, entry));
-    this.update();
-  }
-
-  private setLvt(entry: number, value: number): void {
-    // While software-disabled, LVT entries stay masked (10.4.7.2).
-    const stored = (this.svr & SVR_ENABLE) === 0 ? value | LVT_MASKED : value;
-    this.lvt[entry] = stored;
-    if (entry === 0) this.timer.configure((stored >> 17) & 3, (stored & LVT_MASKED) !== 0);
-  }
-
-  private raiseLvt(entry: number): void {
-    const lvt = this.lvt[entry]!;
-    if ((lvt & LVT_MASKED) === 0) this.accept(lvt & 0xff, false);
-  }
-
-  private error(bit: number): void {
-    if ((this.errors & bit) !== 0) return;
-    this.errors |= bit;
-    // An error entry with an illegal vector of its own would otherwise call itself.
-    if ((this.lvt[ERROR_ENTRY]! & 0xff) >= 16) this.raiseLvt(ERROR_ENTRY);
-  }
-
-  private latchErrors(): void {
-    this.esr = this.errors;
-    this.errors = 0;
-  }
-
-  private sendIpi(low: number): void {
-    this.icrLow = low;
-    const mode = (low >> 8) & 7;
-    const level = (low & 0x8000) !== 0;
-    // "INIT level de-assert" reaches no LAPIC since the Pentium 4 (10.6.1).
-    if (mode === DeliveryMode.Init && level && (low & 0x4000) === 0) return;
-    const vector = low & 0xff;
-    if ((mode === DeliveryMode.Fixed || mode === DeliveryMode.LowestPriority) && vector < 16) {
-      this.error(ApicError.SendIllegalVector);
-      return;
-    }
-    this.host.ipi({
-      mode,
-      vector,
-      level: false,
-      logical: (low & 0x800) !== 0,
-      shorthand: (low >> 18) & 3,
-      destination: this.x2apic ? this.icrHigh : this.icrHigh >>> 24,
-    });
-  }
-
-  private selfIpi(vector: number): void {
-    if (vector < 16) this.error(ApicError.SendIllegalVector);
-    else {
-      this.host.ipi({
-        mode: DeliveryMode.Fixed,
-        vector,
-        level: false,
-        logical: false,
-        shorthand: Shorthand.Self,
-        destination: this.id,
-      });
-    }
-  }
-
-  private logicalX2(): number {
-    return (((this.id >>> 4) << 16) | (1 << (this.id & 15))) >>> 0;
-  }
-
   /** IA32_APIC_BASE transitions of 10.12.5: disabled ↔ xAPIC → x2APIC → disabled; others raise #GP(0). */
   private writeBase(low: number, high: number): boolean {
     const legalBits = ApicBase.AddressMask | ApicBase.Enable | ApicBase.X2 | ApicBase.Bsp;
@@ -485,19 +175,4 @@ export class LocalApic implements RegisterBlock {
     this.host.baseChanged?.(this.pageAddress, this.mmioEnabled);
     return true;
   }
-
-  private update(): void {
-    const wanted = this.highestPending() >= 0;
-    if (wanted === this.outputLevel) return;
-    this.outputLevel = wanted;
-    this.host.output(wanted);
-  }
-}
-
-function highest(bits: Uint32Array): number {
-  for (let word = 7; word >= 0; word--) {
-    const value = bits[word]!;
-    if (value !== 0) return word * 32 + 31 - Math.clz32(value);
-  }
-  return -1;
 }

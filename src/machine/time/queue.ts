@@ -48,6 +48,9 @@ export class EventQueue implements Scheduler {
   private slots = 0;
   private free: number[] = [];
   private firingTime: Cycles = -1;
+  /** The target scheduled to last, and its index: most often it is the next one too. */
+  private lastTarget: EventTarget | undefined;
+  private lastIndex = -1;
 
   /**
    * @param tracer whose `cause` is kept with each event and set while it fires
@@ -71,14 +74,15 @@ export class EventQueue implements Scheduler {
       );
     }
     if (known !== undefined) return;
+    this.lastTarget = undefined;
     this.targetIndex.set(target.eventTargetId, this.targets.length);
     this.targets.push(target);
   }
 
   /** As `Scheduler.schedule`. A time already past is taken as the present instant (while firing: the fired event's). */
   schedule(time: Cycles, target: EventTarget, kind: number, arg = 0, priority = 0): EventHandle {
-    const index = this.targetIndex.get(target.eventTargetId);
-    if (index === undefined) {
+    const index = target === this.lastTarget ? this.lastIndex : this.indexOf(target);
+    if (index < 0) {
       throw new Error(`event target '${target.eventTargetId}' is not registered with the event queue`);
     }
     if (!Number.isSafeInteger(time)) {
@@ -104,13 +108,9 @@ export class EventQueue implements Scheduler {
 
   /** True while the event has neither fired nor been cancelled. */
   pending(handle: EventHandle): boolean {
-    const slot = handle % SLOTS;
-    return (
-      handle > 0 &&
-      slot < this.slots &&
-      this.position[slot]! >= 0 &&
-      this.order[slot] === (handle - slot) / SLOTS
-    );
+    if (handle <= 0) return false;
+    const slot = slotOf(handle);
+    return slot < this.slots && this.position[slot]! >= 0 && this.order[slot] === (handle - slot) / SLOTS;
   }
 
   /** Time of the first event; Infinity when there is none. */
@@ -187,11 +187,18 @@ export class EventQueue implements Scheduler {
     this.slots = state.slots;
     this.free = [...state.free];
     for (const event of state.events) {
-      const slot = event.handle % SLOTS;
+      const slot = slotOf(event.handle);
       const order = (event.handle - slot) / SLOTS;
       const target = this.targetIndex.get(event.target)!;
       this.fill(slot, event.time, event.priority, order, target, event.kind, event.arg, event.cause);
     }
+  }
+
+  private indexOf(target: EventTarget): number {
+    const index = this.targetIndex.get(target.eventTargetId) ?? -1;
+    this.lastTarget = target;
+    this.lastIndex = index;
+    return index;
   }
 
   private fill(
@@ -289,6 +296,11 @@ export class EventQueue implements Scheduler {
     this.siftUp(at);
     this.siftDown(at);
   }
+}
+
+/** Multiplying by a power of two is exact, and cheaper than the remainder of a number above 2^31. */
+function slotOf(handle: EventHandle): number {
+  return handle - Math.floor(handle * (1 / SLOTS)) * SLOTS;
 }
 
 function enlarged<T extends Float64Array | Int32Array>(bigger: T, old: T): T {
