@@ -29,10 +29,19 @@ export function readAccessLog(job: RunJob, session: RunSession): AccessLog {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   if (view.getUint32(0, true) !== MAGIC) throw new Error('tl_access_log has another layout');
   const word = (at: number): number => Number(view.getBigUint64(at, true));
-  const [mmioReads, mmioWrites, pioReads, pioWrites, msrReads, msrWrites, cpuid, hlt, vmcalls, lost] = Array.from(
-    { length: 10 },
-    (_, i) => word(16 + i * 8),
-  ) as [number, number, number, number, number, number, number, number, number, number];
+  const [mmioReads, mmioWrites, pioReads, pioWrites, msrReads, msrWrites, cpuid, hlt, vmcalls, lost] =
+    Array.from({ length: 10 }, (_, i) => word(16 + i * 8)) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
   if (lost !== 0) throw new Error(`the guest's table is too small: ${lost} accesses are not in it`);
   const log: AccessLog = {
     mmio: mmioReads + mmioWrites,

@@ -1,0 +1,102 @@
+/** The steps of the README's tour, as a user does them. For UI tests and for the picture in the README. */
+import { Failure } from '../../scripts/lib/shell.mjs';
+
+/** Parts of the trace page that the tour touches. */
+export const page = {
+  lane: '.gutter-lane[data-lane]',
+  surface: '.surface',
+  source: '.details .source',
+  runAgain: '[aria-label="Run the scenario again"]:visible',
+  find: 'vscode-text-field[aria-label="Find events"]',
+};
+
+/**
+ * F1, Run Scenario, the sample; then waits until the run is over.
+ * @returns {Promise<{ frame: import('playwright-core').Frame }>} frame of the trace page
+ */
+export async function runSample(workbench, name = 'b7-e1000-emulated') {
+  await workbench.runCommand('Trapline: Run Scenario');
+  await workbench.answer(name, name);
+  const frame = await workbench.webview(page.lane);
+  await frame.locator(page.runAgain).waitFor();
+  return { frame };
+}
+
+/** Names of the lanes with their tracks and headings, top to bottom: `vCPU 0`, `mode` … as they are on the screen. */
+export async function laneTexts(frame) {
+  return frame.locator('.gutter-heading, .gutter-track, .gutter-part').allInnerTexts();
+}
+
+/** How many differently coloured pixels the lanes show; a blank canvas has one. */
+export async function coloursOf(frame) {
+  return frame
+    .locator(`${page.surface} canvas`)
+    .first()
+    .evaluate((canvas) => {
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      const colours = new Set();
+      for (let at = 0; at < data.length; at += 4) {
+        colours.add((data[at] << 24) | (data[at + 1] << 16) | (data[at + 2] << 8) | data[at + 3]);
+      }
+      return colours.size;
+    });
+}
+
+/** Types a query into the find box and goes to its first match. */
+export async function find(frame, query) {
+  const field = frame.locator(`${page.find} input`);
+  await field.fill(query);
+  await field.press('Enter');
+  await frame.locator('.details-head').waitFor();
+}
+
+/**
+ * Moves the pointer along a lane until it is on an event, and clicks.
+ * @param {string} part what the lane shows, as its label says: `exits`
+ */
+export async function clickEventOf(workbench, frame, part) {
+  const label = frame
+    .locator(page.lane, { has: frame.locator('.gutter-part', { hasText: new RegExp(`^${part}$`) }) })
+    .first();
+  await label.scrollIntoViewIfNeeded();
+  const lane = await label.boundingBox();
+  const surface = frame.locator(page.surface);
+  const box = await surface.boundingBox();
+  const y = lane.y + lane.height / 2;
+  const middle = box.x + box.width / 2;
+  for (let distance = 0; distance < box.width / 2 - 4; distance += 1) {
+    for (const x of [middle + distance, middle - distance]) {
+      await workbench.page.mouse.move(x, y);
+      const onEvent = await surface.evaluate((element) => element.classList.contains('on-event'));
+      if (!onEvent) continue;
+      await workbench.page.mouse.click(x, y);
+      await frame.locator('.details-head').waitFor();
+      return;
+    }
+  }
+  throw new Failure(`The lane "${part}" shows no event to click on.`);
+}
+
+/**
+ * Finds the first store to the NIC that left the guest, and clicks an exit near it.
+ * @returns {Promise<{ file: string, line: number }>} the place that the details name
+ */
+export async function openSourceOfExit(workbench, frame) {
+  await find(frame, 'reason:EPT_MISCONFIG');
+  await clickEventOf(workbench, frame, 'exits');
+  const text = await frame.locator(page.source).innerText();
+  const place = /([\w.-]+\.[ch]):(\d+)/.exec(text);
+  if (place === null) throw new Failure(`The details name no line of C but "${text}".`);
+  await workbench.page.locator('.tabs-container .tab', { hasText: place[1] }).first().waitFor();
+  return { file: place[1], line: Number(place[2]) };
+}
+
+/** What stands behind the lines of the active text editor. */
+export async function lineEndDecorations(workbench) {
+  return workbench.page.locator('.monaco-editor .view-line span').evaluateAll((spans) =>
+    spans
+      .map((span) => getComputedStyle(span, '::after').content)
+      .filter((content) => content.startsWith('"') && content.length > 2)
+      .map((content) => content.slice(1, -1).trim()),
+  );
+}
