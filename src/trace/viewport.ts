@@ -4,6 +4,7 @@
  */
 import type { Lane, LaneBins, LaneEvents, ViewportQuery, ViewportResult } from '../protocol/viewport';
 import { KIND_LIMIT, kindRow } from './events';
+import { cumulate } from './cumulate';
 import type { Stream } from './stream';
 import type { TraceStore } from './store';
 
@@ -167,18 +168,8 @@ function addPart(
   let cycles = new Float64Array(slots);
   let nextCounts = new Float64Array(slots);
   let nextCycles = new Float64Array(slots);
-  const upTo = (time: number, i: number, intoCounts: Float64Array, intoCycles: Float64Array): void => {
-    stream.totals(i, intoCounts, intoCycles);
-    const less = (row: number, change: number): void => {
-      const slot = stream.slot(store.kindOf(row));
-      intoCycles[slot] = (intoCycles[slot] ?? 0) + change;
-    };
-    stream.reaching(i, time, (row) => less(row, time - store.startOf(row) - store.closedDurationOf(row)));
-    for (const row of stream.open) {
-      const start = store.startOf(row);
-      if (start < time) less(row, Math.min(time, store.endTime) - start);
-    }
-  };
+  const upTo = (time: number, at: number, intoCounts: Float64Array, intoCycles: Float64Array): void =>
+    cumulate(store, stream, time, at, intoCounts, intoCycles);
 
   let i = part.first;
   let edge = from;

@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import { chainOf, consequencesOf, operationOf } from '../../../src/trace/chain';
+import { describe as describeEvent } from '../../../src/trace/describe';
+import { formatCount, formatPart, formatShort, formatTime } from '../../../src/trace/format';
+import { lanesOf } from '../../../src/trace/lanes';
+import { summarise } from '../../../src/trace/summary';
+import { sampleStore } from './sample';
+
+const plain = (text: string): string => text.replaceAll('\u2009', ' ');
+
+describe('format', () => {
+  it.each([
+    [0, '0 ns'],
+    [1, '1 ns'],
+    [999, '999 ns'],
+    [1000, '1 µs'],
+    [12_400, '12.4 µs'],
+    [999_950, '1 ms'],
+    [999_949, '999.9 µs'],
+    [1_204_000, '1.204 ms'],
+    [1_204_444, '1.204 ms'],
+    [60e9, '60 s'],
+    [4321e9, '4321 s'],
+  ])('%d ns as %s', (nanoseconds, text) => {
+    expect(plain(formatTime(nanoseconds, 1e9))).toBe(text);
+  });
+  it('rounds up into the next unit, never to five digits', () => {
+    for (let i = 0; i < 2000; i++) {
+      const digits = formatTime(i * i * 77.77 + 0.1 * i, 1e9).replace(/\D/g, '');
+      expect(digits.length).toBeLessThanOrEqual(5);
+    }
+  });
+  it('puts a part into the unit of the whole', () => {
+    expect(plain(formatPart(9800, 12_400, 1e9))).toBe('9.8 of 12.4 µs');
+    expect(plain(formatPart(90, 12_400, 1e9))).toBe('0.09 of 12.4 µs');
+  });
+  it('groups and shortens counts', () => {
+    expect(plain(formatCount(1_234_567))).toBe('1 234 567');
+    expect(plain(formatShort(9_999))).toBe('9 999');
+    expect(plain(formatShort(12_400))).toBe('12.4 k');
+    expect(plain(formatShort(40_000_000))).toBe('40 M');
+  });
+});
+
+describe('describe', () => {
+  it('says of an exit where it left, for what, and who took the time', () => {
+    const { store, rows } = sampleStore();
+    const details = describeEvent(store, rows['exit'] ?? -1);
+    expect(plain(details.sentence)).toBe(
+      'vCPU 0 left the guest at e1000.c:142 to write TDT; QEMU took 9.8 of 12.4 µs.',
+    );
+    expect(details).toMatchObject({
+      file: '/src/e1000.c',
+      line: 142,
+      symbol: 'e1000_transmit',
+      duration: 12_400,
+      cause: -1,
+    });
+    expect(details.legs.map((leg) => [leg.name, leg.cycles])).toEqual([
+      ['kvm.handle', 1000],
+      ['user.exit', 600],
+      ['qemu.handle', 9800],
+      ['user.enter', 500],
+      ['entry', 500],
+    ]);
+    expect(details.facts.map(({ name, value }) => `${name}: ${plain(value)}`)).toEqual([
+      'start: 10 µs (10 000 cycles)',
+      'duration: 12.4 µs (12 400 cycles)',
+      'GPA: 0xfebc3818',
+      'value: 0x3',
+      'track: vCPU 0 (vm0)',
+      'function: e1000_transmit()',
+      'line: e1000.c:142',
+      'RIP: 0x100042',
+    ]);
+  });
+  it('prints registers by name and says what a row caused', () => {
+    const { store, rows } = sampleStore();
+    const write = describeEvent(store, rows['write'] ?? -1);
+    expect(write.text).toBe('TDT ← 0x3');
+    expect(write.sentence).toBe('The guest wrote 0x3 to e1000 register TDT at e1000.c:142.');
+    expect(write.cause).toBe(rows['exit']);
+    expect(write.consequences).toBe(1);
+    expect(plain(describeEvent(store, rows['dma'] ?? -1).sentence)).toBe(
+      'e1000 read 64 B from memory at 0x200000 in 300 ns.',
+    );
+  });
+});
+
+describe('chain', () => {
+  it('leads from the store to the handler and back', () => {
+    const { store, rows } = sampleStore(3);
+    const { links, root, truncated } = chainOf(store, rows['tx'] ?? -1);
+    expect(truncated).toBe(false);
+    expect(root).toBe(rows['exit']);
+    const of = (name: string): number | undefined => links.find((link) => link.row === rows[name])?.depth;
+    expect(['exit', 'write', 'dma', 'tx', 'raise', 'inject', 'handler'].map(of)).toEqual([
+      -3, -2, -1, 0, 1, 2, 3,
+    ]);
+    expect(links.map((link) => link.row)).toEqual(links.map((link) => link.row).sort((x, y) => x - y));
+    expect(operationOf(store, rows['handler'] ?? -1)).toBe(rows['exit']);
+    // Five legs and the register write.
+    expect(consequencesOf(store, rows['exit'] ?? -1)).toHaveLength(6);
+  });
+  it('says when it had to be cut', () => {
+    const { store, rows } = sampleStore();
+    expect(chainOf(store, rows['exit'] ?? -1, 3)).toMatchObject({ truncated: true, links: { length: 3 } });
+    expect(chainOf(store, rows['handler'] ?? -1, 3)).toMatchObject({ truncated: true, root: rows['exit'] });
+  });
+});
+
+describe('lanes and summary', () => {
+  it('lays out lanes by heading, VMs first', () => {
+    const { store } = sampleStore();
+    expect(
+      lanesOf(store.meta).map((lane) => `${lane.group}: ${lane.label}${lane.empty ? ' (empty)' : ''}`),
+    ).toEqual([
+      'vm0: vCPU 0 mode',
+      'vm0: vCPU 0 exits',
+      'vm0: interrupts',
+      'vm0: e1000 registers',
+      'vm0: e1000 DMA',
+      'vm0: e1000 interrupts',
+      'host: QEMU I/O thread (empty)',
+      'network: wire',
+    ]);
+    expect(lanesOf(store.meta, (track, group) => store.countOf(track, group))).toEqual(lanesOf(store.meta));
+  });
+  it('counts what happened', () => {
+    const { store } = sampleStore(4);
+    const summary = summarise(store.meta, store.rows);
+    expect(summary).toMatchObject({
+      exits: { EPT_MISCONFIG: 4 },
+      userExits: 4,
+      cycles: 160_000,
+      guestInstructions: 4936,
+      interrupts: { raised: 4, injected: 4, posted: 0, handled: 4 },
+      packets: { tx: 4, rx: 4, dropped: 0 },
+    });
+    expect(summary.vms[0]).toMatchObject({ name: 'vm0', exits: { EPT_MISCONFIG: 4 }, packets: { tx: 0 } });
+  });
+});

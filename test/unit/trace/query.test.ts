@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest';
+import { eventTable, find } from '../../../src/trace/find';
+import { QueryError, parseQuery } from '../../../src/trace/query';
+import { perLine, statistics } from '../../../src/trace/statistics';
+import { EXIT, sampleStore } from './sample';
+
+const PER_TRANSMIT = 14;
+
+describe('query', () => {
+  const { store, rows } = sampleStore(3);
+  const count = (query: string): number => find(store, query, -1, 1).matches;
+
+  it.each([
+    ['', 3 * PER_TRANSMIT],
+    ['reason:EPT_MISCONFIG', 3],
+    ['reason:ept_misconfig dur>5us', 3],
+    ['dur>12.4us', 0],
+    ['dur>=12400 exit', 3],
+    ['dur:12400', 3],
+    ['kind:mmio.write', 3],
+    ['kind:mmio', 3],
+    ['kind:mmio.w', 0],
+    ['mmio', 3],
+    ['reg:TDT', 3],
+    ['reg:0x3818', 3],
+    ['reg:ICR', 0],
+    ['kind:mmio.write a:0x3818 b:3', 3],
+    ['a:0x3818', 3],
+    ['file:e1000.c line:142', 3 * PER_TRANSMIT],
+    ['file:1000.c', 0],
+    ['line>142', 0],
+    ['track:e1000', 9],
+    ['track:"vCPU 0" -kind:guest', 18],
+    ['packet:2', 2],
+    ['vector:0x2b', 6],
+    ['vm:0 kind:packet.tx', 0],
+    ['vm:network', 6],
+    ['time>=40000 time<80us', PER_TRANSMIT],
+    ['row:0,1,2', 3],
+    ['kind:packet.tx,packet.rx', 6],
+    ['-kind:packet.tx,packet.rx', 3 * PER_TRANSMIT - 6],
+    ['fn:e1000_transmit kind:exit', 3],
+    ['group:leg', 15],
+  ])('%s finds %d', (query, expected) => {
+    expect(count(query)).toBe(expected);
+  });
+
+  it('follows causes', () => {
+    expect(find(store, `cause:${rows['exit']} -group:leg`, -1, 1)).toEqual({
+      row: rows['write'],
+      matches: 1,
+    });
+  });
+
+  it('steps forwards and backwards, and ends', () => {
+    const first = find(store, 'reason:EPT_MISCONFIG', -1, 1).row;
+    expect(first).toBe(rows['exit']);
+    const second = find(store, 'reason:EPT_MISCONFIG', first, 1).row;
+    expect(second).toBe(first + PER_TRANSMIT);
+    expect(find(store, 'reason:EPT_MISCONFIG', second, -1).row).toBe(first);
+    expect(find(store, 'reason:EPT_MISCONFIG', first, -1).row).toBe(-1);
+    expect(find(store, 'reason:EPT_MISCONFIG', store.rows, 1).row).toBe(-1);
+  });
+
+  it('pages the events of a window', () => {
+    const page = eventTable(store, { from: 40_000, to: 80_000, filter: 'group:leg', offset: 1, limit: 2 });
+    expect(page.total).toBe(5);
+    expect(page.rows.map((row) => row.name)).toEqual(['user.exit', 'qemu.handle']);
+  });
+
+  it.each([
+    ['colour:red', 0, /no field “colour”; fields are kind, reason/],
+    ['exit -colour:red', 6, /position 7 of/],
+    ['dur>fast', 0, /“fast” is no value for dur; it takes cycles, or a number with s, ms, us or ns/],
+    ['a:5us', 0, /is no value for a; it takes a number such as 12 or 0x10/],
+    ['kind:', 0, /value is missing after “kind:”/],
+    ['kind:a,,b', 0, /value is missing/],
+    ['track>5', 0, /track is compared with : only/],
+    ['track:"vCPU 0', 6, /quotation mark is not closed/],
+    ['-', 0, /value is missing/],
+  ])('%s is refused at %d', (query, position, message) => {
+    let error: unknown;
+    try {
+      parseQuery(query);
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toBeInstanceOf(QueryError);
+    expect(error).toMatchObject({ position, message: expect.stringMatching(message) });
+  });
+});
+
+describe('statistics', () => {
+  const { store } = sampleStore(3);
+  const all = statistics(store, 0, store.endTime);
+
+  it('divides the time of the vCPUs by mode', () => {
+    expect(all.modes.map(({ mode, cycles }) => [mode, cycles])).toEqual([
+      ['guest', 3 * EXIT.start],
+      ['kvm', 3 * (EXIT.kvm + EXIT.entry)],
+      ['transition', 3 * (EXIT.out + EXIT.back)],
+      ['qemu', 3 * EXIT.qemu],
+      ['halted', 0],
+    ]);
+  });
+
+  it('clips times to the window exactly', () => {
+    const window = statistics(store, 5000, EXIT.start + 300);
+    expect(window.modes.map(({ cycles }) => cycles)).toEqual([5000, 300, 0, 0, 0]);
+  });
+
+  it('has distributions of exits, and figures of interrupts, registers, packets and lines', () => {
+    const { total: _, ...exit } = all.exits[0] ?? {};
+    expect(exit).toEqual({
+      reason: 'EPT_MISCONFIG',
+      kind: 305,
+      query: 'reason:EPT_MISCONFIG',
+      count: 3,
+      min: 12_400,
+      p50: 12_400,
+      p90: 12_400,
+      p99: 12_400,
+      max: 12_400,
+    });
+    expect(all.interrupts.map(({ name, count }) => [name, count])).toEqual([
+      ['irq.raise', 3],
+      ['irq.inject', 3],
+      ['handler', 3],
+    ]);
+    expect(all.registers).toEqual([
+      { track: 'e1000', register: 'TDT', reads: 0, writes: 3, query: 'group:register track:e1000 a:14360' },
+    ]);
+    // Sent 2 200 cycles into QEMU's part of the exit, echoed 5 000 cycles after the exit.
+    const latency =
+      EXIT.kvm + EXIT.out + EXIT.qemu + EXIT.back + EXIT.entry + 5000 - (EXIT.kvm + EXIT.out + 600);
+    expect(all.packets).toMatchObject({
+      tx: 3,
+      rx: 3,
+      dropped: 0,
+      bytesTx: 192,
+      latency: { count: 3, p50: latency, max: latency },
+    });
+    expect(perLine(store)).toEqual([
+      {
+        file: '/src/e1000.c',
+        line: 142,
+        exits: 3,
+        cycles: 37_200,
+        query: 'group:exit file:e1000.c line:142',
+        byReason: [{ reason: 'EPT_MISCONFIG', exits: 3, cycles: 37_200 }],
+      },
+    ]);
+  });
+
+  it('gives with each figure a query that finds as many events', () => {
+    const found = (query: string): number =>
+      eventTable(store, { from: 0, to: store.endTime, filter: query, offset: 0, limit: 0 }).total;
+    for (const { query, count } of [...all.exits, ...all.interrupts]) expect(found(query)).toBe(count);
+    for (const { query, reads, writes } of all.registers) expect(found(query)).toBe(reads + writes);
+    for (const { query, exits } of all.lines) expect(found(query)).toBe(exits);
+  });
+});
