@@ -4,7 +4,7 @@ import { evaluateExpectations } from '../scenario/expectations';
 import { loadScenario } from '../scenario/load';
 import { summarise } from '../trace/summary';
 import { ExitCode, type CliHost } from './host';
-import { printProblem, printSummary } from './print';
+import { printJson, printProblem, printSummary } from './print';
 import { messageOf } from './run';
 
 /** Prints the figures of a trace file. */
@@ -17,15 +17,14 @@ export async function printStats(command: { file: string; json: boolean }, host:
     return ExitCode.BadInput;
   }
   const { meta, rows } = store;
-  if (meta.state === 'truncated') {
-    host.err(
-      `warning: ${command.file} is not complete. ${meta.message ?? ''} Figures are of the ${rows} events that were recovered.\n`,
-    );
-  }
+  const truncated = meta.state === 'truncated';
+  if (truncated) host.err(`warning: ${command.file}: ${meta.message ?? 'the file is not complete'}\n`);
   const summary = summarise(meta, rows);
   const scenario = loadScenario(meta.scenarioText, meta.scenarioName);
   if (scenario.ok) summary.expectations = evaluateExpectations(scenario.scenario.expect, summary);
-  host.out(command.json ? `${JSON.stringify(summary, null, 2)}\n` : printSummary(summary, meta));
+  const { title, state, message, frequencyHz } = meta;
+  const context = { title, state, frequencyHz, ...(message !== undefined && !truncated && { message }) };
+  host.out(command.json ? printJson(summary) : printSummary(summary, context));
   return ExitCode.Held;
 }
 

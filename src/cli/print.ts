@@ -51,6 +51,13 @@ export function time(seconds: number): string {
   return `${Number((seconds / size).toPrecision(4))} ${unit}`;
 }
 
+/** The figures of a run for a program; ends with a line break. */
+export function printJson(summary: Summary): string {
+  const { guestInstructions, cycles, simulatedSeconds, wallSeconds, events, traceHash, ...rest } = summary;
+  const ordered = { guestInstructions, cycles, simulatedSeconds, wallSeconds, events, traceHash, ...rest };
+  return `${JSON.stringify(ordered, null, 2)}\n`;
+}
+
 /** The figures of a run for a reader; ends with a line break. */
 export function printSummary(summary: Summary, context: SummaryContext): string {
   const { title, state, message, frequencyHz } = context;

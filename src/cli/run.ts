@@ -1,12 +1,12 @@
 /** `trapline run`: prepares, runs, prints, and says by its exit code whether all was as expected. */
 import { resolve } from 'node:path';
-import type { RunEnd, RunListener } from '../protocol/run';
-import type { TraceMeta } from '../trace/model';
+import type { RunEnd, RunListener, RunProgress } from '../protocol/run';
+import type { RunState, TraceDelta, TraceMeta } from '../trace/model';
 import { TraceStore } from '../trace/store';
 import type { Summary } from '../trace/summary';
 import type { Command } from './arguments';
 import { ExitCode, type CliHost } from './host';
-import { printExpectation, printProblem, printSummary, SerialPrinter, shortPath } from './print';
+import { printExpectation, printJson, printProblem, printSummary, SerialPrinter, shortPath } from './print';
 
 type RunCommand = Extract<Command, { name: 'run' }>;
 
@@ -62,7 +62,7 @@ async function runUntil(command: RunCommand, host: CliHost, signal: AbortSignal)
   } finally {
     signal.removeEventListener('abort', cancel);
   }
-  recording.finish(end, failure);
+  recording.finish(end, signal.aborted ? 'cancelled' : 'failed', failure);
   const written =
     out === undefined || !recording.store ? true : await write(out, recording.store, command, host);
   if (!end) {
@@ -84,6 +84,7 @@ class Recording implements RunListener {
   store: TraceStore | undefined;
   private readonly serialPrinter: SerialPrinter;
   private names: string[] = [];
+  private progress: RunProgress | undefined;
 
   constructor(
     private readonly keep: boolean,
@@ -98,24 +99,24 @@ class Recording implements RunListener {
     if (this.keep) this.store = new TraceStore(meta);
   }
 
-  delta(delta: Parameters<RunListener['delta']>[0]): void {
+  delta(delta: TraceDelta, progress: RunProgress): void {
     this.store?.append(delta);
+    this.progress = progress;
   }
 
   serial(vm: number, text: string): void {
     if (!this.command.quiet) this.serialPrinter.add(vm, this.nameOf(vm), text);
   }
 
-  /** The run is over: takes its last tables, or notes why there are none. */
-  finish(end: RunEnd | undefined, failure: string | undefined): void {
+  /** The run is over: takes its last tables, or puts down what is known when there are none. */
+  finish(end: RunEnd | undefined, state: RunState, message: string | undefined): void {
     this.serialPrinter.flush((vm) => this.nameOf(vm));
-    if (end) this.store?.setMeta(end.meta);
-    else if (this.store)
-      this.store.setMeta({
-        ...this.store.meta,
-        state: 'failed',
-        ...(failure !== undefined && { message: failure }),
-      });
+    if (end) return this.store?.setMeta(end.meta);
+    if (!this.store) return;
+    const { meta } = this.store;
+    const { cycles, counts } = this.progress ?? { cycles: 0, counts: [] };
+    const facts = { ...meta.facts, cycles: Math.max(cycles, meta.facts.cycles) };
+    this.store.setMeta({ ...meta, state, ...(message !== undefined && { message }), facts, counts });
   }
 
   private nameOf(vm: number): string {
@@ -135,7 +136,7 @@ async function write(out: string, store: TraceStore, command: RunCommand, host: 
 }
 
 function report(command: RunCommand, host: CliHost, { meta, summary }: RunEnd): void {
-  if (command.json) host.out(`${JSON.stringify(summary, null, 2)}\n`);
+  if (command.json) host.out(printJson(summary));
   else if (!command.quiet) host.out(printSummary(summary, meta));
   const failed = summary.expectations.filter(({ held }) => !held);
   if (command.quiet && !command.json)

@@ -2,7 +2,8 @@
 import type { RunEnd, RunListener } from '../../../src/protocol/run';
 import type { Problem } from '../../../src/protocol/problem';
 import type { CliHost } from '../../../src/cli/host';
-import type { TraceMeta } from '../../../src/trace/model';
+import { exitKind } from '../../../src/trace/events';
+import type { TraceDelta, TraceMeta } from '../../../src/trace/model';
 import type { TraceStore } from '../../../src/trace/store';
 import { emptyMeta } from '../../../src/trace/store';
 import type { Summary } from '../../../src/trace/summary';
@@ -29,6 +30,12 @@ export function fakeRun(changes: Partial<FakeRun> = {}): FakeRun {
     facts: { cycles: 2_900_000, vms: [{ name: 'vm0', guestInstructions: 5, exitCode: 0 }] },
   };
   return { meta, summary: sampleSummary(), serial: [], ...changes };
+}
+
+function nothing(): TraceDelta {
+  const none = new Uint32Array(0);
+  const patches = { row: none, duration: none, a: none, b: none };
+  return { chunks: [], patches, open: none, tracks: [], places: [] };
 }
 
 /** A host whose effects can be looked at. */
@@ -115,7 +122,16 @@ export class FakeHost implements CliHost {
       await cancelled;
       return { meta: { ...meta, state: 'cancelled' }, summary };
     }
-    if (failure !== undefined) throw new Error(failure);
+    if (failure !== undefined) {
+      listener.delta(nothing(), {
+        cycles: 5_000_000,
+        guestInstructions: 9,
+        events: 0,
+        exits: 3,
+        counts: [[0, exitKind(12), 3]],
+      });
+      throw new Error(failure);
+    }
     return { meta, summary };
   }
 }
