@@ -276,8 +276,10 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     return this.vm.irqchip.lapicFor(this.cpu.index);
   }
 
+  /** The handler that runs now. Asked at every exit; reading an empty array at -1 would be slow. */
   private innermost(): RowRef {
-    return this.handlers[this.handlers.length - 1] ?? 0;
+    const depth = this.handlers.length;
+    return depth === 0 ? 0 : this.handlers[depth - 1]!;
   }
 
   private interruptsOn(): boolean {
