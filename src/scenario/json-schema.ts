@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { costKeys } from '../vmm/cost-keys';
 import { costProfileNames } from './costs';
+import { kinds, kindsByName } from '../trace/events';
+import { figurePaths } from './figures';
 import { scenarioSchema } from './schema';
 
 /** A JSON schema, as far as anything here looks into one. */
@@ -89,7 +91,24 @@ export function publishedJsonSchema(): JsonSchema {
     ]),
   );
   host['costsOverride'].additionalProperties = false;
+  nameKinds(schema);
+  nameFigures(schema);
   return { ...schema, title: 'Trapline scenario', allowComments: true, allowTrailingCommas: true };
+}
+
+/** Offers the kinds and groups of events for `trace.kinds`. */
+function nameKinds(schema: JsonSchema): void {
+  const list = alternatives(schema.properties!.trace.properties!.kinds).find((each) => each.items);
+  list!.items!.enum = [...new Set([...kinds.values()].map(({ group }) => group)), ...kindsByName.keys()];
+}
+
+/** Offers the figures of a run for `expect`. Those of single VMs, whose names nobody knows here, stay free. */
+function nameFigures(schema: JsonSchema): void {
+  const expectations = schema.properties!.expect;
+  schema.definitions = { expectation: expectations.additionalProperties };
+  const expectation: JsonSchema = { $ref: '#/definitions/expectation' };
+  expectations.properties = Object.fromEntries(figurePaths([]).map((path) => [path, expectation]));
+  expectations.additionalProperties = expectation;
 }
 
 function addMarkdown(node: JsonSchema): void {
