@@ -34,9 +34,8 @@ function activeScenario(): Uri | undefined {
   return uri?.path.endsWith(scenarioEnding) ? uri : undefined;
 }
 
-/** Asks for a scenario of the workspace; the active one, then `suggested`, stands first. Undefined when there is none or none is chosen. */
-export async function pickScenario(question: string, suggested?: Uri): Promise<Uri | undefined> {
-  const first = activeScenario() ?? suggested;
+/** The choices: `first` above the others, which stand by path; the way to samples when there is nothing. */
+async function choices(first: Uri | undefined): Promise<ScenarioItem[]> {
   const found = await workspace.findFiles(
     `**/*${scenarioEnding}`,
     '**/{node_modules,.git}/**',
@@ -45,24 +44,25 @@ export async function pickScenario(question: string, suggested?: Uri): Promise<U
   const others = found
     .filter((uri) => uri.toString() !== first?.toString())
     .sort((a, b) => a.path.localeCompare(b.path, undefined, { numeric: true }));
-  const uris = first ? [first, ...others] : others;
-  if (uris.length === 0) {
-    const create = l10n.t('Create Sample Workspace');
-    const pressed = await window.showInformationMessage(
-      l10n.t('This workspace has no scenario ({0}).', `*${scenarioEnding}`),
-      create,
-    );
-    if (pressed === create) await commands.executeCommand(Command.createSampleWorkspace);
-    return undefined;
+  if (!first && others.length === 0) {
+    const detail = l10n.t('This workspace has no scenario ({0}).', `*${scenarioEnding}`);
+    return [{ label: l10n.t('$(new-folder) Create the sample workspace'), detail }];
   }
-  const items = await Promise.all(uris.map(itemOf));
-  const [head, ...rest] = items;
+  const items = await Promise.all(others.map(itemOf));
+  if (!first) return items;
   const separator: ScenarioItem = { label: l10n.t('in this workspace'), kind: QuickPickItemKind.Separator };
-  const shown = first && head ? [head, separator, ...rest] : items;
-  const picked = await window.showQuickPick(shown, {
-    placeHolder: question,
-    matchOnDescription: true,
-    matchOnDetail: true,
-  });
+  return [await itemOf(first), separator, ...items];
+}
+
+/**
+ * Asks for a scenario of the workspace; the active one, then `suggested`, stands first. Undefined when there is none or
+ * none is chosen.
+ */
+export async function pickScenario(question: string, suggested?: Uri): Promise<Uri | undefined> {
+  // The list opens at once and fills when the files are found and read.
+  const items = choices(activeScenario() ?? suggested);
+  const options = { placeHolder: question, matchOnDescription: true, matchOnDetail: true };
+  const picked = await window.showQuickPick(items, options);
+  if (picked && !picked.uri) await commands.executeCommand(Command.createSampleWorkspace);
   return picked?.uri;
 }

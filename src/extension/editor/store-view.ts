@@ -2,14 +2,10 @@
 import { chainOf } from '../../trace/chain';
 import { describe, eventRow } from '../../trace/describe';
 import { eventTable, find } from '../../trace/find';
+import { perLine, statistics } from '../../trace/statistics';
 import { queryViewport } from '../../trace/viewport';
 import type { TraceStore } from '../../trace/store';
-import { exitReasonsByLine } from '../source/exit-reasons';
 import type { TraceView } from './trace-view';
-
-const missing = (): never => {
-  throw new Error('not there yet');
-};
 
 /** Joins the queries of `trace/` to one store. */
 export function storeView(store: TraceStore): TraceView {
@@ -31,7 +27,7 @@ export function storeView(store: TraceStore): TraceView {
     },
     find: (query, fromRow, direction) => find(store, query, fromRow, direction),
     events: (query) => eventTable(store, query),
-    statistics: missing,
-    exitReasonsByLine: () => exitReasonsByLine(store),
+    statistics: (from, to) => statistics(store, from, to),
+    perLine: () => perLine(store),
   };
 }

@@ -1,7 +1,7 @@
 /** A trace as the editor asks it questions: the same for a live run and for a file. Knows no editor. */
 import type { HostMethods } from '../../protocol/webview';
-import type { ReasonCount } from '../source/exit-reasons';
 import type { TraceMeta } from '../../trace/model';
+import type { LineFigures } from '../../trace/statistics';
 
 /** Answers about one trace. Times in cycles, rows from 0. */
 export interface TraceView extends Pick<
@@ -12,6 +12,6 @@ export interface TraceView extends Pick<
   readonly rows: number;
   /** End of the last event or of the run, whichever is later. */
   readonly endTime: number;
-  /** Exit reasons of each source line, by `lineKey`. */
-  exitReasonsByLine(): Map<string, ReasonCount[]>;
+  /** Exits by guest source line with their reasons, dearest first. */
+  perLine(): LineFigures[];
 }

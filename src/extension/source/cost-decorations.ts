@@ -11,17 +11,12 @@ import {
 } from 'vscode';
 import type { DecorationOptions, Disposable, TextDocument, TextEditor } from 'vscode';
 import { formatCount, formatTime } from '../../trace/format';
+import type { LineFigures } from '../../trace/statistics';
 import { DisposableStore } from '../disposables';
 import type { TraceView } from '../editor/trace-view';
 import { Command, exitCostColour } from '../names';
 import { costLabel, followChange, type LineCost } from './line-costs';
-import { lineKey, type ReasonCount } from './exit-reasons';
 import { locateSource } from './source-files';
-
-/** A line's cost with its reasons for the hover. */
-interface ExplainedCost extends LineCost {
-  reasons: readonly ReasonCount[];
-}
 
 /** The newest figures of one source file. */
 interface FileCosts {
@@ -29,7 +24,7 @@ interface FileCosts {
   trace: Uri;
   title: string;
   frequencyHz: number;
-  lines: ExplainedCost[];
+  lines: LineFigures[];
   /** The text is another one than what ran. */
   outdated: boolean;
 }
@@ -64,8 +59,7 @@ export class CostDecorations implements Disposable {
 
   /** Takes the figures of a trace for every file that it names. Older figures of these files give way. */
   async show({ uri, scenario, view }: CostSource): Promise<void> {
-    const costs = view.statistics(0, view.endTime).lines;
-    const reasons = view.exitReasonsByLine();
+    const costs = view.perLine();
     for (const name of new Set(costs.map((cost) => cost.file))) {
       const file = await locateSource(name, [scenario, uri]);
       if (!file) continue;
@@ -73,9 +67,7 @@ export class CostDecorations implements Disposable {
         trace: uri,
         title: view.meta.title,
         frequencyHz: view.meta.frequencyHz,
-        lines: costs
-          .filter((cost) => cost.file === name)
-          .map((cost) => ({ ...cost, reasons: reasons.get(lineKey(name, cost.line)) ?? [] })),
+        lines: costs.filter((cost) => cost.file === name),
         outdated: false,
       });
     }
@@ -130,7 +122,7 @@ function decorationType(color: ThemeColor) {
   });
 }
 
-function decorate(document: TextDocument, costs: FileCosts, cost: ExplainedCost): DecorationOptions[] {
+function decorate(document: TextDocument, costs: FileCosts, cost: LineFigures): DecorationOptions[] {
   if (cost.line > document.lineCount) return [];
   const { range, lineNumber, firstNonWhitespaceCharacterIndex } = document.lineAt(cost.line - 1);
   const label = costLabel(cost, costs.frequencyHz);
@@ -145,15 +137,17 @@ function decorate(document: TextDocument, costs: FileCosts, cost: ExplainedCost)
   ];
 }
 
-function hover(costs: FileCosts, cost: ExplainedCost): MarkdownString {
+function hover(costs: FileCosts, cost: LineFigures): MarkdownString {
   const text = new MarkdownString(undefined, true);
   text.isTrusted = { enabledCommands: [Command.revealLine] };
   const average = formatTime(cost.cycles / Math.max(1, cost.exits), costs.frequencyHz);
   text.appendMarkdown(`**${costLabel(cost, costs.frequencyHz)}** — ${l10n.t('{0} each', average)}`);
   text.appendText(l10n.t(' in {0}', costs.title));
   text.appendMarkdown('\n\n');
-  for (const { reason, count } of cost.reasons)
-    text.appendMarkdown(`- \`${reason}\` ${formatCount(count)}\n`);
+  for (const { reason, exits, cycles } of cost.byReason) {
+    text.appendMarkdown(`- \`${reason}\` ${formatCount(exits)} · ${formatTime(cycles, costs.frequencyHz)}
+`);
+  }
   const args = encodeURIComponent(JSON.stringify([costs.trace.toString(), cost.query]));
   text.appendMarkdown(
     `\n[$(graph-line) ${l10n.t('Show in timeline')}](command:${Command.revealLine}?${args})`,
