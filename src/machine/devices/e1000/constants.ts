@@ -85,6 +85,7 @@ export const Stat = {
   PTC64: 0x40d8,
   MPTC: 0x40f0,
   BPTC: 0x40f4,
+  TSCTC: 0x40f8,
 } as const;
 export const STATISTICS = { first: 0x4000, last: 0x40fc } as const;
 
@@ -127,6 +128,8 @@ export const TxCmd = {
   EOP: 1 << 0,
   IFCS: 1 << 1,
   IC: 1 << 2,
+  /** In place of IC, in an extended data descriptor: segment. */
+  TSE: 1 << 2,
   RS: 1 << 3,
   DEXT: 1 << 5,
   VLE: 1 << 6,
@@ -161,6 +164,8 @@ export const DropReason = {
   Disabled: 7,
   /** The FCS that software appended is wrong. */
   BadFcs: 8,
+  /** Segmentation was asked for with a context that has no segment size or no header. */
+  BadContext: 9,
 } as const;
 
 /** Timer kinds, for `E1000.onEvent`. */

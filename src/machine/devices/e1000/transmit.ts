@@ -1,19 +1,24 @@
 /**
- * The transmitter (manual 3.3 and 3.4): takes legacy descriptors from head to tail, gathers a packet up to EOP, hands it to
- * the link, and writes DD back where RS asks for it.
+ * The transmitter (manual 3.3 and 3.4): takes descriptors from head to tail, gathers a packet up to EOP, hands it (or its
+ * segments) to the link, and writes DD back where RS asks for it.
  */
 import { Kind } from '../../../trace/events';
 import { FRAME_MIN } from '../../link/wire';
 import { requireVersion } from '../../snapshot';
 import type { EventHandle } from '../../time/event-queue';
-import { crc32, onesSum } from './checksum';
+import { crc32 } from './checksum';
 import { Cause, DESCRIPTOR, DropReason, PACKET_MAX, Reg, Stat, Tctl, Timer, TxCmd } from './constants';
 import type { E1000Core } from './core';
+import { NO_CONTEXT, parseDescriptor, type Context, type DataDescriptor } from './descriptors';
 import type { InterruptUnit } from './interrupts';
+import { applyChecksums, insertChecksum, segment } from './offload';
 
 /** The transmit share of the packet buffer: so much may wait for the wire. */
 const FIFO_BYTES = 16 * 1024;
 const STATUS_DD = 1;
+const FCS = 4;
+/** Largest packet to be cut into segments: 64 KiB of payload and the longest header. */
+const SEGMENTED_MAX = 0x10000 + 255;
 
 /** Snapshot of a `Transmitter`. */
 export interface TransmitterState {
@@ -22,15 +27,9 @@ export interface TransmitterState {
   gathered: Uint8Array;
   broken: number;
   event: EventHandle;
-}
-
-/** A descriptor as read from memory. */
-interface Descriptor {
-  address: number;
-  length: number;
-  command: number;
-  checksumOffset: number;
-  checksumStart: number;
+  context: Context;
+  options: number;
+  segmenting: boolean;
 }
 
 export class Transmitter {
@@ -40,6 +39,10 @@ export class Transmitter {
   /** `DropReason` of the packet being gathered; 0 while nothing is wrong. */
   private broken = 0;
   private event: EventHandle = 0;
+  private context: Context = NO_CONTEXT;
+  /** POPTS and TSE of the packet being gathered, by its first data descriptor. */
+  private options = 0;
+  private segmenting = false;
 
   /** @param loopback gets the frame instead of the link while RCTL.LBM says so; false when it does not apply */
   constructor(
@@ -74,8 +77,8 @@ export class Transmitter {
   reset(): void {
     if (this.event !== 0) this.core.bus.cancel(this.event);
     this.event = 0;
-    this.gathered = new Uint8Array(0);
-    this.broken = 0;
+    this.forget();
+    this.context = NO_CONTEXT;
   }
 
   save(): TransmitterState {
@@ -85,6 +88,9 @@ export class Transmitter {
       gathered: this.gathered.slice(),
       broken: this.broken,
       event: this.event,
+      context: this.context,
+      options: this.options,
+      segmenting: this.segmenting,
     };
   }
 
@@ -94,6 +100,17 @@ export class Transmitter {
     this.gathered = state.gathered.slice();
     this.broken = state.broken;
     this.event = state.event;
+    this.context = state.context;
+    this.options = state.options;
+    this.segmenting = state.segmenting;
+  }
+
+  /** Begins a new packet. */
+  private forget(): void {
+    this.gathered = new Uint8Array(0);
+    this.broken = 0;
+    this.options = 0;
+    this.segmenting = false;
   }
 
   private ringSize(): number {
@@ -148,10 +165,14 @@ export class Transmitter {
       this.advance(head);
       return true;
     }
-    const descriptor = parse(bytes);
-    this.gather(descriptor);
-    const ends = (descriptor.command & TxCmd.EOP) !== 0;
-    if (ends) this.finishPacket(descriptor);
+    const descriptor = parseDescriptor(bytes);
+    // Bit 0 of a context descriptor says TCP; only a data descriptor can end a packet.
+    const ends = descriptor.kind !== 'context' && (descriptor.command & TxCmd.EOP) !== 0;
+    if (descriptor.kind === 'context') this.context = descriptor.context;
+    else {
+      this.gather(descriptor);
+      if (ends) this.finishPacket(descriptor);
+    }
     const report = (descriptor.command & TxCmd.RS) !== 0;
     if (report) {
       bytes[12]! |= STATUS_DD;
@@ -162,9 +183,13 @@ export class Transmitter {
     return ends;
   }
 
-  private gather(descriptor: Descriptor): void {
+  private gather(descriptor: DataDescriptor): void {
+    if (this.gathered.length === 0 && descriptor.kind === 'data') {
+      this.options = descriptor.options;
+      this.segmenting = (descriptor.command & TxCmd.TSE) !== 0;
+    }
     if (this.broken !== 0 || descriptor.length === 0) return;
-    if (this.gathered.length + descriptor.length > PACKET_MAX) {
+    if (this.gathered.length + descriptor.length > (this.segmenting ? SEGMENTED_MAX : PACKET_MAX)) {
       this.broken = DropReason.Oversize;
       return;
     }
@@ -179,22 +204,27 @@ export class Transmitter {
     this.gathered = joined;
   }
 
-  private finishPacket(last: Descriptor | undefined): void {
-    const packet = this.gathered;
-    let reason: number = this.broken;
-    this.gathered = new Uint8Array(0);
-    this.broken = 0;
-    let frame = packet;
-    if (last && reason === 0) {
-      if ((last.command & TxCmd.IC) !== 0) insertChecksum(frame, last);
-      if ((last.command & TxCmd.IFCS) === 0) {
-        frame = withoutFcs(packet);
-        if (frame.length === packet.length || fcsOf(packet) !== crc32(frame)) reason = DropReason.BadFcs;
-      }
+  private finishPacket(last: DataDescriptor | undefined): void {
+    const { gathered, context, options, segmenting, broken } = this;
+    this.forget();
+    if (gathered.length === 0 && broken === 0) return;
+    const { trace } = this.core.bus;
+    let frames: Uint8Array[] | number = broken;
+    if (last && broken === 0) {
+      frames = segmenting
+        ? (segment(gathered, context, options) ?? DropReason.BadContext)
+        : wholeFrame(gathered, last, context, options);
     }
-    if (packet.length === 0 && reason === 0) return;
-    if (reason === 0) this.transmit(frame);
-    else this.core.bus.trace.instant(Kind.PacketDrop, packet.length, reason);
+    if (typeof frames === 'number') {
+      trace.instant(Kind.PacketDrop, gathered.length, frames);
+      return;
+    }
+    if (segmenting) this.core.count(Stat.TSCTC);
+    const reason = trace.cause;
+    for (const frame of frames) {
+      trace.cause = reason;
+      this.transmit(frame);
+    }
   }
 
   private transmit(packet: Uint8Array): void {
@@ -244,29 +274,21 @@ export class Transmitter {
   }
 }
 
-function parse(bytes: Uint8Array): Descriptor {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, DESCRIPTOR);
-  return {
-    address: view.getUint32(4, true) * 2 ** 32 + view.getUint32(0, true),
-    length: view.getUint16(8, true),
-    checksumOffset: bytes[10]!,
-    command: bytes[11]!,
-    checksumStart: bytes[13]!,
-  };
-}
-
-/** Writes the Internet checksum from CSS to the end of the packet at CSO (3.3.3.1). Offsets outside do nothing. */
-function insertChecksum(packet: Uint8Array, { checksumOffset, checksumStart }: Descriptor): void {
-  if (checksumOffset + 2 > packet.length || checksumStart >= packet.length) return;
-  const sum = ~onesSum(packet, checksumStart, packet.length) & 0xffff;
-  packet[checksumOffset] = sum >> 8;
-  packet[checksumOffset + 1] = sum & 0xff;
-}
-
-function withoutFcs(packet: Uint8Array): Uint8Array {
-  return packet.length > 4 ? packet.slice(0, packet.length - 4) : packet;
-}
-
-function fcsOf(packet: Uint8Array): number {
-  return new DataView(packet.buffer, packet.byteOffset).getUint32(packet.length - 4, true);
+/** The one frame of a packet that is not cut, or a `DropReason`. */
+function wholeFrame(
+  packet: Uint8Array,
+  last: DataDescriptor,
+  context: Context,
+  options: number,
+): Uint8Array[] | number {
+  if (last.kind === 'data') applyChecksums(packet, context, options);
+  else if ((last.command & TxCmd.IC) !== 0) {
+    insertChecksum(packet, { start: last.checksumStart, offset: last.checksumOffset, end: 0 });
+  }
+  if ((last.command & TxCmd.IFCS) !== 0) return [packet];
+  // Without IFCS software has appended the FCS itself.
+  if (packet.length <= FCS) return DropReason.BadFcs;
+  const frame = packet.slice(0, packet.length - FCS);
+  const appended = new DataView(packet.buffer, packet.byteOffset).getUint32(frame.length, true);
+  return appended === crc32(frame) ? [frame] : DropReason.BadFcs;
 }
