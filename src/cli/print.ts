@@ -22,7 +22,8 @@ const STATES: Record<RunState, string> = {
   truncated: 'the trace is not complete',
 };
 
-const LABEL_WIDTH = 20;
+/** Holds the longest name of an exit that guests get to see. */
+const LABEL_WIDTH = 24;
 
 /** `file:line:col: error: message`, as compilers print it; the path is relative to `cwd` where the file lies below it. */
 export function printProblem(problem: Problem, cwd: string): string {
