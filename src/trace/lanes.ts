@@ -2,6 +2,7 @@
 import type { Lane } from '../protocol/viewport';
 import { kindRow, type KindGroup } from './events';
 import type { TraceMeta, TrackType } from './model';
+import { impliedPart, trackOwner } from './track-name';
 
 interface LaneSpec {
   part: string;
@@ -135,16 +136,6 @@ const layout: Record<TrackType, LaneSpec[]> = {
   ],
 };
 
-/** Parts whose name would only repeat the track's. */
-const impliedBy: Partial<Record<TrackType, string>> = {
-  interrupts: 'interrupts',
-  irqchip: 'interrupts',
-  dma: 'DMA',
-  link: 'packets',
-  iommu: 'translations',
-  thread: 'thread',
-};
-
 /** Number of events of a track and group. */
 export type CountOf = (track: number, group: KindGroup) => number;
 
@@ -179,11 +170,12 @@ export function lanesOf(
       for (const spec of layout[track.type]) {
         const empty = spec.groups.every((kinds) => countOf(track.id, kinds) === 0);
         if (empty && spec.always === undefined) continue;
-        const label = impliedBy[track.type] === spec.part ? track.name : `${track.name} ${spec.part}`;
+        const owner = trackOwner(track);
+        const implied = impliedPart(track) === spec.part;
         lanes.push({
           id: `${group}/${track.name}/${spec.part}`,
-          label,
-          track: track.name,
+          label: implied ? track.name : `${owner} ${spec.part}`,
+          track: owner,
           part: spec.part,
           group,
           trackIds: [track.id],

@@ -158,7 +158,15 @@ export class Recorder implements Tracer {
     while (i >= 0 && this.openRows[i] !== row) i--;
     if (i < 0) throw new RangeError(`Row ${row} is not an open span; it can be closed once only.`);
     this.openRows[i] = this.openRows[--this.openCount] ?? 0;
-    this.closeRow(row, end);
+    // Most spans end soon: in the block under recording, before they were handed out.
+    const at = row - this.count + this.at;
+    const duration = end - (this.start[at] ?? -1);
+    if (at >= 0 && row >= this.handedRows && duration >= 0 && duration < DURATION_SATURATED) {
+      this.duration[at] = duration;
+      this.current.open--;
+    } else {
+      this.closeRow(row, end);
+    }
   }
 
   /** @throws RangeError when the row is so old that it is already part of the trace hash. */

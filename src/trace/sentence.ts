@@ -5,6 +5,7 @@ import { consequencesOf } from './chain';
 import { EXIT_KIND_BASE, Kind, kindRow } from './events';
 import { formatCount, formatHex, formatPart, formatTime } from './format';
 import type { TraceEvent, TraceStore } from './store';
+import { trackOwner } from './track-name';
 
 type Legs = EventDetails['legs'];
 
@@ -121,7 +122,8 @@ const sentences: Record<number, Sentence> = {
 
 /** The sentence of an event. `legs` as `describe` gives them. */
 export function sentenceOf(store: TraceStore, event: TraceEvent, legs: Legs): string {
-  const track = store.meta.tracks[event.track]?.name ?? 'An unknown track';
+  const found = store.meta.tracks[event.track];
+  const track = found === undefined ? 'An unknown track' : trackOwner(found);
   if (event.kind >= EXIT_KIND_BASE) return exitSentence(store, event, track, legs);
   const kind = kindRow(event.kind);
   const sentence = sentences[event.kind];

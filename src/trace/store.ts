@@ -227,7 +227,7 @@ export class TraceStore implements RowSource {
         if (row < 0 || row >= chunk.firstRow + i || full > Number.MAX_SAFE_INTEGER) continue;
         this.overflow.set(row, full);
         this.end = Math.max(this.end, this.startOf(row) + full);
-        this.streamOf(row).touch(row, this.startOf(row));
+        this.streamOf(row).touch(row);
       }
     }
   }
@@ -242,7 +242,7 @@ export class TraceStore implements RowSource {
       block.b[at & BLOCK_MASK] = b[i] ?? 0;
       const start = this.startOf(at);
       this.end = Math.max(this.end, start + this.closedDurationOf(at));
-      this.streamOf(at).touch(at, start);
+      this.streamOf(at).touch(at);
     }
   }
 }

@@ -5,10 +5,14 @@
  * The index grows at its end. What changes earlier entries (a span closed late, an event recorded out of order) marks
  * them dirty, and the next query rebuilds from there on.
  */
+import { BLOCK_MASK, BLOCK_SHIFT, DURATION_SATURATED } from './block';
 import { KIND_LIMIT } from './events';
+import type { TraceChunk } from './model';
 
 /** What a stream asks about rows; the store answers. */
 export interface RowSource {
+  /** Columns as aligned blocks. */
+  readonly blocks: readonly TraceChunk[];
   startOf(row: number): number;
   /** Cycles; an open span has 0 here. */
   closedDurationOf(row: number): number;
@@ -57,6 +61,8 @@ export class Stream {
   /** Rows of open spans, given by the store before queries. */
   open: readonly number[] = [];
 
+  /** Rows whose duration changed since the last update. */
+  private touched: number[] = [];
   private lastStart = -Infinity;
   /** Entries from here on are not in order yet, or changed. */
   private dirty = 0;
@@ -94,11 +100,8 @@ export class Stream {
   }
 
   /** A row's duration became known after it was pushed. */
-  touch(row: number, start: number): void {
-    this.order();
-    let i = this.lowerBoundRaw(start);
-    while (i < this.count && this.rows[i] !== row) i++;
-    this.dirty = Math.min(this.dirty, i);
+  touch(row: number): void {
+    this.touched.push(row);
   }
 
   /** Row of the i-th event by start. */
@@ -109,6 +112,8 @@ export class Stream {
   /** Brings the index up to date; every query needs it first. */
   update(): void {
     this.order();
+    for (const row of this.touched) this.dirty = Math.min(this.dirty, this.indexOf(row));
+    this.touched = [];
     if (this.dirty >= this.count) return;
     this.build(this.dirty >>> NODE_SHIFT);
     this.dirty = this.count;
@@ -116,13 +121,7 @@ export class Stream {
 
   /** Number of events that start before `time`. Needs `update`. */
   before(time: number): number {
-    let low = 0;
-    let high = this.starts.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.starts.at(middle) < time) low = middle + 1;
-      else high = middle;
-    }
+    const low = this.nodesBefore(time);
     let i = low === 0 ? 0 : (low - 1) << NODE_SHIFT;
     const end = Math.min(this.count, low << NODE_SHIFT);
     while (i < end && this.source.startOf(this.rows[i] ?? 0) < time) i++;
@@ -139,20 +138,39 @@ export class Stream {
     }
   }
 
-  /** Adds, per kind slot, the events before entry `i` into `counts` and their full cycles into `cycles`. */
-  totals(i: number, counts: Float64Array, cycles: Float64Array): void {
-    const node = i >>> NODE_SHIFT;
+  /**
+   * Per kind slot: the events that start before `time` into `counts`, and the cycles they cover up to `time` into
+   * `cycles`, open spans counted but without cycles. Returns `before(time)`. Needs `update`.
+   */
+  upTo(time: number, counts: Float64Array, cycles: Float64Array): number {
+    const { blocks } = this.source;
+    const node = Math.max(0, this.nodesBefore(time) - 1);
     for (let slot = 0; slot < this.sums.length; slot++) {
       const sum = this.sums[slot];
       counts[slot] = sum?.counts.at(node) ?? 0;
       cycles[slot] = sum?.cycles.at(node) ?? 0;
     }
-    for (let k = node << NODE_SHIFT; k < i; k++) {
-      const row = this.rows[k] ?? 0;
-      const slot = this.slotOf[this.source.kindOf(row)] ?? 0;
+    let i = node << NODE_SHIFT;
+    for (const end = Math.min(this.count, i + NODE); i < end; i++) {
+      const row = this.rows[i] ?? 0;
+      const block = blocks[row >>> BLOCK_SHIFT];
+      const at = row & BLOCK_MASK;
+      const start = block?.start[at] ?? 0;
+      if (start >= time) break;
+      let duration = block?.duration[at] ?? 0;
+      if (duration === DURATION_SATURATED) duration = this.source.closedDurationOf(row);
+      const slot = this.slotOf[block?.kind[at] ?? 0] ?? 0;
       counts[slot] = (counts[slot] ?? 0) + 1;
-      cycles[slot] = (cycles[slot] ?? 0) + this.source.closedDurationOf(row);
+      cycles[slot] = (cycles[slot] ?? 0) + (start + duration > time ? time - start : duration);
     }
+    if (node > 0 && this.reach.at(node - 1) > time) {
+      this.reaching(node << NODE_SHIFT, time, (row) => {
+        const slot = this.slotOf[this.source.kindOf(row)] ?? 0;
+        const beyond = this.source.startOf(row) + this.source.closedDurationOf(row) - time;
+        cycles[slot] = (cycles[slot] ?? 0) - beyond;
+      });
+    }
+    return i;
   }
 
   /** Slot of a kind in `sums`. */
@@ -181,12 +199,29 @@ export class Stream {
     this.count++;
   }
 
-  private lowerBoundRaw(time: number): number {
+  /** Number of nodes whose first event starts before `time`. */
+  private nodesBefore(time: number): number {
+    const { values } = this.starts;
+    let low = 0;
+    let high = this.starts.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((values[middle] ?? 0) < time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Position of a row in the ordered list. */
+  private indexOf(row: number): number {
+    const start = this.source.startOf(row);
     let low = 0;
     let high = this.count;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.source.startOf(this.rows[middle] ?? 0) < time) low = middle + 1;
+      const other = this.rows[middle] ?? 0;
+      const time = this.source.startOf(other);
+      if (time < start || (time === start && other < row)) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -216,6 +251,7 @@ export class Stream {
 
   /** (Re)builds all sums from a node on. */
   private build(first: number): void {
+    const { blocks } = this.source;
     const nodes = (this.count + NODE - 1) >>> NODE_SHIFT;
     const level0 = this.ends[0] ?? new Column();
     const counts = this.sums.map((sum) => sum.counts.at(first));
@@ -227,10 +263,13 @@ export class Stream {
       let greatest = -1;
       for (let i = from; i < to; i++) {
         const row = this.rows[i] ?? 0;
-        const duration = this.source.closedDurationOf(row);
-        const end = this.source.startOf(row) + duration;
+        const block = blocks[row >>> BLOCK_SHIFT];
+        const at = row & BLOCK_MASK;
+        let duration = block?.duration[at] ?? 0;
+        if (duration === DURATION_SATURATED) duration = this.source.closedDurationOf(row);
+        const end = (block?.start[at] ?? 0) + duration;
         if (duration > 0 && end > greatest) greatest = end;
-        const slot = this.slotFor(this.source.kindOf(row), node);
+        const slot = this.slotFor(block?.kind[at] ?? 0, node);
         counts[slot] = (counts[slot] ?? 0) + 1;
         cycles[slot] = (cycles[slot] ?? 0) + duration;
       }

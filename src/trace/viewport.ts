@@ -168,17 +168,13 @@ function addPart(
   let cycles = new Float64Array(slots);
   let nextCounts = new Float64Array(slots);
   let nextCycles = new Float64Array(slots);
-  const upTo = (time: number, at: number, intoCounts: Float64Array, intoCycles: Float64Array): void =>
-    cumulate(store, stream, time, at, intoCounts, intoCycles);
-
   let i = part.first;
   let edge = from;
-  upTo(from, i, counts, cycles);
+  cumulate(store, stream, from, counts, cycles);
   for (let x = 0; x < width; x++) {
     const last = x === width - 1;
     const time = last ? to : from + ((to - from) * (x + 1)) / width;
-    const next = last ? part.end : stream.before(time);
-    upTo(time, next, nextCounts, nextCycles);
+    const next = cumulate(store, stream, time, nextCounts, nextCycles);
     let total = next - i;
     if (x === 0) {
       total += carried.length;

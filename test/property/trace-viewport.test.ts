@@ -17,7 +17,7 @@ interface Step {
   hand: boolean;
 }
 
-const KINDS = [Kind.IommuHit, Kind.IommuWalk, Kind.IommuInvalidate, Kind.DmaRead];
+const KINDS: readonly number[] = [Kind.IommuHit, Kind.IommuWalk, Kind.IommuInvalidate, Kind.DmaRead];
 
 const step = fc.record<Step>({
   gap: fc.oneof(fc.nat(3), fc.nat(200)),
