@@ -71,7 +71,7 @@ export class TraceEditors implements CustomReadonlyEditorProvider<TraceDocument>
   async open(uri: Uri, column: ViewColumn = ViewColumn.Active, preserveFocus = false): Promise<void> {
     const [known] = this.panelsOf(uri);
     const options = { viewColumn: column, preview: false, preserveFocus };
-    if (known) known.panel.reveal(undefined, preserveFocus);
+    if (known) known.bringToFront(preserveFocus);
     else await commands.executeCommand('vscode.openWith', uri, traceViewType, options);
   }
 

@@ -62,13 +62,26 @@ export class TracePanel implements Disposable {
 
   /** Selects an event and brings it into view, as soon as the page can. */
   reveal(row: number): void {
-    this.panel.reveal(undefined, false);
+    this.bringToFront(false);
     if (this.state.ready) this.post({ type: 'reveal', row });
     else this.pendingReveal = row;
   }
 
+  /** Shows the page where it is; without its column it would be moved to the active one. */
+  bringToFront(preserveFocus: boolean): void {
+    this.panel.reveal(this.panel.viewColumn ?? this.tabColumn(), preserveFocus);
+  }
+
   dispose(): void {
     this.owned.dispose();
+  }
+
+  /** Column of the page's tab: a page behind other tabs may not know it. */
+  private tabColumn(): ViewColumn | undefined {
+    const uri = this.document.uri.toString();
+    return window.tabGroups.all.find((group) =>
+      group.tabs.some(({ input }) => input instanceof TabInputCustom && input.uri.toString() === uri),
+    )?.viewColumn;
   }
 
   private render(): void {
