@@ -16,7 +16,7 @@ import { launchBrowser, startServer, workbenchUrl } from '../../scripts/lib/vsco
 export const artifacts = join(root, 'artifacts', 'vscode');
 
 /** Longest wait for something that should come, in milliseconds. */
-const PATIENCE = 30_000;
+const PATIENCE = 60_000;
 
 /**
  * Starts a server and a browser with the extension of this project, and waits until the workbench is usable.
@@ -94,7 +94,7 @@ export class Workbench {
         () => true,
         () => false,
       );
-      if (found) return row.click();
+      if (found) return this.accept(title);
       if (Date.now() > until) throw new Failure(`The palette has no command "${title}".`);
       await this.page.keyboard.press('Escape');
     }
@@ -114,9 +114,19 @@ export class Workbench {
       await input.press('Enter');
       return;
     }
-    const entry = widget.locator('.monaco-list-row', { hasText: row }).first();
-    await entry.waitFor();
-    await entry.click();
+    await widget.locator('.monaco-list-row', { hasText: row }).first().waitFor();
+    await this.accept(row);
+  }
+
+  /** Accepts the row of the open quick pick that holds a text: by the keyboard, for a hover may lie over the rows. */
+  async accept(text) {
+    const rows = this.page.locator('.quick-input-widget:visible .monaco-list-row');
+    for (let presses = 0; presses < 50; presses++) {
+      const focused = await rows.and(this.page.locator('.focused')).allInnerTexts();
+      if (focused.some((row) => row.includes(text))) return this.page.keyboard.press('Enter');
+      await this.page.keyboard.press('ArrowDown');
+    }
+    throw new Failure(`The row "${text}" could not be reached.`);
   }
 
   /** Rows of the open quick pick, as shown. */
