@@ -52,5 +52,5 @@ it('every driver has a scenario', () => {
 
 it('the README tells of every scenario', () => {
   const readme = readFileSync(join(workspace, 'README.md'), 'utf8');
-  for (const file of files) expect(readme).toContain(`| \`${basename(file, '.trapline.json')}\` |`);
+  for (const file of files) expect(readme).toContain(`| \`${basename(file, '.trapline.json')}\``);
 });
