@@ -72,7 +72,14 @@ export interface TraceStatistics {
   exits: (Distribution & { reason: string; kind: number; query: string })[];
   interrupts: { name: string; count: number; query: string }[];
   registers: { track: string; register: string; reads: number; writes: number; query: string }[];
-  packets: { tx: number; rx: number; dropped: number; bytesTx: number; bytesRx: number; latency?: Distribution };
+  packets: {
+    tx: number;
+    rx: number;
+    dropped: number;
+    bytesTx: number;
+    bytesRx: number;
+    latency?: Distribution;
+  };
   /** What each source line cost, most expensive first. */
   lines: { file: string; line: number; exits: number; cycles: number; query: string }[];
 }

@@ -31,12 +31,21 @@ export interface HostMethods {
 export type HostNotice =
   | { type: 'init'; meta: TraceMeta; rows: number; endTime: number; liveUntil?: number }
   /** The trace grew, or its state changed. */
-  | { type: 'grown'; rows: number; endTime: number; state: RunState; message?: string; tracks: TraceMeta['tracks']; progress?: RunProgress }
+  | {
+      type: 'grown';
+      rows: number;
+      endTime: number;
+      state: RunState;
+      message?: string;
+      tracks: TraceMeta['tracks'];
+      progress?: RunProgress;
+    }
   /** Show this event: select it and bring it into view (from a source line, a link, another view). */
   | { type: 'reveal'; row: number };
 
 /** What the page tells the host unasked. */
-export type PageNotice = { type: 'ready' } | { type: 'selected'; row: number } | { type: 'failed'; message: string };
+export type PageNotice =
+  { type: 'ready' } | { type: 'selected'; row: number } | { type: 'failed'; message: string };
 
 /** One call of the page. */
 export interface HostCall<M extends keyof HostMethods = keyof HostMethods> {

@@ -46,7 +46,16 @@ function problemOf(diagnostic: Diagnostic): Problem[] {
   const { file, line, column, severity, message } = diagnostic;
   if (!file) return [];
   const severities = { error: 'error', warning: 'warning', note: 'information' } as const;
-  return [{ file, line: line || 1, column: column || 1, severity: severities[severity], message, source: 'compiler' }];
+  return [
+    {
+      file,
+      line: line || 1,
+      column: column || 1,
+      severity: severities[severity],
+      message,
+      source: 'compiler',
+    },
+  ];
 }
 
 /** Index of the first file that is not there; -1 when all are. */
@@ -78,13 +87,16 @@ class Preparation {
   async job(): Promise<RunJob> {
     const guests: Guest[] = [];
     for (const [index, vm] of this.scenario.vms.entries()) {
-      const guest = 'elf' in vm.guest ? await this.readElf(index, vm.guest.elf) : await this.compile(index, vm.guest);
+      const guest =
+        'elf' in vm.guest ? await this.readElf(index, vm.guest.elf) : await this.compile(index, vm.guest);
       this.check(index, vm, guest);
       guests.push(guest);
     }
     const coreFile = join(this.options.distDir, 'cpu-core.wasm');
     const core = await readFile(coreFile).catch((error: unknown) => {
-      throw new Error(`Trapline's own file ${coreFile} cannot be read (${reasonOf(error)}): run "npm run build", or reinstall the extension.`);
+      throw new Error(
+        `Trapline's own file ${coreFile} cannot be read (${reasonOf(error)}): run "npm run build", or reinstall the extension.`,
+      );
     });
     return { scenarioFile: this.options.file, scenarioText: this.text, guests, core: new Uint8Array(core) };
   }
@@ -102,7 +114,10 @@ class Preparation {
     try {
       return { elf: new Uint8Array(await readFile(elfFile)), elfFile };
     } catch (error) {
-      return this.refuse(['vms', index, 'guest', 'elf'], `The guest ${elfFile} cannot be read: ${reasonOf(error)}.`);
+      return this.refuse(
+        ['vms', index, 'guest', 'elf'],
+        `The guest ${elfFile} cannot be read: ${reasonOf(error)}.`,
+      );
     }
   }
 
@@ -115,14 +130,22 @@ class Preparation {
     }
     const { kitDir, cacheDir, compiler, signal, log } = this.options;
     const result = await compileGuest({
-      sources, defines: guest.defines, optimise: guest.optimize, kitDir, cacheDir, compiler, signal, log,
+      sources,
+      defines: guest.defines,
+      optimise: guest.optimize,
+      kitDir,
+      cacheDir,
+      compiler,
+      signal,
+      log,
     });
     if (result.ok) {
       this.problems.push(...result.warnings.flatMap((each) => problemOf(each)));
       return { elf: new Uint8Array(await readFile(result.elfPath)), elfFile: result.elfPath };
     }
     const located = result.diagnostics.flatMap((each) => problemOf(each));
-    if (located.some(({ severity }) => severity === 'error')) throw new Refusal([...this.problems, ...located]);
+    if (located.some(({ severity }) => severity === 'error'))
+      throw new Refusal([...this.problems, ...located]);
     return this.refuse(['vms', index, 'guest', 'sources'], result.message);
   }
 

@@ -79,9 +79,14 @@ export class RunSession {
     const instructions = vms.reduce((sum, vm) => sum + vm.instructions, 0);
     if (how === 'running' && instructions < budget) return true;
     const crashed = vms.find((vm) => vm.end?.how === 'crashed');
-    if (crashed) this.stop('crashed', crashed.crashMessage((rip) => this.where(crashed.index, rip)));
+    if (crashed)
+      this.stop(
+        'crashed',
+        crashed.crashMessage((rip) => this.where(crashed.index, rip)),
+      );
     else if (how === 'deadlock') this.stop('crashed', this.deadlockMessage());
-    else if (how === 'timeout') this.stop('finished', `Stopped after ${this.scenario.stop.afterMs} ms of simulated time.`);
+    else if (how === 'timeout')
+      this.stop('finished', `Stopped after ${this.scenario.stop.afterMs} ms of simulated time.`);
     else if (how === 'running') this.stop('finished', `Stopped after ${instructions} guest instructions.`);
     else this.stop('finished');
     return false;
@@ -171,7 +176,9 @@ export class RunSession {
   }
 
   private deadlockMessage(): string {
-    const halted = this.machine.vms.filter((vm) => !vm.end).map((vm) => `${vm.name}${this.where(vm.index, vm.rip)}`);
+    const halted = this.machine.vms
+      .filter((vm) => !vm.end)
+      .map((vm) => `${vm.name}${this.where(vm.index, vm.rip)}`);
     return (
       `${halted.join(', ')}: the guest halted and nothing is left that could wake it. ` +
       'Check that the interrupt it waits for is enabled in the device (IMS), unmasked in the IOAPIC, and that RFLAGS.IF is set.'

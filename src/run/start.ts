@@ -45,7 +45,11 @@ export function startRun(job: RunJob, environment: RunEnvironment, listener: Run
     worker.on('error', (error) => reject(new Error(`The simulator stopped unexpectedly: ${error.message}`)));
     worker.on('exit', (code) => {
       clearTimeout(graceTimer);
-      reject(new Error(`The simulator's thread ended (code ${code}); the trace holds what was recorded until then.`));
+      reject(
+        new Error(
+          `The simulator's thread ended (code ${code}); the trace holds what was recorded until then.`,
+        ),
+      );
     });
   });
 

@@ -4,7 +4,14 @@ import type { TraceDelta } from '../trace/model';
 /** The buffers of a delta. The sender's arrays are empty after the transfer. */
 export function transferables(delta: TraceDelta): ArrayBuffer[] {
   const columns = delta.chunks.flatMap(({ start, duration, track, kind, rip, a, b, cause }) => [
-    start, duration, track, kind, rip, a, b, cause,
+    start,
+    duration,
+    track,
+    kind,
+    rip,
+    a,
+    b,
+    cause,
   ]);
   const { row, duration, a, b } = delta.patches;
   const buffers = [...columns, row, duration, a, b].map((column) => column.buffer as ArrayBuffer);

@@ -61,7 +61,7 @@ export function buildMachine(
 
   scenario.vms.forEach((spec, index) => {
     const vm = vms[index];
-    const pc = new QemuPc(host, vm, (byte) => events.serial(index, byte));
+    const pc = new QemuPc(host, vm);
     spec.devices.forEach((device, position) => {
       const link = device.link === undefined ? undefined : links.get(device.link)?.link;
       const nic = pc.addE1000({
@@ -71,7 +71,7 @@ export function buildMachine(
       });
       link?.attach(0, nic);
     });
-    pc.runFirmware();
+    pc.powerOn((byte) => events.serial(index, byte));
     vm.boot(planBoot(images[index].elf, spec.memoryMiB * MIB));
   });
 

@@ -26,19 +26,32 @@ async function main(args: readonly string[]): Promise<void> {
   if (only !== 'mmio') {
     for (const loop of loops) {
       const value = measureLoop(core, loop);
-      figures[`vcpu.${loop.name}.mips`] = { value, unit: 'million instructions/s', what: `${loop.name} loop, no exits` };
+      figures[`vcpu.${loop.name}.mips`] = {
+        value,
+        unit: 'million instructions/s',
+        what: `${loop.name} loop, no exits`,
+      };
     }
   }
   const cacheDir = await mkdtemp(join(tmpdir(), 'trapline-bench-'));
   try {
-    const environment = { distDir: join(root, 'dist'), kitDir: join(root, 'media/guest-kit'), cacheDir, compiler: '' };
+    const environment = {
+      distDir: join(root, 'dist'),
+      kitDir: join(root, 'media/guest-kit'),
+      cacheDir,
+      compiler: '',
+    };
     const run = await measureExits(root, environment, EXITS);
     figures['vcpu.mmio.exitsPerSecond'] = {
       value: run.exitsPerSecond,
       unit: 'exits/s',
       what: `${run.exits} exits to QEMU and back, ${run.events} events recorded in ${run.wallSeconds.toFixed(2)} s`,
     };
-    figures['trace.bytesPerEvent'] = { value: run.bytesPerEvent, unit: 'bytes', what: 'columns of one event' };
+    figures['trace.bytesPerEvent'] = {
+      value: run.bytesPerEvent,
+      unit: 'bytes',
+      what: 'columns of one event',
+    };
   } finally {
     await rm(cacheDir, { recursive: true, force: true });
   }
@@ -49,7 +62,9 @@ async function main(args: readonly string[]): Promise<void> {
   }
   for (const [name, { value, unit, what }] of Object.entries(figures)) {
     const digits = value >= 1000 ? 0 : 1;
-    process.stdout.write(`${name.padEnd(28)} ${value.toFixed(digits).padStart(12)}  ${unit.padEnd(24)} ${what}\n`);
+    process.stdout.write(
+      `${name.padEnd(28)} ${value.toFixed(digits).padStart(12)}  ${unit.padEnd(24)} ${what}\n`,
+    );
   }
 }
 

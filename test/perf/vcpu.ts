@@ -37,8 +37,7 @@ export const loops: readonly Loop[] = [
   },
   {
     name: 'calls',
-    listing:
-      'jmp 2f; f: push rbp; mov rbp,rsp; add rax,1; pop rbp; ret; 2: call f; sub r8,1; jnz 2b; hlt',
+    listing: 'jmp 2f; f: push rbp; mov rbp,rsp; add rax,1; pop rbp; ret; 2: call f; sub r8,1; jnz 2b; hlt',
     code: 'eb0a 55 4889e5 4883c001 5d c3 e8f1ffffff 4983e801 75f5 f4',
     length: 8,
     iterations: 25_000_000,
@@ -75,13 +74,19 @@ function runToHalt(cpu: Cpu): void {
   let reason: StopReason;
   do reason = cpu.run(cpu.now() + SLICE);
   while (reason === StopReason.Deadline);
-  if (reason !== StopReason.Halted) throw new Error(`the loop stopped with reason ${reason}: ${cpu.faultReport()?.message}`);
+  if (reason !== StopReason.Halted)
+    throw new Error(`the loop stopped with reason ${reason}: ${cpu.faultReport()?.message}`);
 }
 
 /** Millions of guest instructions a second. */
 export function measureLoop(core: Uint8Array, loop: Loop): number {
   const costs = { base: 1, memory: 1, branch: 1, multiply: 1, divide: 1, serialising: 1 };
-  const machine = createMachineCore({ ramBytes: 16 * 2 ** 20, cpus: 1, module: new WebAssembly.Module(core), costs });
+  const machine = createMachineCore({
+    ramBytes: 16 * 2 ** 20,
+    cpus: 1,
+    module: new WebAssembly.Module(core),
+    costs,
+  });
   const [cpu] = machine.cpus;
   if (!cpu) throw new Error('the machine has no CPU');
   cpu.callouts = NO_CALLOUTS;

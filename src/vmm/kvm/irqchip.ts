@@ -37,7 +37,9 @@ export class IrqChip {
     const names = Object.fromEntries([...lapicRegisterNames].map(([offset, name]) => [String(offset), name]));
     const common = { type: 'irqchip', group: vm.name, vm: vm.index } as const;
     this.ioapicTrack = tracer.addTrack({
-      ...common, name: 'IOAPIC', registers: { '0': 'IOREGSEL', '16': 'IOWIN', '64': 'EOI' },
+      ...common,
+      name: 'IOAPIC',
+      registers: { '0': 'IOREGSEL', '16': 'IOWIN', '64': 'EOI' },
     });
     this.lapicTrack = tracer.addTrack({ ...common, name: 'LAPIC', registers: names });
     this.ioapic = new IoApic((message) => this.routed(message));
@@ -99,7 +101,13 @@ export class IrqChip {
   private routed(message: IoApicMessage): void {
     const { tracer } = this.host;
     const before = tracer.cause;
-    tracer.cause = tracer.instant(this.host.now(), this.ioapicTrack, Kind.IoapicRoute, message.pin, message.vector);
+    tracer.cause = tracer.instant(
+      this.host.now(),
+      this.ioapicTrack,
+      Kind.IoapicRoute,
+      message.pin,
+      message.vector,
+    );
     this.router.deliver(message);
     tracer.cause = before;
   }

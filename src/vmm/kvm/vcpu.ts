@@ -54,7 +54,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     const name = `vCPU ${cpu.index}`;
     const { tracer } = host;
     const track = tracer.addTrack({ type: 'vcpu', name, group: vm.name, vm: vm.index });
-    this.interruptTrack = tracer.addTrack({ type: 'interrupts', name: `${name} interrupts`, group: vm.name, vm: vm.index });
+    this.interruptTrack = tracer.addTrack({ type: 'interrupts', name, group: vm.name, vm: vm.index });
     this.exits = new ExitTimeline(host, cpu, vm.index, track);
     this.eventTargetId = `${vm.name}/${name}`;
     host.queue.register(this);
@@ -121,7 +121,13 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   /** The LAPIC has taken a vector: note why, for the injection that will follow. */
   accepted(vector: number): void {
     const { tracer } = this.host;
-    this.causeOfVector[vector] = tracer.instant(this.host.now(), this.interruptTrack, Kind.IrqAccept, vector, 0);
+    this.causeOfVector[vector] = tracer.instant(
+      this.host.now(),
+      this.interruptTrack,
+      Kind.IrqAccept,
+      vector,
+      0,
+    );
     tracer.cause = this.causeOfVector[vector];
   }
 
@@ -153,7 +159,12 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     }
     this.kickScheduled = false;
     // The vCPU may have left by itself since the IPI was sent, and looked at its LAPIC then.
-    if (this.state === 'guest' && this.pendingVector < 0 && !this.windowWanted && this.lapic.highestPending() >= 0) {
+    if (
+      this.state === 'guest' &&
+      this.pendingVector < 0 &&
+      !this.windowWanted &&
+      this.lapic.highestPending() >= 0
+    ) {
       host.inContext(this, () =>
         this.boundaryExit(
           VmxExit.EXTERNAL_INTERRUPT,
@@ -200,7 +211,13 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   portIn(port: number, size: number): number {
     this.begin(VmxExit.IO_INSTRUCTION, port, 0);
     this.kernel('kvm.pio');
-    const value = this.serve(this.vm.ports.find(port), () => this.vm.ports.read(port, size), Kind.PioIn, port, 0);
+    const value = this.serve(
+      this.vm.ports.find(port),
+      () => this.vm.ports.read(port, size),
+      Kind.PioIn,
+      port,
+      0,
+    );
     this.exits.setArgs(port, value);
     this.finish(false);
     return value;
@@ -209,7 +226,13 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   portOut(port: number, size: number, value: number): void {
     this.begin(VmxExit.IO_INSTRUCTION, port, value);
     this.kernel('kvm.pio');
-    this.serve(this.vm.ports.find(port), () => this.vm.ports.write(port, size, value), Kind.PioOut, port, value);
+    this.serve(
+      this.vm.ports.find(port),
+      () => this.vm.ports.write(port, size, value),
+      Kind.PioOut,
+      port,
+      value,
+    );
     this.finish(false);
   }
 
@@ -291,7 +314,9 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     this.exits.begin(reason, a, b, this.innermost());
   }
 
-  private kernel(work: 'kvm.pio' | 'kvm.mmio' | 'kvm.msr' | 'kvm.cpuid' | 'kvm.halt' | 'kvm.hypercall'): void {
+  private kernel(
+    work: 'kvm.pio' | 'kvm.mmio' | 'kvm.msr' | 'kvm.cpuid' | 'kvm.halt' | 'kvm.hypercall',
+  ): void {
     const { costs } = this.host;
     this.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch'] + costs[work]);
   }
@@ -305,7 +330,11 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     const first = !this.touchedPages.has(page);
     if (first) this.touchedPages.add(page);
     const reason =
-      region?.tag.unit === 'lapic' ? VmxExit.APIC_ACCESS : first ? VmxExit.EPT_VIOLATION : VmxExit.EPT_MISCONFIG;
+      region?.tag.unit === 'lapic'
+        ? VmxExit.APIC_ACCESS
+        : first
+          ? VmxExit.EPT_VIOLATION
+          : VmxExit.EPT_MISCONFIG;
     this.begin(reason, 0, 0);
     const work = {
       lapic: costs['kvm.apic'],
@@ -322,7 +351,13 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   }
 
   /** Lets whoever the address belongs to answer: KVM's own interrupt controllers here, everything else in QEMU. */
-  private serve<T extends number | void>(region: Region<RegionTag> | undefined, access: () => T, kind: number, address: number, value: number): T {
+  private serve<T extends number | void>(
+    region: Region<RegionTag> | undefined,
+    access: () => T,
+    kind: number,
+    address: number,
+    value: number,
+  ): T {
     const { tracer } = this.host;
     const inKernel = region?.tag.inKernel ?? false;
     if (!inKernel) this.exits.enterUser();
@@ -376,7 +411,13 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     }
     this.wantWindow(false);
     this.pendingVector = this.lapic.acknowledge();
-    this.injectRow = tracer.instant(this.cpu.now(), this.interruptTrack, Kind.IrqInject, this.pendingVector, 0);
+    this.injectRow = tracer.instant(
+      this.cpu.now(),
+      this.interruptTrack,
+      Kind.IrqInject,
+      this.pendingVector,
+      0,
+    );
     if (!atBoundary) this.cpu.requestAttention();
     return true;
   }
@@ -390,7 +431,12 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   /** The vector written into the VM-entry interruption field takes effect before the next guest instruction. */
   private deliverPending(): void {
     if (this.pendingVector < 0 || this.state !== 'guest') {
-      if (this.state === 'guest' && !this.windowWanted && this.lapic.highestPending() >= 0 && !this.kickScheduled) {
+      if (
+        this.state === 'guest' &&
+        !this.windowWanted &&
+        this.lapic.highestPending() >= 0 &&
+        !this.kickScheduled
+      ) {
         // The guest lowered its task priority: a vector that was held back is now above the threshold.
         this.host.inContext(this, () =>
           this.boundaryExit(VmxExit.TPR_BELOW_THRESHOLD, 0, 0, this.innermost()),

@@ -46,10 +46,14 @@ export class KvmVm {
     this.vcpus.forEach((vcpu, id) => this.irqchip.addVcpu(vcpu, id));
     const kernel = { inKernel: true, offset: 0 };
     this.mmio.add(LAPIC_BASE, LAPIC_SIZE, this.irqchip.lapicPage, {
-      ...kernel, unit: 'lapic', track: this.irqchip.lapicTrack,
+      ...kernel,
+      unit: 'lapic',
+      track: this.irqchip.lapicTrack,
     });
     this.mmio.add(IOAPIC_BASE, IOAPIC_SIZE, this.irqchip.ioapic, {
-      ...kernel, unit: 'ioapic', track: this.irqchip.ioapicTrack,
+      ...kernel,
+      unit: 'ioapic',
+      track: this.irqchip.ioapicTrack,
     });
   }
 

@@ -38,7 +38,7 @@ export class EmulatedDeviceBus implements DeviceBus {
   readonly track: number;
   readonly trace: DeviceTrace;
   readonly cyclesPerNanosecond: number;
-  private readonly dmaTrack: number;
+  private dmaTrack = -1;
   private readonly timers: EventTarget;
   private readonly lines: EventTarget;
   private asserted = false;
@@ -59,7 +59,6 @@ export class EmulatedDeviceBus implements DeviceBus {
     const { tracer } = host;
     const { vm, group, name, registers } = place;
     this.track = tracer.addTrack({ type: 'device', name, group, vm, registers });
-    this.dmaTrack = tracer.addTrack({ type: 'dma', name: `${name} DMA`, group, vm });
     this.cyclesPerNanosecond = host.frequencyHz / 1e9;
     this.trace = new TrackTrace(host, this.track);
     this.timers = {
@@ -116,7 +115,13 @@ export class EmulatedDeviceBus implements DeviceBus {
     const { host, place } = this;
     const { tracer } = host;
     const before = tracer.cause;
-    tracer.cause = tracer.instant(host.now(), this.track, asserted ? Kind.IrqRaise : Kind.IrqLower, place.gsi, 0);
+    tracer.cause = tracer.instant(
+      host.now(),
+      this.track,
+      asserted ? Kind.IrqRaise : Kind.IrqLower,
+      place.gsi,
+      0,
+    );
     host.advance(host.costs['irq.ioctl']);
     if (this.thread.atWork) host.queue.schedule(host.now(), this.lines, SET_PIN, asserted ? 1 : 0);
     else this.interrupts.setPin(place.gsi, place.id, asserted);
@@ -125,7 +130,12 @@ export class EmulatedDeviceBus implements DeviceBus {
 
   private dma(kind: number, address: number, length: number): void {
     const { host } = this;
-    const cycles = host.costs['device.dmaSetup'] + Math.ceil(length / 64) * host.costs['device.dmaPer64Bytes'];
+    if (this.dmaTrack < 0) {
+      const { vm, group, name } = this.place;
+      this.dmaTrack = host.tracer.addTrack({ type: 'dma', name, group, vm });
+    }
+    const cycles =
+      host.costs['device.dmaSetup'] + Math.ceil(length / 64) * host.costs['device.dmaPer64Bytes'];
     host.tracer.cause = host.tracer.span(host.now(), cycles, this.dmaTrack, kind, address >>> 0, length);
     host.advance(cycles);
   }

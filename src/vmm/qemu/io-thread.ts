@@ -27,7 +27,12 @@ export class IoThread implements EventTarget, TimeContext {
     vm: { index: number; name: string },
   ) {
     this.eventTargetId = `${vm.name}/qemu-io-thread`;
-    this.track = host.tracer.addTrack({ type: 'thread', name: 'QEMU I/O thread', group: 'host', vm: vm.index });
+    this.track = host.tracer.addTrack({
+      type: 'thread',
+      name: 'QEMU I/O thread',
+      group: 'host',
+      vm: vm.index,
+    });
     host.queue.register(this);
   }
 

@@ -43,11 +43,12 @@ export class QemuPc {
   /** By device number. */
   private readonly buses = new Map<number, EmulatedDeviceBus>();
 
-  /** @param serial gets each byte that the guest sends to COM1 */
+  /** Set at power-on: the firmware's own accesses are not traced. */
+  private pciTrack: number | undefined;
+
   constructor(
     private readonly host: Host,
     private readonly vm: KvmVm,
-    serial: (byte: number) => void,
   ) {
     this.ioThread = new IoThread(host, vm);
     this.mapper = new BarMapper<RegionTag>(vm.mmio, vm.ports, (slot, bar) => ({
@@ -56,23 +57,11 @@ export class QemuPc {
       unit: 'device',
       offset: bar.kind === 'io' ? IO_BAR_OFFSET : 0,
     }));
-    const pciTrack = host.tracer.addTrack({
-      type: 'device', name: 'PCI configuration', group: vm.name, vm: vm.index, registers: { '0': 'CONFIG_ADDRESS', '4': 'CONFIG_DATA' },
-    });
     this.pci = new PciBus({
       barChanged: (slot, bar, base, enabled) => this.mapper.barChanged(slot, bar, base, enabled),
       interruptChanged: (slot, asserted) => this.busOf(slot).wireChanged(asserted),
-      configAccess: (slot, isWrite, offset, value) => {
-        const { tracer } = host;
-        const device = slot ? (slot.address.device << 3) | slot.address.function : 0xff;
-        tracer.cause = tracer.instant(
-          host.now(), pciTrack, isWrite ? Kind.CfgWrite : Kind.CfgRead, ((device << 8) | offset) >>> 0, value,
-        );
-      },
+      configAccess: (slot, isWrite, offset, value) => this.noteConfigAccess(slot, isWrite, offset, value),
     });
-    this.addPorts(CONFIG_PORT_BASE, CONFIG_PORT_COUNT, this.pci, pciTrack);
-    this.addUart(serial);
-    this.addDebugExit();
   }
 
   /** Puts an e1000 on the bus. Returns where frames for it arrive: its tap device, read by the I/O thread. */
@@ -92,9 +81,37 @@ export class QemuPc {
     return { receive: (frame) => this.ioThread.post(() => nic.receive(frame)) };
   }
 
-  /** What the BIOS does once all devices are there. */
-  runFirmware(): void {
+  /**
+   * Adds what every PC has, after the devices of the scenario, so that those stand first in the explorer; then does what the
+   * BIOS does.
+   *
+   * @param serial gets each byte that the guest sends to COM1
+   */
+  powerOn(serial: (byte: number) => void): void {
     firmwareAssign(this.pci);
+    this.pciTrack = this.addDeviceTrack('PCI configuration', { '0': 'CONFIG_ADDRESS', '4': 'CONFIG_DATA' });
+    this.addPorts(CONFIG_PORT_BASE, CONFIG_PORT_COUNT, this.pci, this.pciTrack);
+    this.addUart(serial);
+    this.addDebugExit();
+  }
+
+  private addDeviceTrack(name: string, registers: Record<string, string>): number {
+    const { host, vm } = this;
+    return host.tracer.addTrack({ type: 'device', name, group: vm.name, vm: vm.index, registers });
+  }
+
+  private noteConfigAccess(slot: PciSlot | undefined, isWrite: boolean, offset: number, value: number): void {
+    const { host, pciTrack } = this;
+    if (pciTrack === undefined) return;
+    const device = slot ? (slot.address.device << 3) | slot.address.function : 0xff;
+    const kind = isWrite ? Kind.CfgWrite : Kind.CfgRead;
+    host.tracer.cause = host.tracer.instant(
+      host.now(),
+      pciTrack,
+      kind,
+      ((device << 8) | offset) >>> 0,
+      value,
+    );
   }
 
   private busOf(slot: PciSlot): EmulatedDeviceBus {
@@ -106,7 +123,10 @@ export class QemuPc {
   private busAt(place: Pick<DevicePlace, 'name' | 'gsi' | 'registers'>): EmulatedDeviceBus {
     const { host, vm } = this;
     return new EmulatedDeviceBus(host, vm.memory, this.ioThread, vm.irqchip, {
-      ...place, id: `${vm.name}/${place.name}`, vm: vm.index, group: vm.name,
+      ...place,
+      id: `${vm.name}/${place.name}`,
+      vm: vm.index,
+      group: vm.name,
     });
   }
 
@@ -126,10 +146,8 @@ export class QemuPc {
   }
 
   private addDebugExit(): void {
-    const { host, vm } = this;
-    const track = host.tracer.addTrack({
-      type: 'device', name: 'debug exit', group: vm.name, vm: vm.index, registers: { '0': 'EXIT' },
-    });
+    const { vm } = this;
+    const track = this.addDeviceTrack('debug exit', { '0': 'EXIT' });
     const block: RegisterBlock = {
       read: () => 0,
       write: (offset, _size, value) => {

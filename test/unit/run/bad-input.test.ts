@@ -31,8 +31,14 @@ async function problemsOf(lines: string[]): Promise<Problem[]> {
 
 beforeAll(() => {
   mkdirSync(join(folder, 'scenarios'), { recursive: true });
-  writeFileSync(join(folder, 'broken.c'), '#include "trapline.h"\n\nint main(void)\n{\n    return undeclared_name;\n}\n');
-  writeFileSync(join(folder, 'huge.c'), '#include "trapline.h"\nchar block[64 << 20];\nint main(void) { block[1] = 1; return 0; }\n');
+  writeFileSync(
+    join(folder, 'broken.c'),
+    '#include "trapline.h"\n\nint main(void)\n{\n    return undeclared_name;\n}\n',
+  );
+  writeFileSync(
+    join(folder, 'huge.c'),
+    '#include "trapline.h"\nchar block[64 << 20];\nint main(void) { block[1] = 1; return 0; }\n',
+  );
   writeFileSync(join(folder, 'text.elf'), 'this is not an ELF file\n');
   writeFileSync(join(folder, 'arm.elf'), elfFor(183));
 });
@@ -40,18 +46,36 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('bad input', () => {
   it('names an unknown field at its line, with the one that was meant', async () => {
-    const problems = await problemsOf(['{', '  "vms": [{', '    "memoryMib": 32,', '    "guest": { "sources": ["../broken.c"] }', '  }]', '}']);
+    const problems = await problemsOf([
+      '{',
+      '  "vms": [{',
+      '    "memoryMib": 32,',
+      '    "guest": { "sources": ["../broken.c"] }',
+      '  }]',
+      '}',
+    ]);
     expect(problems[0]).toMatchObject({ file, line: 3, field: 'vms[0].memoryMib' });
     expect(problems[0]?.message).toContain('memoryMiB');
   });
 
   it('names a wrong type at its line', async () => {
-    const problems = await problemsOf(['{', '  "seed": "one",', '  "vms": [{ "guest": { "sources": ["../broken.c"] } }]', '}']);
+    const problems = await problemsOf([
+      '{',
+      '  "seed": "one",',
+      '  "vms": [{ "guest": { "sources": ["../broken.c"] } }]',
+      '}',
+    ]);
     expect(problems[0]).toMatchObject({ file, line: 2, field: 'seed' });
   });
 
   it('names a missing source at its line', async () => {
-    const problems = await problemsOf(['{', '  "vms": [{ "guest": { "sources": [', '    "../missing.c"', '  ] } }]', '}']);
+    const problems = await problemsOf([
+      '{',
+      '  "vms": [{ "guest": { "sources": [',
+      '    "../missing.c"',
+      '  ] } }]',
+      '}',
+    ]);
     expect(problems[0]).toMatchObject({ file, line: 3 });
     expect(problems[0]?.message).toContain('missing.c');
   });
@@ -64,18 +88,32 @@ describe('bad input', () => {
   });
 
   it('says that a file is not an ELF file', async () => {
-    const problems = await problemsOf(['{', '  "vms": [{', '    "guest": { "elf": "../text.elf" }', '  }]', '}']);
+    const problems = await problemsOf([
+      '{',
+      '  "vms": [{',
+      '    "guest": { "elf": "../text.elf" }',
+      '  }]',
+      '}',
+    ]);
     expect(problems[0]).toMatchObject({ file, line: 3 });
     expect(problems[0]?.message).toMatch(/not an ELF/i);
   });
 
   it('names the machine of a foreign ELF file', async () => {
-    const problems = await problemsOf(['{', '  "vms": [{', '    "guest": { "elf": "../arm.elf" }', '  }]', '}']);
+    const problems = await problemsOf([
+      '{',
+      '  "vms": [{',
+      '    "guest": { "elf": "../arm.elf" }',
+      '  }]',
+      '}',
+    ]);
     expect(problems[0]?.message).toMatch(/AArch64/i);
   });
 
   it('says how much memory a guest that does not fit needs', async () => {
-    const problems = await problemsOf(['{ "vms": [{ "memoryMiB": 32, "guest": { "sources": ["../huge.c"] } }] }']);
+    const problems = await problemsOf([
+      '{ "vms": [{ "memoryMiB": 32, "guest": { "sources": ["../huge.c"] } }] }',
+    ]);
     expect(problems[0]?.message).toContain('memoryMiB');
     expect(problems[0]?.message).toMatch(/6[5-9] MiB/);
   });

@@ -15,7 +15,8 @@ function exitsOf(run: FinishedRun): { reason: string; a: number; place: number }
   for (let row = 0; row < run.store.rows; row++) {
     const event = run.store.get(row);
     const kind = kinds.get(event.kind);
-    if (kind?.group === 'exit') exits.push({ reason: kind.name.slice('exit.'.length), a: event.a, place: event.place });
+    if (kind?.group === 'exit')
+      exits.push({ reason: kind.name.slice('exit.'.length), a: event.a, place: event.place });
   }
   return exits;
 }
@@ -58,7 +59,9 @@ describe('emulated e1000 under KVM and QEMU', () => {
       if (reason === 'IO_INSTRUCTION') byPort.set(a, (byPort.get(a) ?? 0) + 1);
     }
     const expected = (table: AccessLog['pages']): [number, number][] =>
-      [...table].map(([address, { reads, writes }]): [number, number] => [address, reads + writes]).sort(([x], [y]) => x - y);
+      [...table]
+        .map(([address, { reads, writes }]): [number, number] => [address, reads + writes])
+        .sort(([x], [y]) => x - y);
     const found = (table: Map<number, number>): [number, number][] => [...table].sort(([x], [y]) => x - y);
     expect(found(byPage)).toEqual(expected(log.pages));
     expect(found(byPort)).toEqual(expected(log.ports));
@@ -102,8 +105,21 @@ describe('emulated e1000 under KVM and QEMU', () => {
     for (let row = 0; row < store.rows; row++) if (store.get(row).kind === Kind.IrqEoi) eoi = row;
     const names = chainUp(eoi).map((kind) => kinds.get(kind)?.name);
     const story = [
-      'exit.EPT_MISCONFIG', 'mmio.write', 'dma.read', 'packet.tx', 'link.transit', 'dma.write', 'packet.rx', 'irq.raise',
-      'ioapic.route', 'irq.accept', 'irq.inject', 'irq.deliver', 'handler', 'exit.APIC_ACCESS', 'irq.eoi',
+      'exit.EPT_MISCONFIG',
+      'mmio.write',
+      'dma.read',
+      'packet.tx',
+      'link.transit',
+      'dma.write',
+      'packet.rx',
+      'irq.raise',
+      'ioapic.route',
+      'irq.accept',
+      'irq.inject',
+      'irq.deliver',
+      'handler',
+      'exit.APIC_ACCESS',
+      'irq.eoi',
     ];
     const positions = story.map((name) => names.indexOf(name));
     expect(positions).not.toContain(-1);
