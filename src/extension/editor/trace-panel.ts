@@ -1,13 +1,6 @@
 /** One page of a trace document: messages in, answers and news out. */
-import {
-  EventEmitter,
-  Uri,
-  commands,
-  env,
-  type Disposable,
-  type LogOutputChannel,
-  type WebviewPanel,
-} from 'vscode';
+import { EventEmitter, TabInputCustom, Uri, commands, env, window } from 'vscode';
+import type { Disposable, LogOutputChannel, ViewColumn, WebviewPanel } from 'vscode';
 import type { PageNotice, ToPage } from '../../protocol/webview';
 import { DisposableStore } from '../disposables';
 import { eventSelectedContext } from '../names';
