@@ -1,7 +1,91 @@
-/** Which micro-ops the inner loop executes in place. */
+/**
+ * Which micro-ops the inner loop executes in place. The names of its operations (`core/fast-ops.ts`) are built from the
+ * operation, the operand forms and the size; what has no such name takes the general path.
+ */
+import * as fast from './core/fast-ops';
+import * as L from './core/layout';
+import * as op from './core/ops';
 import type { MicroOp } from './uop-writer';
 
-/** The inner loop's operation for a micro-op; 0 when only the general path knows it. */
-export function fastOperation(_uop: MicroOp): number {
-  return 0;
+const numbers = new Map<string, number>(Object.entries(fast));
+
+const NAMES = new Map<number, string>([
+  [op.OP_ADD, 'ADD'],
+  [op.OP_SUB, 'SUB'],
+  [op.OP_AND, 'AND'],
+  [op.OP_OR, 'OR'],
+  [op.OP_XOR, 'XOR'],
+  [op.OP_CMP, 'CMP'],
+  [op.OP_TEST, 'TEST'],
+  [op.OP_MOV, 'MOV'],
+  [op.OP_INC, 'INC'],
+  [op.OP_DEC, 'DEC'],
+  [op.OP_NEG, 'NEG'],
+  [op.OP_NOT, 'NOT'],
+  [op.OP_SHL, 'SHL'],
+  [op.OP_SHR, 'SHR'],
+  [op.OP_SAR, 'SAR'],
+]);
+const CONDITIONS = ['O', 'NO', 'B', 'AE', 'E', 'NE', 'BE', 'A', 'S', 'NS', 'P', 'NP', 'L', 'GE', 'LE', 'G'];
+const FORM = ['', 'R', 'M', 'I'];
+
+/** Addresses the inner loop works out: no FS or GS, no 32-bit addresses. */
+function plainAddress(u: MicroOp): boolean {
+  return u.seg === L.C_ZERO && (u.flags & L.UF_ADDR32) === 0;
+}
+
+function shiftName(u: MicroOp): string {
+  const bits = u.size * 8;
+  const count = Number(BigInt.asUintN(8, u.imm)) & (bits === 64 ? 63 : 31);
+  // By 1 the overflow flag is defined (and not kept by the loop); SAR always clears it.
+  if (u.k2 !== L.K_IMM || count === 0 || (count === 1 && u.op !== op.OP_SAR)) return '';
+  u.imm = BigInt(count);
+  return `${NAMES.get(u.op)}_${FORM[u.k1]}I${bits}`;
+}
+
+function binaryName(u: MicroOp): string {
+  const bits = u.size * 8;
+  // Immediates are kept sign-extended from the operand size, as the flags want them.
+  if (u.k2 === L.K_IMM) u.imm = BigInt.asIntN(bits, u.imm);
+  if (u.op === op.OP_MOV && u.k1 === L.K_REG && u.k2 === L.K_IMM) {
+    if (u.size < 4) return '';
+    u.imm = BigInt.asUintN(bits, u.imm);
+    return 'MOV_RI';
+  }
+  return `${NAMES.get(u.op)}_${FORM[u.k1]}${FORM[u.k2]}${bits}`;
+}
+
+const special = new Map<number, (u: MicroOp) => string>([
+  [op.OP_LEA, (u) => `LEA${u.size * 8}`],
+  [op.OP_MOVZX, (u) => (u.size >= 4 ? `MOVZX_R${FORM[u.k2]}${u.size2 * 8}` : '')],
+  [op.OP_MOVSX, (u) => `MOVSX${u.size * 8}_R${FORM[u.k2]}${u.size2 * 8}`],
+  [op.OP_CBW, (u) => ({ 8: 'CDQE', 4: 'CWDE' })[u.size] ?? ''],
+  [op.OP_CWD, (u) => ({ 8: 'CQO', 4: 'CDQ' })[u.size] ?? ''],
+  [op.OP_NOP, () => 'NOP'],
+  [op.OP_PUSH, (u) => (u.size === 8 && u.size2 === 8 && u.k1 !== L.K_MEM ? `PUSH_${FORM[u.k1]}` : '')],
+  [op.OP_POP, (u) => (u.size === 8 && u.k1 === L.K_REG ? 'POP_R' : '')],
+  [op.OP_LEAVE, (u) => (u.size === 8 ? 'LEAVE' : '')],
+  [op.OP_JMP, () => 'JMP'],
+  [op.OP_GOTO, () => 'GOTO'],
+  [op.OP_CALL, () => 'CALL'],
+  [op.OP_RET, () => 'RET'],
+  [op.OP_JMP_IND, (u) => `JMP_${FORM[u.k1]}`],
+  [op.OP_CALL_IND, (u) => (u.k1 === L.K_REG ? 'CALL_R' : '')],
+  [op.OP_JCC, (u) => `J${CONDITIONS[u.ext]}`],
+  [op.OP_SETCC, (u) => `SET${CONDITIONS[u.ext]}_${FORM[u.k1]}`],
+  [op.OP_CMOVCC, (u) => `CMOV${CONDITIONS[u.ext]}_R${FORM[u.k2]}${u.size * 8}`],
+  [op.OP_SHL, shiftName],
+  [op.OP_SHR, shiftName],
+  [op.OP_SAR, shiftName],
+]);
+
+/** The inner loop's operation for a micro-op, 0 for none. May bring the immediate into the form the loop wants. */
+export function fastOperation(u: MicroOp, nextRip: bigint): number {
+  if (!plainAddress(u)) return 0;
+  if (u.op === op.OP_CALL || (u.op === op.OP_CALL_IND && u.k1 === L.K_REG)) u.disp = nextRip;
+  const build = special.get(u.op);
+  if (build) return numbers.get(`F_${build(u)}`) ?? 0;
+  if (!NAMES.has(u.op)) return 0;
+  const name = u.k2 === L.K_NONE ? `${NAMES.get(u.op)}_${FORM[u.k1]}${u.size * 8}` : binaryName(u);
+  return numbers.get(`F_${name}`) ?? 0;
 }

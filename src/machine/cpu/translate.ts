@@ -120,7 +120,7 @@ export class Translator {
     const uop = decoded?.uop ?? emptyMicroOp(op.OP_UNSUPPORTED);
     uop.length = insn.length;
     uop.cost = this.options.costs[decoded?.cost ?? 'base'];
-    this.write(at, rip, uop, this.options.fastPaths ? fastOperation(uop) : 0);
+    this.write(at, rip, uop, this.options.fastPaths ? fastOperation(uop, insn.nextIP) : 0);
     this.needsGoto = decoded !== undefined && decoded.ends && !decoded.leaves;
     return decoded !== undefined && !decoded.ends;
   }
@@ -128,7 +128,7 @@ export class Translator {
   private emitGoto(at: number, rip: bigint): void {
     const uop = emptyMicroOp(op.OP_GOTO);
     uop.imm = BigInt.asIntN(64, rip);
-    this.write(at, rip, uop, this.options.fastPaths ? fastOperation(uop) : 0);
+    this.write(at, rip, uop, this.options.fastPaths ? fastOperation(uop, rip) : 0);
   }
 
   private write(at: number, rip: bigint, uop: MicroOp, fast: number): void {

@@ -262,8 +262,8 @@ export function execCmpxchg(cpu: i32, pc: i32): void {
   if (((expected ^ a) & sizeMask(size)) == 0) {
     write1(cpu, pc, size, readReg(cpu, load<u16>(pc, U_R2), size));
   } else {
-    // The destination is written back in any case; a 32-bit register destination is thereby cut to 32 bits.
-    write1(cpu, pc, size, a);
+    // A memory destination is written back in any case; a register destination is left alone, upper half and all.
+    if (load<u8>(pc, U_K1) != K_REG) write1(cpu, pc, size, a);
     writeReg(cpu, 0, size, a);
   }
 }

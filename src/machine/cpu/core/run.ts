@@ -1,17 +1,1049 @@
-/** The inner loop: hot operations in place, everything else by `step`. */
-import { C_BUDGET, C_CC, C_CCA, C_CCB, C_RIP, C_STOP, STOP_BOUNDARY, U_COST, U_RIP } from './layout';
+/**
+ * The inner loop: hot operations in place, everything else by `step`. Budget, flags and position live in locals; nothing
+ * is called but `step`, before which they go to memory and after which they come back, so that no call has to keep them.
+ * A case that cannot finish here (TLB miss, flags of a rarer kind, unknown target) breaks out to `step` with nothing done.
+ */
+import {
+  C_BUDGET,
+  C_CC,
+  C_CCA,
+  C_CCB,
+  C_MMU,
+  C_RIP,
+  C_STOP,
+  CC_ADD,
+  CC_CARRY,
+  CC_CLASS,
+  CC_INC,
+  CC_SUB,
+  JUMP_CACHE,
+  JUMP_ENTRIES,
+  JUMP_ENTRY,
+  STOP_BOUNDARY,
+  T_DATA,
+  T_READ,
+  T_WRITE,
+  TLB_ENTRIES,
+  TLB_ENTRY,
+  UOP_SIZE,
+  U_BASE,
+  U_COST,
+  U_DISP,
+  U_FAST,
+  U_IMM,
+  U_INDEX,
+  U_R1,
+  U_R2,
+  U_RIP,
+  U_SCALE,
+  U_TARGET,
+} from './layout';
+import {
+  F_ADD_RR64,
+  F_ADD_RI64,
+  F_ADD_RM64,
+  F_ADD_MR64,
+  F_ADD_MI64,
+  F_ADD_RR32,
+  F_ADD_RI32,
+  F_ADD_RM32,
+  F_ADD_MR32,
+  F_ADD_MI32,
+  F_SUB_RR64,
+  F_SUB_RI64,
+  F_SUB_RM64,
+  F_SUB_MR64,
+  F_SUB_MI64,
+  F_SUB_RR32,
+  F_SUB_RI32,
+  F_SUB_RM32,
+  F_SUB_MR32,
+  F_SUB_MI32,
+  F_AND_RR64,
+  F_AND_RI64,
+  F_AND_RM64,
+  F_AND_MR64,
+  F_AND_MI64,
+  F_AND_RR32,
+  F_AND_RI32,
+  F_AND_RM32,
+  F_AND_MR32,
+  F_AND_MI32,
+  F_OR_RR64,
+  F_OR_RI64,
+  F_OR_RM64,
+  F_OR_MR64,
+  F_OR_MI64,
+  F_OR_RR32,
+  F_OR_RI32,
+  F_OR_RM32,
+  F_OR_MR32,
+  F_OR_MI32,
+  F_XOR_RR64,
+  F_XOR_RI64,
+  F_XOR_RM64,
+  F_XOR_MR64,
+  F_XOR_MI64,
+  F_XOR_RR32,
+  F_XOR_RI32,
+  F_XOR_RM32,
+  F_XOR_MR32,
+  F_XOR_MI32,
+  F_CMP_RR64,
+  F_CMP_RI64,
+  F_CMP_RM64,
+  F_CMP_MR64,
+  F_CMP_MI64,
+  F_CMP_RR32,
+  F_CMP_RI32,
+  F_CMP_RM32,
+  F_CMP_MR32,
+  F_CMP_MI32,
+  F_CMP_RR8,
+  F_CMP_RI8,
+  F_CMP_RM8,
+  F_CMP_MR8,
+  F_CMP_MI8,
+  F_TEST_RR64,
+  F_TEST_RI64,
+  F_TEST_RM64,
+  F_TEST_MR64,
+  F_TEST_MI64,
+  F_TEST_RR32,
+  F_TEST_RI32,
+  F_TEST_RM32,
+  F_TEST_MR32,
+  F_TEST_MI32,
+  F_TEST_RR8,
+  F_TEST_RI8,
+  F_TEST_RM8,
+  F_TEST_MR8,
+  F_TEST_MI8,
+  F_MOV_RR64,
+  F_MOV_RR32,
+  F_MOV_RR8,
+  F_MOV_RI,
+  F_MOV_RM64,
+  F_MOV_MR64,
+  F_MOV_MI64,
+  F_MOV_RM32,
+  F_MOV_MR32,
+  F_MOV_MI32,
+  F_MOV_RM16,
+  F_MOV_MR16,
+  F_MOV_MI16,
+  F_MOV_RM8,
+  F_MOV_MR8,
+  F_MOV_MI8,
+  F_LEA64,
+  F_LEA32,
+  F_MOVZX_RR8,
+  F_MOVZX_RM8,
+  F_MOVZX_RR16,
+  F_MOVZX_RM16,
+  F_MOVSX32_RR8,
+  F_MOVSX32_RM8,
+  F_MOVSX64_RR8,
+  F_MOVSX64_RM8,
+  F_MOVSX32_RR16,
+  F_MOVSX32_RM16,
+  F_MOVSX64_RR16,
+  F_MOVSX64_RM16,
+  F_MOVSX64_RR32,
+  F_MOVSX64_RM32,
+  F_INC_R64,
+  F_INC_R32,
+  F_DEC_R64,
+  F_DEC_R32,
+  F_NEG_R64,
+  F_NOT_R64,
+  F_SHL_RI64,
+  F_SHR_RI64,
+  F_SAR_RI64,
+  F_NEG_R32,
+  F_NOT_R32,
+  F_SHL_RI32,
+  F_SHR_RI32,
+  F_SAR_RI32,
+  F_CDQE,
+  F_CWDE,
+  F_CQO,
+  F_CDQ,
+  F_NOP,
+  F_PUSH_R,
+  F_PUSH_I,
+  F_POP_R,
+  F_LEAVE,
+  F_JMP,
+  F_GOTO,
+  F_CALL,
+  F_RET,
+  F_JMP_R,
+  F_JMP_M,
+  F_CALL_R,
+  F_JB,
+  F_JAE,
+  F_JE,
+  F_JNE,
+  F_JBE,
+  F_JA,
+  F_JS,
+  F_JNS,
+  F_JL,
+  F_JGE,
+  F_JLE,
+  F_JG,
+  F_SETB_R,
+  F_SETAE_R,
+  F_SETE_R,
+  F_SETNE_R,
+  F_SETBE_R,
+  F_SETA_R,
+  F_SETS_R,
+  F_SETNS_R,
+  F_SETL_R,
+  F_SETGE_R,
+  F_SETLE_R,
+  F_SETG_R,
+  F_CMOVB_RR64,
+  F_CMOVAE_RR64,
+  F_CMOVE_RR64,
+  F_CMOVNE_RR64,
+  F_CMOVBE_RR64,
+  F_CMOVA_RR64,
+  F_CMOVS_RR64,
+  F_CMOVNS_RR64,
+  F_CMOVL_RR64,
+  F_CMOVGE_RR64,
+  F_CMOVLE_RR64,
+  F_CMOVG_RR64,
+  F_CMOVB_RR32,
+  F_CMOVAE_RR32,
+  F_CMOVE_RR32,
+  F_CMOVNE_RR32,
+  F_CMOVBE_RR32,
+  F_CMOVA_RR32,
+  F_CMOVS_RR32,
+  F_CMOVNS_RR32,
+  F_CMOVL_RR32,
+  F_CMOVGE_RR32,
+  F_CMOVLE_RR32,
+  F_CMOVG_RR32,
+} from './fast-ops';
 import { resume, step } from './step';
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function address(cpu: i32, pc: i32): i64 {
+  return (
+    load<i64>(cpu + <i32>load<u16>(pc, U_BASE)) +
+    (load<i64>(cpu + <i32>load<u16>(pc, U_INDEX)) << <i64>load<u8>(pc, U_SCALE)) +
+    load<i64>(pc, U_DISP)
+  );
+}
+
+/** Host address of a guest address that may be read, 0 when the TLB does not know or the access leaves its page. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function readable(mmu: i32, at: i64, size: i32): i32 {
+  const entry = mmu + (<i32>(at >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY;
+  return load<i64>(entry, T_READ) == ((at + (size - 1)) & ~0xfff) ? <i32>at + load<i32>(entry, T_DATA) : 0;
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function writable(mmu: i32, at: i64, size: i32): i32 {
+  const entry = mmu + (<i32>(at >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY;
+  return load<i64>(entry, T_WRITE) == ((at + (size - 1)) & ~0xfff) ? <i32>at + load<i32>(entry, T_DATA) : 0;
+}
+
+/** Micro-op of a linear address by the jump cache, or 0. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function cachedJump(mmu: i32, rip: i64): i32 {
+  const entry = mmu + JUMP_CACHE + (<i32>rip & (JUMP_ENTRIES - 1)) * JUMP_ENTRY;
+  return load<i64>(entry) == rip ? load<i32>(entry, 8) : 0;
+}
+
+/** Micro-op of a direct branch's target, or 0. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function target(mmu: i32, pc: i32): i32 {
+  const known = load<i32>(pc, U_TARGET);
+  return known ? known : cachedJump(mmu, load<i64>(pc, U_IMM));
+}
 
 /** Runs until the budget is used up or something stops the vCPU; C_RIP names the next instruction then. */
 export function run(cpu: i32): i32 {
   let pc = resume(cpu);
-  while (pc) {
-    if (load<i64>(cpu, C_BUDGET) < 0) {
-      store<i64>(cpu, load<i64>(pc, U_RIP), C_RIP);
-      store<i32>(cpu, STOP_BOUNDARY, C_STOP);
-      break;
+  if (!pc) return load<i32>(cpu, C_STOP);
+  let B = load<i64>(cpu, C_BUDGET);
+  let cc = load<i64>(cpu, C_CC);
+  let a = load<i64>(cpu, C_CCA);
+  let b = load<i64>(cpu, C_CCB);
+  let mmu = load<i32>(cpu, C_MMU);
+  while (B >= 0) {
+    switch (<i32>load<u16>(pc, U_FAST)) {
+      case F_ADD_RR64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); b = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_ADD | 0; store<i64>(to, x + b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADD_RI64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); b = load<i64>(pc, U_IMM); a = x; cc = CC_ADD | 0; store<i64>(to, x + b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADD_RM64: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); b = load<i64>(at); a = x; cc = CC_ADD | 0; store<i64>(to, x + b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADD_MR64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; const x = load<i64>(at); b = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_ADD | 0; store<i64>(at, x + b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADD_MI64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; const x = load<i64>(at); b = load<i64>(pc, U_IMM); a = x; cc = CC_ADD | 0; store<i64>(at, x + b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADD_RR32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); b = <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_ADD | 32; store<i64>(to, <i64><u32>(x + b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADD_RI32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); b = load<i64>(pc, U_IMM); a = x; cc = CC_ADD | 32; store<i64>(to, <i64><u32>(x + b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADD_RM32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); b = <i64>load<i32>(at); a = x; cc = CC_ADD | 32; store<i64>(to, <i64><u32>(x + b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADD_MR32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; const x = <i64>load<i32>(at); b = <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_ADD | 32; store<u32>(at, <u32>(x + b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADD_MI32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; const x = <i64>load<i32>(at); b = load<i64>(pc, U_IMM); a = x; cc = CC_ADD | 32; store<u32>(at, <u32>(x + b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SUB_RR64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); b = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_SUB | 0; store<i64>(to, x - b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SUB_RI64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); b = load<i64>(pc, U_IMM); a = x; cc = CC_SUB | 0; store<i64>(to, x - b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SUB_RM64: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); b = load<i64>(at); a = x; cc = CC_SUB | 0; store<i64>(to, x - b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SUB_MR64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; const x = load<i64>(at); b = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_SUB | 0; store<i64>(at, x - b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SUB_MI64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; const x = load<i64>(at); b = load<i64>(pc, U_IMM); a = x; cc = CC_SUB | 0; store<i64>(at, x - b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SUB_RR32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); b = <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_SUB | 32; store<i64>(to, <i64><u32>(x - b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SUB_RI32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); b = load<i64>(pc, U_IMM); a = x; cc = CC_SUB | 32; store<i64>(to, <i64><u32>(x - b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SUB_RM32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); b = <i64>load<i32>(at); a = x; cc = CC_SUB | 32; store<i64>(to, <i64><u32>(x - b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SUB_MR32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; const x = <i64>load<i32>(at); b = <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_SUB | 32; store<u32>(at, <u32>(x - b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SUB_MI32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; const x = <i64>load<i32>(at); b = load<i64>(pc, U_IMM); a = x; cc = CC_SUB | 32; store<u32>(at, <u32>(x - b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_AND_RR64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = load<i64>(to) & load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, r); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_AND_RI64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = load<i64>(to) & load<i64>(pc, U_IMM); store<i64>(to, r); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_AND_RM64: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const r = load<i64>(to) & load<i64>(at); store<i64>(to, r); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_AND_MR64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; const r = load<i64>(at) & load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(at, r); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_AND_MI64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; const r = load<i64>(at) & load<i64>(pc, U_IMM); store<i64>(at, r); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_AND_RR32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i32>(to) & <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, <i64><u32>(r)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_AND_RI32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i32>(to) & load<i64>(pc, U_IMM); store<i64>(to, <i64><u32>(r)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_AND_RM32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i32>(to) & <i64>load<i32>(at); store<i64>(to, <i64><u32>(r)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_AND_MR32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; const r = <i64>load<i32>(at) & <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); store<u32>(at, <u32>(r)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_AND_MI32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; const r = <i64>load<i32>(at) & load<i64>(pc, U_IMM); store<u32>(at, <u32>(r)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_OR_RR64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = load<i64>(to) | load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, r); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_OR_RI64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = load<i64>(to) | load<i64>(pc, U_IMM); store<i64>(to, r); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_OR_RM64: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const r = load<i64>(to) | load<i64>(at); store<i64>(to, r); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_OR_MR64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; const r = load<i64>(at) | load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(at, r); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_OR_MI64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; const r = load<i64>(at) | load<i64>(pc, U_IMM); store<i64>(at, r); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_OR_RR32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i32>(to) | <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, <i64><u32>(r)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_OR_RI32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i32>(to) | load<i64>(pc, U_IMM); store<i64>(to, <i64><u32>(r)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_OR_RM32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i32>(to) | <i64>load<i32>(at); store<i64>(to, <i64><u32>(r)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_OR_MR32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; const r = <i64>load<i32>(at) | <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); store<u32>(at, <u32>(r)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_OR_MI32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; const r = <i64>load<i32>(at) | load<i64>(pc, U_IMM); store<u32>(at, <u32>(r)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XOR_RR64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = load<i64>(to) ^ load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, r); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XOR_RI64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = load<i64>(to) ^ load<i64>(pc, U_IMM); store<i64>(to, r); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XOR_RM64: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const r = load<i64>(to) ^ load<i64>(at); store<i64>(to, r); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XOR_MR64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; const r = load<i64>(at) ^ load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(at, r); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XOR_MI64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; const r = load<i64>(at) ^ load<i64>(pc, U_IMM); store<i64>(at, r); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XOR_RR32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i32>(to) ^ <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, <i64><u32>(r)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XOR_RI32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i32>(to) ^ load<i64>(pc, U_IMM); store<i64>(to, <i64><u32>(r)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XOR_RM32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i32>(to) ^ <i64>load<i32>(at); store<i64>(to, <i64><u32>(r)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XOR_MR32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; const r = <i64>load<i32>(at) ^ <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); store<u32>(at, <u32>(r)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XOR_MI32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; const r = <i64>load<i32>(at) ^ load<i64>(pc, U_IMM); store<u32>(at, <u32>(r)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMP_RR64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); b = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMP_RI64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); b = load<i64>(pc, U_IMM); a = x; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMP_RM64: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); b = load<i64>(at); a = x; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMP_MR64: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const x = load<i64>(at); b = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMP_MI64: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const x = load<i64>(at); b = load<i64>(pc, U_IMM); a = x; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMP_RR32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); b = <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMP_RI32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); b = load<i64>(pc, U_IMM); a = x; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMP_RM32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); b = <i64>load<i32>(at); a = x; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMP_MR32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const x = <i64>load<i32>(at); b = <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMP_MI32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const x = <i64>load<i32>(at); b = load<i64>(pc, U_IMM); a = x; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMP_RR8: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i8>(to); b = <i64>load<i8>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMP_RI8: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i8>(to); b = load<i64>(pc, U_IMM); a = x; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMP_RM8: {
+        const at = readable(mmu, address(cpu, pc), 1); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i8>(to); b = <i64>load<i8>(at); a = x; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMP_MR8: {
+        const at = readable(mmu, address(cpu, pc), 1); if (!at) break; const x = <i64>load<i8>(at); b = <i64>load<i8>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMP_MI8: {
+        const at = readable(mmu, address(cpu, pc), 1); if (!at) break; const x = <i64>load<i8>(at); b = load<i64>(pc, U_IMM); a = x; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_TEST_RR64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = load<i64>(to) & load<i64>(cpu + <i32>load<u16>(pc, U_R2)); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_TEST_RI64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = load<i64>(to) & load<i64>(pc, U_IMM); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_TEST_RM64: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const r = load<i64>(to) & load<i64>(at); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_TEST_MR64: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const r = load<i64>(at) & load<i64>(cpu + <i32>load<u16>(pc, U_R2)); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_TEST_MI64: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const r = load<i64>(at) & load<i64>(pc, U_IMM); a = r; b = 0; cc = CC_SUB | 0;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_TEST_RR32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i32>(to) & <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_TEST_RI32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i32>(to) & load<i64>(pc, U_IMM); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_TEST_RM32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i32>(to) & <i64>load<i32>(at); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_TEST_MR32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const r = <i64>load<i32>(at) & <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_TEST_MI32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const r = <i64>load<i32>(at) & load<i64>(pc, U_IMM); a = r; b = 0; cc = CC_SUB | 32;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_TEST_RR8: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i8>(to) & <i64>load<i8>(cpu + <i32>load<u16>(pc, U_R2)); a = r; b = 0; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_TEST_RI8: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i8>(to) & load<i64>(pc, U_IMM); a = r; b = 0; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_TEST_RM8: {
+        const at = readable(mmu, address(cpu, pc), 1); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i8>(to) & <i64>load<i8>(at); a = r; b = 0; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_TEST_MR8: {
+        const at = readable(mmu, address(cpu, pc), 1); if (!at) break; const r = <i64>load<i8>(at) & <i64>load<i8>(cpu + <i32>load<u16>(pc, U_R2)); a = r; b = 0; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_TEST_MI8: {
+        const at = readable(mmu, address(cpu, pc), 1); if (!at) break; const r = <i64>load<i8>(at) & load<i64>(pc, U_IMM); a = r; b = 0; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_RR64: {
+        store<i64>(cpu + <i32>load<u16>(pc, U_R1), load<i64>(cpu + <i32>load<u16>(pc, U_R2)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_RR32: {
+        store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64><u32>(<i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2))));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_RR8: {
+        store<u8>(cpu + <i32>load<u16>(pc, U_R1), <u8>(<i64>load<u8>(cpu + <i32>load<u16>(pc, U_R2))));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_RI: {
+        store<i64>(cpu + <i32>load<u16>(pc, U_R1), load<i64>(pc, U_IMM));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_RM64: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; store<i64>(cpu + <i32>load<u16>(pc, U_R1), load<i64>(at));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_MR64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; store<i64>(at, load<i64>(cpu + <i32>load<u16>(pc, U_R2)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_MI64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; store<i64>(at, load<i64>(pc, U_IMM));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_RM32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64><u32>(<i64>load<u32>(at)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_MR32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; store<u32>(at, <u32>(<i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2))));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_MI32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; store<u32>(at, <u32>(load<i64>(pc, U_IMM)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_RM16: {
+        const at = readable(mmu, address(cpu, pc), 2); if (!at) break; store<u16>(cpu + <i32>load<u16>(pc, U_R1), <u16>(<i64>load<u16>(at)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_MR16: {
+        const at = writable(mmu, address(cpu, pc), 2); if (!at) break; store<u16>(at, <u16>(<i64>load<u16>(cpu + <i32>load<u16>(pc, U_R2))));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_MI16: {
+        const at = writable(mmu, address(cpu, pc), 2); if (!at) break; store<u16>(at, <u16>(load<i64>(pc, U_IMM)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_RM8: {
+        const at = readable(mmu, address(cpu, pc), 1); if (!at) break; store<u8>(cpu + <i32>load<u16>(pc, U_R1), <u8>(<i64>load<u8>(at)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_MR8: {
+        const at = writable(mmu, address(cpu, pc), 1); if (!at) break; store<u8>(at, <u8>(<i64>load<u8>(cpu + <i32>load<u16>(pc, U_R2))));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_MI8: {
+        const at = writable(mmu, address(cpu, pc), 1); if (!at) break; store<u8>(at, <u8>(load<i64>(pc, U_IMM)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_LEA64: {
+        store<i64>(cpu + <i32>load<u16>(pc, U_R1), address(cpu, pc));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_LEA32: {
+        store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64><u32>address(cpu, pc));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOVZX_RR8: {
+        store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64>load<u8>(cpu + <i32>load<u16>(pc, U_R2)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOVZX_RM8: {
+        const at = readable(mmu, address(cpu, pc), 1); if (!at) break; store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64>load<u8>(at));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOVZX_RR16: {
+        store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64>load<u16>(cpu + <i32>load<u16>(pc, U_R2)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOVZX_RM16: {
+        const at = readable(mmu, address(cpu, pc), 2); if (!at) break; store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64>load<u16>(at));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOVSX32_RR8: {
+        store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64><u32>(<i64>load<i8>(cpu + <i32>load<u16>(pc, U_R2))));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOVSX32_RM8: {
+        const at = readable(mmu, address(cpu, pc), 1); if (!at) break; store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64><u32>(<i64>load<i8>(at)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOVSX64_RR8: {
+        store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64>load<i8>(cpu + <i32>load<u16>(pc, U_R2)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOVSX64_RM8: {
+        const at = readable(mmu, address(cpu, pc), 1); if (!at) break; store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64>load<i8>(at));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOVSX32_RR16: {
+        store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64><u32>(<i64>load<i16>(cpu + <i32>load<u16>(pc, U_R2))));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOVSX32_RM16: {
+        const at = readable(mmu, address(cpu, pc), 2); if (!at) break; store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64><u32>(<i64>load<i16>(at)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOVSX64_RR16: {
+        store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64>load<i16>(cpu + <i32>load<u16>(pc, U_R2)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOVSX64_RM16: {
+        const at = readable(mmu, address(cpu, pc), 2); if (!at) break; store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64>load<i16>(at));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOVSX64_RR32: {
+        store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOVSX64_RM32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64>load<i32>(at));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_INC_R64: {
+        const carry: i64 = (cc & CC_CLASS) == CC_SUB ? (<u64>a < <u64>b ? CC_CARRY : 0) : (cc & CC_CLASS) == CC_INC ? cc & CC_CARRY : (cc & CC_CLASS) == CC_ADD ? (<u64>((a + b) << cc) < <u64>(b << cc) ? CC_CARRY : 0) : (a & 1) << 8; const to = cpu + <i32>load<u16>(pc, U_R1); a = load<i64>(to); b = -1; cc = CC_INC | 0 | carry; store<i64>(to, a - b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_INC_R32: {
+        const carry: i64 = (cc & CC_CLASS) == CC_SUB ? (<u64>a < <u64>b ? CC_CARRY : 0) : (cc & CC_CLASS) == CC_INC ? cc & CC_CARRY : (cc & CC_CLASS) == CC_ADD ? (<u64>((a + b) << cc) < <u64>(b << cc) ? CC_CARRY : 0) : (a & 1) << 8; const to = cpu + <i32>load<u16>(pc, U_R1); a = <i64>load<i32>(to); b = -1; cc = CC_INC | 32 | carry; store<i64>(to, <i64><u32>(a - b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_DEC_R64: {
+        const carry: i64 = (cc & CC_CLASS) == CC_SUB ? (<u64>a < <u64>b ? CC_CARRY : 0) : (cc & CC_CLASS) == CC_INC ? cc & CC_CARRY : (cc & CC_CLASS) == CC_ADD ? (<u64>((a + b) << cc) < <u64>(b << cc) ? CC_CARRY : 0) : (a & 1) << 8; const to = cpu + <i32>load<u16>(pc, U_R1); a = load<i64>(to); b = 1; cc = CC_INC | 0 | carry; store<i64>(to, a - b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_DEC_R32: {
+        const carry: i64 = (cc & CC_CLASS) == CC_SUB ? (<u64>a < <u64>b ? CC_CARRY : 0) : (cc & CC_CLASS) == CC_INC ? cc & CC_CARRY : (cc & CC_CLASS) == CC_ADD ? (<u64>((a + b) << cc) < <u64>(b << cc) ? CC_CARRY : 0) : (a & 1) << 8; const to = cpu + <i32>load<u16>(pc, U_R1); a = <i64>load<i32>(to); b = 1; cc = CC_INC | 32 | carry; store<i64>(to, <i64><u32>(a - b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_NEG_R64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); b = load<i64>(to); a = 0; cc = CC_SUB | 0; store<i64>(to, -b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_NOT_R64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); store<i64>(to, ~load<i64>(to));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SHL_RI64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const n = load<i64>(pc, U_IMM); const v = load<i64>(to); const out = (v >> (64 - n)) & 1; a = v << n; b = 0; cc = CC_INC | 0 | (out << 8); store<i64>(to, a);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SHR_RI64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const n = load<i64>(pc, U_IMM); const v = load<i64>(to); const out = (v >> (n - 1)) & 1; a = <i64>(<u64>v >> <u64>n); b = 0; cc = CC_INC | 0 | (out << 8); store<i64>(to, a);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SAR_RI64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const n = load<i64>(pc, U_IMM); const v = load<i64>(to); const out = (v >> (n - 1)) & 1; a = v >> n; b = 0; cc = CC_INC | 0 | (out << 8); store<i64>(to, a);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_NEG_R32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); b = <i64>load<i32>(to); a = 0; cc = CC_SUB | 32; store<i64>(to, <i64><u32>(-b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_NOT_R32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); store<i64>(to, <i64><u32>(~<i64>load<i32>(to)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SHL_RI32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const n = load<i64>(pc, U_IMM); const v = <i64>load<u32>(to); const out = (v >> (32 - n)) & 1; a = <i64><i32>(v << n); b = 0; cc = CC_INC | 32 | (out << 8); store<i64>(to, <i64><u32>(a));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SHR_RI32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const n = load<i64>(pc, U_IMM); const v = <i64>load<u32>(to); const out = (v >> (n - 1)) & 1; a = <i64>(<u64>v >> <u64>n); b = 0; cc = CC_INC | 32 | (out << 8); store<i64>(to, <i64><u32>(a));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SAR_RI32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const n = load<i64>(pc, U_IMM); const v = <i64>load<i32>(to); const out = (v >> (n - 1)) & 1; a = v >> n; b = 0; cc = CC_INC | 32 | (out << 8); store<i64>(to, <i64><u32>(a));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CDQE: {
+        store<i64>(cpu, <i64>load<i32>(cpu));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CWDE: {
+        store<i64>(cpu, <i64><u32><i32>load<i16>(cpu));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CQO: {
+        store<i64>(cpu, load<i64>(cpu) >> 63, 16);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CDQ: {
+        store<i64>(cpu, <i64><u32>(load<i32>(cpu) >> 31), 16);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_NOP: {
+        ;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_PUSH_R: {
+        const top = load<i64>(cpu, 32) - 8; const at = writable(mmu, top, 8); if (!at) break; store<i64>(at, load<i64>(cpu + <i32>load<u16>(pc, U_R1))); store<i64>(cpu, top, 32);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_PUSH_I: {
+        const top = load<i64>(cpu, 32) - 8; const at = writable(mmu, top, 8); if (!at) break; store<i64>(at, load<i64>(pc, U_IMM)); store<i64>(cpu, top, 32);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_POP_R: {
+        const top = load<i64>(cpu, 32); const at = readable(mmu, top, 8); if (!at) break; store<i64>(cpu, top + 8, 32); store<i64>(cpu + <i32>load<u16>(pc, U_R1), load<i64>(at));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_LEAVE: {
+        const frame = load<i64>(cpu, 40); const at = readable(mmu, frame, 8); if (!at) break; store<i64>(cpu, frame + 8, 32); store<i64>(cpu, load<i64>(at), 40);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_JMP: {
+        const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_GOTO: {
+        const to = cachedJump(mmu, load<i64>(pc, U_IMM)); if (!to) break; pc = to; continue;
+      }
+      case F_CALL: {
+        const to = target(mmu, pc); if (!to) break; const top = load<i64>(cpu, 32) - 8; const at = writable(mmu, top, 8); if (!at) break; store<i64>(at, load<i64>(pc, U_DISP)); store<i64>(cpu, top, 32); B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_RET: {
+        const top = load<i64>(cpu, 32); const at = readable(mmu, top, 8); if (!at) break; const to = cachedJump(mmu, load<i64>(at)); if (!to) break; store<i64>(cpu, top + 8 + load<i64>(pc, U_IMM), 32); B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_JMP_R: {
+        const to = cachedJump(mmu, load<i64>(cpu + <i32>load<u16>(pc, U_R1))); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_JMP_M: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const to = cachedJump(mmu, load<i64>(at)); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_CALL_R: {
+        const to = cachedJump(mmu, load<i64>(cpu + <i32>load<u16>(pc, U_R1))); if (!to) break; const top = load<i64>(cpu, 32) - 8; const at = writable(mmu, top, 8); if (!at) break; store<i64>(at, load<i64>(pc, U_DISP)); store<i64>(cpu, top, 32); B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_JB: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a < <u64>b; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_JAE: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a >= <u64>b; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_JE: {
+        let holds = false; if (!(cc & 128)) holds = a == b; else if (!(cc & 64)) holds = (a + b) << cc == 0; else break; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_JNE: {
+        let holds = false; if (!(cc & 128)) holds = a != b; else if (!(cc & 64)) holds = (a + b) << cc != 0; else break; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_JBE: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a <= <u64>b; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_JA: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a > <u64>b; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_JS: {
+        if (cc & 128) break; const holds: bool = (a - b) << cc < 0; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_JNS: {
+        if (cc & 128) break; const holds: bool = (a - b) << cc >= 0; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_JL: {
+        if (cc & 128) break; const holds: bool = a < b; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_JGE: {
+        if (cc & 128) break; const holds: bool = a >= b; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_JLE: {
+        if (cc & 128) break; const holds: bool = a <= b; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_JG: {
+        if (cc & 128) break; const holds: bool = a > b; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_SETB_R: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a < <u64>b; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SETAE_R: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a >= <u64>b; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SETE_R: {
+        let holds = false; if (!(cc & 128)) holds = a == b; else if (!(cc & 64)) holds = (a + b) << cc == 0; else break; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SETNE_R: {
+        let holds = false; if (!(cc & 128)) holds = a != b; else if (!(cc & 64)) holds = (a + b) << cc != 0; else break; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SETBE_R: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a <= <u64>b; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SETA_R: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a > <u64>b; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SETS_R: {
+        if (cc & 128) break; const holds: bool = (a - b) << cc < 0; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SETNS_R: {
+        if (cc & 128) break; const holds: bool = (a - b) << cc >= 0; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SETL_R: {
+        if (cc & 128) break; const holds: bool = a < b; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SETGE_R: {
+        if (cc & 128) break; const holds: bool = a >= b; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SETLE_R: {
+        if (cc & 128) break; const holds: bool = a <= b; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SETG_R: {
+        if (cc & 128) break; const holds: bool = a > b; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVB_RR64: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a < <u64>b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVAE_RR64: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a >= <u64>b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVE_RR64: {
+        let holds = false; if (!(cc & 128)) holds = a == b; else if (!(cc & 64)) holds = (a + b) << cc == 0; else break; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVNE_RR64: {
+        let holds = false; if (!(cc & 128)) holds = a != b; else if (!(cc & 64)) holds = (a + b) << cc != 0; else break; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVBE_RR64: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a <= <u64>b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVA_RR64: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a > <u64>b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVS_RR64: {
+        if (cc & 128) break; const holds: bool = (a - b) << cc < 0; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVNS_RR64: {
+        if (cc & 128) break; const holds: bool = (a - b) << cc >= 0; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVL_RR64: {
+        if (cc & 128) break; const holds: bool = a < b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVGE_RR64: {
+        if (cc & 128) break; const holds: bool = a >= b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVLE_RR64: {
+        if (cc & 128) break; const holds: bool = a <= b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVG_RR64: {
+        if (cc & 128) break; const holds: bool = a > b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVB_RR32: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a < <u64>b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVAE_RR32: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a >= <u64>b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVE_RR32: {
+        let holds = false; if (!(cc & 128)) holds = a == b; else if (!(cc & 64)) holds = (a + b) << cc == 0; else break; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVNE_RR32: {
+        let holds = false; if (!(cc & 128)) holds = a != b; else if (!(cc & 64)) holds = (a + b) << cc != 0; else break; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVBE_RR32: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a <= <u64>b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVA_RR32: {
+        if (cc & CC_CLASS) break; const holds: bool = <u64>a > <u64>b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVS_RR32: {
+        if (cc & 128) break; const holds: bool = (a - b) << cc < 0; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVNS_RR32: {
+        if (cc & 128) break; const holds: bool = (a - b) << cc >= 0; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVL_RR32: {
+        if (cc & 128) break; const holds: bool = a < b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVGE_RR32: {
+        if (cc & 128) break; const holds: bool = a >= b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVLE_RR32: {
+        if (cc & 128) break; const holds: bool = a <= b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMOVG_RR32: {
+        if (cc & 128) break; const holds: bool = a > b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      default:
     }
+    store<i64>(cpu, B, C_BUDGET);
+    store<i64>(cpu, cc, C_CC);
+    store<i64>(cpu, a, C_CCA);
+    store<i64>(cpu, b, C_CCB);
     pc = step(cpu, pc);
+    if (!pc) return load<i32>(cpu, C_STOP);
+    B = load<i64>(cpu, C_BUDGET);
+    cc = load<i64>(cpu, C_CC);
+    a = load<i64>(cpu, C_CCA);
+    b = load<i64>(cpu, C_CCB);
+    mmu = load<i32>(cpu, C_MMU);
   }
-  return load<i32>(cpu, C_STOP);
+  store<i64>(cpu, B, C_BUDGET);
+  store<i64>(cpu, cc, C_CC);
+  store<i64>(cpu, a, C_CCA);
+  store<i64>(cpu, b, C_CCB);
+  store<i64>(cpu, load<i64>(pc, U_RIP), C_RIP);
+  store<i32>(cpu, STOP_BOUNDARY, C_STOP);
+  return STOP_BOUNDARY;
 }
