@@ -82,7 +82,7 @@ export class AddressMap<T> {
     let high = this.active.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.active[middle]!.base <= address) low = middle + 1;
+      if (this.active[middle].base <= address) low = middle + 1;
       else high = middle;
     }
     const region = this.active[low - 1];

@@ -191,7 +191,7 @@ export class Uart16550 implements RegisterBlock {
   private identification(): number {
     if (this.overrun && (this.ier & Ier.LineStatus) !== 0) return Iir.LineStatus;
     if (this.received.length > 0 && (this.ier & Ier.Received) !== 0) {
-      const trigger = this.fifosOn ? TRIGGER_LEVELS[(this.fcr >> 6) & 3]! : 1;
+      const trigger = this.fifosOn ? TRIGGER_LEVELS[(this.fcr >> 6) & 3] : 1;
       return this.received.length >= trigger ? Iir.Received : Iir.Timeout;
     }
     return this.transmitterPending && (this.ier & Ier.Transmitter) !== 0 ? Iir.Transmitter : Iir.None;

@@ -65,7 +65,7 @@ export class IoApic implements RegisterBlock {
         `IOAPIC pin ${pin}, source ${source}: pins go to ${IOAPIC_PINS - 1}, sources to 31`,
       );
     }
-    const before = this.sources[pin]!;
+    const before = this.sources[pin];
     this.sources[pin] = asserted ? before | (1 << source) : before & ~(1 << source);
     if (before === 0 && asserted) this.pinRose(pin);
   }
@@ -78,7 +78,7 @@ export class IoApic implements RegisterBlock {
   /** End of interrupt for a vector: entries that wait for it may deliver again, and do while their pin is asserted. */
   eoi(vector: number): void {
     for (let pin = 0; pin < IOAPIC_PINS; pin++) {
-      const entry = this.low[pin]!;
+      const entry = this.low[pin];
       if ((entry & 0xff) !== vector || (entry & Entry.Level) === 0) continue;
       this.low[pin] = entry & ~Entry.RemoteIrr;
       this.serviceLevel(pin);
@@ -132,7 +132,7 @@ export class IoApic implements RegisterBlock {
     if (this.select === 1) return IOAPIC_VERSION;
     const pin = (this.select - 0x10) >> 1;
     if (pin < 0 || pin >= IOAPIC_PINS) return 0;
-    return (this.select & 1) === 0 ? this.low[pin]! : this.high[pin]!;
+    return (this.select & 1) === 0 ? this.low[pin] : this.high[pin];
   }
 
   private writeIndirect(value: number): void {
@@ -143,7 +143,7 @@ export class IoApic implements RegisterBlock {
       this.high[pin] = value & WRITABLE_HIGH;
       return;
     }
-    let entry = (value & WRITABLE_LOW) | (this.low[pin]! & Entry.RemoteIrr);
+    let entry = (value & WRITABLE_LOW) | (this.low[pin] & Entry.RemoteIrr);
     // Remote IRR has no meaning for edge; software clears a stuck one by turning the entry to edge and back.
     if ((entry & Entry.Level) === 0) entry &= ~Entry.RemoteIrr;
     this.low[pin] = entry;
@@ -151,13 +151,13 @@ export class IoApic implements RegisterBlock {
   }
 
   private pinRose(pin: number): void {
-    const entry = this.low[pin]!;
+    const entry = this.low[pin];
     if ((entry & Entry.Level) !== 0) this.serviceLevel(pin);
     else if ((entry & Entry.Masked) === 0) this.send(pin);
   }
 
   private serviceLevel(pin: number): void {
-    const entry = this.low[pin]!;
+    const entry = this.low[pin];
     if ((entry & Entry.Level) === 0 || (entry & (Entry.Masked | Entry.RemoteIrr)) !== 0) return;
     if (this.sources[pin] === 0) return;
     this.low[pin] = entry | Entry.RemoteIrr;
@@ -165,13 +165,13 @@ export class IoApic implements RegisterBlock {
   }
 
   private send(pin: number): void {
-    const entry = this.low[pin]!;
+    const entry = this.low[pin];
     this.deliver({
       pin,
       vector: entry & 0xff,
       mode: (entry >> 8) & 7,
       logical: (entry & Entry.Logical) !== 0,
-      destination: this.high[pin]! >>> 24,
+      destination: this.high[pin] >>> 24,
       level: (entry & Entry.Level) !== 0,
     });
   }

@@ -143,9 +143,9 @@ export class LapicCore {
     }
     const word = vector >> 5;
     const bit = 1 << (vector & 31);
-    this.irr[word]! |= bit;
-    if (level) this.tmr[word]! |= bit;
-    else this.tmr[word]! &= ~bit;
+    this.irr[word] |= bit;
+    if (level) this.tmr[word] |= bit;
+    else this.tmr[word] &= ~bit;
     this.host.accepted?.(vector, level);
     this.update();
     return true;
@@ -167,8 +167,8 @@ export class LapicCore {
   acknowledge(): number {
     const vector = this.highestPending();
     if (vector < 0) return this.svr & 0xff;
-    this.irr[vector >> 5]! &= ~(1 << (vector & 31));
-    this.isr[vector >> 5]! |= 1 << (vector & 31);
+    this.irr[vector >> 5] &= ~(1 << (vector & 31));
+    this.isr[vector >> 5] |= 1 << (vector & 31);
     this.update();
     return vector;
   }
@@ -178,9 +178,9 @@ export class LapicCore {
     const vector = highest(this.isr);
     if (vector < 0) return -1;
     const bit = 1 << (vector & 31);
-    this.isr[vector >> 5]! &= ~bit;
+    this.isr[vector >> 5] &= ~bit;
     this.host.ended?.(vector);
-    if ((this.tmr[vector >> 5]! & bit) !== 0) this.host.eoiBroadcast(vector);
+    if ((this.tmr[vector >> 5] & bit) !== 0) this.host.eoiBroadcast(vector);
     this.update();
     return vector;
   }
@@ -265,7 +265,7 @@ export class LapicCore {
   }
 
   protected raiseLvt(entry: number): void {
-    const lvt = this.lvt[entry]!;
+    const lvt = this.lvt[entry];
     if ((lvt & LVT_MASKED) === 0) this.accept(lvt & 0xff, false);
   }
 
@@ -273,7 +273,7 @@ export class LapicCore {
     if ((this.errors & bit) !== 0) return;
     this.errors |= bit;
     // An error entry with an illegal vector of its own would otherwise call itself.
-    if ((this.lvt[ERROR_ENTRY]! & 0xff) >= 16) this.raiseLvt(ERROR_ENTRY);
+    if ((this.lvt[ERROR_ENTRY] & 0xff) >= 16) this.raiseLvt(ERROR_ENTRY);
   }
 
   protected latchErrors(): void {
@@ -330,7 +330,7 @@ export class LapicCore {
 
 function highest(bits: Uint32Array): number {
   for (let word = 7; word >= 0; word--) {
-    const value = bits[word]!;
+    const value = bits[word];
     if (value !== 0) return word * 32 + 31 - Math.clz32(value);
   }
   return -1;

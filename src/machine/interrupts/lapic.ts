@@ -127,9 +127,9 @@ export class LocalApic extends LapicCore implements RegisterBlock {
     });
     at(Lapic.Svr, { read: () => this.svr, write: (value) => this.setSvr(value), valid: 0x3ff });
     for (let i = 0; i < 8; i++) {
-      at(Lapic.Isr + i * 16, { read: () => this.isr[i]! });
-      at(Lapic.Tmr + i * 16, { read: () => this.tmr[i]! });
-      at(Lapic.Irr + i * 16, { read: () => this.irr[i]! });
+      at(Lapic.Isr + i * 16, { read: () => this.isr[i] });
+      at(Lapic.Tmr + i * 16, { read: () => this.tmr[i] });
+      at(Lapic.Irr + i * 16, { read: () => this.irr[i] });
     }
     at(Lapic.Esr, { read: () => this.esr, write: () => this.latchErrors() });
     at(Lapic.IcrLow, { read: () => this.icrLow, write: (value) => this.sendIpi(value), valid: ICR_WRITABLE });
@@ -141,7 +141,7 @@ export class LocalApic extends LapicCore implements RegisterBlock {
     });
     LVT_WRITABLE.forEach((valid, i) =>
       at(Lapic.LvtTimer + i * 16, {
-        read: () => this.lvt[i]!,
+        read: () => this.lvt[i],
         write: (value) => this.setLvt(i, value),
         valid,
       }),

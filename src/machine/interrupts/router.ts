@@ -45,7 +45,7 @@ export class InterruptRouter {
     if (message.mode === DeliveryMode.LowestPriority) {
       let best: number | undefined;
       for (const index of targets) {
-        if (best === undefined || this.lapics[index]!.ppr() < this.lapics[best]!.ppr()) best = index;
+        if (best === undefined || this.lapics[index].ppr() < this.lapics[best].ppr()) best = index;
       }
       return best === undefined ? [] : this.fixed(message, [best]);
     }
@@ -56,14 +56,14 @@ export class InterruptRouter {
   }
 
   private fixed(message: InterruptMessage, targets: readonly number[]): number[] {
-    return targets.filter((index) => this.lapics[index]!.accept(message.vector, message.level));
+    return targets.filter((index) => this.lapics[index].accept(message.vector, message.level));
   }
 
   private special(message: InterruptMessage, index: number): void {
     if (message.mode === DeliveryMode.Nmi) this.host.nmi?.(index);
     else if (message.mode === DeliveryMode.StartUp) this.host.startUp?.(index, message.vector);
     else if (message.mode === DeliveryMode.Init) {
-      this.lapics[index]!.init();
+      this.lapics[index].init();
       this.host.init?.(index);
     }
   }

@@ -15,7 +15,7 @@ const PIRQ_TO_IRQ = [10, 10, 11, 11] as const;
 
 /** IRQ line (= IOAPIC pin) of a device's interrupt pin (1..4): the pins are rotated by device number over four router inputs. */
 export function irqOfPin(device: number, pin: number): number {
-  return PIRQ_TO_IRQ[(pin - 1 + device - 1 + 4) % 4]!;
+  return PIRQ_TO_IRQ[(pin - 1 + device - 1 + 4) % 4];
 }
 
 /**

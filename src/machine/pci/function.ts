@@ -106,8 +106,8 @@ export class PciFunction {
     for (let i = 0; i < size; i++) {
       const at = (offset + i) & 0xff;
       const byte = (value >>> (8 * i)) & 0xff;
-      const mask = this.writable[at]!;
-      const kept = this.config[at]! & ~mask & ~(byte & this.clearedByOne[at]!);
+      const mask = this.writable[at];
+      const kept = this.config[at] & ~mask & ~(byte & this.clearedByOne[at]);
       this.config[at] = kept | (byte & mask);
     }
     if (offset < Config.Bar0 + 24) this.applyDecoding();
@@ -139,7 +139,7 @@ export class PciFunction {
     this.config.set(body, at + 2);
     this.writable.set(writable, at + 2);
     this.config[this.lastCapability === 0 ? Config.CapabilitiesPointer : this.lastCapability + 1] = at;
-    this.config[Config.Status]! |= Status.CapabilitiesList;
+    this.config[Config.Status] |= Status.CapabilitiesList;
     this.lastCapability = at;
     this.capabilityEnd = (end + 3) & ~3;
     if (after) this.hooks.push({ first: at, end, after });
@@ -190,7 +190,7 @@ export class PciFunction {
       const bitsBelow = Math.min(8, Math.max(0, firstBit - i * 8));
       this.writable[at + i] = mask > 0 ? (0xff << bitsBelow) & 0xff : 0;
     }
-    this.writable[at]! &= bar.kind === 'io' ? ~3 : ~15;
+    this.writable[at] &= bar.kind === 'io' ? ~3 : ~15;
   }
 
   private applyDecoding(): void {
@@ -208,8 +208,8 @@ export class PciFunction {
   }
 
   private applyInterrupt(): void {
-    if (this.interrupt) this.config[Config.Status]! |= Status.InterruptStatus;
-    else this.config[Config.Status]! &= ~Status.InterruptStatus;
+    if (this.interrupt) this.config[Config.Status] |= Status.InterruptStatus;
+    else this.config[Config.Status] &= ~Status.InterruptStatus;
     const out = this.interrupt && (this.command & Command.InterruptDisable) === 0;
     if (out === this.interruptOut) return;
     this.interruptOut = out;

@@ -100,9 +100,8 @@ export class EventQueue implements Scheduler {
   cancel(handle: EventHandle): void {
     if (handle <= 0) return;
     const slot = handle % SLOTS;
-    if (slot >= this.slots || this.position[slot]! < 0 || this.order[slot] !== (handle - slot) / SLOTS)
-      return;
-    this.removeAt(this.position[slot]!);
+    if (slot >= this.slots || this.position[slot] < 0 || this.order[slot] !== (handle - slot) / SLOTS) return;
+    this.removeAt(this.position[slot]);
     this.release(slot);
   }
 
@@ -110,12 +109,12 @@ export class EventQueue implements Scheduler {
   pending(handle: EventHandle): boolean {
     if (handle <= 0) return false;
     const slot = slotOf(handle);
-    return slot < this.slots && this.position[slot]! >= 0 && this.order[slot] === (handle - slot) / SLOTS;
+    return slot < this.slots && this.position[slot] >= 0 && this.order[slot] === (handle - slot) / SLOTS;
   }
 
   /** Time of the first event; Infinity when there is none. */
   nextTime(): Cycles {
-    return this.size === 0 ? Infinity : this.time[this.heap[0]!]!;
+    return this.size === 0 ? Infinity : this.time[this.heap[0]];
   }
 
   /** Number of events that have not fired. */
@@ -128,17 +127,17 @@ export class EventQueue implements Scheduler {
    * cause is afterwards what it was before.
    */
   fireDue(now: Cycles): number {
-    if (this.size === 0 || this.time[this.heap[0]!]! > now) return 0;
+    if (this.size === 0 || this.time[this.heap[0]] > now) return 0;
     const causeBefore = this.tracer.cause;
     let fired = 0;
     try {
       while (this.size > 0) {
-        const slot = this.heap[0]!;
-        const time = this.time[slot]!;
+        const slot = this.heap[0];
+        const time = this.time[slot];
         if (time > now) break;
-        const target = this.targets[this.target[slot]!]!;
-        const kind = this.kind[slot]!;
-        const arg = this.arg[slot]!;
+        const target = this.targets[this.target[slot]];
+        const kind = this.kind[slot];
+        const arg = this.arg[slot];
         this.tracer.cause = this.cause[slot]!;
         this.firingTime = time;
         this.removeAt(0);
@@ -161,13 +160,13 @@ export class EventQueue implements Scheduler {
       slots: this.slots,
       free: [...this.free],
       events: inOrder.map((slot) => ({
-        time: this.time[slot]!,
-        priority: this.priority[slot]!,
-        handle: this.order[slot]! * SLOTS + slot,
-        target: this.targets[this.target[slot]!]!.eventTargetId,
-        kind: this.kind[slot]!,
-        arg: this.arg[slot]!,
-        cause: this.cause[slot]!,
+        time: this.time[slot],
+        priority: this.priority[slot],
+        handle: this.order[slot] * SLOTS + slot,
+        target: this.targets[this.target[slot]].eventTargetId,
+        kind: this.kind[slot],
+        arg: this.arg[slot],
+        cause: this.cause[slot],
       })),
     };
   }
@@ -250,12 +249,12 @@ export class EventQueue implements Scheduler {
 
   /** True when slot `x` fires before slot `y`. */
   private before(x: number, y: number): boolean {
-    const tx = this.time[x]!;
-    const ty = this.time[y]!;
+    const tx = this.time[x];
+    const ty = this.time[y];
     if (tx !== ty) return tx < ty;
-    const px = this.priority[x]!;
-    const py = this.priority[y]!;
-    return px !== py ? px < py : this.order[x]! < this.order[y]!;
+    const px = this.priority[x];
+    const py = this.priority[y];
+    return px !== py ? px < py : this.order[x] < this.order[y];
   }
 
   private put(at: number, slot: number): void {
@@ -264,26 +263,26 @@ export class EventQueue implements Scheduler {
   }
 
   private siftUp(from: number): void {
-    const slot = this.heap[from]!;
+    const slot = this.heap[from];
     let at = from;
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (!this.before(slot, this.heap[parent]!)) break;
-      this.put(at, this.heap[parent]!);
+      if (!this.before(slot, this.heap[parent])) break;
+      this.put(at, this.heap[parent]);
       at = parent;
     }
     this.put(at, slot);
   }
 
   private siftDown(from: number): void {
-    const slot = this.heap[from]!;
+    const slot = this.heap[from];
     let at = from;
     for (;;) {
       let child = at * 2 + 1;
       if (child >= this.size) break;
-      if (child + 1 < this.size && this.before(this.heap[child + 1]!, this.heap[child]!)) child += 1;
-      if (!this.before(this.heap[child]!, slot)) break;
-      this.put(at, this.heap[child]!);
+      if (child + 1 < this.size && this.before(this.heap[child + 1], this.heap[child])) child += 1;
+      if (!this.before(this.heap[child], slot)) break;
+      this.put(at, this.heap[child]);
       at = child;
     }
     this.put(at, slot);
@@ -292,7 +291,7 @@ export class EventQueue implements Scheduler {
   private removeAt(at: number): void {
     this.size -= 1;
     if (at === this.size) return;
-    this.put(at, this.heap[this.size]!);
+    this.put(at, this.heap[this.size]);
     this.siftUp(at);
     this.siftDown(at);
   }

@@ -34,14 +34,14 @@ export class Random {
   /** Unsigned 32-bit number, uniform. */
   next(): number {
     const w = this.words;
-    const result = Math.imul(rotateLeft(Math.imul(w[1]!, 5), 7), 9) >>> 0;
-    const shifted = w[1]! << 9;
-    w[2]! ^= w[0]!;
-    w[3]! ^= w[1]!;
-    w[1]! ^= w[2]!;
-    w[0]! ^= w[3]!;
-    w[2]! ^= shifted;
-    w[3] = rotateLeft(w[3]!, 11);
+    const result = Math.imul(rotateLeft(Math.imul(w[1], 5), 7), 9) >>> 0;
+    const shifted = w[1] << 9;
+    w[2] ^= w[0];
+    w[3] ^= w[1];
+    w[1] ^= w[2];
+    w[0] ^= w[3];
+    w[2] ^= shifted;
+    w[3] = rotateLeft(w[3], 11);
     return result;
   }
 
@@ -69,7 +69,7 @@ export class Random {
 
   save(): RandomState {
     const [a, b, c, d] = this.words;
-    return { version: 1, words: [a!, b!, c!, d!] };
+    return { version: 1, words: [a, b, c, d] };
   }
 
   load(state: RandomState): void {

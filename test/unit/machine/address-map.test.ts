@@ -123,7 +123,7 @@ describe('AddressMap', () => {
         map.add(0x1000, 0x100, new Bytes(256), 'a', false),
         map.add(0x3000, 0x100, new Bytes(256), 'b', false),
       ];
-      return { map, place: (which, base, on) => void map.place(regions[which]!, base, on) };
+      return { map, place: (which, base, on) => void map.place(regions[which], base, on) };
     };
     const one = build();
     one.place(0, 0x5000, true);

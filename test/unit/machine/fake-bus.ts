@@ -45,7 +45,7 @@ export class World {
   /** The notes that led to a note, nearest first. */
   chain(note: Note): Note[] {
     const out: Note[] = [];
-    for (let row = note.cause; row !== 0; row = this.notes[row - 1]!.cause) out.push(this.notes[row - 1]!);
+    for (let row = note.cause; row !== 0; row = this.notes[row - 1].cause) out.push(this.notes[row - 1]);
     return out;
   }
 

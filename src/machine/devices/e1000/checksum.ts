@@ -9,14 +9,14 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 /** CRC-32 of IEEE 802.3 (3.2.9), as the number whose little-endian bytes are the FCS on the wire. */
 export function crc32(bytes: Uint8Array): number {
   let crc = 0xffffffff;
-  for (const byte of bytes) crc = CRC_TABLE[(crc ^ byte) & 0xff]! ^ (crc >>> 8);
+  for (const byte of bytes) crc = CRC_TABLE[(crc ^ byte) & 0xff] ^ (crc >>> 8);
   return ~crc >>> 0;
 }
 
 /** Ones' complement sum of big-endian 16-bit words from `start` to `end` (RFC 1071), not inverted; an odd last byte counts high. */
 export function onesSum(bytes: Uint8Array, start: number, end: number): number {
   let sum = 0;
-  for (let at = start; at < end; at++) sum += (at - start) % 2 === 0 ? bytes[at]! << 8 : bytes[at]!;
+  for (let at = start; at < end; at++) sum += (at - start) % 2 === 0 ? bytes[at] << 8 : bytes[at];
   while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
   return sum;
 }

@@ -25,7 +25,7 @@ export class E1000Core {
   ) {}
 
   get(offset: number): number {
-    return this.regs[offset >> 2]!;
+    return this.regs[offset >> 2];
   }
 
   set(offset: number, value: number): void {
@@ -45,15 +45,15 @@ export class E1000Core {
   /** Adds to a statistics register, which sticks at its maximum. */
   count(offset: number, by = 1): void {
     const at = offset >> 2;
-    this.regs[at] = Math.min(0xffffffff, this.regs[at]! + by);
+    this.regs[at] = Math.min(0xffffffff, this.regs[at] + by);
   }
 
   /** Adds to a 64-bit statistics pair. */
   countLong(lowOffset: number, by: number): void {
     const at = lowOffset >> 2;
-    const sum = this.regs[at]! + by;
+    const sum = this.regs[at] + by;
     this.regs[at] = sum;
-    if (sum > 0xffffffff) this.regs[at + 1]! += 1;
+    if (sum > 0xffffffff) this.regs[at + 1] += 1;
   }
 
   /** Whether the link is up: something is attached and software has set CTRL.SLU. */

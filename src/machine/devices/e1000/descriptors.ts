@@ -58,18 +58,18 @@ const Tucmd = { Tcp: 1 << 0, Ipv4: 1 << 1 } as const;
 /** Reads the 16 bytes of a descriptor. Any bytes are some descriptor. */
 export function parseDescriptor(bytes: Uint8Array): DataDescriptor | ContextDescriptor {
   const view = new DataView(bytes.buffer, bytes.byteOffset, DESCRIPTOR);
-  const command = bytes[11]!;
+  const command = bytes[11];
   const extended = (command & TxCmd.DEXT) !== 0;
-  if (extended && bytes[10]! >> 4 !== TYPE_DATA)
+  if (extended && bytes[10] >> 4 !== TYPE_DATA)
     return { kind: 'context', command, context: parseContext(view) };
   return {
     kind: extended ? 'data' : 'legacy',
     address: view.getUint32(4, true) * 2 ** 32 + view.getUint32(0, true),
     length: extended ? view.getUint32(8, true) & 0xfffff : view.getUint16(8, true),
     command,
-    checksumOffset: bytes[10]!,
-    checksumStart: bytes[13]!,
-    options: extended ? bytes[13]! : 0,
+    checksumOffset: bytes[10],
+    checksumStart: bytes[13],
+    options: extended ? bytes[13] : 0,
   };
 }
 

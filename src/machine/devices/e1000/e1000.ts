@@ -6,7 +6,7 @@ import type { AccessSize, DeviceBus, RegisterBlock } from '../../bus';
 import type { FrameReceiver, Wire } from '../../link/wire';
 import { PciFunction } from '../../pci/function';
 import { requireVersion } from '../../snapshot';
-import { Cause, Ctrl, Reg, Rctl, Timer } from './constants';
+import { Ctrl, Reg, Rctl, Timer } from './constants';
 import { E1000Core, REGISTER_FILE_BYTES, type E1000Timing } from './core';
 import { Eeprom, type EepromState } from './eeprom';
 import { RAH_VALID } from './filter';
@@ -97,11 +97,9 @@ export class E1000 implements RegisterBlock, FrameReceiver {
     this.setReset();
   }
 
-  /** Plugs the cable in: frames go to `wire` from now on. The link change is signalled. */
+  /** Plugs the cable in, before the machine is turned on: no link change is signalled. */
   connect(wire: Wire): void {
-    const wasUp = this.core.linkUp;
     this.core.wire = wire;
-    if (this.core.linkUp !== wasUp) this.interrupts.raise(Cause.LSC);
   }
 
   /** A frame has arrived from the link. */
@@ -164,7 +162,7 @@ export class E1000 implements RegisterBlock, FrameReceiver {
     requireVersion('an e1000', state.version, 1);
     this.core.regs.fill(0);
     for (let i = 0; i < state.registers.length; i += 2)
-      this.core.regs[state.registers[i]!] = state.registers[i + 1]!;
+      this.core.regs[state.registers[i]] = state.registers[i + 1]!;
     this.ioAddress = state.ioAddress;
     this.interrupts.load(state.interrupts);
     this.transmitter.load(state.transmitter);
@@ -187,8 +185,8 @@ export class E1000 implements RegisterBlock, FrameReceiver {
     core.set(Reg.CTRL, CTRL_RESET);
     core.set(Reg.PBA, PBA_RESET);
     core.set(Reg.VET, VET_RESET);
-    core.set(Reg.RAL0, (eeprom.words[0]! | (eeprom.words[1]! << 16)) >>> 0);
-    core.set(Reg.RAL0 + 4, (eeprom.words[2]! | RAH_VALID) >>> 0);
+    core.set(Reg.RAL0, (eeprom.words[0] | (eeprom.words[1] << 16)) >>> 0);
+    core.set(Reg.RAL0 + 4, (eeprom.words[2] | RAH_VALID) >>> 0);
   }
 
   /** RCTL.LBM = 11 sends what is transmitted to the own receiver. */

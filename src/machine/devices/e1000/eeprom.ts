@@ -44,7 +44,7 @@ export class Eeprom {
 
   /** @param mac six bytes */
   constructor(mac: Uint8Array, deviceId: number) {
-    for (let i = 0; i < 3; i++) this.words[i] = mac[2 * i]! | (mac[2 * i + 1]! << 8);
+    for (let i = 0; i < 3; i++) this.words[i] = mac[2 * i] | (mac[2 * i + 1] << 8);
     this.words[0x0a] = 0x4408;
     this.words[0x0b] = deviceId;
     this.words[0x0c] = 0x8086;
@@ -52,7 +52,7 @@ export class Eeprom {
     this.words[0x0e] = 0x8086;
     this.words[0x0f] = 0x3040;
     let sum = 0;
-    for (let i = 0; i < WORDS - 1; i++) sum += this.words[i]!;
+    for (let i = 0; i < WORDS - 1; i++) sum += this.words[i];
     this.words[WORDS - 1] = EEPROM_SUM - sum;
   }
 
@@ -83,7 +83,7 @@ export class Eeprom {
   writeEerd(value: number): void {
     this.eerd = value & 0xff01;
     if ((value & Eerd.START) === 0) return;
-    const word = this.words[((value >> 8) & 0xff) % WORDS]!;
+    const word = this.words[((value >> 8) & 0xff) % WORDS];
     this.eerd = (word << 16) | (value & 0xff00) | Eerd.DONE;
   }
 

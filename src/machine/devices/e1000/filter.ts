@@ -9,17 +9,17 @@ export const RAH_VALID = 0x80000000;
 /** True when the address filters, and the VLAN filter if it is on, pass the frame. */
 export function accepts(core: E1000Core, frame: Uint8Array, tagged: boolean): boolean {
   const rctl = core.get(Reg.RCTL);
-  if (tagged && (rctl & Rctl.VFE) !== 0 && !vlanWanted(core, ((frame[14]! << 8) | frame[15]!) & 0xfff))
+  if (tagged && (rctl & Rctl.VFE) !== 0 && !vlanWanted(core, ((frame[14] << 8) | frame[15]) & 0xfff))
     return false;
-  const group = (frame[0]! & 1) !== 0;
+  const group = (frame[0] & 1) !== 0;
   if ((rctl & (group ? Rctl.MPE : Rctl.UPE)) !== 0) return true;
   if (group && (rctl & Rctl.BAM) !== 0 && frame.subarray(0, 6).every((byte) => byte === 0xff)) return true;
   return exactMatch(core, frame) || (group && hashMatch(core, frame, (rctl >> 12) & 3));
 }
 
 function exactMatch(core: E1000Core, frame: Uint8Array): boolean {
-  const low = (frame[0]! | (frame[1]! << 8) | (frame[2]! << 16) | (frame[3]! << 24)) >>> 0;
-  const high = frame[4]! | (frame[5]! << 8);
+  const low = (frame[0] | (frame[1] << 8) | (frame[2] << 16) | (frame[3] << 24)) >>> 0;
+  const high = frame[4] | (frame[5] << 8);
   for (let i = 0; i < RECEIVE_ADDRESSES; i++) {
     const rah = core.get(Reg.RAL0 + i * 8 + 4);
     if ((rah & RAH_VALID) !== 0 && (rah & 0xffff) === high && core.get(Reg.RAL0 + i * 8) === low) return true;
@@ -29,8 +29,8 @@ function exactMatch(core: E1000Core, frame: Uint8Array): boolean {
 
 /** RCTL.MO chooses which 12 bits of the address's last two bytes index the 4096-bit table. */
 function hashMatch(core: E1000Core, frame: Uint8Array, offset: number): boolean {
-  const shift = [4, 3, 2, 0][offset]!;
-  const hash = ((frame[4]! | (frame[5]! << 8)) >> shift) & 0xfff;
+  const shift = [4, 3, 2, 0][offset];
+  const hash = ((frame[4] | (frame[5] << 8)) >> shift) & 0xfff;
   return (core.get(Reg.MTA + (hash >> 5) * 4) & (1 << (hash & 31))) !== 0;
 }
 

@@ -142,7 +142,7 @@ export class InterruptUnit {
   }
 
   private stop(kind: number): void {
-    const handle = this.timers[kind]!;
+    const handle = this.timers[kind];
     if (handle !== 0) this.core.bus.cancel(handle);
     this.timers[kind] = 0;
   }

@@ -68,7 +68,7 @@ function updateHeaders(
     put16(frame, at, Math.floor(sequence / 65536));
     put16(frame, at + 2, sequence);
     const flags = transport.start + TCP_FLAGS;
-    if (!last && flags < frame.length) frame[flags]! &= ~LAST_ONLY;
+    if (!last && flags < frame.length) frame[flags] &= ~LAST_ONLY;
   } else put16(frame, transport.start + 4, length);
   // The driver left the pseudo-header's sum without the length in the checksum field: the length is added per segment.
   const sum = get16(frame, transport.offset) + length;

@@ -74,7 +74,7 @@ export class Phy {
   }
 
   private readRegister(register: number, linkUp: boolean): number {
-    const value = this.registers[register]!;
+    const value = this.registers[register];
     return register === STATUS_REGISTER && !linkUp ? value & ~STATUS_LINK : value;
   }
 }

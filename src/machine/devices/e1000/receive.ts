@@ -128,7 +128,7 @@ export class Receiver {
     if ((rctl & Rctl.EN) === 0) return DropReason.Disabled;
     core.countLong(Stat.TORL, frame.length + FCS);
     core.count(Stat.TPR);
-    const tagged = frame.length > 14 && ((frame[12]! << 8) | frame[13]!) === (core.get(Reg.VET) & 0xffff);
+    const tagged = frame.length > 14 && ((frame[12] << 8) | frame[13]) === (core.get(Reg.VET) & 0xffff);
     if (frame.length < FRAME_MIN) {
       core.count(Stat.RUC);
       return DropReason.Undersize;
@@ -204,7 +204,7 @@ export class Receiver {
     core.count(Stat.GPRC);
     core.countLong(Stat.GORCL, frame.length + FCS);
     core.countSize(Stat.PRC64, frame.length + FCS);
-    if ((frame[0]! & 1) !== 0)
+    if ((frame[0] & 1) !== 0)
       core.count(frame.subarray(0, 6).every((byte) => byte === 0xff) ? Stat.BPRC : Stat.MPRC);
   }
 

@@ -27,6 +27,7 @@ export interface TransmitterState {
   gathered: Uint8Array;
   broken: number;
   event: EventHandle;
+  left: number;
   context: Context;
   options: number;
   segmenting: boolean;
@@ -39,6 +40,8 @@ export class Transmitter {
   /** `DropReason` of the packet being gathered; 0 while nothing is wrong. */
   private broken = 0;
   private event: EventHandle = 0;
+  /** Descriptors that the last kick still allows: one round. A tail beyond the ring is never met by the head. */
+  private left = 0;
   private context: Context = NO_CONTEXT;
   /** POPTS and TSE of the packet being gathered, by its first data descriptor. */
   private options = 0;
@@ -62,6 +65,7 @@ export class Transmitter {
 
   /** Starts work if there is some and the transmitter is on; the hardware may already be at it. */
   kick(): void {
+    this.left = this.ringSize();
     if (this.event !== 0 || !this.hasWork()) return;
     if (this.core.timing.transmitNanoseconds > 0)
       this.later(this.core.cycles(this.core.timing.transmitNanoseconds), true);
@@ -77,6 +81,7 @@ export class Transmitter {
   reset(): void {
     if (this.event !== 0) this.core.bus.cancel(this.event);
     this.event = 0;
+    this.left = 0;
     this.forget();
     this.context = NO_CONTEXT;
   }
@@ -88,6 +93,7 @@ export class Transmitter {
       gathered: this.gathered.slice(),
       broken: this.broken,
       event: this.event,
+      left: this.left,
       context: this.context,
       options: this.options,
       segmenting: this.segmenting,
@@ -100,6 +106,7 @@ export class Transmitter {
     this.gathered = state.gathered.slice();
     this.broken = state.broken;
     this.event = state.event;
+    this.left = state.left;
     this.context = state.context;
     this.options = state.options;
     this.segmenting = state.segmenting;
@@ -120,7 +127,7 @@ export class Transmitter {
   private hasWork(): boolean {
     const { core } = this;
     const on = (core.get(Reg.TCTL) & Tctl.EN) !== 0;
-    return on && this.ringSize() > 0 && core.get(Reg.TDH) !== core.get(Reg.TDT);
+    return on && this.left > 0 && this.ringSize() > 0 && core.get(Reg.TDH) !== core.get(Reg.TDT);
   }
 
   private later(delay: number, working: boolean): void {
@@ -136,13 +143,13 @@ export class Transmitter {
     const { core } = this;
     const step = core.cycles(core.timing.transmitNanoseconds);
     const reason = core.bus.trace.cause;
-    // A tail beyond the ring is never met by the head: one round is the most that one kick does.
-    for (let left = this.ringSize(); left > 0 && this.hasWork(); left--) {
+    while (this.hasWork()) {
       const wait = core.wire ? core.wire.roomIn(FIFO_BYTES) : 0;
       if (wait > 0) {
         this.later(wait, false);
         return;
       }
+      this.left -= 1;
       core.bus.trace.cause = reason;
       const ended = this.descriptor();
       if (ended && step > 0 && this.hasWork()) {
@@ -175,7 +182,7 @@ export class Transmitter {
     }
     const report = (descriptor.command & TxCmd.RS) !== 0;
     if (report) {
-      bytes[12]! |= STATUS_DD;
+      bytes[12] |= STATUS_DD;
       core.bus.dmaWrite(at + 12, bytes.subarray(12, 16));
     }
     this.advance(head);
@@ -253,7 +260,7 @@ export class Transmitter {
     for (const counter of [Stat.GPTC, Stat.TPT]) core.count(counter);
     for (const counter of [Stat.GOTCL, Stat.TOTL]) core.countLong(counter, onWire);
     core.countSize(Stat.PTC64, onWire);
-    if ((frame[0]! & 1) !== 0)
+    if ((frame[0] & 1) !== 0)
       core.count(frame.subarray(0, 6).every((byte) => byte === 0xff) ? Stat.BPTC : Stat.MPTC);
   }
 

@@ -72,28 +72,28 @@ describe('InterruptRouter', () => {
   });
 
   it('gives lowest priority to the LAPIC of the lowest priority', () => {
-    lapics[0]!.cr8 = 3;
-    lapics[1]!.cr8 = 1;
-    lapics[2]!.cr8 = 1;
-    lapics[3]!.cr8 = 2;
+    lapics[0].cr8 = 3;
+    lapics[1].cr8 = 1;
+    lapics[2].cr8 = 1;
+    lapics[3].cr8 = 2;
     expect(router.deliver(message({ mode: DeliveryMode.LowestPriority, destination: 0xff }))).toEqual([1]);
   });
 
   it('carries IPIs with shorthands', () => {
-    lapics[1]!.write(Lapic.IcrLow, 4, 0x000c4050);
+    lapics[1].write(Lapic.IcrLow, 4, 0x000c4050);
     expect(lapics.map((lapic) => lapic.highestPending())).toEqual([0x50, -1, 0x50, 0x50]);
-    lapics[1]!.write(Lapic.IcrLow, 4, 0x00044060);
+    lapics[1].write(Lapic.IcrLow, 4, 0x00044060);
     expect(lapics.map((lapic) => lapic.highestPending())).toEqual([0x50, 0x60, 0x50, 0x50]);
-    lapics[1]!.write(Lapic.IcrLow, 4, 0x00084070);
+    lapics[1].write(Lapic.IcrLow, 4, 0x00084070);
     expect(lapics.map((lapic) => lapic.highestPending())).toEqual([0x70, 0x70, 0x70, 0x70]);
   });
 
   it('carries NMI, INIT and start-up', () => {
-    lapics[2]!.accept(0x44, false);
-    lapics[0]!.write(Lapic.IcrHigh, 4, 0x02000000);
-    for (const low of [0x4400, 0x4500, 0x4608]) lapics[0]!.write(Lapic.IcrLow, 4, low);
+    lapics[2].accept(0x44, false);
+    lapics[0].write(Lapic.IcrHigh, 4, 0x02000000);
+    for (const low of [0x4400, 0x4500, 0x4608]) lapics[0].write(Lapic.IcrLow, 4, low);
     expect(special).toEqual(['nmi 2', 'init 2', 'sipi 2 8']);
-    expect([lapics[2]!.highestPending(), lapics[2]!.read(Lapic.Svr, 4)]).toEqual([-1, 0xff]);
+    expect([lapics[2].highestPending(), lapics[2].read(Lapic.Svr, 4)]).toEqual([-1, 0xff]);
   });
 
   it('brings a shared level line again until both devices are quiet', () => {
@@ -103,13 +103,13 @@ describe('InterruptRouter', () => {
     ioapic.setPin(11, true, 1);
     ioapic.setPin(11, true, 2);
     const serve = (source: number): number => {
-      const vector = lapics[0]!.acknowledge();
+      const vector = lapics[0].acknowledge();
       ioapic.setPin(11, false, source);
-      lapics[0]!.eoi();
+      lapics[0].eoi();
       ioapic.eoi(ended.at(-1)!);
       return vector;
     };
-    expect([serve(1), lapics[0]!.highestPending(), serve(2), lapics[0]!.highestPending()]).toEqual([
+    expect([serve(1), lapics[0].highestPending(), serve(2), lapics[0].highestPending()]).toEqual([
       0x40, 0x40, 0x40, -1,
     ]);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { E1000 } from '../../../../src/machine/devices/e1000/e1000';
+import type { E1000 } from '../../../../src/machine/devices/e1000/e1000';
 import { Rctl, Reg, TxCmd } from '../../../../src/machine/devices/e1000/constants';
 import { Link } from '../../../../src/machine/link/link';
 import { EchoPeer, GeneratorPeer, SinkPeer, type GeneratorOptions } from '../../../../src/machine/link/peers';
@@ -68,7 +68,7 @@ describe('Link', () => {
     const [transit] = world.ofKind(Kind.LinkTransit);
     const [received] = world.ofKind(Kind.PacketRx);
     expect([transit?.a, transit?.b, transit?.duration]).toEqual([60, 5, received?.time]);
-    expect(world.chain(received!).map(({ kind }) => kind)).toEqual([Kind.LinkTransit, Kind.PacketTx]);
+    expect(world.chain(received).map(({ kind }) => kind)).toEqual([Kind.LinkTransit, Kind.PacketTx]);
   });
 
   it('refuses bandwidths and latencies that cannot be', () => {
@@ -90,7 +90,7 @@ describe('peers', () => {
     const expected = frame.slice();
     expected.set(frame.subarray(6, 12), 0);
     expected.set(PEER, 6);
-    expect(arrived[0]!.frame).toEqual(expected);
+    expect(arrived[0].frame).toEqual(expected);
   });
 
   it('sink counts', () => {
@@ -126,8 +126,8 @@ describe('peers', () => {
       return arrived;
     });
     const transit = Math.ceil(76 * 0.08 * CYCLES_PER_NANOSECOND);
-    expect(runs[0]!.map(({ time }) => time)).toEqual([0, 1, 2, 3, 4].map((i) => 500 + i * 3000 + transit));
-    expect(runs[0]!.map(({ frame }) => [...frame.subarray(0, 6), ...frame.subarray(14, 18)])).toEqual(
+    expect(runs[0].map(({ time }) => time)).toEqual([0, 1, 2, 3, 4].map((i) => 500 + i * 3000 + transit));
+    expect(runs[0].map(({ frame }) => [...frame.subarray(0, 6), ...frame.subarray(14, 18)])).toEqual(
       [0, 1, 2, 3, 4].map((i) => [...MAC, 0, 0, 0, i]),
     );
     expect(runs[1]).toEqual(runs[0]);

@@ -185,7 +185,7 @@ describe('PciFunction', () => {
   });
 
   it('refuses BARs that cannot be', () => {
-    const bar = (changes: Partial<BarSpec>): BarSpec => ({ ...bars[0]!, ...changes });
+    const bar = (changes: Partial<BarSpec>): BarSpec => ({ ...bars[0], ...changes });
     expect(() => nic([bar({ size: 48 })])).toThrow(RangeError);
     expect(() => nic([bar({ kind: 'memory64', index: 5 })])).toThrow(RangeError);
     expect(() => nic([bar({ kind: 'memory64' }), bar({ index: 1 })])).toThrow(RangeError);
@@ -219,7 +219,7 @@ describe('firmwareAssign', () => {
 
   it('says when the window is too small', () => {
     const m = machine();
-    m.bus.add(undefined, nic([{ ...bars[0]!, size: 2 ** 31 }]));
+    m.bus.add(undefined, nic([{ ...bars[0], size: 2 ** 31 }]));
     expect(() => firmwareAssign(m.bus)).toThrow(/no room/);
   });
 });

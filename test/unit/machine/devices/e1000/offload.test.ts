@@ -14,7 +14,7 @@ const DESTINATION = [10, 0, 0, 2];
 /** Sum of big-endian words with end-around carry, by the book. */
 function sumOf(bytes: readonly number[]): number {
   let sum = 0;
-  for (let i = 0; i < bytes.length; i += 2) sum += bytes[i]! * 256 + (bytes[i + 1] ?? 0);
+  for (let i = 0; i < bytes.length; i += 2) sum += bytes[i] * 256 + (bytes[i + 1] ?? 0);
   while (sum > 0xffff) sum = (sum % 65536) + Math.floor(sum / 65536);
   return sum;
 }
@@ -84,7 +84,7 @@ describe('e1000 offloads', () => {
     dataDescriptor(nic, 1, tcpPacket(101, TCP + 101), LAST);
     nic.set(Reg.TDT, 2);
     expect(nic.wire.frames).toHaveLength(1);
-    expectChecksums(nic.wire.frames[0]!);
+    expectChecksums(nic.wire.frames[0]);
     expect([0, 1].map((i) => nic.descriptor(TX_RING, i).getUint8(12) & 1)).toEqual([1, 1]);
   });
 
@@ -99,7 +99,7 @@ describe('e1000 offloads', () => {
         nic.set(Reg.TDT, 3);
         // Short segments are padded to 60 bytes; the IP length says what belongs to the packet.
         const frames = nic.wire.frames.map((frame) =>
-          frame.subarray(0, ETHERNET + frame[16]! * 256 + frame[17]!),
+          frame.subarray(0, ETHERNET + frame[16] * 256 + frame[17]),
         );
         expect(frames).toHaveLength(Math.ceil(payload / mss));
         expect(frames.flatMap((frame) => [...frame.subarray(HEADER)])).toEqual([...packet.subarray(HEADER)]);

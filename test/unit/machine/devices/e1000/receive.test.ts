@@ -121,7 +121,7 @@ describe('e1000 receive', () => {
 
   it('filters by address', () => {
     const group = [0x01, 0x00, 0x5e, 0x00, 0x00, 0xfb];
-    const hashOf = (bytes: number[]): number => ((bytes[4]! | (bytes[5]! << 8)) >> 4) & 0xfff;
+    const hashOf = (bytes: number[]): number => ((bytes[4] | (bytes[5] << 8)) >> 4) & 0xfff;
     const cases: [rctl: number, address: readonly number[] | Uint8Array, wanted: boolean, hash?: number][] = [
       [ON, MAC, true],
       [ON, OTHER, false],
