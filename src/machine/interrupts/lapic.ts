@@ -103,7 +103,7 @@ export class LocalApic extends LapicCore implements RegisterBlock {
   }
 
   private layOut(): (Register | undefined)[] {
-    const table: (Register | undefined)[] = new Array(64).fill(undefined);
+    const table = new Array<Register | undefined>(64).fill(undefined);
     const at = (offset: number, register: Partial<Register>): void => {
       table[offset >> 4] = { valid: 0, x2: true, ...register };
     };
