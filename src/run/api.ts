@@ -21,7 +21,7 @@ export interface PrepareOptions extends RunEnvironment {
   text?: string;
   signal?: AbortSignal;
   /** One line of what is being done: `compiling e1000.c with gcc 12.2.0`. */
-  log?(line: string): void;
+  log?: (line: string) => void;
 }
 
 export type Prepared =

@@ -14,10 +14,10 @@ import { Recorder } from '../trace/recorder';
 import { summarise } from '../trace/summary';
 
 /**
- * Cycles between two looks at the world outside. Some 15 to 40 ms of wall time where the guest computes without an exit, much
- * less where it does I/O; where slices end changes nothing in the trace.
+ * Cycles between two looks at the world outside: a few milliseconds of wall time where the guest computes without an exit,
+ * less where it does I/O. Where slices end changes nothing in the trace.
  */
-const SLICE_CYCLES = 4_000_000;
+const SLICE_CYCLES = 1_000_000;
 
 /** Guest output is handed on in pieces of about this many characters, or at a line's end. */
 const SERIAL_PIECE = 256;

@@ -1,7 +1,9 @@
 /** Starts a run in a worker thread of its own, so that whatever the guest does, the caller's thread stays free. */
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { RunEnd, RunJob, RunListener, RunMessage } from '../protocol/run';
+import type { RunEnd, RunJob, RunListener, RunMessage, RunProgress } from '../protocol/run';
+import type { TraceMeta } from '../trace/model';
+import { summarise } from '../trace/summary';
 import type { RunEnvironment, RunHandle } from './api';
 
 /** A run that has not stopped by itself this long after it was asked to is ended with its thread, in milliseconds. */
@@ -20,14 +22,18 @@ export function startRun(job: RunJob, environment: RunEnvironment, listener: Run
   const input: WorkerInput = { job, cancelFlag };
   const worker = new Worker(join(environment.distDir, 'worker.js'), { workerData: input });
   let graceTimer: NodeJS.Timeout | undefined;
+  let begun: TraceMeta | undefined;
+  let latest: RunProgress | undefined;
 
   const ended = new Promise<RunEnd>((resolve, reject) => {
     worker.on('message', (message: RunMessage) => {
       switch (message.type) {
         case 'started':
+          begun = message.meta;
           listener.started(message.meta);
           break;
         case 'delta':
+          latest = message.progress;
           listener.delta(message.delta, message.progress);
           break;
         case 'serial':
@@ -45,6 +51,7 @@ export function startRun(job: RunJob, environment: RunEnvironment, listener: Run
     worker.on('error', (error) => reject(new Error(`The simulator stopped unexpectedly: ${error.message}`)));
     worker.on('exit', (code) => {
       clearTimeout(graceTimer);
+      if (graceTimer && begun) resolve(cutOff(begun, latest));
       reject(
         new Error(
           `The simulator's thread ended (code ${code}); the trace holds what was recorded until then.`,
@@ -60,4 +67,14 @@ export function startRun(job: RunJob, environment: RunEnvironment, listener: Run
       graceTimer ??= setTimeout(() => void worker.terminate(), CANCEL_GRACE_MS);
     },
   };
+}
+
+/** The end of a run whose thread had to be ended after a cancel: as far as the last report came, and without a hash. */
+function cutOff(begun: TraceMeta, latest: RunProgress | undefined): RunEnd {
+  const meta: TraceMeta = { ...begun, state: 'cancelled', message: 'Stopped by the user.' };
+  if (latest) {
+    meta.counts = latest.counts;
+    meta.facts = { ...begun.facts, cycles: latest.cycles };
+  }
+  return { meta, summary: summarise(meta, latest?.events ?? 0) };
 }
