@@ -1,0 +1,87 @@
+/** The built page in a browser, with a stand-in for the extension host. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { themeOf, type ThemeName } from './themes';
+
+const ROOT = join(import.meta.dirname, '../..');
+const FLAGS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync',
+];
+/** As strict as the extension's own page, so that what breaks there breaks here. */
+const EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='";
+const POLICY = `default-src 'none'; style-src 'self' ${EMPTY_STYLE}; script-src 'self'; img-src 'self' data:; font-src 'self'`;
+const ORIGIN = 'http://trapline.test';
+
+export interface Setup {
+  packets: number;
+  state?: 'running' | 'finished' | 'cancelled' | 'crashed' | 'failed' | 'truncated';
+  message?: string;
+  silent?: boolean;
+}
+
+export interface OpenPage {
+  page: Page;
+  /** Errors of the page and breaches of its policy. */
+  problems: string[];
+}
+
+export class Harness {
+  private constructor(
+    private readonly browser: Browser,
+    private readonly files: ReadonlyMap<string, string>,
+  ) {}
+
+  static async start(): Promise<Harness> {
+    const options = { bundle: true, write: false, format: 'iife', platform: 'browser', target: 'chrome128', absWorkingDir: ROOT, outdir: '/out' } as const;
+    const results = await Promise.all([
+      build({ ...options, entryPoints: { main: 'webview/main.ts' } }),
+      build({ ...options, entryPoints: { host: 'test/webview/page/host.ts' } }),
+    ]);
+    const files = new Map(results.flatMap(({ outputFiles }) => outputFiles.map((file) => [file.path.slice('/out'.length), file.text] as const)));
+    const browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: FLAGS });
+    return new Harness(browser, files);
+  }
+
+  /** Opens the page of a trace. */
+  async open(setup: Setup, theme: ThemeName = 'dark', size = { width: 1400, height: 900 }): Promise<OpenPage> {
+    const page = await this.browser.newPage({ viewport: size });
+    const problems: string[] = [];
+    page.on('pageerror', (error) => problems.push(error.stack ?? error.message));
+    page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+    const { css, bodyClass } = themeOf(theme);
+    const html = `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Trace</title>
+<link rel="stylesheet" href="/theme.css"><link rel="stylesheet" href="/main.css"></head>
+<body class="${bodyClass}"><main id="app"></main><script src="/host.js"></script><script src="/main.js"></script></body></html>`;
+    await page.route('**/*', async (route) => {
+      const path = new URL(route.request().url()).pathname;
+      if (path === '/') return route.fulfill({ contentType: 'text/html', body: html, headers: { 'Content-Security-Policy': POLICY } });
+      if (path === '/theme.css') return route.fulfill({ contentType: 'text/css', body: `:root {${css}}` });
+      const body = this.files.get(path);
+      if (body === undefined) return route.fulfill({ status: 204, body: '' });
+      return route.fulfill({ contentType: path.endsWith('.css') ? 'text/css' : 'text/javascript', body });
+    });
+    await page.goto(`${ORIGIN}/`);
+    await page.evaluate((given) => window.fakeHost.start({ state: 'finished', ...given }), setup);
+    await settle(page);
+    return { page, problems };
+  }
+
+  async stop(): Promise<void> {
+    await this.browser.close();
+  }
+}
+
+/** Waits until answers are drawn. */
+export async function settle(page: Page, milliseconds = 350): Promise<void> {
+  await page.waitForTimeout(milliseconds);
+}
+
+/** Keeps a picture under `artifacts/webview/`. */
+export async function picture(page: Page, name: string): Promise<void> {
+  const folder = join(ROOT, 'artifacts/webview');
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`) });
+}

@@ -1,0 +1,127 @@
+/** Stands for the extension host: answers the page from a made-up trace by the code that the product uses. */
+import type { HostCall, HostMethods, ToPage } from '../../../src/protocol/webview';
+import { chainOf } from '../../../src/trace/chain';
+import { describe, eventRow } from '../../../src/trace/describe';
+import { eventTable, find } from '../../../src/trace/find';
+import type { RunState } from '../../../src/trace/model';
+import { statistics } from '../../../src/trace/statistics';
+import { TraceStore } from '../../../src/trace/store';
+import { queryViewport } from '../../../src/trace/viewport';
+import { Synthetic } from './synthetic';
+
+interface Setup {
+  packets: number;
+  state: RunState;
+  message?: string;
+  /** Milliseconds before the host says anything. */
+  silent?: boolean;
+}
+
+/** What tests may read and do. */
+export interface FakeHost {
+  calls: { method: string; args: unknown[] }[];
+  notices: { type: string; row?: number; message?: string }[];
+  start(setup: Setup): void;
+  grow(packets: number, state?: RunState, message?: string): void;
+  post(message: unknown): void;
+  rows(): number;
+  endTime(): number;
+}
+
+declare global {
+  interface Window {
+    fakeHost: FakeHost;
+    acquireVsCodeApi: () => { postMessage(m: unknown): void; getState(): unknown; setState(s: unknown): void };
+  }
+}
+
+const trace = new Synthetic();
+const store = new TraceStore(trace.meta('running'));
+let setup: Setup | undefined;
+let ready = false;
+
+type Answers = { [M in keyof HostMethods]: (...args: Parameters<HostMethods[M]>) => ReturnType<HostMethods[M]> };
+const answers: Answers = {
+  viewport: (query) => queryViewport(store, query),
+  describe: (row) => describe(store, row),
+  chain: (row, limit) => {
+    const { links, truncated } = chainOf(store, row, limit);
+    return { rows: links.map((link) => eventRow(store, link.row)), truncated };
+  },
+  find: (query, from, direction) => find(store, query, from, direction),
+  events: (query) => eventTable(store, query),
+  statistics: (from, to) => statistics(store, from, to),
+  openSource: () => true,
+  stop: () => undefined,
+  runAgain: () => undefined,
+};
+
+function post(message: ToPage): void {
+  window.postMessage(structuredClone(message), '*');
+}
+
+function call<M extends keyof HostMethods>({ id, method, args }: HostCall<M>): void {
+  fakeHost.calls.push({ method, args });
+  setTimeout(() => {
+    try {
+      post({ type: 'answer', id, result: answers[method](...args) });
+    } catch (error) {
+      post({ type: 'answer', id, error: error instanceof Error ? error.message : String(error) });
+    }
+  }, 2);
+}
+
+function send(packets: number): void {
+  for (let i = 0; i < packets; i++) {
+    trace.send();
+    if (i % 20_000 === 19_999) store.append(trace.delta());
+  }
+  store.append(trace.delta());
+}
+
+function init(): void {
+  if (!ready || !setup || setup.silent) return;
+  store.setMeta(trace.meta(setup.state, setup.message));
+  post({ type: 'init', meta: store.meta, rows: store.rows, endTime: store.endTime });
+}
+
+const fakeHost: FakeHost = {
+  calls: [],
+  notices: [],
+  start(next) {
+    setup = next;
+    send(next.packets);
+    init();
+  },
+  grow(packets, state = 'running', message) {
+    send(packets);
+    store.setMeta(trace.meta(state, message));
+    const counts = trace.recorder.counts();
+    post({
+      type: 'grown',
+      rows: store.rows,
+      endTime: store.endTime,
+      state,
+      ...(message !== undefined && { message }),
+      tracks: store.meta.tracks,
+      progress: { cycles: trace.time, guestInstructions: 0, events: store.rows, exits: 0, counts },
+    });
+  },
+  post: (message) => window.postMessage(message, '*'),
+  rows: () => store.rows,
+  endTime: () => store.endTime,
+};
+window.fakeHost = fakeHost;
+window.acquireVsCodeApi = () => ({
+  postMessage(message: unknown) {
+    const sent = message as { type: string; row?: number };
+    if (sent.type === 'call') return call(sent as unknown as HostCall);
+    fakeHost.notices.push(sent);
+    if (sent.type === 'ready') {
+      ready = true;
+      init();
+    }
+  },
+  getState: () => JSON.parse(sessionStorage.getItem('state') ?? 'null') as unknown,
+  setState: (state) => sessionStorage.setItem('state', JSON.stringify(state)),
+});

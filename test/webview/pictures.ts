@@ -1,0 +1,61 @@
+/**
+ * Takes pictures of the page in every theme, size and state for a person to look at.
+ *
+ *   npx esbuild … | node; or through `pictures.test.ts` with TRAPLINE_PICTURES=1
+ */
+import { Harness, picture, settle, type OpenPage } from './harness';
+import type { ThemeName } from './themes';
+
+async function selectChain({ page }: OpenPage): Promise<void> {
+  await page.evaluate(() => window.fakeHost.post({ type: 'reveal', row: 60 }));
+  await settle(page, 500);
+}
+
+/** Takes all pictures, or those whose name contains `only`. */
+export async function takePictures(harness: Harness, only = ''): Promise<string[]> {
+  const problems: string[] = [];
+  const take = async (name: string, packets: number, theme: ThemeName, size: [number, number], act?: (open: OpenPage) => Promise<void>, setup: object = {}): Promise<void> => {
+    if (!name.includes(only)) return;
+    const open = await harness.open({ packets, ...setup }, theme, { width: size[0], height: size[1] });
+    await act?.(open);
+    await picture(open.page, name);
+    problems.push(...open.problems.map((problem) => `${name}: ${problem}`));
+    await open.page.close();
+  };
+  const big: [number, number] = [1400, 900];
+  const small: [number, number] = [900, 600];
+  for (const theme of ['dark', 'light', 'hc-dark', 'hc-light'] as const) {
+    await take(`chain-${theme}-1400`, 8, theme, big, selectChain);
+    await take(`chain-${theme}-900`, 8, theme, small, selectChain);
+    await take(`dense-${theme}-1400`, 3000, theme, big);
+  }
+  const tab = (name: string) => async (open: OpenPage): Promise<void> => {
+    await selectChain(open);
+    await open.page.locator(`#tab-${name}`).click();
+    await settle(open.page, 700);
+  };
+  for (const name of ['chain', 'statistics', 'events']) {
+    await take(`tab-${name}-dark-1400`, 40, 'dark', big, tab(name));
+    await take(`tab-${name}-light-900`, 40, 'light', small, tab(name));
+  }
+  await take('one-dark-1400', 1, 'dark', big, async ({ page }) => {
+    await page.mouse.move(700, 190);
+    await settle(page);
+  });
+  await take('state-loading', 0, 'dark', small, undefined, { silent: true });
+  await take('state-empty', 0, 'dark', small);
+  await take('state-running', 30, 'dark', small, undefined, { state: 'running' });
+  await take('state-crashed', 10, 'light', small, undefined, { state: 'crashed', message: 'vm0 crashed: triple fault at 0x1040 in e1000_interrupt (e1000.c:201)' });
+  await take('state-truncated', 10, 'dark', small, undefined, { state: 'truncated' });
+  await take('help-dark', 10, 'dark', big, async ({ page }) => {
+    await page.keyboard.press('?');
+    await settle(page);
+  });
+  await take('find-error-dark', 10, 'dark', small, async ({ page }) => {
+    await page.keyboard.press('/');
+    await page.keyboard.type('reson:EPT');
+    await page.keyboard.press('Enter');
+    await settle(page);
+  });
+  return problems;
+}

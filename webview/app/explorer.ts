@@ -1,0 +1,260 @@
+/** What a reader can do with the page, whatever they do it with: mouse, keys, links, other views. */
+import type { EventRow } from '../../src/protocol/details';
+import type { HostNotice } from '../../src/protocol/webview';
+import { kindRow } from '../../src/trace/events';
+import { lanesOf } from '../../src/trace/lanes';
+import type { HostClient } from '../host/client';
+import { Latest } from '../host/latest';
+import { Signal } from '../host/signal';
+import { formatRange } from '../time/format';
+import * as time from '../time/window';
+import { reducedMotion } from '../ui/theme';
+import type { Model, TabId } from './model';
+
+/** Links of a chain that are asked for. */
+const CHAIN_LIMIT = 200;
+/** Milliseconds of an animated move. */
+const GLIDE = 140;
+
+type Grown = Extract<HostNotice, { type: 'grown' }>;
+type Init = Extract<HostNotice, { type: 'init' }>;
+
+export class Explorer {
+  /** A sentence for screen readers. */
+  readonly announcement = new Signal('');
+  /** Something the reader asked for could not be done. */
+  readonly trouble = new Signal('');
+  #glide = 0;
+  readonly #details: Latest<number, void>;
+
+  constructor(
+    readonly model: Model,
+    readonly host: HostClient,
+  ) {
+    this.#details = new Latest(
+      (row) => this.#describe(row),
+      () => undefined,
+      (error) => this.report(error),
+    );
+  }
+
+  /** Shows what went wrong to the reader. */
+  report(error: unknown): void {
+    this.trouble.value = error instanceof Error ? error.message : String(error);
+  }
+
+  /** Takes the trace's tables; `restored` is the window to show, else the whole run. */
+  start(notice: Init, restored: time.TimeWindow | undefined): void {
+    const { model } = this;
+    const { meta, rows } = notice;
+    const endTime = notice.liveUntil ?? notice.endTime;
+    model.meta.value = meta;
+    model.extent.value = { rows, endTime, state: meta.state, ...(meta.message !== undefined && { message: meta.message }) };
+    model.lanes.value = lanesOf(meta);
+    model.window.value = restored ? time.clampWindow(restored, endTime) : time.wholeRun(endTime);
+    if (model.selection.value >= rows) model.selection.value = -1;
+    if (model.selection.value >= 0) this.#details.request(model.selection.value);
+  }
+
+  /** Takes news of a growing trace. */
+  grow(notice: Grown): void {
+    const { model } = this;
+    const meta = model.meta.value;
+    if (!meta) return;
+    const oldEnd = model.endTime;
+    const counts = notice.progress?.counts;
+    if (notice.tracks.length !== meta.tracks.length || counts) {
+      const next = { ...meta, tracks: notice.tracks, ...(counts && { counts }) };
+      const lanes = lanesOf(next);
+      model.meta.value = next;
+      const key = (all: readonly { id: string; empty: boolean }[]): string => all.map((l) => `${l.id}${l.empty}`).join();
+      if (key(lanes) !== key(model.lanes.value)) model.lanes.value = lanes;
+    }
+    model.extent.value = {
+      rows: notice.rows,
+      endTime: notice.endTime,
+      state: notice.state,
+      ...(notice.message !== undefined && { message: notice.message }),
+      ...(notice.progress && { progress: notice.progress }),
+    };
+    // A window onto an empty trace was no choice of the reader's: the first events bring their own.
+    const follow = model.follow.value || oldEnd <= 0;
+    model.window.value = time.afterGrowth(model.window.value, oldEnd, notice.endTime, follow);
+  }
+
+  /** Moves the window; follow ends when the reader leaves the end of the trace. */
+  show(window: time.TimeWindow, glide = false): void {
+    const { model } = this;
+    const target = time.clampWindow(window, model.endTime);
+    cancelAnimationFrame(this.#glide);
+    if (model.follow.value && model.live && target.to < model.endTime) model.follow.value = false;
+    if (!glide || reducedMotion()) {
+      model.window.value = target;
+      return;
+    }
+    const from = model.window.value;
+    const begin = performance.now();
+    const step = (now: number): void => {
+      const share = Math.min(1, Math.max(0, (now - begin) / GLIDE));
+      const eased = 1 - (1 - share) ** 3;
+      const mix = (a: number, b: number): number => a + (b - a) * eased;
+      model.window.value = share < 1 ? { from: mix(from.from, target.from), to: mix(from.to, target.to) } : target;
+      if (share < 1) this.#glide = requestAnimationFrame(step);
+    };
+    this.#glide = requestAnimationFrame(step);
+  }
+
+  /** Zooms about a time; by default about the selected event in view, else the middle. */
+  zoom(factor: number, at?: number, glide = false): void {
+    const { window } = this.model;
+    const { from, to } = window.value;
+    const start = this.model.details.value?.start;
+    const selected = start !== undefined && this.model.selection.value >= 0 && start >= from && start <= to;
+    const centre = at ?? (selected ? start : (from + to) / 2);
+    this.show(time.zoomAbout(window.value, centre, factor, this.model.endTime), glide);
+  }
+
+  /** Moves by a share of the window. */
+  pan(share: number, glide = false): void {
+    const { window } = this.model;
+    this.show(time.panBy(window.value, share * time.spanOf(window.value), this.model.endTime), glide);
+  }
+
+  fit(): void {
+    this.show(time.wholeRun(this.model.endTime), true);
+  }
+
+  toStart(): void {
+    const span = time.spanOf(this.model.window.value);
+    this.show({ from: 0, to: span }, true);
+  }
+
+  toEnd(): void {
+    const span = time.spanOf(this.model.window.value);
+    const { to } = time.wholeRun(this.model.endTime);
+    this.show({ from: to - span, to }, true);
+  }
+
+  /** Makes the marked range the window. */
+  zoomToRange(): void {
+    const range = this.model.range.value;
+    if (!range) return;
+    this.model.range.value = undefined;
+    this.show(range, true);
+  }
+
+  setFollow(on: boolean): void {
+    this.model.follow.value = on;
+    if (on) this.show(time.afterGrowth(this.model.window.value, this.model.endTime, this.model.endTime, true));
+  }
+
+  /** Selects an event, -1 none; details and chain follow. */
+  select(row: number): void {
+    const { model } = this;
+    if (model.selection.value === row) return;
+    model.selection.value = row;
+    this.host.notify({ type: 'selected', row });
+    if (row < 0) {
+      model.details.value = undefined;
+      model.chain.value = undefined;
+      return;
+    }
+    this.#details.request(row);
+  }
+
+  /** Selects an event and brings it into view, with its lane. */
+  async reveal(row: number): Promise<void> {
+    this.select(row);
+    try {
+      const event = await this.host.call('describe', row);
+      this.unfold(event);
+      const { window } = this.model;
+      this.show(time.bringIntoView(window.value, event.start, event.duration, this.model.endTime), true);
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
+  /** Opens the group of an event's lane and makes the lane the keyboard's. */
+  unfold(event: Pick<EventRow, 'trackId' | 'kind'>): void {
+    const { collapsed, lanes, lane } = this.model;
+    const group = kindRow(event.kind).group;
+    const found = lanes.value.find((each) => each.trackIds.includes(event.trackId) && each.groups.includes(group));
+    if (!found) return;
+    lane.value = found.id;
+    if (collapsed.value.has(found.group)) this.toggleGroup(found.group);
+  }
+
+  /** Makes the window fit one event. */
+  async zoomTo(row: number): Promise<void> {
+    this.select(row);
+    try {
+      const event = await this.host.call('describe', row);
+      const { window } = this.model;
+      this.show(time.windowAround(event.start, event.duration, window.value, this.model.endTime), true);
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
+  /** Opens the C line of an event, when it has one. */
+  async openSource(row: number, beside: boolean): Promise<void> {
+    try {
+      await this.host.call('openSource', row, beside);
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
+  /** Goes to the event of the keyboard's lane before or after the selected one, wherever it is. */
+  async stepInLane(direction: 1 | -1): Promise<void> {
+    const { model } = this;
+    const lane = model.lanes.value.find(({ id }) => id === model.lane.value);
+    const track = model.track(lane?.trackIds[0] ?? -1);
+    if (!lane || !track) return;
+    const vm = track.vm >= 0 ? ` vm:${track.vm}` : '';
+    const query = `track:"${lane.track}"${vm} group:${lane.groups.join(',')}`;
+    const from = model.selection.value >= 0 ? model.selection.value : direction > 0 ? -1 : model.extent.value.rows;
+    try {
+      const { row } = await this.host.call('find', query, from, direction);
+      if (row >= 0) await this.reveal(row);
+      else this.announcement.value = direction > 0 ? 'Last event of the lane' : 'First event of the lane';
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
+  toggleGroup(group: string): void {
+    const next = new Set(this.model.collapsed.value);
+    if (!next.delete(group)) next.add(group);
+    this.model.collapsed.value = next;
+  }
+
+  /** One step back out: the marked range, the selection, then the zoom. */
+  back(): void {
+    const { model } = this;
+    if (model.range.value) model.range.value = undefined;
+    else if (model.selection.value >= 0) this.select(-1);
+    else if (!time.showsWholeRun(model.window.value, model.endTime)) this.zoom(4, undefined, true);
+  }
+
+  showTab(tab: TabId): void {
+    this.model.tab.value = tab;
+  }
+
+  /** Reads the window aloud. */
+  announceWindow(): void {
+    const { from, to } = this.model.window.value;
+    this.announcement.value = `Showing ${formatRange(from, to, this.model.frequencyHz)}`;
+  }
+
+  async #describe(row: number): Promise<void> {
+    const { model } = this;
+    const event = await this.host.call('describe', row);
+    if (model.selection.value !== row) return;
+    model.details.value = event;
+    this.announcement.value = event.sentence;
+    const chain = await this.host.call('chain', row, CHAIN_LIMIT);
+    if (model.selection.value === row) model.chain.value = { row, ...chain };
+  }
+}

@@ -1,0 +1,67 @@
+/** What the page knows and shows: one signal per thing that parts of the page watch. */
+import type { EventDetails, EventRow } from '../../src/protocol/details';
+import type { RunProgress } from '../../src/protocol/run';
+import type { Lane } from '../../src/protocol/viewport';
+import type { RunState, Track, TraceMeta } from '../../src/trace/model';
+import { Signal } from '../host/signal';
+import type { TimeWindow } from '../time/window';
+
+/** How far the trace reaches and how its run stands. */
+export interface Extent {
+  rows: number;
+  /** Cycles. */
+  endTime: number;
+  state: RunState;
+  message?: string;
+  progress?: RunProgress;
+}
+
+/** The chain of the selected event. */
+export interface Chain {
+  row: number;
+  rows: EventRow[];
+  truncated: boolean;
+}
+
+/** Tabs of the lower panel. */
+export const tabIds = ['details', 'chain', 'statistics', 'events'] as const;
+export type TabId = (typeof tabIds)[number];
+
+export class Model {
+  /** Undefined until the host has sent it. */
+  readonly meta = new Signal<TraceMeta | undefined>(undefined);
+  readonly extent = new Signal<Extent>({ rows: 0, endTime: 0, state: 'running' });
+  readonly lanes = new Signal<readonly Lane[]>([]);
+  readonly window = new Signal<TimeWindow>({ from: 0, to: 1000 });
+  readonly collapsed = new Signal<ReadonlySet<string>>(new Set());
+  readonly follow = new Signal(false);
+  /** Row of the selected event, -1 none. */
+  readonly selection = new Signal(-1);
+  readonly details = new Signal<EventDetails | undefined>(undefined);
+  readonly chain = new Signal<Chain | undefined>(undefined);
+  /** A stretch of time that the reader marked. */
+  readonly range = new Signal<TimeWindow | undefined>(undefined);
+  /** Id of the lane that the keyboard works on, empty none. */
+  readonly lane = new Signal('');
+  readonly tab = new Signal<TabId>('details');
+  readonly panelHeight = new Signal(250);
+  readonly query = new Signal('');
+  readonly scroll = new Signal(0);
+
+  get frequencyHz(): number {
+    return this.meta.value?.frequencyHz ?? 1e9;
+  }
+
+  get endTime(): number {
+    return this.extent.value.endTime;
+  }
+
+  /** Whether the run still goes on. */
+  get live(): boolean {
+    return this.extent.value.state === 'running';
+  }
+
+  track(id: number): Track | undefined {
+    return this.meta.value?.tracks.find((track) => track.id === id);
+  }
+}

@@ -1,0 +1,73 @@
+/** The slim line that says how the run stands, with one next step. */
+import type { Explorer } from '../app/explorer';
+import type { RunState } from '../../src/trace/model';
+import { formatCount, formatDuration } from '../time/format';
+import { h, icons } from '../ui/dom';
+import { button, iconButton } from '../ui/toolkit';
+
+type Look = 'quiet' | 'busy' | 'warning' | 'error';
+
+interface Saying {
+  look: Look;
+  text: string;
+  step?: { label: string; act: () => void };
+}
+
+/** Builds the banner; it hides itself when there is nothing to say. */
+export function banner(explorer: Explorer): HTMLElement {
+  const { model } = explorer;
+  const text = h('span', { class: 'banner-text' });
+  const mark = h('span', { class: 'banner-mark', attrs: { 'aria-hidden': 'true' } });
+  const step = h('span', { class: 'banner-step' });
+  const element = h('div', { class: 'banner', attrs: { role: 'status' } }, mark, text, step);
+  let shown = '';
+
+  const again = {
+    label: 'Run again',
+    act: () => void explorer.host.call('runAgain').catch((error: unknown) => explorer.report(error)),
+  };
+  const failures: Partial<Record<RunState, [Look, string]>> = {
+    cancelled: ['warning', 'The run was stopped; the trace ends where it was.'],
+    crashed: ['error', 'The guest crashed; the trace shows everything up to there.'],
+    failed: ['error', 'The run failed; what was recorded up to there is shown.'],
+    truncated: ['warning', 'The file is cut short; the trace shows what could be read.'],
+  };
+  const saying = (): Saying | undefined => {
+    const { rows, endTime, state, message, progress } = model.extent.value;
+    if (!model.meta.value) return { look: 'busy', text: 'Loading the trace…' };
+    if (state === 'running') {
+      const exits = progress ? `, ${formatCount(progress.exits)} exits` : '';
+      const so = rows === 0 ? 'Running: no event yet' : `Running: ${formatDuration(endTime, model.frequencyHz)} simulated, ${formatCount(rows)} events${exits}`;
+      return { look: 'busy', text: so };
+    }
+    const failure = failures[state];
+    if (failure) {
+      const last = rows - 1;
+      const show = { label: 'Show the last event', act: () => void explorer.reveal(last) };
+      return { look: failure[0], text: message ?? failure[1], step: state === 'crashed' && rows > 0 ? show : again };
+    }
+    if (rows === 0) return { look: 'quiet', text: 'The run ended without an event. Does its scenario record any kind?', step: again };
+    return undefined;
+  };
+  const draw = (): void => {
+    const trouble = explorer.trouble.value;
+    const say: Saying | undefined = trouble === '' ? saying() : { look: 'error', text: trouble };
+    element.hidden = say === undefined;
+    if (!say) return;
+    text.textContent = say.text;
+    text.title = say.text;
+    const key = `${say.look}/${trouble === '' ? (say.step?.label ?? '') : trouble}`;
+    if (key === shown) return;
+    shown = key;
+    element.className = `banner ${say.look}`;
+    mark.textContent = { quiet: 'i', busy: '', warning: '!', error: '✕' }[say.look];
+    step.replaceChildren();
+    if (trouble !== '') step.append(iconButton(icons.close, 'Close this message', () => (explorer.trouble.value = '')));
+    else if (say.step) step.append(button(say.step.label, say.step.act));
+  };
+  model.meta.subscribe(draw);
+  model.extent.subscribe(draw);
+  explorer.trouble.subscribe(draw);
+  draw();
+  return element;
+}

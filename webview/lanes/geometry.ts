@@ -1,0 +1,66 @@
+/** What of a lane's events is where: nesting, and which event lies under a point. Pixels across, cycles in time. */
+import type { LaneBins, LaneEvents } from '../../src/protocol/viewport';
+
+/** Nested spans deeper than this share the innermost place. */
+export const MAX_DEPTH = 3;
+
+/** Depth of every event: how many spans before it are still running at its start, at most `MAX_DEPTH`. */
+export function depthsOf(events: LaneEvents): Uint8Array {
+  const depths = new Uint8Array(events.start.length);
+  const ends: number[] = [];
+  for (let i = 0; i < depths.length; i++) {
+    const start = events.start[i] ?? 0;
+    const duration = events.duration[i] ?? 0;
+    while (ends.length > 0 && (ends[ends.length - 1] ?? 0) <= start) ends.pop();
+    depths[i] = Math.min(ends.length, MAX_DEPTH);
+    if (duration > 0) ends.push(start + duration);
+  }
+  return depths;
+}
+
+/** First index whose start is at or after `time`. */
+export function lowerBound(starts: Float64Array, time: number): number {
+  let low = 0;
+  let high = starts.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((starts[middle] ?? 0) < time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Index of the event under a time: the innermost span that covers it, else the nearest start within `reach` cycles;
+ * -1 when there is none. An instant within reach goes before a span that covers it.
+ */
+export function eventAt(events: LaneEvents, time: number, reach: number): number {
+  let covering = -1;
+  let nearest = -1;
+  let distance = reach;
+  for (let i = lowerBound(events.start, time + reach) - 1; i >= 0; i--) {
+    const start = events.start[i] ?? 0;
+    const end = start + (events.duration[i] ?? 0);
+    const away = time < start ? start - time : time > end ? time - end : end > start ? reach * 0.999 : 0;
+    if (covering < 0 && end > start && start <= time && time < end) covering = i;
+    if (end - start <= 2 * reach) {
+      const near = Math.abs((start + end) / 2 - time);
+      if (near <= distance && away <= reach) {
+        nearest = i;
+        distance = near;
+      }
+    }
+  }
+  return nearest >= 0 ? nearest : covering;
+}
+
+/** Pixel of a bin answer near `x` that holds something, at most `reach` pixels away; -1 none. */
+export function binAt(bins: LaneBins, x: number, reach: number): number {
+  const filled = (at: number): boolean => (bins.row[at] ?? -1) >= 0;
+  const centre = Math.floor(x);
+  for (let away = 0; away <= reach; away++) {
+    if (filled(centre - away)) return centre - away;
+    if (filled(centre + away)) return centre + away;
+  }
+  return -1;
+}

@@ -1,0 +1,64 @@
+/** The page of the trace editor. */
+import './main.css';
+import { Explorer } from './app/explorer';
+import { Model } from './app/model';
+import { banner } from './chrome/banner';
+import { helpOverlay } from './chrome/help';
+import { minimap } from './chrome/minimap';
+import { toolbar } from './chrome/toolbar';
+import { HostClient, type VsCodeApi } from './host/client';
+import { keep, restore } from './host/view-state';
+import { panel } from './panel/panel';
+import { timeline } from './timeline/timeline';
+import { h } from './ui/dom';
+import { registerToolkit } from './ui/toolkit';
+import { watchTheme } from './ui/theme';
+
+declare function acquireVsCodeApi(): VsCodeApi;
+
+function start(root: HTMLElement): void {
+  const api = acquireVsCodeApi();
+  const model = new Model();
+  const kept = restore(model, api);
+  const client = new HostClient(api, (notice) => {
+    if (notice.type === 'init') {
+      if (!kept.known && notice.meta.state === 'running') model.follow.value = true;
+      explorer.start(notice, kept.window);
+      root.removeAttribute('aria-busy');
+    } else if (notice.type === 'grown') explorer.grow(notice);
+    else void explorer.reveal(notice.row);
+  });
+  const explorer = new Explorer(model, client);
+  registerToolkit();
+  const theme = watchTheme();
+
+  const help = helpOverlay();
+  const bar = toolbar(explorer, () => help.open());
+  const lanes = timeline(explorer, theme);
+  const lower = panel(explorer, theme, bar.find);
+  const voice = h('div', { class: 'visually-hidden', attrs: { 'aria-live': 'polite' } });
+  explorer.announcement.subscribe((text) => {
+    voice.textContent = text;
+  });
+  root.setAttribute('aria-busy', 'true');
+  root.setAttribute('aria-label', 'Trace');
+  root.append(bar.element, banner(explorer), minimap(explorer, theme), lanes.element, lower.splitter, lower.element, help.element, voice);
+
+  document.addEventListener('keydown', (event) => {
+    const target = event.composedPath()[0];
+    const typing = target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement;
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === '/') bar.focusFind();
+    else if (event.key === '?') help.open();
+    else return;
+    event.preventDefault();
+  });
+  addEventListener('message', (event: MessageEvent<unknown>) => client.receive(event.data));
+  addEventListener('error', (event) => client.notify({ type: 'failed', message: event.message }));
+  addEventListener('unhandledrejection', (event) => client.notify({ type: 'failed', message: String(event.reason) }));
+  keep(model, api);
+  client.notify({ type: 'ready' });
+}
+
+const root = document.getElementById('app');
+if (root) start(root);

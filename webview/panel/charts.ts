@@ -1,0 +1,114 @@
+/** Charts of the statistics view, in the colours of the theme. */
+import { BarController, BarElement, CategoryScale, Chart, LogarithmicScale, Tooltip, type ActiveElement } from 'chart.js';
+import type { Theme } from '../ui/theme';
+import { h } from '../ui/dom';
+
+Chart.register(BarController, BarElement, CategoryScale, LogarithmicScale, Tooltip);
+
+/** One bar: its name, its ends, what it says on hover, and where a click leads. */
+export interface Bar {
+  label: string;
+  from: number;
+  to: number;
+  colour: string;
+  note: string;
+  query: string;
+}
+
+export interface BarChart {
+  element: HTMLElement;
+  show(bars: readonly Bar[], theme: Theme): void;
+}
+
+const BAR_ROOM = 24;
+const AXIS_ROOM = 24;
+
+/**
+ * A chart of horizontal bars.
+ * @param label for readers who cannot see it
+ * @param logarithmic scale of the values
+ * @param print a value of the axis
+ * @param follow hears the query of a clicked bar
+ */
+export function barChart(
+  label: string,
+  logarithmic: boolean,
+  print: (value: number) => string,
+  follow: (query: string) => void,
+): BarChart {
+  const canvas = h('canvas', { attrs: { role: 'img', 'aria-label': label } });
+  const element = h('div', { class: 'chart' }, canvas);
+  let bars: readonly Bar[] = [];
+  const chart = new Chart<'bar', [number, number][], string>(canvas, {
+    type: 'bar',
+    data: { labels: [], datasets: [{ data: [], borderWidth: 1, maxBarThickness: 14, minBarLength: 2 }] },
+    options: {
+      indexAxis: 'y',
+      animation: false,
+      responsive: true,
+      maintainAspectRatio: false,
+      scales: {
+        x: {
+          type: logarithmic ? 'logarithmic' : 'linear',
+          ticks: {
+            callback: (value) => print(Number(value)),
+            maxRotation: 0,
+            maxTicksLimit: 5,
+            autoSkipPadding: 16,
+          },
+          border: { display: false },
+        },
+        y: { type: 'category', grid: { display: false }, border: { display: false }, ticks: { autoSkip: false } },
+      },
+      onClick: (_event, elements: ActiveElement[]) => {
+        const bar = bars[elements[0]?.index ?? -1];
+        if (bar && bar.query !== '') follow(bar.query);
+      },
+      onHover: (_event, elements) => {
+        canvas.style.cursor = elements.length > 0 ? 'pointer' : 'default';
+      },
+      interaction: { mode: 'nearest', axis: 'y', intersect: false },
+      plugins: {
+        tooltip: {
+          displayColors: false,
+          callbacks: { label: (item) => bars[item.dataIndex]?.note ?? '' },
+        },
+      },
+    },
+  });
+  return {
+    element,
+    show(next, theme) {
+      bars = next;
+      element.style.height = `${next.length * BAR_ROOM + AXIS_ROOM}px`;
+      chart.data.labels = next.map((bar) => bar.label);
+      const [data] = chart.data.datasets;
+      if (!data) return;
+      data.data = next.map((bar) => [bar.from, bar.to]);
+      data.backgroundColor = next.map((bar) => bar.colour);
+      data.borderColor = theme.contrastBorder || 'transparent';
+      const space = theme.font.indexOf(' ');
+      const font = { size: parseFloat(theme.font), family: theme.font.slice(space + 1) };
+      for (const axis of ['x', 'y']) {
+        const scale = chart.options.scales?.[axis];
+        if (!scale) continue;
+        Object.assign(scale.ticks ?? {}, { color: axis === 'y' ? theme.foreground : theme.muted, font });
+        Object.assign(scale.grid ?? {}, { color: theme.grid });
+      }
+      const tooltip = chart.options.plugins?.tooltip;
+      if (tooltip) {
+        Object.assign(tooltip, {
+          backgroundColor: theme.background,
+          titleColor: theme.foreground,
+          bodyColor: theme.foreground,
+          borderColor: theme.contrastBorder || theme.muted,
+          borderWidth: 1,
+          cornerRadius: 2,
+          titleFont: font,
+          bodyFont: font,
+        });
+      }
+      chart.update('none');
+    },
+  };
+}

@@ -1,0 +1,153 @@
+/**
+ * Chart.js as the base of the lanes: its linear scale is the time axis, and one controller of ours draws all lanes
+ * straight from packed columns, without an element per event.
+ */
+import {
+  Chart,
+  DatasetController,
+  Element,
+  LinearScale,
+  type ChartArea,
+  type CoreChartOptions,
+  type Scale,
+} from 'chart.js';
+import type { Theme } from '../ui/theme';
+import { timeTicks, type Ticks } from '../time/ticks';
+import type { TimeWindow } from '../time/window';
+
+/** Pixels of the time axis above the lanes. */
+export const AXIS_HEIGHT = 28;
+
+/** Draws the lanes' content. */
+export interface Painter {
+  /** `toX` turns cycles into pixels of the canvas. */
+  paint(context: CanvasRenderingContext2D, area: ChartArea, window: TimeWindow): void;
+}
+
+declare module 'chart.js' {
+  interface ChartTypeRegistry {
+    lanes: {
+      chartOptions: CoreChartOptions<'lanes'>;
+      datasetOptions: { painter: Painter; timeWindow: () => TimeWindow };
+      defaultDataPoint: number;
+      metaExtensions: object;
+      parsedDataType: object;
+      scales: 'linear';
+    };
+  }
+}
+
+/** Stands for an element where Chart.js wants the name of one; none is ever made. */
+class LaneElement extends Element {
+  static id = 'laneElement';
+}
+
+class LaneController extends DatasetController<'lanes'> {
+  static id = 'lanes';
+  static defaults = { dataElementType: 'laneElement', datasetElementType: false };
+
+  override linkScales(): void {}
+  override addElements(): void {}
+  override buildOrUpdateElements(): void {}
+  override parse(): void {}
+  override update(): void {}
+
+  override draw(): void {
+    const dataset = this.chart.data.datasets[this.index];
+    if (!dataset || !('painter' in dataset) || !dataset.painter || !dataset.timeWindow) return;
+    dataset.painter.paint(this.chart.ctx, this.chart.chartArea, dataset.timeWindow());
+  }
+}
+
+Chart.register(LinearScale, LaneElement, LaneController);
+
+export interface LanesChart {
+  /** Draws with a window; cheap enough for every frame. */
+  draw(window: TimeWindow): void;
+  resize(width: number, height: number): void;
+  restyle(theme: Theme): void;
+  /** Ticks of the last drawing. */
+  readonly ticks: Ticks;
+}
+
+/**
+ * Puts lanes on a canvas.
+ * @param axis false for a chart without a time axis
+ */
+export function lanesChart(
+  canvas: HTMLCanvasElement,
+  painter: Painter,
+  frequency: () => number,
+  theme: Theme,
+  axis = true,
+): LanesChart {
+  let window: TimeWindow = { from: 0, to: 1 };
+  let ticks: Ticks = { ticks: [], step: 1, base: '' };
+  const chart = new Chart<'lanes'>(canvas, {
+    type: 'lanes',
+    data: { datasets: [{ data: [], painter, timeWindow: () => window }] },
+    options: {
+      responsive: false,
+      animation: false,
+      normalized: true,
+      parsing: false,
+      events: [],
+      layout: { padding: 0, autoPadding: false },
+      scales: {
+        x: {
+          type: 'linear',
+          position: 'top',
+          display: axis,
+          min: 0,
+          max: 1,
+          afterBuildTicks: (scale: Scale) => {
+            ticks = timeTicks(window, scale.width || chart.width, frequency());
+            scale.ticks = ticks.ticks.map(({ value, label }) => ({ value, label }));
+          },
+          afterFit: (scale: Scale) => {
+            scale.height = AXIS_HEIGHT;
+            scale.paddingLeft = 0;
+            scale.paddingRight = 0;
+          },
+          border: { display: false },
+          grid: { tickLength: 6 },
+          ticks: {
+            autoSkip: false,
+            minRotation: 0,
+            maxRotation: 0,
+            align: 'start',
+            padding: 3,
+            callback: (_value: unknown, index: number) => ticks.ticks[index]?.label ?? '',
+          },
+        },
+      },
+    },
+  });
+  const restyle = (next: Theme): void => {
+    const scale = chart.options.scales?.['x'];
+    if (!scale) return;
+    const [size = '11px', family = 'monospace'] = splitFont(next.numberFont);
+    Object.assign(scale.ticks ?? {}, { color: next.muted, font: { size: parseFloat(size), family } });
+    Object.assign(scale.grid ?? {}, { color: next.grid });
+  };
+  restyle(theme);
+  return {
+    draw(next) {
+      window = next;
+      const scale = chart.options.scales?.['x'];
+      if (scale) Object.assign(scale, { min: next.from, max: next.to });
+      chart.update('none');
+    },
+    resize: (width, height) => chart.resize(width, height),
+    restyle,
+    get ticks() {
+      return ticks;
+    },
+  };
+}
+
+/** Size and family of a short CSS font. */
+function splitFont(font: string): [string, string] {
+  const space = font.indexOf(' ');
+  return [font.slice(0, space), font.slice(space + 1)];
+}

@@ -1,0 +1,68 @@
+/** What lies under a point of the lanes. */
+import type { Model } from '../app/model';
+import { binAt, eventAt } from '../lanes/geometry';
+import { rowAt, type LaneRow } from '../lanes/layout';
+import { AXIS_HEIGHT } from './chart';
+import type { LanePainter } from './painter';
+
+/** Pixels beside an event that still mean it. */
+const REACH = 5;
+
+export type Hit =
+  | {
+      type: 'event';
+      line: LaneRow;
+      event: { row: number; start: number; duration: number; kind: number; a: number; trackId: number };
+    }
+  /** One pixel of a dense lane: `row` stands for the `count` events in [from, to). */
+  | { type: 'bin'; line: LaneRow; row: number; kind: number; count: number; cover: number; from: number; to: number };
+
+/** Row of what was hit. */
+export function rowOfHit(hit: Hit): number {
+  return hit.type === 'event' ? hit.event.row : hit.row;
+}
+
+/**
+ * Finds what is under a point of the canvas.
+ * @param width of the canvas in pixels
+ */
+export function hitAt(model: Model, painter: LanePainter, x: number, y: number, width: number): Hit | undefined {
+  if (y < AXIS_HEIGHT) return undefined;
+  const line = rowAt(painter.layout, y - AXIS_HEIGHT + painter.scrollTop);
+  if (line?.type !== 'lane') return undefined;
+  const prepared = painter.prepared.get(line.lane.id);
+  const { answer } = painter;
+  if (!prepared || !answer) return undefined;
+  const window = model.window.value;
+  const pixel = (window.to - window.from) / width;
+  const time = window.from + x * pixel;
+  if (prepared.type === 'events') {
+    const { data } = prepared;
+    const index = eventAt(data, time, REACH * pixel);
+    if (index < 0) return undefined;
+    const at = (column: ArrayLike<number>): number => column[index] ?? 0;
+    const event = {
+      row: at(data.row),
+      start: at(data.start),
+      duration: at(data.duration),
+      kind: at(data.kind),
+      a: at(data.a),
+      trackId: line.lane.trackIds[0] ?? -1,
+    };
+    return { type: 'event', line, event };
+  }
+  const step = (answer.to - answer.from) / answer.width;
+  const bin = binAt(prepared.data, (time - answer.from) / step, 2);
+  if (bin < 0) return undefined;
+  const { row, kind, count, cover } = prepared.data;
+  return {
+    type: 'bin',
+    line,
+    row: row[bin] ?? -1,
+    kind: kind[bin] ?? 0,
+    count: count[bin] ?? 0,
+    cover: cover[bin] ?? 0,
+    from: answer.from + bin * step,
+    to: answer.from + (bin + 1) * step,
+  };
+}

@@ -1,0 +1,147 @@
+/** Mouse, wheel and keys of the lanes. */
+import type { Explorer } from '../app/explorer';
+import { spanOf } from '../time/window';
+import { AXIS_HEIGHT } from './chart';
+import { rowOfHit, type Hit } from './hit';
+
+/** What the gestures need of the timeline. */
+export interface Surface {
+  element: HTMLElement;
+  hitAt(x: number, y: number): Hit | undefined;
+  hover(x: number | undefined, y: number, hit: Hit | undefined): void;
+  scrollBy(pixels: number): void;
+  /** Selects the neighbour of the selected event in the lane of the keyboard. */
+  step(direction: 1 | -1): void;
+  /** Makes the next lane the keyboard's. */
+  moveLane(direction: 1 | -1): void;
+}
+
+/** Pixels that a press may wander and still be a click. */
+const CLICK_SLACK = 4;
+const KEY_ZOOM = 1.6;
+const KEY_PAN = 0.15;
+
+/** Pixels of a wheel event, whatever unit it came in. */
+function pixels(delta: number, event: WheelEvent, page: number): number {
+  if (event.deltaMode === WheelEvent.DOM_DELTA_LINE) return delta * 16;
+  return event.deltaMode === WheelEvent.DOM_DELTA_PAGE ? delta * page : delta;
+}
+
+/** Connects mouse, wheel and keys with the explorer; returns the way to disconnect. */
+export function listen(surface: Surface, explorer: Explorer): void {
+  const { element } = surface;
+  const { model } = explorer;
+  const widthOf = (): number => Math.max(1, element.clientWidth);
+  const pointOf = (event: MouseEvent): { x: number; y: number } => {
+    const box = element.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  };
+  const timeAt = (x: number): number => model.window.value.from + (x / widthOf()) * spanOf(model.window.value);
+
+  element.addEventListener(
+    'wheel',
+    (event) => {
+      event.preventDefault();
+      const dx = pixels(event.deltaX, event, widthOf());
+      const dy = pixels(event.deltaY, event, element.clientHeight);
+      if (event.ctrlKey || event.metaKey) {
+        const strength = Math.max(-240, Math.min(240, dy));
+        explorer.zoom(Math.exp(strength * (event.deltaMode === 0 && Math.abs(dy) < 40 ? 0.01 : 0.0025)), timeAt(pointOf(event).x));
+        return;
+      }
+      const across = event.shiftKey && dx === 0 ? dy : dx;
+      if (across !== 0) explorer.pan(across / widthOf());
+      if (!event.shiftKey && dy !== 0) surface.scrollBy(dy);
+    },
+    { passive: false },
+  );
+
+  let press: { x: number; y: number; scrollY: number; from: number; to: number; mark: boolean; moved: boolean } | undefined;
+  element.addEventListener('pointerdown', (event) => {
+    if (event.button !== 0) return;
+    element.focus({ preventScroll: true });
+    element.setPointerCapture(event.pointerId);
+    const { x, y } = pointOf(event);
+    const { from, to } = model.window.value;
+    press = { x, y, scrollY: y, from, to, mark: event.shiftKey || y < AXIS_HEIGHT, moved: false };
+  });
+  element.addEventListener('pointermove', (event) => {
+    const { x, y } = pointOf(event);
+    if (!press) {
+      const hit = surface.hitAt(x, y);
+      element.classList.toggle('on-event', hit !== undefined);
+      surface.hover(x, y, hit);
+      return;
+    }
+    if (!press.moved && Math.hypot(x - press.x, y - press.y) < CLICK_SLACK) return;
+    press.moved = true;
+    if (press.mark) {
+      const [a, b] = [timeAt(press.x), timeAt(x)].sort((p, q) => p - q);
+      model.range.value = { from: Math.max(0, a ?? 0), to: Math.max(1, b ?? 0) };
+      surface.hover(undefined, y, undefined);
+      return;
+    }
+    element.classList.add('dragging');
+    const cycles = ((press.x - x) / widthOf()) * (press.to - press.from);
+    explorer.show({ from: press.from + cycles, to: press.to + cycles });
+    surface.scrollBy(press.scrollY - y);
+    press.scrollY = y;
+    surface.hover(undefined, y, undefined);
+  });
+  const release = (event: PointerEvent): void => {
+    const done = press;
+    press = undefined;
+    element.classList.remove('dragging');
+    if (!done || done.moved || event.type === 'pointercancel') return;
+    const { x, y } = pointOf(event);
+    const hit = surface.hitAt(x, y);
+    if (!hit) {
+      if (!done.mark) model.range.value = undefined;
+      explorer.select(-1);
+      return;
+    }
+    const row = rowOfHit(hit);
+    model.lane.value = hit.line.lane.id;
+    explorer.select(row);
+    if (event.detail < 2) void explorer.openSource(row, true);
+  };
+  element.addEventListener('pointerup', release);
+  element.addEventListener('pointercancel', release);
+  element.addEventListener('pointerleave', () => surface.hover(undefined, 0, undefined));
+  element.addEventListener('dblclick', (event) => {
+    const { x, y } = pointOf(event);
+    const hit = surface.hitAt(x, y);
+    if (!hit) explorer.zoom(0.5, timeAt(x), true);
+    else if (hit.type === 'event') void explorer.zoomTo(hit.event.row);
+    else explorer.show({ from: hit.from - (hit.to - hit.from) * 4, to: hit.to + (hit.to - hit.from) * 4 }, true);
+  });
+
+  const selected = (act: (row: number) => void) => (): void => {
+    if (model.selection.value >= 0) act(model.selection.value);
+  };
+  const zoomIn = (): void => explorer.zoom(1 / KEY_ZOOM, undefined, true);
+  const zoomOut = (): void => explorer.zoom(KEY_ZOOM, undefined, true);
+  const keys: Record<string, () => void> = {
+    w: zoomIn, '+': zoomIn, '=': zoomIn,
+    s: zoomOut, '-': zoomOut,
+    a: () => explorer.pan(-KEY_PAN, true), ArrowLeft: () => explorer.pan(-KEY_PAN, true),
+    d: () => explorer.pan(KEY_PAN, true), ArrowRight: () => explorer.pan(KEY_PAN, true),
+    f: () => explorer.fit(), Home: () => explorer.toStart(), End: () => explorer.toEnd(),
+    ',': () => surface.step(-1), '.': () => surface.step(1),
+    'Alt+ArrowLeft': () => surface.step(-1), 'Alt+ArrowRight': () => surface.step(1),
+    ArrowUp: () => surface.moveLane(-1), ArrowDown: () => surface.moveLane(1),
+    Enter: selected((row) => void explorer.openSource(row, false)),
+    'Ctrl+Enter': selected((row) => void explorer.openSource(row, true)),
+    z: () => (model.range.value ? explorer.zoomToRange() : selected((row) => void explorer.zoomTo(row))()),
+    Escape: () => explorer.back(),
+  };
+  element.addEventListener('keydown', (event) => {
+    const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const prefix = `${event.altKey ? 'Alt+' : ''}${event.ctrlKey || event.metaKey ? 'Ctrl+' : ''}`;
+    const act = keys[`${prefix}${name}`];
+    if (!act) return;
+    event.preventDefault();
+    act();
+    if (name !== 'Escape' && !name.includes('Enter')) explorer.announceWindow();
+  });
+}
