@@ -92,5 +92,5 @@ async function probe(
   const version = await runProcess(path, ['--version'], options);
   if (version.how !== 'exited' || version.code !== 0)
     return { ok: false, message: `${path} --version failed.` };
-  return { ok: true, compiler: { path, version: version.stdout.split('\n')[0]!.trim() } };
+  return { ok: true, compiler: { path, version: version.stdout.split('\n')[0].trim() } };
 }

@@ -147,7 +147,7 @@ class Compilation {
       [script, ...objects].map(async (each) => (await hashFile(each)) ?? ''),
     );
     const key = hashOf([this.compiler.path, this.compiler.version, ...linkFlags(''), ...contents]);
-    const name = basename(this.sources[0]!, extname(this.sources[0]!)).replace(/[^A-Za-z0-9_-]/g, '_');
+    const name = basename(this.sources[0], extname(this.sources[0])).replace(/[^A-Za-z0-9_-]/g, '_');
     const elfPath = join(this.options.cacheDir, `${name}-${key.slice(0, 16)}.elf`);
     if ((await hashFile(elfPath)) !== undefined) return { ok: true, value: elfPath };
     const partial = this.cache.temporary('.elf');
@@ -207,7 +207,7 @@ function failed(reason: CompileFailure, message: string, diagnostics: Diagnostic
 
 /** All that several failed compilations have to say; the first one's reason and message. */
 function merge(failures: readonly Failed[]): Failed {
-  return { ...failures[0]!, diagnostics: failures.flatMap((each) => each.diagnostics) };
+  return { ...failures[0], diagnostics: failures.flatMap((each) => each.diagnostics) };
 }
 
 async function missing(sources: readonly string[]): Promise<string | undefined> {
@@ -252,7 +252,7 @@ async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<
   const results: R[] = [];
   let next = 0;
   const worker = async (): Promise<void> => {
-    for (let index = next++; index < items.length; index = next++) results[index] = await work(items[index]!);
+    for (let index = next++; index < items.length; index = next++) results[index] = await work(items[index]);
   };
   await Promise.all(Array.from({ length: Math.min(availableParallelism(), items.length) }, worker));
   return results;

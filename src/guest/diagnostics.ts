@@ -43,17 +43,17 @@ function compilerLine(text: string): Diagnostic | undefined {
   const match = COMPILER.exec(text);
   if (!match) return undefined;
   const [, file, line, column, severity, message] = match as unknown as string[];
-  return place(file!, line, column, severityOf(severity!), message!);
+  return place(file, line, column, severityOf(severity), message);
 }
 
 function linkerLine(text: string): Diagnostic | undefined {
   const match = LINKER.exec(text);
   if (!match) return undefined;
   const [, file, line, message] = match as unknown as string[];
-  if (message!.startsWith(NO_MAIN)) {
+  if (message.startsWith(NO_MAIN)) {
     return place('', '1', '1', 'error', 'no source defines main: a guest begins at int main(void)');
   }
-  return place(file!, line, undefined, message!.startsWith('warning:') ? 'warning' : 'error', message!);
+  return place(file, line, undefined, message.startsWith('warning:') ? 'warning' : 'error', message);
 }
 
 function generalLine(text: string): Diagnostic | undefined {
@@ -64,8 +64,8 @@ function generalLine(text: string): Diagnostic | undefined {
     '',
     '1',
     '1',
-    severityOf(severity ?? (message!.startsWith('warning:') ? 'warning' : 'error')),
-    message!,
+    severityOf(severity ?? (message.startsWith('warning:') ? 'warning' : 'error')),
+    message,
   );
 }
 

@@ -95,10 +95,8 @@ export class LineTable {
   /** The source line of the instruction that contains an address; undefined when the debug information has none. */
   lookup(address: bigint | number): SourcePlace | undefined {
     const index = upperBound(this.addresses, BigInt(address)) - 1;
-    const file = index < 0 ? undefined : this.paths[this.fileOf[index]!];
-    return file === undefined
-      ? undefined
-      : { file, line: this.lineOf[index]!, column: this.columnOf[index]! };
+    const file = index < 0 ? undefined : this.paths[this.fileOf[index]];
+    return file === undefined ? undefined : { file, line: this.lineOf[index], column: this.columnOf[index] };
   }
 
   /** Where a line's code begins (several places when it is inlined or unrolled), ascending; for breakpoints. */
@@ -122,16 +120,16 @@ export class LineTable {
     const index = new Map<string, Map<number, bigint[]>>();
     let last = -1;
     for (let row = 0; row < this.addresses.length; row++) {
-      const file = this.paths[this.fileOf[row]!];
+      const file = this.paths[this.fileOf[row]];
       const goesOn =
         last >= 0 && this.fileOf[last] === this.fileOf[row] && this.lineOf[last] === this.lineOf[row];
       last = this.isStatement[row] || file === undefined ? row : last;
       if (goesOn || file === undefined || !this.isStatement[row]) continue;
       const lines = index.get(file) ?? new Map<number, bigint[]>();
       index.set(file, lines);
-      const addresses = lines.get(this.lineOf[row]!) ?? [];
-      lines.set(this.lineOf[row]!, addresses);
-      if (addresses.at(-1) !== this.addresses[row]) addresses.push(this.addresses[row]!);
+      const addresses = lines.get(this.lineOf[row]) ?? [];
+      lines.set(this.lineOf[row], addresses);
+      if (addresses.at(-1) !== this.addresses[row]) addresses.push(this.addresses[row]);
     }
     return index;
   }
@@ -147,7 +145,7 @@ export function upperBound(sorted: BigUint64Array, value: bigint): number {
   let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (sorted[middle]! <= value) low = middle + 1;
+    if (sorted[middle] <= value) low = middle + 1;
     else high = middle;
   }
   return low;

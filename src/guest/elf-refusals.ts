@@ -57,7 +57,7 @@ export function refuseHeader(bytes: Uint8Array, name: string): void {
   if (bytes.length < 20) fail(`is truncated: ${bytes.length} bytes, less than an ELF header`);
   const little = bytes[5] === 1;
   const half = (at: number): number =>
-    little ? bytes[at]! | (bytes[at + 1]! << 8) : (bytes[at]! << 8) | bytes[at + 1]!;
+    little ? bytes[at] | (bytes[at + 1] << 8) : (bytes[at] << 8) | bytes[at + 1];
   const machine = half(18);
   if (machine !== X86_64) {
     fail(`is made for ${machines[machine] ?? `machine ${machine}`}, not for x86-64. ${build}`);

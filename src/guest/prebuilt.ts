@@ -59,7 +59,7 @@ export async function findPrebuilt(query: PrebuiltQuery): Promise<PrebuiltResult
   if (guest) {
     const remap = guest.sources.map(({ path }, index) => ({
       from: `${PREBUILT_WORKSPACE}/${path}`,
-      to: query.sources[index]!,
+      to: query.sources[index],
     }));
     const elfPath = join(query.prebuiltDir, guest.elf);
     return { found: true, elfPath, remap: [...remap, { from: PREBUILT_KIT, to: query.kitDir }] };

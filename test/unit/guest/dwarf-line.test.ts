@@ -97,7 +97,7 @@ describe.skipIf(missing.length > 0)(
         });
         // Some releases of addr2line name the unit's main file for a function of a header (DWARF 5 counts files from 0): a line
         // beyond the end of the file gives that away, and then only the line is compared. The decoded table, below, has both.
-        const wrongFile = theirs.map((each) => Number(each.split(':')[1]) > lengthOf(each.split(':')[0]!));
+        const wrongFile = theirs.map((each) => Number(each.split(':')[1]) > lengthOf(each.split(':')[0]));
         expect(wrongFile.filter(Boolean).length).toBeLessThan(addresses.length / 50);
         const comparable = (line: string, index: number): string =>
           wrongFile[index] ? line.replace(/^.*:/, '') : line;
@@ -118,7 +118,7 @@ describe.skipIf(missing.length > 0)(
             /^(\S+\.[chS]) +(\d+|-) +(0x[0-9a-f]+)/gm,
           ),
         ];
-        const last = new Map(rows.map((match) => [match[3]!, `${match[1]}:${match[2]}`]));
+        const last = new Map(rows.map((match) => [match[3], `${match[1]}:${match[2]}`]));
         expect(last.size).toBeGreaterThan(300);
         for (const [address, expected] of last) {
           if (expected.endsWith(':-') || expected.endsWith(':0')) continue;
@@ -166,7 +166,7 @@ describe.skipIf(missing.length > 0)(
       const source = readFileSync(join(driversDir, 'mmio-read-loop.c'), 'utf8').split('\n');
       const marks = source.flatMap((line, index) => (line.includes('tl_mark(') ? [index + 1] : []));
       const vmcalls = [...run('objdump', ['-d', file]).matchAll(/^ +([0-9a-f]+):.*\tvmcall/gm)].map(
-        (match) => match[1]!,
+        (match) => match[1],
       );
       expect(vmcalls.map((each) => image.resolve(BigInt(`0x${each}`)).line)).toEqual(marks);
     });
@@ -178,7 +178,7 @@ describe.skipIf(missing.length > 0)(
         ...run('nm', ['-S', file]).matchAll(/^([0-9a-f]{16}) ([0-9a-f]{16}) [tTdDbBrR] (\S+)$/gm),
       ];
       expect(rows.length).toBeGreaterThan(40);
-      const names = rows.map((row) => row[3]!);
+      const names = rows.map((row) => row[3]);
       for (const [, address, size, name] of rows as unknown as [string, string, string, string][]) {
         if (names.filter((each) => each === name).length > 1) continue;
         expect(image.symbol(name), name).toEqual({

@@ -40,7 +40,7 @@ describe.skipIf(!has('gcc'))('a damaged guest (needs gcc)', () => {
     expect(ranges.length).toBeGreaterThanOrEqual(8);
     const place = fc
       .nat(ranges.length - 1)
-      .chain((range) => fc.nat(ranges[range]!.size - 1).map((offset) => ranges[range]!.from + offset));
+      .chain((range) => fc.nat(ranges[range].size - 1).map((offset) => ranges[range].from + offset));
     const byte = fc.oneof(fc.constantFrom(0, 1, 0x7f, 0x80, 0xff), fc.integer({ min: 0, max: 255 }));
     fc.assert(
       fc.property(fc.array(fc.tuple(place, byte), { minLength: 1, maxLength: 8 }), (edits) => {
