@@ -11,6 +11,10 @@ import { TracePanel } from './trace-panel';
 /** Makes the answers to a page's calls; `panel` is the page that calls. */
 export type HandlerFactory = (document: TraceDocument, panel: WebviewPanel) => HostHandlers;
 
+function isTraceTab({ input }: Tab): boolean {
+  return input instanceof TabInputCustom && input.viewType === traceViewType;
+}
+
 /** Knows every open trace document and page. */
 export class TraceEditors implements CustomReadonlyEditorProvider<TraceDocument>, Disposable {
   private readonly owned = new DisposableStore();
@@ -80,10 +84,11 @@ export class TraceEditors implements CustomReadonlyEditorProvider<TraceDocument>
    * again leaves one tab, not ten. A pinned tab stays.
    */
   async openRun(session: RunSession): Promise<void> {
-    const previous = window.tabGroups.all
-      .flatMap((group) => group.tabs)
-      .filter((tab) => this.isPrevious(tab, session));
-    const column = previous[0]?.group.viewColumn;
+    const tabs = window.tabGroups.all.flatMap((group) => group.tabs);
+    const previous = tabs.filter((tab) => this.isPrevious(tab, session));
+    // Traces gather in one column, so that the drivers beside them stay in view.
+    const [neighbour] = [...previous, ...tabs.filter(isTraceTab)];
+    const column = neighbour?.group.viewColumn;
     const elsewhere = column !== undefined && column !== window.tabGroups.activeTabGroup.viewColumn;
     await this.open(session.traceUri, column ?? ViewColumn.Active, elsewhere);
     await window.tabGroups.close(previous, true);
