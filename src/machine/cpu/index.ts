@@ -62,7 +62,6 @@ function hostImports(
     vmcall: (i: number) => (cpus[i].callouts.vmcall() ? 1 : 0),
     cr8Read: (i: number) => cpus[i].callouts.cr8Read(),
     cr8Write: (i: number, value: number) => cpus[i].callouts.cr8Write(value),
-    interruptDelivered: (i: number, vector: number) => cpus[i].callouts.interruptDelivered(vector),
     interruptReturned: (i: number) => cpus[i].callouts.interruptReturned(),
     translate: (phys: number, phys2: number, low: number, high: number, out: number) =>
       translator().translate(phys, phys2, (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0), out),

@@ -2,8 +2,8 @@
  * Status flags. They are kept as the last operation and its operands (`CC_*` of layout.ts), and worked out when asked for.
  * Operands are sign-extended to 64 bits: that keeps both signed and unsigned order, so comparisons need no size.
  */
-import { C_CC, C_CCA, C_CCB, C_FLAGS, CC_ADD, CC_CARRY, CC_CLASS, CC_INC, CC_RAW, CC_SUB } from './layout';
-import { FLAG_AF, FLAG_CF, FLAG_OF, FLAG_PF, FLAG_SF, FLAG_ZF, STATUS_FLAGS, signExtend } from './state';
+import { C_CR4, C_CC, C_CCA, C_CCB, C_FLAGS, CC_ADD, CC_CARRY, CC_CLASS, CC_INC, CC_RAW, CC_SUB } from './layout';
+import { FLAG_AC, FLAG_AF, FLAG_CF, FLAG_OF, FLAG_PF, FLAG_SF, FLAG_ZF, STATUS_FLAGS, flushTranslations, signExtend } from './state';
 
 /** The shift that moves a `size`-byte value to the top of 64 bits: bits 0-5 of C_CC. */
 // @ts-ignore: decorator of AssemblyScript
@@ -91,7 +91,10 @@ export function allFlags(cpu: i32): i64 {
 /** Sets status and system flags alike. */
 export function setAllFlags(cpu: i32, flags: i64): void {
   setRaw(cpu, flags);
+  const changed = load<i64>(cpu, C_FLAGS) ^ flags;
   store<i64>(cpu, (flags & ~STATUS_FLAGS) | 2, C_FLAGS);
+  // Under SMAP the TLB holds what AC allowed.
+  if (changed & FLAG_AC && load<i64>(cpu, C_CR4) & (1 << 21)) flushTranslations(cpu);
 }
 
 /** A condition code 0-15 as Jcc encodes it. */

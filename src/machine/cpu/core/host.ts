@@ -36,9 +36,6 @@ export declare function hostCr8Read(index: i32): i32;
 @external('host', 'cr8Write')
 export declare function hostCr8Write(index: i32, value: i32): void;
 // @ts-ignore: decorator of AssemblyScript
-@external('host', 'interruptDelivered')
-export declare function hostInterruptDelivered(index: i32, vector: i32): void;
-// @ts-ignore: decorator of AssemblyScript
 @external('host', 'interruptReturned')
 export declare function hostInterruptReturned(index: i32): void;
 /**

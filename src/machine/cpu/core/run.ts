@@ -106,17 +106,14 @@ import {
   F_CMP_MI8,
   F_TEST_RR64,
   F_TEST_RI64,
-  F_TEST_RM64,
   F_TEST_MR64,
   F_TEST_MI64,
   F_TEST_RR32,
   F_TEST_RI32,
-  F_TEST_RM32,
   F_TEST_MR32,
   F_TEST_MI32,
   F_TEST_RR8,
   F_TEST_RI8,
-  F_TEST_RM8,
   F_TEST_MR8,
   F_TEST_MI8,
   F_MOV_RR64,
@@ -552,10 +549,6 @@ export function run(cpu: i32): i32 {
         const to = cpu + <i32>load<u16>(pc, U_R1); const r = load<i64>(to) & load<i64>(pc, U_IMM); a = r; b = 0; cc = CC_SUB | 0;
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
-      case F_TEST_RM64: {
-        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const r = load<i64>(to) & load<i64>(at); a = r; b = 0; cc = CC_SUB | 0;
-        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
-      }
       case F_TEST_MR64: {
         const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const r = load<i64>(at) & load<i64>(cpu + <i32>load<u16>(pc, U_R2)); a = r; b = 0; cc = CC_SUB | 0;
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
@@ -572,10 +565,6 @@ export function run(cpu: i32): i32 {
         const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i32>(to) & load<i64>(pc, U_IMM); a = r; b = 0; cc = CC_SUB | 32;
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
-      case F_TEST_RM32: {
-        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i32>(to) & <i64>load<i32>(at); a = r; b = 0; cc = CC_SUB | 32;
-        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
-      }
       case F_TEST_MR32: {
         const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const r = <i64>load<i32>(at) & <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); a = r; b = 0; cc = CC_SUB | 32;
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
@@ -590,10 +579,6 @@ export function run(cpu: i32): i32 {
       }
       case F_TEST_RI8: {
         const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i8>(to) & load<i64>(pc, U_IMM); a = r; b = 0; cc = CC_SUB | 56;
-        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
-      }
-      case F_TEST_RM8: {
-        const at = readable(mmu, address(cpu, pc), 1); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i8>(to) & <i64>load<i8>(at); a = r; b = 0; cc = CC_SUB | 56;
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_TEST_MR8: {
