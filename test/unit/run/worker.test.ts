@@ -29,9 +29,13 @@ describe('a run', () => {
     const file = sample('b7-e1000-emulated');
     const inline = runJob(await jobOf(file));
     const worker = await inWorker(file);
-    const printed = execFileSync(process.execPath, [join(root, 'dist/cli.js'), 'run', file, '--json', '--quiet'], {
-      encoding: 'utf8',
-    });
+    const printed = execFileSync(
+      process.execPath,
+      [join(root, 'dist/cli.js'), 'run', file, '--json', '--quiet'],
+      {
+        encoding: 'utf8',
+      },
+    );
     const cli = JSON.parse(printed) as Summary;
     expect(worker.end.summary.traceHash).toBe(inline.end.summary.traceHash);
     expect(cli.traceHash).toBe(inline.end.summary.traceHash);
