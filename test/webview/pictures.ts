@@ -1,13 +1,11 @@
 /**
  * Takes pictures of the page in every theme, size and state for a person to look at.
- *
- *   npx esbuild … | node; or through `pictures.test.ts` with TRAPLINE_PICTURES=1
  */
 import { Harness, picture, settle, type OpenPage } from './harness';
 import type { ThemeName } from './themes';
 
 async function selectChain({ page }: OpenPage): Promise<void> {
-  await page.evaluate(() => window.fakeHost.post({ type: 'reveal', row: 60 }));
+  await page.evaluate(() => window.fakeHost.post({ type: 'reveal', row: 1 }));
   await settle(page, 500);
 }
 

@@ -20,15 +20,19 @@ export const AXIS_HEIGHT = 28;
 
 /** Draws the lanes' content. */
 export interface Painter {
-  /** `toX` turns cycles into pixels of the canvas. */
   paint(context: CanvasRenderingContext2D, area: ChartArea, window: TimeWindow): void;
+}
+
+interface LanesDataset {
+  painter: Painter;
+  timeWindow: () => TimeWindow;
 }
 
 declare module 'chart.js' {
   interface ChartTypeRegistry {
     lanes: {
       chartOptions: CoreChartOptions<'lanes'>;
-      datasetOptions: { painter: Painter; timeWindow: () => TimeWindow };
+      datasetOptions: LanesDataset;
       defaultDataPoint: number;
       metaExtensions: object;
       parsedDataType: object;
@@ -54,8 +58,9 @@ class LaneController extends DatasetController<'lanes'> {
 
   override draw(): void {
     const dataset = this.chart.data.datasets[this.index];
-    if (!dataset || !('painter' in dataset) || !dataset.painter || !dataset.timeWindow) return;
-    dataset.painter.paint(this.chart.ctx, this.chart.chartArea, dataset.timeWindow());
+    const own: Partial<LanesDataset> | undefined = dataset && 'painter' in dataset ? dataset : undefined;
+    if (!own?.painter || !own.timeWindow) return;
+    own.painter.paint(this.chart.ctx, this.chart.chartArea, own.timeWindow());
   }
 }
 
@@ -83,11 +88,24 @@ export function lanesChart(
 ): LanesChart {
   let window: TimeWindow = { from: 0, to: 1 };
   let ticks: Ticks = { ticks: [], step: 1, base: '' };
+  // Labels that reach over an end must not make the axis narrower: a pixel is the same time here and in the overlay.
+  const edgeToEdge = {
+    id: 'edgeToEdge',
+    afterLayout: ({ chartArea, scales, width }: Chart<'lanes'>) => {
+      Object.assign(chartArea, { left: 0, right: width, width });
+      const scale = scales['x'];
+      if (!scale) return;
+      Object.assign(scale, { left: 0, right: width, width });
+      scale.configure();
+    },
+  };
   const chart = new Chart<'lanes'>(canvas, {
     type: 'lanes',
+    plugins: [edgeToEdge],
     data: { datasets: [{ data: [], painter, timeWindow: () => window }] },
     options: {
       responsive: false,
+      maintainAspectRatio: false,
       animation: false,
       normalized: true,
       parsing: false,

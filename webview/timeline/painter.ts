@@ -118,12 +118,12 @@ export class LanePainter implements Painter {
   }
 
   #heading(context: CanvasRenderingContext2D, area: ChartArea, y: number, height: number): void {
-    context.fillStyle = this.theme.background;
+    context.fillStyle = this.theme.heading;
     context.fillRect(area.left, y, area.width, height);
-    context.globalAlpha = 0.5;
-    context.fillStyle = this.theme.grid;
-    context.fillRect(area.left, y, area.width, height);
-    context.globalAlpha = 1;
+    if (!this.theme.contrastBorder) return;
+    context.strokeStyle = this.theme.contrastBorder;
+    context.lineWidth = 1;
+    context.strokeRect(area.left - 1, y + 0.5, area.width + 2, height - 1);
   }
 
   #lane(context: CanvasRenderingContext2D, area: ChartArea, row: LaneRow, y: number, toX: ToX): void {

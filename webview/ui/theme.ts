@@ -14,6 +14,8 @@ export interface Theme {
   muted: string;
   background: string;
   grid: string;
+  /** Band of a group's heading. */
+  heading: string;
   focus: string;
   selection: string;
   /** Drawn around everything in high contrast themes, else empty. */
@@ -69,6 +71,7 @@ function readTheme(): Theme {
     muted: token('--trapline-muted'),
     background: token('--trapline-background'),
     grid: token('--trapline-grid'),
+    heading: token('--trapline-heading'),
     focus: token('--trapline-focus'),
     selection: token('--trapline-selection'),
     contrastBorder: highContrast ? token('--vscode-contrastBorder') || token('--trapline-foreground') : '',

@@ -2,6 +2,7 @@
 import type { HostCall, HostMethods, ToPage } from '../../../src/protocol/webview';
 import { chainOf } from '../../../src/trace/chain';
 import { describe, eventRow } from '../../../src/trace/describe';
+import { kindRow } from '../../../src/trace/events';
 import { eventTable, find } from '../../../src/trace/find';
 import type { RunState } from '../../../src/trace/model';
 import { statistics } from '../../../src/trace/statistics';
@@ -26,6 +27,9 @@ export interface FakeHost {
   post(message: unknown): void;
   rows(): number;
   endTime(): number;
+  /** First event of a kind. */
+  first(name: string): { row: number; start: number; duration: number };
+  nameOf(row: number): string;
 }
 
 declare global {
@@ -110,6 +114,11 @@ const fakeHost: FakeHost = {
   post: (message) => window.postMessage(message, '*'),
   rows: () => store.rows,
   endTime: () => store.endTime,
+  first(name) {
+    for (let row = 0; row < store.rows; row++) if (fakeHost.nameOf(row) === name) return store.get(row);
+    throw new Error(`no ${name} in the trace`);
+  },
+  nameOf: (row) => kindRow(store.get(row).kind).name,
 };
 window.fakeHost = fakeHost;
 window.acquireVsCodeApi = () => ({

@@ -1,0 +1,294 @@
+/** What a reader does with the page, by mouse and keys. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Harness, settle, type OpenPage, type Setup } from './harness';
+
+let harness: Harness;
+let open: OpenPage | undefined;
+beforeAll(async () => {
+  harness = await Harness.start();
+});
+afterAll(() => harness?.stop());
+afterEach(async () => {
+  const problems = open?.problems ?? [];
+  await open?.page.close();
+  open = undefined;
+  expect(problems).toEqual([]);
+});
+
+async function pageOf(setup: Setup): Promise<Page> {
+  open = await harness.open(setup);
+  return open.page;
+}
+
+interface State {
+  window: { from: number; to: number };
+  selection: number;
+  follow: boolean;
+  tab: string;
+}
+
+async function stateOf(page: Page): Promise<State> {
+  await settle(page, 450);
+  return (await page.evaluate(() => JSON.parse(sessionStorage.getItem('state') ?? 'null') as unknown)) as State;
+}
+
+async function surfaceBox(page: Page): Promise<{ x: number; y: number; width: number; height: number }> {
+  const box = await page.locator('.surface').boundingBox();
+  if (!box) throw new Error('the page has no lanes');
+  return box;
+}
+
+/** A pixel inside the first exit span: the exits lane is below axis, heading and mode lane. */
+async function firstExit(page: Page): Promise<{ x: number; y: number; row: number }> {
+  const box = await surfaceBox(page);
+  const rows = page.locator('.gutter-lane', { hasText: 'exits' });
+  const lane = await rows.first().boundingBox();
+  const { row, start, duration } = await page.evaluate(() => window.fakeHost.first('exit.EPT_MISCONFIG'));
+  const { window: shown } = await stateOf(page);
+  const x = box.x + ((start + duration / 2 - shown.from) / (shown.to - shown.from)) * box.width;
+  return { x, y: (lane?.y ?? 0) + (lane?.height ?? 0) / 2, row };
+}
+
+async function called(page: Page, method: string): Promise<unknown[][]> {
+  return page.evaluate((name) => window.fakeHost.calls.filter((call) => call.method === name).map((call) => call.args), method);
+}
+
+describe('looking at a trace', () => {
+  it('draws lanes: the canvas holds many colours', async () => {
+    const page = await pageOf({ packets: 10 });
+    const colours = await page.evaluate(() => {
+      const canvas = document.querySelector<HTMLCanvasElement>('.surface canvas');
+      const data = canvas?.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+      const seen = new Set<number>();
+      for (let i = 0; i < data.length; i += 4) seen.add(((data[i] ?? 0) << 16) | ((data[i + 1] ?? 0) << 8) | (data[i + 2] ?? 0));
+      return seen.size;
+    });
+    expect(colours).toBeGreaterThan(20);
+  });
+
+  it('zooms by ctrl+wheel so that the time under the pointer stays', async () => {
+    const page = await pageOf({ packets: 10 });
+    const box = await surfaceBox(page);
+    const before = await page.evaluate(() => ({ from: 0, to: Math.ceil(window.fakeHost.endTime() * 1.02) }));
+    const share = 0.4;
+    await page.mouse.move(box.x + box.width * share, box.y + 60);
+    await page.keyboard.down('Control');
+    await page.mouse.wheel(0, -200);
+    await page.keyboard.up('Control');
+    const { window: after } = await stateOf(page);
+    expect(after.to - after.from).toBeLessThan((before.to - before.from) * 0.8);
+    const at = (w: { from: number; to: number }): number => w.from + share * (w.to - w.from);
+    expect(Math.abs(at(after) - at(before))).toBeLessThan((before.to - before.from) * 0.002);
+  });
+
+  it('pans by shift+wheel and by dragging, and keeps the length of the window', async () => {
+    const page = await pageOf({ packets: 10 });
+    const box = await surfaceBox(page);
+    await page.locator('.surface').focus();
+    for (let i = 0; i < 4; i++) {
+      await page.keyboard.press('w');
+      await settle(page, 200);
+    }
+    const start = (await stateOf(page)).window;
+    await page.mouse.move(box.x + 500, box.y + 400);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 400, box.y + 400, { steps: 4 });
+    await page.mouse.up();
+    const dragged = (await stateOf(page)).window;
+    const span = start.to - start.from;
+    expect(dragged.to - dragged.from).toBeCloseTo(span, 3);
+    expect((dragged.from - start.from) / span).toBeCloseTo(100 / box.width, 2);
+    await page.keyboard.down('Shift');
+    await page.mouse.wheel(0, -50);
+    await page.keyboard.up('Shift');
+    const wheeled = (await stateOf(page)).window;
+    expect((wheeled.from - dragged.from) / span).toBeCloseTo(-50 / box.width, 2);
+  });
+
+  it('never zooms out beyond the trace nor in below a cycle a pixel and less', async () => {
+    const page = await pageOf({ packets: 10 });
+    await page.locator('.surface').focus();
+    await page.keyboard.press('s');
+    await settle(page, 250);
+    const end = await page.evaluate(() => window.fakeHost.endTime());
+    await page.keyboard.press('w');
+    const box = await surfaceBox(page);
+    await page.mouse.move(box.x + 300, box.y + 60);
+    await page.keyboard.down('Control');
+    for (let i = 0; i < 60; i++) await page.mouse.wheel(0, -240);
+    const inner = (await stateOf(page)).window;
+    expect(inner.to - inner.from).toBeCloseTo(32, 3);
+    for (let i = 0; i < 80; i++) await page.mouse.wheel(0, 240);
+    await page.keyboard.up('Control');
+    const outer = (await stateOf(page)).window;
+    expect(outer.from).toBe(0);
+    expect(outer.to).toBe(Math.ceil(end * 1.02));
+  });
+});
+
+describe('selecting', () => {
+  it('a click selects, fills the details, tells the host and opens the source beside', async () => {
+    const page = await pageOf({ packets: 3 });
+    await page.locator('.surface').focus();
+    await page.keyboard.press('w');
+    await settle(page, 250);
+    await page.keyboard.press('Home');
+    const target = await firstExit(page);
+    await page.mouse.click(target.x, target.y);
+    const state = await stateOf(page);
+    expect(state.selection).toBe(target.row);
+    expect(await called(page, 'openSource')).toEqual([[target.row, true]]);
+    expect(await page.evaluate(() => window.fakeHost.notices.filter((n) => n.type === 'selected').map((n) => n.row))).toEqual([target.row]);
+    expect(await page.locator('.details').innerText()).toContain('EPT_MISCONFIG');
+    expect(await page.locator('.details .leg').count()).toBe(5);
+  });
+
+  it('keys: Enter opens, full stop goes to the next event of the lane, Esc steps back out', async () => {
+    const page = await pageOf({ packets: 5 });
+    await page.evaluate(() => window.fakeHost.post({ type: 'reveal', row: window.fakeHost.first('exit.EPT_MISCONFIG').row }));
+    const first = (await stateOf(page)).selection;
+    await page.locator('.surface').focus();
+    await page.keyboard.press('Enter');
+    expect(await called(page, 'openSource')).toEqual([[first, false]]);
+    await page.keyboard.press('.');
+    const second = (await stateOf(page)).selection;
+    const name = await page.evaluate((row) => window.fakeHost.nameOf(row), second);
+    expect(second).toBeGreaterThan(first);
+    expect(name).toMatch(/^exit\./);
+    await page.keyboard.press(',');
+    expect((await stateOf(page)).selection).toBe(first);
+    await page.keyboard.press('Escape');
+    expect((await stateOf(page)).selection).toBe(-1);
+  });
+
+  it('a double click zooms to the event', async () => {
+    const page = await pageOf({ packets: 3 });
+    await page.locator('.surface').focus();
+    await page.keyboard.press('w');
+    await settle(page, 250);
+    await page.keyboard.press('Home');
+    const target = await firstExit(page);
+    await page.mouse.dblclick(target.x, target.y);
+    const { window: shown } = await stateOf(page);
+    const { start, duration } = await page.evaluate(() => window.fakeHost.first('exit.EPT_MISCONFIG'));
+    expect(shown.to - shown.from).toBeCloseTo(duration * 1.5, 0);
+    expect(shown.from).toBeLessThan(start);
+  });
+
+  it('shift+drag marks a range, Z zooms to it', async () => {
+    const page = await pageOf({ packets: 10 });
+    const box = await surfaceBox(page);
+    await page.keyboard.down('Shift');
+    await page.mouse.move(box.x + box.width * 0.25, box.y + 300);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.75, box.y + 300, { steps: 3 });
+    await page.mouse.up();
+    await page.keyboard.up('Shift');
+    const whole = Math.ceil((await page.evaluate(() => window.fakeHost.endTime())) * 1.02);
+    await page.keyboard.press('z');
+    const { window: shown } = await stateOf(page);
+    expect(shown.from / whole).toBeCloseTo(0.25, 2);
+    expect(shown.to / whole).toBeCloseTo(0.75, 2);
+  });
+});
+
+describe('finding', () => {
+  it('goes from match to match and counts them', async () => {
+    const page = await pageOf({ packets: 7 });
+    await page.keyboard.press('/');
+    await page.keyboard.type('kind:packet.tx');
+    await page.keyboard.press('Enter');
+    const first = (await stateOf(page)).selection;
+    expect(await page.evaluate((row) => window.fakeHost.nameOf(row), first)).toBe('packet.tx');
+    expect(await page.locator('.find-count').innerText()).toBe('7');
+    await page.keyboard.press('Enter');
+    expect((await stateOf(page)).selection).toBeGreaterThan(first);
+  });
+
+  it('shows what is wrong with a query where it was written', async () => {
+    const page = await pageOf({ packets: 3 });
+    await page.keyboard.press('/');
+    await page.keyboard.type('reson:X');
+    await page.keyboard.press('Enter');
+    await settle(page);
+    expect(await page.locator('.find-error').innerText()).toContain('reson');
+    await page.keyboard.type('y');
+    expect(await page.locator('.find-error').isHidden()).toBe(true);
+  });
+});
+
+describe('a running trace', () => {
+  it('follows its end at first, and keeps the place of a reader who has moved away', async () => {
+    const page = await pageOf({ packets: 10, state: 'running' });
+    const before = await page.evaluate(() => window.fakeHost.endTime());
+    await page.evaluate(() => window.fakeHost.grow(20));
+    await settle(page);
+    await page.locator('.surface').focus();
+    for (let i = 0; i < 3; i++) {
+      await page.keyboard.press('w');
+      await settle(page, 200);
+    }
+    await page.keyboard.press('Home');
+    const place = await stateOf(page);
+    expect(place.follow).toBe(false);
+    await page.evaluate(() => window.fakeHost.grow(50));
+    const after = await stateOf(page);
+    expect(after.window).toEqual(place.window);
+    expect(await page.evaluate(() => window.fakeHost.endTime())).toBeGreaterThan(before);
+  });
+
+  it('says how it ended, with one step', async () => {
+    const page = await pageOf({ packets: 5, state: 'running' });
+    await page.evaluate(() => window.fakeHost.grow(1, 'crashed', 'vm0 crashed: triple fault'));
+    await settle(page);
+    const banner = page.locator('.banner');
+    expect(await banner.innerText()).toContain('triple fault');
+    expect(await banner.locator('vscode-button').count()).toBe(1);
+  });
+});
+
+it('a page that was hidden comes back where it was', async () => {
+  const page = await pageOf({ packets: 10 });
+  await page.evaluate(() => window.fakeHost.post({ type: 'reveal', row: 5 }));
+  await page.locator('#tab-events').click();
+  await page.locator('.surface').focus();
+  await page.keyboard.press('w');
+  const before = await stateOf(page);
+  await page.reload();
+  await page.evaluate(() => window.fakeHost.start({ packets: 10, state: 'finished' }));
+  const after = await stateOf(page);
+  expect(after).toEqual(before);
+  expect(await page.locator('.events-row.selected').count()).toBe(1);
+});
+
+it('ignores what it does not know and reports what is malformed', async () => {
+  const page = await pageOf({ packets: 2 });
+  await page.evaluate(() => {
+    for (const message of [null, 7, { type: 'weather' }, { type: 'constructor' }, { type: 'reveal', row: 'x' }]) window.fakeHost.post(message);
+  });
+  await settle(page);
+  const failed = await page.evaluate(() => window.fakeHost.notices.filter((notice) => notice.type === 'failed').length);
+  expect(failed).toBe(1);
+});
+
+it('has no serious accessibility violation in any tab', async () => {
+  const page = await pageOf({ packets: 20 });
+  await page.evaluate(() => window.fakeHost.post({ type: 'reveal', row: 1 }));
+  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  await page.evaluate(axe);
+  for (const tab of ['details', 'chain', 'statistics', 'events']) {
+    await page.locator(`#tab-${tab}`).click();
+    await settle(page, 500);
+    const serious = await page.evaluate(async () => {
+      const run = (window as unknown as { axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> } }).axe;
+      const { violations } = await run.run();
+      return violations
+        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
+    });
+    expect(serious, tab).toEqual([]);
+  }
+});
