@@ -71,7 +71,13 @@ export function activate(context: ExtensionContext): TraplineApi {
       .show({ uri, scenario: document.scenario, view })
       .catch((error: unknown) => log.error(`The costs of source lines cannot be shown: ${String(error)}`));
   };
-  own(runs.onDidStart((session) => void editors.openRun(session)));
+  own(
+    runs.onDidStart((session) => {
+      editors
+        .openRun(session)
+        .catch((error: unknown) => log.error(`The trace of ${session.name} did not open: ${String(error)}`));
+    }),
+  );
   own(
     runs.onDidEnd((session) => {
       showCosts(session.traceUri);

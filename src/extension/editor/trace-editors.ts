@@ -11,6 +11,8 @@ import { TracePanel } from './trace-panel';
 /** Makes the answers to a page's calls; `panel` is the page that calls. */
 export type HandlerFactory = (document: TraceDocument, panel: WebviewPanel) => HostHandlers;
 
+const allTabs = (): Tab[] => window.tabGroups.all.flatMap((group) => group.tabs);
+
 function isTraceTab({ input }: Tab): boolean {
   return input instanceof TabInputCustom && input.viewType === traceViewType;
 }
@@ -84,14 +86,18 @@ export class TraceEditors implements CustomReadonlyEditorProvider<TraceDocument>
    * again leaves one tab, not ten. A pinned tab stays.
    */
   async openRun(session: RunSession): Promise<void> {
-    const tabs = window.tabGroups.all.flatMap((group) => group.tabs);
+    const tabs = allTabs();
     const previous = tabs.filter((tab) => this.isPrevious(tab, session));
     // Traces gather in one column, so that the drivers beside them stay in view.
     const [neighbour] = [...previous, ...tabs.filter(isTraceTab)];
     const column = neighbour?.group.viewColumn;
     const elsewhere = column !== undefined && column !== window.tabGroups.activeTabGroup.viewColumn;
     await this.open(session.traceUri, column ?? ViewColumn.Active, elsewhere);
-    await window.tabGroups.close(previous, true);
+    // Looked up anew: tabs may have been closed while the trace opened.
+    await window.tabGroups.close(
+      allTabs().filter((tab) => this.isPrevious(tab, session)),
+      true,
+    );
   }
 
   private isPrevious({ input, isPinned }: Tab, { scenario, traceUri }: RunSession): boolean {
