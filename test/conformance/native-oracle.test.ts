@@ -19,7 +19,24 @@ const BLOB_PHYSICAL = 0x300000;
 const HLT = 0x8000;
 const STACK = 0x90000;
 const SIGFPE = 8;
-const REGISTERS = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
+const REGISTERS = [
+  'rax',
+  'rcx',
+  'rdx',
+  'rbx',
+  'rsp',
+  'rbp',
+  'rsi',
+  'rdi',
+  'r8',
+  'r9',
+  'r10',
+  'r11',
+  'r12',
+  'r13',
+  'r14',
+  'r15',
+];
 
 function machine(fastPaths: boolean): Bench {
   const b = bench([0xf4], {}, fastPaths);
@@ -37,7 +54,11 @@ function runVirtual(b: Bench, test: OracleTest): { stop: StopReason; state: Uint
   b.poke(STACK, BigInt(HLT));
   b.cpu.startLongMode(BigInt(BLOB_PHYSICAL), BigInt(STACK), 0x1000);
   const stop = b.cpu.run(b.cpu.now() + 100_000);
-  return { stop, state: memory.read(STATE_PHYSICAL, STATE_BYTES), report: b.cpu.faultReport()?.message ?? '' };
+  return {
+    stop,
+    state: memory.read(STATE_PHYSICAL, STATE_BYTES),
+    report: b.cpu.faultReport()?.message ?? '',
+  };
 }
 
 function difference(test: OracleTest, native: NativeResult, b: Bench): string | undefined {
@@ -47,7 +68,8 @@ function difference(test: OracleTest, native: NativeResult, b: Bench): string | 
     const same = native.signal === SIGFPE && faulted && report.includes('#DE');
     return same ? undefined : `signal ${native.signal}, vCPU stop ${stop} ${report}`;
   }
-  if (native.signal !== 0 || stop !== StopReason.Halted) return `signal ${native.signal}, stop ${stop} ${report}`;
+  if (native.signal !== 0 || stop !== StopReason.Halted)
+    return `signal ${native.signal}, stop ${stop} ${report}`;
   const mine = new DataView(state.buffer);
   const theirs = new DataView(native.state.buffer);
   const wrong: string[] = [];
@@ -58,10 +80,13 @@ function difference(test: OracleTest, native: NativeResult, b: Bench): string | 
   };
   REGISTERS.forEach((name, r) => compare(name, OUT + r * 8, ~0n & ((1n << 64n) - 1n)));
   compare('flags', OUT_FLAGS, BigInt(test.defined));
-  for (let at = SCRATCH; at < FLAG_STACK - 64; at += 8) compare(`memory+${at.toString(16)}`, at, (1n << 64n) - 1n);
+  for (let at = SCRATCH; at < FLAG_STACK - 64; at += 8)
+    compare(`memory+${at.toString(16)}`, at, (1n << 64n) - 1n);
   if (wrong.length === 0) return undefined;
   const before = new DataView(test.state.buffer);
-  const registers = REGISTERS.map((n, r) => `${n}=${before.getBigUint64(r * 8, true).toString(16)}`).join(' ');
+  const registers = REGISTERS.map((n, r) => `${n}=${before.getBigUint64(r * 8, true).toString(16)}`).join(
+    ' ',
+  );
   return `${wrong.join('\n  ')}\n  before: ${registers} flags=${before.getUint32(0x80, true).toString(16)}`;
 }
 
@@ -83,4 +108,3 @@ describe.skipIf(reason !== undefined)(`native oracle${reason ? ` (skipped: ${rea
     expect(native.filter((r) => r.signal === 0).length).toBeGreaterThan(3500);
   });
 });
-

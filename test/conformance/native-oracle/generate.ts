@@ -47,7 +47,8 @@ export function randomSource(seed: number): () => number {
 
 const NAMES =
   /^(Add|Or|Adc|Sbb|And|Sub|Xor|Cmp|Test|Mov|Lea|Inc|Dec|Neg|Not|Mul|Imul|Div|Idiv|Shl|Shr|Sar|Rol|Ror|Rcl|Rcr|Shld|Shrd|Bt|Bts|Btr|Btc|Bsf|Bsr|Tzcnt|Lzcnt|Popcnt|Bswap|Xchg|Xadd|Cmpxchg|Cmpxchg8b|Cmpxchg16b|Movzx|Movsx|Movsxd|Movbe|Set[a-z]+|Cmov[a-z]+|Pushw?|Pushq|Pop|Cbw|Cwde|Cdqe|Cwd|Cdq|Cqo|Lahf|Sahf|Clc|Stc|Cmc)(_|$)/;
-const FOREIGN = /_(cr|dr|tr|Sreg|mm|xmm|FS|GS|moffs)|_(cr|dr|tr|mm|xmm|mmm64|xmmm64)$|Sreg|Setssbsy|Xchg_r16_AX/;
+const FOREIGN =
+  /_(cr|dr|tr|Sreg|mm|xmm|FS|GS|moffs)|_(cr|dr|tr|mm|xmm|mmm64|xmmm64)$|Sreg|Setssbsy|Xchg_r16_AX/;
 
 /** Every encoding under test. */
 export const CODES: readonly number[] = Object.entries(Code)
@@ -55,7 +56,16 @@ export const CODES: readonly number[] = Object.entries(Code)
   .filter(([name, code]) => NAMES.test(name) && !FOREIGN.test(name) && CodeExt.opCode(code as Code).mode64)
   .map(([, code]) => code);
 
-const REG8 = [Register.AL, Register.CL, Register.DL, Register.BL, Register.SIL, Register.DIL, Register.R8L, Register.R13L];
+const REG8 = [
+  Register.AL,
+  Register.CL,
+  Register.DL,
+  Register.BL,
+  Register.SIL,
+  Register.DIL,
+  Register.R8L,
+  Register.R13L,
+];
 const HIGH8 = [Register.AH, Register.CH, Register.DH, Register.BH];
 /** Neither RSP (the stack), R14 (index) nor R15 (base). */
 const NUMBERS = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13];
@@ -70,7 +80,8 @@ function setRegister(insn: Instruction, at: number, register: number): void {
 }
 
 function anyRegister(rng: Rng, size: number, high: boolean): number {
-  if (size === 1) return high && rng() % 3 === 0 ? pick(rng, HIGH8) : pick(rng, high ? REG8.slice(0, 4) : REG8);
+  if (size === 1)
+    return high && rng() % 3 === 0 ? pick(rng, HIGH8) : pick(rng, high ? REG8.slice(0, 4) : REG8);
   const first = { 2: Register.AX, 4: Register.EAX, 8: Register.RAX }[size] as number;
   return first + pick(rng, NUMBERS);
 }
@@ -82,7 +93,7 @@ function setMemory(insn: Instruction, at: number, rng: Rng): void {
   insn.memoryDisplSize = 8;
   if (rng() % 3 === 0) {
     insn.memoryIndex = Register.R14;
-    insn.memoryIndexScale = 1 << rng() % 4;
+    insn.memoryIndexScale = 1 << (rng() % 4);
   }
 }
 
@@ -147,7 +158,8 @@ function randomInstruction(code: number, rng: Rng): Instruction {
     const kind: number = opcode.opKind(i);
     const size = SIZES[kind];
     const immediate = IMMEDIATE[kind];
-    const memory = kind === K.mem || ([K.r8_or_mem, K.r16_or_mem, K.r32_or_mem, K.r64_or_mem] as number[]).includes(kind);
+    const memory =
+      kind === K.mem || ([K.r8_or_mem, K.r16_or_mem, K.r32_or_mem, K.r64_or_mem] as number[]).includes(kind);
     if (memory && (kind === K.mem || (!legacy && rng() % 2))) setMemory(insn, i, rng);
     else if (size) setRegister(insn, i, anyRegister(rng, size, legacy));
     else if (FIXED[kind] !== undefined) setRegister(insn, i, FIXED[kind] as number);
@@ -161,19 +173,28 @@ function randomInstruction(code: number, rng: Rng): Instruction {
 }
 
 const SHIFTS: ReadonlySet<number> = new Set(
-  [Mnemonic.Shl, Mnemonic.Sal, Mnemonic.Shr, Mnemonic.Sar, Mnemonic.Rol, Mnemonic.Ror, Mnemonic.Rcl, Mnemonic.Rcr].concat(
-    [Mnemonic.Shld, Mnemonic.Shrd],
-  ),
+  [
+    Mnemonic.Shl,
+    Mnemonic.Sal,
+    Mnemonic.Shr,
+    Mnemonic.Sar,
+    Mnemonic.Rol,
+    Mnemonic.Ror,
+    Mnemonic.Rcl,
+    Mnemonic.Rcr,
+  ].concat([Mnemonic.Shld, Mnemonic.Shrd]),
 );
 
 function usable(insn: Instruction): boolean {
   const m = insn.mnemonic;
   const last = insn.opCount - 1;
-  const narrow = insn.opKind(0) === OpKind.Register ? /[lhw]$|^(ax|bx|cx|dx|si|di|bp)$|^[abcd][lh]$|^[sd]il$/i : undefined;
+  const narrow =
+    insn.opKind(0) === OpKind.Register ? /[lhw]$|^(ax|bx|cx|dx|si|di|bp)$|^[abcd][lh]$|^[sd]il$/i : undefined;
   // Undefined results: double shifts of 16 bits by more than 16, BSWAP of 16 bits.
   if (m === Mnemonic.Shld || m === Mnemonic.Shrd) {
     const word = insn.code <= Code.Shld_rm16_r16_CL && /16/.test(Code[insn.code]);
-    if (/_rm16_/.test(Code[insn.code]) || word) return insn.opKind(last) === OpKind.Immediate8 && (insn.immediate8 & 31) <= 16;
+    if (/_rm16_/.test(Code[insn.code]) || word)
+      return insn.opKind(last) === OpKind.Immediate8 && (insn.immediate8 & 31) <= 16;
   }
   if (insn.code === Code.Bswap_r16) return false;
   // A register bit index would reach anywhere in memory.
@@ -210,7 +231,18 @@ function rflagsMask(undefinedBits: number): number {
   return STATUS.reduce((mask, [bit, position]) => (undefinedBits & bit ? mask : mask | position), 0);
 }
 
-const INTERESTING = [0n, 1n, -1n, 0x7fn, 0x80n, 0x7fffffffn, 0x80000000n, 0xffffffffn, 1n << 63n, (1n << 63n) - 1n];
+const INTERESTING = [
+  0n,
+  1n,
+  -1n,
+  0x7fn,
+  0x80n,
+  0x7fffffffn,
+  0x80000000n,
+  0xffffffffn,
+  1n << 63n,
+  (1n << 63n) - 1n,
+];
 
 function randomState(rng: Rng): Uint8Array {
   const state = new Uint8Array(STATE_BYTES);

@@ -3,7 +3,17 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BLOB, FLAG_STACK, HOST_STACK, IN_FLAGS, OUT, OUT_FLAGS, STATE, STATE_BYTES, type OracleTest } from './generate';
+import {
+  BLOB,
+  FLAG_STACK,
+  HOST_STACK,
+  IN_FLAGS,
+  OUT,
+  OUT_FLAGS,
+  STATE,
+  STATE_BYTES,
+  type OracleTest,
+} from './generate';
 
 /** Why there is no native processor to ask, or undefined when there is one. */
 export function whyNoOracle(): string | undefined {
@@ -14,7 +24,7 @@ export function whyNoOracle(): string | undefined {
 const le32 = (v: number): number[] => [v & 255, (v >> 8) & 255, (v >> 16) & 255, (v >>> 24) & 255];
 /** mov [rax+disp32], r64 and mov r64, [rax+disp32] for any register but RSP-based addressing. */
 const move = (load: boolean, reg: number, disp: number): number[] => [
-  0x48 | (reg >> 3 << 2),
+  0x48 | ((reg >> 3) << 2),
   load ? 0x8b : 0x89,
   0x80 | ((reg & 7) << 3),
   ...le32(disp),
@@ -102,7 +112,10 @@ export function runNative(tests: readonly OracleTest[]): NativeResult[] {
     const out = readFileSync(join(folder, 'out'));
     return tests.map((_, i) => {
       const at = i * (STATE_BYTES + 4);
-      return { signal: out.readInt32LE(at), state: Uint8Array.from(out.subarray(at + 4, at + 4 + STATE_BYTES)) };
+      return {
+        signal: out.readInt32LE(at),
+        state: Uint8Array.from(out.subarray(at + 4, at + 4 + STATE_BYTES)),
+      };
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });
