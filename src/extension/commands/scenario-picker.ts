@@ -1,5 +1,6 @@
 /** Lets the reader choose among the workspace's scenarios. */
-import { QuickPickItemKind, Uri, commands, l10n, window, workspace, type QuickPickItem } from 'vscode';
+import type { Uri } from 'vscode';
+import { QuickPickItemKind, commands, l10n, window, workspace, type QuickPickItem } from 'vscode';
 import { parse } from 'jsonc-parser';
 import { Command, scenarioEnding } from '../names';
 import { scenarioName } from '../runs/run-service';

@@ -1,6 +1,6 @@
 /** One trace as a document: a run of this window, a kept run, or a file. */
-import { EventEmitter, FileSystemError, RelativePattern, Uri, l10n, workspace } from 'vscode';
-import type { CustomDocument, Disposable, LogOutputChannel } from 'vscode';
+import { Disposable, EventEmitter, FileSystemError, RelativePattern, Uri, l10n, workspace } from 'vscode';
+import type { CustomDocument, LogOutputChannel } from 'vscode';
 import { readTrace } from '../../trace/file';
 import { storeView } from './store-view';
 import { DisposableStore } from '../disposables';
@@ -121,7 +121,10 @@ export class TraceDocument implements CustomDocument {
     };
     watcher.onDidChange(reload);
     watcher.onDidCreate(reload);
-    return { dispose: () => (clearTimeout(timer), watcher.dispose()) };
+    return new Disposable(() => {
+      clearTimeout(timer);
+      watcher.dispose();
+    });
   }
 
   private async reload(log: LogOutputChannel): Promise<void> {

@@ -1,6 +1,13 @@
 /** The trace editor: a read-only custom editor for traces of runs and files. */
-import { EventEmitter, TabInputCustom, Uri, ViewColumn, commands, window } from 'vscode';
-import type { CustomReadonlyEditorProvider, Disposable, LogOutputChannel, Tab, WebviewPanel } from 'vscode';
+import { EventEmitter, TabInputCustom, ViewColumn, commands, window } from 'vscode';
+import type {
+  CustomReadonlyEditorProvider,
+  Disposable,
+  LogOutputChannel,
+  Tab,
+  WebviewPanel,
+  Uri,
+} from 'vscode';
 import { DisposableStore } from '../disposables';
 import { runScheme, traceViewType } from '../names';
 import type { RunSession } from '../runs/run-session';

@@ -1,5 +1,6 @@
 /** What a trace page's calls do in the editor. */
-import { Uri, l10n, workspace, type ViewColumn, type WebviewPanel } from 'vscode';
+import type { Uri } from 'vscode';
+import { l10n, workspace, type ViewColumn, type WebviewPanel } from 'vscode';
 import { scenarioEnding } from '../names';
 import type { SourceOpener } from '../source/open-source';
 import { locateSource } from '../source/source-files';

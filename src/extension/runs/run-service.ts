@@ -1,6 +1,7 @@
 /** Runs scenarios: from the editor's text to a finished trace, one run at a time for each scenario. */
 import { basename } from 'node:path';
-import { EventEmitter, Uri, l10n, window, workspace, type Disposable, type LogOutputChannel } from 'vscode';
+import type { Uri } from 'vscode';
+import { EventEmitter, l10n, window, workspace, type Disposable, type LogOutputChannel } from 'vscode';
 import type { PrepareRun, RunEnvironment, StartRun } from '../../run/api';
 import { writeTrace } from '../../trace/file';
 import { scenarioEnding, traceEnding } from '../names';

@@ -1,15 +1,6 @@
 /** What each line of a driver cost, written behind the line. */
-import {
-  DecorationRangeBehavior,
-  MarkdownString,
-  Range,
-  ThemeColor,
-  Uri,
-  l10n,
-  window,
-  workspace,
-} from 'vscode';
-import type { DecorationOptions, Disposable, TextDocument, TextEditor } from 'vscode';
+import { DecorationRangeBehavior, MarkdownString, Range, ThemeColor, l10n, window, workspace } from 'vscode';
+import type { DecorationOptions, Disposable, TextDocument, TextEditor, Uri } from 'vscode';
 import { formatCount, formatTime } from '../../trace/format';
 import type { LineFigures } from '../../trace/statistics';
 import { DisposableStore } from '../disposables';

@@ -6,12 +6,11 @@ import {
   TabInputText,
   TextEditorRevealType,
   ThemeColor,
-  Uri,
   ViewColumn,
   commands,
   window,
 } from 'vscode';
-import type { Disposable } from 'vscode';
+import type { Disposable, Uri } from 'vscode';
 import { sourceOpenedContext } from '../names';
 
 /** How long the line stays lit. */
