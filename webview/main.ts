@@ -42,7 +42,16 @@ function start(root: HTMLElement): void {
   });
   root.setAttribute('aria-busy', 'true');
   root.setAttribute('aria-label', 'Trace');
-  root.append(bar.element, banner(explorer), minimap(explorer, theme), lanes.element, lower.splitter, lower.element, help.element, voice);
+  root.append(
+    bar.element,
+    banner(explorer),
+    minimap(explorer, theme),
+    lanes.element,
+    lower.splitter,
+    lower.element,
+    help.element,
+    voice,
+  );
 
   document.addEventListener('keydown', (event) => {
     const target = event.composedPath()[0];
@@ -55,7 +64,9 @@ function start(root: HTMLElement): void {
   });
   addEventListener('message', (event: MessageEvent<unknown>) => client.receive(event.data));
   addEventListener('error', (event) => client.notify({ type: 'failed', message: event.message }));
-  addEventListener('unhandledrejection', (event) => client.notify({ type: 'failed', message: String(event.reason) }));
+  addEventListener('unhandledrejection', (event) =>
+    client.notify({ type: 'failed', message: String(event.reason) }),
+  );
   keep(model, api);
   client.notify({ type: 'ready' });
 }

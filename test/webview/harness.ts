@@ -7,8 +7,13 @@ import { themeOf, type ThemeName } from './themes';
 
 const ROOT = join(import.meta.dirname, '../..');
 const FLAGS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
 ];
 /** As strict as the extension's own page, so that what breaks there breaks here. */
 const EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='";
@@ -35,18 +40,37 @@ export class Harness {
   ) {}
 
   static async start(): Promise<Harness> {
-    const options = { bundle: true, write: false, format: 'iife', platform: 'browser', target: 'chrome128', absWorkingDir: ROOT, outdir: '/out' } as const;
+    const options = {
+      bundle: true,
+      write: false,
+      format: 'iife',
+      platform: 'browser',
+      target: 'chrome128',
+      absWorkingDir: ROOT,
+      outdir: '/out',
+    } as const;
     const results = await Promise.all([
       build({ ...options, entryPoints: { main: 'webview/main.ts' } }),
       build({ ...options, entryPoints: { host: 'test/webview/page/host.ts' } }),
     ]);
-    const files = new Map(results.flatMap(({ outputFiles }) => outputFiles.map((file) => [file.path.slice('/out'.length), file.text] as const)));
-    const browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: FLAGS });
+    const files = new Map(
+      results.flatMap(({ outputFiles }) =>
+        outputFiles.map((file) => [file.path.slice('/out'.length), file.text] as const),
+      ),
+    );
+    const browser = await chromium.launch({
+      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+      args: FLAGS,
+    });
     return new Harness(browser, files);
   }
 
   /** Opens the page of a trace. */
-  async open(setup: Setup, theme: ThemeName = 'dark', size = { width: 1400, height: 900 }): Promise<OpenPage> {
+  async open(
+    setup: Setup,
+    theme: ThemeName = 'dark',
+    size = { width: 1400, height: 900 },
+  ): Promise<OpenPage> {
     const page = await this.browser.newPage({ viewport: size });
     const problems: string[] = [];
     page.on('pageerror', (error) => problems.push(error.stack ?? error.message));
@@ -57,7 +81,12 @@ export class Harness {
 <body class="${bodyClass}"><main id="app"></main><script src="/host.js"></script><script src="/main.js"></script></body></html>`;
     await page.route('**/*', async (route) => {
       const path = new URL(route.request().url()).pathname;
-      if (path === '/') return route.fulfill({ contentType: 'text/html', body: html, headers: { 'Content-Security-Policy': POLICY } });
+      if (path === '/')
+        return route.fulfill({
+          contentType: 'text/html',
+          body: html,
+          headers: { 'Content-Security-Policy': POLICY },
+        });
       if (path === '/theme.css') return route.fulfill({ contentType: 'text/css', body: `:root {${css}}` });
       const body = this.files.get(path);
       if (body === undefined) return route.fulfill({ status: 204, body: '' });

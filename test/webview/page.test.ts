@@ -32,7 +32,9 @@ interface State {
 
 async function stateOf(page: Page): Promise<State> {
   await settle(page, 450);
-  return (await page.evaluate(() => JSON.parse(sessionStorage.getItem('state') ?? 'null') as unknown)) as State;
+  return (await page.evaluate(
+    () => JSON.parse(sessionStorage.getItem('state') ?? 'null') as unknown,
+  )) as State;
 }
 
 async function surfaceBox(page: Page): Promise<{ x: number; y: number; width: number; height: number }> {
@@ -53,7 +55,10 @@ async function firstExit(page: Page): Promise<{ x: number; y: number; row: numbe
 }
 
 async function called(page: Page, method: string): Promise<unknown[][]> {
-  return page.evaluate((name) => window.fakeHost.calls.filter((call) => call.method === name).map((call) => call.args), method);
+  return page.evaluate(
+    (name) => window.fakeHost.calls.filter((call) => call.method === name).map((call) => call.args),
+    method,
+  );
 }
 
 describe('looking at a trace', () => {
@@ -63,7 +68,8 @@ describe('looking at a trace', () => {
       const canvas = document.querySelector<HTMLCanvasElement>('.surface canvas');
       const data = canvas?.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
       const seen = new Set<number>();
-      for (let i = 0; i < data.length; i += 4) seen.add(((data[i] ?? 0) << 16) | ((data[i + 1] ?? 0) << 8) | (data[i + 2] ?? 0));
+      for (let i = 0; i < data.length; i += 4)
+        seen.add(((data[i] ?? 0) << 16) | ((data[i + 1] ?? 0) << 8) | (data[i + 2] ?? 0));
       return seen.size;
     });
     expect(colours).toBeGreaterThan(20);
@@ -141,14 +147,20 @@ describe('selecting', () => {
     const state = await stateOf(page);
     expect(state.selection).toBe(target.row);
     expect(await called(page, 'openSource')).toEqual([[target.row, true]]);
-    expect(await page.evaluate(() => window.fakeHost.notices.filter((n) => n.type === 'selected').map((n) => n.row))).toEqual([target.row]);
+    expect(
+      await page.evaluate(() =>
+        window.fakeHost.notices.filter((n) => n.type === 'selected').map((n) => n.row),
+      ),
+    ).toEqual([target.row]);
     expect(await page.locator('.details').innerText()).toContain('EPT_MISCONFIG');
     expect(await page.locator('.details .leg').count()).toBe(5);
   });
 
   it('keys: Enter opens, full stop goes to the next event of the lane, Esc steps back out', async () => {
     const page = await pageOf({ packets: 5 });
-    await page.evaluate(() => window.fakeHost.post({ type: 'reveal', row: window.fakeHost.first('exit.EPT_MISCONFIG').row }));
+    await page.evaluate(() =>
+      window.fakeHost.post({ type: 'reveal', row: window.fakeHost.first('exit.EPT_MISCONFIG').row }),
+    );
     const first = (await stateOf(page)).selection;
     await page.locator('.surface').focus();
     await page.keyboard.press('Enter');
@@ -267,10 +279,19 @@ it('a page that was hidden comes back where it was', async () => {
 it('ignores what it does not know and reports what is malformed', async () => {
   const page = await pageOf({ packets: 2 });
   await page.evaluate(() => {
-    for (const message of [null, 7, { type: 'weather' }, { type: 'constructor' }, { type: 'reveal', row: 'x' }]) window.fakeHost.post(message);
+    for (const message of [
+      null,
+      7,
+      { type: 'weather' },
+      { type: 'constructor' },
+      { type: 'reveal', row: 'x' },
+    ])
+      window.fakeHost.post(message);
   });
   await settle(page);
-  const failed = await page.evaluate(() => window.fakeHost.notices.filter((notice) => notice.type === 'failed').length);
+  const failed = await page.evaluate(
+    () => window.fakeHost.notices.filter((notice) => notice.type === 'failed').length,
+  );
   expect(failed).toBe(1);
 });
 
@@ -283,7 +304,13 @@ it('has no serious accessibility violation in any tab', async () => {
     await page.locator(`#tab-${tab}`).click();
     await settle(page, 500);
     const serious = await page.evaluate(async () => {
-      const run = (window as unknown as { axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> } }).axe;
+      const run = (
+        window as unknown as {
+          axe: {
+            run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>;
+          };
+        }
+      ).axe;
       const { violations } = await run.run();
       return violations
         .filter(({ impact }) => impact === 'serious' || impact === 'critical')

@@ -8,6 +8,10 @@ beforeAll(async () => {
 });
 afterAll(() => harness?.stop());
 
-it('looks the same to nobody but draws without an error in every theme, size and state', { timeout: 240_000 }, async () => {
-  expect(await takePictures(harness, process.env['PICTURES'] ?? '')).toEqual([]);
-});
+it(
+  'looks the same to nobody but draws without an error in every theme, size and state',
+  { timeout: 240_000 },
+  async () => {
+    expect(await takePictures(harness, process.env['PICTURES'] ?? '')).toEqual([]);
+  },
+);

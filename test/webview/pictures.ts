@@ -12,7 +12,14 @@ async function selectChain({ page }: OpenPage): Promise<void> {
 /** Takes all pictures, or those whose name contains `only`. */
 export async function takePictures(harness: Harness, only = ''): Promise<string[]> {
   const problems: string[] = [];
-  const take = async (name: string, packets: number, theme: ThemeName, size: [number, number], act?: (open: OpenPage) => Promise<void>, setup: object = {}): Promise<void> => {
+  const take = async (
+    name: string,
+    packets: number,
+    theme: ThemeName,
+    size: [number, number],
+    act?: (open: OpenPage) => Promise<void>,
+    setup: object = {},
+  ): Promise<void> => {
     if (!name.includes(only)) return;
     const open = await harness.open({ packets, ...setup }, theme, { width: size[0], height: size[1] });
     await act?.(open);
@@ -27,11 +34,13 @@ export async function takePictures(harness: Harness, only = ''): Promise<string[
     await take(`chain-${theme}-900`, 8, theme, small, selectChain);
     await take(`dense-${theme}-1400`, 3000, theme, big);
   }
-  const tab = (name: string) => async (open: OpenPage): Promise<void> => {
-    await selectChain(open);
-    await open.page.locator(`#tab-${name}`).click();
-    await settle(open.page, 700);
-  };
+  const tab =
+    (name: string) =>
+    async (open: OpenPage): Promise<void> => {
+      await selectChain(open);
+      await open.page.locator(`#tab-${name}`).click();
+      await settle(open.page, 700);
+    };
   for (const name of ['chain', 'statistics', 'events']) {
     await take(`tab-${name}-dark-1400`, 40, 'dark', big, tab(name));
     await take(`tab-${name}-light-900`, 40, 'light', small, tab(name));
@@ -43,7 +52,10 @@ export async function takePictures(harness: Harness, only = ''): Promise<string[
   await take('state-loading', 0, 'dark', small, undefined, { silent: true });
   await take('state-empty', 0, 'dark', small);
   await take('state-running', 30, 'dark', small, undefined, { state: 'running' });
-  await take('state-crashed', 10, 'light', small, undefined, { state: 'crashed', message: 'vm0 crashed: triple fault at 0x1040 in e1000_interrupt (e1000.c:201)' });
+  await take('state-crashed', 10, 'light', small, undefined, {
+    state: 'crashed',
+    message: 'vm0 crashed: triple fault at 0x1040 in e1000_interrupt (e1000.c:201)',
+  });
   await take('state-truncated', 10, 'dark', small, undefined, { state: 'truncated' });
   await take('help-dark', 10, 'dark', big, async ({ page }) => {
     await page.keyboard.press('?');

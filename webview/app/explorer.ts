@@ -49,7 +49,12 @@ export class Explorer {
     const { meta, rows } = notice;
     const endTime = notice.liveUntil ?? notice.endTime;
     model.meta.value = meta;
-    model.extent.value = { rows, endTime, state: meta.state, ...(meta.message !== undefined && { message: meta.message }) };
+    model.extent.value = {
+      rows,
+      endTime,
+      state: meta.state,
+      ...(meta.message !== undefined && { message: meta.message }),
+    };
     model.lanes.value = lanesOf(meta);
     model.window.value = restored ? time.clampWindow(restored, endTime) : time.wholeRun(endTime);
     if (model.selection.value >= rows) model.selection.value = -1;
@@ -67,7 +72,8 @@ export class Explorer {
       const next = { ...meta, tracks: notice.tracks, ...(counts && { counts }) };
       const lanes = lanesOf(next);
       model.meta.value = next;
-      const key = (all: readonly { id: string; empty: boolean }[]): string => all.map((l) => `${l.id}${l.empty}`).join();
+      const key = (all: readonly { id: string; empty: boolean }[]): string =>
+        all.map((l) => `${l.id}${l.empty}`).join();
       if (key(lanes) !== key(model.lanes.value)) model.lanes.value = lanes;
     }
     model.extent.value = {
@@ -98,7 +104,8 @@ export class Explorer {
       const share = Math.min(1, Math.max(0, (now - begin) / GLIDE));
       const eased = 1 - (1 - share) ** 3;
       const mix = (a: number, b: number): number => a + (b - a) * eased;
-      model.window.value = share < 1 ? { from: mix(from.from, target.from), to: mix(from.to, target.to) } : target;
+      model.window.value =
+        share < 1 ? { from: mix(from.from, target.from), to: mix(from.to, target.to) } : target;
       if (share < 1) this.#glide = requestAnimationFrame(step);
     };
     this.#glide = requestAnimationFrame(step);
@@ -145,7 +152,8 @@ export class Explorer {
 
   setFollow(on: boolean): void {
     this.model.follow.value = on;
-    if (on) this.show(time.afterGrowth(this.model.window.value, this.model.endTime, this.model.endTime, true));
+    if (on)
+      this.show(time.afterGrowth(this.model.window.value, this.model.endTime, this.model.endTime, true));
   }
 
   /** Selects an event, -1 none; details and chain follow. */
@@ -179,7 +187,9 @@ export class Explorer {
   unfold(event: Pick<EventRow, 'trackId' | 'kind'>): void {
     const { collapsed, lanes, lane } = this.model;
     const group = kindRow(event.kind).group;
-    const found = lanes.value.find((each) => each.trackIds.includes(event.trackId) && each.groups.includes(group));
+    const found = lanes.value.find(
+      (each) => each.trackIds.includes(event.trackId) && each.groups.includes(group),
+    );
     if (!found) return;
     lane.value = found.id;
     if (collapsed.value.has(found.group)) this.toggleGroup(found.group);
@@ -214,7 +224,8 @@ export class Explorer {
     if (!lane || !track) return;
     const vm = track.vm >= 0 ? ` vm:${track.vm}` : '';
     const query = `track:"${lane.track}"${vm} group:${lane.groups.join(',')}`;
-    const from = model.selection.value >= 0 ? model.selection.value : direction > 0 ? -1 : model.extent.value.rows;
+    const from =
+      model.selection.value >= 0 ? model.selection.value : direction > 0 ? -1 : model.extent.value.rows;
     try {
       const { row } = await this.host.call('find', query, from, direction);
       if (row >= 0) await this.reveal(row);

@@ -37,16 +37,28 @@ export function banner(explorer: Explorer): HTMLElement {
     if (!model.meta.value) return { look: 'busy', text: 'Loading the trace…' };
     if (state === 'running') {
       const exits = progress ? `, ${formatCount(progress.exits)} exits` : '';
-      const so = rows === 0 ? 'Running: no event yet' : `Running: ${formatDuration(endTime, model.frequencyHz)} simulated, ${formatCount(rows)} events${exits}`;
+      const so =
+        rows === 0
+          ? 'Running: no event yet'
+          : `Running: ${formatDuration(endTime, model.frequencyHz)} simulated, ${formatCount(rows)} events${exits}`;
       return { look: 'busy', text: so };
     }
     const failure = failures[state];
     if (failure) {
       const last = rows - 1;
       const show = { label: 'Show the last event', act: () => void explorer.reveal(last) };
-      return { look: failure[0], text: message ?? failure[1], step: state === 'crashed' && rows > 0 ? show : again };
+      return {
+        look: failure[0],
+        text: message ?? failure[1],
+        step: state === 'crashed' && rows > 0 ? show : again,
+      };
     }
-    if (rows === 0) return { look: 'quiet', text: 'The run ended without an event. Does its scenario record any kind?', step: again };
+    if (rows === 0)
+      return {
+        look: 'quiet',
+        text: 'The run ended without an event. Does its scenario record any kind?',
+        step: again,
+      };
     return undefined;
   };
   const draw = (): void => {
@@ -62,7 +74,8 @@ export function banner(explorer: Explorer): HTMLElement {
     element.className = `banner ${say.look}`;
     mark.textContent = { quiet: 'i', busy: '', warning: '!', error: '✕' }[say.look];
     step.replaceChildren();
-    if (trouble !== '') step.append(iconButton(icons.close, 'Close this message', () => (explorer.trouble.value = '')));
+    if (trouble !== '')
+      step.append(iconButton(icons.close, 'Close this message', () => (explorer.trouble.value = '')));
     else if (say.step) step.append(button(say.step.label, say.step.act));
   };
   model.meta.subscribe(draw);

@@ -31,11 +31,20 @@ const queries: readonly [query: string, what: string][] = [
 /** Builds the overlay, closed. */
 export function helpOverlay(): { element: HTMLDialogElement; open(): void } {
   const list = (entries: readonly [string, string][], mark: 'kbd' | 'code'): HTMLElement =>
-    h('dl', { class: 'help-list' }, ...entries.flatMap(([left, right]) => [h('dt', {}, h(mark, { text: left })), h('dd', { text: right })]));
+    h(
+      'dl',
+      { class: 'help-list' },
+      ...entries.flatMap(([left, right]) => [h('dt', {}, h(mark, { text: left })), h('dd', { text: right })]),
+    );
   const element = h(
     'dialog',
     { class: 'help', attrs: { 'aria-label': 'Keys and help' } },
-    h('div', { class: 'help-head' }, h('h2', { text: 'Keys and gestures' }), iconButton(icons.close, 'Close', () => element.close())),
+    h(
+      'div',
+      { class: 'help-head' },
+      h('h2', { text: 'Keys and gestures' }),
+      iconButton(icons.close, 'Close', () => element.close()),
+    ),
     list(rows, 'kbd'),
     h('h2', { text: 'Find' }),
     list(queries, 'code'),

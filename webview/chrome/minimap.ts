@@ -20,7 +20,9 @@ function overviewOf(lanes: readonly Lane[]): Lane[] {
   const merge = (part: string, kind: Lane['kind']): Lane[] => {
     const of = lanes.filter((lane) => lane.part === part && !lane.empty);
     const [first] = of;
-    return first ? [{ ...first, id: `overview/${part}`, kind, trackIds: of.flatMap((lane) => lane.trackIds) }] : [];
+    return first
+      ? [{ ...first, id: `overview/${part}`, kind, trackIds: of.flatMap((lane) => lane.trackIds) }]
+      : [];
   };
   const found = [...merge('mode', 'mode'), ...merge('exits', 'spans')];
   return found.length > 0 ? found : lanes.slice(0, 2);
@@ -28,7 +30,13 @@ function overviewOf(lanes: readonly Lane[]): Lane[] {
 
 function layoutOf(lanes: readonly Lane[]): Layout {
   const height = HEIGHT / Math.max(1, lanes.length);
-  const rows: LaneRow[] = lanes.map((lane, index) => ({ type: 'lane', lane, top: index * height, height, firstOfTrack: true }));
+  const rows: LaneRow[] = lanes.map((lane, index) => ({
+    type: 'lane',
+    lane,
+    top: index * height,
+    height,
+    firstOfTrack: true,
+  }));
   return { rows, lanes: rows, height: HEIGHT };
 }
 
@@ -45,7 +53,11 @@ export function minimap(explorer: Explorer, theme: Signal<Theme>): HTMLElement {
   const shadeLeft = h('div', { class: 'frame-shade' });
   const shadeRight = h('div', { class: 'frame-shade' });
   const area = h('div', { class: 'minimap-area' }, canvas, shadeLeft, shadeRight, frame);
-  const element = h('section', { class: 'minimap', attrs: { 'aria-label': 'Overview of the whole run' } }, area);
+  const element = h(
+    'section',
+    { class: 'minimap', attrs: { 'aria-label': 'Overview of the whole run' } },
+    area,
+  );
   const painter = new LanePainter(theme.value, (id) => model.track(id), resolveColour, { compact: true });
   const chart = lanesChart(canvas, painter, () => model.frequencyHz, theme.value, false);
 
@@ -117,7 +129,13 @@ export function minimap(explorer: Explorer, theme: Signal<Theme>): HTMLElement {
     if (event.button !== 0) return;
     area.setPointerCapture(event.pointerId);
     const target = event.target instanceof Element ? event.target : area;
-    const part = target.matches('.left') ? 'left' : target.matches('.right') ? 'right' : target === frame ? 'move' : 'new';
+    const part = target.matches('.left')
+      ? 'left'
+      : target.matches('.right')
+        ? 'right'
+        : target === frame
+          ? 'move'
+          : 'new';
     grip = { part, at: timeOf(event), window: model.window.value, moved: false };
   });
   area.addEventListener('pointermove', (event) => {

@@ -7,11 +7,24 @@ import { badge, button, iconButton, textField } from '../ui/toolkit';
 const ZOOM = 1.8;
 
 /** Builds the toolbar. `help` opens the overview of keys. */
-export function toolbar(explorer: Explorer, help: () => void): { element: HTMLElement; focusFind(): void; find(query: string): void } {
+export function toolbar(
+  explorer: Explorer,
+  help: () => void,
+): { element: HTMLElement; focusFind(): void; find(query: string): void } {
   const { model } = explorer;
-  const run = iconButton(icons.run, 'Run the scenario again', () => void explorer.host.call('runAgain').catch((e: unknown) => explorer.report(e)));
-  const stop = iconButton(icons.stop, 'Stop the run', () => void explorer.host.call('stop').catch((e: unknown) => explorer.report(e)));
-  const follow = iconButton(icons.follow, 'Follow the end of the trace', () => explorer.setFollow(!model.follow.value));
+  const run = iconButton(
+    icons.run,
+    'Run the scenario again',
+    () => void explorer.host.call('runAgain').catch((e: unknown) => explorer.report(e)),
+  );
+  const stop = iconButton(
+    icons.stop,
+    'Stop the run',
+    () => void explorer.host.call('stop').catch((e: unknown) => explorer.report(e)),
+  );
+  const follow = iconButton(icons.follow, 'Follow the end of the trace', () =>
+    explorer.setFollow(!model.follow.value),
+  );
   const range = h('span', { class: 'range', attrs: { 'aria-label': 'Visible time' } });
   const marked = h('span', { class: 'marked' });
   const finder = findBox(explorer);
@@ -37,7 +50,9 @@ export function toolbar(explorer: Explorer, help: () => void): { element: HTMLEl
   const showRange = (): void => {
     const { from, to } = model.window.value;
     const has = model.meta.value !== undefined && model.endTime > 0;
-    range.textContent = has ? formatRange(from, Math.min(to, Math.max(model.endTime, from + 1)), model.frequencyHz) : '';
+    range.textContent = has
+      ? formatRange(from, Math.min(to, Math.max(model.endTime, from + 1)), model.frequencyHz)
+      : '';
   };
   const showMarked = (): void => {
     const value = model.range.value;
@@ -101,7 +116,8 @@ function findBox(explorer: Explorer): { element: HTMLElement; focus(): void; fin
     if (query === '') return;
     const mine = ++asked;
     try {
-      const from = model.selection.value >= 0 ? model.selection.value : direction > 0 ? -1 : model.extent.value.rows;
+      const from =
+        model.selection.value >= 0 ? model.selection.value : direction > 0 ? -1 : model.extent.value.rows;
       const { row, matches } = await explorer.host.call('find', query, from, direction);
       if (mine !== asked) return;
       count.replaceChildren(badge(matches === 0 ? 'none' : formatCount(matches)));

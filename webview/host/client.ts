@@ -36,7 +36,11 @@ const noticeShape: Record<HostNotice['type'], (message: Fields) => boolean> = {
 
 function isNotice(message: Fields): message is Fields & HostNotice {
   const type = message['type'];
-  return typeof type === 'string' && Object.hasOwn(noticeShape, type) && noticeShape[type as HostNotice['type']](message);
+  return (
+    typeof type === 'string' &&
+    Object.hasOwn(noticeShape, type) &&
+    noticeShape[type as HostNotice['type']](message)
+  );
 }
 
 /** Calls the host's methods and passes on its notices. */
@@ -54,9 +58,14 @@ export class HostClient {
   ) {}
 
   /** Asks the host; rejects with an `Error` whose message is for a reader. */
-  call<M extends Method>(method: M, ...args: Parameters<HostMethods[M]>): Promise<ReturnType<HostMethods[M]>> {
+  call<M extends Method>(
+    method: M,
+    ...args: Parameters<HostMethods[M]>
+  ): Promise<ReturnType<HostMethods[M]>> {
     const id = ++this.#lastId;
-    const answer = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { method, resolve, reject }));
+    const answer = new Promise<unknown>((resolve, reject) =>
+      this.#pending.set(id, { method, resolve, reject }),
+    );
     const message: FromPage = { type: 'call', id, method, args };
     this.api.postMessage(message);
     return answer as Promise<ReturnType<HostMethods[M]>>;
@@ -91,6 +100,9 @@ export class HostClient {
   }
 
   #malformed(what: string): void {
-    this.notify({ type: 'failed', message: `The trace page received a malformed message (${what}) and ignored it.` });
+    this.notify({
+      type: 'failed',
+      message: `The trace page received a malformed message (${what}) and ignored it.`,
+    });
   }
 }

@@ -59,9 +59,15 @@ function lane(fields: Fields): LaneEvents | LaneBins {
  * @throws TypeError when it is not a viewport answer
  */
 export function columns(result: unknown): ViewportResult {
-  if (typeof result !== 'object' || result === null) throw new TypeError('a viewport answer is not an object');
+  if (typeof result !== 'object' || result === null)
+    throw new TypeError('a viewport answer is not an object');
   const { from, to, width, lanes } = result as Fields;
-  if (typeof from !== 'number' || typeof to !== 'number' || typeof width !== 'number' || !Array.isArray(lanes)) {
+  if (
+    typeof from !== 'number' ||
+    typeof to !== 'number' ||
+    typeof width !== 'number' ||
+    !Array.isArray(lanes)
+  ) {
     throw new TypeError('a viewport answer has no window or no lanes');
   }
   return { from, to, width, lanes: lanes.map((entry) => lane(entry as Fields)) };

@@ -28,7 +28,8 @@ export function restore(model: Model, api: VsCodeApi): { window?: TimeWindow; kn
   if (typeof kept !== 'object' || kept === null) return { known: false };
   const state = kept as Record<string, unknown>;
   const { collapsed, selection, tab, panelHeight, follow, query, lane, scroll, window } = state;
-  if (Array.isArray(collapsed)) model.collapsed.value = new Set(collapsed.filter((id) => typeof id === 'string'));
+  if (Array.isArray(collapsed))
+    model.collapsed.value = new Set(collapsed.filter((id) => typeof id === 'string'));
   if (typeof selection === 'number') model.selection.value = selection;
   const known = tabIds.find((id) => id === tab);
   if (known) model.tab.value = known;
@@ -63,7 +64,14 @@ export function keep(model: Model, api: VsCodeApi): void {
     timer ||= window.setTimeout(save, 150);
   };
   for (const signal of [
-    model.window, model.collapsed, model.selection, model.tab, model.panelHeight, model.follow, model.query, model.lane,
+    model.window,
+    model.collapsed,
+    model.selection,
+    model.tab,
+    model.panelHeight,
+    model.follow,
+    model.query,
+    model.lane,
     model.scroll,
   ]) {
     signal.subscribe(later);

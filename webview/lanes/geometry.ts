@@ -64,3 +64,32 @@ export function binAt(bins: LaneBins, x: number, reach: number): number {
   }
   return -1;
 }
+
+/** Events of a window as bins, for a lane where single events would run into one another. */
+export function binned(events: LaneEvents, from: number, to: number, width: number): LaneBins {
+  const bins: LaneBins = {
+    type: 'bins',
+    count: new Uint32Array(width),
+    kind: new Uint16Array(width),
+    cover: new Float32Array(width),
+    row: new Float64Array(width).fill(-1),
+  };
+  const pixel = (to - from) / width;
+  for (let i = 0; i < events.start.length; i++) {
+    const start = events.start[i] ?? 0;
+    const end = start + (events.duration[i] ?? 0);
+    const first = Math.min(width - 1, Math.max(0, Math.floor((start - from) / pixel)));
+    const last = Math.min(width - 1, Math.max(first, Math.floor((end - from) / pixel)));
+    bins.count[first] = (bins.count[first] ?? 0) + 1;
+    for (let x = first; x <= last; x++) {
+      const left = from + x * pixel;
+      const covered = Math.max(0, Math.min(end, left + pixel) - Math.max(start, left)) / pixel;
+      bins.cover[x] = Math.min(1, (bins.cover[x] ?? 0) + covered);
+      if ((bins.row[x] ?? -1) < 0 || x === first) {
+        bins.row[x] = events.row[i] ?? -1;
+        bins.kind[x] = events.kind[i] ?? 0;
+      }
+    }
+  }
+  return bins;
+}

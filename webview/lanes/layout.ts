@@ -42,7 +42,13 @@ export function layoutOf(lanes: readonly Lane[], collapsed: ReadonlySet<string>)
     }
     if (collapsed.has(lane.group)) continue;
     const height = LANE_HEIGHT[lane.kind];
-    const row: LaneRow = { type: 'lane', lane, top: layout.height, height, firstOfTrack: lane.track !== track };
+    const row: LaneRow = {
+      type: 'lane',
+      lane,
+      top: layout.height,
+      height,
+      firstOfTrack: lane.track !== track,
+    };
     track = lane.track;
     layout.rows.push(row);
     layout.lanes.push(row);
@@ -57,8 +63,15 @@ export function rowAt(layout: Layout, y: number): Row | undefined {
 }
 
 /** The line that shows events of a track and group: their lane, or the heading of its collapsed group. */
-export function rowOfEvent(layout: Layout, lanes: readonly Lane[], track: number, group: KindGroup): Row | undefined {
-  const lane = lanes.find((candidate) => candidate.trackIds.includes(track) && candidate.groups.includes(group));
+export function rowOfEvent(
+  layout: Layout,
+  lanes: readonly Lane[],
+  track: number,
+  group: KindGroup,
+): Row | undefined {
+  const lane = lanes.find(
+    (candidate) => candidate.trackIds.includes(track) && candidate.groups.includes(group),
+  );
   if (!lane) return undefined;
   return (
     layout.lanes.find((row) => row.lane.id === lane.id) ??

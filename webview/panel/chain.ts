@@ -12,7 +12,8 @@ export function chainView(explorer: Explorer): HTMLElement {
   const draw = (): void => {
     const chain = model.chain.value;
     if (!chain) {
-      const text = 'Select an event: its causes and consequences are listed here and drawn as arrows over the lanes.';
+      const text =
+        'Select an event: its causes and consequences are listed here and drawn as arrows over the lanes.';
       element.replaceChildren(h('p', { class: 'empty-note', text }));
       return;
     }
@@ -20,7 +21,9 @@ export function chainView(explorer: Explorer): HTMLElement {
     const list = h('ol', { class: 'chain-list', attrs: { 'aria-label': 'Causal chain' } });
     chain.rows.forEach((event, index) => {
       const previous = chain.rows[index - 1]?.start ?? first;
-      list.append(item(explorer, event, event.start - first, event.start - previous, event.row === chain.row));
+      list.append(
+        item(explorer, event, event.start - first, event.start - previous, event.row === chain.row),
+      );
     });
     const note = chain.truncated ? 'Only the nearest part of a longer chain is shown.' : '';
     element.replaceChildren(list, h('p', { class: 'muted chain-note', text: note }));
@@ -31,7 +34,13 @@ export function chainView(explorer: Explorer): HTMLElement {
   return element;
 }
 
-function item(explorer: Explorer, event: EventRow, sinceFirst: number, sincePrevious: number, current: boolean): HTMLElement {
+function item(
+  explorer: Explorer,
+  event: EventRow,
+  sinceFirst: number,
+  sincePrevious: number,
+  current: boolean,
+): HTMLElement {
   const hz = explorer.model.frequencyHz;
   const button = h(
     'button',
@@ -45,7 +54,10 @@ function item(explorer: Explorer, event: EventRow, sinceFirst: number, sincePrev
           const to = key.key === 'ArrowDown' ? 'next' : key.key === 'ArrowUp' ? 'previous' : undefined;
           if (!to) return;
           key.preventDefault();
-          const line = to === 'next' ? button.parentElement?.nextElementSibling : button.parentElement?.previousElementSibling;
+          const line =
+            to === 'next'
+              ? button.parentElement?.nextElementSibling
+              : button.parentElement?.previousElementSibling;
           line?.querySelector('button')?.focus();
         },
       },

@@ -1,5 +1,13 @@
 /** Charts of the statistics view, in the colours of the theme. */
-import { BarController, BarElement, CategoryScale, Chart, LogarithmicScale, Tooltip, type ActiveElement } from 'chart.js';
+import {
+  BarController,
+  BarElement,
+  CategoryScale,
+  Chart,
+  LogarithmicScale,
+  Tooltip,
+  type ActiveElement,
+} from 'chart.js';
 import type { Theme } from '../ui/theme';
 import { h } from '../ui/dom';
 
@@ -58,7 +66,12 @@ export function barChart(
           },
           border: { display: false },
         },
-        y: { type: 'category', grid: { display: false }, border: { display: false }, ticks: { autoSkip: false } },
+        y: {
+          type: 'category',
+          grid: { display: false },
+          border: { display: false },
+          ticks: { autoSkip: false },
+        },
       },
       onClick: (_event, elements: ActiveElement[]) => {
         const bar = bars[elements[0]?.index ?? -1];

@@ -21,7 +21,10 @@ export function detailsView(explorer: Explorer): HTMLElement {
 }
 
 function nothing(): HTMLElement {
-  return h('p', { class: 'empty-note', text: 'Click an event on the timeline to see what happened, why, and which line of the driver did it.' });
+  return h('p', {
+    class: 'empty-note',
+    text: 'Click an event on the timeline to see what happened, why, and which line of the driver did it.',
+  });
 }
 
 function describe(explorer: Explorer, event: EventDetails): Node[] {
@@ -37,7 +40,10 @@ function describe(explorer: Explorer, event: EventDetails): Node[] {
     event.text === '' ? null : h('code', { text: event.text }),
     event.place === '' ? null : sourceLink(explorer, event),
     event.consequences > 0
-      ? link(`${formatCount(event.consequences)} ${event.consequences === 1 ? 'event follows' : 'events follow'}`, () => explorer.showTab('chain'))
+      ? link(
+          `${formatCount(event.consequences)} ${event.consequences === 1 ? 'event follows' : 'events follow'}`,
+          () => explorer.showTab('chain'),
+        )
       : null,
   );
   const facts = h(
@@ -55,7 +61,10 @@ function describe(explorer: Explorer, event: EventDetails): Node[] {
 }
 
 function sourceLink(explorer: Explorer, event: EventDetails): HTMLElement {
-  const open = link(`${event.place}${event.symbol === undefined ? '' : ` ${event.symbol}()`}`, () => void explorer.openSource(event.row, true));
+  const open = link(
+    `${event.place}${event.symbol === undefined ? '' : ` ${event.symbol}()`}`,
+    () => void explorer.openSource(event.row, true),
+  );
   open.classList.add('source');
   open.title = `Open ${event.file ?? event.place} beside`;
   return open;
@@ -64,7 +73,11 @@ function sourceLink(explorer: Explorer, event: EventDetails): HTMLElement {
 /** Inner spans as one bar, each as long as its share, and a legend that names them. */
 function legs(explorer: Explorer, event: EventDetails): HTMLElement {
   const hz = explorer.model.frequencyHz;
-  const total = Math.max(event.duration, event.legs.reduce((sum, leg) => sum + leg.cycles, 0), 1);
+  const total = Math.max(
+    event.duration,
+    event.legs.reduce((sum, leg) => sum + leg.cycles, 0),
+    1,
+  );
   const bar = h('div', { class: 'legs-bar', attrs: { 'aria-hidden': 'true' } });
   const legend = h('ul', { class: 'legs-legend' });
   for (const leg of event.legs) {
@@ -83,5 +96,10 @@ function legs(explorer: Explorer, event: EventDetails): HTMLElement {
       ),
     );
   }
-  return h('div', { class: 'legs', attrs: { role: 'group', 'aria-label': 'Where the time went' } }, bar, legend);
+  return h(
+    'div',
+    { class: 'legs', attrs: { role: 'group', 'aria-label': 'Where the time went' } },
+    bar,
+    legend,
+  );
 }

@@ -33,7 +33,12 @@ export function eventsView(explorer: Explorer): HTMLElement {
     'div',
     {
       class: 'events-grid',
-      attrs: { role: 'grid', tabindex: '0', 'aria-label': 'Events of the visible window', 'aria-colcount': String(columns.length) },
+      attrs: {
+        role: 'grid',
+        tabindex: '0',
+        'aria-label': 'Events of the visible window',
+        'aria-colcount': String(columns.length),
+      },
     },
     h('div', { attrs: { role: 'rowgroup' }, class: 'events-header' }, header),
     body,
@@ -73,7 +78,13 @@ export function eventsView(explorer: Explorer): HTMLElement {
     const { from, to } = model.window.value;
     const filter = box.checked ? model.query.value.trim() : '';
     try {
-      const result: EventTableResult = await host.call('events', { from, to, filter, offset: page * PAGE, limit: PAGE });
+      const result: EventTableResult = await host.call('events', {
+        from,
+        to,
+        filter,
+        offset: page * PAGE,
+        limit: PAGE,
+      });
       if (mine !== generation) return;
       pages.set(page, result.rows);
       count = result.total;
@@ -101,7 +112,10 @@ export function eventsView(explorer: Explorer): HTMLElement {
     const natural = count * ROW_HEIGHT;
     const height = Math.min(natural, MOST_HEIGHT);
     const range = Math.max(1, height - scroller.clientHeight + ROW_HEIGHT);
-    const share = height < natural ? Math.min(1, scroller.scrollTop / range) * Math.max(0, natural - scroller.clientHeight + ROW_HEIGHT) : scroller.scrollTop;
+    const share =
+      height < natural
+        ? Math.min(1, scroller.scrollTop / range) * Math.max(0, natural - scroller.clientHeight + ROW_HEIGHT)
+        : scroller.scrollTop;
     return { first: Math.max(0, Math.floor(share / ROW_HEIGHT)), shown, height };
   };
   const paint = (): void => {
@@ -129,7 +143,12 @@ export function eventsView(explorer: Explorer): HTMLElement {
     const selected = event !== undefined && event.row === model.selection.value;
     const line = h('div', {
       class: `events-row${selected ? ' selected' : ''}${index === cursor ? ' cursor' : ''}`,
-      attrs: { role: 'row', id: `event-line-${index}`, 'aria-rowindex': String(index + 2), 'aria-selected': String(selected) },
+      attrs: {
+        role: 'row',
+        id: `event-line-${index}`,
+        'aria-rowindex': String(index + 2),
+        'aria-selected': String(selected),
+      },
       on: { click: () => choose(index), dblclick: () => event && void explorer.zoomTo(event.row) },
     });
     const { from, to } = model.window.value;
@@ -144,7 +163,10 @@ export function eventsView(explorer: Explorer): HTMLElement {
         ]
       : columns.map((_, i) => [i === 0 ? '…' : '', 'muted']);
     cells.forEach(([text, kind], i) => {
-      const swatch = event && i === 3 ? h('span', { class: `swatch role-${kindRow(event.kind).role}`, attrs: { 'aria-hidden': 'true' } }) : null;
+      const swatch =
+        event && i === 3
+          ? h('span', { class: `swatch role-${kindRow(event.kind).role}`, attrs: { 'aria-hidden': 'true' } })
+          : null;
       line.append(h('span', { class: kind, attrs: { role: 'gridcell' } }, swatch, text));
     });
     return line;

@@ -15,10 +15,19 @@ const LEAST_HEIGHT = 90;
 const TIMELINE_ROOM = 190;
 const KEY_STEP = 24;
 
-const titles: Record<TabId, string> = { details: 'Details', chain: 'Chain', statistics: 'Statistics', events: 'Events' };
+const titles: Record<TabId, string> = {
+  details: 'Details',
+  chain: 'Chain',
+  statistics: 'Statistics',
+  events: 'Events',
+};
 
 /** Builds splitter and panel. `find` runs a query in the find box. */
-export function panel(explorer: Explorer, theme: Signal<Theme>, find: (query: string) => void): { splitter: HTMLElement; element: HTMLElement } {
+export function panel(
+  explorer: Explorer,
+  theme: Signal<Theme>,
+  find: (query: string) => void,
+): { splitter: HTMLElement; element: HTMLElement } {
   const { model } = explorer;
   const views: Record<TabId, HTMLElement> = {
     details: detailsView(explorer),
@@ -45,7 +54,12 @@ function splitter(explorer: Explorer, panelElement: HTMLElement): HTMLElement {
   const { panelHeight } = explorer.model;
   const bar = h('div', {
     class: 'splitter',
-    attrs: { role: 'separator', tabindex: '0', 'aria-orientation': 'horizontal', 'aria-label': 'Height of the panel' },
+    attrs: {
+      role: 'separator',
+      tabindex: '0',
+      'aria-orientation': 'horizontal',
+      'aria-label': 'Height of the panel',
+    },
   });
   const set = (height: number): void => {
     const most = Math.max(LEAST_HEIGHT, innerHeight - TIMELINE_ROOM);

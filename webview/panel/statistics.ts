@@ -34,7 +34,11 @@ const modeNames: Record<Mode, string> = {
 };
 
 /** Builds the statistics view; every figure runs its query in the find box. */
-export function statisticsView(explorer: Explorer, theme: Signal<Theme>, find: (query: string) => void): HTMLElement {
+export function statisticsView(
+  explorer: Explorer,
+  theme: Signal<Theme>,
+  find: (query: string) => void,
+): HTMLElement {
   const { model, host } = explorer;
   let scope: Scope = 'window';
   let figures: TraceStatistics | undefined;
@@ -52,12 +56,21 @@ export function statisticsView(explorer: Explorer, theme: Signal<Theme>, find: (
     },
   );
   const about = h('span', { class: 'muted number' });
-  const modes = barChart('Time by mode', false, duration, find);
-  const exits = barChart('Time in exits by reason', false, duration, find);
-  const spread = barChart('Exit duration, median to 99th percentile', true, duration, find);
+  // Charts count in seconds, so that the steps of their axes are round.
+  const seconds = (cycles: number): number => cycles / model.frequencyHz;
+  const printed = (value: number): string => duration(value * model.frequencyHz);
+  const modes = barChart('Time by mode', false, printed, find);
+  const exits = barChart('Time in exits by reason', false, printed, find);
+  const spread = barChart('Exit duration, median to 99th percentile', true, printed, find);
   const tables = h('div', { class: 'statistics-tables' });
   const card = (title: string, note: string, content: HTMLElement): HTMLElement =>
-    h('section', { class: 'card' }, h('h3', { text: title }), h('p', { class: 'muted', text: note }), content);
+    h(
+      'section',
+      { class: 'card' },
+      h('h3', { text: title }),
+      h('p', { class: 'muted', text: note }),
+      content,
+    );
   const charts = h(
     'div',
     { class: 'cards' },
@@ -65,7 +78,13 @@ export function statisticsView(explorer: Explorer, theme: Signal<Theme>, find: (
     card('Exits by reason', 'time from exit to entry', exits.element),
     card('Exit durations', 'bar from median to 99th percentile', spread.element),
   );
-  const element = h('div', { class: 'view statistics' }, h('div', { class: 'statistics-bar' }, choice, about), charts, tables);
+  const element = h(
+    'div',
+    { class: 'view statistics' },
+    h('div', { class: 'statistics-bar' }, choice, about),
+    charts,
+    tables,
+  );
 
   const latest = new Latest<{ from: number; to: number }, TraceStatistics>(
     ({ from, to }) => host.call('statistics', from, to),
@@ -80,8 +99,12 @@ export function statisticsView(explorer: Explorer, theme: Signal<Theme>, find: (
   const ask = (): void => {
     if (model.tab.value !== 'statistics' || !model.meta.value || model.extent.value.rows === 0) return;
     const whole = wholeRun(model.endTime);
-    const of = scope === 'run' ? whole : ((scope === 'range' ? model.range.value : undefined) ?? model.window.value);
-    latest.request({ from: Math.max(0, Math.floor(of.from)), to: Math.min(Math.ceil(of.to), Math.max(1, Math.ceil(model.endTime))) });
+    const of =
+      scope === 'run' ? whole : ((scope === 'range' ? model.range.value : undefined) ?? model.window.value);
+    latest.request({
+      from: Math.max(0, Math.floor(of.from)),
+      to: Math.min(Math.ceil(of.to), Math.max(1, Math.ceil(model.endTime))),
+    });
   };
   let timer = 0;
   const later = (): void => {
@@ -97,7 +120,7 @@ export function statisticsView(explorer: Explorer, theme: Signal<Theme>, find: (
       figures.modes.map(({ mode, cycles, query }): Bar => ({
         label: `${modeNames[mode]}  ${formatShare(cycles, all)}`,
         from: 0,
-        to: cycles,
+        to: seconds(cycles),
         colour: colours.roles[modeRoles[mode]],
         note: `${duration(cycles)}, ${formatShare(cycles, all)}`,
         query,
@@ -109,7 +132,7 @@ export function statisticsView(explorer: Explorer, theme: Signal<Theme>, find: (
       top.map((exit): Bar => ({
         label: `${exit.reason}  ${formatCount(exit.count)}×`,
         from: 0,
-        to: exit.total,
+        to: seconds(exit.total),
         colour: colours.roles.exit,
         note: `${formatCount(exit.count)} exits, ${duration(exit.total)} in all, ${duration(exit.total / Math.max(1, exit.count))} each`,
         query: exit.query,
@@ -119,8 +142,8 @@ export function statisticsView(explorer: Explorer, theme: Signal<Theme>, find: (
     spread.show(
       top.map((exit): Bar => ({
         label: exit.reason,
-        from: Math.max(1, exit.p50),
-        to: Math.max(exit.p99, exit.p50 * 1.02, 1),
+        from: seconds(Math.max(1, exit.p50)),
+        to: seconds(Math.max(exit.p99, exit.p50 * 1.06, 1)),
         colour: colours.roles.exit,
         note: `min ${duration(exit.min)}, median ${duration(exit.p50)}, 90 % ${duration(exit.p90)}, 99 % ${duration(exit.p99)}, max ${duration(exit.max)}`,
         query: exit.query,
@@ -134,29 +157,40 @@ export function statisticsView(explorer: Explorer, theme: Signal<Theme>, find: (
     const made: HTMLElement[] = [];
     const add = (title: string, template: string, heading: string[], rows: (string | Node)[][]): void => {
       if (rows.length === 0) return;
-      made.push(h('section', { class: 'card' }, h('h3', { text: title }), dataGrid(title, template, [heading, ...rows])));
+      made.push(
+        h(
+          'section',
+          { class: 'card' },
+          h('h3', { text: title }),
+          dataGrid(title, template, [heading, ...rows]),
+        ),
+      );
     };
     add(
       'What each source line cost',
       '2fr 1fr 1fr 1fr',
       ['Line', 'Exits', 'Time', 'Share'],
-      of.lines.slice(0, MOST_ROWS).map(({ file, line, exits: count, cycles, query }) => [
-        link(`${file.slice(file.lastIndexOf('/') + 1)}:${line}`, () => find(query)),
-        formatCount(count),
-        duration(cycles),
-        formatShare(cycles, total),
-      ]),
+      of.lines
+        .slice(0, MOST_ROWS)
+        .map(({ file, line, exits: count, cycles, query }) => [
+          link(`${file.slice(file.lastIndexOf('/') + 1)}:${line}`, () => find(query)),
+          formatCount(count),
+          duration(cycles),
+          formatShare(cycles, total),
+        ]),
     );
     add(
       'Registers',
       '1.2fr 1fr 1fr 1fr',
       ['Register', 'Device', 'Reads', 'Writes'],
-      of.registers.slice(0, MOST_ROWS).map(({ track, register, reads, writes, query }) => [
-        link(register, () => find(query)),
-        track,
-        formatCount(reads),
-        formatCount(writes),
-      ]),
+      of.registers
+        .slice(0, MOST_ROWS)
+        .map(({ track, register, reads, writes, query }) => [
+          link(register, () => find(query)),
+          track,
+          formatCount(reads),
+          formatCount(writes),
+        ]),
     );
     add(
       'Interrupts',
@@ -170,8 +204,14 @@ export function statisticsView(explorer: Explorer, theme: Signal<Theme>, find: (
       [link('received', () => find('kind:packet.rx')), formatCount(packets.rx), formatBytes(packets.bytesRx)],
       [link('dropped', () => find('kind:packet.drop')), formatCount(packets.dropped), ''],
     ];
-    if (packets.latency) packetRows.push(['latency, median', duration(packets.latency.p50), `99 %: ${duration(packets.latency.p99)}`]);
-    if (packets.tx + packets.rx + packets.dropped > 0) add('Packets', '1.4fr 1fr 1.2fr', ['Packets', 'Count', 'Bytes'], packetRows);
+    if (packets.latency)
+      packetRows.push([
+        'latency, median',
+        duration(packets.latency.p50),
+        `99 %: ${duration(packets.latency.p99)}`,
+      ]);
+    if (packets.tx + packets.rx + packets.dropped > 0)
+      add('Packets', '1.4fr 1fr 1.2fr', ['Packets', 'Count', 'Bytes'], packetRows);
     return made;
   };
   model.window.subscribe(() => scope !== 'run' && later());

@@ -85,7 +85,8 @@ export function formatRange(from: number, to: number, frequencyHz: number): stri
 /** A share of a whole in per cent: `37 %`, `0.4 %`. */
 export function formatShare(part: number, whole: number): string {
   const percent = whole > 0 ? (100 * part) / whole : 0;
-  const text = percent === 0 ? '0' : percent < 0.1 ? '< 0.1' : percent < 10 ? percent.toFixed(1) : percent.toFixed(0);
+  const text =
+    percent === 0 ? '0' : percent < 0.1 ? '< 0.1' : percent < 10 ? percent.toFixed(1) : percent.toFixed(0);
   return `${text}${THIN}%`;
 }
 

@@ -54,14 +54,24 @@ export function panBy(window: TimeWindow, cycles: number, endTime: number): Time
 }
 
 /** A window around an event in which the event is easy to see: an instant gets a length of its own. */
-export function windowAround(start: number, duration: number, current: TimeWindow, endTime: number): TimeWindow {
+export function windowAround(
+  start: number,
+  duration: number,
+  current: TimeWindow,
+  endTime: number,
+): TimeWindow {
   const span = duration > 0 ? duration * 1.5 : Math.min(spanOf(current), 20_000);
   const middle = start + duration / 2;
   return clampWindow({ from: middle - span / 2, to: middle + span / 2 }, endTime);
 }
 
 /** The window moved as little as needed so that an event is inside, away from the edges; the same when it is. */
-export function bringIntoView(window: TimeWindow, start: number, duration: number, endTime: number): TimeWindow {
+export function bringIntoView(
+  window: TimeWindow,
+  start: number,
+  duration: number,
+  endTime: number,
+): TimeWindow {
   const span = spanOf(window);
   const margin = span * 0.08;
   const end = start + Math.min(duration, span - 2 * margin);

@@ -58,9 +58,9 @@ class LaneController extends DatasetController<'lanes'> {
 
   override draw(): void {
     const dataset = this.chart.data.datasets[this.index];
-    const own: Partial<LanesDataset> | undefined = dataset && 'painter' in dataset ? dataset : undefined;
-    if (!own?.painter || !own.timeWindow) return;
-    own.painter.paint(this.chart.ctx, this.chart.chartArea, own.timeWindow());
+    if (!dataset || !('painter' in dataset)) return;
+    const window = dataset.timeWindow?.();
+    if (window) dataset.painter?.paint?.(this.chart.ctx, this.chart.chartArea, window);
   }
 }
 
@@ -123,7 +123,7 @@ export function lanesChart(
             scale.ticks = ticks.ticks.map(({ value, label }) => ({ value, label }));
           },
           afterFit: (scale: Scale) => {
-            scale.height = AXIS_HEIGHT;
+            scale.height = axis ? AXIS_HEIGHT : 0;
             scale.paddingLeft = 0;
             scale.paddingRight = 0;
           },

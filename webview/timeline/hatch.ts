@@ -36,11 +36,23 @@ function strength(theme: Theme): number {
 }
 
 /** Colour of one pixel of a role. */
-export function hatched(role: ColourRole, colour: Rgba, background: Rgba, theme: Theme, x: number, y: number): Rgba {
+export function hatched(
+  role: ColourRole,
+  colour: Rgba,
+  background: Rgba,
+  theme: Theme,
+  x: number,
+  y: number,
+): Rgba {
   if (!hatches[role]?.(x, y)) return colour;
   const share = strength(theme) * (role === 'halted' ? 2 : 1);
   const mix = (a: number, b: number): number => a + (b - a) * Math.min(1, share);
-  return [mix(colour[0], background[0]), mix(colour[1], background[1]), mix(colour[2], background[2]), colour[3]];
+  return [
+    mix(colour[0], background[0]),
+    mix(colour[1], background[1]),
+    mix(colour[2], background[2]),
+    colour[3],
+  ];
 }
 
 /** A fill for a role; roles without a hatch are plain colours. */

@@ -15,7 +15,16 @@ export type Hit =
       event: { row: number; start: number; duration: number; kind: number; a: number; trackId: number };
     }
   /** One pixel of a dense lane: `row` stands for the `count` events in [from, to). */
-  | { type: 'bin'; line: LaneRow; row: number; kind: number; count: number; cover: number; from: number; to: number };
+  | {
+      type: 'bin';
+      line: LaneRow;
+      row: number;
+      kind: number;
+      count: number;
+      cover: number;
+      from: number;
+      to: number;
+    };
 
 /** Row of what was hit. */
 export function rowOfHit(hit: Hit): number {
@@ -26,7 +35,13 @@ export function rowOfHit(hit: Hit): number {
  * Finds what is under a point of the canvas.
  * @param width of the canvas in pixels
  */
-export function hitAt(model: Model, painter: LanePainter, x: number, y: number, width: number): Hit | undefined {
+export function hitAt(
+  model: Model,
+  painter: LanePainter,
+  x: number,
+  y: number,
+  width: number,
+): Hit | undefined {
   if (y < AXIS_HEIGHT) return undefined;
   const line = rowAt(painter.layout, y - AXIS_HEIGHT + painter.scrollTop);
   if (line?.type !== 'lane') return undefined;

@@ -36,7 +36,8 @@ export function listen(surface: Surface, explorer: Explorer): void {
     const box = element.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
   };
-  const timeAt = (x: number): number => model.window.value.from + (x / widthOf()) * spanOf(model.window.value);
+  const timeAt = (x: number): number =>
+    model.window.value.from + (x / widthOf()) * spanOf(model.window.value);
 
   element.addEventListener(
     'wheel',
@@ -46,7 +47,10 @@ export function listen(surface: Surface, explorer: Explorer): void {
       const dy = pixels(event.deltaY, event, element.clientHeight);
       if (event.ctrlKey || event.metaKey) {
         const strength = Math.max(-240, Math.min(240, dy));
-        explorer.zoom(Math.exp(strength * (event.deltaMode === 0 && Math.abs(dy) < 40 ? 0.01 : 0.0025)), timeAt(pointOf(event).x));
+        explorer.zoom(
+          Math.exp(strength * (event.deltaMode === 0 && Math.abs(dy) < 40 ? 0.01 : 0.0025)),
+          timeAt(pointOf(event).x),
+        );
         return;
       }
       const across = event.shiftKey && dx === 0 ? dy : dx;
@@ -56,7 +60,9 @@ export function listen(surface: Surface, explorer: Explorer): void {
     { passive: false },
   );
 
-  let press: { x: number; y: number; scrollY: number; from: number; to: number; mark: boolean; moved: boolean } | undefined;
+  let press:
+    | { x: number; y: number; scrollY: number; from: number; to: number; mark: boolean; moved: boolean }
+    | undefined;
   element.addEventListener('pointerdown', (event) => {
     if (event.button !== 0) return;
     element.focus({ preventScroll: true });
@@ -113,7 +119,8 @@ export function listen(surface: Surface, explorer: Explorer): void {
     const hit = surface.hitAt(x, y);
     if (!hit) explorer.zoom(0.5, timeAt(x), true);
     else if (hit.type === 'event') void explorer.zoomTo(hit.event.row);
-    else explorer.show({ from: hit.from - (hit.to - hit.from) * 4, to: hit.to + (hit.to - hit.from) * 4 }, true);
+    else
+      explorer.show({ from: hit.from - (hit.to - hit.from) * 4, to: hit.to + (hit.to - hit.from) * 4 }, true);
   });
 
   const selected = (act: (row: number) => void) => (): void => {
@@ -122,14 +129,24 @@ export function listen(surface: Surface, explorer: Explorer): void {
   const zoomIn = (): void => explorer.zoom(1 / KEY_ZOOM, undefined, true);
   const zoomOut = (): void => explorer.zoom(KEY_ZOOM, undefined, true);
   const keys: Record<string, () => void> = {
-    w: zoomIn, '+': zoomIn, '=': zoomIn,
-    s: zoomOut, '-': zoomOut,
-    a: () => explorer.pan(-KEY_PAN, true), ArrowLeft: () => explorer.pan(-KEY_PAN, true),
-    d: () => explorer.pan(KEY_PAN, true), ArrowRight: () => explorer.pan(KEY_PAN, true),
-    f: () => explorer.fit(), Home: () => explorer.toStart(), End: () => explorer.toEnd(),
-    ',': () => surface.step(-1), '.': () => surface.step(1),
-    'Alt+ArrowLeft': () => surface.step(-1), 'Alt+ArrowRight': () => surface.step(1),
-    ArrowUp: () => surface.moveLane(-1), ArrowDown: () => surface.moveLane(1),
+    w: zoomIn,
+    '+': zoomIn,
+    '=': zoomIn,
+    s: zoomOut,
+    '-': zoomOut,
+    a: () => explorer.pan(-KEY_PAN, true),
+    ArrowLeft: () => explorer.pan(-KEY_PAN, true),
+    d: () => explorer.pan(KEY_PAN, true),
+    ArrowRight: () => explorer.pan(KEY_PAN, true),
+    f: () => explorer.fit(),
+    Home: () => explorer.toStart(),
+    End: () => explorer.toEnd(),
+    ',': () => surface.step(-1),
+    '.': () => surface.step(1),
+    'Alt+ArrowLeft': () => surface.step(-1),
+    'Alt+ArrowRight': () => surface.step(1),
+    ArrowUp: () => surface.moveLane(-1),
+    ArrowDown: () => surface.moveLane(1),
     Enter: selected((row) => void explorer.openSource(row, false)),
     'Ctrl+Enter': selected((row) => void explorer.openSource(row, true)),
     z: () => (model.range.value ? explorer.zoomToRange() : selected((row) => void explorer.zoomTo(row))()),

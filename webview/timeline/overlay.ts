@@ -95,7 +95,12 @@ export class Overlay {
       context.lineTo(Math.round(x) + 0.5, this.#height);
     }
     context.stroke();
-    this.#plate(context, formatDuration(spanOf(range), this.model.frequencyHz), (left + right) / 2, AXIS_HEIGHT / 2);
+    this.#plate(
+      context,
+      formatDuration(spanOf(range), this.model.frequencyHz),
+      (left + right) / 2,
+      AXIS_HEIGHT / 2,
+    );
   }
 
   /** A word on a plate, kept inside the canvas. */
@@ -122,7 +127,10 @@ export class Overlay {
     return AXIS_HEIGHT + row.top - this.painter.scrollTop;
   }
 
-  #boxOf(event: Pick<EventRow, 'row' | 'trackId' | 'kind' | 'start' | 'duration'>, toX: ToX): Box | undefined {
+  #boxOf(
+    event: Pick<EventRow, 'row' | 'trackId' | 'kind' | 'start' | 'duration'>,
+    toX: ToX,
+  ): Box | undefined {
     const row = this.#rowOf(event);
     if (row?.type !== 'lane') return undefined;
     const prepared = this.painter.prepared.get(row.lane.id);
@@ -142,7 +150,12 @@ export class Overlay {
       const box: Box | undefined =
         hover.type === 'event'
           ? this.#boxOf(hover.event, toX)
-          : { x: toX(hover.from), y: this.#yOf(hover.line), width: Math.max(1, toX(hover.to) - toX(hover.from)), height: hover.line.height };
+          : {
+              x: toX(hover.from),
+              y: this.#yOf(hover.line),
+              width: Math.max(1, toX(hover.to) - toX(hover.from)),
+              height: hover.line.height,
+            };
       if (box) this.#frame(context, box, this.theme.foreground, 1);
     }
     const selected = this.model.details.value;
@@ -161,7 +174,12 @@ export class Overlay {
     context.lineWidth = line;
     const left = Math.max(box.x, -4);
     const right = Math.min(box.x + box.width, this.#width + 4);
-    context.strokeRect(Math.round(left) + 0.5, Math.round(box.y) + 0.5, Math.round(right - left), Math.round(box.height) - 1);
+    context.strokeRect(
+      Math.round(left) + 0.5,
+      Math.round(box.y) + 0.5,
+      Math.round(right - left),
+      Math.round(box.height) - 1,
+    );
   }
 
   /** Arrows from cause to consequence across the lanes, for the selected chain only. */
@@ -172,14 +190,22 @@ export class Overlay {
     let drawn = 0;
     for (const event of chain.rows) {
       const cause = byRow.get(event.cause);
-      if (!cause || drawn++ >= MOST_ARROWS) continue;
+      const { group } = kindRow(event.kind);
+      // Legs and modes lie inside what caused them: an arrow would only hide them.
+      if (!cause || group === 'leg' || group === 'mode' || drawn++ >= MOST_ARROWS) continue;
       const fromRow = this.#rowOf(cause);
       const toRow = this.#rowOf(event);
       if (!fromRow || !toRow) continue;
       const x0 = toX(Math.min(Math.max(event.start, cause.start), cause.start + cause.duration));
       const x1 = toX(event.start);
       if (Math.max(x0, x1) < -200 || Math.min(x0, x1) > this.#width + 200) continue;
-      this.#arrow(context, x0, this.#yOf(fromRow) + fromRow.height / 2, x1, this.#yOf(toRow) + toRow.height / 2);
+      this.#arrow(
+        context,
+        x0,
+        this.#yOf(fromRow) + fromRow.height / 2,
+        x1,
+        this.#yOf(toRow) + toRow.height / 2,
+      );
     }
   }
 

@@ -3,7 +3,7 @@ import type { ChartArea } from 'chart.js';
 import type { LaneBins, LaneEvents, ViewportResult } from '../../src/protocol/viewport';
 import { kindRow, type ColourRole } from '../../src/trace/events';
 import type { Track } from '../../src/trace/model';
-import { depthsOf } from '../lanes/geometry';
+import { binned, depthsOf } from '../lanes/geometry';
 import { eventLabel } from '../lanes/labels';
 import type { LaneRow, Layout } from '../lanes/layout';
 import { formatCountShort } from '../time/format';
@@ -22,6 +22,8 @@ const COUNT_CHUNK = 96;
 /** Events nearer than this are one cluster with a count. */
 const CLUSTER_GAP = 10;
 const DIAMOND = 4.5;
+/** More events per pixel than this are drawn as density. */
+const CROWDED = 0.25;
 
 export interface PreparedEvents {
   type: 'events';
@@ -96,7 +98,12 @@ export class LanePainter implements Painter {
   }
 
   #prepare(row: LaneRow, data: LaneEvents | LaneBins): Prepared {
-    if (data.type === 'events') return { type: 'events', data, depths: depthsOf(data) };
+    const { answer } = this;
+    if (data.type === 'events') {
+      const crowded = row.lane.kind !== 'mode' && answer && data.start.length > answer.width * CROWDED;
+      if (!crowded) return { type: 'events', data, depths: depthsOf(data) };
+      return this.#prepare(row, binned(data, answer.from, answer.to, answer.width));
+    }
     const room = row.lane.kind === 'mode' || this.options.compact ? 0 : COUNT_ROOM;
     const height = row.height - (this.options.compact ? 2 : 2 * PAD) - room;
     return { type: 'bins', data, strip: stripOf(data, row.lane.kind, height, this.theme, this.#background) };
@@ -139,7 +146,14 @@ export class LanePainter implements Painter {
     else this.#events(context, area, row, y, toX, prepared);
   }
 
-  #bins(context: CanvasRenderingContext2D, area: ChartArea, row: LaneRow, y: number, toX: ToX, prepared: PreparedBins): void {
+  #bins(
+    context: CanvasRenderingContext2D,
+    area: ChartArea,
+    row: LaneRow,
+    y: number,
+    toX: ToX,
+    prepared: PreparedBins,
+  ): void {
     const { answer } = this;
     if (!answer) return;
     const left = toX(answer.from);
@@ -164,7 +178,14 @@ export class LanePainter implements Painter {
     }
   }
 
-  #events(context: CanvasRenderingContext2D, area: ChartArea, row: LaneRow, y: number, toX: ToX, prepared: PreparedEvents): void {
+  #events(
+    context: CanvasRenderingContext2D,
+    area: ChartArea,
+    row: LaneRow,
+    y: number,
+    toX: ToX,
+    prepared: PreparedEvents,
+  ): void {
     const { data, depths } = prepared;
     const n = data.start.length;
     let lastX = -1;
@@ -212,7 +233,14 @@ export class LanePainter implements Painter {
     return fill;
   }
 
-  #instant(context: CanvasRenderingContext2D, x: number, y: number, height: number, role: ColourRole, roomy: boolean): void {
+  #instant(
+    context: CanvasRenderingContext2D,
+    x: number,
+    y: number,
+    height: number,
+    role: ColourRole,
+    roomy: boolean,
+  ): void {
     context.fillStyle = this.theme.roles[role];
     if (!roomy) {
       context.fillRect(Math.round(x) - 0.5, y + 2, 2, height - 4);
@@ -244,14 +272,21 @@ export class LanePainter implements Painter {
   }
 
   /** Names where they fit inside or beside an event, counts where events are too near one another for names. */
-  #labels(context: CanvasRenderingContext2D, area: ChartArea, row: LaneRow, y: number, toX: ToX, prepared: PreparedEvents): void {
+  #labels(
+    context: CanvasRenderingContext2D,
+    area: ChartArea,
+    row: LaneRow,
+    y: number,
+    toX: ToX,
+    prepared: PreparedEvents,
+  ): void {
     const { data } = prepared;
     const track = this.track(row.lane.trackIds[0] ?? -1);
     const n = data.start.length;
     context.textBaseline = 'middle';
     context.textAlign = 'left';
     const mode = row.lane.kind === 'mode';
-    for (let first = 0; first < n; ) {
+    for (let first = 0; first < n;) {
       let last = first;
       let right = this.#rightOf(data, first, toX);
       while (!mode && last + 1 < n && toX(data.start[last + 1] ?? 0) - right < CLUSTER_GAP) {
@@ -262,9 +297,13 @@ export class LanePainter implements Painter {
       if (left > area.right) return;
       if (right >= area.left) {
         let named = 0;
-        for (let i = first; i <= last; i++) if (this.#inside(context, area, row, y, toX, prepared, i, track)) named++;
-        const room = last + 1 < n ? toX(data.start[last + 1] ?? 0) - right - 8 : Infinity;
-        const label = last > first ? formatCountShort(last - first + 1) : eventLabel(data.kind[first] ?? 0, data.a[first] ?? 0, track);
+        for (let i = first; i <= last; i++)
+          if (this.#inside(context, area, row, y, toX, prepared, i, track)) named++;
+        const room = last + 1 < n ? toX(data.start[last + 1] ?? 0) - right - 8 - DIAMOND : Infinity;
+        const label =
+          last > first
+            ? formatCountShort(last - first + 1)
+            : eventLabel(data.kind[first] ?? 0, data.a[first] ?? 0, track);
         if (named === 0 && !mode && this.#width(context, label, this.theme.font) <= room) {
           context.font = this.theme.font;
           context.fillStyle = last > first ? this.theme.muted : this.theme.foreground;
@@ -278,12 +317,20 @@ export class LanePainter implements Painter {
   #rightOf(data: LaneEvents, index: number, toX: ToX): number {
     const start = data.start[index] ?? 0;
     const instant = kindRow(data.kind[index] ?? 0).shape === 'instant';
-    return instant ? toX(start) + DIAMOND : Math.max(toX(start + (data.duration[index] ?? 0)), toX(start) + 1);
+    return instant
+      ? toX(start) + DIAMOND
+      : Math.max(toX(start + (data.duration[index] ?? 0)), toX(start) + 1);
   }
 
   /** Writes an event's name into it, if there is room; tells whether there was. */
   #inside(
-    context: CanvasRenderingContext2D, area: ChartArea, row: LaneRow, y: number, toX: ToX, prepared: PreparedEvents, i: number,
+    context: CanvasRenderingContext2D,
+    area: ChartArea,
+    row: LaneRow,
+    y: number,
+    toX: ToX,
+    prepared: PreparedEvents,
+    i: number,
     track: Track | undefined,
   ): boolean {
     const { data, depths } = prepared;
@@ -306,7 +353,12 @@ export class LanePainter implements Painter {
     if (typeof this.#fill(role) !== 'string') {
       // A plain plate keeps words readable on a hatch.
       context.fillStyle = this.theme.roles[role];
-      context.fillRect(x - 2, middle - Math.min(7, height / 2 - 1), this.#width(context, label, this.theme.font) + 4, Math.min(14, height - 2));
+      context.fillRect(
+        x - 2,
+        middle - Math.min(7, height / 2 - 1),
+        this.#width(context, label, this.theme.font) + 4,
+        Math.min(14, height - 2),
+      );
       context.fillStyle = this.theme.onRole[role];
     }
     context.fillText(label, x, middle);

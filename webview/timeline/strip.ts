@@ -5,11 +5,11 @@ import type { Rgba, Theme } from '../ui/theme';
 import { hatched, heightOf } from './hatch';
 
 /** Events in one pixel that fill the whole height; fewer fill less, on a logarithmic scale. */
-const FULL_COUNT = 4096;
+const FULL_COUNT = 1024;
 /** Least height of a pixel that holds anything. */
 const LEAST = 0.22;
 
-/** Share of the height that a number of events fills: 1 is little, thousands are all. */
+/** Share of the height that a number of events fills: 1 is little, a thousand is all. */
 export function densityHeight(count: number): number {
   if (count <= 0) return 0;
   const share = Math.log2(1 + count) / Math.log2(1 + FULL_COUNT);
@@ -20,7 +20,13 @@ export function densityHeight(count: number): number {
  * Draws bins, one column a pixel, from the bottom up: in a mode lane by what the mode costs, elsewhere by how many
  * events a pixel holds.
  */
-export function stripOf(bins: LaneBins, kind: Lane['kind'], height: number, theme: Theme, background: Rgba): HTMLCanvasElement {
+export function stripOf(
+  bins: LaneBins,
+  kind: Lane['kind'],
+  height: number,
+  theme: Theme,
+  background: Rgba,
+): HTMLCanvasElement {
   const width = bins.count.length;
   const canvas = document.createElement('canvas');
   canvas.width = width;
@@ -36,7 +42,9 @@ export function stripOf(bins: LaneBins, kind: Lane['kind'], height: number, them
     const count = Math.max(1, bins.count[x] ?? 0);
     const cover = bins.cover[x] ?? 0;
     const share = kind === 'mode' ? heightOf(role) : densityHeight(count);
-    const alpha = theme.highContrast ? 255 : 255 * (kind === 'mode' ? 0.3 + 0.7 * cover : 0.7 + 0.3 * Math.max(cover, share));
+    const alpha = theme.highContrast
+      ? 255
+      : 255 * (kind === 'mode' ? 0.3 + 0.7 * cover : 0.7 + 0.3 * Math.max(cover, share));
     for (let y = height - Math.max(2, Math.round(share * height)); y < height; y++) {
       const [r, g, b] = hatched(role, colour, background, theme, x, y);
       const at = (y * width + x) * 4;

@@ -30,7 +30,12 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
     'div',
     {
       class: 'surface',
-      attrs: { tabindex: '0', role: 'application', 'aria-label': 'Timeline lanes', 'aria-describedby': 'timeline-keys' },
+      attrs: {
+        tabindex: '0',
+        role: 'application',
+        'aria-label': 'Timeline lanes',
+        'aria-describedby': 'timeline-keys',
+      },
     },
     lanesCanvas,
     overlayCanvas,
@@ -38,7 +43,13 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
   const scroller = h('div', { class: 'scroller' }, gutter, surface);
   const tooltip = new Tooltip(model, explorer.host);
   const keys = h('div', { class: 'visually-hidden', text: KEYS, attrs: { id: 'timeline-keys' } });
-  const element = h('section', { class: 'timeline', attrs: { 'aria-label': 'Timeline' } }, scroller, tooltip.element, keys);
+  const element = h(
+    'section',
+    { class: 'timeline', attrs: { 'aria-label': 'Timeline' } },
+    scroller,
+    tooltip.element,
+    keys,
+  );
 
   const painter = new LanePainter(theme.value, (id) => model.track(id), resolveColour);
   const chart = lanesChart(lanesCanvas, painter, () => model.frequencyHz, theme.value);
@@ -81,7 +92,10 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
   };
   const markLane = (): void => {
     for (const child of headings.children) {
-      child.classList.toggle('active', child instanceof HTMLElement && child.dataset['lane'] === model.lane.value);
+      child.classList.toggle(
+        'active',
+        child instanceof HTMLElement && child.dataset['lane'] === model.lane.value,
+      );
     }
     redraw();
   };
@@ -112,7 +126,8 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
     if (!row) return;
     const room = size.height - AXIS_HEIGHT;
     if (row.top < scroller.scrollTop) scroller.scrollTop = row.top;
-    else if (row.top + row.height > scroller.scrollTop + room) scroller.scrollTop = row.top + row.height - room;
+    else if (row.top + row.height > scroller.scrollTop + room)
+      scroller.scrollTop = row.top + row.height - room;
   };
 
   const hover = (x: number | undefined, y: number, hit: Hit | undefined): void => {
@@ -172,7 +187,8 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
     scrollToLane();
   });
   for (const signal of [model.window, model.extent]) signal.subscribe(() => redraw());
-  for (const signal of [model.selection, model.details, model.chain, model.range]) signal.subscribe(() => redraw(false));
+  for (const signal of [model.selection, model.details, model.chain, model.range])
+    signal.subscribe(() => redraw(false));
   theme.subscribe((next) => {
     painter.restyle(next);
     chart.restyle(next);

@@ -26,8 +26,20 @@ export interface Theme {
 }
 
 const roles: readonly ColourRole[] = [
-  'guest', 'halted', 'kernel', 'user', 'transition', 'exit', 'interrupt', 'device', 'dma', 'iommu', 'network',
-  'thread', 'mark', 'fault',
+  'guest',
+  'halted',
+  'kernel',
+  'user',
+  'transition',
+  'exit',
+  'interrupt',
+  'device',
+  'dma',
+  'iommu',
+  'network',
+  'thread',
+  'mark',
+  'fault',
 ];
 
 const probe = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
@@ -64,7 +76,9 @@ function readTheme(): Theme {
     document.body.classList.contains('vscode-high-contrast-light');
   const size = parseFloat(token('--vscode-font-size')) || 13;
   return {
-    roles: byRole((role) => `rgba(${rgba[role][0]}, ${rgba[role][1]}, ${rgba[role][2]}, ${rgba[role][3] / 255})`),
+    roles: byRole(
+      (role) => `rgba(${rgba[role][0]}, ${rgba[role][1]}, ${rgba[role][2]}, ${rgba[role][3] / 255})`,
+    ),
     rolesRgba: rgba,
     onRole: byRole((role) => (luminance(rgba[role]) > 0.2 ? '#000000' : '#ffffff')),
     foreground: token('--trapline-foreground'),

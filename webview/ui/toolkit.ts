@@ -47,7 +47,11 @@ export function iconButton(path: string, label: string, press: () => void): HTML
 }
 
 /** A button with words. */
-export function button(label: string, press: () => void, appearance: 'primary' | 'secondary' = 'secondary'): HTMLElement {
+export function button(
+  label: string,
+  press: () => void,
+  appearance: 'primary' | 'secondary' = 'secondary',
+): HTMLElement {
   return custom('vscode-button', { text: label, attrs: { appearance }, on: { click: press } });
 }
 
@@ -69,7 +73,9 @@ export interface TextField {
 
 /** A line of text; `changed` hears every change of the text. */
 export function textField(label: string, placeholder: string, changed: (text: string) => void): TextField {
-  const element = custom('vscode-text-field', { attrs: { placeholder, 'aria-label': label, spellcheck: 'false' } });
+  const element = custom('vscode-text-field', {
+    attrs: { placeholder, 'aria-label': label, spellcheck: 'false' },
+  });
   const field = element as HTMLElement & { value: string };
   element.addEventListener('input', () => changed(field.value));
   return {
@@ -85,7 +91,11 @@ export function textField(label: string, placeholder: string, changed: (text: st
 }
 
 /** A choice of one of several; `chosen` hears the value. */
-export function dropdown(label: string, options: readonly [value: string, text: string][], chosen: (value: string) => void): HTMLElement {
+export function dropdown(
+  label: string,
+  options: readonly [value: string, text: string][],
+  chosen: (value: string) => void,
+): HTMLElement {
   const element = custom(
     'vscode-dropdown',
     { attrs: { 'aria-label': label } },
@@ -119,7 +129,11 @@ export function panels(
 }
 
 /** A small table. Cells are texts or nodes; the first row is the heading. */
-export function dataGrid(label: string, template: string, rows: readonly (readonly (string | Node)[])[]): HTMLElement {
+export function dataGrid(
+  label: string,
+  template: string,
+  rows: readonly (readonly (string | Node)[])[],
+): HTMLElement {
   const grid = custom('vscode-data-grid', {
     attrs: { 'aria-label': label, 'generate-header': 'none', 'grid-template-columns': template },
   });

@@ -35,7 +35,11 @@ export interface FakeHost {
 declare global {
   interface Window {
     fakeHost: FakeHost;
-    acquireVsCodeApi: () => { postMessage(m: unknown): void; getState(): unknown; setState(s: unknown): void };
+    acquireVsCodeApi: () => {
+      postMessage(m: unknown): void;
+      getState(): unknown;
+      setState(s: unknown): void;
+    };
   }
 }
 
@@ -44,7 +48,9 @@ const store = new TraceStore(trace.meta('running'));
 let setup: Setup | undefined;
 let ready = false;
 
-type Answers = { [M in keyof HostMethods]: (...args: Parameters<HostMethods[M]>) => ReturnType<HostMethods[M]> };
+type Answers = {
+  [M in keyof HostMethods]: (...args: Parameters<HostMethods[M]>) => ReturnType<HostMethods[M]>;
+};
 const answers: Answers = {
   viewport: (query) => queryViewport(store, query),
   describe: (row) => describe(store, row),

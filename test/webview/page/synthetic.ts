@@ -81,7 +81,13 @@ export class Synthetic {
     let access = 0;
     for (const [kind, cycles] of legs) {
       if (kind === Kind.QemuHandle) {
-        access = pen.instant(this.time + 3000, this.nic, write ? Kind.MmioWrite : Kind.MmioRead, register, value);
+        access = pen.instant(
+          this.time + 3000,
+          this.nic,
+          write ? Kind.MmioWrite : Kind.MmioRead,
+          register,
+          value,
+        );
       }
       pen.span(this.time, cycles, this.cpu, kind, 0, 0);
       this.time += cycles;
