@@ -1,12 +1,11 @@
 /** From a scenario file to a job: reads and checks it, compiles its guests or takes ready ones, reports everything wrong. */
 import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { planBoot } from '../guest/boot';
 import { compileGuest } from '../guest/compiler';
 import type { Diagnostic } from '../guest/diagnostics';
 import { GuestImageError } from '../guest/errors';
 import { GuestImage } from '../guest/image';
-import { findPrebuilt } from '../guest/prebuilt';
 import type { Problem } from '../protocol/problem';
 import type { RunJob } from '../protocol/run';
 import { loadScenario } from '../scenario/load';
@@ -129,7 +128,7 @@ class Preparation {
       const message = `The source ${sources[missing]} does not exist. Paths are relative to the scenario: check the spelling.`;
       this.refuse(['vms', index, 'guest', 'sources', missing], message);
     }
-    const { kitDir, cacheDir, compiler, signal, log } = this.options;
+    const { kitDir, distDir, cacheDir, compiler, signal, log } = this.options;
     const result = await compileGuest({
       sources,
       defines: guest.defines,
@@ -139,38 +138,17 @@ class Preparation {
       compiler,
       signal,
       log,
+      prebuiltDir: join(distDir, 'guests'),
     });
     if (result.ok) {
       this.problems.push(...result.warnings.flatMap((each) => problemOf(each)));
-      return { elf: new Uint8Array(await readFile(result.elfPath)), elfFile: result.elfPath };
+      const elf = new Uint8Array(await readFile(result.elfPath));
+      return { elf, elfFile: result.elfPath, remap: result.remap };
     }
-    if (result.reason === 'no-compiler' && compiler === '')
-      return this.readyMade(index, guest, sources, result.message);
     const located = result.diagnostics.flatMap((each) => problemOf(each));
     if (located.some(({ severity }) => severity === 'error'))
       throw new Refusal([...this.problems, ...located]);
     return this.refuse(['vms', index, 'guest', 'sources'], result.message);
-  }
-
-  /** Without a compiler an unchanged sample still runs: it comes compiled. */
-  private async readyMade(
-    index: number,
-    guest: SourcesGuest,
-    sources: string[],
-    noCompiler: string,
-  ): Promise<Guest> {
-    const { kitDir, distDir, log } = this.options;
-    const prebuiltDir = join(distDir, 'guests');
-    const query = { sources, defines: guest.defines, optimise: guest.optimize, prebuiltDir, kitDir };
-    const found = await findPrebuilt(query);
-    if (!found.found) {
-      return this.refuse(
-        ['vms', index, 'guest', 'sources'],
-        [noCompiler, found.message].filter(Boolean).join(' '),
-      );
-    }
-    log?.(`no compiler found: running the ready-made ${basename(found.elfPath)}`);
-    return { elf: new Uint8Array(await readFile(found.elfPath)), elfFile: found.elfPath, remap: found.remap };
   }
 
   /** What can be found out about a guest before it runs: that it is an x86-64 ELF file, and fits. */

@@ -41,7 +41,11 @@ export async function openWorkbench(options) {
   try {
     const browser = await launchBrowser();
     try {
-      const context = await browser.newContext({ viewport: options.size ?? { width: 1400, height: 900 } });
+      const context = await browser.newContext({
+        viewport: options.size ?? { width: 1400, height: 900 },
+        // What VS Code takes for its own theme until it has read the setting.
+        colorScheme: /Light/.test(options.theme ?? 'Light') ? 'light' : 'dark',
+      });
       const page = await context.newPage();
       page.setDefaultTimeout(PATIENCE);
       const extensionPaths = [resolve(options.extensionPath ?? root)];
@@ -76,9 +80,9 @@ export class Workbench {
     page.on('pageerror', (error) => this.complaints.push(String(error)));
   }
 
-  /** Resolves when the workbench can be used: the folder's status bar is there and the remote end is connected. */
+  /** Resolves when the workbench can be used: its colour theme, its status bar and the folder's files are there. */
   async ready() {
-    await this.page.locator('.monaco-workbench .statusbar-item').first().waitFor();
+    await this.page.locator('.monaco-workbench[class*="vscode-theme-"] .statusbar-item').first().waitFor();
     await this.page.locator('.explorer-folders-view .monaco-list-row, .explorer-viewlet').first().waitFor();
   }
 

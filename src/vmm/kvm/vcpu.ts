@@ -44,7 +44,11 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   private injectRow: RowRef = 0;
   private windowWanted = false;
   private kickScheduled = false;
+  /** Pages that KVM has a special EPT entry for, and the one of the last access. */
   private readonly touchedPages = new Set<number>();
+  private lastPage = -1;
+  /** The register access that is being served. */
+  private accessRow: RowRef = 0;
 
   constructor(
     private readonly host: Host,
@@ -194,8 +198,10 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
 
   mmioRead(address: number, size: number): number {
     const region = this.memoryExit(address);
-    const value = this.serve(region, () => this.vm.mmio.read(address, size), Kind.MmioRead, address, 0);
+    this.beginAccess(region, address, Kind.MmioRead, 0);
+    const value = this.vm.mmio.read(address, size);
     this.cpu.resultHigh = this.vm.mmio.resultHigh;
+    this.endRead(region, address, value);
     this.exits.setArgs(this.exitArgument(region, address), value);
     this.finish(false);
     return value;
@@ -204,20 +210,19 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   mmioWrite(address: number, size: number, low: number, high: number): void {
     const region = this.memoryExit(address);
     this.exits.setArgs(this.exitArgument(region, address), low);
-    this.serve(region, () => this.vm.mmio.write(address, size, low, high), Kind.MmioWrite, address, low);
+    this.beginAccess(region, address, Kind.MmioWrite, low);
+    this.vm.mmio.write(address, size, low, high);
+    this.endAccess(region);
     this.finish(false);
   }
 
   portIn(port: number, size: number): number {
     this.begin(VmxExit.IO_INSTRUCTION, port, 0);
     this.kernel('kvm.pio');
-    const value = this.serve(
-      this.vm.ports.find(port),
-      () => this.vm.ports.read(port, size),
-      Kind.PioIn,
-      port,
-      0,
-    );
+    const region = this.vm.ports.find(port);
+    this.beginAccess(region, port, Kind.PioIn, 0);
+    const value = this.vm.ports.read(port, size);
+    this.endRead(region, port, value);
     this.exits.setArgs(port, value);
     this.finish(false);
     return value;
@@ -226,13 +231,10 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   portOut(port: number, size: number, value: number): void {
     this.begin(VmxExit.IO_INSTRUCTION, port, value);
     this.kernel('kvm.pio');
-    this.serve(
-      this.vm.ports.find(port),
-      () => this.vm.ports.write(port, size, value),
-      Kind.PioOut,
-      port,
-      value,
-    );
+    const region = this.vm.ports.find(port);
+    this.beginAccess(region, port, Kind.PioOut, value);
+    this.vm.ports.write(port, size, value);
+    this.endAccess(region);
     this.finish(false);
   }
 
@@ -302,7 +304,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   /** The handler that runs now. Asked at every exit; reading an empty array at -1 would be slow. */
   private innermost(): RowRef {
     const depth = this.handlers.length;
-    return depth === 0 ? 0 : this.handlers[depth - 1]!;
+    return depth === 0 ? 0 : this.handlers[depth - 1];
   }
 
   private interruptsOn(): boolean {
@@ -326,51 +328,62 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     const { costs } = this.host;
     this.vm.irqchip.lapicFor(this.cpu.index);
     const region = this.vm.mmio.find(address);
-    const page = Math.floor(address / PAGE);
-    const first = !this.touchedPages.has(page);
-    if (first) this.touchedPages.add(page);
-    const reason =
-      region?.tag.unit === 'lapic'
-        ? VmxExit.APIC_ACCESS
-        : first
-          ? VmxExit.EPT_VIOLATION
-          : VmxExit.EPT_MISCONFIG;
-    this.begin(reason, 0, 0);
-    const work = {
-      lapic: costs['kvm.apic'],
-      ioapic: costs['kvm.mmio'] + costs['kvm.ioapic'],
-      device: costs['kvm.mmio'],
-    }[region?.tag.unit ?? 'device'];
-    const violation = reason === VmxExit.EPT_VIOLATION ? costs['kvm.eptViolation'] : 0;
-    this.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch'] + work + violation);
+    const unit = region ? region.tag.unit : 'device';
+    let cycles = costs['exit.hardware'] + costs['kvm.dispatch'];
+    if (unit === 'lapic') {
+      this.begin(VmxExit.APIC_ACCESS, 0, 0);
+      cycles += costs['kvm.apic'];
+    } else {
+      const first = this.touch(address);
+      this.begin(first ? VmxExit.EPT_VIOLATION : VmxExit.EPT_MISCONFIG, 0, 0);
+      cycles += costs['kvm.mmio'];
+      if (unit === 'ioapic') cycles += costs['kvm.ioapic'];
+      if (first) cycles += costs['kvm.eptViolation'];
+    }
+    this.exits.kernel(cycles);
     return region;
+  }
+
+  /** Notes that a page has been accessed; true the first time. */
+  private touch(address: number): boolean {
+    const page = Math.floor(address / PAGE);
+    if (page === this.lastPage) return false;
+    this.lastPage = page;
+    if (this.touchedPages.has(page)) return false;
+    this.touchedPages.add(page);
+    return true;
   }
 
   private exitArgument(region: Region<RegionTag> | undefined, address: number): number {
     return region?.tag.unit === 'lapic' ? address % PAGE : address >>> 0;
   }
 
-  /** Lets whoever the address belongs to answer: KVM's own interrupt controllers here, everything else in QEMU. */
-  private serve<T extends number | void>(
+  /** Goes to whoever the address belongs to: KVM's own interrupt controllers here, everything else in QEMU. */
+  private beginAccess(
     region: Region<RegionTag> | undefined,
-    access: () => T,
-    kind: number,
     address: number,
+    kind: number,
     value: number,
-  ): T {
-    const { tracer } = this.host;
-    const inKernel = region?.tag.inKernel ?? false;
-    if (!inKernel) this.exits.enterUser();
-    let row: RowRef = 0;
-    const offset = region ? address - region.base + region.tag.offset : 0;
-    if (region) {
-      row = tracer.instant(this.cpu.now(), region.tag.track, kind, offset, value);
-      tracer.cause = row;
+  ): void {
+    if (!region) {
+      this.exits.enterUser();
+      return;
     }
-    const result = access();
-    if (typeof result === 'number' && row !== 0) tracer.setArgs(row, offset, result);
-    if (!inKernel) this.exits.leaveUser();
-    return result;
+    if (!region.tag.inKernel) this.exits.enterUser();
+    const { tracer } = this.host;
+    const offset = address - region.base + region.tag.offset;
+    this.accessRow = tracer.instant(this.cpu.now(), region.tag.track, kind, offset, value);
+    tracer.cause = this.accessRow;
+  }
+
+  /** The value is known once the device has answered; what it did for the answer hangs on the access all the same. */
+  private endRead(region: Region<RegionTag> | undefined, address: number, value: number): void {
+    if (region) this.host.tracer.setArgs(this.accessRow, address - region.base + region.tag.offset, value);
+    this.endAccess(region);
+  }
+
+  private endAccess(region: Region<RegionTag> | undefined): void {
+    if (!region || !region.tag.inKernel) this.exits.leaveUser();
   }
 
   /** An exit between two instructions. `cycles` are those of its handler in KVM. */

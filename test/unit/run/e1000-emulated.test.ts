@@ -2,7 +2,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Kind, kinds } from '../../../src/trace/events';
 import type { RunJob } from '../../../src/protocol/run';
-import { readAccessLog, type AccessLog } from '../../support/access-log';
+import type { AccessLog } from '../../../src/guest/access-log';
+import { accessLogOf } from '../../support/access-log';
 import { jobOf, runJob, sample, type FinishedRun } from '../../support/runs';
 
 const LAPIC_PAGE = 0xfee0_0000;
@@ -35,7 +36,7 @@ describe('emulated e1000 under KVM and QEMU', () => {
   beforeAll(async () => {
     job = await jobOf(sample('b7-e1000-emulated'));
     run = runJob(job, (session) => {
-      log = readAccessLog(job, session);
+      log = accessLogOf(job, session);
     });
   });
 
@@ -58,24 +59,25 @@ describe('emulated e1000 under KVM and QEMU', () => {
       }
       if (reason === 'IO_INSTRUCTION') byPort.set(a, (byPort.get(a) ?? 0) + 1);
     }
-    const expected = (table: AccessLog['pages']): [number, number][] =>
-      [...table]
-        .map(([address, { reads, writes }]): [number, number] => [address, reads + writes])
+    const counted = (isPort: boolean): [number, number][] =>
+      log.entries
+        .filter((entry) => entry.isPort === isPort)
+        .map(({ address, reads, writes }): [number, number] => [address, reads + writes])
         .sort(([x], [y]) => x - y);
     const found = (table: Map<number, number>): [number, number][] => [...table].sort(([x], [y]) => x - y);
-    expect(found(byPage)).toEqual(expected(log.pages));
-    expect(found(byPort)).toEqual(expected(log.ports));
+    expect(found(byPage)).toEqual(counted(false));
+    expect(found(byPort)).toEqual(counted(true));
     const reasons = (name: string): number => exits.filter(({ reason }) => reason === name).length;
     expect(reasons('HLT')).toBe(log.hlt);
     expect(reasons('CPUID')).toBe(log.cpuid);
     expect(reasons('VMCALL')).toBe(log.vmcalls);
-    expect(log.mmio).toBeGreaterThan(64);
+    expect(log.mmioReads + log.mmioWrites).toBeGreaterThan(64);
   });
 
   it('takes exactly the accesses that KVM does not serve itself to QEMU', () => {
-    const toQemu = [...log.pages]
-      .filter(([page]) => page !== LAPIC_PAGE && page !== IOAPIC_PAGE)
-      .reduce((sum, [, { reads, writes }]) => sum + reads + writes, log.pio);
+    const toQemu = log.entries
+      .filter(({ address, isPort }) => isPort || (address !== LAPIC_PAGE && address !== IOAPIC_PAGE))
+      .reduce((sum, { reads, writes }) => sum + reads + writes, 0);
     expect(run.end.summary.userExits).toBe(toQemu);
     expect(count(run, Kind.QemuHandle)).toBe(toQemu);
   });
