@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { root } from '../../../scripts/lib/shell.mjs';
 import {
-  clickEventOf,
   coloursOf,
   find,
   laneTexts,
@@ -90,8 +89,6 @@ describe('a trusted folder', () => {
     await traceTab.click();
     frame = await workbench.webview(page.lane);
     await find(frame, 'reason:EPT_MISCONFIG');
-    await clickEventOf(workbench, frame, 'exits');
-    await traceTab.click();
     const before = {
       range: await frame.locator('.range').innerText(),
       head: await frame.locator('.details-head').innerText(),
