@@ -186,9 +186,10 @@ export class RunService implements Disposable {
       this.log.error(`${run.name}: not run, ${count} problem(s)`);
       for (const problem of prepared.problems)
         this.log.error(`${problem.file}:${problem.line}: ${problem.message}`);
+      const [first] = prepared.problems;
       throw new ProblemsFound(
-        count === 1
-          ? l10n.t('{0} was not run: {1}', run.name, prepared.problems[0]?.message ?? '')
+        first && count === 1
+          ? l10n.t('{0} was not run. {1}:{2}: {3}', run.name, basename(first.file), first.line, first.message)
           : l10n.t('{0} was not run: {1} problems.', run.name, count),
       );
     }
