@@ -76,7 +76,7 @@ export function formatTime(cycles: number, frequencyHz: number, resolution: numb
 
 /** `1.204 ms – 1.371 ms (167 µs)`. */
 export function formatRange(from: number, to: number, frequencyHz: number): string {
-  const resolution = (to - from) / 200;
+  const resolution = (to - from) / 100;
   const left = formatTime(Math.max(0, from), frequencyHz, resolution);
   const right = formatTime(to, frequencyHz, resolution);
   return `${left} – ${right} (${formatDuration(to - from, frequencyHz)})`;

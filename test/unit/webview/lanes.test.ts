@@ -1,0 +1,165 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Lane, LaneEvents } from '../../../src/protocol/viewport';
+import { columns } from '../../../webview/host/columns';
+import { Latest } from '../../../webview/host/latest';
+import { binAt, binned, depthsOf, eventAt } from '../../../webview/lanes/geometry';
+import { layoutOf, rowAt, rowOfEvent } from '../../../webview/lanes/layout';
+
+function eventsOf(spans: readonly (readonly [start: number, duration: number])[]): LaneEvents {
+  return {
+    type: 'events',
+    row: Float64Array.from(spans, (_, i) => i + 100),
+    start: Float64Array.from(spans, ([start]) => start),
+    duration: Float64Array.from(spans, ([, duration]) => duration),
+    kind: new Uint16Array(spans.length).fill(1),
+    a: new Uint32Array(spans.length),
+  };
+}
+
+describe('events of a lane', () => {
+  const nested = eventsOf([
+    [0, 100],
+    [10, 50],
+    [20, 10],
+    [40, 5],
+    [120, 10],
+  ]);
+
+  it('know how deep they lie', () => {
+    expect([...depthsOf(nested)]).toEqual([0, 1, 2, 2, 0]);
+  });
+
+  it('are hit innermost first, and missed where there is nothing', () => {
+    expect(eventAt(nested, 25, 0.1)).toBe(2);
+    expect(eventAt(nested, 35, 0.1)).toBe(1);
+    expect(eventAt(nested, 90, 0.1)).toBe(0);
+    expect(eventAt(nested, 110, 0.1)).toBe(-1);
+  });
+
+  it('an instant near the pointer goes before the span behind it', () => {
+    expect(
+      eventAt(
+        eventsOf([
+          [0, 100],
+          [50, 0],
+        ]),
+        51,
+        2,
+      ),
+    ).toBe(1);
+  });
+
+  it('as bins lose no event and no time', () => {
+    const span = fc.tuple(fc.integer({ min: 0, max: 999 }), fc.integer({ min: 0, max: 50 }));
+    fc.assert(
+      fc.property(fc.array(span, { maxLength: 60 }), (spans) => {
+        // One after the other, so that covers add up to the time they take inside the window.
+        let at = 0;
+        const apart = spans.map(([gap, duration]) => {
+          const start = at + (gap % 20);
+          at = start + duration;
+          return [start, duration] as const;
+        });
+        const bins = binned(eventsOf(apart), 0, 4096, 64);
+        const inside = apart.filter(([start]) => start < 4096);
+        const time = inside.reduce((sum, [start, duration]) => sum + Math.min(duration, 4096 - start), 0);
+        expect(bins.count.reduce((a, b) => a + b, 0)).toBe(apart.length);
+        expect(bins.cover.reduce((a, b) => a + b, 0) * 64).toBeCloseTo(time, 1);
+      }),
+    );
+  });
+
+  it('a pointer beside a filled pixel finds it', () => {
+    const bins = binned(eventsOf([[320, 0]]), 0, 640, 64);
+    expect(binAt(bins, 32.4, 0)).toBe(32);
+    expect(binAt(bins, 34, 2)).toBe(32);
+    expect(binAt(bins, 36, 2)).toBe(-1);
+  });
+});
+
+describe('layout', () => {
+  const lane = (group: string, track: string, part: string, trackId: number): Lane => ({
+    id: `${group}/${track}/${part}`,
+    label: `${track} ${part}`,
+    track,
+    part,
+    group,
+    trackIds: [trackId],
+    groups: part === 'mode' ? ['mode', 'leg'] : ['exit'],
+    kind: part === 'mode' ? 'mode' : 'spans',
+    empty: false,
+  });
+  const lanes = [
+    lane('vm0', 'vCPU 0', 'mode', 0),
+    lane('vm0', 'vCPU 0', 'exits', 0),
+    lane('host', 'thread', 'mode', 1),
+  ];
+
+  it('stacks lanes without gap or overlap and names a track once', () => {
+    const { rows, height } = layoutOf(lanes, new Set());
+    let y = 0;
+    for (const row of rows) {
+      expect(row.top).toBe(y);
+      y += row.height;
+      expect(rowAt(layoutOf(lanes, new Set()), row.top + 1)?.top).toBe(row.top);
+    }
+    expect(y).toBe(height);
+    expect(rows.filter((row) => row.type === 'lane' && row.firstOfTrack)).toHaveLength(2);
+  });
+
+  it('leads to the heading where the lane is folded away', () => {
+    const folded = layoutOf(lanes, new Set(['vm0']));
+    expect(folded.lanes).toHaveLength(1);
+    expect(rowOfEvent(folded, lanes, 0, 'exit')).toMatchObject({ type: 'heading', group: 'vm0' });
+    expect(rowOfEvent(folded, lanes, 9, 'exit')).toBeUndefined();
+  });
+});
+
+describe('columns off the wire', () => {
+  const bins = {
+    type: 'bins',
+    count: [1, 2],
+    kind: { 0: 3, 1: 4 },
+    cover: new Float32Array([0.5, 1]).buffer,
+    row: new Float64Array([7, -1]),
+  };
+
+  it('come as typed arrays, however they travelled', () => {
+    const [lane] = columns({ from: 0, to: 2, width: 2, lanes: [bins] }).lanes;
+    expect(lane).toEqual({
+      type: 'bins',
+      count: Uint32Array.of(1, 2),
+      kind: Uint16Array.of(3, 4),
+      cover: Float32Array.of(0.5, 1),
+      row: Float64Array.of(7, -1),
+    });
+  });
+
+  it('are refused when they are something else', () => {
+    fc.assert(
+      fc.property(fc.anything(), (junk) => {
+        expect(() => columns({ from: 0, to: 1, width: 1, lanes: [junk] })).toThrow(TypeError);
+      }),
+    );
+    expect(() => columns(null)).toThrow(TypeError);
+  });
+});
+
+it('asks one question at a time and skips those that are overtaken', async () => {
+  const asked: number[] = [];
+  const got: number[] = [];
+  const latest = new Latest<number, number>(
+    async (question) => {
+      asked.push(question);
+      await Promise.resolve();
+      return question * 10;
+    },
+    (answer) => got.push(answer),
+    () => undefined,
+  );
+  for (const question of [1, 2, 3, 4]) latest.request(question);
+  await new Promise((done) => setTimeout(done, 5));
+  expect(asked).toEqual([1, 4]);
+  expect(got).toEqual([10, 40]);
+});
