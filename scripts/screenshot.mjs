@@ -20,6 +20,8 @@ await main(async () => {
     'workbench.sideBar.location': 'left',
     'window.zoomLevel': 0,
     'breadcrumbs.enabled': false,
+    'editor.minimap.enabled': false,
+    'window.title': 'Trapline',
   };
   const workbench = await openWorkbench({
     folder,

@@ -15,6 +15,14 @@ import { launchBrowser, startServer, workbenchUrl } from '../../scripts/lib/vsco
 /** Where pictures go; ignored by git. */
 export const artifacts = join(root, 'artifacts', 'vscode');
 
+/** How the theme picker names what the setting names. */
+const THEME_LABELS = {
+  'Default Dark Modern': 'Dark Modern',
+  'Default Light Modern': 'Light Modern',
+  'Default High Contrast': 'Dark High Contrast',
+  'Default High Contrast Light': 'Light High Contrast',
+};
+
 /** Longest wait for something that should come, in milliseconds. */
 const PATIENCE = 60_000;
 
@@ -43,7 +51,7 @@ export async function openWorkbench(options) {
     try {
       const context = await browser.newContext({
         viewport: options.size ?? { width: 1400, height: 900 },
-        // What VS Code takes for its own theme until it has read the setting.
+        // What VS Code takes for its first theme.
         colorScheme: /Light/.test(options.theme ?? 'Light') ? 'light' : 'dark',
       });
       const page = await context.newPage();
@@ -184,6 +192,20 @@ export class Workbench {
   /** Texts of the notifications that are on the screen. */
   async notifications() {
     return this.page.locator('.notifications-toasts .notification-list-item-message').allInnerTexts();
+  }
+
+  /** Chooses a colour theme by its setting's name as a user does: a setting alone may come too late for the first window. */
+  async chooseTheme(name) {
+    const label = THEME_LABELS[name];
+    if (label === undefined)
+      throw new Failure(`No theme "${name}". There are: ${Object.keys(THEME_LABELS).join(', ')}.`);
+    await this.runCommand('Preferences: Color Theme');
+    await this.answer(label, label);
+    const file = name.replace(/^Default /, '');
+    const part =
+      { 'High Contrast': 'hc_black', 'High Contrast Light': 'hc_light' }[file] ??
+      file.toLowerCase().replace(' ', '_');
+    await this.page.locator(`.monaco-workbench[class*="${part}"]`).waitFor();
   }
 
   /** Takes the notifications off the screen. */
