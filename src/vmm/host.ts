@@ -127,8 +127,10 @@ export class Host implements TimeContext {
     return first;
   }
 
+  /** What an event does is nobody's instruction; whose consequence it is, its cause tells. */
   private fire(time: Cycles): void {
     this.time = Math.max(this.time, time);
+    this.tracer.place = 0;
     this.queue.fireDue(time);
   }
 

@@ -14,6 +14,8 @@ export class ExitTimeline {
   private exitRow: RowRef = 0;
   private userRow: RowRef = 0;
   private haltedRow: RowRef = 0;
+  /** Guest instruction of the present exit. */
+  private place = 0;
 
   /** @param track the vCPU's */
   constructor(
@@ -23,8 +25,9 @@ export class ExitTimeline {
     readonly track: number,
   ) {}
 
-  /** The guest has the CPU from now on. */
+  /** The guest has the CPU from now on: the consequence of nothing in particular. */
   enterGuest(): void {
+    this.host.tracer.cause = 0;
     const kind = this.cpu.cpl() === 3 ? Kind.GuestUser : Kind.GuestKernel;
     this.guestRow = this.host.tracer.open(this.cpu.now(), this.track, kind, 0, 0);
   }
@@ -38,7 +41,8 @@ export class ExitTimeline {
     const { tracer } = this.host;
     const { cpu } = this;
     const now = cpu.now();
-    tracer.place = tracer.internPlace(this.vm, cpu.ripLow, cpu.ripHigh);
+    this.place = tracer.internPlace(this.vm, cpu.ripLow, cpu.ripHigh);
+    tracer.place = this.place;
     tracer.cause = cause;
     tracer.close(this.guestRow, now);
     this.exitRow = tracer.open(now, this.track, exitKind(reason), a, b);
@@ -79,6 +83,7 @@ export class ExitTimeline {
   /** The vCPU thread runs again, `wakeCycles` after the interrupt that woke it: scheduling, then back in KVM. */
   wake(wakeCycles: Cycles): void {
     this.host.tracer.close(this.haltedRow, this.cpu.now());
+    this.host.tracer.place = this.place;
     this.kernel(wakeCycles);
   }
 
