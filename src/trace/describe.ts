@@ -3,6 +3,7 @@ import type { EventDetails, EventRow } from '../protocol/details';
 import { formatArg, formatArgs, formatPlace, placeOf } from './arguments';
 import { countConsequences } from './chain';
 import { kindRow } from './events';
+import type { Place } from './model';
 import { formatCount, formatTime } from './format';
 import { sentenceOf } from './sentence';
 import type { TraceEvent, TraceStore } from './store';
@@ -33,7 +34,7 @@ function rowOf(store: TraceStore, event: TraceEvent): EventRow {
 /** Everything about one event. @throws RangeError when there is no such row. */
 export function describe(store: TraceStore, row: number): EventDetails {
   const event = store.get(row);
-  const place = placeOf(store, event);
+  const place = placeOf(store, event) ?? originOf(store, event);
   const legs = legsOf(store, event);
   return {
     ...rowOf(store, event),
@@ -46,6 +47,18 @@ export function describe(store: TraceStore, row: number): EventDetails {
     consequences: countConsequences(store, row),
     legs,
   };
+}
+
+/**
+ * The guest instruction that an event goes back to which is no instruction's own doing (a frame that arrives, a thread at
+ * work): that of its nearest cause.
+ */
+function originOf(store: TraceStore, event: TraceEvent): Place | undefined {
+  for (let row = event.cause; row >= 0; row = store.causeOf(row)) {
+    const place = placeOf(store, store.get(row));
+    if (place?.file !== undefined) return place;
+  }
+  return undefined;
 }
 
 /** Spans directly inside an exit (its legs, a sleep) or inside another span of the same lane, in order. */
@@ -94,6 +107,8 @@ function factsOf(store: TraceStore, event: TraceEvent): EventDetails['facts'] {
     if (place.file !== undefined) facts.push({ name: 'line', value: formatPlace(place) });
     facts.push({ name: 'RIP', value: place.rip });
   }
+  const origin = place === undefined ? originOf(store, event) : undefined;
+  if (origin !== undefined) facts.push({ name: 'goes back to', value: formatPlace(origin) });
   if (event.cause >= 0) {
     facts.push({
       name: 'caused by',
