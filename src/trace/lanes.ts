@@ -1,20 +1,17 @@
 /** Which lanes a trace has: the default layout of the explorer. */
 import type { Lane } from '../protocol/viewport';
 import { kindRow, type KindGroup } from './events';
-import type { TraceMeta, TrackType } from './model';
+import type { Track, TraceMeta, TrackType } from './model';
 import { impliedPart, trackOwner } from './track-name';
 
 interface LaneSpec {
   part: string;
   groups: KindGroup[];
   kind: Lane['kind'];
-  /** Shown although empty. */
-  always?: true;
 }
 
 const spans = (part: string, ...groups: KindGroup[]): LaneSpec => ({ part, groups, kind: 'spans' });
 const instants = (part: string, ...groups: KindGroup[]): LaneSpec => ({ part, groups, kind: 'instants' });
-const always = (spec: LaneSpec): LaneSpec => ({ ...spec, always: true });
 
 const mode: LaneSpec = { part: 'mode', groups: ['mode', 'leg'], kind: 'mode' };
 const exits = spans('exits', 'exit');
@@ -28,113 +25,47 @@ const threads = spans('thread', 'thread');
 const vmm = spans('VMM', 'vmm');
 const marks = instants('guest', 'guest');
 
-/** Every type of track lists every group once, so that no event is without a lane. */
-const layout: Record<TrackType, LaneSpec[]> = {
-  vcpu: [
-    always(mode),
-    always(exits),
-    interrupts,
-    registers,
-    marks,
-    virtqueues,
-    dma,
-    translations,
-    packets,
-    threads,
-    vmm,
-  ],
-  interrupts: [
-    always(interrupts),
-    mode,
-    exits,
-    registers,
-    marks,
-    virtqueues,
-    dma,
-    translations,
-    packets,
-    threads,
-    vmm,
-  ],
-  irqchip: [
-    always(interrupts),
-    registers,
-    mode,
-    exits,
-    marks,
-    virtqueues,
-    dma,
-    translations,
-    packets,
-    threads,
-    vmm,
-  ],
-  device: [
-    always(registers),
-    virtqueues,
-    dma,
-    interrupts,
-    packets,
-    translations,
-    mode,
-    exits,
-    marks,
-    threads,
-    vmm,
-  ],
-  dma: [
-    always(dma),
-    translations,
-    registers,
-    virtqueues,
-    interrupts,
-    packets,
-    mode,
-    exits,
-    marks,
-    threads,
-    vmm,
-  ],
-  link: [
-    always(packets),
-    registers,
-    virtqueues,
-    dma,
-    interrupts,
-    translations,
-    mode,
-    exits,
-    marks,
-    threads,
-    vmm,
-  ],
-  iommu: [
-    always(translations),
-    registers,
-    interrupts,
-    dma,
-    virtqueues,
-    packets,
-    mode,
-    exits,
-    marks,
-    threads,
-    vmm,
-  ],
-  thread: [
-    always(threads),
-    mode,
-    exits,
-    interrupts,
-    registers,
-    virtqueues,
-    dma,
-    translations,
-    packets,
-    marks,
-    vmm,
-  ],
+/** Every group of events once, so that no event is without a lane; in the order of a device's lanes. */
+const everyPart: readonly LaneSpec[] = [
+  mode,
+  exits,
+  registers,
+  virtqueues,
+  dma,
+  translations,
+  interrupts,
+  packets,
+  threads,
+  vmm,
+  marks,
+];
+
+/** What a track of a type is about: in front of the other parts, and shown although empty while the run goes on. */
+const leading: Record<TrackType, readonly LaneSpec[]> = {
+  vcpu: [mode, exits],
+  interrupts: [interrupts],
+  irqchip: [interrupts],
+  device: [registers],
+  dma: [dma],
+  link: [packets],
+  iommu: [translations],
+  thread: [threads],
 };
+
+/** Order under a heading: the vCPUs, what does DMA, what its accesses pass through, then the rest. */
+const importance: Record<TrackType, number> = {
+  vcpu: 0,
+  interrupts: 0,
+  dma: 1,
+  iommu: 2,
+  link: 2,
+  thread: 2,
+  irqchip: 3,
+  device: 4,
+};
+
+/** Devices that every PC has and that few drivers are about. */
+const plumbing: readonly string[] = ['PCI config', 'debug exit'];
 
 /** Number of events of a track and group. */
 export type CountOf = (track: number, group: KindGroup) => number;
@@ -149,42 +80,76 @@ export function countsByGroup(counts: TraceMeta['counts']): CountOf {
   return (track, group) => table.get(`${track}/${group}`) ?? 0;
 }
 
+/** The tracks of one thing under a heading: `e1000` and `e1000 DMA`. */
+interface Owner {
+  name: string;
+  group: string;
+  tracks: Track[];
+}
+
+function ownersOf(group: string, tracks: readonly Track[]): Owner[] {
+  const owners = new Map<string, Owner>();
+  for (const track of tracks) {
+    if (track.group !== group) continue;
+    const name = trackOwner(track);
+    const owner = owners.get(name);
+    if (owner) owner.tracks.push(track);
+    else owners.set(name, { name, group, tracks: [track] });
+  }
+  const rank = ({ name, tracks: own }: Owner): number =>
+    Math.min(...own.map(({ type }) => importance[type])) + (plumbing.indexOf(name) + 1) / 10;
+  return [...owners.values()].sort((x, y) => rank(x) - rank(y));
+}
+
+function lanesOfOwner(owner: Owner, countOf: CountOf): (Lane & { always: boolean })[] {
+  const { name, group, tracks } = owner;
+  const always = new Set(tracks.flatMap((track) => leading[track.type]));
+  // A device's registers and DMA stand before its interrupts, a vCPU's interrupts before the rest.
+  const type = tracks[0]?.type ?? 'device';
+  const order = [...leading[type], ...(type === 'vcpu' ? [interrupts] : []), ...everyPart];
+  return [...new Set(order)].flatMap((spec) => {
+    const counted = tracks.filter((track) => spec.groups.some((kinds) => countOf(track.id, kinds) > 0));
+    const meant = tracks.filter((track) => leading[track.type].includes(spec));
+    const holders = tracks.filter((track) => counted.includes(track) || meant.includes(track));
+    const [first] = holders;
+    if (!first) return [];
+    const implied = holders.length === 1 && impliedPart(first) === spec.part;
+    const lane = {
+      id: `${group}/${name}/${spec.part}`,
+      label: implied ? first.name : `${name} ${spec.part}`,
+      track: name,
+      part: spec.part,
+      group,
+      trackIds: holders.map(({ id }) => id),
+      groups: spec.groups,
+      kind: spec.kind,
+      empty: counted.length === 0,
+      always: always.has(spec),
+    };
+    return [lane];
+  });
+}
+
 /**
- * The default lanes, in order: VMs in the order of their tracks, the host and links after them. A lane that every track
- * of its type has is there although empty (and flagged); others only when they have events. A running trace passes
+ * The default lanes, in order: VMs in the order of their tracks, the host and links after them; all lanes of one device
+ * stand together. While a run goes on, a lane that every track of its type has is there although empty (and flagged); of a
+ * finished one only lanes with events are, unless nothing at all was recorded. A running trace passes
  * `(track, group) => store.countOf(track, group)`.
  */
 export function lanesOf(
-  meta: Pick<TraceMeta, 'tracks' | 'counts'>,
+  meta: Pick<TraceMeta, 'tracks' | 'counts' | 'state'>,
   countOf: CountOf = countsByGroup(meta.counts),
 ): Lane[] {
   const headings = [...new Set(meta.tracks.map((track) => track.group))];
-  const firstHost = headings.filter((group) =>
+  const ofVms = headings.filter((group) =>
     meta.tracks.some((track) => track.group === group && track.vm >= 0),
   );
-  const order = [...firstHost, ...headings.filter((group) => !firstHost.includes(group))];
-  const lanes: Lane[] = [];
-  for (const group of order) {
-    for (const track of meta.tracks) {
-      if (track.group !== group) continue;
-      for (const spec of layout[track.type]) {
-        const empty = spec.groups.every((kinds) => countOf(track.id, kinds) === 0);
-        if (empty && spec.always === undefined) continue;
-        const owner = trackOwner(track);
-        const implied = impliedPart(track) === spec.part;
-        lanes.push({
-          id: `${group}/${track.name}/${spec.part}`,
-          label: implied ? track.name : `${owner} ${spec.part}`,
-          track: owner,
-          part: spec.part,
-          group,
-          trackIds: [track.id],
-          groups: spec.groups,
-          kind: spec.kind,
-          empty,
-        });
-      }
-    }
-  }
-  return lanes;
+  const order = [...ofVms, ...headings.filter((group) => !ofVms.includes(group))];
+  const all = order
+    .flatMap((group) => ownersOf(group, meta.tracks))
+    .flatMap((owner) => lanesOfOwner(owner, countOf));
+  const showEmpty = meta.state === 'running' || all.every((lane) => lane.empty);
+  return all
+    .filter((lane) => !lane.empty || (showEmpty && lane.always))
+    .map(({ always: _, ...lane }) => lane);
 }

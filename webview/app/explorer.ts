@@ -68,8 +68,13 @@ export class Explorer {
     if (!meta) return;
     const oldEnd = model.endTime;
     const counts = notice.progress?.counts;
-    if (notice.tracks.length !== meta.tracks.length || counts) {
-      const next = { ...meta, tracks: notice.tracks, ...(counts && { counts }) };
+    if (notice.tracks.length !== meta.tracks.length || counts || notice.state !== meta.state) {
+      const next = {
+        ...meta,
+        tracks: notice.tracks,
+        state: notice.state,
+        ...(counts && { counts }),
+      };
       const lanes = lanesOf(next);
       model.meta.value = next;
       const key = (all: readonly { id: string; empty: boolean }[]): string =>

@@ -14,6 +14,11 @@ import { Overlay } from './overlay';
 import { LanePainter } from './painter';
 import { Tooltip } from './tooltip';
 
+/** Pixels of the gutter beside the two halves of a lane's name. */
+const GUTTER_AIR = 34;
+const LEAST_GUTTER = 110;
+/** Of the page's width. */
+const MOST_GUTTER = 0.34;
 const KEYS =
   'W and S zoom, A and D move, comma and full stop go to the previous and next event of a lane, up and down change the lane, Enter opens the source, question mark shows all keys.';
 
@@ -84,10 +89,24 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
     pending ||= requestAnimationFrame(frame);
   };
 
+  /** Makes the gutter as wide as its longest name, if that leaves the lanes enough room. */
+  const widen = (): void => {
+    const pen = overlayCanvas.getContext('2d');
+    let widest = LEAST_GUTTER;
+    for (const name of headings.querySelectorAll('.gutter-lane')) {
+      if (pen) pen.font = getComputedStyle(name).font;
+      let width = GUTTER_AIR;
+      for (const part of name.children) width += pen?.measureText(part.textContent).width ?? 0;
+      widest = Math.max(widest, width);
+    }
+    const most = Math.max(LEAST_GUTTER, element.clientWidth * MOST_GUTTER);
+    scroller.style.setProperty('--gutter-width', `${Math.ceil(Math.min(widest, most))}px`);
+  };
   const relayout = (): void => {
     painter.layout = layoutOf(model.lanes.value, model.collapsed.value);
     headings.replaceChildren(...painter.layout.rows.map((row) => headingOf(row, explorer)));
     headings.style.height = `${painter.layout.height}px`;
+    widen();
     redraw();
   };
   const markLane = (): void => {
@@ -101,6 +120,7 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
   };
 
   const resize = (): void => {
+    widen();
     const width = surface.clientWidth;
     const height = scroller.clientHeight;
     if (width === size.width && height === size.height) return;
@@ -229,7 +249,10 @@ function headingOf(row: Row, explorer: Explorer): HTMLElement {
       on: { click: () => (explorer.model.lane.value = lane.id) },
     },
     h('span', { class: 'gutter-track', text: row.firstOfTrack ? lane.track : '' }),
-    h('span', { class: `gutter-part role-${role}`, text: lane.part }),
+    h('span', {
+      class: `gutter-part role-${role}`,
+      text: row.firstOfTrack && lane.track.endsWith(lane.part) ? '' : lane.part,
+    }),
   );
   element.dataset['lane'] = lane.id;
   element.style.height = `${row.height}px`;

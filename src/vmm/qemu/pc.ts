@@ -89,7 +89,7 @@ export class QemuPc {
    */
   powerOn(serial: (byte: number) => void): void {
     firmwareAssign(this.pci);
-    this.pciTrack = this.addDeviceTrack('PCI configuration', { '0': 'CONFIG_ADDRESS', '4': 'CONFIG_DATA' });
+    this.pciTrack = this.addDeviceTrack('PCI config', { '0': 'CONFIG_ADDRESS', '4': 'CONFIG_DATA' });
     this.addPorts(CONFIG_PORT_BASE, CONFIG_PORT_COUNT, this.pci, this.pciTrack);
     this.addUart(serial);
     this.addDebugExit();

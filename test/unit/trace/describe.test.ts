@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { chainOf, consequencesOf, operationOf } from '../../../src/trace/chain';
 import { describe as describeEvent } from '../../../src/trace/describe';
 import { formatCount, formatPart, formatShort, formatTime } from '../../../src/trace/format';
+import { Kind } from '../../../src/trace/events';
 import { lanesOf } from '../../../src/trace/lanes';
+import type { Track, TrackType } from '../../../src/trace/model';
 import { summarise } from '../../../src/trace/summary';
 import { sampleStore } from './sample';
 
@@ -121,10 +123,59 @@ describe('lanes and summary', () => {
       'vm0: e1000 registers',
       'vm0: e1000 DMA',
       'vm0: e1000 interrupts',
-      'host: QEMU I/O thread (empty)',
       'network: wire',
     ]);
+    expect(lanesOf({ ...store.meta, state: 'running' }).map((lane) => lane.label)).toContain(
+      'QEMU I/O thread',
+    );
     expect(lanesOf(store.meta, (track, group) => store.countOf(track, group))).toEqual(lanesOf(store.meta));
+  });
+  it('keeps all lanes of a device together, what does DMA next to the vCPU, and plumbing last', () => {
+    const track = (id: number, type: TrackType, name: string): Track => ({
+      id,
+      type,
+      name,
+      group: 'vm0',
+      vm: 0,
+    });
+    const tracks = [
+      track(0, 'irqchip', 'IOAPIC'),
+      track(1, 'irqchip', 'LAPIC'),
+      track(2, 'vcpu', 'vCPU 0'),
+      track(3, 'interrupts', 'vCPU 0 interrupts'),
+      track(4, 'device', 'e1000'),
+      track(5, 'device', 'PCI config'),
+      track(6, 'device', 'UART'),
+      track(7, 'dma', 'e1000 DMA'),
+    ];
+    const counts = [
+      [0, Kind.IoapicRoute],
+      [1, Kind.MmioWrite],
+      [2, Kind.GuestKernel],
+      [3, Kind.IrqInject],
+      [2, Kind.Mark],
+      [4, Kind.PacketTx],
+      [4, Kind.MmioWrite],
+      [4, Kind.IrqRaise],
+      [5, Kind.CfgRead],
+      [6, Kind.PioOut],
+      [6, Kind.Serial],
+      [7, Kind.DmaRead],
+    ].map(([id = 0, kind = 0]): [number, number, number] => [id, kind, 1]);
+    expect(lanesOf({ tracks, counts, state: 'finished' }).map(({ label }) => label)).toEqual([
+      'vCPU 0 mode',
+      'vCPU 0 interrupts',
+      'vCPU 0 guest',
+      'e1000 registers',
+      'e1000 DMA',
+      'e1000 interrupts',
+      'e1000 packets',
+      'IOAPIC',
+      'LAPIC registers',
+      'UART registers',
+      'UART guest',
+      'PCI config registers',
+    ]);
   });
   it('counts what happened', () => {
     const { store } = sampleStore(4);
