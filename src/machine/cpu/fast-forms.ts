@@ -11,6 +11,8 @@ const numbers = new Map<string, number>(Object.entries(fast));
 
 const NAMES = new Map<number, string>([
   [op.OP_ADD, 'ADD'],
+  [op.OP_ADC, 'ADC'],
+  [op.OP_SBB, 'SBB'],
   [op.OP_SUB, 'SUB'],
   [op.OP_AND, 'AND'],
   [op.OP_OR, 'OR'],
@@ -29,7 +31,19 @@ const NAMES = new Map<number, string>([
 const CONDITIONS = ['O', 'NO', 'B', 'AE', 'E', 'NE', 'BE', 'A', 'S', 'NS', 'P', 'NP', 'L', 'GE', 'LE', 'G'];
 const FORM = ['', 'R', 'M', 'I'];
 
-/** Addresses the inner loop works out: no FS or GS, no 32-bit addresses. */
+/** The inner loop adds a base and an index only: the base of FS or GS takes whichever of them is free. */
+function foldSegment(u: MicroOp): void {
+  if (u.seg === L.C_ZERO || (u.flags & L.UF_ADDR32) !== 0 || u.op === op.OP_LEA) return;
+  if (u.k1 !== L.K_MEM && u.k2 !== L.K_MEM) return;
+  if (u.index === L.C_ZERO) {
+    u.index = u.seg;
+    u.scale = 0;
+  } else if (u.base === L.C_ZERO) u.base = u.seg;
+  else return;
+  u.seg = L.C_ZERO;
+}
+
+/** Addresses the inner loop works out: no FS or GS left, no 32-bit addresses. */
 function plainAddress(u: MicroOp): boolean {
   return u.seg === L.C_ZERO && (u.flags & L.UF_ADDR32) === 0;
 }
@@ -37,8 +51,10 @@ function plainAddress(u: MicroOp): boolean {
 function shiftName(u: MicroOp): string {
   const bits = u.size * 8;
   const count = Number(BigInt.asUintN(8, u.imm)) & (bits === 64 ? 63 : 31);
-  // By 1 the overflow flag is defined (and not kept by the loop); SAR always clears it.
-  if (u.k2 !== L.K_IMM || count === 0 || (count === 1 && u.op !== op.OP_SAR)) return '';
+  if (u.k2 === L.K_REG) return `${NAMES.get(u.op)}_${FORM[u.k1]}C${bits}`;
+  if (count === 0) return '';
+  // By 1 the overflow flag is defined; SAR always clears it.
+  if (count === 1 && u.op !== op.OP_SAR) return `${NAMES.get(u.op)}1_${FORM[u.k1]}${bits}`;
   u.imm = BigInt(count);
   return `${NAMES.get(u.op)}_${FORM[u.k1]}I${bits}`;
 }
@@ -48,9 +64,8 @@ function binaryName(u: MicroOp): string {
   // Immediates are kept sign-extended from the operand size, as the flags want them.
   if (u.k2 === L.K_IMM) u.imm = BigInt.asIntN(bits, u.imm);
   if (u.op === op.OP_MOV && u.k1 === L.K_REG && u.k2 === L.K_IMM) {
-    if (u.size < 4) return '';
     u.imm = BigInt.asUintN(bits, u.imm);
-    return 'MOV_RI';
+    return u.size < 4 ? `MOV_RI${bits}` : 'MOV_RI';
   }
   return `${NAMES.get(u.op)}_${FORM[u.k1]}${FORM[u.k2]}${bits}`;
 }
@@ -62,7 +77,7 @@ const special = new Map<number, (u: MicroOp) => string>([
   [op.OP_CBW, (u) => ({ 8: 'CDQE', 4: 'CWDE' })[u.size] ?? ''],
   [op.OP_CWD, (u) => ({ 8: 'CQO', 4: 'CDQ' })[u.size] ?? ''],
   [op.OP_NOP, () => 'NOP'],
-  [op.OP_PUSH, (u) => (u.size === 8 && u.size2 === 8 && u.k1 !== L.K_MEM ? `PUSH_${FORM[u.k1]}` : '')],
+  [op.OP_PUSH, (u) => (u.size === 8 && u.size2 === 8 ? `PUSH_${FORM[u.k1]}` : '')],
   [op.OP_POP, (u) => (u.size === 8 && u.k1 === L.K_REG ? 'POP_R' : '')],
   [op.OP_LEAVE, (u) => (u.size === 8 ? 'LEAVE' : '')],
   [op.OP_JMP, () => 'JMP'],
@@ -70,10 +85,21 @@ const special = new Map<number, (u: MicroOp) => string>([
   [op.OP_CALL, () => 'CALL'],
   [op.OP_RET, () => 'RET'],
   [op.OP_JMP_IND, (u) => `JMP_${FORM[u.k1]}`],
-  [op.OP_CALL_IND, (u) => (u.k1 === L.K_REG ? 'CALL_R' : '')],
+  [op.OP_CALL_IND, (u) => `CALL_${FORM[u.k1]}`],
   [op.OP_JCC, (u) => `J${CONDITIONS[u.ext]}`],
   [op.OP_SETCC, (u) => `SET${CONDITIONS[u.ext]}_${FORM[u.k1]}`],
   [op.OP_CMOVCC, (u) => `CMOV${CONDITIONS[u.ext]}_R${FORM[u.k2]}${u.size * 8}`],
+  [op.OP_IMUL2, (u) => `IMUL2_R${FORM[u.k2]}${u.size * 8}`],
+  [op.OP_IMUL3, (u) => (u.k2 === L.K_REG ? `IMUL3_R${u.size * 8}` : '')],
+  [op.OP_MUL, (u) => `MUL_${FORM[u.k1]}${u.size * 8}`],
+  [op.OP_DIV, (u) => `DIV_${FORM[u.k1]}${u.size * 8}`],
+  [op.OP_BSWAP, (u) => `BSWAP_R${u.size * 8}`],
+  [op.OP_CLI, () => 'CLI'],
+  [op.OP_STI, () => 'STI'],
+  [op.OP_IN, () => 'IN'],
+  [op.OP_OUT, () => 'OUT'],
+  [op.OP_PUSHF, (u) => (u.size === 8 ? 'PUSHF' : '')],
+  [op.OP_POPF, (u) => (u.size === 8 ? 'POPF' : '')],
   [op.OP_SHL, shiftName],
   [op.OP_SHR, shiftName],
   [op.OP_SAR, shiftName],
@@ -81,6 +107,7 @@ const special = new Map<number, (u: MicroOp) => string>([
 
 /** The inner loop's operation for a micro-op, 0 for none. May bring the immediate into the form the loop wants. */
 export function fastOperation(u: MicroOp, nextRip: bigint): number {
+  foldSegment(u);
   if (!plainAddress(u)) return 0;
   if (u.op === op.OP_CALL || (u.op === op.OP_CALL_IND && u.k1 === L.K_REG)) u.disp = nextRip;
   const build = special.get(u.op);

@@ -28,6 +28,8 @@ function checkOptions(options: MachineCoreOptions): void {
   }
 }
 
+const TWO_TO_32 = 0x100000000;
+
 /** The core's imports, each handed to the vCPU it names. */
 function hostImports(
   cpus: VirtualCpu[],
@@ -35,9 +37,10 @@ function hostImports(
   translator: () => Translator,
 ): HostFunctions {
   return {
-    mmioRead: (i: number, address: number, size: number) => cpus[i].callouts.mmioRead(address, size),
-    mmioWrite: (i: number, address: number, size: number, low: number, high: number) =>
-      cpus[i].callouts.mmioWrite(address, size, low >>> 0, high >>> 0),
+    mmioRead: (i: number, low: number, high: number, size: number) =>
+      cpus[i].callouts.mmioRead((low >>> 0) + high * TWO_TO_32, size),
+    mmioWrite: (i: number, low: number, high: number, size: number, value: number, valueHigh: number) =>
+      cpus[i].callouts.mmioWrite((low >>> 0) + high * TWO_TO_32, size, value >>> 0, valueHigh >>> 0),
     portIn: (i: number, port: number, size: number) => cpus[i].callouts.portIn(port, size),
     portOut: (i: number, port: number, size: number, value: number) =>
       cpus[i].callouts.portOut(port, size, value >>> 0),

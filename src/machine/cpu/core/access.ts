@@ -84,7 +84,7 @@ export function loadIn(cpu: i32, context: i32, address: i64, size: i32): i64 {
 
 function deviceLoad(cpu: i32, entry: i32, address: i64, size: i32): i64 {
   const physical = load<i64>(entry, T_DATA) | (address & 0xfff);
-  const low = <i64>(<u32>hostMmioRead(load<i32>(cpu, C_INDEX), <f64>physical, size));
+  const low = <i64>(<u32>hostMmioRead(load<i32>(cpu, C_INDEX), <i32>physical, <i32>(physical >> 32), size));
   if (size == 8) return low | (<i64>load<u32>(cpu, C_RESULT_HIGH) << 32);
   if (size == 4) return low;
   return low & (size == 2 ? 0xffff : 0xff);
@@ -117,7 +117,9 @@ export function storeIn(cpu: i32, context: i32, address: i64, size: i32, value: 
   const tag = <i32>load<i64>(entry, T_WRITE);
   if (tag & TAG_DEVICE) {
     const physical = load<i64>(entry, T_DATA) | (address & 0xfff);
-    hostMmioWrite(load<i32>(cpu, C_INDEX), <f64>physical, size, <i32>value, <i32>(value >> 32));
+    const low = <i32>physical;
+    const high = <i32>(physical >> 32);
+    hostMmioWrite(load<i32>(cpu, C_INDEX), low, high, size, <i32>value, <i32>(value >> 32));
     return;
   }
   const at = <i32>address + load<i32>(entry, T_DATA);

@@ -114,6 +114,8 @@ export function shift(cpu: i32, op: i32, value: i64, rawCount: i64, size: i32): 
     carry = s >> (count - 1 > 63 ? 63 : count - 1);
     overflow = 0;
   }
+  // Undefined for counts above 1; clear, as the inner loop has it.
+  if (count != 1) overflow = 0;
   setRaw(cpu, resultFlags(result, size) | (carry & 1) | (overflow & 1 ? FLAG_OF : 0));
   return result;
 }

@@ -1,11 +1,18 @@
-/** What the core imports from its wrapper. Addresses cross as doubles, 64-bit values as two halves: no BigInt. */
+/** What the core imports from its wrapper. Addresses and 64-bit values cross as two halves: no BigInt. */
 
 // @ts-ignore: decorator of AssemblyScript
 @external('host', 'mmioRead')
-export declare function hostMmioRead(index: i32, address: f64, size: i32): i32;
+export declare function hostMmioRead(index: i32, low: i32, high: i32, size: i32): i32;
 // @ts-ignore: decorator of AssemblyScript
 @external('host', 'mmioWrite')
-export declare function hostMmioWrite(index: i32, address: f64, size: i32, low: i32, high: i32): void;
+export declare function hostMmioWrite(
+  index: i32,
+  low: i32,
+  high: i32,
+  size: i32,
+  valueLow: i32,
+  valueHigh: i32,
+): void;
 // @ts-ignore: decorator of AssemblyScript
 @external('host', 'portIn')
 export declare function hostPortIn(index: i32, port: i32, size: i32): i32;

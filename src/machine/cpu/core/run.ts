@@ -1,20 +1,26 @@
 /**
- * The inner loop: hot operations in place, everything else by `step`. Budget, flags and position live in locals; nothing
- * is called but `step`, before which they go to memory and after which they come back, so that no call has to keep them.
- * A case that cannot finish here (TLB miss, flags of a rarer kind, unknown target) breaks out to `step` with nothing done.
+ * The inner loop: hot operations in place, everything else by `direct`. Budget, flags and position live in locals; nothing
+ * is called but `direct` (and by it `step`), before which they go to memory and after which they come back, so that no call has to keep them.
+ * A case that cannot finish here (TLB miss, flags of a rarer kind, unknown target) breaks out to it with nothing done.
  */
 import {
   C_BUDGET,
   C_CC,
   C_CCA,
   C_CCB,
+  C_CPL,
+  C_FLAGS,
   C_MMU,
+  C_RETIRED,
   C_RIP,
+  C_SHADOW,
   C_STOP,
+  C_WINDOW,
   CC_ADD,
   CC_CARRY,
   CC_CLASS,
   CC_INC,
+  CC_RAW,
   CC_SUB,
   JUMP_CACHE,
   JUMP_ENTRIES,
@@ -32,6 +38,7 @@ import {
   U_FAST,
   U_IMM,
   U_INDEX,
+  U_LEN,
   U_R1,
   U_R2,
   U_RIP,
@@ -226,8 +233,62 @@ import {
   F_CMOVGE_RR32,
   F_CMOVLE_RR32,
   F_CMOVG_RR32,
+  F_ADC_RR64,
+  F_ADC_RI64,
+  F_ADC_RM64,
+  F_SBB_RR64,
+  F_SBB_RI64,
+  F_SBB_RM64,
+  F_ADC_RR32,
+  F_ADC_RI32,
+  F_ADC_RM32,
+  F_SBB_RR32,
+  F_SBB_RI32,
+  F_SBB_RM32,
+  F_SHL1_R64,
+  F_SHR1_R64,
+  F_SHL_RC64,
+  F_SHR_RC64,
+  F_SAR_RC64,
+  F_SHL1_R32,
+  F_SHR1_R32,
+  F_SHL_RC32,
+  F_SHR_RC32,
+  F_SAR_RC32,
+  F_IMUL2_RR64,
+  F_IMUL2_RM64,
+  F_IMUL3_R64,
+  F_IMUL2_RR32,
+  F_IMUL2_RM32,
+  F_IMUL3_R32,
+  F_MUL_R32,
+  F_DIV_R32,
+  F_DIV_R64,
+  F_INC_M64,
+  F_DEC_M64,
+  F_INC_M32,
+  F_DEC_M32,
+  F_ADD_RR8,
+  F_ADD_RI8,
+  F_SUB_RR8,
+  F_SUB_RI8,
+  F_AND_RR8,
+  F_AND_RI8,
+  F_OR_RR8,
+  F_OR_RI8,
+  F_XOR_RR8,
+  F_XOR_RI8,
+  F_MOV_RI8,
+  F_BSWAP_R64,
+  F_BSWAP_R32,
+  F_PUSH_M,
+  F_CALL_M,
+  F_CLI,
+  F_STI,
 } from './fast-ops';
-import { resume, step } from './step';
+import { FLAG_AF, FLAG_CF, FLAG_IF, FLAG_OF, FLAG_PF, FLAG_SF, FLAG_ZF } from './state';
+import { direct } from './direct';
+import { resume } from './step';
 
 // @ts-ignore: decorator of AssemblyScript
 @inline
@@ -268,6 +329,50 @@ function cachedJump(mmu: i32, rip: i64): i32 {
 function target(mmu: i32, pc: i32): i32 {
   const known = load<i32>(pc, U_TARGET);
   return known ? known : cachedJump(mmu, load<i64>(pc, U_IMM));
+}
+
+/** The carry flag, 0 or 1. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function carryOf(cc: i64, a: i64, b: i64): i64 {
+  const kind = cc & CC_CLASS;
+  if (kind == CC_SUB) return <u64>a < <u64>b ? 1 : 0;
+  if (kind == CC_INC) return (cc >> 8) & 1;
+  if (kind == CC_ADD) return <u64>((a + b) << cc) < <u64>(b << cc) ? 1 : 0;
+  return a & 1;
+}
+
+/** PF, ZF and SF of a sign-extended result. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function lowFlags(r: i64): i64 {
+  return (r == 0 ? FLAG_ZF : 0) | ((r >> 63) & FLAG_SF) | (popcnt<i32>(<i32>r & 255) & 1 ? 0 : FLAG_PF);
+}
+
+/** Flags of x + y + carry = r, `shift` bits short of 64; as `addCarry` of arithmetic.ts. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function adcFlags(x: i64, y: i64, r: i64, shift: i64): i64 {
+  const carries = (x & y) | ((x | y) & ~r);
+  return (
+    lowFlags((r << shift) >> shift) |
+    ((carries >> (63 - shift)) & FLAG_CF) |
+    ((x ^ y ^ r) & FLAG_AF) |
+    ((((x ^ r) & (y ^ r)) << shift) < 0 ? FLAG_OF : 0)
+  );
+}
+
+/** Flags of x − y − borrow = r; as `subBorrow` of arithmetic.ts. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function sbbFlags(x: i64, y: i64, r: i64, shift: i64): i64 {
+  const borrows = (~x & y) | ((~x | y) & r);
+  return (
+    lowFlags((r << shift) >> shift) |
+    ((borrows >> (63 - shift)) & FLAG_CF) |
+    ((x ^ y ^ r) & FLAG_AF) |
+    ((((x ^ y) & (x ^ r)) << shift) < 0 ? FLAG_OF : 0)
+  );
 }
 
 /** Runs until the budget is used up or something stops the vCPU; C_RIP names the next instruction then. */
@@ -1010,13 +1115,220 @@ export function run(cpu: i32): i32 {
         if (cc & 128) break; const holds: bool = a > b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
+      case F_ADC_RR64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); const y = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); const r = x + y + carryOf(cc, a, b); store<i64>(to, r); a = adcFlags(x, y, r, 0); b = 0; cc = CC_RAW;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADC_RI64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); const y = load<i64>(pc, U_IMM); const r = x + y + carryOf(cc, a, b); store<i64>(to, r); a = adcFlags(x, y, r, 0); b = 0; cc = CC_RAW;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADC_RM64: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); const y = load<i64>(at); const r = x + y + carryOf(cc, a, b); store<i64>(to, r); a = adcFlags(x, y, r, 0); b = 0; cc = CC_RAW;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SBB_RR64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); const y = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); const r = x - y - carryOf(cc, a, b); store<i64>(to, r); a = sbbFlags(x, y, r, 0); b = 0; cc = CC_RAW;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SBB_RI64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); const y = load<i64>(pc, U_IMM); const r = x - y - carryOf(cc, a, b); store<i64>(to, r); a = sbbFlags(x, y, r, 0); b = 0; cc = CC_RAW;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SBB_RM64: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); const y = load<i64>(at); const r = x - y - carryOf(cc, a, b); store<i64>(to, r); a = sbbFlags(x, y, r, 0); b = 0; cc = CC_RAW;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADC_RR32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); const y = <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); const r = x + y + carryOf(cc, a, b); store<i64>(to, <i64><u32>(r)); a = adcFlags(x, y, r, 32); b = 0; cc = CC_RAW;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADC_RI32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); const y = load<i64>(pc, U_IMM); const r = x + y + carryOf(cc, a, b); store<i64>(to, <i64><u32>(r)); a = adcFlags(x, y, r, 32); b = 0; cc = CC_RAW;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADC_RM32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); const y = <i64>load<i32>(at); const r = x + y + carryOf(cc, a, b); store<i64>(to, <i64><u32>(r)); a = adcFlags(x, y, r, 32); b = 0; cc = CC_RAW;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SBB_RR32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); const y = <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); const r = x - y - carryOf(cc, a, b); store<i64>(to, <i64><u32>(r)); a = sbbFlags(x, y, r, 32); b = 0; cc = CC_RAW;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SBB_RI32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); const y = load<i64>(pc, U_IMM); const r = x - y - carryOf(cc, a, b); store<i64>(to, <i64><u32>(r)); a = sbbFlags(x, y, r, 32); b = 0; cc = CC_RAW;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SBB_RM32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); const y = <i64>load<i32>(at); const r = x - y - carryOf(cc, a, b); store<i64>(to, <i64><u32>(r)); a = sbbFlags(x, y, r, 32); b = 0; cc = CC_RAW;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SHL1_R64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const r = (v << 1) >> 0; if ((r ^ v) < 0) break; a = r; b = 0; cc = CC_INC | 0 | ((v < 0 ? 1 : 0) << 8); store<i64>(to, r);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SHR1_R64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); if (v < 0) break; a = v >> 1; b = 0; cc = CC_INC | 0 | ((v & 1) << 8); store<i64>(to, a);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SHL_RC64: {
+        const n = <i64>(load<u8>(cpu, 8) & 63); if (n < 2) break; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const out = (v >> (64 - n)) & 1; a = v << n; b = 0; cc = CC_INC | 0 | (out << 8); store<i64>(to, a);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SHR_RC64: {
+        const n = <i64>(load<u8>(cpu, 8) & 63); if (n < 2) break; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const out = (v >> (n - 1)) & 1; a = <i64>(<u64>v >> <u64>n); b = 0; cc = CC_INC | 0 | (out << 8); store<i64>(to, a);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SAR_RC64: {
+        const n = <i64>(load<u8>(cpu, 8) & 63); if (n == 0) break; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const out = (v >> (n - 1)) & 1; a = v >> n; b = 0; cc = CC_INC | 0 | (out << 8); store<i64>(to, a);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SHL1_R32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<i32>(to); const r = (v << 33) >> 32; if ((r ^ v) < 0) break; a = r; b = 0; cc = CC_INC | 32 | ((v < 0 ? 1 : 0) << 8); store<i64>(to, <i64><u32>(r));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SHR1_R32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<i32>(to); if (v < 0) break; a = v >> 1; b = 0; cc = CC_INC | 32 | ((v & 1) << 8); store<i64>(to, <i64><u32>(a));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SHL_RC32: {
+        const n = <i64>(load<u8>(cpu, 8) & 31); if (n < 2) break; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const out = (v >> (32 - n)) & 1; a = <i64><i32>(v << n); b = 0; cc = CC_INC | 32 | (out << 8); store<i64>(to, <i64><u32>(a));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SHR_RC32: {
+        const n = <i64>(load<u8>(cpu, 8) & 31); if (n < 2) break; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const out = (v >> (n - 1)) & 1; a = <i64>(<u64>v >> <u64>n); b = 0; cc = CC_INC | 32 | (out << 8); store<i64>(to, <i64><u32>(a));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SAR_RC32: {
+        const n = <i64>(load<u8>(cpu, 8) & 31); if (n == 0) break; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<i32>(to); const out = (v >> (n - 1)) & 1; a = v >> n; b = 0; cc = CC_INC | 32 | (out << 8); store<i64>(to, <i64><u32>(a));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_IMUL2_RR64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); const y = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); if (<i64><i32>x != x || <i64><i32>y != y) break; const r = x * y; a = r; b = 0; cc = CC_SUB | 0; store<i64>(to, r);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_IMUL2_RM64: {
+        const at = readable(mmu, address(cpu, pc), 8); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const x = load<i64>(to); const y = load<i64>(at); if (<i64><i32>x != x || <i64><i32>y != y) break; const r = x * y; a = r; b = 0; cc = CC_SUB | 0; store<i64>(to, r);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_IMUL3_R64: {
+        const x = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); const y = load<i64>(pc, U_IMM); if (<i64><i32>x != x || <i64><i32>y != y) break; const r = x * y; a = r; b = 0; cc = CC_SUB | 0; store<i64>(cpu + <i32>load<u16>(pc, U_R1), r);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_IMUL2_RR32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); const y = <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); const r = x * y; if (<i64><i32>r != r) break; a = r; b = 0; cc = CC_SUB | 32; store<i64>(to, <i64><u32>(r));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_IMUL2_RM32: {
+        const at = readable(mmu, address(cpu, pc), 4); if (!at) break; const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i32>(to); const y = <i64>load<i32>(at); const r = x * y; if (<i64><i32>r != r) break; a = r; b = 0; cc = CC_SUB | 32; store<i64>(to, <i64><u32>(r));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_IMUL3_R32: {
+        const x = <i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)); const y = load<i64>(pc, U_IMM); const r = x * y; if (<i64><i32>r != r) break; a = r; b = 0; cc = CC_SUB | 32; store<i64>(cpu + <i32>load<u16>(pc, U_R1), <i64><u32>(r));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MUL_R32: {
+        const r = <i64>load<u32>(cpu) * <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R1)); const high = <i64>(<u64>r >> 32); store<i64>(cpu, r & 0xffffffff); store<i64>(cpu, high, 16); a = <i64><i32>r; b = 0; cc = CC_SUB | 32; if (high) { a = lowFlags(a) | FLAG_CF | FLAG_OF; cc = CC_RAW; }
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_DIV_R32: {
+        const d = <u64>load<u32>(cpu + <i32>load<u16>(pc, U_R1)); const n = <u64>load<u32>(cpu) | (<u64>load<u32>(cpu, 16) << 32); if (<u64>load<u32>(cpu, 16) >= d) break; store<u64>(cpu, n / d); store<u64>(cpu, n % d, 16);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_DIV_R64: {
+        const d = load<u64>(cpu + <i32>load<u16>(pc, U_R1)); if (load<i64>(cpu, 16) || !d) break; const n = load<u64>(cpu); store<u64>(cpu, n / d); store<u64>(cpu, n % d, 16);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_INC_M64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; const carry = carryOf(cc, a, b) << 8; a = load<i64>(at); b = -1; cc = CC_INC | 0 | carry; store<i64>(at, a - b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_DEC_M64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; const carry = carryOf(cc, a, b) << 8; a = load<i64>(at); b = 1; cc = CC_INC | 0 | carry; store<i64>(at, a - b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_INC_M32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; const carry = carryOf(cc, a, b) << 8; a = <i64>load<i32>(at); b = -1; cc = CC_INC | 32 | carry; store<u32>(at, <u32>(a - b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_DEC_M32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; const carry = carryOf(cc, a, b) << 8; a = <i64>load<i32>(at); b = 1; cc = CC_INC | 32 | carry; store<u32>(at, <u32>(a - b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADD_RR8: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i8>(to); b = <i64>load<i8>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_ADD | 56; store<u8>(to, <u8>(x + b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_ADD_RI8: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i8>(to); b = load<i64>(pc, U_IMM); a = x; cc = CC_ADD | 56; store<u8>(to, <u8>(x + b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SUB_RR8: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i8>(to); b = <i64>load<i8>(cpu + <i32>load<u16>(pc, U_R2)); a = x; cc = CC_SUB | 56; store<u8>(to, <u8>(x - b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_SUB_RI8: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const x = <i64>load<i8>(to); b = load<i64>(pc, U_IMM); a = x; cc = CC_SUB | 56; store<u8>(to, <u8>(x - b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_AND_RR8: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i8>(to) & <i64>load<i8>(cpu + <i32>load<u16>(pc, U_R2)); store<u8>(to, <u8>r); a = r; b = 0; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_AND_RI8: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i8>(to) & load<i64>(pc, U_IMM); store<u8>(to, <u8>r); a = r; b = 0; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_OR_RR8: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i8>(to) | <i64>load<i8>(cpu + <i32>load<u16>(pc, U_R2)); store<u8>(to, <u8>r); a = r; b = 0; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_OR_RI8: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i8>(to) | load<i64>(pc, U_IMM); store<u8>(to, <u8>r); a = r; b = 0; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XOR_RR8: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i8>(to) ^ <i64>load<i8>(cpu + <i32>load<u16>(pc, U_R2)); store<u8>(to, <u8>r); a = r; b = 0; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XOR_RI8: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); const r = <i64>load<i8>(to) ^ load<i64>(pc, U_IMM); store<u8>(to, <u8>r); a = r; b = 0; cc = CC_SUB | 56;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_MOV_RI8: {
+        store<u8>(cpu + <i32>load<u16>(pc, U_R1), <u8>load<i64>(pc, U_IMM));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_BSWAP_R64: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); store<i64>(to, bswap<i64>(load<i64>(to)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_BSWAP_R32: {
+        const to = cpu + <i32>load<u16>(pc, U_R1); store<i64>(to, <i64><u32>bswap<u32>(load<u32>(to)));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_PUSH_M: {
+        const from = readable(mmu, address(cpu, pc), 8); if (!from) break; const top = load<i64>(cpu, 32) - 8; const at = writable(mmu, top, 8); if (!at) break; store<i64>(at, load<i64>(from)); store<i64>(cpu, top, 32);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CALL_M: {
+        const from = readable(mmu, address(cpu, pc), 8); if (!from) break; const to = cachedJump(mmu, load<i64>(from)); if (!to) break; const top = load<i64>(cpu, 32) - 8; const at = writable(mmu, top, 8); if (!at) break; store<i64>(at, load<i64>(pc, U_RIP) + <i64>load<u8>(pc, U_LEN)); store<i64>(cpu, top, 32); B -= load<i64>(pc, U_COST); pc = to; continue;
+      }
+      case F_CLI: {
+        if (load<i32>(cpu, C_CPL)) break; store<i64>(cpu, load<i64>(cpu, C_FLAGS) & ~FLAG_IF, C_FLAGS);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_STI: {
+        if (load<i32>(cpu, C_CPL) | load<i32>(cpu, C_WINDOW)) break; const flags = load<i64>(cpu, C_FLAGS); if (!(flags & FLAG_IF)) { store<i64>(cpu, flags | FLAG_IF, C_FLAGS); store<f64>(cpu, load<f64>(cpu, C_RETIRED) + <f64>(0xffffffff - <u32>B) + 1, C_SHADOW); }
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
       default:
     }
     store<i64>(cpu, B, C_BUDGET);
     store<i64>(cpu, cc, C_CC);
     store<i64>(cpu, a, C_CCA);
     store<i64>(cpu, b, C_CCB);
-    pc = step(cpu, pc);
+    pc = direct(cpu, pc);
     if (!pc) return load<i32>(cpu, C_STOP);
     B = load<i64>(cpu, C_BUDGET);
     cc = load<i64>(cpu, C_CC);
