@@ -45,7 +45,9 @@ const text = await generate();
 if (text === present()) {
   process.stdout.write('media/schemas/trapline.schema.json is up to date\n');
 } else if (process.argv.includes('--check')) {
-  process.stderr.write('media/schemas/trapline.schema.json is out of date: run node scripts/build-schema.mjs\n');
+  process.stderr.write(
+    'media/schemas/trapline.schema.json is out of date: run node scripts/build-schema.mjs\n',
+  );
   process.exitCode = 1;
 } else {
   mkdirSync(dirname(target), { recursive: true });

@@ -53,7 +53,7 @@ export class PlaceTable {
     // A safe integer for any high half and up to 2^21 - 1 VMs' worth of table: one map per high half and VM.
     const space = vm * 0x1_0000_0000 + hi;
     let ids = this.byAddress.get(space);
-    if (ids === undefined) this.byAddress.set(space, (ids = new Map()));
+    if (ids === undefined) this.byAddress.set(space, (ids = new Map<number, number>()));
     let id = ids.get(lo);
     if (id === undefined) {
       id = this.places.length + 1;

@@ -227,7 +227,11 @@ export function perLine(store: TraceStore, from = -Infinity, to = Infinity): Lin
     const found = store.meta.places[place - 1];
     if (found?.file === undefined || found.line === undefined) return;
     const { file, line } = found;
-    const { reasons } = entry(lines, `${line} ${file}`, () => ({ file, line, reasons: new Map() }));
+    const { reasons } = entry(lines, `${line} ${file}`, () => ({
+      file,
+      line,
+      reasons: new Map<number, { exits: number; cycles: number }>(),
+    }));
     const figures = entry(reasons, kind, () => ({ exits: 0, cycles: 0 }));
     figures.exits++;
     figures.cycles += duration;

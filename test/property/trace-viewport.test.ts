@@ -123,8 +123,7 @@ function checkBins(lane: LaneBins, truth: Truth[], from: number, to: number): vo
     expect(row >= 0).toBe(here.length > 0 || most > 0);
     if (row >= 0)
       expect(
-        overlap(truth[row] ?? { start: 0, end: 0, kind: 0 }, left, right) > 0 ||
-          here.includes(truth[row] as Truth),
+        overlap(truth[row] ?? { start: 0, end: 0, kind: 0 }, left, right) > 0 || here.includes(truth[row]),
       ).toBe(true);
   }
 }

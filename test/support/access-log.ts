@@ -6,7 +6,7 @@ import type { RunSession } from '../../src/run/session';
 
 /** The log of VM 0 of a run that has ended. Fails where the guest's table was too small to name every page and port. */
 export function accessLogOf(job: RunJob, session: RunSession): AccessLog {
-  const guest = job.guests[0]!;
+  const guest = job.guests[0];
   const symbol = GuestImage.parse(guest.elf, guest.elfFile).symbol(ACCESS_LOG_SYMBOL);
   if (!symbol) throw new Error(`the guest has no ${ACCESS_LOG_SYMBOL}`);
   const log = readAccessLog(session.memory(0).read(Number(symbol.address), Number(symbol.size)));

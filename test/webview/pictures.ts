@@ -1,7 +1,8 @@
 /**
  * Takes pictures of the page in every theme, size and state for a person to look at.
  */
-import { Harness, picture, settle, type OpenPage } from './harness';
+import type { Harness } from './harness';
+import { picture, settle, type OpenPage } from './harness';
 import type { ThemeName } from './themes';
 
 async function selectChain({ page }: OpenPage): Promise<void> {

@@ -76,7 +76,7 @@ const pick = <T>(rng: Rng, list: readonly T[]): T => list[rng() % list.length];
 
 function setRegister(insn: Instruction, at: number, register: number): void {
   insn.setOpKind(at, OpKind.Register);
-  insn.setOpRegister(at, register as Register);
+  insn.setOpRegister(at, register);
 }
 
 function anyRegister(rng: Rng, size: number, high: boolean): number {
@@ -134,7 +134,7 @@ const IMMEDIATE: Partial<Record<number, [number, number]>> = {
 function setImmediate(insn: Instruction, at: number, kind: number, bits: number, rng: Rng): void {
   let value = rng() % 2 ? pick(rng, IMMEDIATES) : BigInt(rng()) | (BigInt(rng()) << 32n);
   value = BigInt.asIntN(bits, value);
-  insn.setOpKind(at, kind as OpKind);
+  insn.setOpKind(at, kind);
   if (kind === OpKind.Immediate8) insn.immediate8 = Number(BigInt.asUintN(8, value));
   else if (kind === OpKind.Immediate16) insn.immediate16 = Number(BigInt.asUintN(16, value));
   else if (kind === OpKind.Immediate32) insn.immediate32 = Number(BigInt.asUintN(32, value));
@@ -147,9 +147,9 @@ function setImmediate(insn: Instruction, at: number, kind: number, bits: number,
 
 /** A random instruction of this encoding. */
 function randomInstruction(code: number, rng: Rng): Instruction {
-  const opcode = CodeExt.opCode(code as Code);
+  const opcode = CodeExt.opCode(code);
   const insn = new Instruction();
-  insn.code = code as Code;
+  insn.code = code;
   // A high-byte register cannot go with a REX prefix: then only legacy registers, and no memory (its base is R15).
   const high = rng() % 4 === 0;
   const wide = Array.from({ length: opcode.opCount }, (_, i) => SIZES[opcode.opKind(i)] ?? 0);
@@ -162,7 +162,7 @@ function randomInstruction(code: number, rng: Rng): Instruction {
       kind === K.mem || ([K.r8_or_mem, K.r16_or_mem, K.r32_or_mem, K.r64_or_mem] as number[]).includes(kind);
     if (memory && (kind === K.mem || (!legacy && rng() % 2))) setMemory(insn, i, rng);
     else if (size) setRegister(insn, i, anyRegister(rng, size, legacy));
-    else if (FIXED[kind] !== undefined) setRegister(insn, i, FIXED[kind] as number);
+    else if (FIXED[kind] !== undefined) setRegister(insn, i, FIXED[kind]);
     else if (kind === K.imm8_const_1) {
       insn.setOpKind(i, OpKind.Immediate8);
       insn.immediate8 = 1;
