@@ -2,7 +2,10 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { RunEnd, RunJob, RunListener, RunMessage, RunProgress } from '../protocol/run';
+import { evaluateExpectations } from '../scenario/expectations';
+import { loadScenario } from '../scenario/load';
 import type { TraceMeta } from '../trace/model';
+import { HashCollector } from '../trace/hash';
 import { summarise } from '../trace/summary';
 import type { RunEnvironment, RunHandle } from './api';
 
@@ -24,6 +27,8 @@ export function startRun(job: RunJob, environment: RunEnvironment, listener: Run
   let graceTimer: NodeJS.Timeout | undefined;
   let begun: TraceMeta | undefined;
   let latest: RunProgress | undefined;
+  // The worker simulates; hashing what it recorded is work for this side of the thread.
+  const collector = new HashCollector();
 
   const ended = new Promise<RunEnd>((resolve, reject) => {
     worker.on('message', (message: RunMessage) => {
@@ -34,14 +39,16 @@ export function startRun(job: RunJob, environment: RunEnvironment, listener: Run
           break;
         case 'delta':
           latest = message.progress;
+          collector.add(message.delta);
           listener.delta(message.delta, message.progress);
           break;
         case 'serial':
           listener.serial(message.vm, message.text);
           break;
         case 'ended':
+          collector.add(message.delta);
           listener.delta(message.delta, message.progress);
-          resolve(message.end);
+          resolve(hashed(message.end, collector.traceHash(message.end.summary.events), job));
           break;
         case 'failed':
           reject(new Error(message.message));
@@ -67,6 +74,14 @@ export function startRun(job: RunJob, environment: RunEnvironment, listener: Run
       graceTimer ??= setTimeout(() => void worker.terminate(), CANCEL_GRACE_MS);
     },
   };
+}
+
+/** The end of a run with its trace hash, which an expectation may be about. */
+function hashed({ meta, summary }: RunEnd, traceHash: string, job: RunJob): RunEnd {
+  const complete = { ...summary, traceHash };
+  const loaded = loadScenario(job.scenarioText, job.scenarioFile);
+  if (loaded.ok) complete.expectations = evaluateExpectations(loaded.scenario.expect, complete);
+  return { meta: { ...meta, traceHash }, summary: complete };
 }
 
 /** The end of a run whose thread had to be ended after a cancel: as far as the last report came, and without a hash. */

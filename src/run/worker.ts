@@ -16,7 +16,7 @@ function post(message: RunMessage): void {
 
 function simulate(input: WorkerInput): void {
   const cancel = new Int32Array(input.cancelFlag);
-  const session = new RunSession(input.job, (vm, text) => post({ type: 'serial', vm, text }));
+  const session = new RunSession(input.job, (vm, text) => post({ type: 'serial', vm, text }), true);
   post({ type: 'started', meta: session.meta() });
   let reported = performance.now();
   while (session.step()) {

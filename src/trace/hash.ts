@@ -5,10 +5,14 @@
  * Rows are hashed block by block (see `block.ts`), each block from the same seed, and the block hashes are folded in
  * order: so a block can be hashed, and its memory given back, while a span in an earlier block is still open.
  */
-import type { TraceChunk } from './model';
+import { BLOCK_ROWS } from './block';
+import type { TraceChunk, TraceDelta } from './model';
 
 /** Two 32-bit halves of the hash of one block. */
 export type BlockHash = readonly [h1: number, h2: number];
+
+/** The hash of the block with that index. */
+export type IndexedHash = readonly [block: number, h1: number, h2: number];
 
 const SEED_1 = 0x243f6a88;
 const SEED_2 = 0x85a308d3;
@@ -92,4 +96,25 @@ export function hashOf(trace: Blocks): string {
     hashRows(block, 0, Math.min(block.start.length, trace.rows - block.firstRow)),
   );
   return foldHashes(hashes, trace.rows);
+}
+
+/**
+ * Gathers the trace hash on the receiving side of a recorder that leaves whole blocks to its receiver: what the recorder has
+ * hashed comes with the deltas, the rest is hashed here. To be shown every delta, before its arrays are given away.
+ */
+export class HashCollector {
+  private readonly hashes: BlockHash[] = [];
+
+  add(delta: TraceDelta): void {
+    for (const [block, h1, h2] of delta.hashes?.known ?? []) this.hashes[block] = [h1, h2];
+    for (const block of delta.hashes?.unhashed ?? []) {
+      const chunk = delta.chunks.find(({ firstRow }) => firstRow === block * BLOCK_ROWS);
+      if (chunk) this.hashes[block] = hashRows(chunk, 0, BLOCK_ROWS);
+    }
+  }
+
+  /** The trace hash once the last delta has been added. @param rows of the whole trace */
+  traceHash(rows: number): string {
+    return foldHashes(this.hashes, rows);
+  }
 }

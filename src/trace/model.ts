@@ -97,4 +97,9 @@ export interface TraceDelta {
   /** Tables entries that are new since the last delta. */
   tracks: Track[];
   places: Place[];
+  /**
+   * For a receiver that computes the trace hash: hashes of blocks that are final, and the indices of those among `chunks`
+   * that are whole, final and not hashed yet.
+   */
+  hashes?: { known: (readonly [block: number, h1: number, h2: number])[]; unhashed: number[] };
 }

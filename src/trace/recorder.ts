@@ -4,7 +4,7 @@
  */
 import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT, DURATION_SATURATED, copyRows, emptyChunk } from './block';
 import { KIND_LIMIT, Kind, kindRow } from './events';
-import { foldHashes, hashRows, type BlockHash } from './hash';
+import { foldHashes, hashRows, type BlockHash, type IndexedHash } from './hash';
 import type { Place, TraceChunk, TraceDelta, TraceMeta, Track } from './model';
 import { PlaceTable, type ResolvePlace } from './places';
 import type { RowRef, Tracer } from './tracer';
@@ -16,6 +16,11 @@ export interface RecorderOptions {
   maxEvents?: number;
   /** Symbol, file and line of a guest address, asked once per place when it is handed out. */
   resolvePlace?: ResolvePlace;
+  /**
+   * Leaves the hash of blocks that are handed out whole to the receiver of the deltas, which has a thread of its own
+   * (`HashCollector`); `traceHash` is then not to be asked here.
+   */
+  receiverHashes?: boolean;
 }
 
 export const DEFAULT_MAX_EVENTS = 20_000_000;
@@ -27,11 +32,11 @@ const SUM_B = 4;
 const TRACK_SHIFT = 9;
 const TWO_32 = 0x1_0000_0000;
 
-/** A block under recording: how many of its spans are open, and its hash once all rows are final. */
+/** A block under recording: how many of its spans are open, and whether all its rows have their last values. */
 interface Block {
   chunk: TraceChunk;
   open: number;
-  hash?: BlockHash;
+  final?: boolean;
   /** The chunk itself was handed out, not a copy. */
   given?: boolean;
 }
@@ -61,6 +66,9 @@ export class Recorder implements Tracer {
   /** Blocks whose rows were handed out as copies: memory that is written again costs a fraction of new memory. */
   private readonly spare: TraceChunk[] = [];
   private readonly hashes: BlockHash[] = [];
+  /** Blocks hashed here since the last delta, for a receiver that hashes the others. */
+  private newHashes: IndexedHash[] = [];
+  private readonly receiverHashes: boolean;
   private current: Block;
   private count = 0;
   private at = BLOCK_ROWS;
@@ -84,6 +92,7 @@ export class Recorder implements Tracer {
 
   constructor(options: RecorderOptions = {}) {
     this.limit = Math.min(options.maxEvents ?? DEFAULT_MAX_EVENTS, TWO_32 - 2);
+    this.receiverHashes = options.receiverHashes ?? false;
     this.placeTable = new PlaceTable(options.resolvePlace);
     for (let kind = 0; kind < KIND_LIMIT; kind++) {
       const sum = kindRow(kind).sum;
@@ -200,11 +209,12 @@ export class Recorder implements Tracer {
 
   /**
    * The hash of the trace; see `hash.ts`.
-   * @throws Error before `finish`: rows with an open span have no hash yet.
+   * @throws Error before `finish`: rows with an open span have no hash yet. Likewise where the receiver hashes.
    */
   traceHash(): string {
+    if (this.receiverHashes) throw new Error('The receiver of the deltas has the trace hash.');
     if (!this.finished) throw new Error('The trace hash exists once the recorder is finished.');
-    this.hashFinalBlocks(this.blocks.length);
+    this.settleBlocks();
     return foldHashes(this.hashes, this.count);
   }
 
@@ -232,32 +242,41 @@ export class Recorder implements Tracer {
   /**
    * Rows recorded since the last call, with arrays of their own, and the present values of rows handed out before that
    * were closed or got arguments since. Blocks that are final and handed out are given back.
+   *
+   * A fast recording is handed out in whole blocks, without copying; only where no block is complete are its rows copied, so
+   * that a slow one can be watched too.
    */
   takeDelta(): TraceDelta {
-    this.hashFinalBlocks(this.blocks.length - 2);
+    this.settleBlocks();
     const patches = this.takePatches();
     const chunks: TraceChunk[] = [];
+    const unhashed: number[] = [];
     while (this.handedRows < this.count) {
       const index = this.handedRows >>> BLOCK_SHIFT;
       const block = this.blocks[index];
       if (block === undefined) break;
       const from = this.handedRows & BLOCK_MASK;
       const to = Math.min(BLOCK_ROWS, this.count - index * BLOCK_ROWS);
-      block.given = from === 0 && to === BLOCK_ROWS && block.hash !== undefined;
+      block.given = from === 0 && to === BLOCK_ROWS && block.final === true;
+      if (!block.given && chunks.length > 0 && !this.finished) break;
+      if (block.given && this.receiverHashes) unhashed.push(index);
       chunks.push(block.given ? block.chunk : copyRows(block.chunk, from, to));
       this.handedRows += to - from;
     }
     for (let index = 0; index < this.handedRows >>> BLOCK_SHIFT; index++) {
       const block = this.blocks[index];
-      if (block?.hash === undefined) continue;
+      if (!block?.final) continue;
       if (!block.given) this.spare.push(block.chunk);
       this.blocks[index] = undefined;
     }
+    const hashes = this.receiverHashes ? { hashes: { known: this.newHashes, unhashed } } : undefined;
+    this.newHashes = [];
     const places: Place[] = this.placeTable.all().slice(this.handedPlaces);
     this.handedPlaces += places.length;
     const tracks = this.tracks.slice(this.handedTracks);
     this.handedTracks += tracks.length;
-    return { chunks, patches, open: this.openRows.slice(0, this.openCount).sort(), tracks, places };
+    const open = this.openRows.slice(0, this.openCount).sort();
+    return { chunks, patches, open, tracks, places, ...hashes };
   }
 
   private write(
@@ -317,7 +336,7 @@ export class Recorder implements Tracer {
 
   private blockOf(row: number): Block {
     const block = row >= this.count - this.at ? this.current : this.blocks[row >>> BLOCK_SHIFT];
-    if (block === undefined || block.hash !== undefined) {
+    if (block === undefined || block.final) {
       throw new RangeError(
         `Row ${row} is final: its arguments must be set within ${BLOCK_ROWS} rows after it ended.`,
       );
@@ -344,12 +363,19 @@ export class Recorder implements Tracer {
     this.place = place;
   }
 
-  private hashFinalBlocks(end: number): void {
+  /** Finds blocks whose rows have their last values, and hashes them but for those that a receiver will get whole. */
+  private settleBlocks(): void {
+    const end = this.finished ? this.blocks.length : this.blocks.length - 2;
     for (let index = 0; index < end; index++) {
       const block = this.blocks[index];
-      if (block === undefined || block.open > 0 || block.hash !== undefined) continue;
-      block.hash = hashRows(block.chunk, 0, Math.min(BLOCK_ROWS, this.count - index * BLOCK_ROWS));
-      this.hashes[index] = block.hash;
+      if (block === undefined || block.open > 0 || block.final) continue;
+      block.final = true;
+      const firstRow = index * BLOCK_ROWS;
+      const rows = Math.min(BLOCK_ROWS, this.count - firstRow);
+      if (this.receiverHashes && rows === BLOCK_ROWS && this.handedRows <= firstRow) continue;
+      const hash = hashRows(block.chunk, 0, rows);
+      this.hashes[index] = hash;
+      this.newHashes.push([index, ...hash]);
     }
   }
 
