@@ -7,7 +7,7 @@
  * `--production` minifies and leaves out source maps; `--bundles` leaves the core, the guests and the schema as they are.
  */
 import { context } from 'esbuild';
-import { chmodSync, copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Failure, main, root, run, say } from './scripts/lib/shell.mjs';
 import { markBuilt, newestSource } from './scripts/lib/freshness.mjs';
@@ -58,7 +58,7 @@ const BUNDLES = [
   { name: 'bench', entry: 'test/perf/bench.ts', out: 'dist/bench.js', ...NODE, development: true },
 ];
 
-/** Steps that colleagues' scripts do, in the order in which they need each other. */
+/** Builders of what is no bundle. */
 const PARTS = ['scripts/build-core.mjs', 'scripts/build-guests.mjs', 'scripts/build-schema.mjs'];
 
 /** iced-x86 reads its module from the folder of the bundle that it is in. */
@@ -98,8 +98,7 @@ function finish(name, out, result) {
 async function buildParts() {
   const failed = [];
   for (const part of PARTS) {
-    if (!existsSync(join(root, part))) say(`${part} is not there yet: skipped`);
-    else if ((await run(process.execPath, [part])) !== 0) failed.push(part);
+    if ((await run(process.execPath, [part])) !== 0) failed.push(part);
   }
   return failed;
 }
@@ -108,11 +107,7 @@ await main(async () => {
   mkdirSync(join(root, 'dist'), { recursive: true });
   const sources = newestSource();
   const failed = process.argv.includes('--bundles') ? [] : await buildParts();
-  const wanted = BUNDLES.filter((bundle) => !(production && bundle.development)).filter(({ name, entry }) => {
-    if (existsSync(join(root, entry))) return true;
-    say(`${name}: ${entry} is not there yet: skipped`);
-    return false;
-  });
+  const wanted = BUNDLES.filter((bundle) => !(production && bundle.development));
   const contexts = await Promise.all(wanted.map((bundle) => context(optionsOf(bundle))));
   if (watch) {
     await Promise.all(contexts.map((each) => each.watch()));
