@@ -16,9 +16,14 @@ function record(recorder: Recorder, seed: number, after: (row: number) => void):
   let long = 0;
   for (let row = 0; row < ROWS; row++) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    if (long === 0 && state % 50_000 === 0) long = recorder.open(row, track, Kind.Halted, 0, 0);
-    else if (long !== 0 && state % 70_000 === 1) long = void recorder.close(long, row) ?? 0;
-    else recorder.span(row, state & 1023, track, Kind.KvmHandle, state, row);
+    if (long === 0 && state % 50_000 === 0) {
+      long = recorder.open(row, track, Kind.Halted, 0, 0);
+    } else if (long !== 0 && state % 70_000 === 1) {
+      recorder.close(long, row);
+      long = 0;
+    } else {
+      recorder.span(row, state & 1023, track, Kind.KvmHandle, state, row);
+    }
     after(row);
   }
   recorder.finish(ROWS);
