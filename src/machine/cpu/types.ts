@@ -104,6 +104,8 @@ export interface Cpu {
   requestInterruptWindow(wanted: boolean): void;
   /** RFLAGS.IF=1 and no interrupt shadow, at this boundary. */
   interruptible(): boolean;
+  /** RFLAGS.IF=1, shadow or not. For hot paths: `rflags` is a bigint. */
+  interruptsEnabled(): boolean;
   /** Delivers an external interrupt through the guest's IDT (SDM vol. 3, 6.12). May end in Shutdown, seen by the next `run`. */
   deliverInterrupt(vector: number): void;
   getReg(reg: number): bigint;

@@ -8,6 +8,10 @@ import { StopReason, type Cpu, type CpuCallouts, type FaultReport } from './type
 
 /** Longest stretch inside the core, in cycles: the engine swaps in optimised code only between calls. */
 const SLICE = 4_000_000;
+/** Cycles by which the present may lie beyond the target before a new target is set: what a 32-bit count holds. */
+const LONGEST_OVERRUN = 0x40000000;
+/** RFLAGS.IF. */
+const FLAG_IF = 0x200;
 const FLAT_CODE64 = { limit: 0xffffffff, attributes: 0xa09b };
 const FLAT_DATA = { limit: 0xffffffff, attributes: 0xc093 };
 /** PE, MP, ET, NE, WP, PG. */
@@ -42,8 +46,18 @@ export class VirtualCpu implements Cpu {
   callouts: CpuCallouts = NO_CALLOUTS;
   private readonly i32: Int32Array;
   private readonly u32: Uint32Array;
-  private readonly f64: Float64Array;
   private readonly u64: BigUint64Array;
+  /**
+   * C_BUDGET: −1 − instructions retired since C_RETIRED, and cycles left − 1. Small views with literal indices: these are
+   * read and written several times for each call-out.
+   */
+  private readonly budget: Int32Array;
+  /** C_TARGET, C_RETIRED, C_SHADOW. */
+  private readonly clock: Float64Array;
+  private readonly rip: Uint32Array;
+  /** C_FLAGS, low half. */
+  private readonly systemFlags: Int32Array;
+  private readonly result: Uint32Array;
   private readonly base: number;
   private deadline: Cycles = 0;
   private attention = false;
@@ -61,15 +75,19 @@ export class VirtualCpu implements Cpu {
     this.base = L.CPU_BASE + index * L.CPU_SIZE;
     this.i32 = new Int32Array(buffer, this.base, L.CPU_SIZE / 4);
     this.u32 = new Uint32Array(buffer, this.base, L.CPU_SIZE / 4);
-    this.f64 = new Float64Array(buffer, this.base, L.CPU_SIZE / 8);
     this.u64 = new BigUint64Array(buffer, this.base, L.CPU_SIZE / 8);
+    this.budget = new Int32Array(buffer, this.base + L.C_BUDGET, 2);
+    this.clock = new Float64Array(buffer, this.base + L.C_TARGET, 3);
+    this.rip = new Uint32Array(buffer, this.base + L.C_RIP, 2);
+    this.systemFlags = new Int32Array(buffer, this.base + L.C_FLAGS, 1);
+    this.result = new Uint32Array(buffer, this.base + L.C_RESULT_HIGH, 1);
     this.u64[L.C_EXCEPTION_COST / 8] = BigInt(exceptionCost) << 32n;
     this.u64[L.C_FLAGS / 8] = 2n;
     this.u64[L.C_CC / 8] = BigInt(L.CC_RAW);
     this.u64[(L.C_DR + 48) / 8] = 0xffff0ff0n;
     this.u64[(L.C_DR + 56) / 8] = 0x400n;
-    this.f64[L.C_SHADOW / 8] = -1;
-    this.f64[L.C_RETIRED / 8] = 0;
+    this.clock[2] = -1;
+    this.budget[0] = -1;
     this.setBudget(0, 0);
   }
 
@@ -78,22 +96,15 @@ export class VirtualCpu implements Cpu {
    * count is folded into C_RETIRED so that the packed counter starts afresh.
    */
   private setBudget(time: Cycles, cycles: number): void {
-    const retired = this.u32[L.C_BUDGET / 4];
-    this.f64[L.C_RETIRED / 8] += this.started ? 0xffffffff - retired : 0;
-    this.started = true;
-    this.f64[L.C_TARGET / 8] = time + cycles;
-    this.u32[L.C_BUDGET / 4] = 0xffffffff;
-    this.i32[L.C_BUDGET / 4 + 1] = cycles - 1;
-  }
-  private started = false;
-
-  private budgetFor(time: Cycles): number {
-    if (this.attention) return 0;
-    return Math.max(0, Math.min(SLICE, this.deadline - time));
+    const { budget, clock } = this;
+    clock[1] += -1 - budget[0];
+    clock[0] = time + cycles;
+    budget[0] = -1;
+    budget[1] = cycles - 1;
   }
 
   now(): Cycles {
-    return this.f64[L.C_TARGET / 8] - (this.i32[L.C_BUDGET / 4 + 1] + 1);
+    return this.clock[0] - (this.budget[1] + 1);
   }
 
   setNow(time: Cycles): void {
@@ -104,31 +115,38 @@ export class VirtualCpu implements Cpu {
   }
 
   advance(cycles: Cycles): void {
-    const time = this.now() + cycles;
-    this.setBudget(time, this.running ? this.budgetFor(time) : 0);
+    // Less remaining and the same target: time has gone on. Beyond the target the core stops at the next boundary.
+    const left = this.budget[1] - cycles;
+    if (left >= -LONGEST_OVERRUN) this.budget[1] = left;
+    else this.setBudget(this.now() + cycles, 0);
   }
 
   limitDeadline(deadline: Cycles): void {
     if (deadline >= this.deadline) return;
     this.deadline = deadline;
-    this.retarget();
+    if (this.running) this.limitTarget(deadline);
   }
 
   requestAttention(): void {
     this.attention = true;
-    this.retarget();
+    if (this.running) this.limitTarget(0);
   }
 
-  private retarget(): void {
-    if (!this.running) return;
-    const time = this.now();
-    this.setBudget(time, this.budgetFor(time));
+  /** Brings the target forward to `target`, or to now when that is past. */
+  private limitTarget(target: Cycles): void {
+    const { budget, clock } = this;
+    const left = budget[1];
+    if (left < 0) return;
+    const cut = Math.min(clock[0] - target, left + 1);
+    if (cut <= 0) return;
+    clock[0] -= cut;
+    budget[1] = left - cut;
   }
 
   requestInterruptWindow(wanted: boolean): void {
     this.i32[L.C_WINDOW / 4] = wanted ? 1 : 0;
     // Within a call-out the guest may become interruptible with this very instruction.
-    if (wanted && this.running) this.setBudget(this.now(), 0);
+    if (wanted && this.running) this.limitTarget(0);
   }
 
   run(deadline: Cycles): StopReason {
@@ -146,7 +164,7 @@ export class VirtualCpu implements Cpu {
       if (time >= this.deadline) return StopReason.Deadline;
       // In an interrupt shadow with somebody waiting: one instruction, then look again.
       const inShadow = waiting && this.inShadow();
-      this.setBudget(time, inShadow ? 1 : this.budgetFor(time));
+      this.setBudget(time, inShadow ? 1 : Math.min(SLICE, this.deadline - time));
       this.running = true;
       let stop: number;
       try {
@@ -163,11 +181,15 @@ export class VirtualCpu implements Cpu {
   }
 
   private inShadow(): boolean {
-    return this.f64[L.C_SHADOW / 8] === this.instructions();
+    return this.clock[2] === this.instructions();
   }
 
   interruptible(): boolean {
-    return (this.u32[L.C_FLAGS / 4] & 0x200) !== 0 && !this.inShadow();
+    return (this.systemFlags[0] & FLAG_IF) !== 0 && !this.inShadow();
+  }
+
+  interruptsEnabled(): boolean {
+    return (this.systemFlags[0] & FLAG_IF) !== 0;
   }
 
   deliverInterrupt(vector: number): void {
@@ -189,11 +211,11 @@ export class VirtualCpu implements Cpu {
   }
 
   get ripLow(): number {
-    return this.u32[L.C_RIP / 4];
+    return this.rip[0];
   }
 
   get ripHigh(): number {
-    return this.u32[L.C_RIP / 4 + 1];
+    return this.rip[1];
   }
 
   setRip(value: bigint): void {
@@ -201,11 +223,11 @@ export class VirtualCpu implements Cpu {
   }
 
   get resultHigh(): number {
-    return this.u32[L.C_RESULT_HIGH / 4];
+    return this.result[0];
   }
 
   set resultHigh(value: number) {
-    this.u32[L.C_RESULT_HIGH / 4] = value;
+    this.result[0] = value;
   }
 
   rflags(): bigint {
@@ -213,7 +235,7 @@ export class VirtualCpu implements Cpu {
   }
 
   instructions(): number {
-    return this.f64[L.C_RETIRED / 8] + (0xffffffff - this.u32[L.C_BUDGET / 4]);
+    return this.clock[1] + (-1 - this.budget[0]);
   }
 
   cpl(): number {

@@ -18,7 +18,6 @@ import { LocalApic } from '../../machine/interrupts/lapic';
 import { readMsr, writeMsr } from './msrs';
 import type { KvmVm, RegionTag } from './vm';
 
-const RFLAGS_IF = 1n << 9n;
 const PAGE = 4096;
 
 /** Vector of the IPI by which Linux makes a vCPU leave the guest (RESCHEDULE_VECTOR). */
@@ -308,7 +307,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   }
 
   private interruptsOn(): boolean {
-    return (this.cpu.rflags() & RFLAGS_IF) !== 0n;
+    return this.cpu.interruptsEnabled();
   }
 
   private begin(reason: number, a: number, b: number): void {

@@ -3,6 +3,10 @@ import {
   C_BUDGET,
   C_FLAGS,
   C_INDEX,
+  C_MMU,
+  T_DATA,
+  T_READ,
+  T_WRITE,
   UF_ADDR32,
   UF_REP,
   UF_REPNE,
@@ -17,7 +21,7 @@ import { hostPortIn, hostPortOut } from './host';
 import { OP_CMPS, OP_INS, OP_LODS, OP_MOVS, OP_OUTS, OP_SCAS, OP_STOS } from './ops';
 import { setUnfinished } from './operands';
 import { portAllowed } from './ports';
-import { setStackAccess } from './paging';
+import { PAGE_MASK, setStackAccess, tlbEntry } from './paging';
 import { FLAG_DF, FLAG_ZF, faulted, readReg, writeReg } from './state';
 
 const RCX = 8;
@@ -34,16 +38,70 @@ export function execString(cpu: i32, pc: i32, op: i32): void {
   const compares = op == OP_SCAS || op == OP_CMPS;
   let count = readReg(cpu, RCX, width);
   if (count == 0) return;
+  const cost = load<i32>(pc, U_COST + 4);
+  const plain = (op == OP_MOVS || op == OP_STOS) && width == 8 && !(load<i64>(cpu, C_FLAGS) & FLAG_DF);
   for (;;) {
-    once(cpu, pc, op, width);
-    if (faulted()) return;
-    count--;
+    let done = plain ? bulk(cpu, pc, op, count) : 0;
+    if (done == 0) {
+      once(cpu, pc, op, width);
+      if (faulted()) return;
+      done = 1;
+    }
+    count -= done;
     writeReg(cpu, RCX, width, count);
-    if (count == 0) return;
-    if (compares && ((statusFlags(cpu) & FLAG_ZF) != 0) != ((flags & UF_REPNE) == 0)) return;
-    const left = load<i32>(cpu, C_BUDGET + 4) - load<i32>(pc, U_COST + 4);
+    // The last iteration is charged as the instruction's retirement.
+    const left = load<i32>(cpu, C_BUDGET + 4) - (count == 0 ? done - 1 : done) * cost;
+    if (count != 0 && compares && ((statusFlags(cpu) & FLAG_ZF) != 0) != ((flags & UF_REPNE) == 0)) return;
     store<i32>(cpu, left, C_BUDGET + 4);
+    if (count == 0) return;
     if (left < 0) return setUnfinished();
+  }
+}
+
+/**
+ * As many iterations of MOVS or STOS as lie in pages the TLB knows, in RAM without translated code, and begin while time
+ * is left. Nothing can be seen between them, so they are done as one. Returns how many; 0: one has to go the long way.
+ */
+function bulk(cpu: i32, pc: i32, op: i32, count: i64): i32 {
+  const size = <i32>load<u8>(pc, U_SIZE);
+  const target = load<i64>(cpu, RDI);
+  const mmu = load<i32>(cpu, C_MMU);
+  const entry = tlbEntry(mmu, target);
+  if (load<i64>(entry, T_WRITE) != (target & PAGE_MASK)) return 0;
+  let most = (4096 - (<i32>target & 0xfff)) / size;
+  const inTime = load<i32>(cpu, C_BUDGET + 4) / load<i32>(pc, U_COST + 4) + 1;
+  if (most > inTime) most = inTime;
+  if (<u64>count < <u64>most) most = <i32>count;
+  const to = <i32>target + load<i32>(entry, T_DATA);
+  if (op == OP_STOS) {
+    fillMemory(to, most * size, size, load<i64>(cpu));
+    store<i64>(cpu, target + <i64>(most * size), RDI);
+    return most;
+  }
+  const source = load<i64>(cpu, RSI);
+  const from = source + load<i64>(cpu + <i32>load<u16>(pc, U_SEG));
+  const sourceEntry = tlbEntry(mmu, from);
+  if (load<i64>(sourceEntry, T_READ) != (from & PAGE_MASK)) return 0;
+  most = min<i32>(most, (4096 - (<i32>from & 0xfff)) / size);
+  const at = <i32>from + load<i32>(sourceEntry, T_DATA);
+  // A target that overlaps the source from above repeats what was just written: only up to there at once.
+  if (to > at) most = min<i32>(most, (to - at) / size);
+  if (most <= 0) return 0;
+  memory.copy(to, at, most * size);
+  store<i64>(cpu, source + <i64>(most * size), RSI);
+  store<i64>(cpu, target + <i64>(most * size), RDI);
+  return most;
+}
+
+function fillMemory(at: i32, bytes: i32, size: i32, value: i64): void {
+  if (size == 1) {
+    memory.fill(at, <u8>value, bytes);
+    return;
+  }
+  for (const end = at + bytes; at < end; at += size) {
+    if (size == 8) store<i64>(at, value);
+    else if (size == 4) store<u32>(at, <u32>value);
+    else store<u16>(at, <u16>value);
   }
 }
 
