@@ -55,7 +55,9 @@ export function readTrace(bytes: Uint8Array): TraceStore {
   }
 }
 
-function read(file: Uint8Array): TraceStore {
+function read(given: Uint8Array): TraceStore {
+  // Node's Buffer is a byte array whose `slice` gives a view; everything below relies on its being a copy.
+  const file = new Uint8Array(given.buffer, given.byteOffset, given.byteLength);
   const head = String.fromCharCode(...file.subarray(0, MAGIC.length));
   if (file.length === 0) throw new TraceFileError('The file is empty', 0, NOT_A_TRACE);
   if (head !== MAGIC) {

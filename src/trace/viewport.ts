@@ -2,8 +2,15 @@
  * What lanes show of a window at a width in pixels: the events themselves where they are few, and otherwise one bin per
  * pixel whose counts are exact. The work grows with the pixels, not with the events.
  */
-import type { Lane, LaneBins, LaneEvents, ViewportQuery, ViewportResult } from '../protocol/viewport';
-import { KIND_LIMIT, kindRow } from './events';
+import {
+  modeRoles,
+  type Lane,
+  type LaneBins,
+  type LaneEvents,
+  type ViewportQuery,
+  type ViewportResult,
+} from '../protocol/viewport';
+import { KIND_LIMIT, kindRow, type ColourRole } from './events';
 import { cumulate } from './cumulate';
 import type { Stream } from './stream';
 import type { TraceStore } from './store';
@@ -14,11 +21,17 @@ export const MAX_LANE_EVENTS = 4000;
 const EVENTS_PER_PIXEL = 2;
 /** Widest window in pixels that is answered; more is cut. */
 const MAX_WIDTH = 16_384;
-/** How many events of a bin are looked at to find one of the shown kind. */
+/** How many events of a bin are looked at to find one of the shown kind, and to find a fault. */
 const REPRESENTATIVE_REACH = 64;
+const FAULT_REACH = 4096;
 
 const isFault = Uint8Array.from({ length: KIND_LIMIT }, (_, kind) =>
   kindRow(kind).role === 'fault' ? 1 : 0,
+);
+
+/** Where a kind's time goes in `LaneBins.shares`; -1 nowhere. */
+const modeOf = Int8Array.from({ length: KIND_LIMIT }, (_, kind) =>
+  modeRoles.findIndex((role: ColourRole) => role === kindRow(kind).role),
 );
 
 /** A stream and where the window begins and ends in it. */
@@ -56,7 +69,7 @@ function queryLane(
   const count = parts.reduce((sum, part) => sum + part.end - part.first + part.carried.length, 0);
   return count <= Math.min(MAX_LANE_EVENTS, EVENTS_PER_PIXEL * width)
     ? eventsOf(store, parts, count)
-    : binsOf(store, parts, from, to, width);
+    : binsOf(store, parts, from, to, width, lane.kind === 'mode');
 }
 
 function partOf(
@@ -107,7 +120,7 @@ function eventsOf(store: TraceStore, parts: readonly Part[], count: number): Lan
   return result;
 }
 
-/** Best candidate for a pixel's kind so far: faults before cover before frequency. */
+/** Best candidate for a pixel's kind so far: what is no fault, then cover, then frequency. */
 interface Choice {
   kind: number;
   fault: number;
@@ -117,7 +130,7 @@ interface Choice {
 
 function better(x: Choice, y: Choice): boolean {
   return (
-    x.fault - y.fault > 0 ||
+    x.fault < y.fault ||
     (x.fault === y.fault && (x.cycles > y.cycles || (x.cycles === y.cycles && x.count > y.count)))
   );
 }
@@ -128,6 +141,7 @@ function binsOf(
   from: number,
   to: number,
   width: number,
+  modes: boolean,
 ): LaneBins {
   const bins: LaneBins = {
     type: 'bins',
@@ -135,6 +149,8 @@ function binsOf(
     kind: new Uint16Array(width),
     cover: new Float32Array(width),
     row: new Float64Array(width).fill(-1),
+    fault: new Uint8Array(width),
+    ...(modes && { shares: new Float32Array(width * modeRoles.length) }),
   };
   const covered = new Float64Array(width);
   const choices = new Array<Choice | undefined>(width);
@@ -144,6 +160,8 @@ function binsOf(
     bins.cover[x] = Math.min(1, (covered[x] ?? 0) / pixel);
     bins.kind[x] = choices[x]?.kind ?? 0;
   }
+  if (bins.shares)
+    for (let i = 0; i < bins.shares.length; i++) bins.shares[i] = (bins.shares[i] ?? 0) / pixel;
   return bins;
 }
 
@@ -190,17 +208,31 @@ function addPart(
       if (count === 0 && spent <= 0) continue;
       covered[x] = (covered[x] ?? 0) + spent;
       const kind = kindOfSlot[slot] ?? 0;
-      const choice: Choice = { kind, fault: isFault[kind] ?? 0, cycles: spent, count };
+      addShare(bins, x, kind, spent);
+      const fault = isFault[kind] ?? 0;
+      if (fault === 1 && count > 0 && bins.fault[x] === 0) {
+        bins.fault[x] = 1;
+        bins.row[x] = representative(store, part, kind, i, next, edge);
+      }
+      const choice: Choice = { kind, fault, cycles: spent, count };
       const best = choices[x];
       if (best !== undefined && !better(choice, best)) continue;
       choices[x] = choice;
-      bins.row[x] = representative(store, part, kind, i, next, edge);
+      if (bins.fault[x] === 0) bins.row[x] = representative(store, part, kind, i, next, edge);
     }
     i = next;
     edge = time;
     [counts, nextCounts] = [nextCounts, counts];
     [cycles, nextCycles] = [nextCycles, cycles];
   }
+}
+
+/** Adds cycles of a kind to a pixel of a mode lane. */
+function addShare({ shares }: LaneBins, x: number, kind: number, cycles: number): void {
+  const mode = modeOf[kind] ?? -1;
+  if (!shares || mode < 0) return;
+  const at = x * modeRoles.length + mode;
+  shares[at] = (shares[at] ?? 0) + cycles;
 }
 
 /** A row for a pixel: of the kind if one of the first events is, else the first, else what covers the pixel. */
@@ -212,7 +244,7 @@ function representative(
   next: number,
   time: number,
 ): number {
-  const reach = Math.min(next, i + REPRESENTATIVE_REACH);
+  const reach = Math.min(next, i + (isFault[kind] === 1 ? FAULT_REACH : REPRESENTATIVE_REACH));
   for (let k = i; k < reach; k++)
     if (store.kindOf(part.stream.rowAt(k)) === kind) return part.stream.rowAt(k);
   if (i < next) return part.stream.rowAt(i);

@@ -137,9 +137,7 @@ export class TraceDocument implements CustomDocument {
 
 async function readContent(file: Uri): Promise<TraceContent> {
   try {
-    const { buffer, byteOffset, byteLength } = await workspace.fs.readFile(file);
-    // The reader may be given Node's Buffer, whose `slice` does not copy as that of other byte arrays does.
-    return { view: storeView(readTrace(new Uint8Array(buffer, byteOffset, byteLength))) };
+    return { view: storeView(readTrace(await workspace.fs.readFile(file))) };
   } catch (error) {
     return { problem: unreadable(file, error) };
   }

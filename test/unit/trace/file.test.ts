@@ -53,6 +53,16 @@ describe('trace file', () => {
     expect(hashOf(readTrace(shifted.subarray(3)))).toBe(store.meta.traceHash);
   });
 
+  it("reads from Node's Buffer, whose slices are views, at any alignment", () => {
+    const { store } = sampleStore(2);
+    const bytes = join(writeTrace(store));
+    for (let shift = 0; shift < 8; shift++) {
+      const pool = Buffer.alloc(bytes.length + shift);
+      pool.set(bytes, shift);
+      expect(hashOf(readTrace(pool.subarray(shift))), `shifted by ${shift}`).toBe(store.meta.traceHash);
+    }
+  });
+
   it('writes and reads an empty trace', () => {
     const { store } = sampleStore(0);
     const again = readTrace(join(writeTrace(store)));
