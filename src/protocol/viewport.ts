@@ -1,5 +1,14 @@
 /** What a lane shows of a window of time. Times in cycles. */
-import type { KindGroup } from '../trace/events';
+import type { ColourRole, KindGroup } from '../trace/events';
+
+/** Colour roles of a mode lane, in the order in which `LaneBins.shares` has them. */
+export const modeRoles = [
+  'guest',
+  'kernel',
+  'transition',
+  'user',
+  'halted',
+] as const satisfies readonly ColourRole[];
 
 /** One row of the explorer. */
 export interface Lane {
@@ -42,12 +51,19 @@ export interface LaneBins {
   type: 'bins';
   /** Events that start in the pixel (the first pixel also counts those that reach into the window). */
   count: Uint32Array;
-  /** A fault in the pixel if there is one, else the kind that covers most of it, else the most frequent; 0: nothing. */
+  /** The kind that covers most of the pixel, else the most frequent; a fault only where nothing else is; 0: nothing. */
   kind: Uint16Array;
   /** Covered fraction 0..1. */
   cover: Float32Array;
-  /** A row to open on a click, of the shown kind when one is near; -1 none. */
+  /** A row to open on a click: a fault if there is one, else of the shown kind when one is near; -1 none. */
   row: Float64Array;
+  /** 1 where a fault starts in the pixel. */
+  fault: Uint8Array;
+  /**
+   * Mode lanes only: fractions of each pixel that each of `modeRoles` covers, pixel by pixel; length `5 × width`. They add
+   * up to at most the number of the lane's tracks.
+   */
+  shares?: Float32Array;
 }
 
 export interface ViewportResult {

@@ -186,6 +186,7 @@ function addPart(
   let cycles = new Float64Array(slots);
   let nextCounts = new Float64Array(slots);
   let nextCycles = new Float64Array(slots);
+  const carriedOf = new Uint32Array(slots);
   let i = part.first;
   let edge = from;
   cumulate(store, stream, from, counts, cycles);
@@ -199,6 +200,7 @@ function addPart(
       for (const row of carried) {
         const slot = stream.slot(store.kindOf(row));
         counts[slot] = (counts[slot] ?? 0) - 1;
+        carriedOf[slot] = (carriedOf[slot] ?? 0) + 1;
       }
     }
     bins.count[x] = (bins.count[x] ?? 0) + total;
@@ -210,7 +212,7 @@ function addPart(
       const kind = kindOfSlot[slot] ?? 0;
       addShare(bins, x, kind, spent);
       const fault = isFault[kind] ?? 0;
-      if (fault === 1 && count > 0 && bins.fault[x] === 0) {
+      if (fault === 1 && bins.fault[x] === 0 && count > (x === 0 ? (carriedOf[slot] ?? 0) : 0)) {
         bins.fault[x] = 1;
         bins.row[x] = representative(store, part, kind, i, next, edge);
       }

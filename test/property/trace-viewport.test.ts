@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Lane, LaneBins, LaneEvents } from '../../src/protocol/viewport';
+import { modeRoles, type Lane, type LaneBins, type LaneEvents } from '../../src/protocol/viewport';
 import { Kind, kindRow } from '../../src/trace/events';
 import { Recorder } from '../../src/trace/recorder';
 import { coveredBetween } from '../../src/trace/cumulate';
@@ -17,16 +17,33 @@ interface Step {
   hand: boolean;
 }
 
-const KINDS: readonly number[] = [Kind.IommuHit, Kind.IommuWalk, Kind.IommuInvalidate, Kind.DmaRead];
+const KINDS: readonly number[] = [
+  Kind.IommuHit,
+  Kind.IommuWalk,
+  Kind.IommuInvalidate,
+  Kind.DmaRead,
+  Kind.IommuFault,
+];
+const MODES: readonly number[] = [
+  Kind.GuestKernel,
+  Kind.GuestUser,
+  Kind.Halted,
+  Kind.KvmHandle,
+  Kind.UserExit,
+  Kind.QemuHandle,
+  Kind.Entry,
+];
 
-const step = fc.record<Step>({
-  gap: fc.oneof(fc.nat(3), fc.nat(200)),
-  back: fc.oneof({ weight: 9, arbitrary: fc.constant(0) }, fc.nat(400)),
-  duration: fc.oneof(fc.constant(0), fc.nat(20), fc.nat(3000)),
-  kind: fc.constantFrom(...KINDS),
-  late: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, fc.integer({ min: 1, max: 60 })),
-  hand: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.constant(true)),
-});
+const stepOf = (kinds: readonly number[]): fc.Arbitrary<Step> =>
+  fc.record<Step>({
+    gap: fc.oneof(fc.nat(3), fc.nat(200)),
+    back: fc.oneof({ weight: 9, arbitrary: fc.constant(0) }, fc.nat(400)),
+    duration: fc.oneof(fc.constant(0), fc.nat(20), fc.nat(3000)),
+    kind: fc.constantFrom(...kinds),
+    late: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, fc.integer({ min: 1, max: 60 })),
+    hand: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.constant(true)),
+  });
+const step = stepOf(KINDS);
 
 interface Truth {
   start: number;
@@ -97,7 +114,15 @@ function checkEvents(lane: LaneEvents, truth: Truth[], from: number, to: number)
   expect([...lane.kind]).toEqual(expected.map(({ kind }) => kind));
 }
 
-function checkBins(lane: LaneBins, truth: Truth[], from: number, to: number): void {
+const isFault = (kind: number): boolean => kindRow(kind).role === 'fault';
+
+function checkBins(
+  lane: LaneBins,
+  truth: Truth[],
+  from: number,
+  to: number,
+  kinds: readonly number[] = KINDS,
+): void {
   const width = lane.count.length;
   const edge = (x: number): number => (x === width ? to : from + ((to - from) * x) / width);
   for (let x = 0; x < width; x++) {
@@ -107,7 +132,7 @@ function checkBins(lane: LaneBins, truth: Truth[], from: number, to: number): vo
     );
     expect(lane.count[x]).toBe(here.length);
     const cycles = new Map(
-      KINDS.map((kind) => [
+      kinds.map((kind) => [
         kind,
         truth.reduce((sum, row) => sum + (row.kind === kind ? overlap(row, left, right) : 0), 0),
       ]),
@@ -115,12 +140,24 @@ function checkBins(lane: LaneBins, truth: Truth[], from: number, to: number): vo
     const total = [...cycles.values()].reduce((sum, value) => sum + value, 0);
     expect(lane.cover[x]).toBeCloseTo(Math.min(1, total / (right - left)), 4);
     const most = Math.max(...cycles.values());
+    const calm =
+      here.some((row) => !isFault(row.kind)) || kinds.some((k) => !isFault(k) && (cycles.get(k) ?? 0) > 0);
+    const mostCalm = Math.max(...kinds.map((k) => (isFault(k) ? 0 : (cycles.get(k) ?? 0))));
     const kind = lane.kind[x] ?? 0;
-    if (most > 0) expect(cycles.get(kind)).toBeCloseTo(most, 4);
+    expect(lane.fault[x] === 1).toBe(here.some((row) => isFault(row.kind) && row.start >= left));
+    if (calm) expect(isFault(kind)).toBe(false);
+    if (mostCalm > 0) expect(cycles.get(kind)).toBeCloseTo(mostCalm, 4);
     else if (here.length > 0) expect(here.some((row) => row.kind === kind)).toBe(true);
     else expect(kind).toBe(0);
     const row = lane.row[x] ?? -1;
     expect(row >= 0).toBe(here.length > 0 || most > 0);
+    if (lane.fault[x] === 1) expect(isFault(truth[row]?.kind ?? 0)).toBe(true);
+    if (lane.shares)
+      modeRoles.forEach((role, mode) => {
+        const of = kinds.filter((k) => kindRow(k).role === role);
+        const spent = of.reduce((sum, k) => sum + (cycles.get(k) ?? 0), 0);
+        expect(lane.shares?.[x * modeRoles.length + mode]).toBeCloseTo(spent / (right - left), 3);
+      });
     if (row >= 0)
       expect(
         overlap(truth[row] ?? { start: 0, end: 0, kind: 0 }, left, right) > 0 || here.includes(truth[row]),
@@ -154,6 +191,27 @@ describe('viewport', () => {
               checkBins(lane, truth, low, high);
             }
           }
+        },
+      ),
+      { numRuns: 60, endOnFailure: true },
+    );
+  });
+
+  it('tells what share of each pixel a mode lane spends in which mode', () => {
+    const lane: Lane = { ...LANE, groups: ['mode', 'leg'], kind: 'mode' };
+    fc.assert(
+      fc.property(
+        fc.array(stepOf(MODES), { minLength: 60, maxLength: 300, size: 'max' }),
+        fc.integer({ min: 1, max: 20 }),
+        fc.double({ min: 0, max: 0.9, noNaN: true }),
+        (steps, width, share) => {
+          const { store, truth } = record(steps);
+          const from = Math.floor(store.endTime * share);
+          const to = store.endTime + 1;
+          const [answer] = queryViewport(store, { from, to, width, lanes: [lane] }).lanes;
+          if (answer?.type !== 'bins') return;
+          expect(answer.shares).toHaveLength(width * modeRoles.length);
+          checkBins(answer, truth, from, to, MODES);
         },
       ),
       { numRuns: 60, endOnFailure: true },

@@ -11,6 +11,8 @@ import { h } from '../ui/dom';
 import { resolveColour, type Theme } from '../ui/theme';
 
 const HEIGHT = 40;
+/** Height of the modes, as a multiple of the other strip's. */
+const MODE_WEIGHT = 2;
 /** Milliseconds between two questions while the trace grows. */
 const PATIENCE = 300;
 const LEAST_FRAME = 8;
@@ -29,14 +31,15 @@ function overviewOf(lanes: readonly Lane[]): Lane[] {
 }
 
 function layoutOf(lanes: readonly Lane[]): Layout {
-  const height = HEIGHT / Math.max(1, lanes.length);
-  const rows: LaneRow[] = lanes.map((lane, index) => ({
-    type: 'lane',
-    lane,
-    top: index * height,
-    height,
-    firstOfTrack: true,
-  }));
+  const weight = (lane: Lane): number => (lane.kind === 'mode' ? MODE_WEIGHT : 1);
+  const total = lanes.reduce((sum, lane) => sum + weight(lane), 0);
+  let top = 0;
+  const rows: LaneRow[] = lanes.map((lane) => {
+    const height = Math.round((HEIGHT * weight(lane)) / Math.max(1, total));
+    const row: LaneRow = { type: 'lane', lane, top, height, firstOfTrack: true };
+    top += height;
+    return row;
+  });
   return { rows, lanes: rows, height: HEIGHT };
 }
 

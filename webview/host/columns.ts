@@ -31,6 +31,11 @@ function uint16(value: unknown): Uint16Array {
   return value instanceof ArrayBuffer ? new Uint16Array(value) : Uint16Array.from(numbers(value));
 }
 
+function uint8(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : Uint8Array.from(numbers(value));
+}
+
 function lane(fields: Fields): LaneEvents | LaneBins {
   if (fields['type'] === 'events') {
     return {
@@ -49,6 +54,8 @@ function lane(fields: Fields): LaneEvents | LaneBins {
       kind: uint16(fields['kind']),
       cover: float32(fields['cover']),
       row: float64(fields['row']),
+      fault: uint8(fields['fault']),
+      ...(fields['shares'] !== undefined && { shares: float32(fields['shares']) }),
     };
   }
   throw new TypeError('a lane of a viewport answer is neither events nor bins');

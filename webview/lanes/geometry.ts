@@ -1,5 +1,6 @@
 /** What of a lane's events is where: nesting, and which event lies under a point. Pixels across, cycles in time. */
-import type { LaneBins, LaneEvents } from '../../src/protocol/viewport';
+import { modeRoles, type Lane, type LaneBins, type LaneEvents } from '../../src/protocol/viewport';
+import { kindRow, type ColourRole } from '../../src/trace/events';
 
 /** Nested spans deeper than this share the innermost place. */
 export const MAX_DEPTH = 3;
@@ -66,29 +67,49 @@ export function binAt(bins: LaneBins, x: number, reach: number): number {
 }
 
 /** Events of a window as bins, for a lane where single events would run into one another. */
-export function binned(events: LaneEvents, from: number, to: number, width: number): LaneBins {
+export function binned(
+  events: LaneEvents,
+  from: number,
+  to: number,
+  width: number,
+  kind: Lane['kind'] = 'spans',
+): LaneBins {
   const bins: LaneBins = {
     type: 'bins',
     count: new Uint32Array(width),
     kind: new Uint16Array(width),
     cover: new Float32Array(width),
     row: new Float64Array(width).fill(-1),
+    fault: new Uint8Array(width),
+    ...(kind === 'mode' && { shares: new Float32Array(width * modeRoles.length) }),
   };
   const pixel = (to - from) / width;
+  /** What the shown event of a pixel covers of it; a fault is shown before anything else. */
+  const weight = new Float32Array(width).fill(-1);
   for (let i = 0; i < events.start.length; i++) {
     const start = events.start[i] ?? 0;
     const end = start + (events.duration[i] ?? 0);
+    const { role } = kindRow(events.kind[i] ?? 0);
+    const mode = modeRoles.findIndex((each: ColourRole) => each === role);
     const first = Math.min(width - 1, Math.max(0, Math.floor((start - from) / pixel)));
     const last = Math.min(width - 1, Math.max(first, Math.floor((end - from) / pixel)));
     bins.count[first] = (bins.count[first] ?? 0) + 1;
+    if (role === 'fault') bins.fault[first] = 1;
     for (let x = first; x <= last; x++) {
       const left = from + x * pixel;
       const covered = Math.max(0, Math.min(end, left + pixel) - Math.max(start, left)) / pixel;
       bins.cover[x] = Math.min(1, (bins.cover[x] ?? 0) + covered);
-      if ((bins.row[x] ?? -1) < 0 || x === first) {
-        bins.row[x] = events.row[i] ?? -1;
-        bins.kind[x] = events.kind[i] ?? 0;
+      if (bins.shares && mode >= 0) {
+        const at = x * modeRoles.length + mode;
+        bins.shares[at] = (bins.shares[at] ?? 0) + covered;
       }
+      if (role === 'fault' && x === first) bins.row[x] = events.row[i] ?? -1;
+      // An instant takes the pixel only from nothing or from a fault.
+      const heavy = role === 'fault' ? 0 : covered + 1;
+      if (heavy <= (weight[x] ?? -1)) continue;
+      weight[x] = heavy;
+      bins.kind[x] = events.kind[i] ?? 0;
+      if (bins.fault[x] === 0 || role === 'fault') bins.row[x] = events.row[i] ?? -1;
     }
   }
   return bins;

@@ -1,4 +1,4 @@
-/** Hatching and height of roles, so that no meaning hangs on colour alone. */
+/** Hatching of roles, so that no meaning hangs on colour alone. */
 import type { ColourRole } from '../../src/trace/events';
 import type { Rgba, Theme } from '../ui/theme';
 
@@ -15,20 +15,6 @@ const hatches: Partial<Record<ColourRole, Hatch>> = {
   halted: (x, y) => x % 3 !== 0 || y % 3 !== 0,
   fault: (x, y) => (x + y) % 3 === 0 && (x - y + 600) % 3 === 0,
 };
-
-/** How much of its lane a mode fills: the dearer, the taller. */
-const heights: Partial<Record<ColourRole, number>> = {
-  guest: 0.5,
-  halted: 0.22,
-  kernel: 0.78,
-  transition: 0.78,
-  user: 1,
-};
-
-/** Share of a mode lane's height that a role fills. */
-export function heightOf(role: ColourRole): number {
-  return heights[role] ?? 1;
-}
 
 /** Strength of hatch lines: how far they go towards the background. */
 function strength(theme: Theme): number {

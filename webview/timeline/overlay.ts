@@ -136,7 +136,7 @@ export class Overlay {
     const prepared = this.painter.prepared.get(row.lane.id);
     const index = prepared?.type === 'events' ? prepared.data.row.indexOf(event.row) : -1;
     const depth = prepared?.type === 'events' && index >= 0 ? (prepared.depths[index] ?? 0) : 0;
-    const { top, height } = bandOf(row, event.kind, depth);
+    const { top, height } = bandOf(row, depth);
     const left = toX(event.start);
     const instant = kindRow(event.kind).shape === 'instant';
     const width = instant ? 0 : Math.max(1, toX(event.start + event.duration) - left);

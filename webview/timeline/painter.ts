@@ -10,7 +10,7 @@ import { formatCountShort } from '../time/format';
 import type { TimeWindow } from '../time/window';
 import type { Rgba, Theme } from '../ui/theme';
 import type { Painter } from './chart';
-import { fillOf, heightOf } from './hatch';
+import { fillOf } from './hatch';
 import { stripOf } from './strip';
 
 /** Pixels above and below a lane's content. */
@@ -24,6 +24,8 @@ const CLUSTER_GAP = 10;
 const DIAMOND = 4.5;
 /** More events per pixel than this are drawn as density. */
 const CROWDED = 0.25;
+/** Modes lie side by side without gaps, and are told apart at a smaller size. */
+const CROWDED_MODES = 0.4;
 
 export interface PreparedEvents {
   type: 'events';
@@ -46,12 +48,9 @@ export function scaleOf(window: TimeWindow, left: number, width: number): ToX {
 }
 
 /** Top and height of an event inside its lane. */
-export function bandOf(row: LaneRow, kind: number, depth: number): { top: number; height: number } {
+export function bandOf(row: LaneRow, depth: number): { top: number; height: number } {
   const inner = row.height - 2 * PAD;
-  if (row.lane.kind === 'mode') {
-    const height = Math.round(inner * heightOf(kindRow(kind).role));
-    return { top: PAD + inner - height, height };
-  }
+  if (row.lane.kind === 'mode') return { top: PAD, height: inner };
   return { top: PAD + depth * 4, height: inner - depth * 4 };
 }
 
@@ -100,13 +99,19 @@ export class LanePainter implements Painter {
   #prepare(row: LaneRow, data: LaneEvents | LaneBins): Prepared {
     const { answer } = this;
     if (data.type === 'events') {
-      const crowded = row.lane.kind !== 'mode' && answer && data.start.length > answer.width * CROWDED;
-      if (!crowded) return { type: 'events', data, depths: depthsOf(data) };
-      return this.#prepare(row, binned(data, answer.from, answer.to, answer.width));
+      const { kind } = row.lane;
+      const most = kind === 'mode' ? CROWDED_MODES : CROWDED;
+      if (!answer || data.start.length <= answer.width * most)
+        return { type: 'events', data, depths: depthsOf(data) };
+      return this.#prepare(row, binned(data, answer.from, answer.to, answer.width, kind));
     }
     const room = row.lane.kind === 'mode' || this.options.compact ? 0 : COUNT_ROOM;
     const height = row.height - (this.options.compact ? 2 : 2 * PAD) - room;
-    return { type: 'bins', data, strip: stripOf(data, row.lane.kind, height, this.theme, this.#background) };
+    return {
+      type: 'bins',
+      data,
+      strip: stripOf(data, row.lane.trackIds.length, height, this.theme, this.#background),
+    };
   }
 
   paint(context: CanvasRenderingContext2D, area: ChartArea, window: TimeWindow): void {
@@ -199,7 +204,7 @@ export class LanePainter implements Painter {
       const x1 = toX(start + duration);
       if (x1 < area.left - DIAMOND) continue;
       const { role, shape } = kindRow(kind);
-      const { top, height } = bandOf(row, kind, depths[i] ?? 0);
+      const { top, height } = bandOf(row, depths[i] ?? 0);
       if (shape === 'instant') {
         const before = i > 0 ? toX(data.start[i - 1] ?? 0) : -Infinity;
         const after = i + 1 < n ? toX(data.start[i + 1] ?? 0) : Infinity;
@@ -344,7 +349,7 @@ export class LanePainter implements Painter {
     const label = eventLabel(kind, data.a[i] ?? 0, track);
     if (this.#width(context, label, this.theme.font) > right - left - 8) return false;
     const { role } = kindRow(kind);
-    const { top, height } = bandOf(row, kind, depths[i] ?? 0);
+    const { top, height } = bandOf(row, depths[i] ?? 0);
     if (height < 10) return false;
     context.font = this.theme.font;
     context.fillStyle = this.theme.onRole[role];

@@ -1,28 +1,55 @@
 /** Dense lanes as pixels: one strip per lane, drawn once per answer and then only placed. */
-import type { Lane, LaneBins } from '../../src/protocol/viewport';
-import { kindRow } from '../../src/trace/events';
+import { modeRoles, type LaneBins } from '../../src/protocol/viewport';
+import { kindRow, type ColourRole } from '../../src/trace/events';
 import type { Rgba, Theme } from '../ui/theme';
-import { hatched, heightOf } from './hatch';
+import { hatched } from './hatch';
 
-/** Events in one pixel that fill the whole height; fewer fill less, on a logarithmic scale. */
-const FULL_COUNT = 1024;
 /** Least height of a pixel that holds anything. */
-const LEAST = 0.22;
+const LEAST = 0.45;
+/** Pixels of the tick that marks a fault. */
+const FAULT_TICK = 7;
 
-/** Share of the height that a number of events fills: 1 is little, a thousand is all. */
-export function densityHeight(count: number): number {
+/** Events in one pixel that fill the whole height: the least of 16, 64, 256, … that no pixel of the lane exceeds. */
+export function fullCount(counts: ArrayLike<number>): number {
+  let most = 0;
+  for (let i = 0; i < counts.length; i++) most = Math.max(most, counts[i] ?? 0);
+  return Math.max(16, 4 ** Math.ceil(Math.log(Math.max(1, most)) / Math.log(4) - 1e-9));
+}
+
+/** Share of the height that a number of events fills, on a logarithmic scale: `full` is all. */
+export function densityHeight(count: number, full: number): number {
   if (count <= 0) return 0;
-  const share = Math.log2(1 + count) / Math.log2(1 + FULL_COUNT);
+  const share = Math.log2(1 + count) / Math.log2(1 + full);
   return Math.min(1, LEAST + (1 - LEAST) * share);
 }
 
+/** Pixel rows of a column of modes, from the bottom: one entry per mode that gets any, its share rounded in sum. */
+export function stackOf(
+  shares: ArrayLike<number>,
+  x: number,
+  tracks: number,
+  height: number,
+): { role: ColourRole; from: number; to: number }[] {
+  const pieces: { role: ColourRole; from: number; to: number }[] = [];
+  let sum = 0;
+  let from = 0;
+  modeRoles.forEach((role, mode) => {
+    sum += (shares[x * modeRoles.length + mode] ?? 0) / Math.max(1, tracks);
+    const to = Math.round(Math.min(1, sum) * height);
+    if (to > from) pieces.push({ role, from, to });
+    from = to;
+  });
+  return pieces;
+}
+
 /**
- * Draws bins, one column a pixel, from the bottom up: in a mode lane by what the mode costs, elsewhere by how many
- * events a pixel holds.
+ * Draws bins, one column a pixel, from the bottom up: in a mode lane the share of each mode, elsewhere by how many events a
+ * pixel holds. A fault is a tick at the top.
+ * @param tracks number of tracks whose modes the lane shows together
  */
 export function stripOf(
   bins: LaneBins,
-  kind: Lane['kind'],
+  tracks: number,
   height: number,
   theme: Theme,
   background: Rgba,
@@ -35,17 +62,10 @@ export function stripOf(
   if (!context) return canvas;
   const image = context.createImageData(width, height);
   const pixels = image.data;
-  for (let x = 0; x < width; x++) {
-    if ((bins.row[x] ?? -1) < 0) continue;
-    const { role } = kindRow(bins.kind[x] ?? 0);
+  /** Fills pixel rows `from` to `to`, counted from the bottom. */
+  const fill = (x: number, role: ColourRole, from: number, to: number, alpha: number): void => {
     const colour = theme.rolesRgba[role];
-    const count = Math.max(1, bins.count[x] ?? 0);
-    const cover = bins.cover[x] ?? 0;
-    const share = kind === 'mode' ? heightOf(role) : densityHeight(count);
-    const alpha = theme.highContrast
-      ? 255
-      : 255 * (kind === 'mode' ? 0.3 + 0.7 * cover : 0.7 + 0.3 * Math.max(cover, share));
-    for (let y = height - Math.max(2, Math.round(share * height)); y < height; y++) {
+    for (let y = height - to; y < height - from; y++) {
       const [r, g, b] = hatched(role, colour, background, theme, x, y);
       const at = (y * width + x) * 4;
       pixels[at] = r;
@@ -53,6 +73,22 @@ export function stripOf(
       pixels[at + 2] = b;
       pixels[at + 3] = alpha;
     }
+  };
+  const full = fullCount(bins.count);
+  for (let x = 0; x < width; x++) {
+    if ((bins.row[x] ?? -1) < 0) continue;
+    if (bins.shares) {
+      for (const { role, from, to } of stackOf(bins.shares, x, tracks, height)) fill(x, role, from, to, 255);
+    } else {
+      const { role } = kindRow(bins.kind[x] ?? 0);
+      const cover = bins.cover[x] ?? 0;
+      const share = densityHeight(Math.max(1, bins.count[x] ?? 0), full);
+      const alpha = theme.highContrast ? 255 : 255 * (0.7 + 0.3 * Math.max(cover, share));
+      fill(x, role, 0, Math.max(2, Math.round(share * height)), alpha);
+    }
+    if (bins.fault[x] !== 1) continue;
+    for (const beside of [x - 1, x])
+      if (beside >= 0) fill(beside, 'fault', Math.max(0, height - FAULT_TICK), height, 255);
   }
   context.putImageData(image, 0, 0);
   return canvas;

@@ -71,6 +71,8 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
   let size = { width: 0, height: 0 };
   let pending = 0;
   let lanesDirty = true;
+  /** Where the pointer rests on the lanes. */
+  let pointer: { x: number; y: number } | undefined;
   const frame = (): void => {
     pending = 0;
     if (size.width === 0) return;
@@ -81,6 +83,8 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
       base.textContent = chart.ticks.base;
       const { rows, endTime } = model.extent.value;
       feed.want(model.window.value, size.width, painter.layout.lanes, model.live ? rows : endTime);
+      // What lies under a resting pointer changes when the lanes move.
+      if (pointer) point(pointer.x, pointer.y, hitAt(model, painter, pointer.x, pointer.y, size.width));
     }
     overlay.draw();
   };
@@ -150,12 +154,16 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
       scroller.scrollTop = row.top + row.height - room;
   };
 
-  const hover = (x: number | undefined, y: number, hit: Hit | undefined): void => {
+  const point = (x: number | undefined, y: number, hit: Hit | undefined): void => {
     overlay.pointer = x;
     overlay.hover = hit;
     if (x !== undefined && hit) {
       tooltip.show(hit, x + surface.offsetLeft, y, element.clientWidth, element.clientHeight);
     } else tooltip.hide();
+  };
+  const hover = (x: number | undefined, y: number, hit: Hit | undefined): void => {
+    pointer = x === undefined ? undefined : { x, y };
+    point(x, y, hit);
     redraw(false);
   };
   const step = (direction: 1 | -1): void => {

@@ -2,9 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Lane, LaneEvents } from '../../../src/protocol/viewport';
 import { columns } from '../../../webview/host/columns';
+import { Kind } from '../../../src/trace/events';
 import { Latest } from '../../../webview/host/latest';
 import { binAt, binned, depthsOf, eventAt } from '../../../webview/lanes/geometry';
 import { layoutOf, rowAt, rowOfEvent } from '../../../webview/lanes/layout';
+import { densityHeight, fullCount, stackOf } from '../../../webview/timeline/strip';
 
 function eventsOf(spans: readonly (readonly [start: number, duration: number])[]): LaneEvents {
   return {
@@ -70,6 +72,49 @@ describe('events of a lane', () => {
     );
   });
 
+  it('as bins of modes share every pixel out in full', () => {
+    const kinds = [Kind.GuestKernel, Kind.KvmHandle, Kind.UserExit, Kind.QemuHandle, Kind.Halted];
+    const lengths = fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1, maxLength: 50 });
+    fc.assert(
+      fc.property(lengths, (durations) => {
+        let at = 0;
+        const spans = durations.map((duration) => [(at += duration) - duration, duration] as const);
+        const events = eventsOf(spans);
+        events.kind.forEach((_, i) => (events.kind[i] = kinds[i % kinds.length] ?? 0));
+        const bins = binned(events, 0, at, 16, 'mode');
+        for (let x = 0; x < 16; x++) {
+          const [left, right] = [(x * at) / 16, ((x + 1) * at) / 16];
+          kinds.forEach((_, mode) => {
+            const inside = spans.reduce(
+              (sum, [start, length], i) =>
+                i % kinds.length === mode
+                  ? sum + Math.max(0, Math.min(right, start + length) - Math.max(left, start))
+                  : sum,
+              0,
+            );
+            expect(bins.shares?.[x * 5 + mode]).toBeCloseTo(inside / (right - left), 4);
+          });
+          const stack = stackOf(bins.shares ?? [], x, 1, 20);
+          expect(stack.reduce((sum, { from, to }) => sum + to - from, 0)).toBe(20);
+          expect(stack[0]?.from).toBe(0);
+        }
+      }),
+    );
+  });
+
+  it('as bins open on a fault, but keep the colour of what the pixel is full of', () => {
+    const events = eventsOf([
+      [0, 0],
+      [1, 0],
+      [2, 0],
+    ]);
+    events.kind.set([Kind.IommuHit, Kind.IommuFault, Kind.IommuHit]);
+    const bins = binned(events, 0, 100, 2);
+    expect([...bins.fault]).toEqual([1, 0]);
+    expect(bins.kind[0]).toBe(Kind.IommuHit);
+    expect(bins.row[0]).toBe(101);
+  });
+
   it('a pointer beside a filled pixel finds it', () => {
     const bins = binned(eventsOf([[320, 0]]), 0, 640, 64);
     expect(binAt(bins, 32.4, 0)).toBe(32);
@@ -116,6 +161,21 @@ describe('layout', () => {
   });
 });
 
+describe('density', () => {
+  it('grows with the count, up to all of the height', () => {
+    const counts = [0, 1, 3, 15, 200, 1000];
+    const full = fullCount(counts);
+    expect(full).toBe(1024);
+    const heights = counts.map((count) => densityHeight(count, full));
+    expect(heights).toEqual([...heights].sort((a, b) => a - b));
+    expect(heights[0]).toBe(0);
+    expect(densityHeight(full, full)).toBe(1);
+    expect(fullCount([1, 2])).toBe(16);
+    expect(fullCount([64])).toBe(64);
+    expect(fullCount([65])).toBe(256);
+  });
+});
+
 describe('columns off the wire', () => {
   const bins = {
     type: 'bins',
@@ -123,6 +183,8 @@ describe('columns off the wire', () => {
     kind: { 0: 3, 1: 4 },
     cover: new Float32Array([0.5, 1]).buffer,
     row: new Float64Array([7, -1]),
+    fault: new Uint8Array([0, 1]),
+    shares: { 0: 0.25, 1: 0.5 },
   };
 
   it('come as typed arrays, however they travelled', () => {
@@ -133,6 +195,8 @@ describe('columns off the wire', () => {
       kind: Uint16Array.of(3, 4),
       cover: Float32Array.of(0.5, 1),
       row: Float64Array.of(7, -1),
+      fault: Uint8Array.of(0, 1),
+      shares: Float32Array.of(0.25, 0.5),
     });
   });
 
