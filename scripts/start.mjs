@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { buildIsCurrent } from './lib/freshness.mjs';
 import { checkNode, ensureDependencies } from './lib/setup.mjs';
 import { cacheDir, Failure, main, root, run, say, which } from './lib/shell.mjs';
+import { ensurePrograms } from './lib/system-packages.mjs';
 
 const SAMPLE = 'b7-e1000-emulated.trapline.json';
 
@@ -17,15 +18,12 @@ await main(async () => {
   say('Trapline: installs, builds, runs the sample scenario, then opens it in VS Code');
   checkNode();
   await ensureDependencies();
+  // The sample is C; without a compiler there is nothing to run in a clone.
+  if (which('clang') === undefined) ensurePrograms(['gcc']);
   if (!buildIsCurrent()) {
     say('building (npm run build)');
     if ((await run(process.execPath, ['esbuild.mjs'])) !== 0)
       throw new Failure('The build failed; its message is above.');
-  }
-  if (which('gcc') === undefined && which('clang') === undefined) {
-    say(
-      'no C compiler found: the sample runs from its ready-made guest; to change drivers: sudo apt-get install gcc',
-    );
   }
   const workspace = sampleWorkspace();
   say(`running ${SAMPLE}`);
