@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { StopReason } from '../../src/machine/cpu/types';
 import { bench, type Bench } from '../unit/machine/cpu/harness';
 import {
+  CODES,
   FLAG_STACK,
   OUT,
   OUT_FLAGS,
@@ -92,19 +93,31 @@ function difference(test: OracleTest, native: NativeResult, b: Bench): string | 
 
 const reason = whyNoOracle();
 
+/** The tests and the processor's answers, once for both ways through the vCPU. TRAPLINE_ORACLE_TESTS asks for more. */
+const asked = (() => {
+  let done: { tests: OracleTest[]; native: NativeResult[] } | undefined;
+  return () => {
+    if (!done) {
+      const count = Number(process.env.TRAPLINE_ORACLE_TESTS ?? 3 * CODES.length);
+      const tests = generateTests(20240607, count);
+      done = { tests, native: runNative(tests) };
+    }
+    return done;
+  };
+})();
+
 describe.skipIf(reason !== undefined)(`native oracle${reason ? ` (skipped: ${reason})` : ''}`, () => {
   it.each([
     ['general paths', false],
     ['fast paths', true],
   ])('agrees with this processor on random integer code: %s', (_, fastPaths) => {
-    const tests = generateTests(20240607, 4000);
-    const native = runNative(tests);
+    const { tests, native } = asked();
     const b = machine(fastPaths);
     const failures = tests.flatMap((test, i) => {
       const text = difference(test, native[i], b);
       return text === undefined ? [] : [`#${i} ${test.text}\n  ${text}`];
     });
     expect(failures.slice(0, 12).join('\n'), `${failures.length} of ${tests.length} differ`).toBe('');
-    expect(native.filter((r) => r.signal === 0).length).toBeGreaterThan(3500);
+    expect(native.filter((r) => r.signal === 0).length).toBeGreaterThan(tests.length * 0.85);
   });
 });

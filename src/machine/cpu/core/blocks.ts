@@ -89,7 +89,7 @@ export function lookup(cpu: i32, rip: i64): i32 {
   const at = <i32>physical;
   let block = load<i32>(hashHead(at));
   while (block) {
-    if (load<i64>(block, B_RIP) == rip && load<i32>(block, B_PHYS) == at && load<i32>(block, B_PAGE) >= 0) break;
+    if (load<i64>(block, B_RIP) == rip && load<i32>(block, B_PHYS) == at) break;
     block = load<i32>(block, B_NEXT_HASH);
   }
   if (!block) {
@@ -160,8 +160,22 @@ export function invalidateCode(from: u32, to: u32): void {
   }
 }
 
+/** Takes a block out of its hash chain, so that code which keeps changing does not leave a trail to be searched. */
+function unlink(block: i32): void {
+  let link = hashHead(load<i32>(block, B_PHYS));
+  while (load<i32>(link)) {
+    const at = load<i32>(link);
+    if (at == block) {
+      store<i32>(link, load<i32>(block, B_NEXT_HASH));
+      return;
+    }
+    link = at + B_NEXT_HASH;
+  }
+}
+
 /** Turns the crossing block whose OP_CROSS is at `uop` into one that is looked up, and translated, again. */
 export function forgetCrossing(uop: i32): void {
+  unlink(uop - UOP_SIZE);
   store<i32>(uop - UOP_SIZE, -1, B_PAGE);
   store<u16>(uop, OP_RESOLVE, U_OP);
 }
@@ -174,6 +188,7 @@ function forgetPage(page: u32): void {
   while (link) {
     const block = link & ~1;
     link = load<i32>(block + B_NEXT_PAGE + (link & 1) * 4);
+    if (load<i32>(block, B_PAGE) >= 0) unlink(block);
     store<i32>(block, -1, B_PAGE);
     let uop = block + UOP_SIZE;
     for (let i = load<i32>(block, B_COUNT); i > 0; i--, uop += UOP_SIZE) {
