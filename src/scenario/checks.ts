@@ -30,6 +30,13 @@ function checkCosts({ host }: Scenario, list: ProblemList): void {
     const hint = didYouMean(key, keys) || ` Figures are: ${keys.join(', ')}.`;
     list.add('key', ['host', 'costsOverride', key], `the cost profile has no figure "${key}".${hint}`);
   }
+  if (host.costsOverride['instruction.base'] === 0) {
+    list.add(
+      'value',
+      ['host', 'costsOverride', 'instruction.base'],
+      'an instruction takes at least 1 cycle: if it took none, a guest that loops would stop time',
+    );
+  }
 }
 
 function checkVms({ host, vms }: Scenario, list: ProblemList): void {

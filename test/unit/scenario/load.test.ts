@@ -112,6 +112,14 @@ describe('fields and values', () => {
     single(atTop('"stop": { «"zzzzzz"»: 3 }'), 'stop.zzzzzz', 'when, afterMs, afterInstructions');
   });
 
+  it('keeps time going: an instruction takes at least one cycle', () => {
+    single(
+      atTop('"host": { "costsOverride": { "instruction.base": «0» } }'),
+      'host.costsOverride.instruction.base',
+      'at least 1 cycle',
+    );
+  });
+
   it('does not complain of a field as missing when it is there but misspelt', () => {
     single(
       '{ "vms": [{ "guest": { «"source"»: ["a.c"] } }] }',
