@@ -75,12 +75,10 @@ export class RunSession {
     if (this.state !== 'running') return false;
     this.sliceEnd += SLICE_CYCLES;
     const { host, vms, stopTime } = this.machine;
-    const how = host.run(this.sliceEnd, stopTime);
+    const how = host.run(this.sliceEnd, stopTime, this.scenario.stop.afterInstructions);
     // A long exit may have carried the vCPU past several slices.
     this.sliceEnd = Math.max(this.sliceEnd, Math.floor(host.elapsed / SLICE_CYCLES) * SLICE_CYCLES);
-    const budget = this.scenario.stop.afterInstructions ?? Infinity;
-    const instructions = vms.reduce((sum, vm) => sum + vm.instructions, 0);
-    if (how === 'running' && instructions < budget) return true;
+    if (how === 'running') return true;
     const crashed = vms.find((vm) => vm.end?.how === 'crashed');
     if (crashed)
       this.stop(
@@ -90,7 +88,8 @@ export class RunSession {
     else if (how === 'deadlock') this.stop('crashed', this.deadlockMessage());
     else if (how === 'timeout')
       this.stop('finished', `Stopped after ${this.scenario.stop.afterMs} ms of simulated time.`);
-    else if (how === 'running') this.stop('finished', `Stopped after ${instructions} guest instructions.`);
+    else if (how === 'budget')
+      this.stop('finished', `Stopped after ${this.scenario.stop.afterInstructions} guest instructions.`);
     else this.stop('finished');
     return false;
   }

@@ -193,7 +193,7 @@ export const scenarioSchema = z
           .min(1)
           .max(1e12)
           .optional()
-          .describe('At the latest after this many guest instructions.'),
+          .describe('At the latest after exactly this many guest instructions, those of all VMs together.'),
       })
       .prefault({})
       .describe('When the run ends.'),

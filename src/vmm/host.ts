@@ -20,6 +20,8 @@ export interface Runnable extends TimeContext {
   /** True when nothing will ever run here again. */
   readonly ended: boolean;
   runUntil(deadline: Cycles): void;
+  /** Guest instructions retired so far. */
+  instructions(): number;
   /** Something may now have to happen before the deadline of the present `runUntil`. */
   limitDeadline(deadline: Cycles): void;
 }
@@ -32,6 +34,8 @@ export type HostState =
   | 'ended'
   /** The stop time was reached. */
   | 'timeout'
+  /** As many instructions were retired as may be. */
+  | 'budget'
   /** Nothing is runnable and no event will change that. */
   | 'deadlock';
 
@@ -94,10 +98,13 @@ export class Host implements TimeContext {
   /**
    * Runs everything up to `sliceEnd`, or `stopTime`, or until there is nothing more to run. Where the slices lie changes
    * nothing in the trace.
+   *
+   * @param budget guest instructions that all runnables together may have retired in the end; met exactly
    */
-  run(sliceEnd: Cycles, stopTime: Cycles): HostState {
+  run(sliceEnd: Cycles, stopTime: Cycles, budget = Infinity): HostState {
     const limit = Math.min(sliceEnd, stopTime);
     for (;;) {
+      const left = budget === Infinity ? budget : budget - this.retired();
       if (this.runnables.every((each) => each.ended)) return 'ended';
       const next = this.queue.nextTime();
       const turn = this.earliest();
@@ -108,8 +115,12 @@ export class Host implements TimeContext {
       }
       if (!turn || next <= turn.now()) {
         this.fire(next);
+      } else if (left <= 0) {
+        return 'budget';
       } else {
-        this.turnOf(turn, Math.min(next, limit));
+        // No instruction is cheaper than the base, so that this many cycles never hold more than what is left.
+        const affordable = left === Infinity ? left : turn.now() + left * this.costs['instruction.base'];
+        this.turnOf(turn, Math.min(next, affordable), sliceEnd, stopTime);
       }
     }
   }
@@ -117,6 +128,10 @@ export class Host implements TimeContext {
   /** The time up to which everything has happened. */
   get elapsed(): Cycles {
     return this.runnables.reduce((latest, each) => Math.max(latest, each.now()), this.time);
+  }
+
+  private retired(): number {
+    return this.runnables.reduce((sum, each) => sum + each.instructions(), 0);
   }
 
   private earliest(): Runnable | undefined {
@@ -134,11 +149,16 @@ export class Host implements TimeContext {
     this.queue.fireDue(time);
   }
 
-  private turnOf(turn: Runnable, limit: Cycles): void {
-    let deadline = limit;
+  /**
+   * A turn ends with its quantum, whatever the slice: where two take turns, an end of the slice in the midst of one would
+   * change who runs next. Alone, a runnable goes on where it stopped, and the slice may cut.
+   */
+  private turnOf(turn: Runnable, limit: Cycles, sliceEnd: Cycles, stopTime: Cycles): void {
+    let quantum = Infinity;
     for (const other of this.runnables) {
-      if (other !== turn && other.runnable) deadline = Math.min(deadline, other.now() + QUANTUM);
+      if (other !== turn && other.runnable) quantum = Math.min(quantum, other.now() + QUANTUM);
     }
+    const deadline = Math.min(limit, stopTime, quantum === Infinity ? sliceEnd : quantum);
     this.deadline = deadline;
     this.context = turn;
     this.turn = turn;

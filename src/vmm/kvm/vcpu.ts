@@ -85,6 +85,10 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     this.cpu.limitDeadline(deadline);
   }
 
+  instructions(): number {
+    return this.cpu.instructions();
+  }
+
   get runnable(): boolean {
     return this.state === 'guest';
   }
