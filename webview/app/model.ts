@@ -44,7 +44,7 @@ export class Model {
   /** Id of the lane that the keyboard works on, empty none. */
   readonly lane = new Signal('');
   readonly tab = new Signal<TabId>('details');
-  readonly panelHeight = new Signal(250);
+  readonly panelHeight = new Signal(Math.round(Math.min(250, Math.max(150, innerHeight * 0.28))));
   readonly query = new Signal('');
   readonly scroll = new Signal(0);
 

@@ -5,7 +5,7 @@ import { iconButton } from '../ui/toolkit';
 const rows: readonly [keys: string, what: string][] = [
   ['Ctrl/⌘ + wheel, pinch', 'zoom about the pointer'],
   ['Shift + wheel, drag', 'move in time'],
-  ['Wheel', 'scroll the lanes'],
+  ['Wheel', 'scroll the lanes; zoom on the axis and the overview'],
   ['Shift + drag, drag on the axis', 'mark a range; Z zooms to it'],
   ['Click', 'select; opens the source line beside'],
   ['Double click', 'zoom to the event'],

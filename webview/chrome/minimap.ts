@@ -5,6 +5,7 @@ import { Latest } from '../host/latest';
 import type { Signal } from '../host/signal';
 import type { Layout, LaneRow } from '../lanes/layout';
 import { lanesChart } from '../timeline/chart';
+import { wheelFactor } from '../timeline/input';
 import { LanePainter } from '../timeline/painter';
 import { spanOf, wholeRun, type TimeWindow } from '../time/window';
 import { h } from '../ui/dom';
@@ -165,9 +166,9 @@ export function minimap(explorer: Explorer, theme: Signal<Theme>): HTMLElement {
     'wheel',
     (event) => {
       event.preventDefault();
-      const delta = Math.max(-240, Math.min(240, event.deltaY));
       const { from, to } = model.window.value;
-      explorer.zoom(Math.exp(delta * 0.0025), (from + to) / 2);
+      const at = toTime(event.clientX - area.getBoundingClientRect().left);
+      explorer.zoom(wheelFactor(event.deltaY), at >= from && at <= to ? at : (from + to) / 2);
     },
     { passive: false },
   );

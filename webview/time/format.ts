@@ -61,6 +61,13 @@ export function formatDuration(cycles: number, frequencyHz: number): string {
   return inUnit(seconds, unit, decimalsFor(seconds / unit.seconds, 3));
 }
 
+/** Decimals that tell apart two times `seconds` apart, down to tenths of a nanosecond. */
+function decimalsTellingApart(seconds: number, unit: Unit): number {
+  const steps = seconds / unit.seconds;
+  const decimals = Math.max(0, Math.ceil(-Math.log10(Math.max(steps, 1e-12)) - 1e-9));
+  return Math.min(decimals, Math.round(Math.log10(unit.seconds / 1e-10)));
+}
+
 /**
  * A point in time, with as many decimals as tell apart two points that are `resolution` cycles apart, but no fewer than
  * give three significant digits and no more than whole nanoseconds' tenths.
@@ -68,17 +75,21 @@ export function formatDuration(cycles: number, frequencyHz: number): string {
 export function formatTime(cycles: number, frequencyHz: number, resolution: number): string {
   const seconds = cycles / frequencyHz;
   const unit = cycles === 0 ? unitFor(resolution / frequencyHz) : unitFor(seconds);
-  const steps = resolution / frequencyHz / unit.seconds;
-  const decimals = Math.max(0, Math.ceil(-Math.log10(Math.max(steps, 1e-12)) - 1e-9));
-  const most = Math.round(Math.log10(unit.seconds / 1e-10));
-  return inUnit(seconds, unit, Math.min(decimals, most));
+  return inUnit(seconds, unit, decimalsTellingApart(resolution / frequencyHz, unit));
 }
 
-/** `1.204 ms – 1.371 ms (167 µs)`. */
+/**
+ * `1.204 – 1.371 ms (167 µs)`: both ends in the unit of the later one, with as many decimals as a twentieth of the range
+ * needs; a range from zero is its own length and says it once.
+ */
 export function formatRange(from: number, to: number, frequencyHz: number): string {
-  const resolution = (to - from) / 100;
-  const left = formatTime(Math.max(0, from), frequencyHz, resolution);
-  const right = formatTime(to, frequencyHz, resolution);
+  const start = Math.max(0, from);
+  if (start === 0) return `0 – ${formatDuration(to, frequencyHz)}`;
+  const unit = unitFor(to / frequencyHz);
+  const decimals = decimalsTellingApart((to - from) / 20 / frequencyHz, unit);
+  const right = inUnit(to / frequencyHz, unit, decimals);
+
+  const left = groupDigits((start / frequencyHz / unit.seconds).toFixed(decimals));
   return `${left} – ${right} (${formatDuration(to - from, frequencyHz)})`;
 }
 

@@ -1,4 +1,5 @@
 /** What lies under a point of the lanes. */
+import { modeRoles } from '../../src/protocol/viewport';
 import type { Model } from '../app/model';
 import { binAt, eventAt } from '../lanes/geometry';
 import { rowAt, type LaneRow } from '../lanes/layout';
@@ -22,6 +23,10 @@ export type Hit =
       kind: number;
       count: number;
       cover: number;
+      /** A fault is among them, and `row` is one. */
+      fault: boolean;
+      /** Of a mode lane: fractions of the pixel by `modeRoles`. */
+      shares?: Float32Array;
       from: number;
       to: number;
     };
@@ -69,7 +74,8 @@ export function hitAt(
   const step = (answer.to - answer.from) / answer.width;
   const bin = binAt(prepared.data, (time - answer.from) / step, 2);
   if (bin < 0) return undefined;
-  const { row, kind, count, cover } = prepared.data;
+  const { row, kind, count, cover, fault, shares } = prepared.data;
+  const modes = modeRoles.length;
   return {
     type: 'bin',
     line,
@@ -77,6 +83,8 @@ export function hitAt(
     kind: kind[bin] ?? 0,
     count: count[bin] ?? 0,
     cover: cover[bin] ?? 0,
+    fault: fault[bin] === 1,
+    ...(shares && { shares: shares.slice(bin * modes, (bin + 1) * modes) }),
     from: answer.from + bin * step,
     to: answer.from + (bin + 1) * step,
   };

@@ -10,6 +10,10 @@ export interface Surface {
   hitAt(x: number, y: number): Hit | undefined;
   hover(x: number | undefined, y: number, hit: Hit | undefined): void;
   scrollBy(pixels: number): void;
+  /** Whether there are more lanes than fit. */
+  overflows(): boolean;
+  /** Says, once, how to zoom. */
+  hint(): void;
   /** Selects the neighbour of the selected event in the lane of the keyboard. */
   step(direction: 1 | -1): void;
   /** Makes the next lane the keyboard's. */
@@ -25,6 +29,18 @@ const KEY_PAN = 0.15;
 function pixels(delta: number, event: WheelEvent, page: number): number {
   if (event.deltaMode === WheelEvent.DOM_DELTA_LINE) return delta * 16;
   return event.deltaMode === WheelEvent.DOM_DELTA_PAGE ? delta * page : delta;
+}
+
+/** Zoom by one notch of a wheel, 100 pixels. */
+const NOTCH = 1.2;
+/** Pinching on a touch pad comes as small steps with Ctrl held. */
+const PINCH_STEP = 40;
+const PINCH = 0.01;
+
+/** New window length over the old one for pixels of a wheel. */
+export function wheelFactor(dy: number, modifier = false): number {
+  const strength = Math.max(-240, Math.min(240, dy));
+  return Math.exp(strength * (modifier && Math.abs(dy) < PINCH_STEP ? PINCH : Math.log(NOTCH) / 100));
 }
 
 /** Connects mouse, wheel and keys with the explorer; returns the way to disconnect. */
@@ -45,17 +61,18 @@ export function listen(surface: Surface, explorer: Explorer): void {
       event.preventDefault();
       const dx = pixels(event.deltaX, event, widthOf());
       const dy = pixels(event.deltaY, event, element.clientHeight);
-      if (event.ctrlKey || event.metaKey) {
-        const strength = Math.max(-240, Math.min(240, dy));
-        explorer.zoom(
-          Math.exp(strength * (event.deltaMode === 0 && Math.abs(dy) < 40 ? 0.01 : 0.0025)),
-          timeAt(pointOf(event).x),
-        );
+      const point = pointOf(event);
+      const modifier = event.ctrlKey || event.metaKey;
+      const across = event.shiftKey && dx === 0 ? dy : dx;
+      const zooms = modifier || (!event.shiftKey && (point.y < AXIS_HEIGHT || !surface.overflows()));
+      if (zooms && dy !== 0 && Math.abs(dy) >= Math.abs(dx)) {
+        explorer.zoom(wheelFactor(dy, modifier), timeAt(point.x));
         return;
       }
-      const across = event.shiftKey && dx === 0 ? dy : dx;
       if (across !== 0) explorer.pan(across / widthOf());
-      if (!event.shiftKey && dy !== 0) surface.scrollBy(dy);
+      if (event.shiftKey || dy === 0) return;
+      surface.scrollBy(dy);
+      surface.hint();
     },
     { passive: false },
   );

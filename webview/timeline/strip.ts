@@ -1,46 +1,12 @@
 /** Dense lanes as pixels: one strip per lane, drawn once per answer and then only placed. */
-import { modeRoles, type LaneBins } from '../../src/protocol/viewport';
+import type { LaneBins } from '../../src/protocol/viewport';
 import { kindRow, type ColourRole } from '../../src/trace/events';
+import { densityHeight, fullCount, stackOf } from '../lanes/density';
 import type { Rgba, Theme } from '../ui/theme';
 import { hatched } from './hatch';
 
-/** Least height of a pixel that holds anything. */
-const LEAST = 0.45;
 /** Pixels of the tick that marks a fault. */
 const FAULT_TICK = 7;
-
-/** Events in one pixel that fill the whole height: the least of 16, 64, 256, … that no pixel of the lane exceeds. */
-export function fullCount(counts: ArrayLike<number>): number {
-  let most = 0;
-  for (let i = 0; i < counts.length; i++) most = Math.max(most, counts[i] ?? 0);
-  return Math.max(16, 4 ** Math.ceil(Math.log(Math.max(1, most)) / Math.log(4) - 1e-9));
-}
-
-/** Share of the height that a number of events fills, on a logarithmic scale: `full` is all. */
-export function densityHeight(count: number, full: number): number {
-  if (count <= 0) return 0;
-  const share = Math.log2(1 + count) / Math.log2(1 + full);
-  return Math.min(1, LEAST + (1 - LEAST) * share);
-}
-
-/** Pixel rows of a column of modes, from the bottom: one entry per mode that gets any, its share rounded in sum. */
-export function stackOf(
-  shares: ArrayLike<number>,
-  x: number,
-  tracks: number,
-  height: number,
-): { role: ColourRole; from: number; to: number }[] {
-  const pieces: { role: ColourRole; from: number; to: number }[] = [];
-  let sum = 0;
-  let from = 0;
-  modeRoles.forEach((role, mode) => {
-    sum += (shares[x * modeRoles.length + mode] ?? 0) / Math.max(1, tracks);
-    const to = Math.round(Math.min(1, sum) * height);
-    if (to > from) pieces.push({ role, from, to });
-    from = to;
-  });
-  return pieces;
-}
 
 /**
  * Draws bins, one column a pixel, from the bottom up: in a mode lane the share of each mode, elsewhere by how many events a

@@ -16,6 +16,8 @@ import { Tooltip } from './tooltip';
 
 /** Pixels of the gutter beside the two halves of a lane's name. */
 const GUTTER_AIR = 34;
+/** Milliseconds that a hint stays. */
+const HINT_TIME = 6000;
 const LEAST_GUTTER = 110;
 /** Of the page's width. */
 const MOST_GUTTER = 0.34;
@@ -202,6 +204,8 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
       hitAt: (x, y) => hitAt(model, painter, x, y, size.width),
       hover,
       scrollBy: (pixels) => (scroller.scrollTop += pixels),
+      overflows: () => scroller.scrollHeight > scroller.clientHeight + 1,
+      hint: zoomHint(element),
       step,
       moveLane,
     },
@@ -228,6 +232,22 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
     scroller.scrollTop = model.scroll.value;
   });
   return { element, focus: () => surface.focus() };
+}
+
+/** Says once and for all how to zoom, for a reader whose wheel has just scrolled. */
+function zoomHint(parent: HTMLElement): () => void {
+  const key = 'trapline.zoomHint';
+  const mac = navigator.userAgent.includes('Mac');
+  const text = `${mac ? '⌘' : 'Ctrl'} + wheel zooms in time, here; on the time axis the wheel alone does.`;
+  let told = localStorage.getItem(key) !== null;
+  return () => {
+    if (told) return;
+    told = true;
+    localStorage.setItem(key, 'told');
+    const note = h('div', { class: 'hint', text, attrs: { role: 'status' } });
+    parent.append(note);
+    setTimeout(() => note.remove(), HINT_TIME);
+  };
 }
 
 /** A heading with its twistie, or the name of a lane. */

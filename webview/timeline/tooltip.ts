@@ -3,11 +3,29 @@ import type { HostClient } from '../host/client';
 import { Latest } from '../host/latest';
 import { eventLabel, kindTitle } from '../lanes/labels';
 import { kindRow } from '../../src/trace/events';
+import { modeRoles } from '../../src/protocol/viewport';
 import type { EventDetails } from '../../src/protocol/details';
 import type { Model } from '../app/model';
 import { formatCount, formatDuration, formatShare, formatTime } from '../time/format';
 import { h } from '../ui/dom';
 import { rowOfHit, type Hit } from './hit';
+
+/** What the events of a lane are called, one and many. */
+const nouns: Record<string, [string, string]> = {
+  exits: ['exit', 'exits'],
+  registers: ['register access', 'register accesses'],
+  DMA: ['DMA transfer', 'DMA transfers'],
+  interrupts: ['interrupt event', 'interrupt events'],
+  packets: ['packet event', 'packet events'],
+  translations: ['translation', 'translations'],
+};
+const modeNames: Record<(typeof modeRoles)[number], string> = {
+  guest: 'guest',
+  kernel: 'KVM',
+  transition: 'transitions',
+  user: 'QEMU',
+  halted: 'halted',
+};
 
 /** Milliseconds that the pointer rests before the host is asked. */
 const REST = 60;
@@ -19,6 +37,8 @@ export class Tooltip {
   readonly #known = new Map<number, EventDetails>();
   readonly #latest: Latest<number, EventDetails>;
   #row = -1;
+  /** The event stands for others that lie under the pointer too. */
+  #example = false;
   #timer = 0;
 
   constructor(
@@ -44,6 +64,7 @@ export class Tooltip {
     this.element.hidden = false;
     if (row !== this.#row || hit.type === 'bin') {
       this.#row = row;
+      this.#example = hit.type === 'bin' && hit.count > 1;
       this.#head.textContent = this.#atOnce(hit);
       const known = this.#known.get(row);
       this.#body.textContent = '';
@@ -66,17 +87,12 @@ export class Tooltip {
   }
 
   #describe(details: EventDetails): void {
-    this.#body.textContent = details.sentence;
+    this.#body.textContent = `${this.#example ? 'One of them: ' : ''}${details.sentence}`;
   }
 
   #atOnce(hit: Hit): string {
     const hz = this.model.frequencyHz;
-    if (hit.type === 'bin') {
-      const events = hit.count === 1 ? '1 event' : `${formatCount(hit.count)} events`;
-      const pixel = formatDuration(hit.to - hit.from, hz);
-      const part = hit.count > 0 ? `${events} begin` : 'no event begins';
-      return `${part} in these ${pixel}, ${formatShare(hit.cover, 1)} covered, mostly ${kindTitle(hit.kind)}`;
-    }
+    if (hit.type === 'bin') return this.#crowd(hit);
     const { kind, a, start, duration, trackId } = hit.event;
     const { shape } = kindRow(kind);
     const label = kindRow(kind).a ? ` ${eventLabel(kind, a, this.model.track(trackId))}` : '';
@@ -84,5 +100,25 @@ export class Tooltip {
     const window = this.model.window.value;
     const at = formatTime(start, hz, Math.max(1, (window.to - window.from) / 1000));
     return shape === 'span' ? `${title}, ${formatDuration(duration, hz)}, at ${at}` : `${title} at ${at}`;
+  }
+
+  /** What a pixel of a dense lane holds. */
+  #crowd(hit: Extract<Hit, { type: 'bin' }>): string {
+    const pixel = formatDuration(hit.to - hit.from, this.model.frequencyHz);
+    const { shares, count } = hit;
+    if (shares) {
+      const tracks = Math.max(1, hit.line.lane.trackIds.length);
+      const spent = modeRoles
+        .map((role, mode) => ({ role, share: (shares[mode] ?? 0) / tracks }))
+        .filter(({ share }) => share >= 0.001)
+        .sort((x, y) => y.share - x.share)
+        .map(({ role, share }) => `${modeNames[role]} ${formatShare(share, 1)}`);
+      return `${spent.join(', ')} of these ${pixel}`;
+    }
+    if (count === 0) return `${kindTitle(hit.kind)} goes on here`;
+    const [one, many] = nouns[hit.line.lane.part] ?? ['event', 'events'];
+    if (count === 1) return `1 ${one} in these ${pixel}`;
+    const fault = hit.fault ? ', a fault among them' : '';
+    return `${formatCount(count)} ${many} here${fault}; zoom in to tell them apart`;
   }
 }

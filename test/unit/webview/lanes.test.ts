@@ -6,7 +6,7 @@ import { Kind } from '../../../src/trace/events';
 import { Latest } from '../../../webview/host/latest';
 import { binAt, binned, depthsOf, eventAt } from '../../../webview/lanes/geometry';
 import { layoutOf, rowAt, rowOfEvent } from '../../../webview/lanes/layout';
-import { densityHeight, fullCount, stackOf } from '../../../webview/timeline/strip';
+import { densityHeight, fullCount, stackOf } from '../../../webview/lanes/density';
 
 function eventsOf(spans: readonly (readonly [start: number, duration: number])[]): LaneEvents {
   return {

@@ -35,7 +35,10 @@ describe('numbers for readers', () => {
   it('gives a time as many decimals as the resolution needs', () => {
     expect(plain(formatTime(1_204_000, GHZ, 1000))).toBe('1.204 ms');
     expect(plain(formatTime(1_204_567, GHZ, 1))).toBe('1.204 567 ms');
-    expect(plain(formatRange(1_204_000, 1_371_000, GHZ))).toBe('1.204 ms – 1.371 ms (167 µs)');
+    expect(plain(formatRange(1_204_000, 1_371_000, GHZ))).toBe('1.204 – 1.371 ms (167 µs)');
+    expect(plain(formatRange(1_277_067, 1_277_632, GHZ))).toBe('1.277 07 – 1.277 63 ms (565 ns)');
+    expect(plain(formatRange(999_000, 1_001_000, GHZ))).toBe('0.999 0 – 1.001 0 ms (2.00 µs)');
+    expect(plain(formatRange(0, 2_460_000, GHZ))).toBe('0 – 2.46 ms');
   });
 
   it('prints counts in four characters and shares without false zeros', () => {
