@@ -5,8 +5,12 @@
  * What it cannot do alone (a device register, a port, an MSR, CPUID, HLT, VMCALL) it asks by a synchronous call-out; the
  * callee charges time with `advance` and the instruction is then completed with the answer.
  */
+import type { Stateful } from '../bus';
 import type { Cycles } from '../time/event-queue';
 import type { PhysicalMemory } from '../memory/physical-memory';
+import type { CpuState } from './cpu-state';
+
+export type { CpuState } from './cpu-state';
 
 /** Why `run` came back. */
 export const StopReason = {
@@ -49,6 +53,7 @@ export const Reg = {
 export interface CpuCallouts {
   /** A load outside RAM. Returns the low 32 bits; for size 8 sets `cpu.resultHigh`. */
   mmioRead(address: number, size: number): number;
+  /** A store outside RAM: the value's two halves, zero beyond `size`. */
   mmioWrite(address: number, size: number, low: number, high: number): void;
   portIn(port: number, size: number): number;
   portOut(port: number, size: number, value: number): void;
@@ -83,8 +88,12 @@ export interface FaultReport {
   disassembly: string;
 }
 
-/** One virtual CPU. All 64-bit values cross as two unsigned 32-bit halves or as bigint (bigint never on a hot path). */
-export interface Cpu {
+/**
+ * One virtual CPU. All 64-bit values cross as two unsigned 32-bit halves or as bigint (bigint never on a hot path).
+ * `save` and `load` work between runs only; a loaded vCPU goes on exactly as the saved one would have, given the same RAM.
+ * `load` throws RangeError for a state of another version or shape.
+ */
+export interface Cpu extends Stateful<CpuState> {
   readonly index: number;
   /** Installed by whoever owns the vCPU (the VMM) before the first `run`. */
   callouts: CpuCallouts;

@@ -2,6 +2,7 @@
 import type { Cycles } from '../time/event-queue';
 import * as L from './core/layout';
 import type { CoreExports } from './core-instance';
+import { CPU_STATE_VERSION, checkCpuState, readRegisters, writeRegisters, type CpuState } from './cpu-state';
 import { describeStop } from './fault-report';
 import type { PhysicalMemory } from '../memory/physical-memory';
 import { StopReason, type Cpu, type CpuCallouts, type FaultReport } from './types';
@@ -264,6 +265,36 @@ export class VirtualCpu implements Cpu {
       done += part;
     }
     return out;
+  }
+
+  save(): CpuState {
+    if (this.running) throw new Error(`cpu ${this.index}: save during a run; stop at a boundary first`);
+    return {
+      version: CPU_STATE_VERSION,
+      ...readRegisters(this.u64, this.u32, this.rflags()),
+      cpl: this.cpl(),
+      time: this.now(),
+      instructions: this.instructions(),
+      shadow: this.inShadow(),
+      windowWanted: this.i32[L.C_WINDOW / 4] !== 0,
+      attention: this.attention,
+      shutDown: this.dead,
+    };
+  }
+
+  load(state: CpuState): void {
+    if (this.running) throw new Error(`cpu ${this.index}: load during a run; stop at a boundary first`);
+    checkCpuState(state);
+    writeRegisters(this.u64, this.u32, state);
+    this.core.setCpl(this.base, state.cpl);
+    this.setBudget(state.time, 0);
+    this.clock[1] = state.instructions;
+    this.clock[2] = state.shadow ? state.instructions : -1;
+    this.i32[L.C_WINDOW / 4] = state.windowWanted ? 1 : 0;
+    this.attention = state.attention;
+    this.dead = state.shutDown;
+    this.report = undefined;
+    this.core.flushAllTranslations();
   }
 
   startLongMode(entry: bigint, stack: bigint, cr3: number): void {

@@ -1,4 +1,5 @@
 /** RAM of a machine: a window on the vCPU core's linear memory, so that the core and the devices see the same bytes. */
+import type { Stateful } from '../bus';
 import type { PhysicalMemory } from './physical-memory';
 
 const PAGE = 4096;
@@ -11,8 +12,24 @@ export interface RamHooks {
   dirtyCleared(): void;
 }
 
+/** Version of `RamState`; a state of another version is refused. */
+export const RAM_STATE_VERSION = 1;
+
+/** Contents of RAM, or what has changed of them, by page. */
+export interface RamState {
+  version: number;
+  /** Bytes of RAM. */
+  size: number;
+  /** True: pages not listed are all zeros. False: pages not listed are as in the state before. */
+  whole: boolean;
+  /** Page numbers, ascending. */
+  pages: Uint32Array;
+  /** 4096 bytes for each of `pages`. */
+  bytes: Uint8Array;
+}
+
 /** `PhysicalMemory` over a part of the core's memory, with the dirty pages as snapshots and migration need them. */
-export class GuestRam implements PhysicalMemory {
+export class GuestRam implements PhysicalMemory, Stateful<RamState> {
   private readonly bytes: Uint8Array;
 
   /**
@@ -57,6 +74,46 @@ export class GuestRam implements PhysicalMemory {
     }
     if (pages.length > 0) this.hooks.dirtyCleared();
     return pages;
+  }
+
+  /** All of RAM. From here on `saveChanges` counts what changes; `takeDirtyPages` forgets with it. */
+  save(): RamState {
+    const pages: number[] = [];
+    for (let page = 0; page < this.flags.length; page++) if (!this.isZero(page)) pages.push(page);
+    this.takeDirtyPages();
+    return this.collect(pages, true);
+  }
+
+  /** The pages written since the last `save`, `saveChanges` or `takeDirtyPages`. Load it on top of the state before. */
+  saveChanges(): RamState {
+    return this.collect(this.takeDirtyPages(), false);
+  }
+
+  /** Puts a saved state in place. Throws RangeError for one of another version, size or shape. */
+  load(state: RamState): void {
+    const { version, size, pages, bytes } = state;
+    if (version !== RAM_STATE_VERSION || size !== this.size || bytes.length !== pages.length * PAGE) {
+      throw new RangeError(
+        `RAM state of version ${version}, ${size} bytes, ${pages.length} pages in ${bytes.length} bytes does not fit ${this.size} bytes of RAM: load a state that save() of the same machine gave`,
+      );
+    }
+    const kept = new Set(pages);
+    for (let page = 0; state.whole && page < this.flags.length; page++) {
+      if (!kept.has(page) && !this.isZero(page)) this.write(page * PAGE, new Uint8Array(PAGE));
+    }
+    pages.forEach((page, i) => this.write(page * PAGE, bytes.subarray(i * PAGE, (i + 1) * PAGE)));
+  }
+
+  private isZero(page: number): boolean {
+    const end = (page + 1) * PAGE;
+    for (let at = page * PAGE; at < end; at++) if (this.bytes[at] !== 0) return false;
+    return true;
+  }
+
+  private collect(pages: readonly number[], whole: boolean): RamState {
+    const bytes = new Uint8Array(pages.length * PAGE);
+    pages.forEach((page, i) => bytes.set(this.bytes.subarray(page * PAGE, (page + 1) * PAGE), i * PAGE));
+    return { version: RAM_STATE_VERSION, size: this.size, whole, pages: Uint32Array.from(pages), bytes };
   }
 
   private check(address: number, length: number): void {

@@ -16,7 +16,7 @@ import {
 import { invalidateCode } from './blocks';
 import { hostMmioRead, hostMmioWrite } from './host';
 import { ACCESS_READ, ACCESS_WRITE, PAGE_MASK, canonical, fill, tlbEntry } from './paging';
-import { faulted, pageFlags, ramBase } from './state';
+import { faulted, pageFlags, ramBase, sizeMask } from './state';
 
 // @ts-ignore: decorator of AssemblyScript
 @inline
@@ -119,7 +119,8 @@ export function storeIn(cpu: i32, context: i32, address: i64, size: i32, value: 
     const physical = load<i64>(entry, T_DATA) | (address & 0xfff);
     const low = <i32>physical;
     const high = <i32>(physical >> 32);
-    hostMmioWrite(load<i32>(cpu, C_INDEX), low, high, size, <i32>value, <i32>(value >> 32));
+    const stored = value & sizeMask(size);
+    hostMmioWrite(load<i32>(cpu, C_INDEX), low, high, size, <i32>stored, <i32>(stored >> 32));
     return;
   }
   const at = <i32>address + load<i32>(entry, T_DATA);

@@ -155,8 +155,9 @@ function writeDevice(cpu: i32, pc: i32, size: i32, value: i64): i32 {
   if (load<i64>(entry, T_WRITE) != (((at + (size - 1)) & ~0xfff) | TAG_DEVICE)) return step(cpu, pc);
   store<i64>(cpu, load<i64>(pc, U_RIP), C_RIP);
   const physical = load<i64>(entry, T_DATA) | (at & 0xfff);
-  const high = <i32>(value >> 32);
-  hostMmioWrite(load<i32>(cpu, C_INDEX), <i32>physical, <i32>(physical >> 32), size, <i32>value, high);
+  const low = size == 1 ? <i32>value & 0xff : size == 2 ? <i32>value & 0xffff : <i32>value;
+  const high = size == 8 ? <i32>(value >> 32) : 0;
+  hostMmioWrite(load<i32>(cpu, C_INDEX), <i32>physical, <i32>(physical >> 32), size, low, high);
   return retire(cpu, pc);
 }
 

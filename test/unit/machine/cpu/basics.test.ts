@@ -41,3 +41,42 @@ describe('vCPU basics', () => {
     ]);
   });
 });
+
+describe('what a call-out may do to the run around it', () => {
+  // l: mov eax,[rbx]; inc ecx; jmp l, with a device at rbx
+  const LOOP = [0xbb, 0, 0, 0, 0xfe, 0x8b, 0x03, 0xff, 0xc1, 0xeb, 0xfa];
+
+  it('brings the deadline forward', () => {
+    const b = bench(LOOP, {
+      mmioRead: () => {
+        b.cpu.limitDeadline(b.cpu.now() + 3);
+        return 0;
+      },
+    });
+    expect(b.cpu.run(1_000_000)).toBe(StopReason.Deadline);
+    // mov ebx at 0; the load from 1 to 3; inc until 4 = 1 + 3
+    expect(b.cpu.now()).toBe(4);
+    expect(b.cpu.ripLow).toBe(0x10009);
+  });
+
+  it('asks for attention at the boundary after the instruction', () => {
+    const b = bench(LOOP, { mmioRead: () => (b.cpu.requestAttention(), 0) });
+    expect(b.cpu.run(1_000_000)).toBe(StopReason.Attention);
+    expect([b.cpu.now(), b.cpu.ripLow, b.cpu.instructions()]).toEqual([3, 0x10007, 2]);
+  });
+
+  it('charges more time than a 32-bit count holds', () => {
+    const times: number[] = [];
+    const b = bench(LOOP, {
+      mmioRead: () => {
+        times.push(b.cpu.now());
+        b.cpu.advance(2 ** 40);
+        return 0;
+      },
+    });
+    expect(b.cpu.run(3 * 2 ** 40)).toBe(StopReason.Deadline);
+    // 2 for the load, 1 each for inc and jmp, between one load and the next
+    expect(times).toEqual([1, 2 ** 40 + 5, 2 * 2 ** 40 + 9]);
+    expect(b.cpu.now()).toBe(3 * 2 ** 40 + 11);
+  });
+});

@@ -1,46 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { StopReason, type CpuCallouts } from '../../../../src/machine/cpu/types';
+import { StopReason } from '../../../../src/machine/cpu/types';
 import { createMachineCore } from '../../../../src/machine/cpu';
 import { CODE, COSTS, PML4, RAM, STACK, bench, callouts, coreModule, type Bench } from './harness';
-
-const GDT = 0x5000;
-const TABLES = 0x5100;
-const TSS = 0x5800;
-const IDT = 0x6000;
-const COUNTER = 0x7000;
-const KERNEL_STACK = 0x80000;
-const le = (v: number): number[] => [v & 255, (v >> 8) & 255, (v >> 16) & 255, (v >>> 24) & 255];
-/** lgdt [TABLES]; lidt [TABLES+16]; mov eax,0x28; ltr ax */
-const SETUP = [
-  ...[0x0f, 0x01, 0x14, 0x25, ...le(TABLES)],
-  ...[0x0f, 0x01, 0x1c, 0x25, ...le(TABLES + 16)],
-  ...[0xb8, 0x28, 0, 0, 0, 0x0f, 0x00, 0xd8],
-];
-
-/** An interrupt gate (SDM vol. 3, figure 6-8) to a handler below 4 GiB. */
-function setGate(b: Bench, vector: number, handler: number, dpl = 0, type = 0xe): void {
-  const low = (handler & 0xffff) | (8 << 16);
-  const high = (handler & 0xffff0000) | 0x8000 | (dpl << 13) | (type << 8);
-  b.poke(IDT + vector * 16, BigInt(low >>> 0) | (BigInt(high >>> 0) << 32n), 0n);
-}
-
-function system(code: number[], overrides: Partial<CpuCallouts> = {}): Bench {
-  const b = bench([...SETUP, ...code], overrides);
-  const tss = 0x67n | (BigInt(TSS) << 16n) | (0x89n << 40n);
-  b.poke(
-    GDT,
-    0n,
-    0x00af9a000000ffffn,
-    0x00cf92000000ffffn,
-    0x00affa000000ffffn,
-    0x00cff2000000ffffn,
-    tss,
-    0n,
-  );
-  b.poke(TABLES, 0x37n | (BigInt(GDT) << 16n), 0n, 0xfffn | (BigInt(IDT) << 16n));
-  b.machine.memory.write(TSS + 4, Uint8Array.from([...le(KERNEL_STACK), 0, 0, 0, 0]));
-  return b;
-}
+import { COUNTER, KERNEL_STACK, SETUP, le, setGate, system } from './system-bench';
 
 const AFTER_SETUP = CODE + SETUP.length;
 const INC_RBX_FOREVER = [0x48, 0xff, 0xc3, 0xeb, 0xfb];
