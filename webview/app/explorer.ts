@@ -4,6 +4,7 @@ import type { HostNotice } from '../../src/protocol/webview';
 import { kindRow } from '../../src/trace/events';
 import { lanesOf } from '../../src/trace/lanes';
 import type { HostClient } from '../host/client';
+import { extentOf } from '../lanes/chain-tree';
 import { Latest } from '../host/latest';
 import { Signal } from '../host/signal';
 import { formatRange } from '../time/format';
@@ -210,6 +211,14 @@ export class Explorer {
     } catch (error) {
       this.report(error);
     }
+  }
+
+  /** Makes the window fit the whole chain of the selected event. */
+  showChain(): void {
+    const chain = extentOf(this.model.chain.value?.rows ?? []);
+    if (!chain) return;
+    const air = Math.max((chain.to - chain.from) * 0.06, time.MIN_SPAN);
+    this.show({ from: chain.from - air, to: chain.to + air }, true);
   }
 
   /** Opens the C line of an event, when it has one. */

@@ -15,6 +15,7 @@ const rows: readonly [keys: string, what: string][] = [
   ['↑ ↓', 'lane above, below'],
   ['Enter, Ctrl+Enter', 'open the source, open it beside'],
   ['Z', 'zoom to the range or the selected event'],
+  ['C', 'show the whole chain of the selected event'],
   ['F, Home, End', 'whole run, its start, its end'],
   ['Esc', 'step back out: range, selection, zoom'],
   ['/', 'find; Enter next, Shift+Enter previous'],

@@ -1,14 +1,24 @@
-/** The causal chain of the selected event as a list, in time order. */
-import type { EventRow } from '../../src/protocol/details';
+/** The causal chain of the selected event as a tree: the trunk flush left, side branches indented. */
 import { kindRow } from '../../src/trace/events';
 import type { Explorer } from '../app/explorer';
-import { formatDuration } from '../time/format';
+import { chainLines, extentOf, type ChainLine } from '../lanes/chain-tree';
+import { formatCount, formatDuration } from '../time/format';
 import { h } from '../ui/dom';
+import { link } from '../ui/toolkit';
+
+/** Pixels of one step of indentation. */
+const INDENT = 18;
 
 /** Builds the chain view. */
 export function chainView(explorer: Explorer): HTMLElement {
   const { model } = explorer;
   const element = h('div', { class: 'view chain' });
+  /** Rows whose legs the reader opened. */
+  const unfolded = new Set<number>();
+  const toggle = (row: number): void => {
+    if (!unfolded.delete(row)) unfolded.add(row);
+    draw();
+  };
   const draw = (): void => {
     const chain = model.chain.value;
     if (!chain) {
@@ -17,35 +27,62 @@ export function chainView(explorer: Explorer): HTMLElement {
       element.replaceChildren(h('p', { class: 'empty-note', text }));
       return;
     }
-    const first = chain.rows[0]?.start ?? 0;
+    const extent = extentOf(chain.rows);
+    const length = extent ? formatDuration(extent.to - extent.from, model.frequencyHz) : '';
+    const bar = h(
+      'div',
+      { class: 'chain-bar' },
+      h('span', {
+        text: `${formatCount(chain.rows.length)} ${chain.rows.length === 1 ? 'event' : 'events'}, ${length}`,
+      }),
+      link('Show the whole chain (C)', () => explorer.showChain()),
+      chain.truncated ? h('span', { class: 'muted', text: 'The nearest part of a longer chain.' }) : null,
+    );
+    const first = extent?.from ?? 0;
     const list = h('ol', { class: 'chain-list', attrs: { 'aria-label': 'Causal chain' } });
-    chain.rows.forEach((event, index) => {
-      const previous = chain.rows[index - 1]?.start ?? first;
-      list.append(
-        item(explorer, event, event.start - first, event.start - previous, event.row === chain.row),
-      );
-    });
-    const note = chain.truncated ? 'Only the nearest part of a longer chain is shown.' : '';
-    element.replaceChildren(list, h('p', { class: 'muted chain-note', text: note }));
+    for (const line of chainLines(chain.rows, chain.row, (row) => unfolded.has(row)))
+      list.append(item(explorer, line, first, line.event.row === chain.row, toggle));
+    element.replaceChildren(bar, heading(), list);
     list.querySelector('.current')?.scrollIntoView({ block: 'nearest' });
   };
-  model.chain.subscribe(draw);
+  model.chain.subscribe(() => {
+    unfolded.clear();
+    draw();
+  });
   draw();
   return element;
 }
 
+function heading(): HTMLElement {
+  const titles = ['Since start', 'After its cause', 'Event', 'Track', 'Line'];
+  const cells = titles.map((text, i) => h('span', { class: i < 2 ? 'number-head' : '', text }));
+  return h('div', { class: 'chain-row chain-head', attrs: { 'aria-hidden': 'true' } }, ...cells);
+}
+
 function item(
   explorer: Explorer,
-  event: EventRow,
-  sinceFirst: number,
-  sincePrevious: number,
+  line: ChainLine,
+  first: number,
   current: boolean,
+  toggle: (row: number) => void,
 ): HTMLElement {
   const hz = explorer.model.frequencyHz;
+  const { event, depth, cause, folded } = line;
+  const what = h(
+    'span',
+    { class: `chain-what${line.trunk ? '' : ' branch'}` },
+    h('span', { class: `swatch role-${kindRow(event.kind).role}`, attrs: { 'aria-hidden': 'true' } }),
+    h('span', { class: 'chain-name', text: event.name }),
+    event.text === '' ? null : h('code', { text: event.text }),
+    event.duration > 0
+      ? h('span', { class: 'number muted', text: formatDuration(event.duration, hz) })
+      : null,
+  );
+  what.style.paddingLeft = `${depth * INDENT}px`;
   const button = h(
     'button',
     {
-      class: `chain-item${current ? ' current' : ''}`,
+      class: `chain-row chain-item${current ? ' current' : ''}`,
       attrs: { type: 'button', ...(current && { 'aria-current': 'true' }) },
       on: {
         click: () => void explorer.reveal(event.row),
@@ -54,21 +91,23 @@ function item(
           const to = key.key === 'ArrowDown' ? 'next' : key.key === 'ArrowUp' ? 'previous' : undefined;
           if (!to) return;
           key.preventDefault();
-          const line =
+          const beside =
             to === 'next'
               ? button.parentElement?.nextElementSibling
               : button.parentElement?.previousElementSibling;
-          line?.querySelector('button')?.focus();
+          beside?.querySelector('button')?.focus();
         },
       },
     },
-    h('span', { class: 'number delta', text: `+${formatDuration(sincePrevious, hz)}` }),
-    h('span', { class: `swatch role-${kindRow(event.kind).role}`, attrs: { 'aria-hidden': 'true' } }),
-    h('span', { class: 'chain-name', text: event.name }),
+    h('span', { class: 'number muted', text: formatDuration(event.start - first, hz) }),
+    h('span', { class: 'number', text: cause ? `+${formatDuration(event.start - cause.start, hz)}` : '' }),
+    what,
     h('span', { class: 'muted chain-track', text: event.track }),
-    h('code', { class: 'chain-text', text: event.text }),
     h('span', { class: 'chain-place', text: event.place }),
-    h('span', { class: 'number muted', text: formatDuration(sinceFirst, hz) }),
   );
-  return h('li', {}, button);
+  if (folded === 0) return h('li', {}, button);
+  const legs = link(`▸ ${folded} legs`, () => toggle(event.row));
+  legs.classList.add('chain-legs');
+  legs.setAttribute('aria-label', `Show the ${folded} legs of ${event.name}`);
+  return h('li', { class: 'has-legs' }, button, legs);
 }

@@ -167,6 +167,7 @@ export function listen(surface: Surface, explorer: Explorer): void {
     Enter: selected((row) => void explorer.openSource(row, false)),
     'Ctrl+Enter': selected((row) => void explorer.openSource(row, true)),
     z: () => (model.range.value ? explorer.zoomToRange() : selected((row) => void explorer.zoomTo(row))()),
+    c: () => explorer.showChain(),
     Escape: () => explorer.back(),
   };
   element.addEventListener('keydown', (event) => {

@@ -2,6 +2,7 @@
 import { kindRow } from '../../src/trace/events';
 import type { EventRow } from '../../src/protocol/details';
 import type { Model } from '../app/model';
+import { chainLines, extentOf, type ChainLine } from '../lanes/chain-tree';
 import { rowOfEvent, type Row } from '../lanes/layout';
 import { formatDuration, formatTime } from '../time/format';
 import { spanOf } from '../time/window';
@@ -10,6 +11,8 @@ import { AXIS_HEIGHT } from './chart';
 import type { Hit } from './hit';
 import { bandOf, scaleOf, type LanePainter, type ToX } from './painter';
 
+/** A chain narrower than this on screen is drawn without arrows. */
+const LEAST_CHAIN = 36;
 /** Arrows beyond this many would hide what they explain. */
 const MOST_ARROWS = 200;
 
@@ -18,6 +21,14 @@ interface Box {
   y: number;
   width: number;
   height: number;
+}
+
+/** Adds an arrow head whose point is at (x, y) to a path; (dx, dy) is where it points. */
+function addHead(path: Path2D, x: number, y: number, dx: number, dy: number): void {
+  path.moveTo(x, y);
+  path.lineTo(x - 7 * dx - 3.5 * dy, y - 7 * dy - 3.5 * dx);
+  path.lineTo(x - 7 * dx + 3.5 * dy, y - 7 * dy + 3.5 * dx);
+  path.closePath();
 }
 
 export class Overlay {
@@ -182,57 +193,90 @@ export class Overlay {
     );
   }
 
-  /** Arrows from cause to consequence across the lanes, for the selected chain only. */
+  /** The selected chain: arrows from cause to consequence, or one line with a dot per lane where it is too small for them. */
   #chain(context: CanvasRenderingContext2D, toX: ToX): void {
     const chain = this.model.chain.value;
-    if (!chain) return;
-    const byRow = new Map(chain.rows.map((event) => [event.row, event]));
+    const extent = extentOf(chain?.rows ?? []);
+    if (!chain || !extent || chain.rows.length < 2) return;
+    const lines = chainLines(chain.rows, chain.row);
+    if (toX(extent.to) - toX(extent.from) < LEAST_CHAIN) return this.#knot(context, toX, lines);
     let drawn = 0;
-    for (const event of chain.rows) {
-      const cause = byRow.get(event.cause);
-      const { group } = kindRow(event.kind);
-      // Legs and modes lie inside what caused them: an arrow would only hide them.
-      if (!cause || group === 'leg' || group === 'mode' || drawn++ >= MOST_ARROWS) continue;
-      const fromRow = this.#rowOf(cause);
-      const toRow = this.#rowOf(event);
-      if (!fromRow || !toRow) continue;
-      const x0 = toX(Math.min(Math.max(event.start, cause.start), cause.start + cause.duration));
-      const x1 = toX(event.start);
-      if (Math.max(x0, x1) < -200 || Math.min(x0, x1) > this.#width + 200) continue;
-      this.#arrow(
-        context,
-        x0,
-        this.#yOf(fromRow) + fromRow.height / 2,
-        x1,
-        this.#yOf(toRow) + toRow.height / 2,
-      );
+    // The trunk is drawn last, over its side branches.
+    for (const trunk of [false, true]) {
+      for (const { event, cause, trunk: onTrunk } of lines) {
+        if (onTrunk !== trunk || !cause || drawn >= MOST_ARROWS) continue;
+        const from = this.#boxOf(cause, toX);
+        const to = this.#boxOf(event, toX);
+        if (!from || !to) continue;
+        const x0 = toX(Math.min(Math.max(event.start, cause.start), cause.start + cause.duration));
+        const x1 = toX(event.start);
+        if (Math.max(x0, x1) < -200 || Math.min(x0, x1) > this.#width + 200) continue;
+        drawn++;
+        this.#arrow(context, x0, from, x1, to, trunk);
+      }
     }
   }
 
-  #arrow(context: CanvasRenderingContext2D, x0: number, y0: number, x1: number, y1: number): void {
-    const dx = x1 - x0;
-    const dy = y1 - y0;
-    if (Math.hypot(dx, dy) < 7) return;
-    const bend = Math.max(14, Math.min(80, Math.abs(dx) / 2));
-    const stop = x1 - 5;
+  /** A chain within a few pixels. */
+  #knot(context: CanvasRenderingContext2D, toX: ToX, lines: readonly ChainLine[]): void {
+    const points = lines.flatMap(({ event }) => {
+      const row = this.#rowOf(event);
+      return row ? [{ x: toX(event.start), y: this.#yOf(row) + row.height / 2 }] : [];
+    });
+    const heights = points.map(({ y }) => y);
+    const x = Math.round(points[0]?.x ?? 0) + 0.5;
+    if (x < -10 || x > this.#width + 10) return;
     const path = new Path2D();
-    path.moveTo(x0, y0);
-    if (dy === 0) path.lineTo(stop, y1);
-    else path.bezierCurveTo(x0 + bend, y0, stop - bend, y1, stop, y1);
-    const head = new Path2D();
-    head.moveTo(x1 - 1, y1);
-    head.lineTo(x1 - 8, y1 - 4);
-    head.lineTo(x1 - 8, y1 + 4);
-    head.closePath();
+    path.moveTo(x, Math.min(...heights));
+    path.lineTo(x, Math.max(...heights));
+    this.#stroke(context, path, 1.4);
+    context.fillStyle = this.theme.foreground;
+    for (const y of new Set(heights)) {
+      context.beginPath();
+      context.arc(x, y, 3, 0, 2 * Math.PI);
+      context.fill();
+    }
+  }
+
+  /** A line with an edge in the background's colour, to stand out from whatever lies below. */
+  #stroke(context: CanvasRenderingContext2D, path: Path2D, width: number): void {
     context.strokeStyle = this.theme.background;
-    context.lineWidth = 4;
+    context.lineWidth = width + 2.6;
     context.globalAlpha = 0.8;
     context.stroke(path);
     context.globalAlpha = 1;
     context.strokeStyle = this.theme.foreground;
-    context.fillStyle = this.theme.foreground;
-    context.lineWidth = 1.4;
+    context.lineWidth = width;
     context.stroke(path);
+  }
+
+  #arrow(
+    context: CanvasRenderingContext2D,
+    x0: number,
+    from: Box,
+    x1: number,
+    to: Box,
+    trunk: boolean,
+  ): void {
+    const down = to.y > from.y ? 1 : to.y < from.y ? -1 : 0;
+    const y0 = down > 0 ? from.y + from.height : down < 0 ? from.y : from.y + from.height / 2;
+    const y1 = down > 0 ? to.y : down < 0 ? to.y + to.height : to.y + to.height / 2;
+    const dx = x1 - x0;
+    if (Math.hypot(dx, y1 - y0) < 7) return;
+    const path = new Path2D();
+    path.moveTo(x0, y0);
+    const head = new Path2D();
+    if (down === 0) {
+      path.lineTo(x1 - 6, y1);
+      addHead(head, x1 - 1, y1, 1, 0);
+    } else {
+      // Leaves and arrives upright, so that the time of both ends can be read off.
+      const bend = Math.min(Math.abs(y1 - y0) * 0.5, 40);
+      path.bezierCurveTo(x0, y0 + down * bend, x1, y1 - down * bend, x1, y1 - down * 5);
+      addHead(head, x1, y1, 0, down);
+    }
+    this.#stroke(context, path, trunk ? 1.6 : 0.9);
+    context.fillStyle = this.theme.foreground;
     context.fill(head);
   }
 
