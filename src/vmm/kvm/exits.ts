@@ -25,11 +25,11 @@ export class ExitTimeline {
     readonly track: number,
   ) {}
 
-  /** The guest has the CPU from now on: the consequence of nothing in particular. */
-  enterGuest(): void {
+  /** The guest has the CPU from a time on: the consequence of nothing in particular. */
+  enterGuest(time: Cycles): void {
     this.host.tracer.cause = 0;
     const kind = this.cpu.cpl() === 3 ? Kind.GuestUser : Kind.GuestKernel;
-    this.guestRow = this.host.tracer.open(this.cpu.now(), this.track, kind, 0, 0);
+    this.guestRow = this.host.tracer.open(time, this.track, kind, 0, 0);
   }
 
   /**
@@ -87,13 +87,15 @@ export class ExitTimeline {
     this.kernel(wakeCycles);
   }
 
-  /** VM entry; the exit ends and the guest has the CPU. */
-  end(entryCycles: Cycles): void {
+  /** VM entry, from a time on; the exit ends and the guest has the CPU. */
+  end(time: Cycles, entryCycles: Cycles): void {
     const { tracer } = this.host;
     tracer.cause = this.exitRow;
-    this.leg(Kind.Entry, entryCycles);
-    tracer.close(this.exitRow, this.cpu.now());
-    this.enterGuest();
+    tracer.place = this.place;
+    tracer.span(time, entryCycles, this.track, Kind.Entry, 0, 0);
+    this.cpu.advance(entryCycles);
+    tracer.close(this.exitRow, time + entryCycles);
+    this.enterGuest(time + entryCycles);
   }
 
   /** The guest will never run again. */

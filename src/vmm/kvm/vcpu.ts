@@ -6,7 +6,7 @@
  */
 import type { Region } from '../../machine/address-map';
 import { StopReason, type Cpu, type CpuCallouts } from '../../machine/cpu/types';
-import type { Cycles, EventTarget } from '../../machine/time/event-queue';
+import type { Cycles, EventHandle, EventTarget } from '../../machine/time/event-queue';
 import { Kind } from '../../trace/events';
 import type { RowRef } from '../../trace/tracer';
 import { VmxExit } from '../../trace/vmx-exit-reasons';
@@ -23,10 +23,12 @@ const PAGE = 4096;
 /** Vector of the IPI by which Linux makes a vCPU leave the guest (RESCHEDULE_VECTOR). */
 const KICK_VECTOR = 0xfd;
 
+/** Events scheduled to a vCPU. */
 const KICK = 0;
 const WAKE = 1;
+const ENTER = 2;
 
-/** Events scheduled to a vCPU. */
+/** Where a vCPU is; `root` is in KVM or QEMU, between an exit and the next entry. */
 type State = 'guest' | 'root' | 'halted' | 'ended';
 
 /** A vCPU thread of QEMU in KVM_RUN. */
@@ -43,6 +45,13 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   private injectRow: RowRef = 0;
   private windowWanted = false;
   private kickScheduled = false;
+  /** The event by which an exit ends that something else is due before the end of; 0: there is none. */
+  private entry: EventHandle = 0;
+  /** When that exit's work is done, in the midst of an instruction whose own cycles come after it. */
+  private entryTime: Cycles = 0;
+  /** A write of CR8 is under way: what it unmasks the TPR threshold tells of, without a kick. */
+  private writingTpr = false;
+  private belowThreshold = false;
   /** Pages that KVM has a special EPT entry for, and the one of the last access. */
   private readonly touchedPages = new Set<number>();
   private lastPage = -1;
@@ -68,7 +77,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   /** First entry. */
   start(): void {
     this.state = 'guest';
-    this.exits.enterGuest();
+    this.exits.enterGuest(this.cpu.now());
   }
 
   // --- time ---------------------------------------------------------------------------------------------------------
@@ -102,6 +111,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     const reason = this.cpu.run(deadline);
     switch (reason) {
       case StopReason.InterruptWindow:
+        this.wantWindow(false);
         this.boundaryExit(VmxExit.INTERRUPT_WINDOW, 0, 0, this.innermost());
         break;
       case StopReason.Shutdown:
@@ -114,7 +124,11 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
       default:
         break;
     }
-    if (this.state === 'guest') this.deliverPending();
+    if (this.belowThreshold && this.state === 'guest') {
+      this.belowThreshold = false;
+      this.boundaryExit(VmxExit.TPR_BELOW_THRESHOLD, 0, 0, this.innermost());
+    }
+    this.deliverPending();
   }
 
   /** Ends the guest for good, from within a call-out or between runs. */
@@ -146,7 +160,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
       if (!this.interruptsOn()) return;
       this.state = 'root';
       host.queue.schedule(host.now(), this, WAKE);
-    } else if (this.state === 'guest' && !this.kickScheduled) {
+    } else if (this.state === 'guest' && !this.kickScheduled && !this.writingTpr) {
       this.kickScheduled = true;
       host.queue.schedule(host.now() + host.costs['irq.kick'], this, KICK);
     }
@@ -154,7 +168,15 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
 
   onEvent(kind: number, _arg: number, time: Cycles): void {
     const { host } = this;
+    if (kind === ENTER) {
+      this.entry = 0;
+      if (this.state === 'ended') return;
+      host.inContext(this, () => this.enter(this.cpu.interruptible(), this.entryTime));
+      host.tracer.place = 0;
+      return;
+    }
     if (kind === WAKE) {
+      if (this.state === 'ended') return;
       this.cpu.setNow(Math.max(this.cpu.now(), time));
       const cause = host.tracer.cause;
       host.inContext(this, () => {
@@ -165,6 +187,9 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
       return;
     }
     this.kickScheduled = false;
+    const { cause } = host.tracer;
+    // What the last entry injects comes before the kick that finds the vCPU in the guest.
+    this.deliverPending();
     // The vCPU may have left by itself since the IPI was sent, and looked at its LAPIC then.
     if (
       this.state === 'guest' &&
@@ -177,7 +202,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
           VmxExit.EXTERNAL_INTERRUPT,
           KICK_VECTOR,
           host.costs['kvm.externalInterrupt'],
-          host.tracer.cause,
+          cause,
         ),
       );
     }
@@ -249,7 +274,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     const low = own ? this.lapic.msrRead(index) : kept?.low;
     this.cpu.resultHigh = own ? this.lapic.resultHigh : (kept?.high ?? 0);
     this.exits.setArgs(index, low ?? 0);
-    this.finish(false);
+    this.finish(false, low === undefined);
     return low;
   }
 
@@ -257,7 +282,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     this.begin(VmxExit.MSR_WRITE, index, low);
     this.kernel('kvm.msr');
     const known = LocalApic.ownsMsr(index) ? this.lapic.msrWrite(index, low, high) : writeMsr(index);
-    this.finish(false);
+    this.finish(false, !known);
     return known;
   }
 
@@ -294,8 +319,11 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   }
 
   cr8Write(value: number): void {
+    this.writingTpr = true;
     this.lapic.cr8 = value;
-    if (this.lapic.highestPending() >= 0) this.cpu.requestAttention();
+    this.writingTpr = false;
+    this.belowThreshold = !this.windowWanted && !this.kickScheduled && this.lapic.highestPending() >= 0;
+    if (this.belowThreshold) this.cpu.requestAttention();
   }
 
   // --- the way through an exit ----------------------------------------------------------------------------------------
@@ -315,6 +343,12 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   }
 
   private begin(reason: number, a: number, b: number): void {
+    if (this.entry !== 0) {
+      // The instruction exits once more (a read, then a write): its first exit ends here.
+      this.host.queue.cancel(this.entry);
+      this.entry = 0;
+      this.enter(this.interruptsOn(), this.cpu.now());
+    }
     this.state = 'root';
     this.exits.begin(reason, a, b, this.innermost());
   }
@@ -397,44 +431,58 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     this.finish(true);
   }
 
-  /** @param atBoundary false inside an instruction, which completes before anything can be injected */
-  private finish(atBoundary: boolean): void {
+  /**
+   * The exit's work is done. What is due before that has not happened yet: it may bring an interrupt, which then needs no
+   * kick, for the vCPU is not in the guest. So the entry waits for it.
+   *
+   * @param atBoundary false inside an instruction, which completes before anything can be injected
+   * @param faults the instruction ends in an exception, which KVM injects: an interrupt has to wait
+   */
+  private finish(atBoundary: boolean, faults = false): void {
     if (this.state === 'ended') {
       this.exits.endForGood();
       return;
     }
-    const inject = this.evaluateInterrupts(atBoundary);
-    this.exits.end(this.host.costs['entry.hardware'] + (inject ? this.host.costs['kvm.inject'] : 0));
+    const { cpu, host } = this;
+    const now = cpu.now();
+    if (host.queue.nextTime() <= now) {
+      this.entryTime = now;
+      this.entry = host.queue.schedule(now, this, ENTER);
+      if (!atBoundary) cpu.requestAttention();
+      return;
+    }
+    this.enter(atBoundary ? cpu.interruptible() : this.interruptsOn() && !faults, now);
+    if (this.pendingVector >= 0 && !atBoundary) cpu.requestAttention();
+  }
+
+  /** The way back into the guest, from a time on. */
+  private enter(interruptible: boolean, time: Cycles): void {
+    const { host } = this;
+    const inject = this.evaluateInterrupts(interruptible, time);
+    this.exits.end(time, host.costs['entry.hardware'] + (inject ? host.costs['kvm.inject'] : 0));
     this.state = 'guest';
-    this.host.tracer.cause = this.innermost();
-    this.host.limitDeadline(this);
+    host.tracer.cause = this.innermost();
+    host.limitDeadline(this);
   }
 
   /** What KVM does before each entry: inject the highest pending vector, or ask to be told when that becomes possible. */
-  private evaluateInterrupts(atBoundary: boolean): boolean {
-    const vector = this.pendingVector >= 0 ? -1 : this.lapic.highestPending();
+  private evaluateInterrupts(interruptible: boolean, time: Cycles): boolean {
+    if (this.pendingVector >= 0) return false;
+    const vector = this.lapic.highestPending();
     if (vector < 0) {
       this.wantWindow(false);
       return false;
     }
     const { tracer } = this.host;
     tracer.cause = this.causeOfVector[vector] ?? 0;
-    const possible = atBoundary ? this.cpu.interruptible() : this.interruptsOn();
-    if (!possible) {
-      if (!this.windowWanted) tracer.instant(this.cpu.now(), this.interruptTrack, Kind.IrqWindow, vector, 0);
+    if (!interruptible) {
+      if (!this.windowWanted) tracer.instant(time, this.interruptTrack, Kind.IrqWindow, vector, 0);
       this.wantWindow(true);
       return false;
     }
     this.wantWindow(false);
     this.pendingVector = this.lapic.acknowledge();
-    this.injectRow = tracer.instant(
-      this.cpu.now(),
-      this.interruptTrack,
-      Kind.IrqInject,
-      this.pendingVector,
-      0,
-    );
-    if (!atBoundary) this.cpu.requestAttention();
+    this.injectRow = tracer.instant(time, this.interruptTrack, Kind.IrqInject, this.pendingVector, 0);
     return true;
   }
 
@@ -446,19 +494,10 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
 
   /** The vector written into the VM-entry interruption field takes effect before the next guest instruction. */
   private deliverPending(): void {
-    if (this.pendingVector < 0 || this.state !== 'guest') {
-      if (
-        this.state === 'guest' &&
-        !this.windowWanted &&
-        this.lapic.highestPending() >= 0 &&
-        !this.kickScheduled
-      ) {
-        // The guest lowered its task priority: a vector that was held back is now above the threshold.
-        this.host.inContext(this, () =>
-          this.boundaryExit(VmxExit.TPR_BELOW_THRESHOLD, 0, 0, this.innermost()),
-        );
-        this.deliverPending();
-      }
+    if (this.pendingVector < 0 || this.state !== 'guest') return;
+    if (!this.cpu.interruptible()) {
+      // The instruction that exited ended in a fault, whose handler has interrupts off: the vector waits for them.
+      this.wantWindow(true);
       return;
     }
     const vector = this.pendingVector;
