@@ -30,8 +30,9 @@ export interface InterruptLines {
   setPin(gsi: number, source: string, asserted: boolean): void;
 }
 
-const TIMER = 0;
-const SET_PIN = 1;
+/** Event kinds of the pin: its level. */
+const LOW = 0;
+const HIGH = 1;
 
 /** `DeviceBus` of one device emulated by QEMU. */
 export class EmulatedDeviceBus implements DeviceBus {
@@ -42,6 +43,8 @@ export class EmulatedDeviceBus implements DeviceBus {
   private readonly timers: EventTarget;
   private readonly lines: EventTarget;
   private asserted = false;
+  /** Counts what vCPU threads did to the pin: what the I/O thread did before is of no effect any more. */
+  private pinGeneration = 0;
   /** The model's timer entry; set once the device exists. */
   onTimer: (kind: number, arg: number) => void = () => undefined;
   /** Whether the device may read and write memory: bit 2 of a PCI function's command register. */
@@ -68,7 +71,7 @@ export class EmulatedDeviceBus implements DeviceBus {
     this.lines = {
       eventTargetId: `${place.id}/intx`,
       onEvent: (kind, arg) => {
-        if (kind === SET_PIN) interrupts.setPin(place.gsi, place.id, arg === 1);
+        if (arg === this.pinGeneration) interrupts.setPin(place.gsi, place.id, kind === HIGH);
       },
     };
     host.queue.register(this.timers);
@@ -80,7 +83,7 @@ export class EmulatedDeviceBus implements DeviceBus {
   }
 
   schedule(delay: Cycles, kind: number, arg?: number): EventHandle {
-    return this.host.queue.schedule(this.host.now() + delay, this.timers, kind, arg, TIMER);
+    return this.host.queue.schedule(this.host.now() + delay, this.timers, kind, arg);
   }
 
   cancel(handle: EventHandle): void {
@@ -106,8 +109,9 @@ export class EmulatedDeviceBus implements DeviceBus {
   }
 
   /**
-   * The wire at the interrupt controller. In a vCPU thread the ioctl is done here and now. The I/O thread runs ahead of the event that woke it, so its ioctl takes
-   * effect by an event at the thread's own time.
+   * The wire at the interrupt controller. In a vCPU thread the ioctl is done here and now. The I/O thread runs ahead of the
+   * event that woke it, so its ioctl takes effect by an event at the thread's own time; a vCPU that has meanwhile changed
+   * the pin has seen what that was about, and the ioctl on its way would undo it.
    */
   readonly wireChanged = (asserted: boolean): void => {
     if (asserted === this.asserted) return;
@@ -123,8 +127,12 @@ export class EmulatedDeviceBus implements DeviceBus {
       0,
     );
     host.advance(host.costs['irq.ioctl']);
-    if (this.thread.atWork) host.queue.schedule(host.now(), this.lines, SET_PIN, asserted ? 1 : 0);
-    else this.interrupts.setPin(place.gsi, place.id, asserted);
+    if (this.thread.atWork) {
+      host.queue.schedule(host.now(), this.lines, asserted ? HIGH : LOW, this.pinGeneration);
+    } else {
+      this.pinGeneration += 1;
+      this.interrupts.setPin(place.gsi, place.id, asserted);
+    }
     tracer.cause = before;
   };
 
