@@ -3,7 +3,7 @@ import { GuestRam } from '../memory/guest-ram';
 import * as L from './core/layout';
 import { instantiate, layOut, type CoreExports, type HostFunctions } from './core-instance';
 import { Translator } from './translate';
-import type { Cpu, MachineCore, MachineCoreOptions } from './types';
+import type { MachineCore, MachineCoreOptions } from './types';
 import { VirtualCpu } from './vcpu';
 
 export { disassemble } from './disassemble';
@@ -110,7 +110,7 @@ export function createMachineCore(
   for (let i = 0; i < options.cpus; i++) {
     cpus.push(new VirtualCpu(i, core, buffer, ram, options.costs.serialising));
   }
-  return { memory: ram, cpus: cpus as readonly Cpu[] };
+  return { memory: ram, cpus };
 }
 
 function makeRam(

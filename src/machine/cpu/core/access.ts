@@ -4,7 +4,6 @@ import {
   C_MMU,
   C_RESULT_HIGH,
   CONTEXT0,
-  EMPTY_BYTE,
   PAGE_CODE,
   PAGE_DIRTY,
   TAG_CODE,
@@ -15,7 +14,7 @@ import {
 } from './layout';
 import { invalidateCode } from './blocks';
 import { hostMmioRead, hostMmioWrite } from './host';
-import { ACCESS_READ, ACCESS_WRITE, PAGE_MASK, canonical, fill, tlbEntry } from './paging';
+import { ACCESS_READ, ACCESS_WRITE, PAGE_MASK, fill, tlbEntry } from './paging';
 import { faulted, pageFlags, ramBase, sizeMask } from './state';
 
 // @ts-ignore: decorator of AssemblyScript
@@ -47,8 +46,9 @@ function crosses(address: i64, size: i32): bool {
 @inline
 function entryFor(cpu: i32, context: i32, address: i64, kind: i32, access: i32): i32 {
   const entry = tlbEntry(context, address);
+  // What fills empty entries has other low bits than a tag's, so that no address matches it.
   const tag = load<i64>(entry + kind);
-  if ((tag & PAGE_MASK) == (address & PAGE_MASK) && canonical(address)) return entry;
+  if ((tag & ~(TAG_DEVICE | TAG_CODE)) == (address & PAGE_MASK)) return entry;
   return fill(cpu, context, address, access);
 }
 
@@ -74,7 +74,7 @@ export function storeSystem(cpu: i32, address: i64, size: i32, value: i64): void
   storeIn(cpu, cpu + CONTEXT0, address, size, value);
 }
 
-export function loadIn(cpu: i32, context: i32, address: i64, size: i32): i64 {
+function loadIn(cpu: i32, context: i32, address: i64, size: i32): i64 {
   if (crosses(address, size)) return loadCrossing(cpu, context, address, size);
   const entry = entryFor(cpu, context, address, T_READ, ACCESS_READ);
   if (!entry) return 0;
@@ -152,10 +152,4 @@ export function noteStore(physical: i32, length: i32): void {
       invalidateCode(from, to);
     }
   }
-}
-
-/** After dirty flags were cleared: stores have to ask again. */
-export function forgetQuietStores(cpu: i32): void {
-  memory.fill(cpu + CONTEXT0, <u8>EMPTY_BYTE, 8192);
-  memory.fill(cpu + CONTEXT0 + 24576, <u8>EMPTY_BYTE, 8192);
 }

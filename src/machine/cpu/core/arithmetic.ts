@@ -101,7 +101,6 @@ export function shift(cpu: i32, op: i32, value: i64, rawCount: i64, size: i32): 
   if (op == OP_SHL) {
     result = count >= bits ? 0 : (v << count) & mask;
     carry = count > bits ? 0 : v >> (bits - count);
-    if (count > bits) carry = 0;
     overflow = (result >> top) ^ (carry & 1);
   } else if (op == OP_SHR) {
     result = count >= bits ? 0 : <i64>((<u64>v) >> (<u64>count));

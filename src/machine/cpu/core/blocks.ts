@@ -61,7 +61,7 @@ export function emptyCache(): void {
 
 // @ts-ignore: decorator of AssemblyScript
 @inline
-export function jumpEntry(context: i32, rip: i64): i32 {
+function jumpEntry(context: i32, rip: i64): i32 {
   return context + JUMP_CACHE + ((<i32>rip & (JUMP_ENTRIES - 1)) * JUMP_ENTRY);
 }
 

@@ -27,7 +27,6 @@ import { condition, resultFlags, setAllFlags, setIncDec, setRaw, setSub, statusF
 import {
   effectiveAddress,
   effectiveOffset,
-  operandAddress,
   put1,
   read1,
   read2,
@@ -48,15 +47,12 @@ import {
   OP_IDIV,
   OP_IMUL1,
   OP_INC,
-  OP_LZCNT,
-  OP_MUL,
   OP_NEG,
   OP_POPCNT,
   OP_TEST,
   OP_TZCNT,
 } from './ops';
 import {
-  FLAG_AF,
   FLAG_CF,
   FLAG_OF,
   FLAG_ZF,

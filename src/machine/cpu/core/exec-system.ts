@@ -39,7 +39,7 @@ import { loadMemory, probeWrite, storeMemory } from './access';
 import { allFlags, setAllFlags } from './flags';
 import { hostCr8Read, hostCr8Write, hostHlt, hostMsrRead, hostMsrWrite, hostVmcall } from './host';
 import { nextRip } from './exec-flow';
-import { branchTo, effectiveAddress, put1, read1, wishStop } from './operands';
+import { branchTo, effectiveAddress, put1, read1, wishStop, wishStopSoon } from './operands';
 import { canonical } from './paging';
 import {
   DESCRIPTOR_P,
@@ -88,13 +88,7 @@ const EFER_WRITABLE: i64 = 0x901;
 /** The interrupt shadow: no interrupt is taken before the instruction after this one has retired. */
 function setShadow(cpu: i32): void {
   store<f64>(cpu, retired(cpu) + 1, C_SHADOW);
-  if (load<i32>(cpu, C_WINDOW)) wishStopSoon = true;
-}
-
-/** STI and MOV SS want the loop to stop one instruction later, counted from their own retirement. */
-export let wishStopSoon: bool = false;
-export function clearStopSoon(): void {
-  wishStopSoon = false;
+  if (load<i32>(cpu, C_WINDOW)) wishStopSoon();
 }
 
 /** CLI and STI need CPL within IOPL. */

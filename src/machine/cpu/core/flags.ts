@@ -2,13 +2,36 @@
  * Status flags. They are kept as the last operation and its operands (`CC_*` of layout.ts), and worked out when asked for.
  * Operands are sign-extended to 64 bits: that keeps both signed and unsigned order, so comparisons need no size.
  */
-import { C_CR4, C_CC, C_CCA, C_CCB, C_FLAGS, CC_ADD, CC_CARRY, CC_CLASS, CC_INC, CC_RAW, CC_SUB } from './layout';
-import { FLAG_AC, FLAG_AF, FLAG_CF, FLAG_OF, FLAG_PF, FLAG_SF, FLAG_ZF, STATUS_FLAGS, flushTranslations, signExtend } from './state';
+import {
+  C_CC,
+  C_CCA,
+  C_CCB,
+  C_CR4,
+  C_FLAGS,
+  CC_ADD,
+  CC_CARRY,
+  CC_CLASS,
+  CC_INC,
+  CC_RAW,
+  CC_SUB,
+} from './layout';
+import {
+  FLAG_AC,
+  FLAG_AF,
+  FLAG_CF,
+  FLAG_OF,
+  FLAG_PF,
+  FLAG_SF,
+  FLAG_ZF,
+  STATUS_FLAGS,
+  flushTranslations,
+  signExtend,
+} from './state';
 
 /** The shift that moves a `size`-byte value to the top of 64 bits: bits 0-5 of C_CC. */
 // @ts-ignore: decorator of AssemblyScript
 @inline
-export function topShift(size: i32): i64 {
+function topShift(size: i32): i64 {
   return <i64>(64 - size * 8);
 }
 

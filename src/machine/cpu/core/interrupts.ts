@@ -2,7 +2,6 @@
 import {
   C_CHAIN,
   C_CPL,
-  C_FLAGS,
   C_HANDLERS,
   C_HANDLER_FRAMES,
   C_IDT_BASE,
@@ -19,7 +18,6 @@ import {
   SEG_SS,
   SEG_TR,
   STOP_SHUTDOWN,
-  S_ATTR,
   S_BASE,
   S_LIMIT,
   S_SELECTOR,

@@ -69,8 +69,7 @@ export const C_EXCEPTION_COST = 432;
 export const C_HANDLERS = 440;
 export const C_HANDLER_FRAMES = 448; // HANDLERS_MAX × 8
 export const HANDLERS_MAX = 16;
-/** Linear address of the last exception's fault, for the report. */
-export const C_SEGMENTS = 640; // ES CS SS DS FS GS LDTR TR
+export const C_SEGMENTS = 640; // SEG_SIZE each: ES CS SS DS FS GS LDTR TR
 export const SEG_SIZE = 32;
 export const SEG_ES = 0;
 export const SEG_CS = 1;

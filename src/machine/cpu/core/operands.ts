@@ -31,22 +31,38 @@ export let unfinished: bool = false;
 /** Non-zero (`STOP_*`): leave the loop after this operation. */
 export let stopWish: i32 = 0;
 
-export function beginOperation(): void {
+/** The loop is to stop one instruction later, counted from this one's retirement. */
+export let stopSoon: bool = false;
+/** Any of the above is set: most operations set none, and one look tells. */
+export let eventful: bool = false;
+
+/** Clears what the last operation left behind. */
+export function clearEvents(): void {
   branched = false;
   unfinished = false;
   stopWish = 0;
+  stopSoon = false;
+  eventful = false;
 }
 
 export function branchTo(rip: i64): void {
+  eventful = true;
   branched = true;
   branchTarget = rip;
 }
 
 export function setUnfinished(): void {
+  eventful = true;
   unfinished = true;
 }
 
+export function wishStopSoon(): void {
+  eventful = true;
+  stopSoon = true;
+}
+
 export function wishStop(code: i32): void {
+  eventful = true;
   stopWish = code;
 }
 

@@ -26,7 +26,7 @@ import { FLAG_AC, VECTOR_GP, VECTOR_PF, VECTOR_SS, faultWith, pageFlags, ramBase
 
 export const ACCESS_READ = 0;
 export const ACCESS_WRITE = 1;
-export const ACCESS_EXEC = 2;
+const ACCESS_EXEC = 2;
 
 export const PAGE_MASK: i64 = ~0xfff;
 /** Physical addresses have 46 bits; entry bits above them are reserved. */
@@ -43,7 +43,7 @@ const PF_RESERVED = 8;
 const PF_FETCH = 16;
 
 /** True while an address on the stack segment is being translated: chooses #SS over #GP. */
-export let stackAccess: bool = false;
+let stackAccess: bool = false;
 export function setStackAccess(value: bool): void {
   stackAccess = value;
 }
@@ -62,7 +62,6 @@ export function tlbEntry(context: i32, address: i64): i32 {
 
 /** Set when the last walk failed: the error code without the bits of the access; −1 after success. */
 let walkError: i32 = -1;
-/** The leaf of the last walk was writable by this access and has its dirty bit. */
 
 /** Physical address of `address`, or −1 with `walkError` set. With `commit` sets accessed and dirty bits. */
 export function walk(cpu: i32, address: i64, access: i32, user: bool, commit: bool): i64 {
@@ -174,10 +173,7 @@ export function fill(cpu: i32, context: i32, address: i64, access: i32): i32 {
   const data: i64 = ram ? <i64>(<i32>physicalPage + ramBase - <i32>page) : physicalPage;
   const tag = page | (ram ? 0 : TAG_DEVICE);
   // One entry serves three kinds of access: when it changes its page or mapping, the other two kinds go.
-  if (
-    load<i64>(entry, T_DATA) != data ||
-    !samePage(entry, page, ram ? 0 : TAG_DEVICE)
-  ) {
+  if (load<i64>(entry, T_DATA) != data || !samePage(entry, page, ram ? 0 : TAG_DEVICE)) {
     memory.fill(entry, <u8>EMPTY_BYTE, TLB_ENTRY);
     store<i64>(entry, data, T_DATA);
   }

@@ -285,6 +285,16 @@ import {
   F_CALL_M,
   F_CLI,
   F_STI,
+  F_XCHG_MR64,
+  F_XADD_MR64,
+  F_CMPXCHG_MR64,
+  F_BT_RR64,
+  F_BT_RI64,
+  F_XCHG_MR32,
+  F_XADD_MR32,
+  F_CMPXCHG_MR32,
+  F_BT_RR32,
+  F_BT_RI32,
 } from './fast-ops';
 import { FLAG_AF, FLAG_CF, FLAG_IF, FLAG_OF, FLAG_PF, FLAG_SF, FLAG_ZF } from './state';
 import { direct } from './direct';
@@ -936,16 +946,16 @@ export function run(cpu: i32): i32 {
         const to = cachedJump(mmu, load<i64>(cpu + <i32>load<u16>(pc, U_R1))); if (!to) break; const top = load<i64>(cpu, 32) - 8; const at = writable(mmu, top, 8); if (!at) break; store<i64>(at, load<i64>(pc, U_DISP)); store<i64>(cpu, top, 32); B -= load<i64>(pc, U_COST); pc = to; continue;
       }
       case F_JB: {
-        if (cc & CC_CLASS) break; const holds: bool = <u64>a < <u64>b; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+        const holds: bool = carryOf(cc, a, b) != 0; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
       }
       case F_JAE: {
-        if (cc & CC_CLASS) break; const holds: bool = <u64>a >= <u64>b; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+        const holds: bool = carryOf(cc, a, b) == 0; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
       }
       case F_JE: {
-        let holds = false; if (!(cc & 128)) holds = a == b; else if (!(cc & 64)) holds = (a + b) << cc == 0; else break; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+        let holds = false; if (!(cc & 128)) holds = a == b; else if (!(cc & 64)) holds = (a + b) << cc == 0; else holds = (a & FLAG_ZF) != 0; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
       }
       case F_JNE: {
-        let holds = false; if (!(cc & 128)) holds = a != b; else if (!(cc & 64)) holds = (a + b) << cc != 0; else break; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
+        let holds = false; if (!(cc & 128)) holds = a != b; else if (!(cc & 64)) holds = (a + b) << cc != 0; else holds = (a & FLAG_ZF) == 0; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
       }
       case F_JBE: {
         if (cc & CC_CLASS) break; const holds: bool = <u64>a <= <u64>b; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
@@ -972,19 +982,19 @@ export function run(cpu: i32): i32 {
         if (cc & 128) break; const holds: bool = a > b; if (!holds) { B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue; } const to = target(mmu, pc); if (!to) break; B -= load<i64>(pc, U_COST); pc = to; continue;
       }
       case F_SETB_R: {
-        if (cc & CC_CLASS) break; const holds: bool = <u64>a < <u64>b; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        const holds: bool = carryOf(cc, a, b) != 0; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_SETAE_R: {
-        if (cc & CC_CLASS) break; const holds: bool = <u64>a >= <u64>b; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        const holds: bool = carryOf(cc, a, b) == 0; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_SETE_R: {
-        let holds = false; if (!(cc & 128)) holds = a == b; else if (!(cc & 64)) holds = (a + b) << cc == 0; else break; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        let holds = false; if (!(cc & 128)) holds = a == b; else if (!(cc & 64)) holds = (a + b) << cc == 0; else holds = (a & FLAG_ZF) != 0; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_SETNE_R: {
-        let holds = false; if (!(cc & 128)) holds = a != b; else if (!(cc & 64)) holds = (a + b) << cc != 0; else break; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
+        let holds = false; if (!(cc & 128)) holds = a != b; else if (!(cc & 64)) holds = (a + b) << cc != 0; else holds = (a & FLAG_ZF) == 0; store<u8>(cpu + <i32>load<u16>(pc, U_R1), holds ? 1 : 0);
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_SETBE_R: {
@@ -1020,19 +1030,19 @@ export function run(cpu: i32): i32 {
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_CMOVB_RR64: {
-        if (cc & CC_CLASS) break; const holds: bool = <u64>a < <u64>b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        const holds: bool = carryOf(cc, a, b) != 0; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_CMOVAE_RR64: {
-        if (cc & CC_CLASS) break; const holds: bool = <u64>a >= <u64>b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        const holds: bool = carryOf(cc, a, b) == 0; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_CMOVE_RR64: {
-        let holds = false; if (!(cc & 128)) holds = a == b; else if (!(cc & 64)) holds = (a + b) << cc == 0; else break; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        let holds = false; if (!(cc & 128)) holds = a == b; else if (!(cc & 64)) holds = (a + b) << cc == 0; else holds = (a & FLAG_ZF) != 0; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_CMOVNE_RR64: {
-        let holds = false; if (!(cc & 128)) holds = a != b; else if (!(cc & 64)) holds = (a + b) << cc != 0; else break; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        let holds = false; if (!(cc & 128)) holds = a != b; else if (!(cc & 64)) holds = (a + b) << cc != 0; else holds = (a & FLAG_ZF) == 0; const to = cpu + <i32>load<u16>(pc, U_R1); const v = load<i64>(to); const w = load<i64>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_CMOVBE_RR64: {
@@ -1068,19 +1078,19 @@ export function run(cpu: i32): i32 {
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_CMOVB_RR32: {
-        if (cc & CC_CLASS) break; const holds: bool = <u64>a < <u64>b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        const holds: bool = carryOf(cc, a, b) != 0; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_CMOVAE_RR32: {
-        if (cc & CC_CLASS) break; const holds: bool = <u64>a >= <u64>b; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        const holds: bool = carryOf(cc, a, b) == 0; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_CMOVE_RR32: {
-        let holds = false; if (!(cc & 128)) holds = a == b; else if (!(cc & 64)) holds = (a + b) << cc == 0; else break; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        let holds = false; if (!(cc & 128)) holds = a == b; else if (!(cc & 64)) holds = (a + b) << cc == 0; else holds = (a & FLAG_ZF) != 0; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_CMOVNE_RR32: {
-        let holds = false; if (!(cc & 128)) holds = a != b; else if (!(cc & 64)) holds = (a + b) << cc != 0; else break; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
+        let holds = false; if (!(cc & 128)) holds = a != b; else if (!(cc & 64)) holds = (a + b) << cc != 0; else holds = (a & FLAG_ZF) == 0; const to = cpu + <i32>load<u16>(pc, U_R1); const v = <i64>load<u32>(to); const w = <i64>load<u32>(cpu + <i32>load<u16>(pc, U_R2)); store<i64>(to, holds ? w : v);
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_CMOVBE_RR32: {
@@ -1320,6 +1330,46 @@ export function run(cpu: i32): i32 {
       }
       case F_STI: {
         if (load<i32>(cpu, C_CPL) | load<i32>(cpu, C_WINDOW)) break; const flags = load<i64>(cpu, C_FLAGS); if (!(flags & FLAG_IF)) { store<i64>(cpu, flags | FLAG_IF, C_FLAGS); store<f64>(cpu, load<f64>(cpu, C_RETIRED) + <f64>(0xffffffff - <u32>B) + 1, C_SHADOW); }
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XCHG_MR64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; const other = cpu + <i32>load<u16>(pc, U_R2); const x = load<i64>(at); store<i64>(at, load<i64>(other)); store<i64>(other, x);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XADD_MR64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; const other = cpu + <i32>load<u16>(pc, U_R2); const x = load<i64>(at); b = load<i64>(other); a = x; cc = CC_ADD | 0; store<i64>(other, x); store<i64>(at, x + b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMPXCHG_MR64: {
+        const at = writable(mmu, address(cpu, pc), 8); if (!at) break; a = load<i64>(cpu); b = load<i64>(at); cc = CC_SUB | 0; if (a == b) store<i64>(at, load<i64>(cpu + <i32>load<u16>(pc, U_R2))); else store<i64>(cpu, b);
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_BT_RR64: {
+        const bit = (load<i64>(cpu + <i32>load<u16>(pc, U_R1)) >> (load<i64>(cpu + <i32>load<u16>(pc, U_R2)) & 63)) & 1; const kind = cc & CC_CLASS; if (kind == CC_INC) cc = (cc & ~CC_CARRY) | (bit << 8); else if (kind == CC_SUB && b >= 0) cc = (cc & 63) | CC_INC | (bit << 8); else if (kind == CC_RAW) a = (a & ~FLAG_CF) | bit; else break;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_BT_RI64: {
+        const bit = (load<i64>(cpu + <i32>load<u16>(pc, U_R1)) >> (load<i64>(pc, U_IMM) & 63)) & 1; const kind = cc & CC_CLASS; if (kind == CC_INC) cc = (cc & ~CC_CARRY) | (bit << 8); else if (kind == CC_SUB && b >= 0) cc = (cc & 63) | CC_INC | (bit << 8); else if (kind == CC_RAW) a = (a & ~FLAG_CF) | bit; else break;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XCHG_MR32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; const other = cpu + <i32>load<u16>(pc, U_R2); const x = <i64>load<i32>(at); store<u32>(at, <u32>(<i64>load<i32>(other))); store<i64>(other, <i64><u32>(x));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_XADD_MR32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; const other = cpu + <i32>load<u16>(pc, U_R2); const x = <i64>load<i32>(at); b = <i64>load<i32>(other); a = x; cc = CC_ADD | 32; store<i64>(other, <i64><u32>(x)); store<u32>(at, <u32>(x + b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_CMPXCHG_MR32: {
+        const at = writable(mmu, address(cpu, pc), 4); if (!at) break; a = <i64>load<i32>(cpu); b = <i64>load<i32>(at); cc = CC_SUB | 32; if (a == b) store<u32>(at, <u32>(<i64>load<i32>(cpu + <i32>load<u16>(pc, U_R2)))); else store<i64>(cpu, <i64><u32>(b));
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_BT_RR32: {
+        const bit = (load<i64>(cpu + <i32>load<u16>(pc, U_R1)) >> (load<i64>(cpu + <i32>load<u16>(pc, U_R2)) & 31)) & 1; const kind = cc & CC_CLASS; if (kind == CC_INC) cc = (cc & ~CC_CARRY) | (bit << 8); else if (kind == CC_SUB && b >= 0) cc = (cc & 63) | CC_INC | (bit << 8); else if (kind == CC_RAW) a = (a & ~FLAG_CF) | bit; else break;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_BT_RI32: {
+        const bit = (load<i64>(cpu + <i32>load<u16>(pc, U_R1)) >> (load<i64>(pc, U_IMM) & 31)) & 1; const kind = cc & CC_CLASS; if (kind == CC_INC) cc = (cc & ~CC_CARRY) | (bit << 8); else if (kind == CC_SUB && b >= 0) cc = (cc & 63) | CC_INC | (bit << 8); else if (kind == CC_RAW) a = (a & ~FLAG_CF) | bit; else break;
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       default:

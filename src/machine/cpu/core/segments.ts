@@ -72,11 +72,11 @@ export function markDescriptor(cpu: i32, selector: i32, descriptor: i64, bits: i
   if (!faulted()) storeSystem(cpu, at + 5, 1, (descriptor | bits) >> 40);
 }
 
-export function descriptorBase(descriptor: i64): i64 {
+function descriptorBase(descriptor: i64): i64 {
   return ((descriptor >> 16) & 0xffffff) | ((descriptor >> 32) & 0xff000000);
 }
 
-export function descriptorLimit(descriptor: i64): u32 {
+function descriptorLimit(descriptor: i64): u32 {
   const limit = <u32>(descriptor & 0xffff) | (<u32>(descriptor >> 32) & 0xf0000);
   return descriptor & (1 << 55) ? (limit << 12) | 0xfff : limit;
 }

@@ -52,8 +52,6 @@ export let faultError: i32 = 0;
 export let faultHasError: bool = false;
 
 export const VECTOR_DE = 0;
-export const VECTOR_DB = 1;
-export const VECTOR_NMI = 2;
 export const VECTOR_BP = 3;
 export const VECTOR_UD = 6;
 export const VECTOR_DF = 8;
@@ -135,7 +133,6 @@ export const FLAG_NT: i64 = 0x4000;
 export const FLAG_RF: i64 = 0x10000;
 export const FLAG_VM: i64 = 0x20000;
 export const FLAG_AC: i64 = 0x40000;
-export const FLAG_ID: i64 = 0x200000;
 export const STATUS_FLAGS: i64 = 0x8d5;
 
 // @ts-ignore: decorator of AssemblyScript

@@ -37,7 +37,16 @@ import { execString } from './exec-string';
 import * as system from './exec-system';
 import { hostCpuid } from './host';
 import { deliverFault, interruptReturn, softInterrupt } from './interrupts';
-import { beginOperation, branchTarget, branched, stopWish, unfinished, wishStop } from './operands';
+import {
+  branchTarget,
+  branched,
+  clearEvents,
+  eventful,
+  stopSoon,
+  stopWish,
+  unfinished,
+  wishStop,
+} from './operands';
 import { translateFetch } from './paging';
 import { execIn, execOut } from './ports';
 import { selectorOf } from './segments';
@@ -88,27 +97,31 @@ export function step(cpu: i32, pc: i32): i32 {
   store<i64>(cpu, rip, C_RIP);
   const operation = <i32>load<u16>(pc, U_OP);
   if (operation <= op.OP_UNSUPPORTED) return pseudo(cpu, pc, operation);
-  const cost = load<i64>(pc, U_COST);
   if (operation == op.OP_GOTO) return resume(cpu);
-  const length = <i64>load<u8>(pc, U_LEN);
-  beginOperation();
+  if (eventful) clearEvents();
   execute(cpu, pc, operation);
   if (faulted()) return deliverPending(cpu) ? resume(cpu) : 0;
+  if (!eventful) {
+    charge(cpu, load<i64>(pc, U_COST));
+    return pc + UOP_SIZE;
+  }
+  return finish(cpu, pc, rip);
+}
+
+/** The end of an operation that branched, stopped or did not retire. */
+function finish(cpu: i32, pc: i32, rip: i64): i32 {
   if (unfinished) {
     store<i32>(cpu, STOP_BOUNDARY, C_STOP);
     return 0;
   }
   if (stopWish == STOP_UNSUPPORTED) return unsupported(cpu, REASON_INSTRUCTION);
-  store<i64>(cpu, branched ? branchTarget : rip + length, C_RIP);
-  const left = charge(cpu, cost);
+  store<i64>(cpu, branched ? branchTarget : rip + <i64>load<u8>(pc, U_LEN), C_RIP);
+  const left = charge(cpu, load<i64>(pc, U_COST));
   if (stopWish) {
     store<i32>(cpu, stopWish, C_STOP);
     return 0;
   }
-  if (system.wishStopSoon) {
-    system.clearStopSoon();
-    if (left) stopAfter(cpu, 1);
-  }
+  if (stopSoon && left) stopAfter(cpu, 1);
   if (!branched) return pc + UOP_SIZE;
   const before = generation;
   const next = resume(cpu);
