@@ -90,6 +90,10 @@ class ScriptCpu implements Cpu {
   faultReport = (): undefined => undefined;
   peekVirtual = (): undefined => undefined;
   startLongMode = (): void => undefined;
+  save = (): never => {
+    throw new Error('a script is not saved');
+  };
+  load = (): void => undefined;
 }
 
 interface Outcome {
