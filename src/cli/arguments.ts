@@ -41,7 +41,7 @@ Usage:
   trapline stats TRACE [--json]
       Prints the figures of a trace file.
   trapline check FILE [--json]
-      Checks a scenario without running it.
+      Checks a scenario, and that its guests' files are there, without compiling or running anything.
   trapline --help | --version
 
 Exit code: 0 all expectations hold; 1 one does not, or a guest ended with a code other than 0; 2 the input is

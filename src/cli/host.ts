@@ -1,5 +1,7 @@
 /** What the commands need of the world outside; the entry point gives the real one, tests give their own. */
+import type { Problem } from '../protocol/problem';
 import type { PrepareRun, RunEnvironment, StartRun } from '../run/api';
+import type { Scenario } from '../scenario/schema';
 import type { TraceStore } from '../trace/store';
 
 /** The world outside the commands. */
@@ -25,6 +27,8 @@ export interface CliHost {
    */
   readTrace(file: string): Promise<TraceStore>;
   prepareRun: PrepareRun;
+  /** What is missing of the files that a scenario's guests are made from. `file` is the scenario's. */
+  missingGuestFiles(text: string, file: string, scenario: Scenario): Promise<Problem[]>;
   startRun: StartRun;
   /** Calls `listener` when the user asks to stop (Ctrl-C); returns what ends that. */
   onInterrupt(listener: () => void): () => void;

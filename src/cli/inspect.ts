@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { evaluateExpectations } from '../scenario/expectations';
 import { loadScenario } from '../scenario/load';
+import { damageOf } from '../trace/file';
 import { summarise } from '../trace/summary';
 import { ExitCode, type CliHost } from './host';
 import { printJson, printProblem, printSummary } from './print';
@@ -19,6 +20,8 @@ export async function printStats(command: { file: string; json: boolean }, host:
   const { meta, rows } = store;
   const truncated = meta.state === 'truncated';
   if (truncated) host.err(`warning: ${command.file}: ${meta.message ?? 'the file is not complete'}\n`);
+  const damage = damageOf(store);
+  if (damage !== undefined) host.err(`warning: ${command.file}: ${damage}\n`);
   const summary = summarise(meta, rows);
   const scenario = loadScenario(meta.scenarioText, meta.scenarioName);
   if (scenario.ok) summary.expectations = evaluateExpectations(scenario.scenario.expect, summary);
@@ -28,7 +31,7 @@ export async function printStats(command: { file: string; json: boolean }, host:
   return ExitCode.Held;
 }
 
-/** Checks a scenario: prints every problem, or that there is none. */
+/** Checks a scenario and that its guests' files are there: prints every problem, or that there is none. */
 export async function checkScenarioFile(
   command: { file: string; json: boolean },
   host: CliHost,
@@ -41,7 +44,10 @@ export async function checkScenarioFile(
     host.err(`error: ${messageOf(error)}\n`);
     return ExitCode.BadInput;
   }
-  const { ok, problems } = loadScenario(text, file);
+  const loaded = loadScenario(text, file);
+  const missing = loaded.ok ? await host.missingGuestFiles(text, file, loaded.scenario) : [];
+  const problems = [...loaded.problems, ...missing];
+  const ok = loaded.ok && missing.length === 0;
   if (command.json) host.out(`${JSON.stringify({ ok, problems }, null, 2)}\n`);
   else for (const problem of problems) host.err(`${printProblem(problem, host.cwd)}\n`);
   if (ok && !command.json) host.out(`${command.file}: no problems\n`);

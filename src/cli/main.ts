@@ -2,7 +2,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { version } from '../../package.json';
-import { prepareRun } from '../run/prepare';
+import { missingGuestFiles, prepareRun } from '../run/prepare';
 import { startRun } from '../run/start';
 import { runCli } from './cli';
 import { ExitCode } from './host';
@@ -51,6 +51,7 @@ void runCli(process.argv.slice(2), {
   writeTrace,
   readTrace,
   prepareRun,
+  missingGuestFiles,
   startRun,
   onInterrupt,
 }).then((code) => {

@@ -58,13 +58,33 @@ function problemOf(diagnostic: Diagnostic): Problem[] {
   ];
 }
 
-/** Index of the first file that is not there; -1 when all are. */
-async function firstMissing(files: readonly string[]): Promise<number> {
-  for (const [index, file] of files.entries()) {
-    const found = await stat(file).catch(() => undefined);
-    if (!found?.isFile()) return index;
+/** What is missing of the files that the guests of a scenario are made from, each at its line of the scenario's text. */
+export async function missingGuestFiles(text: string, file: string, scenario: Scenario): Promise<Problem[]> {
+  const found = scenario.vms.map(({ guest }, index) => missingOf(text, file, guest, index));
+  return (await Promise.all(found)).flat();
+}
+
+async function missingOf(
+  text: string,
+  file: string,
+  guest: ScenarioVm['guest'],
+  vm: number,
+): Promise<Problem[]> {
+  const wanted =
+    'elf' in guest
+      ? [{ path: guest.elf, what: 'guest', at: ['elf'] }]
+      : guest.sources.map((path, index) => ({ path, what: 'source', at: ['sources', index] }));
+  const problems: Problem[] = [];
+  for (const { path, what, at } of wanted) {
+    const absolute = resolve(dirname(file), path);
+    const entry = await stat(absolute).catch(() => undefined);
+    if (entry?.isFile()) continue;
+    const message = entry
+      ? `The ${what} ${absolute} is not a file. Name the file itself.`
+      : `The ${what} ${absolute} does not exist. Paths are relative to the scenario: check the spelling.`;
+    problems.push(problemAt(text, file, ['vms', vm, 'guest', ...at], message));
   }
-  return -1;
+  return problems;
 }
 
 async function readScenario(file: string): Promise<string> {
@@ -85,6 +105,8 @@ class Preparation {
   ) {}
 
   async job(): Promise<RunJob> {
+    const missing = await missingGuestFiles(this.text, this.options.file, this.scenario);
+    if (missing.length > 0) throw new Refusal([...this.problems, ...missing]);
     const guests: Guest[] = [];
     for (const [index, vm] of this.scenario.vms.entries()) {
       const guest =
@@ -123,11 +145,6 @@ class Preparation {
 
   private async compile(index: number, guest: SourcesGuest): Promise<Guest> {
     const sources = guest.sources.map((source) => this.fromScenario(source));
-    const missing = await firstMissing(sources);
-    if (missing >= 0) {
-      const message = `The source ${sources[missing]} does not exist. Paths are relative to the scenario: check the spelling.`;
-      this.refuse(['vms', index, 'guest', 'sources', missing], message);
-    }
     const { kitDir, distDir, cacheDir, compiler, signal, log } = this.options;
     const result = await compileGuest({
       sources,

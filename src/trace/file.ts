@@ -2,4 +2,4 @@
 export { TraceFileError } from './file-error';
 export { readTrace, readTrace as decodeTrace } from './file-read';
 export { encodeTrace, traceFileParts, writeTrace } from './file-write';
-export { verify, type Verification } from './verify';
+export { damageOf, verify, type Verification } from './verify';

@@ -72,6 +72,18 @@ export function verify(store: TraceStore): Verification {
   return { ok: differences.length === 0, differences, unrecorded };
 }
 
+/**
+ * What a reader is to be told of a trace that does not agree with itself; undefined when it does, or when it cannot be known:
+ * a trace without a hash did not come to an orderly end, or is not whole.
+ */
+export function damageOf(store: TraceStore): string | undefined {
+  if (store.meta.traceHash === undefined) return undefined;
+  const { ok, differences } = verify(store);
+  if (ok) return undefined;
+  const more = differences.length > 1 ? ` (and ${differences.length - 1} more)` : '';
+  return `The trace was changed or damaged after it was written: ${differences[0]}${more} Do not rely on its figures; run the scenario again.`;
+}
+
 function name(store: TraceStore, track: number, kind: number): string {
   return `${kindRow(kind).name} on ${store.meta.tracks[track]?.name ?? `track ${track}`}`;
 }

@@ -1,7 +1,17 @@
 /** One trace as a document: a run of this window, a kept run, or a file. */
-import { Disposable, EventEmitter, FileSystemError, RelativePattern, Uri, l10n, workspace } from 'vscode';
+import { basename } from 'node:path';
+import {
+  Disposable,
+  EventEmitter,
+  FileSystemError,
+  RelativePattern,
+  Uri,
+  l10n,
+  window,
+  workspace,
+} from 'vscode';
 import type { CustomDocument, LogOutputChannel } from 'vscode';
-import { readTrace } from '../../trace/file';
+import { damageOf, readTrace } from '../../trace/file';
 import { storeView } from './store-view';
 import { DisposableStore } from '../disposables';
 import { runScheme } from '../names';
@@ -137,7 +147,10 @@ export class TraceDocument implements CustomDocument {
 
 async function readContent(file: Uri): Promise<TraceContent> {
   try {
-    return { view: storeView(readTrace(await workspace.fs.readFile(file))) };
+    const store = readTrace(await workspace.fs.readFile(file));
+    const damage = damageOf(store);
+    if (damage !== undefined) void window.showWarningMessage(`${basename(file.path)}: ${damage}`);
+    return { view: storeView(store) };
   } catch (error) {
     return { problem: unreadable(file, error) };
   }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runCli } from '../../../src/cli/cli';
 import type { Problem } from '../../../src/protocol/problem';
 import { exitKind } from '../../../src/trace/events';
+import { hashOf } from '../../../src/trace/hash';
 import { emptyMeta, TraceStore } from '../../../src/trace/store';
 import type { ExpectationResult } from '../../../src/trace/summary';
 import { sampleSummary } from '../scenario/summary-sample';
@@ -254,6 +255,18 @@ describe('trapline check', () => {
     });
   });
 
+  it("says which of the guests' files are not there", async () => {
+    const host = new FakeHost();
+    host.missing = ['gone.c', 'gone.elf'];
+    host.files.set(
+      '/work/s',
+      '{ "vms": [{ "guest": { "sources": ["a.c", "gone.c"] } }, { "guest": { "elf": "gone.elf" } }] }',
+    );
+    expect(await runCli(['check', 's'], host)).toBe(2);
+    expect(host.stderr).toBe('s:1:1: error: gone.c does not exist\ns:1:1: error: gone.elf does not exist\n');
+    expect(host.stdout).toBe('');
+  });
+
   it('says that a file is not there', async () => {
     const host = new FakeHost();
     expect(await runCli(['check', 'nowhere'], host)).toBe(2);
@@ -261,18 +274,23 @@ describe('trapline check', () => {
   });
 });
 
+/** Of a trace without events. */
+const HASH_OF_NOTHING = hashOf({ blocks: [], rows: 0 });
+
 describe('trapline stats', () => {
   const scenarioText =
     '{ "vms": [{ "guest": { "elf": "a" } }], "expect": { "cycles": 77, "packets.rx": 1 } }';
-  const store = (state: 'finished' | 'truncated') =>
-    new TraceStore({
+  const store = (state: 'finished' | 'truncated') => {
+    const { traceHash, ...tables } = new TraceStore({
       ...emptyMeta('From a file', 1e9),
       state,
       ...(state === 'truncated' && { message: 'It ends at byte 4096.' }),
       scenarioText,
       facts: { cycles: 77, vms: [{ name: 'vm0', guestInstructions: 5, exitCode: 0 }] },
-      traceHash: 'fedcba9876543210',
-    });
+      traceHash: HASH_OF_NOTHING,
+    }).meta;
+    return new TraceStore({ ...tables, ...(state === 'finished' && { traceHash }) });
+  };
 
   it('prints the figures of the file, and holds them against its scenario', async () => {
     const host = new FakeHost();
@@ -288,9 +306,20 @@ describe('trapline stats', () => {
     expect(await runCli(['stats', 't', '--json'], json)).toBe(0);
     expect(JSON.parse(json.stdout)).toMatchObject({
       cycles: 77,
-      traceHash: 'fedcba9876543210',
+      traceHash: HASH_OF_NOTHING,
       vms: [{ name: 'vm0', guestInstructions: 5 }],
     });
+  });
+
+  it('warns of a file whose figures are not those of its events', async () => {
+    const host = new FakeHost();
+    const { meta } = store('finished');
+    const changed = new TraceStore({ ...meta, traceHash: 'fedcba9876543210' });
+    host.traces.set('/work/u', changed);
+    expect(await runCli(['stats', 'u'], host)).toBe(0);
+    expect(host.stderr).toMatch(
+      /^warning: u: The trace was changed or damaged .* hash .* run the scenario again\.\n$/,
+    );
   });
 
   it('warns of a file that was cut short', async () => {

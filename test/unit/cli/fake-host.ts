@@ -90,6 +90,24 @@ export class FakeHost implements CliHost {
     };
   }
 
+  /** Paths as the scenario names them. */
+  missing: string[] = [];
+  missingGuestFiles: CliHost['missingGuestFiles'] = (_text, file, { vms }) =>
+    Promise.resolve(
+      vms.flatMap(({ guest }): Problem[] =>
+        ('elf' in guest ? [guest.elf] : guest.sources)
+          .filter((path) => this.missing.includes(path))
+          .map((path) => ({
+            file,
+            line: 1,
+            column: 1,
+            severity: 'error',
+            message: `${path} does not exist`,
+            source: 'scenario',
+          })),
+      ),
+    );
+
   prepareRun: CliHost['prepareRun'] = (options) => {
     this.calls.push(`prepare ${options.file} with ${options.compiler || 'any compiler'}`);
     options.log?.('compiling');

@@ -80,6 +80,29 @@ describe('bad input', () => {
     expect(problems[0]?.message).toContain('missing.c');
   });
 
+  it('names everything that is missing, of all VMs, each at its line', async () => {
+    const problems = await problemsOf([
+      '{ "vms": [',
+      '  { "guest": { "sources": [',
+      '    "../missing-1.c",',
+      '    "../broken.c",',
+      '    "../scenarios"',
+      '  ] } },',
+      '  { "guest": { "elf": "../missing.elf" } }',
+      '] }',
+    ]);
+    expect(
+      problems.map(({ line, message }) => [
+        line,
+        /[\w-]+(\.\w+)? (does not exist|is not a file)/.exec(message)?.[0],
+      ]),
+    ).toEqual([
+      [3, 'missing-1.c does not exist'],
+      [5, 'scenarios is not a file'],
+      [7, 'missing.elf does not exist'],
+    ]);
+  });
+
   it("shows a compile error at the driver's line", async () => {
     const problems = await problemsOf(['{ "vms": [{ "guest": { "sources": ["../broken.c"] } }] }']);
     const error = problems.find(({ severity }) => severity === 'error');

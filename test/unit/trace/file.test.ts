@@ -1,6 +1,6 @@
 import { tableFromIPC } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
-import { TraceFileError, readTrace, verify, writeTrace } from '../../../src/trace/file';
+import { TraceFileError, damageOf, readTrace, verify, writeTrace } from '../../../src/trace/file';
 import { hashOf } from '../../../src/trace/hash';
 import { sampleStore } from './sample';
 
@@ -61,6 +61,22 @@ describe('trace file', () => {
       pool.set(bytes, shift);
       expect(hashOf(readTrace(pool.subarray(shift))), `shifted by ${shift}`).toBe(store.meta.traceHash);
     }
+  });
+
+  it('tells of a trace whose figures are not those of its events, and only of a whole one', () => {
+    const { store } = sampleStore(2);
+    const tampered = (changes: object): string | undefined => {
+      const again = readTrace(join(writeTrace(store)));
+      again.setMeta({ ...again.meta, ...changes });
+      return damageOf(again);
+    };
+    expect(tampered({})).toBeUndefined();
+    const [[track, kind, count]] = store.meta.counts as [[number, number, number]];
+    const wrong = [[track, kind, count + 1], ...store.meta.counts.slice(1)];
+    expect(tampered({ counts: wrong })).toContain(`${count + 1} counted, ${count} recorded`);
+    expect(tampered({ traceHash: '0'.repeat(16) })).toContain('The trace hash is');
+    // A run that did not come to its end has no hash, and figures as old as its last report.
+    expect(tampered({ counts: wrong, traceHash: undefined })).toBeUndefined();
   });
 
   it('writes and reads an empty trace', () => {
