@@ -52,20 +52,20 @@ const leading: Record<TrackType, readonly LaneSpec[]> = {
   thread: [threads],
 };
 
-/** Order under a heading: the vCPUs, what does DMA, what its accesses pass through, then the rest. */
+/** Order under a heading: the vCPUs, the devices, what their accesses pass through, then what every PC has. */
 const importance: Record<TrackType, number> = {
   vcpu: 0,
   interrupts: 0,
+  device: 1,
   dma: 1,
   iommu: 2,
   link: 2,
   thread: 2,
   irqchip: 3,
-  device: 4,
 };
 
-/** Devices that every PC has and that few drivers are about. */
-const plumbing: readonly string[] = ['PCI config', 'debug exit'];
+/** Devices that every PC has, last: drivers with DMA are about others. */
+const plumbing: readonly string[] = ['UART', 'PCI config', 'debug exit'];
 
 /** Number of events of a track and group. */
 export type CountOf = (track: number, group: KindGroup) => number;
@@ -97,7 +97,9 @@ function ownersOf(group: string, tracks: readonly Track[]): Owner[] {
     else owners.set(name, { name, group, tracks: [track] });
   }
   const rank = ({ name, tracks: own }: Owner): number =>
-    Math.min(...own.map(({ type }) => importance[type])) + (plumbing.indexOf(name) + 1) / 10;
+    plumbing.includes(name)
+      ? plumbing.length + plumbing.indexOf(name) + 1
+      : Math.min(...own.map(({ type }) => importance[type]));
   return [...owners.values()].sort((x, y) => rank(x) - rank(y));
 }
 
