@@ -100,7 +100,9 @@ const generatePeer = z.strictObject({
     .min(0)
     .max(1e9)
     .default(10_000)
-    .describe('Nanoseconds from the start of one packet to the start of the next.'),
+    .describe(
+      'Nanoseconds from the start of one packet to the start of the next; 0 is as fast as the link carries them.',
+    ),
 });
 
 const link = z.strictObject({

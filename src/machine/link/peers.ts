@@ -96,7 +96,7 @@ export interface GeneratorOptions {
   count: number;
   /** Bytes of a frame without FCS, 60 to 1514 (longer ones are jumbo frames). */
   length: number;
-  /** Cycles from the start of one frame to the start of the next. */
+  /** Cycles from the start of one frame to the start of the next; more where the wire is busy for longer. */
   interval: Cycles;
   /** Cycles from the beginning of the run to the first frame. */
   delay: Cycles;
@@ -147,8 +147,11 @@ export class GeneratorPeer implements FrameReceiver, EventTarget {
 
   onEvent(_kind: number, _arg: number, time: Cycles): void {
     const number = this.sent++;
+    const { count, interval, length } = this.options;
+    // Not before this frame has left: what is generated faster than the wire carries would pile up without end.
+    const wireFree = this.link.roomIn(1, 0) + this.link.occupancy(length);
     // The next one is scheduled first: it is no consequence of this frame.
-    if (this.sent < this.options.count) this.scheduler.schedule(time + this.options.interval, this, 0);
+    if (this.sent < count) this.scheduler.schedule(time + Math.max(interval, wireFree), this, 0);
     this.link.transmit(1, this.frame(number), number);
   }
 

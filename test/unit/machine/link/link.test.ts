@@ -134,6 +134,22 @@ describe('peers', () => {
     expect(runs[2]).not.toEqual(runs[0]);
   });
 
+  it('generator sends no faster than the wire carries, and nothing piles up', () => {
+    const { world, peer, arrived, link } = withGenerator({ ...generate, count: 1000, interval: 0 });
+    peer.start();
+    let most = 0;
+    for (let time = 0; time < 20_000; time += 10) {
+      world.advanceTo(time);
+      most = Math.max(most, link.save().inFlight[1].length);
+    }
+    world.drain();
+    expect(arrived).toHaveLength(1000);
+    // Without latency there is the frame on the wire, and the one before it whose gap is not over.
+    expect(most).toBeLessThanOrEqual(2);
+    const gaps = new Set(arrived.slice(1).map(({ time }, i) => time - arrived[i].time));
+    expect([...gaps]).toEqual([link.occupancy(generate.length)]);
+  });
+
   it('go on identically after save and load in the middle', () => {
     const build = () => {
       const made = withGenerator({ ...generate, count: 40, length: 1514, interval: 100 });
