@@ -46,7 +46,7 @@ export function buildMachine(
   events: MachineEvents,
 ): BuiltMachine {
   const costs = resolveCosts(scenario);
-  const host = new Host(tracer, costs, scenario.host.frequencyGHz * 1e9);
+  const host = new Host(tracer, costs, Math.round(scenario.host.frequencyGHz * 1e9));
   const vms = scenario.vms.map((spec, index) => {
     const ramBytes = spec.memoryMiB * MIB;
     const machine = createMachineCore({

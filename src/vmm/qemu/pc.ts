@@ -3,6 +3,7 @@
  * reached through user exits; the interrupt controllers are KVM's.
  */
 import type { RegisterBlock } from '../../machine/bus';
+import { DropReason } from '../../machine/devices/e1000/constants';
 import { E1000 } from '../../machine/devices/e1000/e1000';
 import { COM1, Uart16550 } from '../../machine/devices/uart';
 import type { FrameReceiver, Wire } from '../../machine/link/wire';
@@ -24,6 +25,9 @@ const IO_BAR_NAMES = { [String(IO_BAR_OFFSET)]: 'IOADDR', [String(IO_BAR_OFFSET 
 
 /** QEMU's first NIC stands at 00:03.0 of the bus, which gives it IRQ 11. */
 const FIRST_SLOT = 3;
+
+/** Packets that wait in a tap device for QEMU's I/O thread (TUN_READQ_SIZE of Linux); what comes on top is lost. */
+const TAP_QUEUE = 500;
 
 /** An e1000 of the scenario. */
 export interface NicOptions {
@@ -78,7 +82,20 @@ export class QemuPc {
     bus.drivePin = (asserted) => nic.pci.setInterrupt(asserted);
     bus.busMaster = () => nic.pci.busMaster;
     bus.onTimer = (kind, arg) => nic.onEvent(kind, arg);
-    return { receive: (frame) => this.ioThread.post(() => nic.receive(frame)) };
+    let queued = 0;
+    return {
+      receive: (frame) => {
+        if (queued === TAP_QUEUE) {
+          bus.trace.instant(Kind.PacketDrop, frame.length, DropReason.QueueFull);
+          return;
+        }
+        queued += 1;
+        this.ioThread.post(() => {
+          queued -= 1;
+          nic.receive(frame);
+        });
+      },
+    };
   }
 
   /**

@@ -166,6 +166,8 @@ export const DropReason = {
   BadFcs: 8,
   /** Segmentation was asked for with a context that has no segment size or no header. */
   BadContext: 9,
+  /** The host's queue before the device is full: the thread that serves it cannot keep up. */
+  QueueFull: 10,
 } as const;
 
 /** Timer kinds, for `E1000.onEvent`. */
