@@ -12,13 +12,14 @@ import {
   UF_REPNE,
   U_COST,
   U_FLAGS,
+  U_OP,
   U_SEG,
   U_SIZE,
 } from './layout';
 import { loadMemory, probeWrite, storeMemory } from './access';
 import { setSub, statusFlags } from './flags';
 import { hostPortIn, hostPortOut } from './host';
-import { OP_CMPS, OP_INS, OP_LODS, OP_MOVS, OP_OUTS, OP_SCAS, OP_STOS } from './ops';
+import { OP_CMPS, OP_INS, OP_LODS, OP_MOVS, OP_OUTS, OP_RESOLVE, OP_SCAS, OP_STOS } from './ops';
 import { setUnfinished } from './operands';
 import { portAllowed } from './ports';
 import { PAGE_MASK, setStackAccess, tlbEntry } from './paging';
@@ -54,7 +55,8 @@ export function execString(cpu: i32, pc: i32, op: i32): void {
     if (count != 0 && compares && ((statusFlags(cpu) & FLAG_ZF) != 0) != ((flags & UF_REPNE) == 0)) return;
     store<i32>(cpu, left, C_BUDGET + 4);
     if (count == 0) return;
-    if (left < 0) return setUnfinished();
+    // An iteration may have overwritten the instruction itself: what goes on is what stands there now.
+    if (left < 0 || load<u16>(pc, U_OP) == OP_RESOLVE) return setUnfinished();
   }
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StopReason } from '../../../../src/machine/cpu/types';
-import { COSTS, bench, type Bench } from './harness';
+import { CODE, COSTS, bench, type Bench } from './harness';
 
 const AREA = 0x50000;
 const BYTES = 0x4000;
@@ -97,5 +97,14 @@ describe('repeated moves and stores', () => {
       }),
       { seed: 2, numRuns: 60 },
     );
+  });
+
+  it('go on with what stands there when an iteration overwrites the instruction itself', () => {
+    const b = bench([0xf3, 0xaa, 0x90]); // rep stosb
+    b.cpu.setReg(0, 0xf4n); // hlt
+    b.cpu.setReg(1, 10n);
+    b.cpu.setReg(7, BigInt(CODE));
+    expect(b.cpu.run(1000)).toBe(StopReason.Halted);
+    expect([b.cpu.getReg(1), b.cpu.ripLow, b.cpu.instructions()]).toEqual([9n, CODE + 1, 1]);
   });
 });
