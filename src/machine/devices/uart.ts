@@ -142,6 +142,10 @@ export class Uart16550 implements RegisterBlock {
   }
 
   private transmit(byte: number): void {
+    // Writing the holding register ends the interrupt that it was empty (8.6.3); that it is empty again is a new one, for
+    // an edge-triggered input too.
+    this.transmitterPending = false;
+    this.update();
     this.transmitterPending = true;
     if ((this.mcr & Mcr.Loop) === 0) {
       this.onByte(byte);

@@ -45,6 +45,17 @@ describe('Uart16550', () => {
     expect([line.asserted, read(2), line.asserted]).toEqual([true, 2, false]);
   });
 
+  it('signals each empty holding register by an edge, also to a driver that does not read IIR', () => {
+    const levels: boolean[] = [];
+    const bus = { setInterruptLine: (asserted: boolean) => void levels.push(asserted) };
+    const uart = new Uart16550(bus, () => undefined);
+    uart.write(4, 1, OUT2);
+    uart.write(1, 1, 2);
+    for (const byte of [65, 66]) uart.write(0, 1, byte);
+    const edges = levels.filter((level, i) => level && levels[i - 1] !== true).length;
+    expect(edges).toBe(3); // enabled, and empty after each byte
+  });
+
   it('raises the receive interrupt while there is data, and loses nothing', () => {
     const { uart, line, read, write } = setUp();
     write(4, OUT2);
