@@ -24,7 +24,7 @@ function words(text: string): [number, number, number] {
 
 /** Bits of leaf 1 (SDM vol. 2, CPUID): what exists in the vCPU and nothing more. */
 const LEAF1_EDX = { tsc: 4, msr: 5, pae: 6, cx8: 8, apic: 9, sep: 11, pge: 13, cmov: 15, clfsh: 19 };
-const LEAF1_ECX = { cx16: 13, popcnt: 23, hypervisor: 31 };
+const LEAF1_ECX = { cx16: 13, x2apic: 21, popcnt: 23, tscDeadline: 24, hypervisor: 31 };
 const LEAF80000001_EDX = { syscall: 11, nx: 20, page1gb: 26, rdtscp: 27, longMode: 29 };
 const LEAF80000001_ECX = { lahf: 0 };
 

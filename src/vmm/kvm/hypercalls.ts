@@ -7,9 +7,15 @@ import type { Host } from '../host';
 export const MARK_HYPERCALL = 0x5452_4150n;
 
 const KVM_ENOSYS = -1000n;
+const KVM_EPERM = -1n;
 
 /** Serves the hypercall in the vCPU's registers. `track` is where a mark is drawn. */
 export function hypercall(cpu: Cpu, host: Host, track: number): void {
+  // User space of the guest may not ask anything of the host.
+  if (cpu.cpl() !== 0) {
+    cpu.setReg(Reg.RAX, KVM_EPERM);
+    return;
+  }
   if (cpu.getReg(Reg.RAX) !== MARK_HYPERCALL) {
     cpu.setReg(Reg.RAX, KVM_ENOSYS);
     return;

@@ -1,6 +1,6 @@
 /** Interrupts of a vCPU under KVM in the corners that no sample driver goes to, on a CPU that follows a script. */
 import { describe, expect, it } from 'vitest';
-import { StopReason, type Cpu, type CpuCallouts } from '../../../src/machine/cpu/types';
+import { Reg, StopReason, type Cpu, type CpuCallouts } from '../../../src/machine/cpu/types';
 import { Lapic, LAPIC_BASE } from '../../../src/machine/interrupts/lapic-registers';
 import type { PhysicalMemory } from '../../../src/machine/memory/physical-memory';
 import { Kind, exitKind, kinds } from '../../../src/trace/events';
@@ -8,6 +8,7 @@ import { Recorder } from '../../../src/trace/recorder';
 import { VmxExit } from '../../../src/trace/vmx-exit-reasons';
 import { costKeys, type Costs } from '../../../src/vmm/cost-keys';
 import { Host } from '../../../src/vmm/host';
+import { MARK_HYPERCALL } from '../../../src/vmm/kvm/hypercalls';
 import { KvmVm } from '../../../src/vmm/kvm/vm';
 
 /** Every leg takes 10 cycles, so that the middle of each can be hit. */
@@ -81,12 +82,14 @@ class ScriptCpu implements Cpu {
     this.interruptsOn = false;
     this.callouts.interruptDelivered(vector);
   }
-  getReg = (): bigint => 0n;
-  setReg = (): void => undefined;
+  readonly registers = new Map<number, bigint>();
+  privilege = 0;
+  getReg = (reg: number): bigint => this.registers.get(reg) ?? 0n;
+  setReg = (reg: number, value: bigint): void => void this.registers.set(reg, value);
   setRip = (): void => undefined;
   rflags = (): bigint => (this.interruptsOn ? 0x202n : 2n);
   instructions = (): number => this.retired;
-  cpl = (): number => 0;
+  cpl = (): number => this.privilege;
   faultReport = (): undefined => undefined;
   peekVirtual = (): undefined => undefined;
   startLongMode = (): void => undefined;
@@ -245,5 +248,22 @@ describe('the task priority', () => {
   it('causes nothing when nothing is held back', () => {
     const lower: Step = (cpu) => cpu.callouts.cr8Write(3);
     expect(play([lower], []).story).toEqual([]);
+  });
+});
+
+describe('a hypercall', () => {
+  const call =
+    (privilege: number, number: bigint): Step =>
+    (cpu) => {
+      cpu.privilege = privilege;
+      cpu.setReg(Reg.RAX, number);
+      cpu.callouts.vmcall();
+    };
+
+  it('is served in ring 0, refused to user space, and unknown by any other number', () => {
+    const answer = (step: Step): bigint => play([step], []).cpu.getReg(Reg.RAX);
+    expect(answer(call(0, MARK_HYPERCALL))).toBe(0n);
+    expect(answer(call(3, MARK_HYPERCALL))).toBe(-1n); // KVM_EPERM
+    expect(answer(call(0, 77n))).toBe(-1000n); // KVM_ENOSYS
   });
 });
