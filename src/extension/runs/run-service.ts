@@ -62,6 +62,17 @@ function unsavedText(scenario: Uri): string | undefined {
   return open?.isDirty ? open.getText() : undefined;
 }
 
+/** Throws with a message for a reader: compilers and runs need files of this machine. */
+function requireOnDisk(scenario: Uri): void {
+  if (scenario.scheme === 'file') return;
+  throw new Error(
+    l10n.t(
+      '{0} is not on this disk. Copy the workspace to a folder to run its scenarios.',
+      scenario.toString(),
+    ),
+  );
+}
+
 /** Starts, follows and stops runs. */
 export class RunService implements Disposable {
   private readonly active = new Map<string, ActiveRun>();
@@ -111,14 +122,7 @@ export class RunService implements Disposable {
         ),
       );
     }
-    if (scenario.scheme !== 'file') {
-      throw new Error(
-        l10n.t(
-          '{0} is not on this disk. Copy the workspace to a folder to run its scenarios.',
-          scenario.toString(),
-        ),
-      );
-    }
+    requireOnDisk(scenario);
     const key = scenario.toString();
     for (let previous = this.active.get(key); previous; previous = this.active.get(key)) {
       this.log.info(`${previous.name}: stopping the previous run`);
@@ -151,6 +155,7 @@ export class RunService implements Disposable {
     if (!workspace.isTrusted) {
       throw new Error(l10n.t('Checking a scenario compiles its guests, which needs a trusted workspace.'));
     }
+    requireOnDisk(scenario);
     const prepared = await this.prepare(scenario, new AbortController().signal);
     return { ok: prepared.ok, problems: prepared.problems.length };
   }
@@ -173,7 +178,8 @@ export class RunService implements Disposable {
       signal,
       log: (line) => this.log.info(`${scenarioName(scenario)}: ${line}`),
     });
-    this.problems.report(scenario, prepared.problems);
+    // Of a preparation that was stopped nothing is known, but that it was stopped.
+    if (!signal.aborted) this.problems.report(scenario, prepared.problems);
     return prepared;
   }
 
