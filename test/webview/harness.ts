@@ -108,6 +108,43 @@ export async function settle(page: Page, milliseconds = 350): Promise<void> {
   await page.waitForTimeout(milliseconds);
 }
 
+/** What the page keeps for later. */
+export interface KeptState {
+  window: { from: number; to: number };
+  selection: number;
+  follow: boolean;
+  tab: string;
+  query: string;
+}
+
+/** The kept state, once everything has come to rest. */
+export async function stateOf(page: Page): Promise<KeptState> {
+  await settle(page, 450);
+  return (await page.evaluate(
+    () => JSON.parse(sessionStorage.getItem('state') ?? 'null') as unknown,
+  )) as KeptState;
+}
+
+/** A rectangle in pixels of the page. */
+export interface PixelBox {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** Where an element is. */
+export async function boxOf(page: Page, selector: string): Promise<PixelBox> {
+  const box = await page.locator(selector).first().boundingBox();
+  if (!box) throw new Error(`the page shows no ${selector}`);
+  return box;
+}
+
+/** Where the lanes are. */
+export function surfaceBox(page: Page): Promise<PixelBox> {
+  return boxOf(page, '.surface');
+}
+
 /** Keeps a picture under `artifacts/webview/`. */
 export async function picture(page: Page, name: string): Promise<void> {
   const folder = join(ROOT, 'artifacts/webview');

@@ -1,9 +1,7 @@
 /** What a reader does with the page, by mouse and keys. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Harness, settle, type OpenPage, type Setup } from './harness';
+import { Harness, settle, stateOf, surfaceBox, type OpenPage, type Setup } from './harness';
 
 let harness: Harness;
 let open: OpenPage | undefined;
@@ -21,26 +19,6 @@ afterEach(async () => {
 async function pageOf(setup: Setup): Promise<Page> {
   open = await harness.open(setup);
   return open.page;
-}
-
-interface State {
-  window: { from: number; to: number };
-  selection: number;
-  follow: boolean;
-  tab: string;
-}
-
-async function stateOf(page: Page): Promise<State> {
-  await settle(page, 450);
-  return (await page.evaluate(
-    () => JSON.parse(sessionStorage.getItem('state') ?? 'null') as unknown,
-  )) as State;
-}
-
-async function surfaceBox(page: Page): Promise<{ x: number; y: number; width: number; height: number }> {
-  const box = await page.locator('.surface').boundingBox();
-  if (!box) throw new Error('the page has no lanes');
-  return box;
 }
 
 /** A pixel inside the first exit span: the exits lane is below axis, heading and mode lane. */
@@ -293,29 +271,4 @@ it('ignores what it does not know and reports what is malformed', async () => {
     () => window.fakeHost.notices.filter((notice) => notice.type === 'failed').length,
   );
   expect(failed).toBe(1);
-});
-
-it('has no serious accessibility violation in any tab', async () => {
-  const page = await pageOf({ packets: 20 });
-  await page.evaluate(() => window.fakeHost.post({ type: 'reveal', row: 1 }));
-  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-  await page.evaluate(axe);
-  for (const tab of ['details', 'chain', 'statistics', 'events']) {
-    await page.locator(`#tab-${tab}`).click();
-    await settle(page, 500);
-    const serious = await page.evaluate(async () => {
-      const run = (
-        window as unknown as {
-          axe: {
-            run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>;
-          };
-        }
-      ).axe;
-      const { violations } = await run.run();
-      return violations
-        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-        .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-    });
-    expect(serious, tab).toEqual([]);
-  }
 });

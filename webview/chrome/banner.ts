@@ -46,7 +46,13 @@ export function banner(explorer: Explorer): HTMLElement {
     const failure = failures[state];
     if (failure) {
       const last = rows - 1;
-      const show = { label: 'Show the last event', act: () => void explorer.reveal(last) };
+      const show = {
+        label: 'Show the last event',
+        act: () => {
+          void explorer.reveal(last);
+          void explorer.openSource(last, true);
+        },
+      };
       return {
         look: failure[0],
         text: message ?? failure[1],
