@@ -43,18 +43,21 @@ export function chainView(explorer: Explorer): HTMLElement {
     for (const line of chainLines(chain.rows, chain.row, (row) => unfolded.has(row)))
       list.append(item(explorer, line, first, line.event.row === chain.row, toggle));
     element.replaceChildren(bar, heading(), list);
-    list.querySelector('.current')?.scrollIntoView({ block: 'nearest' });
+    showCurrent();
   };
+  const showCurrent = (): void => element.querySelector('.current')?.scrollIntoView({ block: 'nearest' });
   model.chain.subscribe(() => {
     unfolded.clear();
     draw();
   });
+  // While another tab is shown nothing can be scrolled.
+  model.tab.subscribe((tab) => tab === 'chain' && requestAnimationFrame(showCurrent));
   draw();
   return element;
 }
 
 function heading(): HTMLElement {
-  const titles = ['Since start', 'After its cause', 'Event', 'Track', 'Line'];
+  const titles = ['Since start', 'After cause', 'Event', 'Track', 'Line'];
   const cells = titles.map((text, i) => h('span', { class: i < 2 ? 'number-head' : '', text }));
   return h('div', { class: 'chain-row chain-head', attrs: { 'aria-hidden': 'true' } }, ...cells);
 }
