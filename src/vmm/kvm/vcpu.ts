@@ -171,7 +171,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     if (kind === ENTER) {
       this.entry = 0;
       if (this.state === 'ended') return;
-      host.inContext(this, () => this.enter(this.cpu.interruptible(), this.entryTime));
+      host.inContext(this, () => this.enter(true, false, this.entryTime));
       host.tracer.place = 0;
       return;
     }
@@ -347,7 +347,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
       // The instruction exits once more (a read, then a write): its first exit ends here.
       this.host.queue.cancel(this.entry);
       this.entry = 0;
-      this.enter(this.interruptsOn(), this.cpu.now());
+      this.enter(false, false, this.cpu.now());
     }
     this.state = 'root';
     this.exits.begin(reason, a, b, this.innermost());
@@ -451,14 +451,14 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
       if (!atBoundary) cpu.requestAttention();
       return;
     }
-    this.enter(atBoundary ? cpu.interruptible() : this.interruptsOn() && !faults, now);
+    this.enter(atBoundary, faults, now);
     if (this.pendingVector >= 0 && !atBoundary) cpu.requestAttention();
   }
 
   /** The way back into the guest, from a time on. */
-  private enter(interruptible: boolean, time: Cycles): void {
+  private enter(atBoundary: boolean, faults: boolean, time: Cycles): void {
     const { host } = this;
-    const inject = this.evaluateInterrupts(interruptible, time);
+    const inject = this.evaluateInterrupts(atBoundary, faults, time);
     this.exits.end(time, host.costs['entry.hardware'] + (inject ? host.costs['kvm.inject'] : 0));
     this.state = 'guest';
     host.tracer.cause = this.innermost();
@@ -466,7 +466,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   }
 
   /** What KVM does before each entry: inject the highest pending vector, or ask to be told when that becomes possible. */
-  private evaluateInterrupts(interruptible: boolean, time: Cycles): boolean {
+  private evaluateInterrupts(atBoundary: boolean, faults: boolean, time: Cycles): boolean {
     if (this.pendingVector >= 0) return false;
     const vector = this.lapic.highestPending();
     if (vector < 0) {
@@ -475,7 +475,9 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     }
     const { tracer } = this.host;
     tracer.cause = this.causeOfVector[vector] ?? 0;
-    if (!interruptible) {
+    // Asked only with a vector at hand: this is every exit's way.
+    const possible = atBoundary ? this.cpu.interruptible() : this.interruptsOn() && !faults;
+    if (!possible) {
       if (!this.windowWanted) tracer.instant(time, this.interruptTrack, Kind.IrqWindow, vector, 0);
       this.wantWindow(true);
       return false;
