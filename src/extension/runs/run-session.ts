@@ -33,6 +33,9 @@ export class RunSession implements RunListener, Disposable {
   outcome: RunOutcome | undefined;
   private handle: RunHandle | undefined;
   private cancelled = false;
+  /** What has come of the run and is not in the trace yet, oldest first. */
+  private readonly waiting: { delta: TraceDelta; progress: RunProgress }[] = [];
+  private turn: NodeJS.Immediate | undefined;
 
   constructor(
     /** Unique among all runs on this machine; first segment of the trace's URI. */
@@ -54,9 +57,11 @@ export class RunSession implements RunListener, Disposable {
     this.handle = handle;
     try {
       const end = await handle.ended;
+      this.takeAll();
       this.store?.setMeta(end.meta);
       return this.close({ end });
     } catch (error) {
+      this.takeAll();
       const message = error instanceof Error ? error.message : String(error);
       // A run that did not stop in time is ended with its thread: that is what the user asked for, not a failure.
       this.store?.setMeta({ ...this.store.meta, state: this.cancelled ? 'cancelled' : 'failed', message });
@@ -75,10 +80,10 @@ export class RunSession implements RunListener, Disposable {
     this.startedEmitter.fire();
   }
 
+  /** Taken in one delta a turn: between two of them the pages get their answers, however far the run is ahead. */
   delta(delta: TraceDelta, progress: RunProgress): void {
-    this.store?.append(delta);
-    this.progress = progress;
-    this.grewEmitter.fire();
+    this.waiting.push({ delta, progress });
+    this.turn ??= setImmediate(() => this.takeNext());
   }
 
   serial(vm: number, text: string): void {
@@ -90,6 +95,24 @@ export class RunSession implements RunListener, Disposable {
     this.grewEmitter.dispose();
     this.endedEmitter.dispose();
     this.serialEmitter.dispose();
+  }
+
+  private takeNext(): void {
+    this.turn = undefined;
+    const next = this.waiting.shift();
+    if (!next) return;
+    this.store?.append(next.delta);
+    this.progress = next.progress;
+    if (this.waiting.length > 0) this.turn = setImmediate(() => this.takeNext());
+    this.grewEmitter.fire();
+  }
+
+  /** The run is over: nothing of it may be missing any more. */
+  private takeAll(): void {
+    clearImmediate(this.turn);
+    while (this.waiting.length > 0) this.takeNext();
+    clearImmediate(this.turn);
+    this.turn = undefined;
   }
 
   private close(outcome: RunOutcome): RunOutcome {
