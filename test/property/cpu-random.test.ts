@@ -36,7 +36,7 @@ describe('random guests', () => {
         expect(execute(code, seed, 4000, { ...whole, slice: () => 1 })).toEqual(reference);
         expect(execute(code, seed, 4000, { fastPaths: false, slice: slices(seed, 40) })).toEqual(reference);
       }),
-      runs(24),
+      runs(18),
     );
   });
 
