@@ -67,11 +67,11 @@ export class IrqChip {
           if (asserted) vcpu.interruptRequested();
         },
         eoiBroadcast: (vector) => this.ioapic.eoi(vector),
-        ipi: (message) => this.sendIpi(id, vcpu.interruptTrack, message),
-        accepted: (vector) => vcpu.accepted(vector),
+        ipi: (message) => this.sendIpi(id, vcpu.injection.track, message),
+        accepted: (vector) => vcpu.injection.accepted(vector),
         ended: (vector) => {
           const { tracer } = host;
-          tracer.cause = tracer.instant(host.now(), vcpu.interruptTrack, Kind.IrqEoi, vector, 0);
+          tracer.cause = tracer.instant(host.now(), vcpu.injection.track, Kind.IrqEoi, vector, 0);
         },
       },
     );

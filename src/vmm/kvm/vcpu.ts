@@ -14,6 +14,7 @@ import type { Host, Runnable } from '../host';
 import { cpuidOf } from './cpuid';
 import { ExitTimeline } from './exits';
 import { hypercall } from './hypercalls';
+import { Injection } from './injection';
 import { LocalApic } from '../../machine/interrupts/lapic';
 import { readMsr, writeMsr } from './msrs';
 import type { KvmVm, RegionTag } from './vm';
@@ -34,16 +35,9 @@ type State = 'guest' | 'root' | 'halted' | 'ended';
 /** A vCPU thread of QEMU in KVM_RUN. */
 export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   readonly eventTargetId: string;
-  readonly interruptTrack: number;
   readonly exits: ExitTimeline;
+  readonly injection: Injection;
   private state: State = 'root';
-  /** Handlers that have begun and not returned, innermost last. */
-  private readonly handlers: RowRef[] = [];
-  /** Row that brought each vector into the LAPIC, so that the injection hangs on it. */
-  private readonly causeOfVector = new Array<RowRef>(256).fill(0);
-  private pendingVector = -1;
-  private injectRow: RowRef = 0;
-  private windowWanted = false;
   private kickScheduled = false;
   /** The event by which an exit ends that something else is due before the end of; 0: there is none. */
   private entry: EventHandle = 0;
@@ -66,8 +60,9 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     const name = `vCPU ${cpu.index}`;
     const { tracer } = host;
     const track = tracer.addTrack({ type: 'vcpu', name, group: vm.name, vm: vm.index });
-    this.interruptTrack = tracer.addTrack({ type: 'interrupts', name, group: vm.name, vm: vm.index });
+    const interruptTrack = tracer.addTrack({ type: 'interrupts', name, group: vm.name, vm: vm.index });
     this.exits = new ExitTimeline(host, cpu, vm.index, track);
+    this.injection = new Injection(host, cpu, vm.index, interruptTrack);
     this.eventTargetId = `${vm.name}/${name}`;
     host.queue.register(this);
     host.addRunnable(this);
@@ -111,8 +106,8 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     const reason = this.cpu.run(deadline);
     switch (reason) {
       case StopReason.InterruptWindow:
-        this.wantWindow(false);
-        this.boundaryExit(VmxExit.INTERRUPT_WINDOW, 0, 0, this.innermost());
+        this.injection.wantWindow(false);
+        this.boundaryExit(VmxExit.INTERRUPT_WINDOW, 0, 0, this.injection.innermost());
         break;
       case StopReason.Shutdown:
         this.begin(VmxExit.TRIPLE_FAULT, 0, 0);
@@ -126,7 +121,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     }
     if (this.belowThreshold && this.state === 'guest') {
       this.belowThreshold = false;
-      this.boundaryExit(VmxExit.TPR_BELOW_THRESHOLD, 0, 0, this.innermost());
+      this.boundaryExit(VmxExit.TPR_BELOW_THRESHOLD, 0, 0, this.injection.innermost());
     }
     this.deliverPending();
   }
@@ -138,19 +133,6 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   }
 
   // --- interrupts ---------------------------------------------------------------------------------------------------
-
-  /** The LAPIC has taken a vector: note why, for the injection that will follow. */
-  accepted(vector: number): void {
-    const { tracer } = this.host;
-    this.causeOfVector[vector] = tracer.instant(
-      this.host.now(),
-      this.interruptTrack,
-      Kind.IrqAccept,
-      vector,
-      0,
-    );
-    tracer.cause = this.causeOfVector[vector];
-  }
 
   /** The LAPIC's output to this vCPU: somebody must look at it, wherever the vCPU is. */
   interruptRequested(): void {
@@ -193,8 +175,8 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     // The vCPU may have left by itself since the IPI was sent, and looked at its LAPIC then.
     if (
       this.state === 'guest' &&
-      this.pendingVector < 0 &&
-      !this.windowWanted &&
+      !this.injection.pending &&
+      !this.injection.windowWanted &&
       this.lapic.highestPending() >= 0
     ) {
       host.inContext(this, () =>
@@ -209,17 +191,11 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   }
 
   interruptDelivered(vector: number): void {
-    const { tracer } = this.host;
-    const now = this.cpu.now();
-    tracer.place = tracer.internPlace(this.vm.index, this.cpu.ripLow, this.cpu.ripHigh);
-    tracer.cause = this.injectRow;
-    tracer.cause = tracer.instant(now, this.interruptTrack, Kind.IrqDeliver, vector, 0);
-    this.handlers.push(tracer.open(now, this.interruptTrack, Kind.Handler, vector, 0));
+    this.injection.delivered(vector);
   }
 
   interruptReturned(): void {
-    const row = this.handlers.pop();
-    if (row !== undefined) this.host.tracer.close(row, this.cpu.now());
+    this.injection.returned();
   }
 
   // --- call-outs: each is one VM exit, but for CR8, which the TPR shadow serves ---------------------------------------
@@ -322,7 +298,8 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     this.writingTpr = true;
     this.lapic.cr8 = value;
     this.writingTpr = false;
-    this.belowThreshold = !this.windowWanted && !this.kickScheduled && this.lapic.highestPending() >= 0;
+    this.belowThreshold =
+      !this.injection.windowWanted && !this.kickScheduled && this.lapic.highestPending() >= 0;
     if (this.belowThreshold) this.cpu.requestAttention();
   }
 
@@ -330,12 +307,6 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
 
   private get lapic(): LocalApic {
     return this.vm.irqchip.lapicFor(this.cpu.index);
-  }
-
-  /** The handler that runs now. Asked at every exit; reading an empty array at -1 would be slow. */
-  private innermost(): RowRef {
-    const depth = this.handlers.length;
-    return depth === 0 ? 0 : this.handlers[depth - 1];
   }
 
   private interruptsOn(): boolean {
@@ -350,7 +321,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
       this.enter(false, false, this.cpu.now());
     }
     this.state = 'root';
-    this.exits.begin(reason, a, b, this.innermost());
+    this.exits.begin(reason, a, b, this.injection.innermost());
   }
 
   private kernel(
@@ -452,60 +423,22 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
       return;
     }
     this.enter(atBoundary, faults, now);
-    if (this.pendingVector >= 0 && !atBoundary) cpu.requestAttention();
+    if (this.injection.pending && !atBoundary) cpu.requestAttention();
   }
 
   /** The way back into the guest, from a time on. */
   private enter(atBoundary: boolean, faults: boolean, time: Cycles): void {
     const { host } = this;
-    const inject = this.evaluateInterrupts(atBoundary, faults, time);
+    const inject = this.injection.evaluate(this.lapic, atBoundary, faults, time);
     this.exits.end(time, host.costs['entry.hardware'] + (inject ? host.costs['kvm.inject'] : 0));
     this.state = 'guest';
-    host.tracer.cause = this.innermost();
+    host.tracer.cause = this.injection.innermost();
     host.limitDeadline(this);
   }
 
-  /** What KVM does before each entry: inject the highest pending vector, or ask to be told when that becomes possible. */
-  private evaluateInterrupts(atBoundary: boolean, faults: boolean, time: Cycles): boolean {
-    if (this.pendingVector >= 0) return false;
-    const vector = this.lapic.highestPending();
-    if (vector < 0) {
-      this.wantWindow(false);
-      return false;
-    }
-    const { tracer } = this.host;
-    tracer.cause = this.causeOfVector[vector] ?? 0;
-    // Asked only with a vector at hand: this is every exit's way.
-    const possible = atBoundary ? this.cpu.interruptible() : this.interruptsOn() && !faults;
-    if (!possible) {
-      if (!this.windowWanted) tracer.instant(time, this.interruptTrack, Kind.IrqWindow, vector, 0);
-      this.wantWindow(true);
-      return false;
-    }
-    this.wantWindow(false);
-    this.pendingVector = this.lapic.acknowledge();
-    this.injectRow = tracer.instant(time, this.interruptTrack, Kind.IrqInject, this.pendingVector, 0);
-    return true;
-  }
-
-  private wantWindow(wanted: boolean): void {
-    if (wanted === this.windowWanted) return;
-    this.windowWanted = wanted;
-    this.cpu.requestInterruptWindow(wanted);
-  }
-
-  /** The vector written into the VM-entry interruption field takes effect before the next guest instruction. */
+  /** What the last entry injected takes effect, if the guest is about to run. */
   private deliverPending(): void {
-    if (this.pendingVector < 0 || this.state !== 'guest') return;
-    if (!this.cpu.interruptible()) {
-      // The instruction that exited ended in a fault, whose handler has interrupts off: the vector waits for them.
-      this.wantWindow(true);
-      return;
-    }
-    const vector = this.pendingVector;
-    this.pendingVector = -1;
-    this.cpu.deliverInterrupt(vector);
-    this.host.tracer.cause = this.innermost();
+    if (this.state === 'guest') this.injection.deliver();
   }
 
   private crash(): void {
