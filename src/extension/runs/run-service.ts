@@ -130,6 +130,7 @@ export class RunService implements Disposable {
       await previous.over;
     }
     const abort = new AbortController();
+    let settle = (): void => undefined;
     const run: ActiveRun = {
       scenario,
       name: scenarioName(scenario),
@@ -138,16 +139,18 @@ export class RunService implements Disposable {
         abort.abort();
         run.session?.cancel();
       },
-      over: Promise.resolve(),
+      over: new Promise<void>((resolve) => (settle = resolve)),
     };
-    const result = this.perform(run, abort.signal).finally(() => {
-      this.active.delete(key);
-      this.changedEmitter.fire();
-    });
-    run.over = result.catch(() => undefined);
+    const over = (): void => {
+      if (this.active.get(key) === run) {
+        this.active.delete(key);
+        this.changedEmitter.fire();
+      }
+      settle();
+    };
     this.active.set(key, run);
     this.changedEmitter.fire();
-    return result;
+    return this.perform(run, abort.signal, over).finally(over);
   }
 
   /** Checks a scenario and compiles its guests; the findings go to Problems. Resolves to their number. */
@@ -183,7 +186,8 @@ export class RunService implements Disposable {
     return prepared;
   }
 
-  private async perform(run: ActiveRun, signal: AbortSignal): Promise<RunResult> {
+  /** `over` is called when the machine has stopped; keeping a long trace on disk may take a while longer. */
+  private async perform(run: ActiveRun, signal: AbortSignal, over: () => void): Promise<RunResult> {
     this.problems.report(run.scenario, []);
     const prepared = await this.prepare(run.scenario, signal);
     if (signal.aborted) return undefined;
@@ -208,6 +212,7 @@ export class RunService implements Disposable {
       this.startedEmitter.fire(session);
     });
     const outcome = await session.follow(this.tools.start(prepared.job, this.tools.environment(), session));
+    over();
     await this.keep(session, outcome, prepared.job.scenarioText);
     return { session, ...outcome };
   }
