@@ -3,7 +3,7 @@ import { modeRoles } from '../../src/protocol/viewport';
 import type { ColourRole } from '../../src/trace/events';
 
 /** Least height of a pixel that holds anything. */
-const LEAST = 0.45;
+const LEAST = 0.6;
 /** Events in one pixel that fill the whole height: the least of 16, 64, 256, … that no pixel of the lane exceeds. */
 export function fullCount(counts: ArrayLike<number>): number {
   let most = 0;
