@@ -27,6 +27,11 @@ export function startRun(job: RunJob, environment: RunEnvironment, listener: Run
   let graceTimer: NodeJS.Timeout | undefined;
   let begun: TraceMeta | undefined;
   let latest: RunProgress | undefined;
+  let cancelled = false;
+  /** Once the machine is built it looks at the flag between slices, and has no excuse. */
+  const startGrace = (): void => {
+    graceTimer ??= setTimeout(() => void worker.terminate(), CANCEL_GRACE_MS);
+  };
   // The worker simulates; hashing what it recorded is work for this side of the thread.
   const collector = new HashCollector();
 
@@ -36,6 +41,7 @@ export function startRun(job: RunJob, environment: RunEnvironment, listener: Run
         case 'started':
           begun = message.meta;
           listener.started(message.meta);
+          if (cancelled) startGrace();
           break;
         case 'delta':
           latest = message.progress;
@@ -71,7 +77,8 @@ export function startRun(job: RunJob, environment: RunEnvironment, listener: Run
     ended,
     cancel() {
       Atomics.store(new Int32Array(cancelFlag), 0, 1);
-      graceTimer ??= setTimeout(() => void worker.terminate(), CANCEL_GRACE_MS);
+      cancelled = true;
+      if (begun) startGrace();
     },
   };
 }

@@ -28,7 +28,7 @@ const printers: Record<ArgFormat, (value: number, track: Track | undefined) => s
   msr: (value) =>
     msrNames[value] === undefined ? formatHex(value) : `${msrNames[value]} (${formatHex(value)})`,
   pin: String,
-  reason: String,
+  reason: (value, track) => track?.reasons?.[String(value)] ?? String(value),
 };
 
 /** One argument, printed. */

@@ -13,6 +13,7 @@ const track = z.object({
   group: z.string(),
   vm: z.number().int().min(-1).max(0xffff),
   registers: z.record(z.string(), z.string()).optional(),
+  reasons: z.record(z.string(), z.string()).optional(),
 });
 
 const place = z.object({

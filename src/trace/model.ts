@@ -14,6 +14,8 @@ export interface Track {
   vm: number;
   /** Register names by offset (decimal string), for printing `mmio.*`, `pio.*` and `cfg.*` events of a device. */
   registers?: Record<string, string>;
+  /** Reasons by number (decimal string), for printing `packet.drop` events of a device. */
+  reasons?: Record<string, string>;
 }
 
 /** A guest instruction, resolved as far as the guest's debug information goes. */

@@ -20,6 +20,8 @@ export interface DevicePlace {
   /** Shown at the lane. */
   name: string;
   registers: Record<string, string>;
+  /** Why the device drops packets, by number. */
+  reasons?: Readonly<Record<string, string>>;
   /** Input of the interrupt controller that the device's pin is wired to. */
   gsi: number;
 }
@@ -60,8 +62,15 @@ export class EmulatedDeviceBus implements DeviceBus {
     private readonly place: DevicePlace,
   ) {
     const { tracer } = host;
-    const { vm, group, name, registers } = place;
-    this.track = tracer.addTrack({ type: 'device', name, group, vm, registers });
+    const { vm, group, name, registers, reasons } = place;
+    this.track = tracer.addTrack({
+      type: 'device',
+      name,
+      group,
+      vm,
+      registers,
+      ...(reasons && { reasons }),
+    });
     this.cyclesPerNanosecond = host.frequencyHz / 1e9;
     this.trace = new TrackTrace(host, this.track);
     this.timers = {

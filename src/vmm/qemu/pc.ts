@@ -3,7 +3,7 @@
  * reached through user exits; the interrupt controllers are KVM's.
  */
 import type { RegisterBlock } from '../../machine/bus';
-import { DropReason } from '../../machine/devices/e1000/constants';
+import { DropReason, dropReasonNames } from '../../machine/devices/e1000/constants';
 import { E1000 } from '../../machine/devices/e1000/e1000';
 import { COM1, Uart16550 } from '../../machine/devices/uart';
 import type { FrameReceiver, Wire } from '../../machine/link/wire';
@@ -72,7 +72,12 @@ export class QemuPc {
   addE1000(options: NicOptions): FrameReceiver {
     const device = FIRST_SLOT + this.buses.size;
     const registers: Record<string, string> = {};
-    const bus = this.busAt({ name: options.name, gsi: irqOfPin(device, 1), registers });
+    const bus = this.busAt({
+      name: options.name,
+      gsi: irqOfPin(device, 1),
+      registers,
+      reasons: dropReasonNames,
+    });
     const nic = new E1000(bus, { mac: options.mac });
     // The track exists before the device that knows its registers' names.
     Object.assign(registers, nic.registerNames(), IO_BAR_NAMES);
@@ -137,7 +142,7 @@ export class QemuPc {
     return bus;
   }
 
-  private busAt(place: Pick<DevicePlace, 'name' | 'gsi' | 'registers'>): EmulatedDeviceBus {
+  private busAt(place: Pick<DevicePlace, 'name' | 'gsi' | 'registers' | 'reasons'>): EmulatedDeviceBus {
     const { host, vm } = this;
     return new EmulatedDeviceBus(host, vm.memory, this.ioThread, vm.irqchip, {
       ...place,

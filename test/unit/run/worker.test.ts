@@ -56,6 +56,18 @@ describe('a run', () => {
     expect(store.rows).toBeGreaterThan(0);
   });
 
+  it('can be cancelled before its machine is built', async () => {
+    const run = startRun(await jobOf(sample('spin')), environment, {
+      started: () => undefined,
+      delta: () => undefined,
+      serial: () => undefined,
+    });
+    run.cancel();
+    const end = await run.ended;
+    expect(end.meta.state).toBe('cancelled');
+    expect(end.summary.guestInstructions).toBeLessThan(10_000_000);
+  });
+
   it('rejects with a message when its thread cannot be started', async () => {
     const run = startRun(
       await jobOf(sample('hello')),

@@ -170,6 +170,20 @@ export const DropReason = {
   QueueFull: 10,
 } as const;
 
+/** The reasons in words, by number, for a trace's track. */
+export const dropReasonNames: Readonly<Record<string, string>> = {
+  [DropReason.RingFull]: 'no receive descriptor free',
+  [DropReason.Filtered]: 'not for this address',
+  [DropReason.Undersize]: 'shorter than 64 bytes',
+  [DropReason.Oversize]: 'too long',
+  [DropReason.DmaAbort]: 'DMA aborted',
+  [DropReason.LinkDown]: 'link down',
+  [DropReason.Disabled]: 'receiver off',
+  [DropReason.BadFcs]: 'wrong check sequence',
+  [DropReason.BadContext]: 'segmentation without a valid context',
+  [DropReason.QueueFull]: "host's queue full",
+};
+
 /** Timer kinds, for `E1000.onEvent`. */
 export const Timer = {
   Throttle: 1,
