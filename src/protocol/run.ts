@@ -46,6 +46,7 @@ export type RunMessage =
 /** Receiver of a run's news. Called in the caller's thread, in order. */
 export interface RunListener {
   started(meta: TraceMeta): void;
-  delta(delta: TraceDelta, progress: RunProgress): void;
+  /** A promise says when the receiver is done with it: a run does not get further ahead of its reader than a few deltas. */
+  delta(delta: TraceDelta, progress: RunProgress): void | Promise<void>;
   serial(vm: number, text: string): void;
 }

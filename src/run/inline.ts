@@ -17,11 +17,11 @@ export function runInline(
   const session = new RunSession(job, serial);
   started(session.meta());
   for (let slice = 1; session.step(); slice++) {
-    if (slice % SLICES_PER_DELTA === 0) delta(session.takeDelta(), session.progress());
+    if (slice % SLICES_PER_DELTA === 0) void delta(session.takeDelta(), session.progress());
   }
   const progress = session.progress();
   const last = session.end();
-  delta(last.delta, progress);
+  void delta(last.delta, progress);
   inspect?.(session);
   return last.end;
 }

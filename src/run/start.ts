@@ -8,6 +8,7 @@ import type { TraceMeta } from '../trace/model';
 import { HashCollector } from '../trace/hash';
 import { summarise } from '../trace/summary';
 import type { RunEnvironment, RunHandle } from './api';
+import { RunSignals } from './signals';
 
 /** A run that has not stopped by itself this long after it was asked to is ended with its thread, in milliseconds. */
 const CANCEL_GRACE_MS = 180;
@@ -15,14 +16,14 @@ const CANCEL_GRACE_MS = 180;
 /** What the worker is started with. */
 export interface WorkerInput {
   job: RunJob;
-  /** One Int32: 1 asks the run to stop. Shared, because a worker that simulates does not read messages. */
-  cancelFlag: SharedArrayBuffer;
+  /** Memory of `RunSignals`. */
+  signals: SharedArrayBuffer;
 }
 
 /** Starts `dist/worker.js` with the job. News reach the listener in order, the last of them before `ended` resolves. */
 export function startRun(job: RunJob, environment: RunEnvironment, listener: RunListener): RunHandle {
-  const cancelFlag = new SharedArrayBuffer(4);
-  const input: WorkerInput = { job, cancelFlag };
+  const signals = new RunSignals();
+  const input: WorkerInput = { job, signals: signals.memory };
   const worker = new Worker(join(environment.distDir, 'worker.js'), { workerData: input });
   let graceTimer: NodeJS.Timeout | undefined;
   let begun: TraceMeta | undefined;
@@ -46,14 +47,16 @@ export function startRun(job: RunJob, environment: RunEnvironment, listener: Run
         case 'delta':
           latest = message.progress;
           collector.add(message.delta);
-          listener.delta(message.delta, message.progress);
+          void Promise.resolve(listener.delta(message.delta, message.progress)).finally(() =>
+            signals.taken(),
+          );
           break;
         case 'serial':
           listener.serial(message.vm, message.text);
           break;
         case 'ended':
           collector.add(message.delta);
-          listener.delta(message.delta, message.progress);
+          void listener.delta(message.delta, message.progress);
           resolve(hashed(message.end, collector.traceHash(message.end.summary.events), job));
           break;
         case 'failed':
@@ -76,7 +79,7 @@ export function startRun(job: RunJob, environment: RunEnvironment, listener: Run
   return {
     ended,
     cancel() {
-      Atomics.store(new Int32Array(cancelFlag), 0, 1);
+      signals.cancel();
       cancelled = true;
       if (begun) startGrace();
     },

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { RunMessage } from '../protocol/run';
 import { reasonOf } from './reason';
 import { RunSession } from './session';
+import { RunSignals } from './signals';
 import type { WorkerInput } from './start';
 import { transferables } from './transfer';
 
@@ -15,14 +16,17 @@ function post(message: RunMessage): void {
 }
 
 function simulate(input: WorkerInput): void {
-  const cancel = new Int32Array(input.cancelFlag);
+  const signals = new RunSignals(input.signals);
   const session = new RunSession(input.job, (vm, text) => post({ type: 'serial', vm, text }), true);
   post({ type: 'started', meta: session.meta() });
   let reported = performance.now();
+  let posted = 0;
   while (session.step()) {
-    if (Atomics.load(cancel, 0) === 1) session.cancel();
+    if (signals.cancelled) session.cancel();
     if (performance.now() - reported < REPORT_EVERY_MS) continue;
+    signals.waitForReader(posted);
     post({ type: 'delta', delta: session.takeDelta(), progress: session.progress() });
+    posted += 1;
     reported = performance.now();
   }
   const progress = session.progress();

@@ -1,4 +1,5 @@
 /** Finished traces of earlier runs, kept on disk so that their editors survive a reload of the window. */
+import { open } from 'node:fs/promises';
 import { FileType, Uri, workspace } from 'vscode';
 import { runScheme, traceEnding } from '../names';
 
@@ -36,13 +37,27 @@ export function runIdOf(uri: Uri): string | undefined {
   return id && /^[\w-]+$/.test(id) ? id : undefined;
 }
 
+function* piecesOf(parts: Iterable<Uint8Array[]>): Generator<Uint8Array> {
+  for (const part of parts) yield* part;
+}
+
 /** A folder with one folder for each run: `run.json` and the trace. */
 export class RunArchive {
   constructor(private readonly folder: Uri) {}
 
-  /** Keeps a finished trace, and gives up the oldest beyond the last ten. */
-  async save(run: ArchivedRun, bytes: Uint8Array): Promise<void> {
-    await workspace.fs.writeFile(Uri.joinPath(this.folder, run.id, run.fileName), bytes);
+  /**
+   * Keeps a finished trace, and gives up the oldest beyond the last ten. The trace comes in parts, written one after the
+   * other, so that a long one is neither held in memory twice nor keeps the extension host from its work.
+   */
+  async save(run: ArchivedRun, parts: Iterable<Uint8Array[]>): Promise<void> {
+    const folder = Uri.joinPath(this.folder, run.id);
+    await workspace.fs.createDirectory(folder);
+    const file = await open(Uri.joinPath(folder, run.fileName).fsPath, 'w');
+    try {
+      for (const piece of piecesOf(parts)) await file.writeFile(piece);
+    } finally {
+      await file.close();
+    }
     await workspace.fs.writeFile(
       Uri.joinPath(this.folder, run.id, 'run.json'),
       new TextEncoder().encode(JSON.stringify(run, null, 2)),

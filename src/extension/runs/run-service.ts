@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import type { Uri } from 'vscode';
 import { EventEmitter, l10n, window, workspace, type Disposable, type LogOutputChannel } from 'vscode';
 import type { PrepareRun, RunEnvironment, StartRun } from '../../run/api';
-import { writeTrace } from '../../trace/file';
+import { traceFileParts } from '../../trace/file';
 import { scenarioEnding, traceEnding } from '../names';
 import { expectationProblems, type ProblemReporter } from './problems';
 import { runTraceUri, type RunArchive } from './run-archive';
@@ -240,7 +240,7 @@ export class RunService implements Disposable {
           title,
           ended: new Date().toISOString(),
         };
-        await this.archive.save(record, Buffer.concat(writeTrace(session.store)));
+        await this.archive.save(record, traceFileParts(session.store));
       }
     } catch (error) {
       // The run itself is fine and stays on screen; only its copy for later is missing.

@@ -34,7 +34,7 @@ export class RunSession implements RunListener, Disposable {
   private handle: RunHandle | undefined;
   private cancelled = false;
   /** What has come of the run and is not in the trace yet, oldest first. */
-  private readonly waiting: { delta: TraceDelta; progress: RunProgress }[] = [];
+  private readonly waiting: { delta: TraceDelta; progress: RunProgress; taken: () => void }[] = [];
   private turn: NodeJS.Immediate | undefined;
 
   constructor(
@@ -81,9 +81,11 @@ export class RunSession implements RunListener, Disposable {
   }
 
   /** Taken in one delta a turn: between two of them the pages get their answers, however far the run is ahead. */
-  delta(delta: TraceDelta, progress: RunProgress): void {
-    this.waiting.push({ delta, progress });
-    this.turn ??= setImmediate(() => this.takeNext());
+  delta(delta: TraceDelta, progress: RunProgress): Promise<void> {
+    return new Promise((taken) => {
+      this.waiting.push({ delta, progress, taken });
+      this.turn ??= setImmediate(() => this.takeNext());
+    });
   }
 
   serial(vm: number, text: string): void {
@@ -103,6 +105,7 @@ export class RunSession implements RunListener, Disposable {
     if (!next) return;
     this.store?.append(next.delta);
     this.progress = next.progress;
+    next.taken();
     if (this.waiting.length > 0) this.turn = setImmediate(() => this.takeNext());
     this.grewEmitter.fire();
   }
