@@ -141,7 +141,7 @@ export class FakeHost implements CliHost {
       return { meta: { ...meta, state: 'cancelled' }, summary };
     }
     if (failure !== undefined) {
-      listener.delta(nothing(), {
+      void listener.delta(nothing(), {
         cycles: 5_000_000,
         guestInstructions: 9,
         events: 0,
