@@ -74,6 +74,9 @@ export class TraceStore implements RowSource {
   /** Full durations of saturated rows. */
   private readonly overflow = new Map<number, number>();
   private readonly streams: (Stream | undefined)[] = [];
+  /** Rows that are in the streams. The rest follow when somebody asks by time: a recording nobody looks at costs no index. */
+  private indexed = 0;
+  private openChanged = false;
 
   constructor(meta: TraceMeta) {
     this.meta = { ...meta, tracks: [...meta.tracks], places: [...meta.places] };
@@ -86,11 +89,13 @@ export class TraceStore implements RowSource {
 
   /** Cycles: the latest start or end of any event, or the machine's own end if that is later. */
   get endTime(): number {
+    this.index();
     return Math.max(this.end, this.meta.facts.cycles);
   }
 
   /** Cycles: the latest start or end of any recorded event. */
   get endWithoutFacts(): number {
+    this.index();
     return this.end;
   }
 
@@ -111,11 +116,7 @@ export class TraceStore implements RowSource {
     for (const chunk of delta.chunks) this.appendChunk(chunk);
     this.patch(delta.patches);
     this.openSet = new Set(delta.open);
-    for (const stream of this.streams) if (stream !== undefined) stream.open = [];
-    for (const row of delta.open) {
-      const stream = this.streamOf(row);
-      stream.open = [...stream.open, row];
-    }
+    this.openChanged = true;
   }
 
   /**
@@ -140,7 +141,6 @@ export class TraceStore implements RowSource {
       }
     }
     this.count += length;
-    this.indexRows(chunk);
   }
 
   /** One event. @throws RangeError when there is no such row. */
@@ -180,7 +180,9 @@ export class TraceStore implements RowSource {
   }
   closedDurationOf(row: number): number {
     const duration = this.blocks[row >>> BLOCK_SHIFT]?.duration[row & BLOCK_MASK] ?? 0;
-    return duration === DURATION_SATURATED ? (this.overflow.get(row) ?? duration) : duration;
+    if (duration !== DURATION_SATURATED) return duration;
+    this.index();
+    return this.overflow.get(row) ?? duration;
   }
   /** Full duration; of an open span: up to the end of the trace so far. */
   durationOf(row: number): number {
@@ -192,13 +194,15 @@ export class TraceStore implements RowSource {
 
   /** The ordered, indexed events of a track and a group; undefined when there are none. */
   stream(track: number, group: KindGroup): Stream | undefined {
+    this.index();
     const stream = this.streams[track * GROUPS.length + (groupIndex.get(group) ?? 0)];
     stream?.update();
     return stream;
   }
 
-  /** Number of rows of a track and group, without bringing the index up to date. */
+  /** Number of rows of a track and group, without bringing their levels of detail up to date. */
   countOf(track: number, group: KindGroup): number {
+    this.index();
     return this.streams[track * GROUPS.length + (groupIndex.get(group) ?? 0)]?.length ?? 0;
   }
 
@@ -210,21 +214,41 @@ export class TraceStore implements RowSource {
     return (this.streams[index] ??= new Stream(Math.floor(index / GROUPS.length), this));
   }
 
-  private indexRows(chunk: TraceChunk): void {
-    const { start, duration, track, kind, a, b, cause } = chunk;
+  /** Brings the streams up to the last row. */
+  private index(): void {
+    while (this.indexed < this.count) {
+      const block = this.blocks[this.indexed >>> BLOCK_SHIFT];
+      if (block === undefined) break;
+      const to = Math.min(BLOCK_ROWS, this.count - block.firstRow);
+      const from = this.indexed - block.firstRow;
+      // First, for a saturated span asks for its full duration here.
+      this.indexed = block.firstRow + to;
+      this.indexRows(block, from, to);
+    }
+    if (!this.openChanged) return;
+    this.openChanged = false;
+    for (const stream of this.streams) if (stream !== undefined) stream.open = [];
+    for (const row of this.openSet) {
+      const stream = this.streamOf(row);
+      stream.open = [...stream.open, row];
+    }
+  }
+
+  private indexRows(block: TraceChunk, from: number, to: number): void {
+    const { firstRow, start, duration, track, kind, a, b, cause } = block;
     let lastIndex = -1;
     let stream: Stream | undefined;
-    for (let i = 0; i < start.length; i++) {
+    for (let i = from; i < to; i++) {
       const time = start[i] ?? 0;
       const end = time + (duration[i] ?? 0);
       if (end > this.end) this.end = end;
       const index = (track[i] ?? 0) * GROUPS.length + (groupOfKind[kind[i] ?? 0] ?? 0);
       if (index !== lastIndex || stream === undefined) stream = this.streamFor((lastIndex = index));
-      stream.push(chunk.firstRow + i, time);
+      stream.push(firstRow + i, time);
       if (kind[i] === Kind.SpanOverflow) {
         const row = (cause[i] ?? 0) - 1;
         const full = (a[i] ?? 0) * TWO_32 + (b[i] ?? 0);
-        if (row < 0 || row >= chunk.firstRow + i || full > Number.MAX_SAFE_INTEGER) continue;
+        if (row < 0 || row >= firstRow + i || full > Number.MAX_SAFE_INTEGER) continue;
         this.overflow.set(row, full);
         this.end = Math.max(this.end, this.startOf(row) + full);
         this.streamOf(row).touch(row);
@@ -240,6 +264,8 @@ export class TraceStore implements RowSource {
       block.duration[at & BLOCK_MASK] = duration[i] ?? 0;
       block.a[at & BLOCK_MASK] = a[i] ?? 0;
       block.b[at & BLOCK_MASK] = b[i] ?? 0;
+      // What is not in the streams yet comes there with its last values.
+      if (at >= this.indexed) continue;
       const start = this.startOf(at);
       this.end = Math.max(this.end, start + this.closedDurationOf(at));
       this.streamOf(at).touch(at);
