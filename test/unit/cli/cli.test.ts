@@ -8,7 +8,7 @@ import type { ExpectationResult } from '../../../src/trace/summary';
 import { sampleSummary } from '../scenario/summary-sample';
 import { FakeHost, fakeRun } from './fake-host';
 
-const problem = (severity: Problem['severity'], file = '/work/s.trapline.json'): Problem => ({
+const problem = (severity: Problem['severity'], file = '/home/ada/s.trapline.json'): Problem => ({
   file,
   line: 3,
   column: 7,
@@ -25,8 +25,8 @@ describe('trapline run', () => {
     const host = new FakeHost();
     expect(await runCli(['run', 'a/s.trapline.json', '--compiler', '/opt/cc'], host)).toBe(0);
     expect(host.calls).toEqual([
-      'prepare /work/a/s.trapline.json with /opt/cc',
-      'start /work/a/s.trapline.json',
+      'prepare /home/ada/a/s.trapline.json with /opt/cc',
+      'start /home/ada/a/s.trapline.json',
       'unhooked',
     ]);
   });
@@ -81,7 +81,7 @@ describe('trapline run', () => {
     expect(host.stderr).toBe(
       's.trapline.json:3:7: error: what and why\n/elsewhere/driver.c:3:7: error: what and why\n',
     );
-    expect(host.calls).not.toContain('start /work/s');
+    expect(host.calls).not.toContain('start /home/ada/s');
   });
 
   it('goes on with warnings', async () => {
@@ -109,7 +109,7 @@ describe('trapline run', () => {
     host.run = fakeRun({ failure: 'the simulator broke' });
     expect(await runCli(['run', 's', '--out', 't.arrow'], host)).toBe(4);
     expect(host.stderr).toContain('error: the simulator broke\n');
-    expect(host.traces.get('/work/t.arrow')!.meta).toMatchObject({
+    expect(host.traces.get('/home/ada/t.arrow')!.meta).toMatchObject({
       state: 'failed',
       message: 'the simulator broke',
     });
@@ -170,7 +170,7 @@ describe('trapline run', () => {
   it('writes the trace, and says where', async () => {
     const host = new FakeHost();
     expect(await runCli(['run', 's', '--out=out/t.trapline.arrow'], host)).toBe(0);
-    expect(host.traces.get('/work/out/t.trapline.arrow')!.meta).toMatchObject({
+    expect(host.traces.get('/home/ada/out/t.trapline.arrow')!.meta).toMatchObject({
       state: 'finished',
       traceHash: '0123456789abcdef',
     });
@@ -199,7 +199,7 @@ describe('trapline run', () => {
     expect(await runCli(['run', 's', '--out', 't'], host)).toBe(130);
     expect(host.calls.slice(2)).toEqual(['cancel', 'unhooked']);
     expect(host.stdout).toContain('stopped by the user');
-    expect(host.traces.get('/work/t')!.meta.state).toBe('cancelled');
+    expect(host.traces.get('/home/ada/t')!.meta.state).toBe('cancelled');
   });
 
   it('keeps as cancelled what a thread recorded that had to be ended', async () => {
@@ -207,7 +207,7 @@ describe('trapline run', () => {
     host.run = fakeRun({ failure: 'the thread ended' });
     host.whenStarted = () => host.interrupt();
     expect(await runCli(['run', 's', '--out', 't'], host)).toBe(130);
-    expect(host.traces.get('/work/t')!.meta).toMatchObject({
+    expect(host.traces.get('/home/ada/t')!.meta).toMatchObject({
       state: 'cancelled',
       facts: { cycles: 5_000_000 },
       counts: [[0, exitKind(12), 3]],
@@ -230,7 +230,7 @@ describe('trapline run', () => {
 describe('trapline check', () => {
   it('says that a good scenario is good', async () => {
     const host = new FakeHost();
-    host.files.set('/work/s.trapline.json', '{ "vms": [{ "guest": { "elf": "a" } }] }');
+    host.files.set('/home/ada/s.trapline.json', '{ "vms": [{ "guest": { "elf": "a" } }] }');
     expect(await runCli(['check', 's.trapline.json'], host)).toBe(0);
     expect(host.stdout).toBe('s.trapline.json: no problems\n');
     expect(host.stderr).toBe('');
@@ -239,7 +239,7 @@ describe('trapline check', () => {
   it('prints every problem of a bad one', async () => {
     const host = new FakeHost();
     host.files.set(
-      '/work/s.trapline.json',
+      '/home/ada/s.trapline.json',
       '{\n "vms": [{ "guest": { "elf": "a" } }],\n "sed": 1, "vmm": "xen" }',
     );
     expect(await runCli(['check', 's.trapline.json'], host)).toBe(2);
@@ -247,11 +247,11 @@ describe('trapline check', () => {
       /^s\.trapline\.json:3:2: error: .*"sed".*\ns\.trapline\.json:3:19: error: .*"xen".*\n$/,
     );
     const json = new FakeHost();
-    json.files.set('/work/s', '{');
+    json.files.set('/home/ada/s', '{');
     expect(await runCli(['check', 's', '--json'], json)).toBe(2);
     expect(JSON.parse(json.stdout)).toMatchObject({
       ok: false,
-      problems: [{ file: '/work/s', line: 1, severity: 'error' }],
+      problems: [{ file: '/home/ada/s', line: 1, severity: 'error' }],
     });
   });
 
@@ -259,7 +259,7 @@ describe('trapline check', () => {
     const host = new FakeHost();
     host.missing = ['gone.c', 'gone.elf'];
     host.files.set(
-      '/work/s',
+      '/home/ada/s',
       '{ "vms": [{ "guest": { "sources": ["a.c", "gone.c"] } }, { "guest": { "elf": "gone.elf" } }] }',
     );
     expect(await runCli(['check', 's'], host)).toBe(2);
@@ -270,7 +270,7 @@ describe('trapline check', () => {
   it('says that a file is not there', async () => {
     const host = new FakeHost();
     expect(await runCli(['check', 'nowhere'], host)).toBe(2);
-    expect(host.stderr).toBe('error: cannot read /work/nowhere: gone\n');
+    expect(host.stderr).toBe('error: cannot read /home/ada/nowhere: gone\n');
   });
 });
 
@@ -294,7 +294,7 @@ describe('trapline stats', () => {
 
   it('prints the figures of the file, and holds them against its scenario', async () => {
     const host = new FakeHost();
-    host.traces.set('/work/t', store('finished'));
+    host.traces.set('/home/ada/t', store('finished'));
     expect(await runCli(['stats', 't'], host)).toBe(0);
     expect(host.stdout).toContain('From a file\n');
     expect(host.stdout).toContain('77 ns, 77 cycles at 1 GHz');
@@ -302,7 +302,7 @@ describe('trapline stats', () => {
     expect(host.stdout).toContain('✗ packets.rx: 1, but 0\n');
     expect(host.stderr).toBe('');
     const json = new FakeHost();
-    json.traces.set('/work/t', store('finished'));
+    json.traces.set('/home/ada/t', store('finished'));
     expect(await runCli(['stats', 't', '--json'], json)).toBe(0);
     expect(JSON.parse(json.stdout)).toMatchObject({
       cycles: 77,
@@ -315,7 +315,7 @@ describe('trapline stats', () => {
     const host = new FakeHost();
     const { meta } = store('finished');
     const changed = new TraceStore({ ...meta, traceHash: 'fedcba9876543210' });
-    host.traces.set('/work/u', changed);
+    host.traces.set('/home/ada/u', changed);
     expect(await runCli(['stats', 'u'], host)).toBe(0);
     expect(host.stderr).toMatch(
       /^warning: u: The trace was changed or damaged .* hash .* run the scenario again\.\n$/,
@@ -324,7 +324,7 @@ describe('trapline stats', () => {
 
   it('warns of a file that was cut short', async () => {
     const host = new FakeHost();
-    host.traces.set('/work/t', store('truncated'));
+    host.traces.set('/home/ada/t', store('truncated'));
     expect(await runCli(['stats', 't'], host)).toBe(0);
     expect(host.stderr).toBe('warning: t: It ends at byte 4096.\n');
   });
@@ -332,7 +332,7 @@ describe('trapline stats', () => {
   it('ends with 2 for a file that is none', async () => {
     const host = new FakeHost();
     expect(await runCli(['stats', 't'], host)).toBe(2);
-    expect(host.stderr).toBe('error: /work/t: no trace\n');
+    expect(host.stderr).toBe('error: /home/ada/t: no trace\n');
   });
 });
 

@@ -42,7 +42,7 @@ function nothing(): TraceDelta {
 export class FakeHost implements CliHost {
   stdout = '';
   stderr = '';
-  cwd = '/work';
+  cwd = '/home/ada';
   version = '1.2.3';
   environment = { distDir: '/dist', kitDir: '/kit', cacheDir: '/cache', compiler: '' };
   readonly files = new Map<string, string>();
