@@ -42,7 +42,7 @@ export class Synthetic {
       maxEvents: 30_000_000,
       resolvePlace: (_vm, rip) => {
         const found = LINES.find(([address]) => address === Number(rip));
-        return found ? { symbol: found[1], file: '/work/drivers/e1000.c', line: found[2] } : {};
+        return found ? { symbol: found[1], file: '/home/ada/drivers/e1000.c', line: found[2] } : {};
       },
     });
     const registers = { [String(TDT)]: 'TDT', [String(ICR)]: 'ICR' };
