@@ -22,6 +22,8 @@ export interface CoreExports {
   markGranules(physical: number, length: number): void;
   flushAllTranslations(): void;
   setCpl(cpu: number, cpl: number): void;
+  /** After CS, SS or EFER were set from outside. */
+  updateMode(cpu: number): void;
   rflags(cpu: number): number;
   peekPage(cpu: number, low: number, high: number): number;
 }

@@ -24,8 +24,10 @@ export const StopReason = {
   InterruptWindow: 3,
   /** Triple fault (SDM vol. 3, 6.15 "Interrupt 8"): `faultReport` says how it came to that. */
   Shutdown: 4,
-  /** An instruction the core does not implement: `faultReport` names it. RIP still points at it. */
+  /** What the core cannot do (code outside RAM, a task gate): `faultReport` names it. RIP still points at it. */
   Unsupported: 5,
+  /** A call-out abandoned its instruction by `abandonInstruction`: nothing of it happened, RIP still points at it. */
+  Abandoned: 6,
 } as const;
 export type StopReason = (typeof StopReason)[keyof typeof StopReason];
 
@@ -109,6 +111,12 @@ export interface Cpu extends Stateful<CpuState> {
   limitDeadline(deadline: Cycles): void;
   /** From a call-out: stop at the boundary after this instruction. */
   requestAttention(): void;
+  /**
+   * From a call-out for memory, a port or an MSR: the instruction (of a repeated one the iteration) is given up without any
+   * effect, retires nothing and costs nothing of its own; `run` returns `Abandoned`, RIP at the instruction. Its next
+   * execution asks again, for the same accesses in the same order. What the call-out returns is ignored.
+   */
+  abandonInstruction(): void;
   /** Ask to stop with InterruptWindow when the guest becomes interruptible (checked at STI, POPF, IRET, shadow end …). */
   requestInterruptWindow(wanted: boolean): void;
   /** RFLAGS.IF=1 and no interrupt shadow, at this boundary. */
@@ -117,6 +125,10 @@ export interface Cpu extends Stateful<CpuState> {
   interruptsEnabled(): boolean;
   /** Delivers an external interrupt through the guest's IDT (SDM vol. 3, 6.12). May end in Shutdown, seen by the next `run`. */
   deliverInterrupt(vector: number): void;
+  /** An NMI can be taken at this boundary: none is in service (until IRET), and no MOV SS shadow holds. */
+  nmiAllowed(): boolean;
+  /** Delivers an NMI through vector 2 and blocks further ones until the next IRET (SDM vol. 3, 6.7). */
+  deliverNmi(): void;
   getReg(reg: number): bigint;
   setReg(reg: number, value: bigint): void;
   /** Low and high half of the RIP of the current (call-out) or next (stopped) instruction. */
@@ -139,6 +151,29 @@ export interface Cpu extends Stateful<CpuState> {
    * CR3, RIP and RSP.
    */
   startLongMode(entry: bigint, stack: bigint, cr3: number): void;
+  /** 32-bit protected mode without paging, flat 4 GiB segments, interrupts off: the state of Multiboot 1, section 3.2. */
+  startProtectedMode(entry: number, eax: number, ebx: number): void;
+  /** Registers as after INIT (SDM vol. 3, table 9-1): real mode at F000:FFF0. MSRs and the TSC keep their values. */
+  init(): void;
+  /** Start-up IPI after INIT: real mode at `vector` * 256 : 0 (SDM vol. 3, 8.4.4.1). */
+  startUp(vector: number): void;
+  /** Operating mode by CR0, EFER and CS. */
+  mode(): CpuMode;
+  /** Instructions the guest tried that this vCPU does not have; each raised #UD. At most 64 kinds are kept. */
+  missingInstructions(): readonly MissingInstruction[];
+}
+
+/** Operating modes (SDM vol. 3, 2.2); `compatibility` is 32- or 16-bit code under IA-32e. */
+export type CpuMode = 'real' | 'protected' | 'compatibility' | 'long';
+
+/** An instruction that is not there, and where it was met first. */
+export interface MissingInstruction {
+  /** Mnemonic in Intel syntax, lower case. */
+  mnemonic: string;
+  /** Linear RIP of the first attempt, hexadecimal with 0x. */
+  rip: string;
+  /** How often it raised #UD. */
+  count: number;
 }
 
 /** RAM and vCPUs of one physical address space. */

@@ -5,7 +5,14 @@ import type { CoreExports } from './core-instance';
 import { CPU_STATE_VERSION, checkCpuState, readRegisters, writeRegisters, type CpuState } from './cpu-state';
 import { describeStop } from './fault-report';
 import type { PhysicalMemory } from '../memory/physical-memory';
-import { StopReason, type Cpu, type CpuCallouts, type FaultReport } from './types';
+import {
+  StopReason,
+  type Cpu,
+  type CpuCallouts,
+  type CpuMode,
+  type FaultReport,
+  type MissingInstruction,
+} from './types';
 
 /** Longest stretch inside the core, in cycles: the engine swaps in optimised code only between calls. */
 const SLICE = 4_000_000;
@@ -287,6 +294,7 @@ export class VirtualCpu implements Cpu {
     checkCpuState(state);
     writeRegisters(this.u64, this.u32, state);
     this.core.setCpl(this.base, state.cpl);
+    this.core.updateMode(this.base);
     this.setBudget(state.time, 0);
     this.clock[1] = state.instructions;
     this.clock[2] = state.shadow ? state.instructions : -1;
@@ -318,6 +326,43 @@ export class VirtualCpu implements Cpu {
     this.setRip(entry);
     this.dead = false;
     this.core.setCpl(this.base, 0);
+    this.core.updateMode(this.base);
     this.core.flushAllTranslations();
   }
+
+  abandonInstruction(): void {
+    throw missingYet('abandonInstruction');
+  }
+
+  nmiAllowed(): boolean {
+    throw missingYet('nmiAllowed');
+  }
+
+  deliverNmi(): void {
+    throw missingYet('deliverNmi');
+  }
+
+  startProtectedMode(): void {
+    throw missingYet('startProtectedMode');
+  }
+
+  init(): void {
+    throw missingYet('init');
+  }
+
+  startUp(): void {
+    throw missingYet('startUp');
+  }
+
+  mode(): CpuMode {
+    return 'long';
+  }
+
+  missingInstructions(): readonly MissingInstruction[] {
+    return [];
+  }
+}
+
+function missingYet(what: string): Error {
+  return new Error(`the vCPU has no ${what} yet`);
 }

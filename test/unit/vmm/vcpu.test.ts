@@ -26,6 +26,10 @@ type Step = (cpu: ScriptCpu) => void;
 
 const halt: Step = (cpu) => cpu.callouts.hlt();
 
+function unused(): never {
+  throw new Error('not part of this script');
+}
+
 /** Executes one step a cycle; afterwards it spins. */
 class ScriptCpu implements Cpu {
   readonly index = 0;
@@ -93,6 +97,14 @@ class ScriptCpu implements Cpu {
   faultReport = (): undefined => undefined;
   peekVirtual = (): undefined => undefined;
   startLongMode = (): void => undefined;
+  abandonInstruction = unused;
+  nmiAllowed = unused;
+  deliverNmi = unused;
+  startProtectedMode = unused;
+  init = unused;
+  startUp = unused;
+  mode = unused;
+  missingInstructions = unused;
   save = (): never => {
     throw new Error('a script is not saved');
   };

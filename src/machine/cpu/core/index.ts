@@ -8,6 +8,7 @@ import { allFlags } from './flags';
 import { flushAllTranslations, setAreas, setCpl } from './state';
 
 export { run } from './run';
+export { updateMode } from './segments';
 export { deliverExternal, noteStore, markGranules, flushAllTranslations, setCpl };
 
 /** Lays out the memory: the wrapper has worked out the addresses of the areas. */

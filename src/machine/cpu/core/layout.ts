@@ -69,6 +69,21 @@ export const C_EXCEPTION_COST = 432;
 export const C_HANDLERS = 440;
 export const C_HANDLER_FRAMES = 448; // HANDLERS_MAX × 8
 export const HANDLERS_MAX = 16;
+/** How code is decoded and executed: MODE_64, MODE_32 or MODE_16, from EFER.LMA and the L and D bits of CS. */
+export const C_MODE = 576;
+/** i64: which bits of RSP the stack uses, from the mode and the B bit of SS. */
+export const C_STACK_MASK = 584;
+/** NMI_BLOCKED until the next IRET. */
+export const C_NMI = 592;
+/** Non-zero: TF, an armed debug register or a pending #DB: instructions go one by one through the debug loop. */
+export const C_DEBUG = 596;
+/** DR6 bits of a #DB that is due at the next boundary. */
+export const C_PENDING_DB = 600;
+export const C_SYSENTER_CS = 608;
+export const C_SYSENTER_ESP = 616;
+export const C_SYSENTER_EIP = 624;
+/** i64: added to RIP to give the linear address of code; 0 in 64-bit mode. */
+export const C_CODE_BASE = 632;
 export const C_SEGMENTS = 640; // SEG_SIZE each: ES CS SS DS FS GS LDTR TR
 export const SEG_SIZE = 32;
 export const SEG_ES = 0;
@@ -84,6 +99,11 @@ export const S_BASE = 0;
 export const S_SELECTOR = 8;
 export const S_LIMIT = 12;
 export const S_ATTR = 16;
+
+/** Values of C_MODE: 64-bit code; 32-bit code (protected or compatibility); 16-bit code (real, protected, compatibility). */
+export const MODE_64 = 0;
+export const MODE_32 = 1;
+export const MODE_16 = 2;
 
 // ---- translation contexts ----
 export const CONTEXT0 = 4096;
@@ -133,6 +153,9 @@ export const U_K1 = 55; // u8, K_*
 export const U_K2 = 56; // u8
 export const U_EXT = 57; // u8, condition code or variant
 
+export const U_SEGX = 58; // u8, segment of the memory operand, SEG_*
+export const U_ASIZE = 59; // u8, address size in bytes
+
 export const K_NONE = 0;
 export const K_REG = 1;
 export const K_MEM = 2;
@@ -155,6 +178,7 @@ export const B_COUNT = 16;
 export const B_RIP = 24;
 export const B_PHYS = 32;
 export const B_PAGE2 = 36;
+export const B_MODE = 40; // i32, MODE_* it was decoded for
 export const HASH_HEADS = 16384;
 /** Longest block, in micro-operations. */
 export const BLOCK_MAX = 64;
@@ -179,6 +203,8 @@ export const STOP_BOUNDARY = 0;
 export const STOP_HALTED = 1;
 export const STOP_SHUTDOWN = 4;
 export const STOP_UNSUPPORTED = 5;
+/** A call-out abandoned the instruction. */
+export const STOP_ABANDONED = 6;
 
 /** Why the core gave up: an instruction it lacks, or code outside RAM. */
 export const REASON_INSTRUCTION = 1;

@@ -1,9 +1,23 @@
 /** Segment registers and descriptors (SDM vol. 3, 3.4 and 5). In 64-bit mode only FS, GS, privilege and code size count. */
 import {
   C_CPL,
+  C_EFER,
   C_GDT_BASE,
   C_GDT_LIMIT,
+  C_CODE_BASE,
+  C_MODE,
   C_SEGMENTS,
+  C_STACK_MASK,
+  CONTEXT0,
+  CONTEXT_SIZE,
+  EMPTY_BYTE,
+  JUMP_CACHE,
+  JUMP_ENTRIES,
+  JUMP_ENTRY,
+  MODE_16,
+  MODE_32,
+  MODE_64,
+  SEG_CS,
   SEG_DS,
   SEG_ES,
   SEG_GS,
@@ -88,6 +102,33 @@ export function setSegment(cpu: i32, index: i32, selector: i32, descriptor: i64)
   store<i32>(at, selector, S_SELECTOR);
   store<u32>(at, descriptorLimit(descriptor), S_LIMIT);
   store<i32>(at, <i32>(descriptor >> 40) & 0xffff, S_ATTR);
+  if (index == SEG_CS || index == SEG_SS) updateMode(cpu);
+}
+
+/** Bits of S_ATTR: 64-bit code; 32-bit code, or a stack addressed by ESP. */
+const ATTR_LONG = 0x2000;
+const ATTR_BIG = 0x4000;
+const EFER_LMA: i64 = 0x400;
+
+/**
+ * Works out C_MODE and C_STACK_MASK after CS, SS or EFER.LMA changed. The jump cache knows offsets within one code segment
+ * only: it is emptied with every change of mode or of the base.
+ */
+export function updateMode(cpu: i32): void {
+  const cs = segment(cpu, SEG_CS);
+  const attributes = load<i32>(cs, S_ATTR);
+  const long = (load<i64>(cpu, C_EFER) & EFER_LMA) != 0 && (attributes & ATTR_LONG) != 0;
+  const mode = long ? MODE_64 : attributes & ATTR_BIG ? MODE_32 : MODE_16;
+  const big = (load<i32>(segment(cpu, SEG_SS), S_ATTR) & ATTR_BIG) != 0;
+  const base: i64 = long ? 0 : load<i64>(cs, S_BASE);
+  store<i64>(cpu, long ? -1 : big ? 0xffffffff : 0xffff, C_STACK_MASK);
+  if (load<i32>(cpu, C_MODE) == mode && load<i64>(cpu, C_CODE_BASE) == base) return;
+  store<i32>(cpu, mode, C_MODE);
+  store<i64>(cpu, base, C_CODE_BASE);
+  for (let c = 0; c < 2; c++) {
+    const cache = cpu + CONTEXT0 + c * CONTEXT_SIZE + JUMP_CACHE;
+    memory.fill(cache, <u8>EMPTY_BYTE, JUMP_ENTRIES * JUMP_ENTRY);
+  }
 }
 
 /** Makes a segment register null; FS and GS lose their base as on Intel processors. */
