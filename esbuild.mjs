@@ -56,6 +56,13 @@ const BUNDLES = [
     development: true,
   },
   { name: 'bench', entry: 'test/perf/bench.ts', out: 'dist/bench.js', ...NODE, development: true },
+  {
+    name: 'conformance',
+    entry: 'test/conformance/kut/main.ts',
+    out: 'dist/conformance.js',
+    ...NODE,
+    development: true,
+  },
 ];
 
 /** Builders of what is no bundle. */

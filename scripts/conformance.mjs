@@ -1,0 +1,6 @@
+#!/usr/bin/env node
+/** `npm run conformance -- --kut DIR`: boots a user's test kernels; the arguments are those of test/conformance/kut/main.ts. */
+import { main } from './lib/shell.mjs';
+import { runTool } from './lib/tool.mjs';
+
+await main(() => runTool('conformance.js', 'test/conformance/kut/main.ts'));
