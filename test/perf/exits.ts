@@ -11,11 +11,7 @@ export interface ExitFigures {
   wallSeconds: number;
   exitsPerSecond: number;
   events: number;
-  bytesPerEvent: number;
 }
-
-/** Bytes of a row in its columns: f64, five u32, two u16. */
-const ROW_BYTES = 8 + 5 * 4 + 2 * 2;
 
 /** Runs `mmio-read-loop.c` with that many reads in a worker thread, the trace kept in this one. */
 export async function measureExits(
@@ -53,6 +49,5 @@ export async function measureExits(
     wallSeconds,
     exitsPerSecond: exits / wallSeconds,
     events: summary.events,
-    bytesPerEvent: ROW_BYTES,
   };
 }
