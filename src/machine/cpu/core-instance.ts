@@ -18,6 +18,8 @@ export interface CoreExports {
   run(cpu: number): number;
   /** 0 when something else took the interrupt's place. */
   deliverExternal(cpu: number, vector: number): number;
+  /** Likewise, for an NMI. */
+  deliverNmi(cpu: number): number;
   noteStore(physical: number, length: number): void;
   markGranules(physical: number, length: number): void;
   flushAllTranslations(): void;

@@ -2,7 +2,7 @@
 import * as L from './core/layout';
 
 /** Version of `CpuState`; a state of another version is refused. */
-export const CPU_STATE_VERSION = 1;
+export const CPU_STATE_VERSION = 2;
 
 /** Architectural state of a vCPU at an instruction boundary. 64-bit values are unsigned, in the order of the named lists. */
 export interface CpuState {
@@ -11,7 +11,10 @@ export interface CpuState {
   general: BigUint64Array;
   /** CR0, CR2, CR3, CR4. */
   control: BigUint64Array;
-  /** EFER, STAR, LSTAR, CSTAR, SFMASK, KERNEL_GS_BASE, TSC_AUX, and what is added to the time to give the TSC. */
+  /**
+   * EFER, STAR, LSTAR, CSTAR, SFMASK, KERNEL_GS_BASE, TSC_AUX, what is added to the time to give the TSC, and
+   * SYSENTER_CS, SYSENTER_ESP, SYSENTER_EIP.
+   */
   msrs: BigUint64Array;
   /** DR0 … DR7. */
   debug: BigUint64Array;
@@ -29,8 +32,16 @@ export interface CpuState {
   instructions: number;
   /** The boundary is in the interrupt shadow of STI or of a load of SS. */
   shadow: boolean;
+  /** An NMI is in service: further ones wait for IRET. */
+  nmiBlocked: boolean;
+  /** DR6 bits of a #DB that is due at this boundary. */
+  pendingDebug: number;
+  /** Instructions go one by one through the debug loop. */
+  debugging: boolean;
   /** Somebody waits for the guest to become interruptible. */
   windowWanted: boolean;
+  /** Somebody waits for the guest to become able to take an NMI. */
+  nmiWindowWanted: boolean;
   /** `requestAttention` was called and not yet honoured. */
   attention: boolean;
   /** It came to a triple fault: `run` answers Shutdown. */
@@ -45,7 +56,10 @@ const LISTS: readonly [key: 'general' | 'control' | 'msrs' | 'debug', offsets: r
   ['control', [L.C_CR0, L.C_CR2, L.C_CR3, L.C_CR4]],
   [
     'msrs',
-    [L.C_EFER, L.C_STAR, L.C_LSTAR, L.C_CSTAR, L.C_SFMASK, L.C_KERNEL_GS, L.C_TSC_AUX, L.C_TSC_OFFSET],
+    [
+      ...[L.C_EFER, L.C_STAR, L.C_LSTAR, L.C_CSTAR, L.C_SFMASK, L.C_KERNEL_GS, L.C_TSC_AUX, L.C_TSC_OFFSET],
+      ...[L.C_SYSENTER_CS, L.C_SYSENTER_ESP, L.C_SYSENTER_EIP],
+    ],
   ],
   ['debug', Array.from({ length: 8 }, (_, r) => L.C_DR + r * 8)],
 ];
@@ -60,7 +74,16 @@ const STATUS_FLAGS = 0x8d5n;
 /** The part of a state that lies in the register block. */
 export type RegisterState = Pick<
   CpuState,
-  'general' | 'control' | 'msrs' | 'debug' | 'tables' | 'segments' | 'handlers'
+  | 'general'
+  | 'control'
+  | 'msrs'
+  | 'debug'
+  | 'tables'
+  | 'segments'
+  | 'handlers'
+  | 'nmiBlocked'
+  | 'pendingDebug'
+  | 'debugging'
 >;
 
 /** Reads the register block; `rflags` is worked out by the core. */
@@ -88,6 +111,9 @@ export function readRegisters(u64: BigUint64Array, u32: Uint32Array, rflags: big
     debug,
     tables: BigUint64Array.from(TABLES.flatMap(([base, limit]) => [u64[base / 8], BigInt(u32[limit / 4])])),
     segments,
+    nmiBlocked: u32[L.C_NMI / 4] !== 0,
+    pendingDebug: u32[L.C_PENDING_DB / 4],
+    debugging: u32[L.C_DEBUG / 4] !== 0,
     handlers: u64.slice(L.C_HANDLER_FRAMES / 8, L.C_HANDLER_FRAMES / 8 + u32[L.C_HANDLERS / 4]),
   };
 }
@@ -116,12 +142,15 @@ export function writeRegisters(u64: BigUint64Array, u32: Uint32Array, state: Reg
     u32[at + L.S_LIMIT / 4] = Number(limit);
     u32[at + L.S_ATTR / 4] = Number(attributes);
   }
+  u32[L.C_NMI / 4] = state.nmiBlocked ? L.NMI_BLOCKED : 0;
+  u32[L.C_PENDING_DB / 4] = state.pendingDebug;
+  u32[L.C_DEBUG / 4] = state.debugging ? 1 : 0;
   u32[L.C_HANDLERS / 4] = state.handlers.length;
   u64.set(state.handlers, L.C_HANDLER_FRAMES / 8);
 }
 
 /** Lengths that the lists of a state must have. */
-const LENGTHS = { general: 18, control: 4, msrs: 8, debug: 8, tables: 4, segments: SEGMENTS * 4 } as const;
+const LENGTHS = { general: 18, control: 4, msrs: 11, debug: 8, tables: 4, segments: SEGMENTS * 4 } as const;
 
 /** Throws RangeError, naming what is wrong, unless `state` is one that `save` could have given. */
 export function checkCpuState(state: CpuState): void {

@@ -28,6 +28,8 @@ export const StopReason = {
   Unsupported: 5,
   /** A call-out abandoned its instruction by `abandonInstruction`: nothing of it happened, RIP still points at it. */
   Abandoned: 6,
+  /** `requestNmiWindow` was called and the guest can now take an NMI. */
+  NmiWindow: 7,
 } as const;
 export type StopReason = (typeof StopReason)[keyof typeof StopReason];
 
@@ -125,7 +127,12 @@ export interface Cpu extends Stateful<CpuState> {
   interruptsEnabled(): boolean;
   /** Delivers an external interrupt through the guest's IDT (SDM vol. 3, 6.12). May end in Shutdown, seen by the next `run`. */
   deliverInterrupt(vector: number): void;
-  /** An NMI can be taken at this boundary: none is in service (until IRET), and no MOV SS shadow holds. */
+  /** Ask to stop with NmiWindow when `nmiAllowed` becomes true (checked at IRET and at the end of a shadow). */
+  requestNmiWindow(wanted: boolean): void;
+  /**
+   * An NMI can be taken at this boundary: none is in service (until IRET), and no interrupt shadow holds. That of STI
+   * counts too, as it may (SDM vol. 3, 6.8.3, "Masking Maskable Hardware Interrupts").
+   */
   nmiAllowed(): boolean;
   /** Delivers an NMI through vector 2 and blocks further ones until the next IRET (SDM vol. 3, 6.7). */
   deliverNmi(): void;

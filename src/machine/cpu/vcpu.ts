@@ -4,6 +4,15 @@ import * as L from './core/layout';
 import type { CoreExports } from './core-instance';
 import { CPU_STATE_VERSION, checkCpuState, readRegisters, writeRegisters, type CpuState } from './cpu-state';
 import { describeStop } from './fault-report';
+import {
+  initState,
+  longModeState,
+  modeOf,
+  powerUpState,
+  protectedModeState,
+  startUpState,
+  type RegisterViews,
+} from './start-states';
 import type { PhysicalMemory } from '../memory/physical-memory';
 import {
   StopReason,
@@ -18,16 +27,12 @@ import {
 const SLICE = 4_000_000;
 /** Cycles by which the present may lie beyond the target before a new target is set: what a 32-bit count holds. */
 const LONGEST_OVERRUN = 0x40000000;
+/** Bits of C_WINDOW: who waits for the guest to be able to take what. */
+const WINDOW_INTERRUPT = 1;
+const WINDOW_NMI = 2;
+const NMI_VECTOR = 2;
 /** RFLAGS.IF. */
 const FLAG_IF = 0x200;
-const FLAT_CODE64 = { limit: 0xffffffff, attributes: 0xa09b };
-const FLAT_DATA = { limit: 0xffffffff, attributes: 0xc093 };
-/** PE, MP, ET, NE, WP, PG. */
-const BOOT_CR0 = 0x80010033n;
-/** PAE, PGE, OSFXSR, OSXMMEXCPT. */
-const BOOT_CR4 = 0x6a0n;
-/** SCE off; LME, LMA, NXE. */
-const BOOT_EFER = 0xd00n;
 
 const NO_CALLOUTS: CpuCallouts = {
   mmioRead: missing,
@@ -55,6 +60,7 @@ export class VirtualCpu implements Cpu {
   private readonly i32: Int32Array;
   private readonly u32: Uint32Array;
   private readonly u64: BigUint64Array;
+  private readonly views: RegisterViews;
   /**
    * C_BUDGET: −1 − instructions retired since C_RETIRED, and cycles left − 1. Small views with literal indices: these are
    * read and written several times for each call-out.
@@ -71,7 +77,8 @@ export class VirtualCpu implements Cpu {
   private attention = false;
   private running = false;
   private report: FaultReport | undefined;
-  private dead = false;
+  /** Nothing more will run: why. */
+  private dead: StopReason | undefined;
 
   constructor(
     readonly index: number,
@@ -90,10 +97,9 @@ export class VirtualCpu implements Cpu {
     this.systemFlags = new Int32Array(buffer, this.base + L.C_FLAGS, 1);
     this.result = new Uint32Array(buffer, this.base + L.C_RESULT_HIGH, 1);
     this.u64[L.C_EXCEPTION_COST / 8] = BigInt(exceptionCost) << 32n;
-    this.u64[L.C_FLAGS / 8] = 2n;
-    this.u64[L.C_CC / 8] = BigInt(L.CC_RAW);
-    this.u64[(L.C_DR + 48) / 8] = 0xffff0ff0n;
-    this.u64[(L.C_DR + 56) / 8] = 0x400n;
+    this.views = { u32: this.u32, u64: this.u64 };
+    powerUpState(this.views);
+    core.updateMode(this.base);
     this.clock[2] = -1;
     this.budget[0] = -1;
     this.setBudget(0, 0);
@@ -152,13 +158,22 @@ export class VirtualCpu implements Cpu {
   }
 
   requestInterruptWindow(wanted: boolean): void {
-    this.i32[L.C_WINDOW / 4] = wanted ? 1 : 0;
+    this.requestWindow(WINDOW_INTERRUPT, wanted);
+  }
+
+  requestNmiWindow(wanted: boolean): void {
+    this.requestWindow(WINDOW_NMI, wanted);
+  }
+
+  private requestWindow(bit: number, wanted: boolean): void {
+    const other = this.i32[L.C_WINDOW / 4] & ~bit;
+    this.i32[L.C_WINDOW / 4] = wanted ? other | bit : other;
     // Within a call-out the guest may become interruptible with this very instruction.
     if (wanted && this.running) this.limitTarget(0);
   }
 
   run(deadline: Cycles): StopReason {
-    if (this.dead) return StopReason.Shutdown;
+    if (this.dead !== undefined) return this.dead;
     this.deadline = deadline;
     this.report = undefined;
     for (;;) {
@@ -167,11 +182,12 @@ export class VirtualCpu implements Cpu {
         this.attention = false;
         return StopReason.Attention;
       }
-      const waiting = this.i32[L.C_WINDOW / 4] !== 0;
-      if (waiting && this.interruptible()) return StopReason.InterruptWindow;
+      const waiting = this.i32[L.C_WINDOW / 4];
+      if (waiting & WINDOW_NMI && this.nmiAllowed()) return StopReason.NmiWindow;
+      if (waiting & WINDOW_INTERRUPT && this.interruptible()) return StopReason.InterruptWindow;
       if (time >= this.deadline) return StopReason.Deadline;
       // In an interrupt shadow with somebody waiting: one instruction, then look again.
-      const inShadow = waiting && this.inShadow();
+      const inShadow = waiting !== 0 && this.inShadow();
       this.setBudget(time, inShadow ? 1 : Math.min(SLICE, this.deadline - time));
       this.running = true;
       let stop: number;
@@ -183,7 +199,7 @@ export class VirtualCpu implements Cpu {
       if (stop === L.STOP_BOUNDARY) continue;
       if (stop === L.STOP_HALTED) return StopReason.Halted;
       this.report = describeStop(this, stop, this.u32[L.C_CHAIN / 4], this.i32[L.C_REASON / 4]);
-      if (stop === L.STOP_SHUTDOWN) this.dead = true;
+      if (stop === L.STOP_SHUTDOWN) this.dead = StopReason.Shutdown;
       return stop === L.STOP_SHUTDOWN ? StopReason.Shutdown : StopReason.Unsupported;
     }
   }
@@ -201,13 +217,26 @@ export class VirtualCpu implements Cpu {
   }
 
   deliverInterrupt(vector: number): void {
-    if (this.dead) return;
-    const delivered = this.core.deliverExternal(this.base, vector);
-    if (this.i32[L.C_STOP / 4] === L.STOP_SHUTDOWN && !delivered) {
-      this.dead = true;
-      this.report = describeStop(this, L.STOP_SHUTDOWN, this.u32[L.C_CHAIN / 4], 0);
-    }
-    if (delivered) this.callouts.interruptDelivered(vector);
+    this.deliver(vector, () => this.core.deliverExternal(this.base, vector));
+  }
+
+  nmiAllowed(): boolean {
+    return this.i32[L.C_NMI / 4] === 0 && !this.inShadow();
+  }
+
+  deliverNmi(): void {
+    this.deliver(NMI_VECTOR, () => this.core.deliverNmi(this.base));
+  }
+
+  /** `entering` is 0 when the vCPU shut down or an exception took the handler's place. */
+  private deliver(vector: number, entering: () => number): void {
+    if (this.dead !== undefined) return;
+    this.i32[L.C_STOP / 4] = L.STOP_BOUNDARY;
+    if (entering()) return this.callouts.interruptDelivered(vector);
+    const stop = this.i32[L.C_STOP / 4];
+    if (stop === L.STOP_BOUNDARY) return;
+    this.report = describeStop(this, stop, this.u32[L.C_CHAIN / 4], this.i32[L.C_REASON / 4]);
+    this.dead = stop === L.STOP_SHUTDOWN ? StopReason.Shutdown : StopReason.Unsupported;
   }
 
   getReg(reg: number): bigint {
@@ -283,9 +312,10 @@ export class VirtualCpu implements Cpu {
       time: this.now(),
       instructions: this.instructions(),
       shadow: this.inShadow(),
-      windowWanted: this.i32[L.C_WINDOW / 4] !== 0,
+      windowWanted: (this.i32[L.C_WINDOW / 4] & WINDOW_INTERRUPT) !== 0,
+      nmiWindowWanted: (this.i32[L.C_WINDOW / 4] & WINDOW_NMI) !== 0,
       attention: this.attention,
-      shutDown: this.dead,
+      shutDown: this.dead === StopReason.Shutdown,
     };
   }
 
@@ -298,33 +328,45 @@ export class VirtualCpu implements Cpu {
     this.setBudget(state.time, 0);
     this.clock[1] = state.instructions;
     this.clock[2] = state.shadow ? state.instructions : -1;
-    this.i32[L.C_WINDOW / 4] = state.windowWanted ? 1 : 0;
+    this.i32[L.C_WINDOW / 4] =
+      (state.windowWanted ? WINDOW_INTERRUPT : 0) | (state.nmiWindowWanted ? WINDOW_NMI : 0);
     this.attention = state.attention;
-    this.dead = state.shutDown;
+    this.dead = state.shutDown ? StopReason.Shutdown : undefined;
     this.report = undefined;
     this.core.flushAllTranslations();
   }
 
   startLongMode(entry: bigint, stack: bigint, cr3: number): void {
-    this.u64[L.C_CR0 / 8] = BOOT_CR0;
-    this.u64[L.C_CR3 / 8] = BigInt(cr3);
-    this.u64[L.C_CR4 / 8] = BOOT_CR4;
-    this.u64[L.C_EFER / 8] = BOOT_EFER;
-    for (let i = 0; i < 6; i++) {
-      const at = (L.C_SEGMENTS + i * L.SEG_SIZE) / 4;
-      const { limit, attributes } = i === L.SEG_CS ? FLAT_CODE64 : FLAT_DATA;
-      this.u32[at] = 0;
-      this.u32[at + 1] = 0;
-      this.u32[at + L.S_SELECTOR / 4] = i === L.SEG_CS ? 8 : 16;
-      this.u32[at + L.S_LIMIT / 4] = limit;
-      this.u32[at + L.S_ATTR / 4] = attributes;
-    }
-    this.u64[L.C_FLAGS / 8] = 2n;
-    this.u64[L.C_CC / 8] = BigInt(L.CC_RAW);
-    this.u64[L.C_CCA / 8] = 0n;
-    this.setReg(4, stack);
-    this.setRip(entry);
-    this.dead = false;
+    longModeState(this.views, entry, stack, cr3);
+    this.begin();
+  }
+
+  startProtectedMode(entry: number, eax: number, ebx: number): void {
+    protectedModeState(this.views, entry, eax, ebx);
+    this.begin();
+  }
+
+  init(): void {
+    initState(this.views);
+    this.begin();
+  }
+
+  startUp(vector: number): void {
+    startUpState(this.views, vector & 0xff);
+    this.begin();
+  }
+
+  mode(): CpuMode {
+    return modeOf(this.views);
+  }
+
+  /** The register block holds a new beginning at CPL 0: what the core derives from it is worked out again. */
+  private begin(): void {
+    if (this.running)
+      throw new Error(`cpu ${this.index}: start or INIT during a run; stop at a boundary first`);
+    this.clock[2] = -1;
+    this.dead = undefined;
+    this.report = undefined;
     this.core.setCpl(this.base, 0);
     this.core.updateMode(this.base);
     this.core.flushAllTranslations();
@@ -332,30 +374,6 @@ export class VirtualCpu implements Cpu {
 
   abandonInstruction(): void {
     throw missingYet('abandonInstruction');
-  }
-
-  nmiAllowed(): boolean {
-    throw missingYet('nmiAllowed');
-  }
-
-  deliverNmi(): void {
-    throw missingYet('deliverNmi');
-  }
-
-  startProtectedMode(): void {
-    throw missingYet('startProtectedMode');
-  }
-
-  init(): void {
-    throw missingYet('init');
-  }
-
-  startUp(): void {
-    throw missingYet('startUp');
-  }
-
-  mode(): CpuMode {
-    return 'long';
   }
 
   missingInstructions(): readonly MissingInstruction[] {

@@ -99,6 +99,7 @@ class ScriptCpu implements Cpu {
   startLongMode = (): void => undefined;
   abandonInstruction = unused;
   nmiAllowed = unused;
+  requestNmiWindow = unused;
   deliverNmi = unused;
   startProtectedMode = unused;
   init = unused;

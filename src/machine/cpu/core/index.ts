@@ -2,14 +2,14 @@
 import { CPU_BASE, CPU_SIZE, C_INDEX } from './layout';
 import { emptyCache, markGranules } from './blocks';
 import { noteStore } from './access';
-import { deliverExternal } from './interrupts';
+import { deliverExternal, deliverNmi } from './interrupts';
 import { ACCESS_READ, PAGE_MASK, canonical, walk } from './paging';
 import { allFlags } from './flags';
 import { flushAllTranslations, setAreas, setCpl } from './state';
 
 export { run } from './run';
 export { updateMode } from './segments';
-export { deliverExternal, noteStore, markGranules, flushAllTranslations, setCpl };
+export { deliverExternal, deliverNmi, noteStore, markGranules, flushAllTranslations, setCpl };
 
 /** Lays out the memory: the wrapper has worked out the addresses of the areas. */
 export function init(

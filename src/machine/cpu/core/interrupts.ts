@@ -7,6 +7,7 @@ import {
   C_IDT_BASE,
   C_IDT_LIMIT,
   C_INDEX,
+  C_NMI,
   C_RIP,
   C_SHADOW,
   C_STOP,
@@ -14,6 +15,7 @@ import {
   CONTEXT0,
   CONTEXT_SIZE,
   HANDLERS_MAX,
+  NMI_BLOCKED,
   SEG_CS,
   SEG_SS,
   SEG_TR,
@@ -53,6 +55,7 @@ import {
   FLAG_VM,
   VECTOR_DF,
   VECTOR_GP,
+  VECTOR_NMI,
   VECTOR_NP,
   VECTOR_PF,
   VECTOR_SS,
@@ -225,6 +228,12 @@ export function deliverExternal(cpu: i32, vector: i32): bool {
   return true;
 }
 
+/** An NMI at an instruction boundary, as `deliverExternal`. Further ones are held back until IRET, whatever became of this one. */
+export function deliverNmi(cpu: i32): bool {
+  store<i32>(cpu, NMI_BLOCKED, C_NMI);
+  return deliverExternal(cpu, VECTOR_NMI);
+}
+
 /** An IRET popped the frame at `frame`: tells whether that leaves a handler of `deliverExternal`. */
 function leaveHandler(cpu: i32, frame: i64): bool {
   for (let i = load<i32>(cpu, C_HANDLERS) - 1; i >= 0; i--) {
@@ -235,8 +244,15 @@ function leaveHandler(cpu: i32, frame: i64): bool {
   return false;
 }
 
-/** IRET with operands of `size` bytes, in 64-bit mode: SS and RSP are always popped. */
+/** IRET with operands of `size` bytes. It lets NMIs in again even when it faults (SDM vol. 3, 6.7.1 and 27.2.3). */
 export function interruptReturn(cpu: i32, size: i32): void {
+  returnFromInterrupt(cpu, size);
+  store<i32>(cpu, 0, C_NMI);
+  if (load<i32>(cpu, C_WINDOW)) stopAfter(cpu, 0);
+}
+
+/** In 64-bit mode: SS and RSP are always popped. */
+function returnFromInterrupt(cpu: i32, size: i32): void {
   if (allFlags(cpu) & FLAG_NT) return faultWith(VECTOR_GP, 0);
   const step = <i64>size;
   const frame = load<i64>(cpu, 32);
@@ -261,7 +277,6 @@ export function interruptReturn(cpu: i32, size: i32): void {
   setAllFlags(cpu, (old & ~writable) | (flags & writable));
   store<f64>(cpu, -1, C_SHADOW);
   if (leaveHandler(cpu, frame)) hostInterruptReturned(load<i32>(cpu, C_INDEX));
-  if (load<i32>(cpu, C_WINDOW)) stopAfter(cpu, 0);
 }
 
 /** CPL before the last `returnTo`. */

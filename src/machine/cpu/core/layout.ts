@@ -36,7 +36,7 @@ export const C_CPL = 212;
 export const C_INDEX = 216;
 /** Why the core stopped (`STOP_*`). */
 export const C_STOP = 220;
-/** Non-zero: stop as soon as the guest can take an interrupt. */
+/** Non-zero: stop as soon as the guest can take an interrupt (bit 0) or an NMI (bit 1). */
 export const C_WINDOW = 224;
 /** 64-bit answers of call-outs. */
 export const C_RESULT_LOW = 228;
@@ -75,6 +75,7 @@ export const C_MODE = 576;
 export const C_STACK_MASK = 584;
 /** NMI_BLOCKED until the next IRET. */
 export const C_NMI = 592;
+export const NMI_BLOCKED = 1;
 /** Non-zero: TF, an armed debug register or a pending #DB: instructions go one by one through the debug loop. */
 export const C_DEBUG = 596;
 /** DR6 bits of a #DB that is due at the next boundary. */
@@ -209,3 +210,7 @@ export const STOP_ABANDONED = 6;
 /** Why the core gave up: an instruction it lacks, or code outside RAM. */
 export const REASON_INSTRUCTION = 1;
 export const REASON_FETCH = 2;
+/** A task gate, a TSS as the target of a far transfer, or IRET with NT set: hardware task switching. */
+export const REASON_TASK = 3;
+/** IRET to virtual-8086 mode. */
+export const REASON_VM86 = 4;
