@@ -6,6 +6,7 @@ import {
   CONTEXT0,
   PAGE_CODE,
   PAGE_DIRTY,
+  PAGE_TABLE,
   TAG_CODE,
   TAG_DEVICE,
   T_DATA,
@@ -15,6 +16,7 @@ import {
 import { invalidateCode } from './blocks';
 import { hostMmioRead, hostMmioWrite } from './host';
 import { ACCESS_READ, ACCESS_WRITE, PAGE_MASK, fill, tlbEntry } from './paging';
+import { changesTable, holdTables, releaseTables, tablesChanged } from './tables';
 import { faulted, pageFlags, ramBase, sizeMask } from './state';
 
 // @ts-ignore: decorator of AssemblyScript
@@ -124,23 +126,37 @@ export function storeIn(cpu: i32, context: i32, address: i64, size: i32, value: 
     return;
   }
   const at = <i32>address + load<i32>(entry, T_DATA);
+  if (!(tag & TAG_CODE)) return hostStore(at, size, value);
+  const physical = at - ramBase;
+  const retranslate = changesTable(physical, size, value);
   hostStore(at, size, value);
-  if (tag & TAG_CODE) noteStore(at - ramBase, size);
+  noteCode(physical, size);
+  if (retranslate) tablesChanged();
 }
 
 function storeCrossing(cpu: i32, context: i32, address: i64, size: i32, value: i64): void {
   if (!entryFor(cpu, context, address, T_WRITE, ACCESS_WRITE)) return;
   const second = (address + size - 1) & PAGE_MASK;
   if (!entryFor(cpu, context, second, T_WRITE, ACCESS_WRITE)) return;
+  holdTables();
   for (let i = 0; i < size; i++) {
     storeIn(cpu, context, address + i, 1, value >> (<i64>i * 8));
-    if (faulted()) return;
+    if (faulted()) break;
+  }
+  releaseTables();
+}
+
+/** A store by anybody but a vCPU to RAM at a physical address: dirty flags; translated code and translations are forgotten. */
+export function noteStore(physical: i32, length: i32): void {
+  if (length <= 0) return;
+  noteCode(physical, length);
+  const last = <u32>(physical + length - 1) >> 12;
+  for (let page = <u32>physical >> 12; page <= last; page++) {
+    if (load<u8>(pageFlags + page) & PAGE_TABLE) return tablesChanged();
   }
 }
 
-/** A store by anybody to RAM at a physical address: dirty flags, and translated code there is forgotten. */
-export function noteStore(physical: i32, length: i32): void {
-  if (length <= 0) return;
+function noteCode(physical: i32, length: i32): void {
   const last = <u32>(physical + length - 1) >> 12;
   for (let page = <u32>physical >> 12; page <= last; page++) {
     const flags = load<u8>(pageFlags + page);

@@ -18,6 +18,7 @@ import {
   CPU_BASE,
   CPU_SIZE,
   CONTEXT0,
+  CONTEXTS,
   CONTEXT_SIZE,
   EMPTY_BYTE,
   HASH_HEADS,
@@ -54,8 +55,9 @@ export function emptyCache(): void {
   for (let i: u32 = 0; i < pages; i++) store<u8>(pageFlags + i, load<u8>(pageFlags + i) & ~PAGE_CODE);
   for (let c = 0; c < cpuCount; c++) {
     const context = CPU_BASE + c * CPU_SIZE + CONTEXT0;
-    memory.fill(context + JUMP_CACHE, <u8>EMPTY_BYTE, JUMP_ENTRIES * JUMP_ENTRY);
-    memory.fill(context + CONTEXT_SIZE + JUMP_CACHE, <u8>EMPTY_BYTE, JUMP_ENTRIES * JUMP_ENTRY);
+    for (let i = 0; i < CONTEXTS; i++) {
+      memory.fill(context + i * CONTEXT_SIZE + JUMP_CACHE, <u8>EMPTY_BYTE, JUMP_ENTRIES * JUMP_ENTRY);
+    }
   }
 }
 

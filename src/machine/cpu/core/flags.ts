@@ -6,7 +6,6 @@ import {
   C_CC,
   C_CCA,
   C_CCB,
-  C_CR4,
   C_FLAGS,
   CC_ADD,
   CC_CARRY,
@@ -21,10 +20,12 @@ import {
   FLAG_CF,
   FLAG_OF,
   FLAG_PF,
+  FLAG_RF,
   FLAG_SF,
+  FLAG_TF,
   FLAG_ZF,
   STATUS_FLAGS,
-  flushTranslations,
+  refresh,
   signExtend,
 } from './state';
 
@@ -116,8 +117,7 @@ export function setAllFlags(cpu: i32, flags: i64): void {
   setRaw(cpu, flags);
   const changed = load<i64>(cpu, C_FLAGS) ^ flags;
   store<i64>(cpu, (flags & ~STATUS_FLAGS) | 2, C_FLAGS);
-  // Under SMAP the TLB holds what AC allowed.
-  if (changed & FLAG_AC && load<i64>(cpu, C_CR4) & (1 << 21)) flushTranslations(cpu);
+  if (changed & (FLAG_AC | FLAG_TF | FLAG_RF)) refresh(cpu);
 }
 
 /** A condition code 0-15 as Jcc encodes it. */

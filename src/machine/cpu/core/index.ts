@@ -3,7 +3,8 @@ import { CPU_BASE, CPU_SIZE, C_INDEX } from './layout';
 import { emptyCache, markGranules } from './blocks';
 import { noteStore } from './access';
 import { deliverExternal, deliverNmi } from './interrupts';
-import { ACCESS_READ, PAGE_MASK, canonical, walk } from './paging';
+import { PAGE_MASK, canonical } from './paging';
+import { ACCESS_READ, BY_EXEMPT, walk } from './walk';
 import { allFlags } from './flags';
 import { flushAllTranslations, setAreas, setCpl } from './state';
 
@@ -42,5 +43,5 @@ export function rflags(cpu: i32): i32 {
 export function peekPage(cpu: i32, low: i32, high: i32): f64 {
   const address = (<i64>(<u32>low)) | ((<i64>high) << 32);
   if (!canonical(address)) return -1;
-  return <f64>walk(cpu, address & PAGE_MASK, ACCESS_READ, false, false);
+  return <f64>walk(cpu, address & PAGE_MASK, ACCESS_READ, BY_EXEMPT, false);
 }

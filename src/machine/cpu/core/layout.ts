@@ -3,13 +3,13 @@
  * TypeScript wrapper import this file, so it holds nothing but integer constants.
  *
  *     0            static data of the core, scratch
- *     CPU_BASE     one CPU_SIZE block a vCPU: registers, then two address-translation contexts (CPL 0-2, CPL 3)
+ *     CPU_BASE     one CPU_SIZE block a vCPU: registers, then three address-translation contexts
  *     …            hash heads, page flags, page lists, code granules, micro-op cache, RAM (see `init` of the core)
  */
 
 // ---- one vCPU ----
 export const CPU_BASE = 65536;
-export const CPU_SIZE = 65536;
+export const CPU_SIZE = 131072;
 
 /** Sixteen general registers, 8 bytes each. */
 export const C_REGS = 0;
@@ -76,8 +76,13 @@ export const C_STACK_MASK = 584;
 /** NMI_BLOCKED until the next IRET. */
 export const C_NMI = 592;
 export const NMI_BLOCKED = 1;
-/** Non-zero: TF, an armed debug register or a pending #DB: instructions go one by one through the debug loop. */
+/** Non-zero (`DEBUG_*`): instructions go one by one through the debug loop. */
 export const C_DEBUG = 596;
+export const DEBUG_STEP = 1; // RFLAGS.TF
+export const DEBUG_RESUME = 2; // RFLAGS.RF: to be cleared by the next instruction
+export const DEBUG_BREAKPOINTS = 4; // DR7 enables one, or GD is set
+export const DEBUG_PENDING = 8; // C_PENDING_DB
+export const DEBUG_ALIGNMENT = 16; // CR0.AM, RFLAGS.AC and CPL 3
 /** DR6 bits of a #DB that is due at the next boundary. */
 export const C_PENDING_DB = 600;
 export const C_SYSENTER_CS = 608;
@@ -106,7 +111,17 @@ export const MODE_64 = 0;
 export const MODE_32 = 1;
 export const MODE_16 = 2;
 
+/** The four page-directory-pointer-table entries as PAE paging keeps them in registers (SDM vol. 3, 4.4.1). */
+export const C_PDPTE = 2048; // 4 × 8
+export const C_TSC_ADJUST = 2080;
+/** Count of retired instructions at which the shadow of a load of SS holds, as a double; it is one of C_SHADOW, too. */
+export const C_SHADOW_SS = 2088;
+/** Non-zero: the third translation context has been used since it was emptied. */
+export const C_EXEMPT_USED = 2096;
+
 // ---- translation contexts ----
+/** CPL 0-2; CPL 3; CPL 0-2 while EFLAGS.AC suspends SMAP. */
+export const CONTEXTS = 3;
 export const CONTEXT0 = 4096;
 export const TLB_ENTRIES = 256;
 export const TLB_ENTRY = 32;
@@ -117,7 +132,7 @@ export const T_EXEC = 16;
 export const T_DATA = 24;
 /** The page is not RAM: T_DATA is its physical address. */
 export const TAG_DEVICE = 1;
-/** The page holds translated code: every store has to ask. */
+/** The page holds translated code or page tables: every store has to ask. */
 export const TAG_CODE = 2;
 /** After the TLB: indirect-branch cache, RIP and micro-op address. */
 export const JUMP_CACHE = 8192;
@@ -130,6 +145,12 @@ export const EMPTY_BYTE = 0xa5;
 // ---- scratch in the static area ----
 /** Page-table entries of the last walk, four addresses. */
 export const SCRATCH_WALK = 4096;
+/** Pages that count as page tables: their numbers. */
+export const SCRATCH_TABLES = 16384;
+export const TABLES_MAX = 4096;
+
+/** Physical address bits, as CPUID leaf 0x80000008 tells them (SDM vol. 3, 4.1.4). */
+export const PHYSICAL_BITS = 46;
 
 // ---- micro-operations ----
 export const UOP_SIZE = 64;
@@ -187,6 +208,8 @@ export const BLOCK_MAX = 64;
 // ---- page flags ----
 export const PAGE_DIRTY = 1;
 export const PAGE_CODE = 2;
+/** Page walks have read it. */
+export const PAGE_TABLE = 4;
 
 // ---- lazy flags ----
 /** a − b at the given size (also logic: result − 0). Bits 0-5 hold 64 − size in bits. */

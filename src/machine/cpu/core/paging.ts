@@ -1,18 +1,15 @@
-/** Four-level page walks (SDM vol. 3, 4.5) and the software TLB that spares them. */
+/** The software TLB that spares page walks, and the faults of those that fail. */
 import {
-  C_CPL,
-  C_CR0,
   C_CR2,
-  C_CR3,
   C_CR4,
   C_EFER,
-  C_FLAGS,
   CONTEXT0,
   CONTEXT_SIZE,
+  CONTEXTS,
   EMPTY_BYTE,
   PAGE_CODE,
   PAGE_DIRTY,
-  SCRATCH_WALK,
+  PAGE_TABLE,
   TAG_CODE,
   TAG_DEVICE,
   T_DATA,
@@ -22,24 +19,24 @@ import {
   TLB_ENTRIES,
   TLB_ENTRY,
 } from './layout';
-import { FLAG_AC, VECTOR_GP, VECTOR_PF, VECTOR_SS, faultWith, pageFlags, ramBase, ramSize } from './state';
+import {
+  CR4_PAE,
+  CR4_SMEP,
+  EFER_NXE,
+  VECTOR_GP,
+  VECTOR_PF,
+  VECTOR_SS,
+  faultWith,
+  pageFlags,
+  ramBase,
+  ramSize,
+} from './state';
+import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, BY_USER, walk, walkError } from './walk';
 
-export const ACCESS_READ = 0;
-export const ACCESS_WRITE = 1;
-const ACCESS_EXEC = 2;
-
+export { ACCESS_READ, ACCESS_WRITE };
 export const PAGE_MASK: i64 = ~0xfff;
-/** Physical addresses have 46 bits; entry bits above them are reserved. */
-const ADDRESS_MASK: i64 = 0x3ffffffff000;
-const RESERVED_BITS: i64 = 0xfc00000000000;
-const PTE_P: i64 = 1;
-const PTE_RW: i64 = 2;
-const PTE_US: i64 = 4;
-const PTE_A: i64 = 32;
-const PTE_D: i64 = 64;
-const PTE_PS: i64 = 128;
-
-const PF_RESERVED = 8;
+const PF_WRITE = 2;
+const PF_USER = 4;
 const PF_FETCH = 16;
 
 /** True while an address on the stack segment is being translated: chooses #SS over #GP. */
@@ -60,110 +57,33 @@ export function tlbEntry(context: i32, address: i64): i32 {
   return context + ((<i32>(address >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY);
 }
 
-/** Set when the last walk failed: the error code without the bits of the access; −1 after success. */
-let walkError: i32 = -1;
-
-/** Physical address of `address`, or −1 with `walkError` set. With `commit` sets accessed and dirty bits. */
-export function walk(cpu: i32, address: i64, access: i32, user: bool, commit: bool): i64 {
-  walkError = -1;
-  const cr0 = load<i64>(cpu, C_CR0);
-  if (!(cr0 & 0x80000000)) return address & 0xffffffff;
-  const cr4 = load<i64>(cpu, C_CR4);
-  const noExecute = (load<i64>(cpu, C_EFER) & 0x800) != 0;
-  let table = load<i64>(cpu, C_CR3) & ADDRESS_MASK;
-  let rights: i64 = PTE_RW | PTE_US;
-  let denied = false;
-  let level = 3;
-  let entry: i64 = 0;
-  for (;;) {
-    const at = table + (((address >> (12 + 9 * level)) & 511) << 3);
-    if (<u64>(at + 8) > <u64>ramSize) {
-      walkError = PF_RESERVED | 1;
-      return -1;
-    }
-    store<i32>(SCRATCH_WALK + level * 4, <i32>at + ramBase);
-    entry = load<i64>(<i32>at + ramBase);
-    if (!(entry & PTE_P)) {
-      walkError = 0;
-      return -1;
-    }
-    const leaf = level == 0 || (level < 3 && (entry & PTE_PS) != 0);
-    let reserved = RESERVED_BITS;
-    if (!noExecute) reserved |= 1 << 63;
-    if (level == 3) reserved |= PTE_PS;
-    if (leaf && level == 1) reserved |= 0x1fe000;
-    if (leaf && level == 2) reserved |= 0x3fffe000;
-    if (entry & reserved) {
-      walkError = PF_RESERVED | 1;
-      return -1;
-    }
-    rights &= entry;
-    if (entry < 0) denied = true;
-    if (leaf) break;
-    table = entry & ADDRESS_MASK;
-    level--;
-  }
-  const userPage = (rights & PTE_US) != 0;
-  const writable = (rights & PTE_RW) != 0;
-  let allowed = true;
-  if (user) {
-    allowed = userPage && (access != ACCESS_WRITE || writable);
-  } else if (access == ACCESS_WRITE) {
-    allowed = writable || !(cr0 & 0x10000);
-  }
-  if (access == ACCESS_EXEC) {
-    if (denied) allowed = false;
-    if (!user && userPage && cr4 & (1 << 20)) allowed = false; // SMEP
-  } else if (!user && userPage && cr4 & (1 << 21)) {
-    // SMAP: implicit accesses (CPL 3) ignore EFLAGS.AC
-    if (load<i32>(cpu, C_CPL) == 3 || !(load<i64>(cpu, C_FLAGS) & FLAG_AC)) allowed = false;
-  }
-  if (!allowed) {
-    walkError = 1;
-    return -1;
-  }
-  if (commit) markAccessed(level, access);
-  const low: i64 = (1 << (12 + 9 * <i64>level)) - 1;
-  return (entry & ADDRESS_MASK & ~low) | (address & low);
-}
-
-/** Sets the accessed bits of the last walk's entries and the leaf's dirty bit; table pages become dirty by it. */
-function markAccessed(leaf: i32, access: i32): void {
-  for (let level = 3; level >= leaf; level--) {
-    const at = load<i32>(SCRATCH_WALK + level * 4);
-    const entry = load<i64>(at);
-    const wanted = entry | PTE_A | (level == leaf && access == ACCESS_WRITE ? PTE_D : 0);
-    if (wanted == entry) continue;
-    store<i64>(at, wanted);
-    const flags = pageFlags + ((at - ramBase) >>> 12);
-    store<u8>(flags, load<u8>(flags) | PAGE_DIRTY);
-  }
-}
-
 /** Raises the page fault of the last failed walk. */
-function pageFault(cpu: i32, address: i64, access: i32, user: bool): void {
+function pageFault(cpu: i32, address: i64, access: i32, by: i32): void {
   let error = walkError;
-  if (access == ACCESS_WRITE) error |= 2;
-  if (user) error |= 4;
-  if (access == ACCESS_EXEC && (load<i64>(cpu, C_EFER) & 0x800 || load<i64>(cpu, C_CR4) & (1 << 20)))
-    error |= PF_FETCH;
+  if (access == ACCESS_WRITE) error |= PF_WRITE;
+  if (by == BY_USER) error |= PF_USER;
+  if (access == ACCESS_EXEC) {
+    const cr4 = load<i64>(cpu, C_CR4);
+    const noExecute = (cr4 & CR4_PAE) != 0 && (load<i64>(cpu, C_EFER) & EFER_NXE) != 0;
+    if (noExecute || cr4 & CR4_SMEP) error |= PF_FETCH;
+  }
   store<i64>(cpu, address, C_CR2);
   faultWith(VECTOR_PF, error);
 }
 
 /**
  * Makes the TLB entry of `address` serve `access`; returns the entry, or 0 with a fault raised. RAM pages get their dirty
- * flag before a store may pass without asking; pages with translated code keep asking.
+ * flag before a store may pass without asking; pages with translated code or page tables keep asking.
  */
 export function fill(cpu: i32, context: i32, address: i64, access: i32): i32 {
   if (!canonical(address)) {
     faultWith(stackAccess ? VECTOR_SS : VECTOR_GP, 0);
     return 0;
   }
-  const user = context == cpu + CONTEXT0 + CONTEXT_SIZE;
-  const physical = walk(cpu, address, access, user, true);
+  const by = (context - cpu - CONTEXT0) / CONTEXT_SIZE;
+  const physical = walk(cpu, address, access, by, true);
   if (walkError >= 0) {
-    pageFault(cpu, address, access, user);
+    pageFault(cpu, address, access, by);
     return 0;
   }
   const entry = tlbEntry(context, address);
@@ -181,9 +101,9 @@ export function fill(cpu: i32, context: i32, address: i64, access: i32): i32 {
   else if (access == ACCESS_EXEC) store<i64>(entry, tag, T_EXEC);
   else if (ram) {
     const flags = pageFlags + (<i32>physicalPage >>> 12);
-    const code = load<u8>(flags) & PAGE_CODE;
+    const asked = load<u8>(flags) & (PAGE_CODE | PAGE_TABLE);
     store<u8>(flags, load<u8>(flags) | PAGE_DIRTY);
-    store<i64>(entry, page | (code ? TAG_CODE : 0), T_WRITE);
+    store<i64>(entry, page | (asked ? TAG_CODE : 0), T_WRITE);
   } else store<i64>(entry, tag, T_WRITE);
   return entry;
 }
@@ -202,7 +122,7 @@ function samePage(entry: i32, page: i64, device: i64): bool {
 export function forbidQuietStores(cpu: i32, physicalPage: i32): void {
   const host = physicalPage + ramBase;
   const first = cpu + CONTEXT0;
-  for (let c = 0; c < 2; c++) {
+  for (let c = 0; c < CONTEXTS; c++) {
     let entry = first + c * CONTEXT_SIZE;
     for (let i = 0; i < TLB_ENTRIES; i++, entry += TLB_ENTRY) {
       const tag = load<i64>(entry, T_WRITE);

@@ -9,6 +9,7 @@ import {
   C_SEGMENTS,
   C_STACK_MASK,
   CONTEXT0,
+  CONTEXTS,
   CONTEXT_SIZE,
   EMPTY_BYTE,
   JUMP_CACHE,
@@ -125,7 +126,7 @@ export function updateMode(cpu: i32): void {
   if (load<i32>(cpu, C_MODE) == mode && load<i64>(cpu, C_CODE_BASE) == base) return;
   store<i32>(cpu, mode, C_MODE);
   store<i64>(cpu, base, C_CODE_BASE);
-  for (let c = 0; c < 2; c++) {
+  for (let c = 0; c < CONTEXTS; c++) {
     const cache = cpu + CONTEXT0 + c * CONTEXT_SIZE + JUMP_CACHE;
     memory.fill(cache, <u8>EMPTY_BYTE, JUMP_ENTRIES * JUMP_ENTRY);
   }

@@ -2,14 +2,26 @@
 import {
   C_BUDGET,
   C_CPL,
+  C_CR0,
+  C_CR4,
+  C_DEBUG,
+  C_DR,
+  C_EXEMPT_USED,
   C_FLAGS,
   C_MMU,
+  C_PENDING_DB,
   C_RETIRED,
   C_TARGET,
   CONTEXT0,
+  CONTEXTS,
   CONTEXT_SIZE,
   CPU_BASE,
   CPU_SIZE,
+  DEBUG_ALIGNMENT,
+  DEBUG_BREAKPOINTS,
+  DEBUG_PENDING,
+  DEBUG_RESUME,
+  DEBUG_STEP,
   EMPTY_BYTE,
 } from './layout';
 
@@ -91,14 +103,58 @@ export function needRing0(cpu: i32): bool {
   return false;
 }
 
-/** Makes the guest's privilege level the given one: picks the translation context. */
+export const CR0_PE: i64 = 1;
+export const CR0_WP: i64 = 0x10000;
+export const CR0_AM: i64 = 0x40000;
+export const CR0_PG: i64 = 0x80000000;
+export const CR4_TSD: i64 = 4;
+export const CR4_DE: i64 = 8;
+export const CR4_PSE: i64 = 0x10;
+export const CR4_PAE: i64 = 0x20;
+export const CR4_PGE: i64 = 0x80;
+export const CR4_UMIP: i64 = 0x800;
+export const CR4_FSGSBASE: i64 = 0x10000;
+export const CR4_PCIDE: i64 = 0x20000;
+export const CR4_SMEP: i64 = 0x100000;
+export const CR4_SMAP: i64 = 0x200000;
+export const EFER_SCE: i64 = 1;
+export const EFER_LME: i64 = 0x100;
+export const EFER_LMA: i64 = 0x400;
+export const EFER_NXE: i64 = 0x800;
+
+/** Makes the guest's privilege level the given one. */
 export function setCpl(cpu: i32, cpl: i32): void {
   store<i32>(cpu, cpl, C_CPL);
-  store<i32>(cpu, cpu + CONTEXT0 + (cpl == 3 ? CONTEXT_SIZE : 0), C_MMU);
+  refresh(cpu);
 }
 
+/**
+ * After a change of CPL, of TF, RF or AC in RFLAGS, of CR0, CR4, DR7 or C_PENDING_DB: picks the translation context, and
+ * tells whether instructions have to go one by one. When that begins, the running loop ends after its instruction.
+ */
+export function refresh(cpu: i32): void {
+  const user = load<i32>(cpu, C_CPL) == 3;
+  const flags = load<i64>(cpu, C_FLAGS);
+  const ac = (flags & FLAG_AC) != 0;
+  const exempt = !user && ac && (load<i64>(cpu, C_CR4) & CR4_SMAP) != 0;
+  if (exempt) store<i32>(cpu, 1, C_EXEMPT_USED);
+  store<i32>(cpu, cpu + CONTEXT0 + (user ? 1 : exempt ? 2 : 0) * CONTEXT_SIZE, C_MMU);
+  let debug = 0;
+  if (flags & FLAG_TF) debug |= DEBUG_STEP;
+  if (flags & FLAG_RF) debug |= DEBUG_RESUME;
+  if (load<i64>(cpu + 56, C_DR) & 0x20ff) debug |= DEBUG_BREAKPOINTS;
+  if (load<i32>(cpu, C_PENDING_DB)) debug |= DEBUG_PENDING;
+  if (user && ac && load<i64>(cpu, C_CR0) & CR0_AM) debug |= DEBUG_ALIGNMENT;
+  const before = load<i32>(cpu, C_DEBUG);
+  store<i32>(cpu, debug, C_DEBUG);
+  if (debug && !before) stopAfter(cpu, 0);
+}
+
+/** Forgets a vCPU's translations: for its own tables being other ones. What stores to tables do is `tables.ts`. */
 export function flushTranslations(cpu: i32): void {
-  memory.fill(cpu + CONTEXT0, <u8>EMPTY_BYTE, 2 * CONTEXT_SIZE);
+  const used = load<i32>(cpu, C_EXEMPT_USED) ? CONTEXTS : CONTEXTS - 1;
+  store<i32>(cpu, load<i32>(cpu, C_MMU) == cpu + CONTEXT0 + 2 * CONTEXT_SIZE ? 1 : 0, C_EXEMPT_USED);
+  memory.fill(cpu + CONTEXT0, <u8>EMPTY_BYTE, used * CONTEXT_SIZE);
 }
 
 export function flushAllTranslations(): void {
