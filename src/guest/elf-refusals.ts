@@ -29,7 +29,8 @@ const otherFormats: readonly (readonly [bytes: readonly number[], what: string])
   [[0x1f, 0x8b], 'packed with gzip'],
 ];
 
-const X86_64 = 62;
+/** e_machine of i386 and x86-64. */
+const X86: readonly number[] = [3, 62];
 
 /** ELF e_type, and what is wrong with each that is not ET_EXEC. */
 const types: Record<number, string> = {
@@ -39,7 +40,7 @@ const types: Record<number, string> = {
 };
 
 const build =
-  'A guest is a static ELF64 executable for x86-64: name C sources instead, or build one with the guest kit';
+  'A guest is a static ELF executable for x86-64, or a kernel with a Multiboot header: name C sources instead, or build one with the guest kit';
 
 /**
  * Throws when a file's first bytes show that it cannot be a guest.
@@ -50,7 +51,7 @@ export function refuseHeader(bytes: Uint8Array, name: string): void {
     throw new GuestImageError(`${name} ${what}.`);
   };
   if (bytes.length === 0) fail('is empty');
-  if (!startsWith(bytes, [0x7f, 0x45, 0x4c, 0x46])) {
+  if (!isElf(bytes)) {
     const other = otherFormats.find(([magic]) => startsWith(bytes, magic));
     fail(`is ${other ? other[1] : 'not an ELF file'}. ${build}`);
   }
@@ -59,13 +60,19 @@ export function refuseHeader(bytes: Uint8Array, name: string): void {
   const half = (at: number): number =>
     little ? bytes[at] | (bytes[at + 1] << 8) : (bytes[at] << 8) | bytes[at + 1];
   const machine = half(18);
-  if (machine !== X86_64) {
-    fail(`is made for ${machines[machine] ?? `machine ${machine}`}, not for x86-64. ${build}`);
+  if (!X86.includes(machine)) {
+    fail(`is made for ${machines[machine] ?? `machine ${machine}`}, not for x86. ${build}`);
   }
-  if (bytes[4] !== 2) fail('is not 64-bit: compile it with -m64');
-  if (!little) fail('is big-endian, which x86-64 is not: the file is damaged');
+  if (bytes[4] !== 1 && bytes[4] !== 2)
+    fail(`is of ELF class ${bytes[4]}, which does not exist: the file is damaged`);
+  if (!little) fail('is big-endian, which x86 is not: the file is damaged');
   const type = half(16);
   if (type !== 2) fail(types[type] ?? `is of ELF type ${type}, not an executable`);
+}
+
+/** Whether a file begins as an ELF file does. */
+export function isElf(bytes: Uint8Array): boolean {
+  return startsWith(bytes, [0x7f, 0x45, 0x4c, 0x46]);
 }
 
 function startsWith(bytes: Uint8Array, magic: readonly number[]): boolean {

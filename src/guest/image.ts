@@ -2,7 +2,11 @@
 import { createHash } from 'node:crypto';
 import { LineTable } from './dwarf-line';
 import { ElfFile } from './elf';
+import { isElf } from './elf-refusals';
 import { GuestImageError } from './errors';
+import type { GuestFile } from './file';
+import { FlatFile } from './flat-file';
+import { findMultibootHeader } from './multiboot-header';
 import { SymbolTable, type SymbolPlace } from './symbols';
 
 /** Paths in the debug information that begin with `from` are to be read as beginning with `to`. */
@@ -24,7 +28,7 @@ export interface ResolvedPlace {
 /** A loaded guest file. */
 export class GuestImage {
   private constructor(
-    readonly elf: ElfFile,
+    readonly file: GuestFile,
     readonly symbols: SymbolTable,
     readonly lines: LineTable,
     /** Of the file's bytes, hexadecimal. */
@@ -41,15 +45,15 @@ export class GuestImage {
    * @throws GuestImageError when the file cannot be a guest or its headers or symbols are damaged
    */
   static parse(bytes: Uint8Array, name: string, remap: readonly PathRemap[] = []): GuestImage {
-    const elf = new ElfFile(bytes, name);
-    const symbols = new SymbolTable(elf.symbols());
-    const { lines, problem } = readLines(elf, remap);
-    return new GuestImage(elf, symbols, lines, createHash('sha256').update(bytes).digest('hex'), problem);
+    const file = readFile(bytes, name);
+    const symbols = new SymbolTable(file.symbols());
+    const { lines, problem } = readLines(file, remap);
+    return new GuestImage(file, symbols, lines, createHash('sha256').update(bytes).digest('hex'), problem);
   }
 
   /** As the linker wrote it, hexadecimal; absent without `--build-id`. */
   get buildId(): string | undefined {
-    return this.elf.buildId;
+    return this.file.buildId;
   }
 
   /** Function, file and line of an instruction, as far as they are known. */
@@ -65,8 +69,14 @@ export class GuestImage {
   }
 }
 
+/** An ELF file; or whatever tells by a Multiboot header where it is to be loaded. */
+function readFile(bytes: Uint8Array, name: string): GuestFile {
+  const header = isElf(bytes) ? undefined : findMultibootHeader(bytes, name);
+  return header?.addresses ? new FlatFile(bytes, name, header) : new ElfFile(bytes, name);
+}
+
 function readLines(
-  elf: ElfFile,
+  elf: GuestFile,
   remap: readonly PathRemap[],
 ): { lines: LineTable; problem: string | undefined } {
   try {

@@ -1,6 +1,6 @@
 /** Names of addresses and addresses of names, from an ELF symbol table. */
 import { upperBound } from './dwarf-line';
-import type { ElfSymbol } from './elf';
+import type { ElfSymbol } from './file';
 
 /** A function or a variable of the guest. */
 export interface SymbolPlace {

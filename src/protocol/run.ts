@@ -7,10 +7,21 @@ export interface RunJob {
   /** Absolute path of the scenario file, for messages and the trace's name. */
   scenarioFile: string;
   scenarioText: string;
-  /** Per VM of the scenario, in order: the ELF file's bytes and where its sources are. */
-  guests: { elf: Uint8Array; elfFile: string; remap?: { from: string; to: string }[] }[];
+  /** Per VM of the scenario, in order. */
+  guests: RunGuest[];
   /** Bytes of `dist/cpu-core.wasm`. */
   core: Uint8Array;
+}
+
+/** A guest's files. */
+export interface RunGuest {
+  /** The file's bytes: an ELF file, or a Multiboot kernel of any format. */
+  elf: Uint8Array;
+  elfFile: string;
+  /** Where its sources are. */
+  remap?: { from: string; to: string }[];
+  /** What a Multiboot kernel is handed besides itself. */
+  boot?: { cmdline: string; modules: { bytes: Uint8Array; cmdline: string }[] };
 }
 
 /** How far a run is. */

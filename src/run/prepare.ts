@@ -1,11 +1,13 @@
 /** From a scenario file to a job: reads and checks it, compiles its guests or takes ready ones, reports everything wrong. */
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { planBoot } from '../guest/boot';
 import { compileGuest } from '../guest/compiler';
 import type { Diagnostic } from '../guest/diagnostics';
 import { GuestImageError } from '../guest/errors';
 import { GuestImage } from '../guest/image';
+import { findMultibootHeader } from '../guest/multiboot-header';
+import { memoryMap } from '../machine/firmware/memory-map';
 import type { Problem } from '../protocol/problem';
 import type { RunJob } from '../protocol/run';
 import { loadScenario } from '../scenario/load';
@@ -17,6 +19,8 @@ import { reasonOf } from './reason';
 const MIB = 1024 * 1024;
 
 type Guest = RunJob['guests'][number];
+type BootModule = NonNullable<Guest['boot']>['modules'][number];
+type KernelGuest = Extract<ScenarioVm['guest'], { kernel: unknown }>;
 type SourcesGuest = Extract<ScenarioVm['guest'], { sources: unknown }>;
 
 /** Thrown inside preparation, with everything that is to be told. */
@@ -64,18 +68,32 @@ export async function missingGuestFiles(text: string, file: string, scenario: Sc
   return (await Promise.all(found)).flat();
 }
 
+/** A file that a guest is made from, and the field that names it. */
+interface GuestFileReference {
+  path: string;
+  what: string;
+  at: (string | number)[];
+}
+
+function filesOf(guest: ScenarioVm['guest']): GuestFileReference[] {
+  if ('elf' in guest) return [{ path: guest.elf, what: 'guest', at: ['elf'] }];
+  if ('kernel' in guest) {
+    const modules = guest.modules.flatMap((module, index) =>
+      'file' in module ? [{ path: module.file, what: 'module', at: ['modules', index, 'file'] }] : [],
+    );
+    return [{ path: guest.kernel, what: 'kernel', at: ['kernel'] }, ...modules];
+  }
+  return guest.sources.map((path, index) => ({ path, what: 'source', at: ['sources', index] }));
+}
+
 async function missingOf(
   text: string,
   file: string,
   guest: ScenarioVm['guest'],
   vm: number,
 ): Promise<Problem[]> {
-  const wanted =
-    'elf' in guest
-      ? [{ path: guest.elf, what: 'guest', at: ['elf'] }]
-      : guest.sources.map((path, index) => ({ path, what: 'source', at: ['sources', index] }));
   const problems: Problem[] = [];
-  for (const { path, what, at } of wanted) {
+  for (const { path, what, at } of filesOf(guest)) {
     const absolute = resolve(dirname(file), path);
     const entry = await stat(absolute).catch(() => undefined);
     if (entry?.isFile()) continue;
@@ -109,8 +127,7 @@ class Preparation {
     if (missing.length > 0) throw new Refusal([...this.problems, ...missing]);
     const guests: Guest[] = [];
     for (const [index, vm] of this.scenario.vms.entries()) {
-      const guest =
-        'elf' in vm.guest ? await this.readElf(index, vm.guest.elf) : await this.compile(index, vm.guest);
+      const guest = await this.guestOf(index, vm.guest);
       this.check(index, vm, guest);
       guests.push(guest);
     }
@@ -131,15 +148,63 @@ class Preparation {
     return resolve(dirname(this.options.file), path);
   }
 
+  private guestOf(index: number, guest: ScenarioVm['guest']): Promise<Guest> {
+    if ('sources' in guest) return this.compile(index, guest);
+    if ('kernel' in guest) return this.readKernel(index, guest);
+    return this.readElf(index, guest.elf);
+  }
+
   private async readElf(index: number, path: string): Promise<Guest> {
     const elfFile = this.fromScenario(path);
-    try {
-      return { elf: new Uint8Array(await readFile(elfFile)), elfFile };
-    } catch (error) {
-      return this.refuse(
-        ['vms', index, 'guest', 'elf'],
-        `The guest ${elfFile} cannot be read: ${reasonOf(error)}.`,
+    return {
+      elf: await this.read(['vms', index, 'guest', 'elf'], 'guest', elfFile),
+      elfFile,
+      boot: { cmdline: basename(elfFile), modules: [] },
+    };
+  }
+
+  /** As QEMU has it, the command line of a kernel or module begins with the name of its file. */
+  private async readKernel(index: number, guest: KernelGuest): Promise<Guest> {
+    const at = ['vms', index, 'guest'];
+    const elfFile = this.fromScenario(guest.kernel);
+    const elf = await this.read([...at, 'kernel'], 'kernel', elfFile);
+    if (!this.hasMultibootHeader([...at, 'kernel'], elf, elfFile)) {
+      this.refuse(
+        [...at, 'kernel'],
+        `${elfFile} has no Multiboot 1 header in its first 8192 bytes. Give the kernel one, at a multiple of 4 bytes and with a checksum that makes its three words add up to 0, or name a 64-bit ELF file as "elf".`,
       );
+    }
+    const modules: BootModule[] = [];
+    for (const [position, module] of guest.modules.entries()) {
+      if ('text' in module) {
+        modules.push({ bytes: new TextEncoder().encode(module.text), cmdline: module.cmdline });
+        continue;
+      }
+      const file = this.fromScenario(module.file);
+      const bytes = await this.read([...at, 'modules', position, 'file'], 'module', file);
+      modules.push({ bytes, cmdline: `${basename(file)} ${module.cmdline}`.trimEnd() });
+    }
+    return { elf, elfFile, boot: { cmdline: `${basename(elfFile)} ${guest.cmdline}`.trimEnd(), modules } };
+  }
+
+  private hasMultibootHeader(at: readonly (string | number)[], bytes: Uint8Array, file: string): boolean {
+    try {
+      return findMultibootHeader(bytes, file) !== undefined;
+    } catch (error) {
+      if (!(error instanceof GuestImageError)) throw error;
+      return this.refuse(at, error.message);
+    }
+  }
+
+  private async read(
+    at: readonly (string | number)[],
+    what: string,
+    file: string,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    try {
+      return new Uint8Array(await readFile(file));
+    } catch (error) {
+      return this.refuse(at, `The ${what} ${file} cannot be read: ${reasonOf(error)}.`);
     }
   }
 
@@ -168,10 +233,10 @@ class Preparation {
     return this.refuse(['vms', index, 'guest', 'sources'], result.message);
   }
 
-  /** What can be found out about a guest before it runs: that it is an x86-64 ELF file, and fits. */
+  /** What can be found out about a guest before it runs: that it can be started, and fits. */
   private check(index: number, vm: ScenarioVm, guest: Guest): void {
     try {
-      planBoot(GuestImage.parse(guest.elf, guest.elfFile).elf, vm.memoryMiB * MIB);
+      planBoot(GuestImage.parse(guest.elf, guest.elfFile).file, memoryMap(vm.memoryMiB * MIB), guest.boot);
     } catch (error) {
       if (!(error instanceof GuestImageError)) throw error;
       this.refuse(['vms', index, 'guest'], error.message);

@@ -59,13 +59,14 @@ export class RunSession {
     if (!loaded.ok) throw new Error(loaded.problems.map((problem) => problem.message).join('\n'));
     this.scenario = loaded.scenario;
     this.images = job.guests.map((guest) => GuestImage.parse(guest.elf, guest.elfFile, guest.remap));
+    const guests = this.images.map((image, index) => ({ image, boot: job.guests[index].boot }));
     this.recorder = new Recorder({
       records: recordedKinds(this.scenario.trace.kinds),
       maxEvents: this.scenario.trace.maxEvents,
       receiverHashes,
       resolvePlace: (vm, rip) => this.images[vm]?.resolve(BigInt(rip)),
     });
-    this.machine = buildMachine(this.scenario, this.images, new WebAssembly.Module(job.core), this.recorder, {
+    this.machine = buildMachine(this.scenario, guests, new WebAssembly.Module(job.core), this.recorder, {
       serial: (vm, byte) => this.onSerial(vm, byte),
     });
   }

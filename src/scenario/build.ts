@@ -1,8 +1,9 @@
 /** The one function that builds a machine from a scenario. */
-import { planBoot } from '../guest/boot';
+import { planBoot, type BootParameters } from '../guest/boot';
 import type { GuestImage } from '../guest/image';
 import { createMachineCore } from '../machine/cpu';
 import type { MachineCoreOptions } from '../machine/cpu/types';
+import { memoryMap } from '../machine/firmware/memory-map';
 import { Link } from '../machine/link/link';
 import { EchoPeer, GeneratorPeer, SinkPeer } from '../machine/link/peers';
 import type { Tracer } from '../trace/tracer';
@@ -25,6 +26,13 @@ export interface BuiltMachine {
   stopTime: number;
 }
 
+/** What a VM is to run. */
+export interface LoadedGuest {
+  image: GuestImage;
+  /** What its boot loader hands to it. */
+  boot?: BootParameters | undefined;
+}
+
 /** What the machine tells while it runs. */
 export interface MachineEvents {
   /** A byte from the console of a VM. */
@@ -34,13 +42,13 @@ export interface MachineEvents {
 /**
  * Builds host, links, VMs and devices, loads the guests and lets them stand at their first instruction.
  *
- * @param images the guests, one per VM of the scenario
+ * @param guests one per VM of the scenario
  * @param core compiled `cpu-core.wasm`
  * @throws GuestImageError when a guest does not fit its VM
  */
 export function buildMachine(
   scenario: Scenario,
-  images: readonly GuestImage[],
+  guests: readonly LoadedGuest[],
   core: WebAssembly.Module,
   tracer: Tracer,
   events: MachineEvents,
@@ -72,7 +80,8 @@ export function buildMachine(
       link?.attach(0, nic);
     });
     pc.powerOn((byte) => events.serial(index, byte));
-    vm.boot(planBoot(images[index].elf, spec.memoryMiB * MIB));
+    const { image, boot } = guests[index];
+    vm.boot(planBoot(image.file, memoryMap(spec.memoryMiB * MIB), boot));
   });
 
   for (const { spec, link } of links.values()) addPeer(host, scenario.seed, spec, link);

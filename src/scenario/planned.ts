@@ -15,7 +15,6 @@ interface Planned {
 
 const planned: readonly Planned[] = [
   { field: 'vmm', names: ['none', 'xen', 'disco'], instead: 'runs "kvm" only' },
-  { field: 'vms[].apic', names: ['x2apic'], instead: 'runs "xapic" only' },
   { field: 'vms[].interrupts', names: ['eli', 'apicv', 'posted', 'avic'], instead: 'runs "inject" only' },
   {
     field: 'vms[].devices[].model',
@@ -25,8 +24,6 @@ const planned: readonly Planned[] = [
   { field: 'vms[].devices[].backend', names: ['vhost', 'kvm', 'vfio'], instead: 'has "qemu" only' },
   { field: 'vms[].devices[].assign', instead: 'has emulated devices only' },
   { field: 'vms[].devices[].queues', instead: 'has devices with one queue only' },
-  { field: 'vms[].guest.kernel', instead: 'runs "sources" or an "elf" only' },
-  { field: 'vms[].guest.cmdline', instead: 'runs "sources" or an "elf" only' },
   { field: 'host.iommu', instead: 'has a host without IOMMU only' },
   { field: 'host.devices', instead: 'has emulated devices only' },
   { field: 'sweep', instead: 'makes one run of a scenario only' },

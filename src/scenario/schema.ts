@@ -31,7 +31,40 @@ const sourcesGuest = z.strictObject({
 });
 
 const elfGuest = z.strictObject({
-  elf: z.string().min(1).describe('Path of a ready x86-64 ELF file to run, relative to this file.'),
+  elf: z
+    .string()
+    .min(1)
+    .describe(
+      'Path of a ready ELF file to run, relative to this file. It starts in 64-bit mode, or as Multiboot has it when it carries a Multiboot header.',
+    ),
+});
+
+/** One line of printable ASCII. */
+const COMMAND_LINE = /^[\x20-\x7e]*$/;
+const commandLine = z.string().regex(COMMAND_LINE).max(2000).default('');
+
+const fileModule = z.strictObject({
+  file: z.string().min(1).describe('Path of the file to load, relative to this file.'),
+  cmdline: commandLine.describe("The module's string, after the file's name."),
+});
+const textModule = z.strictObject({
+  text: z.string().max(1_000_000).describe('What the module holds, as UTF-8.'),
+  cmdline: commandLine.describe("The module's string."),
+});
+
+const kernelGuest = z.strictObject({
+  kernel: z
+    .string()
+    .min(1)
+    .describe(
+      'Path of a kernel with a Multiboot 1 header, relative to this file: an ELF file of 32 or 64 bits, or any file whose header has address fields. It starts in 32-bit protected mode.',
+    ),
+  cmdline: commandLine.describe("The kernel's command line, after the file's name, which stands first."),
+  modules: z
+    .array(z.union([fileModule, textModule]))
+    .max(32)
+    .default([])
+    .describe('Boot modules, in order: a `file`, or a `text` that is written here.'),
 });
 
 const e1000Device = z.strictObject({
@@ -63,21 +96,32 @@ const vm = z.strictObject({
     .regex(NAME)
     .optional()
     .describe('Name in the explorer and in figures (`vms.vm0.exits.HLT`). `vm0`, `vm1` … when left out.'),
-  vcpus: z.int().min(1).max(1).default(1).describe('Virtual CPUs. This version runs one per VM.'),
+  vcpus: z
+    .int()
+    .min(1)
+    .max(16)
+    .default(1)
+    .describe('Virtual CPUs. The first one boots; the guest starts the others by INIT and start-up IPIs.'),
   memoryMiB: z.int().min(16).max(1024).default(32).describe('Guest-physical memory in MiB.'),
   apic: z
-    .enum(['xapic'])
+    .enum(['xapic', 'x2apic'])
     .default('xapic')
     .describe(
-      'How the guest reaches its local APIC: `xapic` is by memory at 0xFEE00000, where KVM traps it.',
+      'What the local APIC offers: `xapic` is registers in memory at 0xFEE00000; `x2apic` adds the x2APIC mode, which the guest may turn on, with registers as MSRs.',
     ),
   interrupts: z
     .enum(['inject'])
     .default('inject')
     .describe('How interrupts reach the guest: `inject` is by the VM-entry interruption field.'),
   guest: z
-    .union([sourcesGuest, elfGuest])
-    .describe('What the VM runs: `sources` to compile, or a ready `elf`.'),
+    .union([sourcesGuest, elfGuest, kernelGuest])
+    .describe('What the VM runs: `sources` to compile, a ready `elf`, or a Multiboot `kernel`.'),
+  testDevices: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Adds QEMU's pc-testdev: ports 0xE0 to 0xEB to read and write, 0x2000 to 0x2017 to drive interrupt lines, memory at 0xFF000000.",
+    ),
   devices: z.array(e1000Device).max(8).default([]).describe('PCI devices of the VM, in slot order.'),
 });
 

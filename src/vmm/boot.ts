@@ -2,19 +2,23 @@
 import { Reg, type Cpu } from '../machine/cpu/types';
 import type { PhysicalMemory } from '../machine/memory/physical-memory';
 
-/** What a loader leaves behind: memory contents and the registers of the first vCPU, which is in 64-bit mode. */
+/** What a loader leaves behind: memory contents and the registers of the first vCPU. */
 export interface BootState {
-  entry: bigint;
-  stack: bigint;
-  cr3: number;
-  /** RDI: bytes of RAM. */
-  rdi: bigint;
+  start:
+    /** 64-bit mode; RDI holds the bytes of RAM. */
+    | { mode: 'long'; entry: bigint; stack: bigint; cr3: number; rdi: bigint }
+    /** 32-bit protected mode without paging. */
+    | { mode: 'protected'; entry: number; eax: number; ebx: number };
   pieces: readonly { address: number; bytes: Uint8Array }[];
 }
 
 /** Writes the pieces into RAM and readies the vCPU. */
-export function bootLongMode(memory: PhysicalMemory, cpu: Cpu, boot: BootState): void {
-  for (const piece of boot.pieces) memory.write(piece.address, piece.bytes);
-  cpu.startLongMode(boot.entry, boot.stack, boot.cr3);
-  cpu.setReg(Reg.RDI, boot.rdi);
+export function bootGuest(memory: PhysicalMemory, cpu: Cpu, { start, pieces }: BootState): void {
+  for (const piece of pieces) memory.write(piece.address, piece.bytes);
+  if (start.mode === 'protected') {
+    cpu.startProtectedMode(start.entry, start.eax, start.ebx);
+    return;
+  }
+  cpu.startLongMode(start.entry, start.stack, start.cr3);
+  cpu.setReg(Reg.RDI, start.rdi);
 }

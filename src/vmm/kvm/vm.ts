@@ -4,7 +4,7 @@ import type { FaultReport, MachineCore } from '../../machine/cpu/types';
 import { IOAPIC_BASE, IOAPIC_SIZE } from '../../machine/interrupts/ioapic';
 import { LAPIC_BASE, LAPIC_SIZE } from '../../machine/interrupts/lapic-registers';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory';
-import { bootLongMode, type BootState } from '../boot';
+import { bootGuest, type BootState } from '../boot';
 import type { Host } from '../host';
 import { IrqChip } from './irqchip';
 import { KvmVcpu } from './vcpu';
@@ -61,7 +61,7 @@ export class KvmVm {
   boot(guest: BootState): void {
     const [first] = this.core.cpus;
     if (!first) throw new Error(`${this.name} has no vCPU`);
-    bootLongMode(this.memory, first, guest);
+    bootGuest(this.memory, first, guest);
     this.vcpus[0]?.start();
   }
 

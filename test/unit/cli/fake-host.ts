@@ -95,7 +95,7 @@ export class FakeHost implements CliHost {
   missingGuestFiles: CliHost['missingGuestFiles'] = (_text, file, { vms }) =>
     Promise.resolve(
       vms.flatMap(({ guest }): Problem[] =>
-        ('elf' in guest ? [guest.elf] : guest.sources)
+        ('sources' in guest ? guest.sources : 'elf' in guest ? [guest.elf] : [])
           .filter((path) => this.missing.includes(path))
           .map((path) => ({
             file,

@@ -46,8 +46,8 @@ describe.skipIf(!has('gcc'))('compiling (needs gcc)', () => {
       const image = GuestImage.parse(new Uint8Array(readFileSync(result.elfPath)), name);
       expect(image.debugProblem).toBeUndefined();
       expect(image.buildId).toMatch(/^[0-9a-f]{40}$/);
-      expect(image.symbol('_start')?.address).toBe(image.elf.entry);
-      expect(image.elf.segments[0]?.address).toBe(0x100000n);
+      expect(image.symbol('_start')?.address).toBe(image.file.entry);
+      expect(image.file.segments[0]?.address).toBe(0x100000n);
       const { address } = image.symbol('main')!;
       expect(image.resolve(address)).toMatchObject({ symbol: 'main', file: join(driversDir, name) });
       if (has('objdump')) expect(run('objdump', ['-d', result.elfPath])).not.toMatch(/%[xyz]?mm\d|%st\b/);
@@ -106,7 +106,7 @@ describe.skipIf(!has('gcc'))('compiling (needs gcc)', () => {
       const elf = GuestImage.parse(
         new Uint8Array(readFileSync(await compiled([join(dir, 'e1000.c')]))),
         'e',
-      ).elf;
+      ).file;
       return ['.text', '.rodata', '.data'].map((name) => elf.section(name)!);
     };
     expect(await code(here)).toEqual(await code(there));

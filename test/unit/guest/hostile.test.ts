@@ -30,12 +30,12 @@ describe.skipIf(!has('gcc'))('a damaged guest (needs gcc)', () => {
     expect(image.resolve(entry)).toMatchObject({ symbol: 'main', file: source });
 
     // Changes go where they matter: into the headers and into the sections that are parsed.
-    const ranges = image.elf.sections
+    const ranges = image.file.sections
       .filter((each) => /^\.(debug_(line|info|abbrev|line_str|str)|symtab|strtab|shstrtab)$/.test(each.name))
       .map((each) => ({ from: each.offset, size: each.size }));
     ranges.push(
       { from: 0, size: 64 + 4 * 56 },
-      { from: good.length - 64 * image.elf.sections.length, size: 64 * image.elf.sections.length },
+      { from: good.length - 64 * image.file.sections.length, size: 64 * image.file.sections.length },
     );
     expect(ranges.length).toBeGreaterThanOrEqual(8);
     const place = fc

@@ -67,7 +67,7 @@ describe.skipIf(!has('gcc') || process.arch !== 'x64')('the kit (needs gcc on x8
   it('has an access log where the symbol says, with the layout that its reader expects', async () => {
     const { image: guest, file } = await image('hello.c');
     const symbol = guest.symbol(ACCESS_LOG_SYMBOL)!;
-    const segment = guest.elf.segments.find(
+    const segment = guest.file.segments.find(
       (each) => symbol.address >= each.address && symbol.address < each.address + each.memorySize,
     )!;
     const at = Number(symbol.address - segment.address);

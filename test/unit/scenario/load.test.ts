@@ -60,6 +60,7 @@ describe('defaults', () => {
             apic: 'xapic',
             interrupts: 'inject',
             guest: { elf: 'a.elf' },
+            testDevices: false,
             devices: [],
           },
         ],
@@ -133,7 +134,7 @@ describe('fields and values', () => {
     single(inVm('"memoryMiB": «2048»'), 'vms[0].memoryMiB', 'is 2048', '16 to 1024');
     single(inVm('"memoryMiB": «32.5»'), 'vms[0].memoryMiB', 'is 32.5', 'whole number');
     single(inVm('"memoryMiB": «"32"»'), 'vms[0].memoryMiB', 'is "32"', 'whole number');
-    single(inVm('"vcpus": «2»'), 'vms[0].vcpus', 'is 2');
+    single(inVm('"vcpus": «17»'), 'vms[0].vcpus', 'is 17', 'whole number from 1 to 16');
     single(atTop('"stop": { "afterMs": «0» }'), 'stop.afterMs', 'above 0');
     single(atTop('"seed": «1e999»'), 'seed', 'is 1e999');
     single(atTop('"seed": «null»'), 'seed', 'is null');
@@ -153,7 +154,6 @@ describe('fields and values', () => {
   it('says by name what this version does not run', () => {
     single(atTop('"vmm": «"xen"»'), 'vmm', '"xen"', 'not available yet', '"kvm" only');
     single(inVm('"interrupts": «"posted"»'), 'vms[0].interrupts', '"inject" only');
-    single(inVm('"apic": «"x2apic"»'), 'vms[0].apic', '"xapic" only');
     single(inVm('"devices": [{ "model": «"virtio-net"» }]'), 'vms[0].devices[0].model', '"e1000" only');
     single(inVm('"devices": [{ "backend": «"vhost"» }]'), 'vms[0].devices[0].backend', '"qemu" only');
     single(atTop('«"sweep"»: {}'), 'sweep', 'not available yet');
@@ -187,6 +187,48 @@ describe('fields and values', () => {
   });
 });
 
+describe('a Multiboot kernel', () => {
+  it('has an empty command line and no modules when nothing is said', () => {
+    const loaded = loadScenario('{ "vms": [{ "guest": { "kernel": "k.elf" } }] }', FILE);
+    if (!loaded.ok) throw new Error('not valid');
+    expect(loaded.scenario.vms[0].guest).toEqual({ kernel: 'k.elf', cmdline: '', modules: [] });
+  });
+
+  it('takes modules that are files or texts', () => {
+    const modules = '[{ "file": "initrd", "cmdline": "root" }, { "text": "NR_CPUS=2\\n" }]';
+    const loaded = loadScenario(
+      `{ "vms": [{ "guest": { "kernel": "k", "cmdline": "a b", "modules": ${modules} } }] }`,
+      FILE,
+    );
+    if (!loaded.ok) throw new Error('not valid');
+    expect(loaded.scenario.vms[0].guest).toEqual({
+      kernel: 'k',
+      cmdline: 'a b',
+      modules: [
+        { file: 'initrd', cmdline: 'root' },
+        { text: 'NR_CPUS=2\n', cmdline: '' },
+      ],
+    });
+  });
+
+  it('is told what is wrong where it is wrong', () => {
+    const guest = (piece: string): string => `{ "vms": [{ "guest": { "kernel": "k", ${piece} } }] }`;
+    single(guest('"cmdline": «"a\\nb"»'), 'vms[0].guest.cmdline', 'form');
+    single(guest('«"cmdlin"»: "a"'), 'vms[0].guest.cmdlin', 'Did you mean "cmdline"?');
+    single(guest('"modules": [{ «"fil"»: "a" }]'), 'vms[0].guest.modules[0].fil', 'Did you mean "file"?');
+    single(
+      '{ "vms": [{ "guest": { "sources": ["a.c"], «"kernel"»: "a" } }] }',
+      'vms[0].guest.kernel',
+      'does not go with',
+    );
+    single(
+      '{ "vms": [{ "guest": { "elf": "a", «"cmdline"»: "b" } }] }',
+      'vms[0].guest.cmdline',
+      'does not go with',
+    );
+  });
+});
+
 describe('what belongs together', () => {
   it('links', () => {
     single(
@@ -215,6 +257,10 @@ describe('what belongs together', () => {
       'same MAC',
     );
     single(inVm('"devices": [{ "mac": «"01:00:5e:00:00:01"» }]'), 'vms[0].devices[0].mac', 'form');
+  });
+
+  it('vCPUs and the CPUs of the host', () => {
+    single(inVm('"vcpus": «3»'), 'vms[0].vcpus', '3 vCPUs', 'host.cpus 2');
   });
 
   it('memory', () => {
