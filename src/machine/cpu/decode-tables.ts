@@ -168,9 +168,15 @@ for (const [mnemonic, size] of [
   rows.set(mnemonic, { op: op.OP_CWD, shape: 'none', size });
 for (const [mnemonic, operation, size] of [
   [M.Pushf, op.OP_PUSHF, 2],
+  [M.Pushfd, op.OP_PUSHF, 4],
   [M.Pushfq, op.OP_PUSHF, 8],
   [M.Popf, op.OP_POPF, 2],
+  [M.Popfd, op.OP_POPF, 4],
   [M.Popfq, op.OP_POPF, 8],
+  [M.Pusha, op.OP_PUSHA, 2],
+  [M.Pushad, op.OP_PUSHA, 4],
+  [M.Popa, op.OP_POPA, 2],
+  [M.Popad, op.OP_POPA, 4],
 ] as const)
   rows.set(mnemonic, { op: operation, shape: 'none', size, cost: 'memory' });
 for (const [mnemonic, size] of [

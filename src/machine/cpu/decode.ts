@@ -15,10 +15,14 @@ export interface Decoded {
   leaves: boolean;
 }
 
-const STRING_ADDR32: ReadonlySet<number> = new Set([
-  OpKind.MemorySegESI,
-  OpKind.MemorySegEDI,
-  OpKind.MemoryESEDI,
+/** Address size of a string operand. */
+const STRING_ADDRESS = new Map<number, number>([
+  [OpKind.MemorySegSI, 2],
+  [OpKind.MemorySegDI, 2],
+  [OpKind.MemoryESDI, 2],
+  [OpKind.MemorySegESI, 4],
+  [OpKind.MemorySegEDI, 4],
+  [OpKind.MemoryESEDI, 4],
 ]);
 
 function setMemory(u: MicroOp, insn: Instruction): void {
@@ -29,9 +33,8 @@ function setMemory(u: MicroOp, insn: Instruction): void {
   if (base !== Register.None && !relative) u.base = registerOffset(base);
   if (index !== Register.None) u.index = registerOffset(index);
   u.scale = Math.log2(insn.memoryIndexScale);
-  const width = registerSize(base === Register.None ? index : base);
-  if (width === 4 || base === Register.EIP || (width === 0 && insn.memoryDisplSize === 4))
-    u.flags |= L.UF_ADDR32;
+  if (base === Register.EIP) u.asize = 4;
+  else if (!relative) u.asize = registerSize(base === Register.None ? index : base) || insn.memoryDisplSize;
   setSegment(u, insn);
 }
 
@@ -40,6 +43,7 @@ function setSegment(u: MicroOp, insn: Instruction): void {
   if (segment === Register.FS) u.seg = L.C_SEGMENTS + L.SEG_FS * L.SEG_SIZE + L.S_BASE;
   else if (segment === Register.GS) u.seg = L.C_SEGMENTS + L.SEG_GS * L.SEG_SIZE + L.S_BASE;
   else if (segment === Register.SS) u.flags |= L.UF_STACK;
+  u.segx = segmentIndex(segment);
 }
 
 function setFirst(u: MicroOp, insn: Instruction, at: number): void {
@@ -104,11 +108,10 @@ const shapes: Record<Row['shape'], ShapeWriter> = {
     if (insn.opCount > 2) u.imm = insn.immediate(2);
   },
   string: (u, insn) => {
-    for (let i = 0; i < insn.opCount; i++) if (STRING_ADDR32.has(insn.opKind(i))) u.flags |= L.UF_ADDR32;
+    for (let i = 0; i < insn.opCount; i++) u.asize = STRING_ADDRESS.get(insn.opKind(i)) ?? u.asize;
     if (insn.hasRepnePrefix) u.flags |= L.UF_REPNE;
     else if (insn.hasRepPrefix) u.flags |= L.UF_REP;
-    const segment = insn.memorySegment as number;
-    if (segment === Register.FS || segment === Register.GS) setSegment(u, insn);
+    setSegment(u, insn);
   },
   port: (u, insn) => {
     const value = u.op === op.OP_IN ? 0 : 1;
@@ -127,20 +130,38 @@ function leaving(u: MicroOp, cost: CostClass): Decoded {
   return { uop: u, cost, ends: true, leaves: true };
 }
 
-/** A direct branch; in its own page it is chained to its target. */
+/** Operand size of a direct near branch. */
+const BRANCH_SIZE = new Map<number, number>([
+  [OpKind.NearBranch16, 2],
+  [OpKind.NearBranch32, 4],
+  [OpKind.NearBranch64, 8],
+]);
+
 function direct(operation: number, insn: Instruction): MicroOp {
   const u = emptyMicroOp(operation);
+  u.size = BRANCH_SIZE.get(insn.opKind(0)) ?? 8;
   u.imm = insn.nearBranchTarget;
-  if (BigInt.asUintN(64, u.imm) >> 12n === BigInt.asUintN(64, insn.ip) >> 12n) u.flags |= L.UF_NEAR;
   return u;
 }
 
+/** A far pointer in the instruction itself: offset in `imm`, selector in `disp`. */
+function farImmediate(insn: Instruction, far: number): Decoded {
+  const u = emptyMicroOp(far);
+  const wide = insn.opKind(0) === OpKind.FarBranch32;
+  u.k1 = L.K_IMM;
+  u.size = wide ? 4 : 2;
+  u.imm = BigInt(wide ? insn.farBranch32 : insn.farBranch16);
+  u.disp = BigInt(insn.farBranchSelector);
+  return leaving(u, 'serialising');
+}
+
 function transfer(insn: Instruction, near: number, indirect: number, far: number): Decoded {
-  if (insn.opKind(0) === OpKind.NearBranch64) return leaving(direct(near, insn), 'branch');
+  if (BRANCH_SIZE.has(insn.opKind(0))) return leaving(direct(near, insn), 'branch');
+  if (insn.isJmpFar || insn.isCallFar) return farImmediate(insn, far);
   const isFar = insn.isJmpFarIndirect || insn.isCallFarIndirect;
   const u = emptyMicroOp(isFar ? far : indirect);
   setFirst(u, insn, 0);
-  u.size = isFar ? operandBytes(insn, 0) - 2 : 8;
+  u.size = operandBytes(insn, 0) - (isFar ? 2 : 0);
   return leaving(u, isFar ? 'serialising' : 'branch');
 }
 
@@ -188,23 +209,37 @@ function decodeSystemMov(insn: Instruction): Decoded | undefined {
   );
   u.ext = register - (control ? Register.CR0 : Register.DR0);
   setFirst(u, insn, 1 - special);
+  u.size = operandBytes(insn, 1 - special);
   return { uop: u, cost: 'serialising', ends: to, leaves: false };
 }
 
-function decodeRet(insn: Instruction, operation: number, size: number): Decoded {
+function decodeRet(insn: Instruction, operation: number): Decoded {
   const u = emptyMicroOp(operation);
-  u.size = size;
+  u.size = SIZE_BY_CODE.get(insn.code) ?? 0;
   if (insn.opCount > 0) u.imm = insn.immediate(0);
   return leaving(u, operation === op.OP_RET ? 'branch' : 'serialising');
 }
 
-const FAR_RETURN_SIZE = new Map<number, number>([
+/** Operand size of instructions whose name has none but whose `Code` tells it. */
+const SIZE_BY_CODE = new Map<number, number>([
+  [Code.Retnw, 2],
+  [Code.Retnw_imm16, 2],
+  [Code.Retnd, 4],
+  [Code.Retnd_imm16, 4],
+  [Code.Retnq, 8],
+  [Code.Retnq_imm16, 8],
   [Code.Retfw, 2],
   [Code.Retfw_imm16, 2],
   [Code.Retfd, 4],
   [Code.Retfd_imm16, 4],
   [Code.Retfq, 8],
   [Code.Retfq_imm16, 8],
+  [Code.Enterw_imm16_imm8, 2],
+  [Code.Enterd_imm16_imm8, 4],
+  [Code.Enterq_imm16_imm8, 8],
+  [Code.Leavew, 2],
+  [Code.Leaved, 4],
+  [Code.Leaveq, 8],
 ]);
 
 function decodeImul(insn: Instruction): Decoded {
@@ -217,13 +252,13 @@ function decodeEnter(insn: Instruction): Decoded {
   const u = emptyMicroOp(op.OP_ENTER);
   u.imm = insn.immediate(0);
   u.ext = Number(insn.immediate(1));
-  u.size = insn.code === Code.Enterw_imm16_imm8 ? 2 : 8;
+  u.size = SIZE_BY_CODE.get(insn.code) ?? 0;
   return plain(u, 'memory');
 }
 
 function decodeLeave(insn: Instruction): Decoded {
   const u = emptyMicroOp(op.OP_LEAVE);
-  u.size = insn.code === Code.Leavew ? 2 : 8;
+  u.size = SIZE_BY_CODE.get(insn.code) ?? 0;
   return plain(u, 'memory');
 }
 
@@ -239,27 +274,29 @@ const LOOPS = new Map<number, number>([
   [Mnemonic.Loop, 2],
   [Mnemonic.Jrcxz, 3],
   [Mnemonic.Jecxz, 3],
+  [Mnemonic.Jcxz, 3],
 ]);
 
-const ECX_LOOPS: ReadonlySet<number> = new Set([
-  Code.Loopne_rel8_64_ECX,
-  Code.Loope_rel8_64_ECX,
-  Code.Loop_rel8_64_ECX,
-  Code.Jecxz_rel8_64,
-]);
+/** Address size, which is the counter's, by the counter that the `Code`'s name ends or begins with. */
+const COUNTER_SIZE = new Map<number, number>();
+for (const [name, code] of Object.entries(Code)) {
+  const counter = /^Loopn?e?_rel8_\d\d_([ER]?)CX$|^J([er]?)cxz_rel8/.exec(name);
+  if (counter && typeof code === 'number')
+    COUNTER_SIZE.set(code, { e: 4, r: 8 }[(counter[1] || counter[2] || '').toLowerCase()] ?? 2);
+}
 
 function decodeLoop(insn: Instruction): Decoded {
   const u = direct(op.OP_LOOP, insn);
   u.ext = LOOPS.get(insn.mnemonic) ?? 0;
-  if (ECX_LOOPS.has(insn.code)) u.flags |= L.UF_ADDR32;
+  u.asize = COUNTER_SIZE.get(insn.code) ?? 8;
   return plain(u, 'branch');
 }
 
 const special = new Map<number, (insn: Instruction) => Decoded | undefined>([
   [Mnemonic.Jmp, (i) => transfer(i, op.OP_JMP, op.OP_JMP_IND, op.OP_JMP_FAR)],
   [Mnemonic.Call, (i) => transfer(i, op.OP_CALL, op.OP_CALL_IND, op.OP_CALL_FAR)],
-  [Mnemonic.Ret, (i) => decodeRet(i, op.OP_RET, 8)],
-  [Mnemonic.Retf, (i) => decodeRet(i, op.OP_RETF, FAR_RETURN_SIZE.get(i.code) ?? 4)],
+  [Mnemonic.Ret, (i) => decodeRet(i, op.OP_RET)],
+  [Mnemonic.Retf, (i) => decodeRet(i, op.OP_RETF)],
   [Mnemonic.Push, decodePush],
   [Mnemonic.Pop, decodePop],
   [Mnemonic.Mov, decodeSystemMov],
@@ -303,8 +340,21 @@ function foreign(insn: Instruction): boolean {
   return false;
 }
 
-/** The micro-op of a valid instruction; undefined when the core lacks it. */
-export function decodeInstruction(insn: Instruction): Decoded | undefined {
+/** In 32- and 16-bit code every memory operand goes through its segment, whose base is not added elsewhere. */
+function segmented(decoded: Decoded): Decoded {
+  const u = decoded.uop;
+  u.seg = L.C_ZERO;
+  u.flags = (u.flags & ~L.UF_STACK) | L.UF_SEGMENTED;
+  return decoded;
+}
+
+/** The micro-op of a valid instruction decoded for `mode` (MODE_*); undefined when the core lacks it. */
+export function decodeInstruction(insn: Instruction, mode: number): Decoded | undefined {
+  const decoded = decodeOperation(insn);
+  return decoded && mode !== L.MODE_64 ? segmented(decoded) : decoded;
+}
+
+function decodeOperation(insn: Instruction): Decoded | undefined {
   const chosen = special.get(insn.mnemonic)?.(insn) ?? decodeConditional(insn);
   if (chosen) return chosen;
   const row = rowOf(insn.mnemonic);

@@ -13,9 +13,15 @@ function formatter(): Formatter {
   return shared;
 }
 
-/** Intel-syntax text of the first instruction in `bytes`, taken as 64-bit code at `rip`; empty when it is none. */
-export function disassemble(bytes: Uint8Array, rip: bigint): string {
-  const decoder = new Decoder(64, bytes, 0);
+/** Bits of code by C_MODE. */
+export const MODE_BITS: readonly [64, 32, 16] = [64, 32, 16];
+
+/**
+ * Intel-syntax text of the first instruction in `bytes`, taken as code of `bits` (64, 32 or 16) at `rip`; empty when it is
+ * none.
+ */
+export function disassemble(bytes: Uint8Array, rip: bigint, bits: 64 | 32 | 16 = 64): string {
+  const decoder = new Decoder(bits, bytes, 0);
   decoder.ip = BigInt.asUintN(64, rip);
   const instruction = decoder.decode();
   const text = instruction.mnemonic === Mnemonic.INVALID ? '' : formatter().format(instruction);

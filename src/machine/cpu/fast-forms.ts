@@ -33,7 +33,7 @@ const FORM = ['', 'R', 'M', 'I'];
 
 /** The inner loop adds a base and an index only: the base of FS or GS takes whichever of them is free. */
 function foldSegment(u: MicroOp): void {
-  if (u.seg === L.C_ZERO || (u.flags & L.UF_ADDR32) !== 0 || u.op === op.OP_LEA) return;
+  if (u.seg === L.C_ZERO || u.asize !== 8 || u.op === op.OP_LEA) return;
   if (u.k1 !== L.K_MEM && u.k2 !== L.K_MEM) return;
   if (u.index === L.C_ZERO) {
     u.index = u.seg;
@@ -43,9 +43,21 @@ function foldSegment(u: MicroOp): void {
   u.seg = L.C_ZERO;
 }
 
-/** Addresses the inner loop works out: no FS or GS left, no 32-bit addresses. */
-function plainAddress(u: MicroOp): boolean {
-  return u.seg === L.C_ZERO && (u.flags & L.UF_ADDR32) === 0;
+/** What the inner loop does with 64-bit operands whatever the operand size: the stack and indirect branches. */
+const WIDE: ReadonlySet<number> = new Set([
+  ...[op.OP_PUSH, op.OP_POP, op.OP_PUSHF, op.OP_POPF, op.OP_LEAVE],
+  ...[op.OP_CALL, op.OP_RET, op.OP_JMP_IND, op.OP_CALL_IND],
+]);
+
+/**
+ * The inner loop has the operands: addresses with no FS or GS left, not cut to 32 or 16 bits, not checked against a
+ * segment; in 32- and 16-bit code no stack. Of LEA with a 32-bit result the bits above the address size do not matter.
+ */
+function plainOperands(u: MicroOp): boolean {
+  const memory = u.k1 === L.K_MEM || u.k2 === L.K_MEM;
+  if (u.op === op.OP_LEA) return u.asize === 8 || (u.asize === 4 && u.size === 4);
+  if (u.flags & L.UF_SEGMENTED) return !memory && !WIDE.has(u.op);
+  return u.seg === L.C_ZERO && (!memory || u.asize === 8);
 }
 
 function shiftName(u: MicroOp): string {
@@ -112,7 +124,7 @@ const special = new Map<number, (u: MicroOp) => string>([
 /** The inner loop's operation for a micro-op, 0 for none. May bring the immediate into the form the loop wants. */
 export function fastOperation(u: MicroOp, nextRip: bigint): number {
   foldSegment(u);
-  if (!plainAddress(u)) return 0;
+  if (!plainOperands(u)) return 0;
   if (u.op === op.OP_CALL || (u.op === op.OP_CALL_IND && u.k1 === L.K_REG)) u.disp = nextRip;
   const build = special.get(u.op);
   if (build) return numbers.get(`F_${build(u)}`) ?? 0;

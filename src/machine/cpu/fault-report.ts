@@ -26,6 +26,10 @@ const PAGE_FAULT = 14;
 export interface ReportSubject {
   readonly ripLow: number;
   readonly ripHigh: number;
+  /** Linear address of the instruction that RIP names. */
+  codeAddress(): bigint;
+  /** Bits of the code at RIP. */
+  codeBits(): 64 | 32 | 16;
   faultAddress(): bigint;
   peekVirtual(address: bigint, length: number): Uint8Array | undefined;
 }
@@ -58,9 +62,10 @@ function tripleFault(cpu: ReportSubject, packed: number): string {
 
 /** The report of a stop with STOP_SHUTDOWN or STOP_UNSUPPORTED; `chain` is C_CHAIN and the three bytes after it. */
 export function describeStop(cpu: ReportSubject, stop: number, chain: number, reason: number): FaultReport {
-  const rip = (BigInt(cpu.ripHigh) << 32n) | BigInt(cpu.ripLow);
+  const rip = cpu.codeAddress();
   const bytes = codeBytes(cpu, rip);
-  const disassembly = bytes.length > 0 ? disassemble(bytes, rip) : '';
+  const offset = (BigInt(cpu.ripHigh) << 32n) | BigInt(cpu.ripLow);
+  const disassembly = bytes.length > 0 ? disassemble(bytes, offset, cpu.codeBits()) : '';
   let message: string;
   if (stop === L.STOP_SHUTDOWN) message = tripleFault(cpu, chain);
   else if (reason === L.REASON_FETCH) {

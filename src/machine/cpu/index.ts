@@ -66,8 +66,18 @@ function hostImports(
     cr8Read: (i: number) => cpus[i].callouts.cr8Read(),
     cr8Write: (i: number, value: number) => cpus[i].callouts.cr8Write(value),
     interruptReturned: (i: number) => cpus[i].callouts.interruptReturned(),
-    translate: (phys: number, phys2: number, low: number, high: number, out: number) =>
-      translator().translate(phys, phys2, (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0), out),
+    translate: (
+      phys: number,
+      phys2: number,
+      low: number,
+      high: number,
+      mode: number,
+      room: number,
+      out: number,
+    ) => {
+      const rip = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+      return translator().translate({ phys, phys2, rip, mode, room }, out);
+    },
   };
 }
 

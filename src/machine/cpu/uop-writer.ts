@@ -17,6 +17,10 @@ export interface MicroOp {
   index: number;
   scale: number;
   seg: number;
+  /** Segment of the memory operand, SEG_*. */
+  segx: number;
+  /** Address size in bytes. */
+  asize: number;
   flags: number;
   length: number;
   /** Cycles; 0 only for micro-ops that are no instructions, which do not count as retired either. */
@@ -40,6 +44,8 @@ export function emptyMicroOp(op: number): MicroOp {
     index: L.C_ZERO,
     scale: 0,
     seg: L.C_ZERO,
+    segx: L.SEG_DS,
+    asize: 8,
     flags: 0,
     length: 0,
     cost: 0,
@@ -69,4 +75,6 @@ export function writeMicroOp(view: DataView, at: number, rip: bigint, u: MicroOp
   view.setUint8(at + L.U_K1, u.k1);
   view.setUint8(at + L.U_K2, u.k2);
   view.setUint8(at + L.U_EXT, u.ext);
+  view.setUint8(at + L.U_SEGX, u.segx);
+  view.setUint8(at + L.U_ASIZE, u.asize);
 }

@@ -3,6 +3,7 @@ import type { Cycles } from '../time/event-queue';
 import * as L from './core/layout';
 import type { CoreExports } from './core-instance';
 import { CPU_STATE_VERSION, checkCpuState, readRegisters, writeRegisters, type CpuState } from './cpu-state';
+import { MODE_BITS } from './disassemble';
 import { describeStop } from './fault-report';
 import {
   initState,
@@ -281,6 +282,18 @@ export class VirtualCpu implements Cpu {
 
   faultReport(): FaultReport | undefined {
     return this.report;
+  }
+
+  /** Linear address of the code at RIP. */
+  codeAddress(): bigint {
+    const rip = this.u64[L.C_RIP / 8];
+    if (this.i32[L.C_MODE / 4] === L.MODE_64) return rip;
+    return BigInt.asUintN(32, rip + this.u64[L.C_CODE_BASE / 8]);
+  }
+
+  /** Bits of the code at RIP. */
+  codeBits(): 64 | 32 | 16 {
+    return MODE_BITS[this.i32[L.C_MODE / 4]];
   }
 
   /** CR2 of the last page fault. */

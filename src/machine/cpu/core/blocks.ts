@@ -1,5 +1,5 @@
 /**
- * The micro-op cache: blocks of decoded instructions, found by linear and physical address, forgotten by physical page.
+ * The micro-op cache: blocks of decoded instructions, found by mode, RIP and physical address, forgotten by physical page.
  *
  * A block that is forgotten stays where it is, each micro-op turned into OP_RESOLVE: whoever still holds a pointer into it
  * (a chained branch, the jump cache, the running loop) looks its RIP up again. Space comes back when the cache is full
@@ -7,6 +7,8 @@
  */
 import {
   B_COUNT,
+  B_LIMIT,
+  B_MODE,
   B_NEXT_HASH,
   B_NEXT_PAGE,
   B_PAGE,
@@ -14,7 +16,9 @@ import {
   B_PHYS,
   B_RIP,
   BLOCK_MAX,
+  C_CODE_LIMIT,
   C_MMU,
+  C_MODE,
   CPU_BASE,
   CPU_SIZE,
   CONTEXT0,
@@ -25,6 +29,7 @@ import {
   JUMP_CACHE,
   JUMP_ENTRIES,
   JUMP_ENTRY,
+  MODE_64,
   PAGE_CODE,
   REASON_FETCH,
   TAG_DEVICE,
@@ -35,7 +40,19 @@ import {
 import { OP_RESOLVE } from './ops';
 import { hostTranslate } from './host';
 import { forbidQuietStores, translateFetch } from './paging';
-import { cpuCount, granules, hashHeads, pageFlags, pageLists, ramSize, uopBase, uopEnd } from './state';
+import { codeAddress, codeAllowed } from './segmentation';
+import {
+  VECTOR_GP,
+  cpuCount,
+  faultWith,
+  granules,
+  hashHeads,
+  pageFlags,
+  pageLists,
+  ramSize,
+  uopBase,
+  uopEnd,
+} from './state';
 
 /** Where the next block goes. */
 let uopNext: i32 = 0;
@@ -82,16 +99,20 @@ export function lookup(cpu: i32, rip: i64): i32 {
     const known = load<i32>(cached, 8);
     if (load<u16>(known, U_OP) != OP_RESOLVE) return known;
   }
-  const physical = translateFetch(cpu, context, rip);
+  if (!codeAllowed(cpu, rip)) return 0;
+  const physical = translateFetch(cpu, context, codeAddress(cpu, rip));
   if (physical < 0) return 0;
   if (physical & TAG_DEVICE && <u64>physical >= <u64>ramSize) {
     lookupReason = REASON_FETCH;
     return 0;
   }
   const at = <i32>physical;
+  const mode = load<i32>(cpu, C_MODE);
+  const limit = load<u32>(cpu, C_CODE_LIMIT);
   let block = load<i32>(hashHead(at));
   while (block) {
-    if (load<i64>(block, B_RIP) == rip && load<i32>(block, B_PHYS) == at) break;
+    const here = load<i64>(block, B_RIP) == rip && load<i32>(block, B_PHYS) == at;
+    if (here && load<i32>(block, B_MODE) == mode && load<u32>(block, B_LIMIT) == limit) break;
     block = load<i32>(block, B_NEXT_HASH);
   }
   if (!block) {
@@ -103,20 +124,33 @@ export function lookup(cpu: i32, rip: i64): i32 {
   return block + UOP_SIZE;
 }
 
+/** Linear address of the page after that of the code at `rip`. */
+export function pageAfter(cpu: i32, rip: i64): i64 {
+  const next = (codeAddress(cpu, rip) | 0xfff) + 1;
+  return load<i32>(cpu, C_MODE) == MODE_64 ? next : next & 0xffffffff;
+}
+
 function build(cpu: i32, context: i32, rip: i64, at: i32): i32 {
   if (uopNext + (BLOCK_MAX + 4) * UOP_SIZE > uopEnd) emptyCache();
   const block = uopNext;
+  const mode = load<i32>(cpu, C_MODE);
+  const limit = load<u32>(cpu, C_CODE_LIMIT);
+  const room = mode == MODE_64 ? <f64>0x100000000 : <f64>limit - <f64>rip + 1;
   let page2 = -1;
-  let count = hostTranslate(at, -1, <i32>rip, <i32>(rip >> 32), block + UOP_SIZE);
-  if (count < 0) {
-    const second = translateFetch(cpu, context, (rip | 0xfff) + 1);
+  let count = hostTranslate(at, -1, <i32>rip, <i32>(rip >> 32), mode, room, block + UOP_SIZE);
+  if (count == -1) {
+    const second = translateFetch(cpu, context, pageAfter(cpu, rip));
     if (second < 0) return 0;
     if (second & TAG_DEVICE && <u64>second >= <u64>ramSize) {
       lookupReason = REASON_FETCH;
       return 0;
     }
     page2 = <i32>second;
-    count = hostTranslate(at, page2, <i32>rip, <i32>(rip >> 32), block + UOP_SIZE);
+    count = hostTranslate(at, page2, <i32>rip, <i32>(rip >> 32), mode, room, block + UOP_SIZE);
+  }
+  if (count < 0) {
+    faultWith(VECTOR_GP, 0);
+    return 0;
   }
   uopNext = block + (count + 1) * UOP_SIZE;
   const head = hashHead(at);
@@ -127,6 +161,8 @@ function build(cpu: i32, context: i32, rip: i64, at: i32): i32 {
   store<i64>(block, rip, B_RIP);
   store<i32>(block, at, B_PHYS);
   store<i32>(block, page2, B_PAGE2);
+  store<i32>(block, mode, B_MODE);
+  store<u32>(block, limit, B_LIMIT);
   own(block, 0, at >>> 12);
   if (page2 >= 0) own(block, 1, page2 >>> 12);
   return block;

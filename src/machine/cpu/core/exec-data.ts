@@ -10,8 +10,6 @@ import {
   U_R2,
   U_SIZE,
   U_SIZE2,
-  UF_ADDR32,
-  U_FLAGS,
 } from './layout';
 import { loadMemory, probeWrite, storeMemory } from './access';
 import {
@@ -25,8 +23,11 @@ import {
 } from './arithmetic';
 import { condition, resultFlags, setAllFlags, setIncDec, setRaw, setSub, statusFlags } from './flags';
 import {
+  addressAt,
+  cutOffset,
   effectiveAddress,
   effectiveOffset,
+  loadOperand,
   put1,
   read1,
   read2,
@@ -266,7 +267,8 @@ export function execCmpxchg(cpu: i32, pc: i32): void {
 
 /** CMPXCHG8B (`half` = 4) and CMPXCHG16B (`half` = 8). */
 export function execCmpxchgPair(cpu: i32, pc: i32, half: i32): void {
-  const address = effectiveAddress(cpu, pc);
+  const address = effectiveAddress(cpu, pc, 2 * half, true);
+  if (faulted()) return;
   if (half == 8 && address & 15) return faultWith(VECTOR_GP, 0);
   if (!probeWrite(cpu, address, half) || !probeWrite(cpu, address + half, half)) return;
   const low = loadMemory(cpu, address, half);
@@ -292,11 +294,11 @@ export function execBitTest(cpu: i32, pc: i32, op: i32): void {
   let value: i64;
   if (inRegister) value = readReg(cpu, load<u16>(pc, U_R1), size);
   else {
-    address = effectiveAddress(cpu, pc);
-    if (load<u8>(pc, U_K2) == K_REG) {
-      address += (signExtend(index, size) >> (size == 8 ? 6 : size == 4 ? 5 : 4)) * <i64>size;
-      if (load<u8>(pc, U_FLAGS) & UF_ADDR32) address &= 0xffffffff;
-    }
+    let offset = effectiveOffset(cpu, pc);
+    if (load<u8>(pc, U_K2) == K_REG)
+      offset += (signExtend(index, size) >> (size == 8 ? 6 : size == 4 ? 5 : 4)) * <i64>size;
+    address = addressAt(cpu, pc, cutOffset(pc, offset), size, op != OP_BT);
+    if (faulted()) return;
     if (op != OP_BT && !probeWrite(cpu, address, size)) return;
     value = loadMemory(cpu, address, size);
     if (faulted()) return;
@@ -397,8 +399,7 @@ export function execXlat(cpu: i32, pc: i32): void {
   // The decoder gives base RBX and index RAX; only AL counts.
   const whole = load<i64>(cpu);
   store<i64>(cpu, whole & 0xff);
-  const address = effectiveAddress(cpu, pc);
+  const value = loadOperand(cpu, pc, 1);
   store<i64>(cpu, whole);
-  const value = loadMemory(cpu, address, 1);
   if (!faulted()) store<u8>(cpu, <u8>value);
 }

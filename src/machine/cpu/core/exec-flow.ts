@@ -3,20 +3,25 @@ import {
   C_RIP,
   C_WINDOW,
   C_CPL,
+  K_IMM,
+  SCRATCH_POPA,
   SEG_CS,
-  UF_ADDR32,
+  SEG_SS,
+  U_ASIZE,
+  U_DISP,
   U_EXT,
-  U_FLAGS,
   U_IMM,
+  U_K1,
   U_LEN,
   U_SIZE,
   U_SIZE2,
 } from './layout';
 import { loadMemory, storeMemory } from './access';
+import { setShadow } from './exec-system';
 import { allFlags, condition, setAllFlags, statusFlags } from './flags';
 import { SETTABLE_FLAGS, returnTo } from './interrupts';
 import { branchTo, effectiveAddress, moveStack, peekStack, push, put1, read1 } from './operands';
-import { canonical, setStackAccess } from './paging';
+import { codeAllowed, cutRip, setStackPointer, stackAddress, stackOffset } from './segmentation';
 import { loadDataSegment, selectorOf } from './segments';
 import {
   FLAG_IF,
@@ -24,24 +29,24 @@ import {
   FLAG_RF,
   FLAG_VM,
   FLAG_ZF,
-  VECTOR_GP,
-  faultWith,
   faulted,
   readReg,
   signExtend,
+  sizeMask,
   stopAfter,
   writeReg,
 } from './state';
 
+/** What follows the instruction, as CALL pushes it. */
 // @ts-ignore: decorator of AssemblyScript
 @inline
 export function nextRip(cpu: i32, pc: i32): i64 {
-  return load<i64>(cpu, C_RIP) + <i64>load<u8>(pc, U_LEN);
+  return cutRip(cpu, load<i64>(cpu, C_RIP) + <i64>load<u8>(pc, U_LEN));
 }
 
-function branchChecked(rip: i64): void {
-  if (canonical(rip)) branchTo(rip);
-  else faultWith(VECTOR_GP, 0);
+/** Near branch to an offset that has been cut to the operand size. */
+function branchChecked(cpu: i32, rip: i64): void {
+  if (codeAllowed(cpu, rip)) branchTo(rip);
 }
 
 export function execPush(cpu: i32, pc: i32): void {
@@ -61,13 +66,43 @@ export function execPop(cpu: i32, pc: i32): void {
   if (faulted()) moveStack(cpu, -(<i64>size));
 }
 
-/** POP FS and POP GS; `variant` is the segment. */
+/** POP of a segment register, U_EXT. POP SS counts the stack as it was before, and casts an interrupt shadow. */
 export function execPopSegment(cpu: i32, pc: i32): void {
   const size = <i32>load<u8>(pc, U_SIZE);
+  const index = <i32>load<u8>(pc, U_EXT);
+  const stack = load<i64>(cpu, 32);
   const value = peekStack(cpu, size, 0);
   if (faulted()) return;
-  loadDataSegment(cpu, load<u8>(pc, U_EXT), <i32>value & 0xffff);
-  if (!faulted()) moveStack(cpu, size);
+  moveStack(cpu, size);
+  loadDataSegment(cpu, index, <i32>value & 0xffff);
+  if (faulted()) store<i64>(cpu, stack, 32);
+  else if (index == SEG_SS) setShadow(cpu);
+}
+
+/** PUSHA and PUSHAD: AX CX DX BX SP BP SI DI, SP as it was before. */
+export function execPushAll(cpu: i32, pc: i32): void {
+  const size = <i32>load<u8>(pc, U_SIZE);
+  const stack = load<i64>(cpu, 32);
+  for (let i = 0; i < 8; i++) {
+    push(cpu, size, i == 4 ? stack : load<i64>(cpu + i * 8));
+    if (!faulted()) continue;
+    store<i64>(cpu, stack, 32);
+    return;
+  }
+}
+
+/** POPA and POPAD: the stack pointer's image is skipped. */
+export function execPopAll(cpu: i32, pc: i32): void {
+  const size = <i32>load<u8>(pc, U_SIZE);
+  // All are read before any is written: a fault leaves every register as it was.
+  for (let i = 0; i < 8; i++) {
+    store<i64>(SCRATCH_POPA + i * 8, peekStack(cpu, size, <i64>(i * size)));
+    if (faulted()) return;
+  }
+  for (let i = 0; i < 8; i++) {
+    if (i != 3) writeReg(cpu, (7 - i) * 8, size, load<i64>(SCRATCH_POPA + i * 8));
+  }
+  moveStack(cpu, 8 * size);
 }
 
 export function execPushf(cpu: i32, pc: i32): void {
@@ -91,90 +126,98 @@ export function execPopf(cpu: i32, pc: i32): void {
 
 export function execLeave(cpu: i32, pc: i32): void {
   const size = <i32>load<u8>(pc, U_SIZE);
-  const frame = load<i64>(cpu, 40);
-  setStackAccess(true);
-  const value = loadMemory(cpu, frame, size);
+  const frame = stackOffset(cpu, load<i64>(cpu, 40));
+  const address = stackAddress(cpu, frame, size, false);
   if (faulted()) return;
-  store<i64>(cpu, frame + size, 32);
+  const value = loadMemory(cpu, address, size);
+  if (faulted()) return;
+  setStackPointer(cpu, frame + size);
   writeReg(cpu, 40, size, value);
+}
+
+/** Stores to the stack segment at an offset; false with a fault raised. */
+function storeStack(cpu: i32, offset: i64, size: i32, value: i64): bool {
+  const address = stackAddress(cpu, offset, size, true);
+  if (!faulted()) storeMemory(cpu, address, size, value);
+  return !faulted();
 }
 
 /** ENTER: U_IMM is the frame size, U_EXT the nesting level. */
 export function execEnter(cpu: i32, pc: i32): void {
   const size = <i32>load<u8>(pc, U_SIZE);
   const level = <i32>load<u8>(pc, U_EXT) & 31;
-  const oldStack = load<i64>(cpu, 32);
   const oldFrame = load<i64>(cpu, 40);
-  let stack = oldStack - size;
-  setStackAccess(true);
-  storeMemory(cpu, stack, size, oldFrame);
-  if (faulted()) return;
+  let stack = stackOffset(cpu, load<i64>(cpu, 32) - size);
+  if (!storeStack(cpu, stack, size, oldFrame)) return;
   const frame = stack;
   let link = oldFrame;
   for (let i = 1; i < level; i++) {
-    link -= size;
-    const value = loadMemory(cpu, link, size);
+    link = stackOffset(cpu, link - size);
+    const from = stackAddress(cpu, link, size, false);
     if (faulted()) return;
-    stack -= size;
-    storeMemory(cpu, stack, size, value);
+    const value = loadMemory(cpu, from, size);
     if (faulted()) return;
+    stack = stackOffset(cpu, stack - size);
+    if (!storeStack(cpu, stack, size, value)) return;
   }
   if (level > 0) {
-    stack -= size;
-    storeMemory(cpu, stack, size, frame);
-    if (faulted()) return;
+    stack = stackOffset(cpu, stack - size);
+    if (!storeStack(cpu, stack, size, frame)) return;
   }
-  store<i64>(cpu, stack - (load<i64>(pc, U_IMM) & 0xffff), 32);
+  setStackPointer(cpu, stack - (load<i64>(pc, U_IMM) & 0xffff));
   writeReg(cpu, 40, size, frame);
 }
 
-export function execCall(cpu: i32, pc: i32): void {
-  push(cpu, 8, nextRip(cpu, pc));
-  if (!faulted()) branchTo(load<i64>(pc, U_IMM));
-}
-
-export function execCallIndirect(cpu: i32, pc: i32): void {
-  const target = read1(cpu, pc, 8);
-  if (faulted()) return;
-  if (!canonical(target)) return faultWith(VECTOR_GP, 0);
-  push(cpu, 8, nextRip(cpu, pc));
+function callTo(cpu: i32, pc: i32, target: i64): void {
+  if (!codeAllowed(cpu, target)) return;
+  push(cpu, load<u8>(pc, U_SIZE), nextRip(cpu, pc));
   if (!faulted()) branchTo(target);
 }
 
-export function execJmp(pc: i32): void {
-  branchTo(load<i64>(pc, U_IMM));
+export function execCall(cpu: i32, pc: i32): void {
+  callTo(cpu, pc, load<i64>(pc, U_IMM));
+}
+
+export function execCallIndirect(cpu: i32, pc: i32): void {
+  const target = read1(cpu, pc, load<u8>(pc, U_SIZE));
+  if (!faulted()) callTo(cpu, pc, target);
+}
+
+export function execJmp(cpu: i32, pc: i32): void {
+  branchChecked(cpu, load<i64>(pc, U_IMM));
 }
 
 export function execJmpIndirect(cpu: i32, pc: i32): void {
-  const target = read1(cpu, pc, 8);
-  if (!faulted()) branchChecked(target);
+  const target = read1(cpu, pc, load<u8>(pc, U_SIZE));
+  if (!faulted()) branchChecked(cpu, target);
 }
 
 /** Near RET; U_IMM is what else to drop from the stack. */
 export function execRet(cpu: i32, pc: i32): void {
-  const target = peekStack(cpu, 8, 0);
+  const size = <i32>load<u8>(pc, U_SIZE);
+  const target = peekStack(cpu, size, 0);
   if (faulted()) return;
-  branchChecked(target);
-  if (!faulted()) moveStack(cpu, 8 + load<i64>(pc, U_IMM));
+  branchChecked(cpu, target);
+  if (!faulted()) moveStack(cpu, <i64>size + load<i64>(pc, U_IMM));
 }
 
 export function execJcc(cpu: i32, pc: i32): void {
-  if (condition(cpu, load<u8>(pc, U_EXT))) branchTo(load<i64>(pc, U_IMM));
+  if (condition(cpu, load<u8>(pc, U_EXT))) branchChecked(cpu, load<i64>(pc, U_IMM));
 }
 
-/** LOOPNE, LOOPE, LOOP (U_EXT 0-2) and JRCXZ (3): RCX or ECX by address size. */
+/** LOOPNE, LOOPE, LOOP (U_EXT 0-2) and JRCXZ (3); the counter is CX, ECX or RCX by address size. */
 export function execLoop(cpu: i32, pc: i32): void {
-  const size = load<u8>(pc, U_FLAGS) & UF_ADDR32 ? 4 : 8;
+  const size = <i32>load<u8>(pc, U_ASIZE);
   const kind = load<u8>(pc, U_EXT);
-  let count = readReg(cpu, 8, size);
+  const before = readReg(cpu, 8, size);
   if (kind == 3) {
-    if (count == 0) branchTo(load<i64>(pc, U_IMM));
+    if (before == 0) branchChecked(cpu, load<i64>(pc, U_IMM));
     return;
   }
-  count = size == 4 ? (count - 1) & 0xffffffff : count - 1;
-  writeReg(cpu, 8, size, count);
+  const count = (before - 1) & sizeMask(size);
   const zero = (statusFlags(cpu) & FLAG_ZF) != 0;
-  if (count != 0 && (kind == 2 || zero == (kind == 1))) branchTo(load<i64>(pc, U_IMM));
+  if (count != 0 && (kind == 2 || zero == (kind == 1))) branchChecked(cpu, load<i64>(pc, U_IMM));
+  if (!faulted()) writeReg(cpu, 8, size, count);
 }
 
 /** Far RET; U_IMM is what else to drop. */
@@ -198,14 +241,19 @@ export function execRetFar(cpu: i32, pc: i32): void {
   if (!faulted()) moveStack(cpu, outer ? drop : <i64>size * 2 + drop);
 }
 
-/** JMP and CALL through a far pointer in memory. Call gates are not known. */
+/** JMP and CALL through a far pointer: in memory, or U_IMM and the selector in U_DISP. Call gates are not known. */
 export function execFar(cpu: i32, pc: i32, call: bool): void {
   const size = <i32>load<u8>(pc, U_SIZE);
-  const address = effectiveAddress(cpu, pc);
-  const raw = loadMemory(cpu, address, size);
-  if (faulted()) return;
-  const selector = <i32>loadMemory(cpu, address + size, 2);
-  if (faulted()) return;
+  let raw = load<i64>(pc, U_IMM);
+  let selector = load<i32>(pc, U_DISP);
+  if (load<u8>(pc, U_K1) != K_IMM) {
+    const address = effectiveAddress(cpu, pc, size + 2, false);
+    if (faulted()) return;
+    raw = loadMemory(cpu, address, size);
+    if (faulted()) return;
+    selector = <i32>loadMemory(cpu, address + size, 2);
+    if (faulted()) return;
+  }
   const cpl = load<i32>(cpu, C_CPL);
   const stack = load<i64>(cpu, 32);
   if (call) {

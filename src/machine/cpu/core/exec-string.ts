@@ -4,12 +4,14 @@ import {
   C_FLAGS,
   C_INDEX,
   C_MMU,
+  SEG_ES,
   T_DATA,
   T_READ,
   T_WRITE,
-  UF_ADDR32,
   UF_REP,
   UF_REPNE,
+  UF_SEGMENTED,
+  U_ASIZE,
   U_COST,
   U_FLAGS,
   U_OP,
@@ -20,9 +22,10 @@ import { loadMemory, probeWrite, storeMemory } from './access';
 import { setSub, statusFlags } from './flags';
 import { hostPortIn, hostPortOut } from './host';
 import { OP_CMPS, OP_INS, OP_LODS, OP_MOVS, OP_OUTS, OP_RESOLVE, OP_SCAS, OP_STOS } from './ops';
-import { setUnfinished } from './operands';
+import { addressAt, setUnfinished } from './operands';
 import { portAllowed } from './ports';
 import { PAGE_MASK, setStackAccess, tlbEntry } from './paging';
+import { linearAddress } from './segmentation';
 import { FLAG_DF, FLAG_ZF, faulted, readReg, writeReg } from './state';
 
 const RCX = 8;
@@ -32,7 +35,7 @@ const RDI = 56;
 
 export function execString(cpu: i32, pc: i32, op: i32): void {
   const flags = load<u8>(pc, U_FLAGS);
-  const width = flags & UF_ADDR32 ? 4 : 8;
+  const width = <i32>load<u8>(pc, U_ASIZE);
   setStackAccess(false);
   if (op >= OP_INS && !portAllowed(cpu, load<u16>(cpu, RDX), load<u8>(pc, U_SIZE))) return;
   if (!(flags & (UF_REP | UF_REPNE))) return once(cpu, pc, op, width);
@@ -113,33 +116,40 @@ function once(cpu: i32, pc: i32, op: i32, width: i32): void {
   const by: i64 = load<i64>(cpu, C_FLAGS) & FLAG_DF ? -size : size;
   const source = readReg(cpu, RSI, width);
   const target = readReg(cpu, RDI, width);
-  const from = source + load<i64>(cpu + <i32>load<u16>(pc, U_SEG));
-  if (op == OP_STOS) storeMemory(cpu, target, size, load<i64>(cpu));
+  const readsSource = op == OP_MOVS || op == OP_LODS || op == OP_CMPS || op == OP_OUTS;
+  const usesTarget = op != OP_LODS && op != OP_OUTS;
+  const from = readsSource ? addressAt(cpu, pc, source, size, false) : 0;
+  if (faulted()) return;
+  let to = target;
+  if (usesTarget && load<u8>(pc, U_FLAGS) & UF_SEGMENTED) {
+    to = linearAddress(cpu, SEG_ES, target, size, op != OP_SCAS && op != OP_CMPS);
+    if (faulted()) return;
+  }
+  if (op == OP_STOS) storeMemory(cpu, to, size, load<i64>(cpu));
   else if (op == OP_MOVS) {
     const value = loadMemory(cpu, from, size);
-    if (!faulted()) storeMemory(cpu, target, size, value);
+    if (!faulted()) storeMemory(cpu, to, size, value);
   } else if (op == OP_LODS) {
     const value = loadMemory(cpu, from, size);
     if (!faulted()) writeReg(cpu, 0, size, value);
   } else if (op == OP_SCAS) {
-    const value = loadMemory(cpu, target, size);
+    const value = loadMemory(cpu, to, size);
     if (!faulted()) setSub(cpu, readReg(cpu, 0, size), value, size);
   } else if (op == OP_CMPS) {
     const a = loadMemory(cpu, from, size);
     if (faulted()) return;
-    const b = loadMemory(cpu, target, size);
+    const b = loadMemory(cpu, to, size);
     if (!faulted()) setSub(cpu, a, b, size);
   } else if (op == OP_INS) {
     // The port is read only when its value has somewhere to go: reading may have effects.
-    if (!probeWrite(cpu, target, size)) return;
+    if (!probeWrite(cpu, to, size)) return;
     const value = hostPortIn(load<i32>(cpu, C_INDEX), load<u16>(cpu, RDX), size);
-    storeMemory(cpu, target, size, value);
+    storeMemory(cpu, to, size, value);
   } else {
     const value = loadMemory(cpu, from, size);
     if (!faulted()) hostPortOut(load<i32>(cpu, C_INDEX), load<u16>(cpu, RDX), size, <i32>value);
   }
   if (faulted()) return;
-  if (op == OP_MOVS || op == OP_LODS || op == OP_CMPS || op == OP_OUTS)
-    writeReg(cpu, RSI, width, source + by);
-  if (op != OP_LODS && op != OP_OUTS) writeReg(cpu, RDI, width, target + by);
+  if (readsSource) writeReg(cpu, RSI, width, source + by);
+  if (usesTarget) writeReg(cpu, RDI, width, target + by);
 }

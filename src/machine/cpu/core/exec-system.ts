@@ -66,9 +66,11 @@ import {
   flushTranslations,
   needRing0,
   now,
+  readReg,
   retired,
   setCpl,
   stopAfter,
+  writeReg,
 } from './state';
 
 const CODE64: i64 = 0x00af9b000000ffff;
@@ -86,7 +88,7 @@ const EFER_LMA: i64 = 0x400;
 const EFER_WRITABLE: i64 = 0x901;
 
 /** The interrupt shadow: no interrupt is taken before the instruction after this one has retired. */
-function setShadow(cpu: i32): void {
+export function setShadow(cpu: i32): void {
   store<f64>(cpu, retired(cpu) + 1, C_SHADOW);
   if (load<i32>(cpu, C_WINDOW)) wishStopSoon();
 }
@@ -222,12 +224,12 @@ export function execMovFromCr(cpu: i32, pc: i32): void {
     default:
       return fault(VECTOR_UD);
   }
-  store<i64>(cpu + <i32>load<u16>(pc, U_R1), value);
+  writeReg(cpu, load<u16>(pc, U_R1), load<u8>(pc, U_SIZE), value);
 }
 
 export function execMovToCr(cpu: i32, pc: i32): void {
   if (!needRing0(cpu)) return;
-  const value = load<i64>(cpu + <i32>load<u16>(pc, U_R1));
+  const value = readReg(cpu, load<u16>(pc, U_R1), load<u8>(pc, U_SIZE));
   switch (load<u8>(pc, U_EXT)) {
     case 0:
       return writeCr0(cpu, value);
@@ -290,14 +292,14 @@ function debugRegister(cpu: i32, pc: i32): i32 {
 export function execMovFromDr(cpu: i32, pc: i32): void {
   if (!needRing0(cpu)) return;
   const at = debugRegister(cpu, pc);
-  if (at) store<i64>(cpu + <i32>load<u16>(pc, U_R1), load<i64>(at));
+  if (at) writeReg(cpu, load<u16>(pc, U_R1), load<u8>(pc, U_SIZE), load<i64>(at));
 }
 
 export function execMovToDr(cpu: i32, pc: i32): void {
   if (!needRing0(cpu)) return;
   const at = debugRegister(cpu, pc);
   if (!at) return;
-  let value = load<i64>(cpu + <i32>load<u16>(pc, U_R1));
+  let value = readReg(cpu, load<u16>(pc, U_R1), load<u8>(pc, U_SIZE));
   const index = (at - cpu - C_DR) >> 3;
   if (index >= 6 && (<u64>value) >> 32 != 0) return faultWith(VECTOR_GP, 0);
   if (index == 6) value = (value & 0xe00f) | 0xffff0ff0;
@@ -308,11 +310,15 @@ export function execMovToDr(cpu: i32, pc: i32): void {
 /** LGDT and LIDT; `base` and `limit` are where the register is kept. */
 export function execLoadTable(cpu: i32, pc: i32, base: i32, limit: i32): void {
   if (!needRing0(cpu)) return;
-  const at = effectiveAddress(cpu, pc);
+  const bytes = <i32>load<u8>(pc, U_SIZE) - 2;
+  const at = effectiveAddress(cpu, pc, bytes + 2, false);
+  if (faulted()) return;
   const newLimit = <i32>loadMemory(cpu, at, 2);
   if (faulted()) return;
-  const newBase = loadMemory(cpu, at + 2, 8);
+  let newBase = loadMemory(cpu, at + 2, bytes);
   if (faulted()) return;
+  // With 16-bit operands the base has 24 bits.
+  if (load<u8>(pc, U_EXT)) newBase &= 0xffffff;
   if (!canonical(newBase)) return faultWith(VECTOR_GP, 0);
   store<i64>(cpu + base, newBase);
   store<i32>(cpu + limit, newLimit);
@@ -326,10 +332,11 @@ function umip(cpu: i32): bool {
 
 export function execStoreTable(cpu: i32, pc: i32, base: i32, limit: i32): void {
   if (umip(cpu)) return;
-  const at = effectiveAddress(cpu, pc);
-  if (!probeWrite(cpu, at, 2) || !probeWrite(cpu, at + 2, 8)) return;
+  const bytes = <i32>load<u8>(pc, U_SIZE) - 2;
+  const at = effectiveAddress(cpu, pc, bytes + 2, true);
+  if (faulted() || !probeWrite(cpu, at, 2) || !probeWrite(cpu, at + 2, bytes)) return;
   storeMemory(cpu, at, 2, load<i32>(cpu + limit));
-  storeMemory(cpu, at + 2, 8, load<i64>(cpu + base));
+  storeMemory(cpu, at + 2, bytes, load<i64>(cpu + base));
 }
 
 /** STR, SLDT, SMSW: 16 bits to memory, zero-extended to registers. */

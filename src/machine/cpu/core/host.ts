@@ -47,8 +47,17 @@ export declare function hostCr8Write(index: i32, value: i32): void;
 export declare function hostInterruptReturned(index: i32): void;
 /**
  * Decodes a block into micro-ops at `out`. `phys` is the physical address of the first byte, `phys2` the page that follows
- * it (−1: not known). Returns how many micro-ops were written, or −1 when the first instruction needs `phys2`.
+ * it (−1: not known), `mode` MODE_*, `room` how many bytes the code segment still has. Returns how many micro-ops were
+ * written, −1 when the first instruction needs `phys2`, −2 when it goes beyond `room`.
  */
 // @ts-ignore: decorator of AssemblyScript
 @external('host', 'translate')
-export declare function hostTranslate(phys: i32, phys2: i32, ripLow: i32, ripHigh: i32, out: i32): i32;
+export declare function hostTranslate(
+  phys: i32,
+  phys2: i32,
+  ripLow: i32,
+  ripHigh: i32,
+  mode: i32,
+  room: f64,
+  out: i32,
+): i32;

@@ -85,6 +85,8 @@ export const DEBUG_PENDING = 8; // C_PENDING_DB
 export const DEBUG_ALIGNMENT = 16; // CR0.AM, RFLAGS.AC and CPL 3
 /** DR6 bits of a #DB that is due at the next boundary. */
 export const C_PENDING_DB = 600;
+/** u32: last offset of the code segment, for 32- and 16-bit code. */
+export const C_CODE_LIMIT = 604;
 export const C_SYSENTER_CS = 608;
 export const C_SYSENTER_ESP = 616;
 export const C_SYSENTER_EIP = 624;
@@ -152,6 +154,9 @@ export const TABLES_MAX = 4096;
 /** Physical address bits, as CPUID leaf 0x80000008 tells them (SDM vol. 3, 4.1.4). */
 export const PHYSICAL_BITS = 46;
 
+/** Eight values that POPA has read. */
+export const SCRATCH_POPA = 4128;
+
 // ---- micro-operations ----
 export const UOP_SIZE = 64;
 export const U_FAST = 0; // u16, operation of the fast loop; 0: the general one
@@ -183,14 +188,14 @@ export const K_REG = 1;
 export const K_MEM = 2;
 export const K_IMM = 3;
 
-/** The address is cut to 32 bits. */
-export const UF_ADDR32 = 1;
 /** The address is on the stack segment: #SS instead of #GP. */
 export const UF_STACK = 2;
 export const UF_REP = 4;
 export const UF_REPNE = 8;
 /** A direct branch whose target lies in the same page. */
 export const UF_NEAR = 16;
+/** 32- or 16-bit code: the memory operand goes through the segment U_SEGX with its limit and rights. */
+export const UF_SEGMENTED = 32;
 
 // ---- block header: one micro-op slot before the first micro-op ----
 export const B_NEXT_HASH = 0;
@@ -201,6 +206,7 @@ export const B_RIP = 24;
 export const B_PHYS = 32;
 export const B_PAGE2 = 36;
 export const B_MODE = 40; // i32, MODE_* it was decoded for
+export const B_LIMIT = 44; // u32, C_CODE_LIMIT it was decoded for; counts for 32- and 16-bit code only
 export const HASH_HEADS = 16384;
 /** Longest block, in micro-operations. */
 export const BLOCK_MAX = 64;

@@ -3,8 +3,9 @@ import {
   K_IMM,
   K_MEM,
   K_REG,
-  UF_ADDR32,
+  UF_SEGMENTED,
   UF_STACK,
+  U_ASIZE,
   U_BASE,
   U_DISP,
   U_FLAGS,
@@ -16,9 +17,11 @@ import {
   U_R2,
   U_SCALE,
   U_SEG,
+  U_SEGX,
 } from './layout';
 import { loadMemory, probeWrite, storeMemory } from './access';
 import { setStackAccess } from './paging';
+import { linearAddress, setStackPointer, stackAddress, stackOffset } from './segmentation';
 import { faulted, readReg, writeReg } from './state';
 
 /** Linear address of the memory operand, once worked out. */
@@ -66,34 +69,55 @@ export function wishStop(code: i32): void {
   stopWish = code;
 }
 
+/** Cuts an offset to the operand's address size. */
+export function cutOffset(pc: i32, offset: i64): i64 {
+  const size = load<u8>(pc, U_ASIZE);
+  if (size == 8) return offset;
+  return offset & (size == 4 ? 0xffffffff : 0xffff);
+}
+
 /** Offset part of the memory operand's address, without segment base. */
 export function effectiveOffset(cpu: i32, pc: i32): i64 {
-  const address =
+  const offset =
     load<i64>(cpu + <i32>load<u16>(pc, U_BASE)) +
     (load<i64>(cpu + <i32>load<u16>(pc, U_INDEX)) << (<i64>load<u8>(pc, U_SCALE))) +
     load<i64>(pc, U_DISP);
-  return load<u8>(pc, U_FLAGS) & UF_ADDR32 ? address & 0xffffffff : address;
+  return cutOffset(pc, offset);
 }
 
-export function effectiveAddress(cpu: i32, pc: i32): i64 {
-  setStackAccess((load<u8>(pc, U_FLAGS) & UF_STACK) != 0);
-  operandAddress = effectiveOffset(cpu, pc) + load<i64>(cpu + <i32>load<u16>(pc, U_SEG));
+/** Linear address of `size` bytes at an offset in the memory operand's segment. May fault in 32- and 16-bit code. */
+export function addressAt(cpu: i32, pc: i32, offset: i64, size: i32, write: bool): i64 {
+  const flags = load<u8>(pc, U_FLAGS);
+  if (flags & UF_SEGMENTED) return linearAddress(cpu, load<u8>(pc, U_SEGX), offset, size, write);
+  setStackAccess((flags & UF_STACK) != 0);
+  return offset + load<i64>(cpu + <i32>load<u16>(pc, U_SEG));
+}
+
+/** Linear address of the memory operand for an access of `size` bytes. May fault in 32- and 16-bit code. */
+export function effectiveAddress(cpu: i32, pc: i32, size: i32, write: bool): i64 {
+  operandAddress = addressAt(cpu, pc, effectiveOffset(cpu, pc), size, write);
   return operandAddress;
+}
+
+/** Reads the memory operand. */
+export function loadOperand(cpu: i32, pc: i32, size: i32): i64 {
+  const address = effectiveAddress(cpu, pc, size, false);
+  return faulted() ? 0 : loadMemory(cpu, address, size);
 }
 
 /** Reads the first operand. */
 export function read1(cpu: i32, pc: i32, size: i32): i64 {
   const kind = load<u8>(pc, U_K1);
   if (kind == K_REG) return readReg(cpu, load<u16>(pc, U_R1), size);
-  if (kind == K_MEM) return loadMemory(cpu, effectiveAddress(cpu, pc), size);
+  if (kind == K_MEM) return loadOperand(cpu, pc, size);
   return load<i64>(pc, U_IMM);
 }
 
 /** Reads the first operand with intent to write it: memory must be writable before anything happens. */
 export function readForWrite(cpu: i32, pc: i32, size: i32): i64 {
   if (load<u8>(pc, U_K1) == K_REG) return readReg(cpu, load<u16>(pc, U_R1), size);
-  const address = effectiveAddress(cpu, pc);
-  if (!probeWrite(cpu, address, size)) return 0;
+  const address = effectiveAddress(cpu, pc, size, true);
+  if (faulted() || !probeWrite(cpu, address, size)) return 0;
   return loadMemory(cpu, address, size);
 }
 
@@ -105,31 +129,32 @@ export function write1(cpu: i32, pc: i32, size: i32, value: i64): void {
 
 /** Writes the first operand, working out its address. */
 export function put1(cpu: i32, pc: i32, size: i32, value: i64): void {
-  if (load<u8>(pc, U_K1) == K_REG) writeReg(cpu, load<u16>(pc, U_R1), size, value);
-  else storeMemory(cpu, effectiveAddress(cpu, pc), size, value);
+  if (load<u8>(pc, U_K1) == K_REG) return writeReg(cpu, load<u16>(pc, U_R1), size, value);
+  const address = effectiveAddress(cpu, pc, size, true);
+  if (!faulted()) storeMemory(cpu, address, size, value);
 }
 
 export function read2(cpu: i32, pc: i32, size: i32): i64 {
   const kind = load<u8>(pc, U_K2);
   if (kind == K_REG) return readReg(cpu, load<u16>(pc, U_R2), size);
   if (kind == K_IMM) return load<i64>(pc, U_IMM);
-  return loadMemory(cpu, effectiveAddress(cpu, pc), size);
+  return loadOperand(cpu, pc, size);
 }
 
-/** Pushes a value of `size` bytes; RSP moves only when the store succeeded. */
+/** Pushes a value of `size` bytes; the stack pointer moves only when the store succeeded. */
 export function push(cpu: i32, size: i32, value: i64): void {
-  const stack = load<i64>(cpu, 32) - <i64>size;
-  setStackAccess(true);
-  storeMemory(cpu, stack, size, value);
-  if (!faulted()) store<i64>(cpu, stack, 32);
+  const top = stackOffset(cpu, load<i64>(cpu, 32) - <i64>size);
+  const address = stackAddress(cpu, top, size, true);
+  if (!faulted()) storeMemory(cpu, address, size, value);
+  if (!faulted()) setStackPointer(cpu, top);
 }
 
-/** Reads `depth` bytes above the top of the stack. */
+/** Reads `size` bytes that lie `depth` bytes above the top of the stack. */
 export function peekStack(cpu: i32, size: i32, depth: i64): i64 {
-  setStackAccess(true);
-  return loadMemory(cpu, load<i64>(cpu, 32) + depth, size);
+  const address = stackAddress(cpu, stackOffset(cpu, load<i64>(cpu, 32) + depth), size, false);
+  return faulted() ? 0 : loadMemory(cpu, address, size);
 }
 
 export function moveStack(cpu: i32, by: i64): void {
-  store<i64>(cpu, load<i64>(cpu, 32) + by, 32);
+  setStackPointer(cpu, load<i64>(cpu, 32) + by);
 }

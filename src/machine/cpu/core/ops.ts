@@ -83,6 +83,8 @@ export const OP_JMP = 81;
 export const OP_JMP_IND = 82;
 export const OP_JCC = 83;
 export const OP_LOOP = 84;
+export const OP_PUSHA = 85;
+export const OP_POPA = 87;
 export const OP_GOTO = 86; // end of a block: go on at this RIP; retires nothing
 
 export const OP_MOVS = 88;

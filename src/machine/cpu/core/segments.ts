@@ -5,6 +5,7 @@ import {
   C_GDT_BASE,
   C_GDT_LIMIT,
   C_CODE_BASE,
+  C_CODE_LIMIT,
   C_MODE,
   C_SEGMENTS,
   C_STACK_MASK,
@@ -113,7 +114,7 @@ const EFER_LMA: i64 = 0x400;
 
 /**
  * Works out C_MODE and C_STACK_MASK after CS, SS or EFER.LMA changed. The jump cache knows offsets within one code segment
- * only: it is emptied with every change of mode or of the base.
+ * only: it is emptied with every change of mode, base or limit.
  */
 export function updateMode(cpu: i32): void {
   const cs = segment(cpu, SEG_CS);
@@ -122,10 +123,13 @@ export function updateMode(cpu: i32): void {
   const mode = long ? MODE_64 : attributes & ATTR_BIG ? MODE_32 : MODE_16;
   const big = (load<i32>(segment(cpu, SEG_SS), S_ATTR) & ATTR_BIG) != 0;
   const base: i64 = long ? 0 : load<i64>(cs, S_BASE);
+  const limit: u32 = long ? 0xffffffff : load<u32>(cs, S_LIMIT);
   store<i64>(cpu, long ? -1 : big ? 0xffffffff : 0xffff, C_STACK_MASK);
-  if (load<i32>(cpu, C_MODE) == mode && load<i64>(cpu, C_CODE_BASE) == base) return;
+  const same = load<i64>(cpu, C_CODE_BASE) == base && load<u32>(cpu, C_CODE_LIMIT) == limit;
+  if (same && load<i32>(cpu, C_MODE) == mode) return;
   store<i32>(cpu, mode, C_MODE);
   store<i64>(cpu, base, C_CODE_BASE);
+  store<u32>(cpu, limit, C_CODE_LIMIT);
   for (let c = 0; c < CONTEXTS; c++) {
     const cache = cpu + CONTEXT0 + c * CONTEXT_SIZE + JUMP_CACHE;
     memory.fill(cache, <u8>EMPTY_BYTE, JUMP_ENTRIES * JUMP_ENTRY);

@@ -30,7 +30,7 @@ import {
   U_TARGET,
 } from './layout';
 import * as op from './ops';
-import { forgetCrossing, generation, lookup, lookupReason } from './blocks';
+import { forgetCrossing, generation, lookup, lookupReason, pageAfter } from './blocks';
 import * as data from './exec-data';
 import * as flow from './exec-flow';
 import { execString } from './exec-string';
@@ -49,6 +49,7 @@ import {
 } from './operands';
 import { translateFetch } from './paging';
 import { execIn, execOut } from './ports';
+import { cutRip } from './segmentation';
 import { selectorOf } from './segments';
 import { FLAG_CF, FLAG_DF, VECTOR_BP, VECTOR_UD, fault, faulted, needRing0, stopAfter } from './state';
 
@@ -115,7 +116,7 @@ function finish(cpu: i32, pc: i32, rip: i64): i32 {
     return 0;
   }
   if (stopWish == STOP_UNSUPPORTED) return unsupported(cpu, REASON_INSTRUCTION);
-  store<i64>(cpu, branched ? branchTarget : rip + <i64>load<u8>(pc, U_LEN), C_RIP);
+  store<i64>(cpu, branched ? branchTarget : cutRip(cpu, rip + <i64>load<u8>(pc, U_LEN)), C_RIP);
   const left = charge(cpu, load<i64>(pc, U_COST));
   if (stopWish) {
     store<i32>(cpu, stopWish, C_STOP);
@@ -143,7 +144,7 @@ function pseudo(cpu: i32, pc: i32, operation: i32): i32 {
   if (operation == op.OP_RESOLVE) return resume(cpu);
   // OP_CROSS: U_IMM is the physical page in which the instruction was found to go on.
   const rip = load<i64>(cpu, C_RIP);
-  const second = translateFetch(cpu, load<i32>(cpu, C_MMU), (rip | 0xfff) + 1);
+  const second = translateFetch(cpu, load<i32>(cpu, C_MMU), pageAfter(cpu, rip));
   if (second < 0) return deliverPending(cpu) ? resume(cpu) : 0;
   if (second == load<i64>(pc, U_IMM)) return pc + UOP_SIZE;
   forgetCrossing(pc);
@@ -257,6 +258,10 @@ function execute(cpu: i32, pc: i32, operation: i32): void {
       return flow.execPushf(cpu, pc);
     case op.OP_POPF:
       return flow.execPopf(cpu, pc);
+    case op.OP_PUSHA:
+      return flow.execPushAll(cpu, pc);
+    case op.OP_POPA:
+      return flow.execPopAll(cpu, pc);
     case op.OP_ENTER:
       return flow.execEnter(cpu, pc);
     case op.OP_LEAVE:
@@ -268,7 +273,7 @@ function execute(cpu: i32, pc: i32, operation: i32): void {
     case op.OP_RET:
       return flow.execRet(cpu, pc);
     case op.OP_JMP:
-      return flow.execJmp(pc);
+      return flow.execJmp(cpu, pc);
     case op.OP_JMP_IND:
       return flow.execJmpIndirect(cpu, pc);
     case op.OP_JCC:
