@@ -24,6 +24,8 @@ export interface CoreExports {
   markGranules(physical: number, length: number): void;
   flushAllTranslations(): void;
   setCpl(cpu: number, cpl: number): void;
+  /** From a call-out: gives up the running instruction. */
+  abandon(): void;
   /** After CS, SS or EFER were set from outside. */
   updateMode(cpu: number): void;
   rflags(cpu: number): number;

@@ -199,6 +199,7 @@ export class VirtualCpu implements Cpu {
       }
       if (stop === L.STOP_BOUNDARY) continue;
       if (stop === L.STOP_HALTED) return StopReason.Halted;
+      if (stop === L.STOP_ABANDONED) return StopReason.Abandoned;
       this.report = describeStop(this, stop, this.u32[L.C_CHAIN / 4], this.i32[L.C_REASON / 4]);
       if (stop === L.STOP_SHUTDOWN) this.dead = StopReason.Shutdown;
       return stop === L.STOP_SHUTDOWN ? StopReason.Shutdown : StopReason.Unsupported;
@@ -386,7 +387,8 @@ export class VirtualCpu implements Cpu {
   }
 
   abandonInstruction(): void {
-    throw missingYet('abandonInstruction');
+    // The delivery of an interrupt between runs belongs to no instruction: it goes on.
+    if (this.running) this.core.abandon();
   }
 
   missingInstructions(): readonly MissingInstruction[] {

@@ -100,6 +100,7 @@ function loadCrossing(cpu: i32, context: i32, address: i64, size: i32): i64 {
   let value: i64 = 0;
   for (let i = 0; i < size; i++) {
     value |= loadIn(cpu, context, address + i, 1) << (<i64>i * 8);
+    if (faulted()) return 0;
   }
   return value;
 }
@@ -134,16 +135,27 @@ export function storeIn(cpu: i32, context: i32, address: i64, size: i32, value: 
   if (retranslate) tablesChanged();
 }
 
+/** A device may give the instruction up: what goes to one is stored before what goes to RAM. */
 function storeCrossing(cpu: i32, context: i32, address: i64, size: i32, value: i64): void {
   if (!entryFor(cpu, context, address, T_WRITE, ACCESS_WRITE)) return;
   const second = (address + size - 1) & PAGE_MASK;
-  if (!entryFor(cpu, context, second, T_WRITE, ACCESS_WRITE)) return;
+  const entry = entryFor(cpu, context, second, T_WRITE, ACCESS_WRITE);
+  if (!entry) return;
+  const inFirst = <i32>(second - address);
   holdTables();
-  for (let i = 0; i < size; i++) {
-    storeIn(cpu, context, address + i, 1, value >> (<i64>i * 8));
-    if (faulted()) break;
-  }
+  if (load<i64>(entry, T_WRITE) & TAG_DEVICE) {
+    storeBytes(cpu, context, address, inFirst, size, value);
+    if (!faulted()) storeBytes(cpu, context, address, 0, inFirst, value);
+  } else storeBytes(cpu, context, address, 0, size, value);
   releaseTables();
+}
+
+/** Bytes `from` up to `to` of a value. */
+function storeBytes(cpu: i32, context: i32, address: i64, from: i32, to: i32, value: i64): void {
+  for (let i = from; i < to; i++) {
+    storeIn(cpu, context, address + i, 1, value >> (<i64>i * 8));
+    if (faulted()) return;
+  }
 }
 
 /** A store by anybody but a vCPU to RAM at a physical address: dirty flags; translated code and translations are forgotten. */

@@ -11,8 +11,10 @@ import {
   C_REGS,
   C_RESULT_HIGH,
   C_RIP,
+  C_STOP,
   C_WINDOW,
   K_IMM,
+  STOP_ABANDONED,
   TAG_DEVICE,
   TLB_ENTRIES,
   TLB_ENTRY,
@@ -56,7 +58,7 @@ import {
 import { allFlags, setAllFlags } from './flags';
 import { hostMmioRead, hostMmioWrite, hostPortIn, hostPortOut } from './host';
 import { SETTABLE_FLAGS } from './interrupts';
-import { FLAG_RF, FLAG_VM, writeReg } from './state';
+import { FLAG_RF, FLAG_VM, clearFault, faulted, writeReg } from './state';
 import { step } from './step';
 
 /** Executes the micro-op at `pc`: as `step`, of which it is the shorter way. */
@@ -111,6 +113,13 @@ function retire(cpu: i32, pc: i32): i32 {
   return pc + UOP_SIZE;
 }
 
+/** A call-out gave the instruction up: nothing of it happened. */
+function givenUp(cpu: i32): i32 {
+  clearFault();
+  store<i32>(cpu, STOP_ABANDONED, C_STOP);
+  return 0;
+}
+
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function address(cpu: i32, pc: i32): i64 {
@@ -138,6 +147,7 @@ function readDevice(cpu: i32, pc: i32, form: i32): i32 {
   store<i64>(cpu, load<i64>(pc, U_RIP), C_RIP);
   const physical = load<i64>(entry, T_DATA) | (at & 0xfff);
   const low = hostMmioRead(load<i32>(cpu, C_INDEX), <i32>physical, <i32>(physical >> 32), size);
+  if (faulted()) return givenUp(cpu);
   const to = cpu + <i32>load<u16>(pc, U_R1);
   if (size == 8) store<i64>(to, <i64>(<u32>low) | ((<i64>load<u32>(cpu, C_RESULT_HIGH)) << 32));
   else if (size == 4) store<i64>(to, <i64>(<u32>low));
@@ -158,6 +168,7 @@ function writeDevice(cpu: i32, pc: i32, size: i32, value: i64): i32 {
   const low = size == 1 ? <i32>value & 0xff : size == 2 ? <i32>value & 0xffff : <i32>value;
   const high = size == 8 ? <i32>(value >> 32) : 0;
   hostMmioWrite(load<i32>(cpu, C_INDEX), <i32>physical, <i32>(physical >> 32), size, low, high);
+  if (faulted()) return givenUp(cpu);
   return retire(cpu, pc);
 }
 
@@ -173,7 +184,9 @@ function portIn(cpu: i32, pc: i32): i32 {
   if (load<i32>(cpu, C_CPL)) return step(cpu, pc);
   const size = <i32>load<u8>(pc, U_SIZE);
   store<i64>(cpu, load<i64>(pc, U_RIP), C_RIP);
-  writeReg(cpu, 0, size, <i64>(<u32>hostPortIn(load<i32>(cpu, C_INDEX), portOf(cpu, pc), size)));
+  const value = <i64>(<u32>hostPortIn(load<i32>(cpu, C_INDEX), portOf(cpu, pc), size));
+  if (faulted()) return givenUp(cpu);
+  writeReg(cpu, 0, size, value);
   return retire(cpu, pc);
 }
 
@@ -185,6 +198,7 @@ function portOut(cpu: i32, pc: i32): i32 {
   store<i64>(cpu, load<i64>(pc, U_RIP), C_RIP);
   const value = load<i32>(cpu) & (size == 4 ? -1 : size == 2 ? 0xffff : 0xff);
   hostPortOut(load<i32>(cpu, C_INDEX), portOf(cpu, pc), size, value);
+  if (faulted()) return givenUp(cpu);
   return retire(cpu, pc);
 }
 

@@ -39,7 +39,6 @@ import {
   OP_BSF,
   OP_BSR,
   OP_BT,
-  OP_BTC,
   OP_BTR,
   OP_BTS,
   OP_CMP,
@@ -237,7 +236,7 @@ export function execXchg(cpu: i32, pc: i32): void {
   const r2 = <i32>load<u16>(pc, U_R2);
   const b = readReg(cpu, r2, size);
   write1(cpu, pc, size, b);
-  writeReg(cpu, r2, size, a);
+  if (!faulted()) writeReg(cpu, r2, size, a);
 }
 
 export function execXadd(cpu: i32, pc: i32): void {
@@ -246,8 +245,13 @@ export function execXadd(cpu: i32, pc: i32): void {
   if (faulted()) return;
   const r2 = <i32>load<u16>(pc, U_R2);
   const sum = binary(cpu, OP_ADD, a, readReg(cpu, r2, size), size);
-  writeReg(cpu, r2, size, a);
+  if (load<u8>(pc, U_K1) == K_REG) {
+    // The sum is written last: it stays when both operands are one register.
+    writeReg(cpu, r2, size, a);
+    return write1(cpu, pc, size, sum);
+  }
   write1(cpu, pc, size, sum);
+  if (!faulted()) writeReg(cpu, r2, size, a);
 }
 
 export function execCmpxchg(cpu: i32, pc: i32): void {
@@ -261,7 +265,7 @@ export function execCmpxchg(cpu: i32, pc: i32): void {
   } else {
     // A memory destination is written back in any case; a register destination is left alone, upper half and all.
     if (load<u8>(pc, U_K1) != K_REG) write1(cpu, pc, size, a);
-    writeReg(cpu, 0, size, a);
+    if (!faulted()) writeReg(cpu, 0, size, a);
   }
 }
 
@@ -270,18 +274,26 @@ export function execCmpxchgPair(cpu: i32, pc: i32, half: i32): void {
   const address = effectiveAddress(cpu, pc, 2 * half, true);
   if (faulted()) return;
   if (half == 8 && address & 15) return faultWith(VECTOR_GP, 0);
-  if (!probeWrite(cpu, address, half) || !probeWrite(cpu, address + half, half)) return;
-  const low = loadMemory(cpu, address, half);
-  const high = loadMemory(cpu, address + half, half);
+  if (!probeWrite(cpu, address, 8)) return;
+  // Eight bytes are one access; sixteen are aligned, so that both halves lie in one page.
+  const first = loadMemory(cpu, address, 8);
+  if (faulted()) return;
+  const second = half == 8 ? loadMemory(cpu, address + 8, 8) : 0;
+  if (faulted()) return;
+  const low = half == 8 ? first : first & 0xffffffff;
+  const high = half == 8 ? second : <i64>((<u64>first) >> 32);
   const same = low == readReg(cpu, 0, half) && high == readReg(cpu, 16, half);
+  const rbx = readReg(cpu, 24, half);
+  const rcx = readReg(cpu, 8, half);
+  // The destination is written back in any case, as by CMPXCHG.
+  storeMemory(cpu, address, 8, same ? (half == 8 ? rbx : rbx | (rcx << 32)) : first);
+  if (faulted()) return;
+  if (half == 8) storeMemory(cpu, address + 8, 8, same ? rcx : second);
+  if (faulted()) return;
   setRaw(cpu, (statusFlags(cpu) & ~FLAG_ZF) | (same ? FLAG_ZF : 0));
-  if (same) {
-    storeMemory(cpu, address, half, readReg(cpu, 24, half));
-    storeMemory(cpu, address + half, half, readReg(cpu, 8, half));
-  } else {
-    writeReg(cpu, 0, half, low);
-    writeReg(cpu, 16, half, high);
-  }
+  if (same) return;
+  writeReg(cpu, 0, half, low);
+  writeReg(cpu, 16, half, high);
 }
 
 /** BT, BTS, BTR, BTC. A register bit index reaches beyond a memory operand (SDM vol. 2, "BT"). */
@@ -304,14 +316,17 @@ export function execBitTest(cpu: i32, pc: i32, op: i32): void {
     if (faulted()) return;
   }
   index &= bits - 1;
-  setRaw(cpu, (statusFlags(cpu) & ~FLAG_CF) | ((value >> index) & 1));
-  if (op == OP_BT) return;
-  const bit = (<i64>1) << index;
-  if (op == OP_BTS) value |= bit;
-  else if (op == OP_BTR) value &= ~bit;
-  else if (op == OP_BTC) value ^= bit;
-  if (inRegister) writeReg(cpu, load<u16>(pc, U_R1), size, value);
-  else storeMemory(cpu, address, size, value);
+  const carry = (value >> index) & 1;
+  if (op != OP_BT) {
+    const bit = (<i64>1) << index;
+    if (op == OP_BTS) value |= bit;
+    else if (op == OP_BTR) value &= ~bit;
+    else value ^= bit;
+    if (inRegister) writeReg(cpu, load<u16>(pc, U_R1), size, value);
+    else storeMemory(cpu, address, size, value);
+    if (faulted()) return;
+  }
+  setRaw(cpu, (statusFlags(cpu) & ~FLAG_CF) | carry);
 }
 
 /** BSF, BSR, TZCNT, LZCNT, POPCNT. */

@@ -144,7 +144,7 @@ function once(cpu: i32, pc: i32, op: i32, width: i32): void {
     // The port is read only when its value has somewhere to go: reading may have effects.
     if (!probeWrite(cpu, to, size)) return;
     const value = hostPortIn(load<i32>(cpu, C_INDEX), load<u16>(cpu, RDX), size);
-    storeMemory(cpu, to, size, value);
+    if (!faulted()) storeMemory(cpu, to, size, value);
   } else {
     const value = loadMemory(cpu, from, size);
     if (!faulted()) hostPortOut(load<i32>(cpu, C_INDEX), load<u16>(cpu, RDX), size, <i32>value);

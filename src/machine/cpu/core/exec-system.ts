@@ -170,6 +170,7 @@ export function execRdmsr(cpu: i32): void {
   const slot = msrSlot(cpu, msr);
   if (slot) return answer(cpu, load<i64>(slot));
   if (!hostMsrRead(load<i32>(cpu, C_INDEX), msr)) return faultWith(VECTOR_GP, 0);
+  if (faulted()) return;
   store<i64>(cpu, load<u32>(cpu, C_RESULT_LOW));
   store<i64>(cpu, load<u32>(cpu, C_RESULT_HIGH), 16);
 }

@@ -6,11 +6,11 @@ import { deliverExternal, deliverNmi } from './interrupts';
 import { PAGE_MASK, canonical } from './paging';
 import { ACCESS_READ, BY_EXEMPT, walk } from './walk';
 import { allFlags } from './flags';
-import { flushAllTranslations, setAreas, setCpl } from './state';
+import { abandon, flushAllTranslations, setAreas, setCpl } from './state';
 
 export { run } from './run';
 export { updateMode } from './segments';
-export { deliverExternal, deliverNmi, noteStore, markGranules, flushAllTranslations, setCpl };
+export { deliverExternal, deliverNmi, noteStore, markGranules, flushAllTranslations, setCpl, abandon };
 
 /** Lays out the memory: the wrapper has worked out the addresses of the areas. */
 export function init(

@@ -19,6 +19,7 @@ import {
   SEG_CS,
   SEG_SS,
   SEG_TR,
+  STOP_ABANDONED,
   STOP_SHUTDOWN,
   S_BASE,
   S_LIMIT,
@@ -60,6 +61,7 @@ import {
   VECTOR_PF,
   VECTOR_SS,
   VECTOR_TS,
+  abandoned,
   clearFault,
   faultError,
   faultHasError,
@@ -175,13 +177,18 @@ function noteChain(cpu: i32, vector: i32): void {
 
 /**
  * Delivers the pending fault; what that raises in turn is delivered instead, or becomes #DF, or ends in shutdown
- * (SDM vol. 3, table 6-5). `first` is the event that was being delivered already, −1 for none.
+ * (SDM vol. 3, table 6-5). An instruction that a call-out gave up stops the vCPU instead, at once. `first` is the event that was being delivered already, −1 for none.
  */
 export function deliverFault(cpu: i32, first: i32): bool {
   let previous = first;
   store<i32>(cpu, 0, C_CHAIN);
   if (first >= 0) noteChain(cpu, first);
   while (true) {
+    if (abandoned()) {
+      clearFault();
+      store<i32>(cpu, STOP_ABANDONED, C_STOP);
+      return false;
+    }
     let vector = faultVector;
     let hasError = faultHasError;
     let error = faultError;

@@ -1,5 +1,8 @@
 /** Operands of the general operations, and what an operation may say about where execution goes on. */
 import {
+  C_CC,
+  C_CCA,
+  C_CCB,
   K_IMM,
   K_MEM,
   K_REG,
@@ -113,18 +116,33 @@ export function read1(cpu: i32, pc: i32, size: i32): i64 {
   return load<i64>(pc, U_IMM);
 }
 
+/** Status flags before an operation that reads, computes and writes: they come back when a device gives the write up. */
+let keptCc: i64 = 0;
+let keptA: i64 = 0;
+let keptB: i64 = 0;
+
 /** Reads the first operand with intent to write it: memory must be writable before anything happens. */
 export function readForWrite(cpu: i32, pc: i32, size: i32): i64 {
   if (load<u8>(pc, U_K1) == K_REG) return readReg(cpu, load<u16>(pc, U_R1), size);
+  keptCc = load<i64>(cpu, C_CC);
+  keptA = load<i64>(cpu, C_CCA);
+  keptB = load<i64>(cpu, C_CCB);
   const address = effectiveAddress(cpu, pc, size, true);
   if (faulted() || !probeWrite(cpu, address, size)) return 0;
   return loadMemory(cpu, address, size);
 }
 
-/** Writes the first operand; a memory operand's address must have been worked out. */
+/**
+ * Writes the first operand after `readForWrite`. A write that is given up takes the status flags back; other registers
+ * must not change before it.
+ */
 export function write1(cpu: i32, pc: i32, size: i32, value: i64): void {
-  if (load<u8>(pc, U_K1) == K_REG) writeReg(cpu, load<u16>(pc, U_R1), size, value);
-  else storeMemory(cpu, operandAddress, size, value);
+  if (load<u8>(pc, U_K1) == K_REG) return writeReg(cpu, load<u16>(pc, U_R1), size, value);
+  storeMemory(cpu, operandAddress, size, value);
+  if (!faulted()) return;
+  store<i64>(cpu, keptCc, C_CC);
+  store<i64>(cpu, keptA, C_CCA);
+  store<i64>(cpu, keptB, C_CCB);
 }
 
 /** Writes the first operand, working out its address. */

@@ -46,7 +46,8 @@ export function execIn(cpu: i32, pc: i32): void {
   const size = <i32>load<u8>(pc, U_SIZE);
   const port = portOf(cpu, pc);
   if (!portAllowed(cpu, port, size)) return;
-  writeReg(cpu, 0, size, <i64>(<u32>hostPortIn(load<i32>(cpu, C_INDEX), port, size)));
+  const value = <i64>(<u32>hostPortIn(load<i32>(cpu, C_INDEX), port, size));
+  if (!faulted()) writeReg(cpu, 0, size, value);
 }
 
 export function execOut(cpu: i32, pc: i32): void {

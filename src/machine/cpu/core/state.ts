@@ -74,13 +74,32 @@ export const VECTOR_SS = 12;
 export const VECTOR_GP = 13;
 export const VECTOR_PF = 14;
 
+/**
+ * Not an exception: a call-out gave the instruction up. It passes through every operation as a fault does, so that whatever
+ * looks for one stops before it changes anything, and no fault takes its place.
+ */
+export const VECTOR_ABANDONED = 256;
+
+/** From a call-out: gives up the running instruction. */
+export function abandon(): void {
+  faultVector = VECTOR_ABANDONED;
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+export function abandoned(): bool {
+  return faultVector == VECTOR_ABANDONED;
+}
+
 export function fault(vector: i32): void {
+  if (abandoned()) return;
   faultVector = vector;
   faultHasError = false;
   faultError = 0;
 }
 
 export function faultWith(vector: i32, error: i32): void {
+  if (abandoned()) return;
   faultVector = vector;
   faultHasError = true;
   faultError = error;

@@ -16,6 +16,7 @@ import {
   REASON_INSTRUCTION,
   SEG_LDTR,
   SEG_TR,
+  STOP_ABANDONED,
   STOP_BOUNDARY,
   STOP_UNSUPPORTED,
   UF_NEAR,
@@ -82,10 +83,13 @@ export function resume(cpu: i32): i32 {
   }
 }
 
-/** Delivers the pending fault at its cost; false after a shutdown. A delivery retires no instruction. */
+/**
+ * Delivers the pending fault at its cost; false after a shutdown, or when a call-out gave the instruction up, which costs
+ * nothing. A delivery retires no instruction.
+ */
 function deliverPending(cpu: i32): bool {
   const alive = deliverFault(cpu, -1);
-  charge(cpu, load<i64>(cpu, C_EXCEPTION_COST));
+  if (alive || load<i32>(cpu, C_STOP) != STOP_ABANDONED) charge(cpu, load<i64>(cpu, C_EXCEPTION_COST));
   return alive;
 }
 
