@@ -395,7 +395,3 @@ export class VirtualCpu implements Cpu {
     return [];
   }
 }
-
-function missingYet(what: string): Error {
-  return new Error(`the vCPU has no ${what} yet`);
-}
