@@ -1,6 +1,7 @@
 /** The conformance runner's own reading: of a configuration in the style of test suites, and of what kernels print. */
 import { describe, expect, it } from 'vitest';
-import { testsOfConfiguration, testsOfFiles } from './config';
+import { loadScenario } from '../../../src/scenario/load';
+import { scenarioOf, testsOfConfiguration, testsOfFiles } from './config';
 import { judge, perKernel } from './verdict';
 
 const CONFIGURATION = `
@@ -53,6 +54,12 @@ describe('configuration', () => {
       ['xapic', 2, false],
       ['tsc', 1, true],
     ]);
+  });
+
+  it('makes scenarios that are valid', () => {
+    const [test] = testsOfFiles(['ioapic.flat']);
+    const loaded = loadScenario(scenarioOf(test, 1000), '/kernels/ioapic.trapline.json');
+    expect(loaded.ok ? loaded.scenario.vms[0]?.vcpus : loaded.problems).toBe(4);
   });
 });
 
