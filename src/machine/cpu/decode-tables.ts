@@ -148,6 +148,13 @@ add('general', undefined, [
   [M.Str, op.OP_STR],
   [M.Sldt, op.OP_SLDT],
   [M.Smsw, op.OP_SMSW],
+  [M.Verr, op.OP_VERR],
+  [M.Verw, op.OP_VERW],
+  [M.Arpl, op.OP_ARPL],
+]);
+add('extend', 'memory', [
+  [M.Lar, op.OP_LAR],
+  [M.Lsl, op.OP_LSL],
 ]);
 add('port', undefined, [
   [M.In, op.OP_IN],
@@ -194,6 +201,8 @@ const ENDING: [number, number][] = [
   [M.Vmcall, op.OP_VMCALL],
   [M.Syscall, op.OP_SYSCALL],
   [M.Int3, op.OP_INT3],
+  [M.Int1, op.OP_INT1],
+  [M.Into, op.OP_INTO],
   [M.Lmsw, op.OP_LMSW],
   [M.Stac, op.OP_STAC],
   [M.Clac, op.OP_CLAC],

@@ -21,6 +21,11 @@ const NAMES = [
   '#PF',
 ];
 const PAGE_FAULT = 14;
+/** What the guest asked for, by REASON_*, where an instruction's name would not tell. */
+const LACKING: Record<number, string> = {
+  [L.REASON_TASK]: 'hardware task switch (task gate, TSS as a far target, or IRET with NT set)',
+  [L.REASON_VM86]: 'return to virtual-8086 mode',
+};
 
 /** What the report needs to see of a vCPU. */
 export interface ReportSubject {
@@ -68,7 +73,9 @@ export function describeStop(cpu: ReportSubject, stop: number, chain: number, re
   const disassembly = bytes.length > 0 ? disassemble(bytes, offset, cpu.codeBits()) : '';
   let message: string;
   if (stop === L.STOP_SHUTDOWN) message = tripleFault(cpu, chain);
-  else if (reason === L.REASON_FETCH) {
+  else if (reason in LACKING) {
+    message = `${LACKING[reason]} at ${hex(rip)}: the vCPU does not have it`;
+  } else if (reason === L.REASON_FETCH) {
     message = `instruction fetch outside RAM at ${hex(rip)}: the vCPU runs code from RAM only`;
   } else {
     message = `unsupported instruction${disassembly ? ` "${disassembly}"` : ''} at ${hex(rip)}: the vCPU has general-purpose and system instructions only`;

@@ -3,15 +3,11 @@ import {
   C_RIP,
   C_WINDOW,
   C_CPL,
-  K_IMM,
   SCRATCH_POPA,
-  SEG_CS,
   SEG_SS,
   U_ASIZE,
-  U_DISP,
   U_EXT,
   U_IMM,
-  U_K1,
   U_LEN,
   U_SIZE,
   U_SIZE2,
@@ -19,10 +15,10 @@ import {
 import { loadMemory, storeMemory } from './access';
 import { setShadow } from './exec-system';
 import { allFlags, condition, setAllFlags, statusFlags } from './flags';
-import { SETTABLE_FLAGS, returnTo } from './interrupts';
-import { branchTo, effectiveAddress, moveStack, peekStack, push, put1, read1 } from './operands';
+import { SETTABLE_FLAGS } from './interrupts';
+import { branchTo, moveStack, peekStack, push, put1, read1 } from './operands';
 import { codeAllowed, cutRip, setStackPointer, stackAddress, stackOffset } from './segmentation';
-import { loadDataSegment, selectorOf } from './segments';
+import { loadDataSegment } from './segments';
 import {
   FLAG_IF,
   FLAG_IOPL,
@@ -31,7 +27,6 @@ import {
   FLAG_ZF,
   faulted,
   readReg,
-  signExtend,
   sizeMask,
   stopAfter,
   writeReg,
@@ -218,54 +213,4 @@ export function execLoop(cpu: i32, pc: i32): void {
   const zero = (statusFlags(cpu) & FLAG_ZF) != 0;
   if (count != 0 && (kind == 2 || zero == (kind == 1))) branchChecked(cpu, load<i64>(pc, U_IMM));
   if (!faulted()) writeReg(cpu, 8, size, count);
-}
-
-/** Far RET; U_IMM is what else to drop. */
-export function execRetFar(cpu: i32, pc: i32): void {
-  const size = <i32>load<u8>(pc, U_SIZE);
-  const drop = load<i64>(pc, U_IMM);
-  const rip = peekStack(cpu, size, 0);
-  if (faulted()) return;
-  const cs = <i32>peekStack(cpu, size, size) & 0xffff;
-  if (faulted()) return;
-  const outer = (cs & 3) > load<i32>(cpu, C_CPL);
-  let rsp: i64 = 0;
-  let ss = 0;
-  if (outer) {
-    rsp = peekStack(cpu, size, <i64>size * 2 + drop);
-    if (faulted()) return;
-    ss = <i32>peekStack(cpu, size, <i64>size * 3 + drop) & 0xffff;
-    if (faulted()) return;
-  }
-  returnTo(cpu, rip, cs, rsp, ss, false);
-  if (!faulted()) moveStack(cpu, outer ? drop : <i64>size * 2 + drop);
-}
-
-/** JMP and CALL through a far pointer: in memory, or U_IMM and the selector in U_DISP. Call gates are not known. */
-export function execFar(cpu: i32, pc: i32, call: bool): void {
-  const size = <i32>load<u8>(pc, U_SIZE);
-  let raw = load<i64>(pc, U_IMM);
-  let selector = load<i32>(pc, U_DISP);
-  if (load<u8>(pc, U_K1) != K_IMM) {
-    const address = effectiveAddress(cpu, pc, size + 2, false);
-    if (faulted()) return;
-    raw = loadMemory(cpu, address, size);
-    if (faulted()) return;
-    selector = <i32>loadMemory(cpu, address + size, 2);
-    if (faulted()) return;
-  }
-  const cpl = load<i32>(cpu, C_CPL);
-  const stack = load<i64>(cpu, 32);
-  if (call) {
-    push(cpu, size, selectorOf(cpu, SEG_CS));
-    if (faulted()) return;
-    push(cpu, size, nextRip(cpu, pc));
-    if (faulted()) {
-      store<i64>(cpu, stack, 32);
-      return;
-    }
-  }
-  const rip = size == 8 ? raw : signExtend(raw, size) & (size == 4 ? 0xffffffff : 0xffff);
-  returnTo(cpu, rip, (selector & ~3) | cpl, 0, 0, false);
-  if (faulted()) store<i64>(cpu, stack, 32);
 }

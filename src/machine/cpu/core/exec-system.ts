@@ -24,9 +24,7 @@ import {
   SEG_CS,
   SEG_FS,
   SEG_GS,
-  SEG_LDTR,
   SEG_SS,
-  SEG_TR,
   STOP_HALTED,
   STOP_UNSUPPORTED,
   S_BASE,
@@ -41,24 +39,13 @@ import { hostCr8Read, hostCr8Write, hostHlt, hostMsrRead, hostMsrWrite, hostVmca
 import { nextRip } from './exec-flow';
 import { branchTo, effectiveAddress, put1, read1, wishStop, wishStopSoon } from './operands';
 import { canonical } from './paging';
-import {
-  DESCRIPTOR_P,
-  loadDataSegment,
-  markDescriptor,
-  readDescriptor,
-  readDescriptorHigh,
-  segment,
-  selectorOf,
-  setNullSegment,
-  setSegment,
-} from './segments';
+import { loadDataSegment, segment, selectorOf, setSegment } from './segments';
 import {
   FLAG_AC,
   FLAG_IF,
   FLAG_IOPL,
   FLAG_RF,
   VECTOR_GP,
-  VECTOR_NP,
   VECTOR_UD,
   fault,
   faultWith,
@@ -344,32 +331,6 @@ export function execStoreTable(cpu: i32, pc: i32, base: i32, limit: i32): void {
 export function execStoreSystem(cpu: i32, pc: i32, value: i64): void {
   if (umip(cpu)) return;
   put1(cpu, pc, load<u8>(pc, U_K1) == K_REG ? <i32>load<u8>(pc, U_SIZE) : 2, value);
-}
-
-export function execLtr(cpu: i32, pc: i32, local: bool): void {
-  if (!needRing0(cpu)) return;
-  const selector = (<i32>read1(cpu, pc, 2)) & 0xffff;
-  if (faulted()) return;
-  if (selector >> 2 == 0) {
-    if (!local) return faultWith(VECTOR_GP, 0);
-    return setNullSegment(cpu, SEG_LDTR, selector);
-  }
-  const error = selector & ~3;
-  if (selector & 4) return faultWith(VECTOR_GP, error);
-  const descriptor = readDescriptor(cpu, selector);
-  if (faulted()) return;
-  if (((<i32>(descriptor >> 40)) & 0x1f) != (local ? 2 : 9)) return faultWith(VECTOR_GP, error);
-  if (!(descriptor & DESCRIPTOR_P)) return faultWith(VECTOR_NP, error);
-  const high = readDescriptorHigh(cpu, selector);
-  if (faulted()) return;
-  if (!local) {
-    markDescriptor(cpu, selector, descriptor, 1 << 41);
-    if (faulted()) return;
-  }
-  const index = local ? SEG_LDTR : SEG_TR;
-  setSegment(cpu, index, selector, descriptor);
-  const at = segment(cpu, index);
-  store<i64>(at, load<i64>(at, S_BASE) | (high << 32), S_BASE);
 }
 
 export function execMovFromSegment(cpu: i32, pc: i32): void {

@@ -7,6 +7,8 @@ import {
   K_MEM,
   K_REG,
   UF_SEGMENTED,
+  REASON_INSTRUCTION,
+  STOP_UNSUPPORTED,
   UF_STACK,
   U_ASIZE,
   U_BASE,
@@ -36,6 +38,8 @@ export let branched: bool = false;
 export let unfinished: bool = false;
 /** Non-zero (`STOP_*`): leave the loop after this operation. */
 export let stopWish: i32 = 0;
+/** With STOP_UNSUPPORTED: why. */
+export let stopReason: i32 = 0;
 
 /** The loop is to stop one instruction later, counted from this one's retirement. */
 export let stopSoon: bool = false;
@@ -70,6 +74,13 @@ export function wishStopSoon(): void {
 export function wishStop(code: i32): void {
   eventful = true;
   stopWish = code;
+  stopReason = REASON_INSTRUCTION;
+}
+
+/** The vCPU lacks what the instruction asks for: stop at it, for `reason` (`REASON_*`). */
+export function wishUnsupported(reason: i32): void {
+  wishStop(STOP_UNSUPPORTED);
+  stopReason = reason;
 }
 
 /** Cuts an offset to the operand's address size. */

@@ -136,3 +136,11 @@ export const OP_LMSW = 133;
 export const OP_CLTS = 134;
 export const OP_STAC = 135;
 export const OP_CLAC = 136;
+
+export const OP_LAR = 200;
+export const OP_LSL = 201;
+export const OP_VERR = 202;
+export const OP_VERW = 203;
+export const OP_ARPL = 204;
+export const OP_INT1 = 205;
+export const OP_INTO = 206;

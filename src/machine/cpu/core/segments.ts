@@ -1,6 +1,7 @@
 /** Segment registers and descriptors (SDM vol. 3, 3.4 and 5). In 64-bit mode only FS, GS, privilege and code size count. */
 import {
   C_CPL,
+  C_CR0,
   C_EFER,
   C_GDT_BASE,
   C_GDT_LIMIT,
@@ -32,7 +33,7 @@ import {
   S_SELECTOR,
 } from './layout';
 import { loadSystem, storeSystem } from './access';
-import { VECTOR_GP, VECTOR_NP, VECTOR_SS, faultWith, faulted } from './state';
+import { CR0_PE, EFER_LMA, VECTOR_GP, VECTOR_NP, VECTOR_SS, faultWith, faulted } from './state';
 
 // @ts-ignore: decorator of AssemblyScript
 @inline
@@ -49,6 +50,7 @@ export const DESCRIPTOR_S: i64 = 1 << 44;
 export const DESCRIPTOR_CODE: i64 = 1 << 43;
 export const DESCRIPTOR_CONFORMING: i64 = 1 << 42;
 export const DESCRIPTOR_WRITABLE: i64 = 1 << 41;
+export const DESCRIPTOR_ACCESSED: i64 = 1 << 40;
 export const DESCRIPTOR_LONG: i64 = 1 << 53;
 export const DESCRIPTOR_BIG: i64 = 1 << 54;
 
@@ -56,43 +58,57 @@ export function descriptorDpl(descriptor: i64): i32 {
   return <i32>(descriptor >> 45) & 3;
 }
 
-function tableAddress(cpu: i32, selector: i32, bytes: i32): i64 {
-  const local = (selector & 4) != 0;
+/** 64-bit code: L without D. */
+export function longDescriptor(descriptor: i64): bool {
+  return (descriptor & (DESCRIPTOR_LONG | DESCRIPTOR_BIG)) == DESCRIPTOR_LONG;
+}
+
+/** `bytes` of the selector's descriptor lie within its table. */
+export function insideTable(cpu: i32, selector: i32, bytes: i32): bool {
+  const last = <u32>((selector & ~7) + bytes - 1);
+  if (!(selector & 4)) return last <= load<u32>(cpu, C_GDT_LIMIT);
   const ldt = segment(cpu, SEG_LDTR);
-  const limit = local ? load<u32>(ldt, S_LIMIT) : load<u32>(cpu, C_GDT_LIMIT);
-  const base = local ? load<i64>(ldt, S_BASE) : load<i64>(cpu, C_GDT_BASE);
-  const missing = local && load<u16>(ldt, S_SELECTOR) >> 2 == 0;
-  if (missing || <u32>((selector & ~7) + bytes - 1) > limit) {
-    faultWith(VECTOR_GP, selector & ~3);
-    return 0;
-  }
+  return load<u16>(ldt, S_SELECTOR) >> 2 != 0 && last <= load<u32>(ldt, S_LIMIT);
+}
+
+function tableAddress(cpu: i32, selector: i32): i64 {
+  const local = (selector & 4) != 0;
+  const base = local ? load<i64>(segment(cpu, SEG_LDTR), S_BASE) : load<i64>(cpu, C_GDT_BASE);
   return base + <i64>(selector & ~7);
+}
+
+/** The descriptor of a selector; `vector` with the selector and the EXT bit when it lies outside its table. */
+export function readDescriptorFor(cpu: i32, selector: i32, vector: i32, ext: i32): i64 {
+  if (insideTable(cpu, selector, 8)) return loadSystem(cpu, tableAddress(cpu, selector), 8);
+  faultWith(vector, (selector & ~3) | ext);
+  return 0;
 }
 
 /** The descriptor of a selector, or a fault (#GP with the selector when it lies outside its table). */
 export function readDescriptor(cpu: i32, selector: i32): i64 {
-  const at = tableAddress(cpu, selector, 8);
-  return faulted() ? 0 : loadSystem(cpu, at, 8);
+  return readDescriptorFor(cpu, selector, VECTOR_GP, 0);
 }
 
 /** Upper half of a 16-byte system descriptor. */
 export function readDescriptorHigh(cpu: i32, selector: i32): i64 {
-  const at = tableAddress(cpu, selector, 16);
-  return faulted() ? 0 : loadSystem(cpu, at + 8, 8);
+  if (insideTable(cpu, selector, 16)) return loadSystem(cpu, tableAddress(cpu, selector) + 8, 8);
+  faultWith(VECTOR_GP, selector & ~3);
+  return 0;
 }
 
 /** Sets bits in the descriptor's type field (accessed, TSS busy). */
 export function markDescriptor(cpu: i32, selector: i32, descriptor: i64, bits: i64): void {
   if ((descriptor & bits) == bits) return;
-  const at = tableAddress(cpu, selector, 8);
-  if (!faulted()) storeSystem(cpu, at + 5, 1, (descriptor | bits) >> 40);
+  storeSystem(cpu, tableAddress(cpu, selector) + 5, 1, (descriptor | bits) >> 40);
 }
 
-function descriptorBase(descriptor: i64): i64 {
+/** Base address in a segment descriptor. */
+export function descriptorBase(descriptor: i64): i64 {
   return ((descriptor >> 16) & 0xffffff) | ((descriptor >> 32) & 0xff000000);
 }
 
-function descriptorLimit(descriptor: i64): u32 {
+/** Last offset of a segment, by the granularity bit. */
+export function descriptorLimit(descriptor: i64): u32 {
   const limit = <u32>(descriptor & 0xffff) | (<u32>(descriptor >> 32) & 0xf0000);
   return descriptor & (1 << 55) ? (limit << 12) | 0xfff : limit;
 }
@@ -110,7 +126,6 @@ export function setSegment(cpu: i32, index: i32, selector: i32, descriptor: i64)
 /** Bits of S_ATTR: 64-bit code; 32-bit code, or a stack addressed by ESP. */
 const ATTR_LONG = 0x2000;
 const ATTR_BIG = 0x4000;
-const EFER_LMA: i64 = 0x400;
 
 /**
  * Works out C_MODE and C_STACK_MASK after CS, SS or EFER.LMA changed. The jump cache knows offsets within one code segment
@@ -141,12 +156,22 @@ export function setNullSegment(cpu: i32, index: i32, selector: i32): void {
   setSegment(cpu, index, selector, 0);
 }
 
-/** MOV or POP to ES, SS, DS, FS or GS. */
+/** Real mode: a selector is a sixteenth of its base; limit and attributes stay as they are (SDM vol. 3, 20.1.1). */
+export function loadRealSegment(cpu: i32, index: i32, selector: i32): void {
+  const at = segment(cpu, index);
+  store<i64>(at, (<i64>selector & 0xffff) << 4, S_BASE);
+  store<i32>(at, selector & 0xffff, S_SELECTOR);
+  if (index == SEG_CS || index == SEG_SS) updateMode(cpu);
+}
+
+/** Loads ES, SS, DS, FS or GS as MOV, POP and LDS do (SDM vol. 2, "MOV"). */
 export function loadDataSegment(cpu: i32, index: i32, selector: i32): void {
+  if (!(load<i64>(cpu, C_CR0) & CR0_PE)) return loadRealSegment(cpu, index, selector);
   const cpl = load<i32>(cpu, C_CPL);
   const rpl = selector & 3;
   if (selector >> 2 == 0) {
-    if (index == SEG_SS && (cpl == 3 || rpl != cpl)) return faultWith(VECTOR_GP, 0);
+    const allowed = load<i32>(cpu, C_MODE) == MODE_64 && cpl != 3 && rpl == cpl;
+    if (index == SEG_SS && !allowed) return faultWith(VECTOR_GP, 0);
     return setNullSegment(cpu, index, selector);
   }
   const error = selector & ~3;
@@ -163,8 +188,8 @@ export function loadDataSegment(cpu: i32, index: i32, selector: i32): void {
   }
   if (bad) return faultWith(VECTOR_GP, error);
   if (!(descriptor & DESCRIPTOR_P)) return faultWith(index == SEG_SS ? VECTOR_SS : VECTOR_NP, error);
-  markDescriptor(cpu, selector, descriptor, 1 << 40);
-  if (!faulted()) setSegment(cpu, index, selector, descriptor);
+  markDescriptor(cpu, selector, descriptor, DESCRIPTOR_ACCESSED);
+  if (!faulted()) setSegment(cpu, index, selector, descriptor | DESCRIPTOR_ACCESSED);
 }
 
 /** A return to a less privileged level takes away data segments that level may not have (SDM vol. 3, 5.8.6). */

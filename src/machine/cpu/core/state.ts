@@ -64,8 +64,10 @@ export let faultError: i32 = 0;
 export let faultHasError: bool = false;
 
 export const VECTOR_DE = 0;
+export const VECTOR_DB = 1;
 export const VECTOR_NMI = 2;
 export const VECTOR_BP = 3;
+export const VECTOR_OF = 4;
 export const VECTOR_UD = 6;
 export const VECTOR_DF = 8;
 export const VECTOR_TS = 10;

@@ -27,22 +27,26 @@ import {
   U_LEN,
   U_OP,
   U_RIP,
-  U_SIZE,
   U_TARGET,
 } from './layout';
 import * as op from './ops';
 import { forgetCrossing, generation, lookup, lookupReason, pageAfter } from './blocks';
 import * as data from './exec-data';
 import * as flow from './exec-flow';
+import * as selectors from './exec-selectors';
 import { execString } from './exec-string';
 import * as system from './exec-system';
+import { allFlags } from './flags';
 import { hostCpuid } from './host';
-import { deliverFault, interruptReturn, softInterrupt } from './interrupts';
+import { execFar, execRetFar } from './far';
+import { execIret } from './iret';
+import { deliverFault, hardDebug, softInterrupt } from './interrupts';
 import {
   branchTarget,
   branched,
   clearEvents,
   eventful,
+  stopReason,
   stopSoon,
   stopWish,
   unfinished,
@@ -52,7 +56,18 @@ import { translateFetch } from './paging';
 import { execIn, execOut } from './ports';
 import { cutRip } from './segmentation';
 import { selectorOf } from './segments';
-import { FLAG_CF, FLAG_DF, VECTOR_BP, VECTOR_UD, fault, faulted, needRing0, stopAfter } from './state';
+import {
+  FLAG_CF,
+  FLAG_DF,
+  FLAG_OF,
+  VECTOR_BP,
+  VECTOR_OF,
+  VECTOR_UD,
+  fault,
+  faulted,
+  needRing0,
+  stopAfter,
+} from './state';
 
 function unsupported(cpu: i32, reason: i32): i32 {
   store<i32>(cpu, reason, C_REASON);
@@ -119,7 +134,7 @@ function finish(cpu: i32, pc: i32, rip: i64): i32 {
     store<i32>(cpu, STOP_BOUNDARY, C_STOP);
     return 0;
   }
-  if (stopWish == STOP_UNSUPPORTED) return unsupported(cpu, REASON_INSTRUCTION);
+  if (stopWish == STOP_UNSUPPORTED) return unsupported(cpu, stopReason);
   store<i64>(cpu, branched ? branchTarget : cutRip(cpu, rip + <i64>load<u8>(pc, U_LEN)), C_RIP);
   const left = charge(cpu, load<i64>(pc, U_COST));
   if (stopWish) {
@@ -328,7 +343,7 @@ function executeSystem(cpu: i32, pc: i32, operation: i32): void {
       return system.execStoreTable(cpu, pc, C_IDT_BASE, C_IDT_LIMIT);
     case op.OP_LTR:
     case op.OP_LLDT:
-      return system.execLtr(cpu, pc, operation == op.OP_LLDT);
+      return selectors.execLtr(cpu, pc, operation == op.OP_LLDT);
     case op.OP_STR:
       return system.execStoreSystem(cpu, pc, selectorOf(cpu, SEG_TR));
     case op.OP_SLDT:
@@ -353,10 +368,12 @@ function executeSystem(cpu: i32, pc: i32, operation: i32): void {
       needRing0(cpu);
       return;
     case op.OP_IRET:
-      return interruptReturn(cpu, load<u8>(pc, U_SIZE));
+      return execIret(cpu, pc);
     case op.OP_RETF:
-      return flow.execRetFar(cpu, pc);
+      return execRetFar(cpu, pc);
+    case op.OP_INT1:
     case op.OP_INT3:
+    case op.OP_INTO:
     case op.OP_INT:
       return execInt(cpu, pc, operation);
     case op.OP_VMCALL:
@@ -373,7 +390,15 @@ function executeSystem(cpu: i32, pc: i32, operation: i32): void {
       return system.execMovToSegment(cpu, pc);
     case op.OP_JMP_FAR:
     case op.OP_CALL_FAR:
-      return flow.execFar(cpu, pc, operation == op.OP_CALL_FAR);
+      return execFar(cpu, pc, operation == op.OP_CALL_FAR);
+    case op.OP_LAR:
+    case op.OP_LSL:
+      return selectors.execDescribe(cpu, pc, operation == op.OP_LSL);
+    case op.OP_VERR:
+    case op.OP_VERW:
+      return selectors.execVerify(cpu, pc, operation == op.OP_VERW);
+    case op.OP_ARPL:
+      return selectors.execArpl(cpu, pc);
     case op.OP_STAC:
     case op.OP_CLAC:
       return system.execAc(cpu, operation == op.OP_STAC);
@@ -384,8 +409,12 @@ function executeSystem(cpu: i32, pc: i32, operation: i32): void {
 
 /** The pushed RIP is the next instruction's; a fault of the delivery names INT itself. */
 function execInt(cpu: i32, pc: i32, operation: i32): void {
+  if (operation == op.OP_INTO && !(allFlags(cpu) & FLAG_OF)) return;
   const rip = load<i64>(cpu, C_RIP);
   store<i64>(cpu, flow.nextRip(cpu, pc), C_RIP);
-  softInterrupt(cpu, operation == op.OP_INT3 ? VECTOR_BP : (<i32>load<i64>(pc, U_IMM)) & 255);
+  if (operation == op.OP_INT1) hardDebug(cpu);
+  else if (operation == op.OP_INT3) softInterrupt(cpu, VECTOR_BP);
+  else if (operation == op.OP_INTO) softInterrupt(cpu, VECTOR_OF);
+  else softInterrupt(cpu, (<i32>load<i64>(pc, U_IMM)) & 255);
   if (faulted()) store<i64>(cpu, rip, C_RIP);
 }
