@@ -1,6 +1,7 @@
 /** The face of `run/` towards the CLI and the extension. */
 import type { Problem } from '../protocol/problem';
 import type { RunEnd, RunJob, RunListener } from '../protocol/run';
+import type { RunSnapshot } from './snapshot';
 
 /** Where things lie; filled by the CLI or the extension. */
 export interface RunEnvironment {
@@ -36,5 +37,10 @@ export interface RunHandle {
   readonly ended: Promise<RunEnd>;
 }
 
-export type StartRun = (job: RunJob, environment: RunEnvironment, listener: RunListener) => RunHandle;
+export type StartRun = (
+  job: RunJob,
+  environment: RunEnvironment,
+  listener: RunListener,
+  snapshot?: RunSnapshot,
+) => RunHandle;
 export type PrepareRun = (options: PrepareOptions) => Promise<Prepared>;

@@ -12,6 +12,15 @@ import { EXIT_KIND_BASE, kinds } from '../trace/events';
 import type { RunState, TraceDelta, TraceMeta } from '../trace/model';
 import { Recorder } from '../trace/recorder';
 import { summarise } from '../trace/summary';
+import { SnapshotError } from '../trace/snapshot-error';
+import {
+  RUN_SNAPSHOT_VERSION,
+  flattened,
+  sealed,
+  verifySnapshot,
+  type RunIdentity,
+  type RunSnapshot,
+} from './snapshot';
 
 /**
  * Cycles between two looks at the world outside: a few milliseconds of wall time where the guest computes without an exit,
@@ -39,11 +48,13 @@ export class RunSession {
   private readonly machine: BuiltMachine;
   private readonly scenario: Scenario;
   private readonly images: GuestImage[];
-  private readonly serialPending: string[] = [];
+  private serialPending: string[] = [];
   private readonly startedAt = performance.now();
   private state: RunState = 'running';
   private message: string | undefined;
   private sliceEnd = 0;
+  /** The snapshot that changes are counted from. */
+  private latest: RunSnapshot | undefined;
 
   /**
    * @param serial receives the guests' console output
@@ -71,14 +82,47 @@ export class RunSession {
     });
   }
 
+  /**
+   * A session that goes on where another one stood, in whatever thread or process that was.
+   *
+   * @param job the one that the snapshot's run was started with
+   * @throws SnapshotError when the snapshot is of another job or program, or damaged
+   */
+  static restore(
+    job: RunJob,
+    snapshot: RunSnapshot,
+    serial?: (vm: number, text: string) => void,
+    receiverHashes?: boolean,
+  ): RunSession {
+    const session = new RunSession(job, serial, receiverHashes);
+    session.rewind(snapshot);
+    return session;
+  }
+
   /** Advances one slice; false when the run is over (then call `end`). */
   step(): boolean {
-    if (this.state !== 'running') return false;
-    this.sliceEnd += SLICE_CYCLES;
-    const { host, vms, stopTime } = this.machine;
-    const how = host.run(this.sliceEnd, stopTime, this.scenario.stop.afterInstructions);
+    const goesOn = this.runTo(this.sliceEnd + SLICE_CYCLES);
     // A long exit may have carried the vCPU past several slices.
-    this.sliceEnd = Math.max(this.sliceEnd, Math.floor(host.elapsed / SLICE_CYCLES) * SLICE_CYCLES);
+    this.sliceEnd = Math.max(
+      this.sliceEnd,
+      Math.floor(this.machine.host.elapsed / SLICE_CYCLES) * SLICE_CYCLES,
+    );
+    return goesOn;
+  }
+
+  /**
+   * Advances to the first instruction boundary at or after a time; false when the run is over. Where a run is stopped in
+   * this way changes nothing in its trace.
+   *
+   * @param cycles simulated time, a whole number; a time that is past lets nothing happen
+   * @throws RangeError for a time that is not whole
+   */
+  runTo(cycles: number): boolean {
+    if (!Number.isSafeInteger(cycles)) throw new RangeError(`runTo(${cycles}): give a whole number of cycles`);
+    if (this.state !== 'running') return false;
+    this.sliceEnd = Math.max(this.sliceEnd, cycles);
+    const { host, vms, stopTime } = this.machine;
+    const how = host.run(cycles, stopTime, this.scenario.stop.afterInstructions);
     if (how === 'running') return true;
     const crashed = vms.find((vm) => vm.end?.how === 'crashed');
     if (crashed)
@@ -95,9 +139,68 @@ export class RunSession {
     return false;
   }
 
+  /** Simulated cycles so far. */
+  get elapsed(): number {
+    return this.machine.host.elapsed;
+  }
+
   /** Ends the run at the present boundary. */
   cancel(): void {
     if (this.state === 'running') this.stop('cancelled', 'Stopped by the user.');
+  }
+
+  /**
+   * The run as plain data, at the present boundary. To be taken before `end`.
+   *
+   * @param base only what changed since that snapshot, which must be the latest taken or put in place here
+   * @throws SnapshotError when `base` is another one
+   */
+  snapshot(base?: RunSnapshot): RunSnapshot {
+    if (base && base !== this.latest) {
+      throw new SnapshotError(
+        'changes are known only since the latest snapshot taken or restored: give that one',
+      );
+    }
+    const { host, memories } = this.machine;
+    const { cycles, guestInstructions } = this.progress();
+    this.latest = sealed({
+      version: RUN_SNAPSHOT_VERSION,
+      identity: this.identity(),
+      cycles,
+      instructions: guestInstructions,
+      ...(base && { base }),
+      ram: memories.map((memory) => (base ? memory.saveChanges() : memory.save())),
+      recorder: this.recorder.save(base !== undefined),
+      units: host.units.save(),
+      session: {
+        state: this.state,
+        ...(this.message !== undefined && { message: this.message }),
+        sliceEnd: this.sliceEnd,
+        serial: Array.from(this.machine.vms, (_, vm) => this.serialPending[vm] ?? ''),
+      },
+    });
+    return this.latest;
+  }
+
+  /**
+   * Goes back (or forth) to a snapshot of this run. What has been handed out before is not handed out again.
+   * @throws SnapshotError, with nothing changed, when the snapshot is of another job or program, or damaged
+   */
+  rewind(snapshot: RunSnapshot): void {
+    verifySnapshot(snapshot, this.identity());
+    const { ram, units, recorder, session } = flattened(snapshot);
+    const { host, memories } = this.machine;
+    if (ram.length !== memories.length) {
+      throw new SnapshotError(`the snapshot has RAM of ${ram.length} VMs, this run has ${memories.length}`);
+    }
+    host.units.load(units);
+    memories.forEach((memory, vm) => memory.load(ram[vm]));
+    this.recorder.load(recorder);
+    this.state = session.state;
+    this.message = session.message;
+    this.sliceEnd = session.sliceEnd;
+    this.serialPending = [...session.serial];
+    this.latest = snapshot;
   }
 
   /** Physical memory of a VM, for tests that ask the guest what it saw. */
@@ -165,6 +268,10 @@ export class RunSession {
     summary.wallSeconds = (performance.now() - this.startedAt) / 1000;
     summary.expectations = evaluateExpectations(this.scenario.expect, summary);
     return { end: { meta, summary }, delta };
+  }
+
+  private identity(): RunIdentity {
+    return { scenarioText: this.job.scenarioText, guests: this.images.map(({ sha256 }) => sha256) };
   }
 
   private stop(state: RunState, message?: string): void {

@@ -9,6 +9,7 @@ import { HashCollector } from '../trace/hash';
 import { summarise } from '../trace/summary';
 import type { RunEnvironment, RunHandle } from './api';
 import { RunSignals } from './signals';
+import type { RunSnapshot } from './snapshot';
 
 /** A run that has not stopped by itself this long after it was asked to is ended with its thread, in milliseconds. */
 const CANCEL_GRACE_MS = 180;
@@ -16,14 +17,25 @@ const CANCEL_GRACE_MS = 180;
 /** What the worker is started with. */
 export interface WorkerInput {
   job: RunJob;
+  /** Where to go on; absent: from the beginning. */
+  snapshot?: RunSnapshot;
   /** Memory of `RunSignals`. */
   signals: SharedArrayBuffer;
 }
 
-/** Starts `dist/worker.js` with the job. News reach the listener in order, the last of them before `ended` resolves. */
-export function startRun(job: RunJob, environment: RunEnvironment, listener: RunListener): RunHandle {
+/**
+ * Starts `dist/worker.js` with the job. News reach the listener in order, the last of them before `ended` resolves.
+ *
+ * @param snapshot of a run of the same job that goes on there; rows that it has handed out before are not handed out again
+ */
+export function startRun(
+  job: RunJob,
+  environment: RunEnvironment,
+  listener: RunListener,
+  snapshot?: RunSnapshot,
+): RunHandle {
   const signals = new RunSignals();
-  const input: WorkerInput = { job, signals: signals.memory };
+  const input: WorkerInput = { job, signals: signals.memory, ...(snapshot && { snapshot }) };
   const worker = new Worker(join(environment.distDir, 'worker.js'), { workerData: input });
   let graceTimer: NodeJS.Timeout | undefined;
   let begun: TraceMeta | undefined;

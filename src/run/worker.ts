@@ -17,7 +17,10 @@ function post(message: RunMessage): void {
 
 function simulate(input: WorkerInput): void {
   const signals = new RunSignals(input.signals);
-  const session = new RunSession(input.job, (vm, text) => post({ type: 'serial', vm, text }), true);
+  const serial = (vm: number, text: string): void => post({ type: 'serial', vm, text });
+  const session = input.snapshot
+    ? RunSession.restore(input.job, input.snapshot, serial, true)
+    : new RunSession(input.job, serial, true);
   post({ type: 'started', meta: session.meta() });
   let reported = performance.now();
   let posted = 0;

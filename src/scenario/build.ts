@@ -1,7 +1,7 @@
 /** The one function that builds a machine from a scenario. */
 import { planBoot, type BootParameters } from '../guest/boot';
 import type { GuestImage } from '../guest/image';
-import { createMachineCore } from '../machine/cpu';
+import { createMachineCore, type GuestRam } from '../machine/cpu';
 import type { MachineCoreOptions } from '../machine/cpu/types';
 import { memoryMap } from '../machine/firmware/memory-map';
 import { Link } from '../machine/link/link';
@@ -21,6 +21,8 @@ const MIB = 1024 * 1024;
 export interface BuiltMachine {
   host: Host;
   vms: readonly KvmVm[];
+  /** RAM of each VM, for snapshots. */
+  memories: readonly GuestRam[];
   costs: Costs;
   /** Simulated time at which the run ends at the latest, in cycles. */
   stopTime: number;
@@ -55,6 +57,7 @@ export function buildMachine(
 ): BuiltMachine {
   const costs = resolveCosts(scenario);
   const host = new Host(tracer, costs, Math.round(scenario.host.frequencyGHz * 1e9));
+  const memories: GuestRam[] = [];
   const vms = scenario.vms.map((spec, index) => {
     const ramBytes = spec.memoryMiB * MIB;
     const machine = createMachineCore({
@@ -63,6 +66,8 @@ export function buildMachine(
       module: core,
       costs: instructionCosts(costs),
     });
+    memories.push(machine.memory);
+    for (const cpu of machine.cpus) host.units.keep(`${spec.name}/cpu${cpu.index}`, cpu);
     return new KvmVm(host, index, spec.name, machine);
   });
   const links = new Map(scenario.links.map((spec) => [spec.id, { spec, link: buildLink(host, spec) }]));
@@ -85,7 +90,13 @@ export function buildMachine(
   });
 
   for (const { spec, link } of links.values()) addPeer(host, scenario.seed, spec, link);
-  return { host, vms, costs, stopTime: Math.round((scenario.stop.afterMs / 1000) * host.frequencyHz) };
+  return {
+    host,
+    vms,
+    memories,
+    costs,
+    stopTime: Math.round((scenario.stop.afterMs / 1000) * host.frequencyHz),
+  };
 }
 
 /** The core charges one figure for an instruction, by its class; the profile states what a class adds to the base. */
@@ -112,6 +123,7 @@ function buildLink(host: Host, spec: ScenarioLink): Link {
     trace: new TrackTrace(host, track),
   });
   host.queue.register(link);
+  host.units.keep(link.eventTargetId, link);
   return link;
 }
 
@@ -119,7 +131,9 @@ function addPeer(host: Host, seed: number, { id, peer }: ScenarioLink, link: Lin
   const cycles = (nanoseconds: number): number => Math.round((nanoseconds * host.frequencyHz) / 1e9);
   const name = `link/${id}/peer`;
   if (peer.kind === 'echo') {
-    host.queue.register(new EchoPeer(name, link, host.queue, cycles(peer.turnaroundNs)));
+    const echo = new EchoPeer(name, link, host.queue, cycles(peer.turnaroundNs));
+    host.queue.register(echo);
+    host.units.keep(name, echo);
   } else if (peer.kind === 'generate') {
     const { count, length, intervalNs } = peer;
     const interval = cycles(intervalNs);
@@ -131,8 +145,9 @@ function addPeer(host: Host, seed: number, { id, peer }: ScenarioLink, link: Lin
       seed,
     });
     host.queue.register(generator);
+    host.units.keep(name, generator);
     generator.start();
   } else {
-    new SinkPeer(link);
+    host.units.keep(name, new SinkPeer(link));
   }
 }

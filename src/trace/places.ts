@@ -49,6 +49,23 @@ export class PlaceTable {
     return [...this.places];
   }
 
+  /** All places so far, for a snapshot. */
+  addresses(): Pick<Place, 'vm' | 'rip'>[] {
+    return this.places.map(({ vm, rip }) => ({ vm, rip }));
+  }
+
+  /** Takes a snapshot's places instead of the present ones. */
+  load(addresses: readonly Pick<Place, 'vm' | 'rip'>[]): void {
+    this.places.length = 0;
+    this.resolved = 0;
+    this.byAddress.clear();
+    this.cacheId.fill(0);
+    for (const { vm, rip } of addresses) {
+      const address = BigInt(rip);
+      this.lookup(vm, Number(BigInt.asUintN(32, address)), Number(BigInt.asUintN(32, address >> 32n)));
+    }
+  }
+
   private lookup(vm: number, lo: number, hi: number): number {
     // A safe integer for any high half and up to 2^21 - 1 VMs' worth of table: one map per high half and VM.
     const space = vm * 0x1_0000_0000 + hi;

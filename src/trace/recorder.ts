@@ -2,11 +2,28 @@
  * The recorder: writes events into columns as fast as the machine makes them, counts all of them, and hands out what is
  * new from time to time. Free of everything but the trace model, for it runs in the simulator's innermost loops.
  */
-import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT, DURATION_SATURATED, copyRows, emptyChunk } from './block';
+import {
+  BLOCK_MASK,
+  BLOCK_ROWS,
+  BLOCK_SHIFT,
+  DURATION_SATURATED,
+  copyRows,
+  emptyChunk,
+  pasteRows,
+} from './block';
 import { KIND_LIMIT, Kind, kindRow } from './events';
 import { foldHashes, hashRows, type BlockHash, type IndexedHash } from './hash';
 import type { Place, TraceChunk, TraceDelta, TraceMeta, Track } from './model';
 import { PlaceTable, type ResolvePlace } from './places';
+import {
+  RECORDER_STATE_VERSION,
+  TRACK_SHIFT,
+  nonZero,
+  patchesOf,
+  tableOf,
+  type RecorderState,
+} from './recorder-state';
+import { SnapshotError, requireVersion } from './snapshot-error';
 import type { RowRef, Tracer } from './tracer';
 
 export interface RecorderOptions {
@@ -29,7 +46,6 @@ export const DEFAULT_MAX_EVENTS = 20_000_000;
 const RECORDED = 1;
 const SUM_A = 2;
 const SUM_B = 4;
-const TRACK_SHIFT = 9;
 const TWO_32 = 0x1_0000_0000;
 
 /** A block under recording: how many of its spans are open, and whether all its rows have their last values. */
@@ -88,6 +104,11 @@ export class Recorder implements Tracer {
   private handedTracks = 0;
   private handedPlaces = 0;
   private latePatches: number[] = [];
+  /** Rows in the last state saved or loaded, and those of them that have changed since. */
+  private savedRows = 0;
+  private changedRows: number[] = [];
+  /** Rows before this one are known elsewhere: a change must be told. */
+  private settledRows = 0;
   private finished = false;
 
   constructor(options: RecorderOptions = {}) {
@@ -170,7 +191,7 @@ export class Recorder implements Tracer {
     // Most spans end soon: in the block under recording, before they were handed out.
     const at = row - this.count + this.at;
     const duration = end - (this.start[at] ?? -1);
-    if (at >= 0 && row >= this.handedRows && duration >= 0 && duration < DURATION_SATURATED) {
+    if (at >= 0 && row >= this.settledRows && duration >= 0 && duration < DURATION_SATURATED) {
       this.duration[at] = duration;
       this.current.open--;
     } else {
@@ -194,7 +215,7 @@ export class Recorder implements Tracer {
     }
     chunk.a[i] = a;
     chunk.b[i] = b;
-    if (row < this.handedRows) this.latePatches.push(row);
+    if (row < this.settledRows) this.noteChange(row);
   }
 
   /** Closes all open spans at `end`, in row order. Nothing is recorded afterwards. */
@@ -248,7 +269,8 @@ export class Recorder implements Tracer {
    */
   takeDelta(): TraceDelta {
     this.settleBlocks();
-    const patches = this.takePatches();
+    const patches = patchesOf(this.latePatches, this.chunkOf);
+    this.latePatches = [];
     const chunks: TraceChunk[] = [];
     const unhashed: number[] = [];
     while (this.handedRows < this.count) {
@@ -263,6 +285,7 @@ export class Recorder implements Tracer {
       chunks.push(block.given ? block.chunk : copyRows(block.chunk, from, to));
       this.handedRows += to - from;
     }
+    this.settledRows = Math.max(this.handedRows, this.savedRows);
     for (let index = 0; index < this.handedRows >>> BLOCK_SHIFT; index++) {
       const block = this.blocks[index];
       if (!block?.final) continue;
@@ -277,6 +300,113 @@ export class Recorder implements Tracer {
     this.handedTracks += tracks.length;
     const open = this.openRows.slice(0, this.openCount).sort();
     return { chunks, patches, open, tracks, places, ...hashes };
+  }
+
+  /**
+   * The state as plain data. From here on the changes are counted for the next one.
+   *
+   * @param changes only what came since the last state saved or loaded, to be merged with that one
+   */
+  save(changes = false): RecorderState {
+    const since = changes ? this.savedRows : 0;
+    const chunks: TraceChunk[] = [];
+    const needed: number[] = [];
+    for (const [index, block] of this.blocks.entries()) {
+      if (block === undefined) continue;
+      needed.push(index);
+      const from = Math.max(0, since - index * BLOCK_ROWS);
+      const to = Math.min(BLOCK_ROWS, this.count - index * BLOCK_ROWS);
+      if (from < to) chunks.push(copyRows(block.chunk, from, to));
+    }
+    const patches = patchesOf(changes ? this.changedRows : [], this.chunkOf);
+    this.noteSaved();
+    return {
+      version: RECORDER_STATE_VERSION,
+      rows: this.count,
+      since,
+      blocks: needed,
+      chunks,
+      patches,
+      open: this.openRows.slice(0, this.openCount),
+      hashes: this.hashes.flatMap(([h1, h2], index): IndexedHash[] => [[index, h1, h2]]),
+      cause: this.cause,
+      place: this.place,
+      ...(this.truncatedAt !== undefined && { truncatedAt: this.truncatedAt }),
+      limit: this.limit,
+      finished: this.finished,
+      tracks: [...this.tracks],
+      places: this.placeTable.addresses(),
+      counts: this.counts(),
+      sums: this.sums(),
+      handed: { rows: this.handedRows, tracks: this.handedTracks, places: this.handedPlaces },
+      latePatches: [...this.latePatches],
+      newHashes: [...this.newHashes],
+    };
+  }
+
+  /**
+   * Puts a state that stands alone in place. What this recorder has handed out before is not handed out again: rows that
+   * are recorded anew are the same rows.
+   *
+   * @throws SnapshotError for a state of another version
+   */
+  load(state: RecorderState): void {
+    requireVersion('the recorder', state.version, RECORDER_STATE_VERSION);
+    this.blocks.fill(undefined).length = Math.ceil(state.rows / BLOCK_ROWS);
+    for (const { firstRow, ...columns } of state.chunks) {
+      const chunk = this.spare.pop() ?? emptyChunk(0, BLOCK_ROWS);
+      chunk.firstRow = firstRow;
+      pasteRows(chunk, 0, { firstRow, ...columns }, 0, columns.start.length);
+      this.blocks[firstRow >>> BLOCK_SHIFT] = { chunk, open: 0 };
+    }
+    const last = this.blocks.at(-1) ?? { chunk: emptyChunk(0, 0), open: 0 };
+    this.count = state.rows;
+    this.writeInto(last, ((state.rows + BLOCK_MASK) & BLOCK_MASK) + 1);
+    this.openRows = new Uint32Array(Math.max(64, state.open.length * 2));
+    this.openRows.set(state.open);
+    this.openCount = state.open.length;
+    for (const row of state.open) this.blockOf(row).open++;
+    this.loadHashes(state);
+    this.loadTables(state);
+    this.cause = state.cause;
+    this.place = state.place;
+    this.truncatedAt = state.truncatedAt;
+    this.limit = state.limit;
+    this.finished = state.finished;
+    this.noteSaved();
+  }
+
+  private loadHashes({ hashes, newHashes }: RecorderState): void {
+    this.hashes.length = 0;
+    for (const [index, h1, h2] of hashes) this.hashes[index] = [h1, h2];
+    const unknown = this.blocks.findIndex((block, index) => block === undefined && !this.hashes[index]);
+    if (unknown >= 0 && !this.receiverHashes) {
+      throw new SnapshotError(
+        `the snapshot has no hash of rows from ${unknown * BLOCK_ROWS} on: its receiver kept them; ` +
+          'go on with a session whose receiver hashes as well',
+      );
+    }
+    // A receiver of its own has seen none of them.
+    this.newHashes = this.handedRows === 0 ? [...hashes] : [...this.newHashes, ...newHashes];
+  }
+
+  private loadTables(state: RecorderState): void {
+    this.tracks.length = 0;
+    this.tracks.push(...state.tracks);
+    const length = Math.max(8, state.tracks.length * 2) * KIND_LIMIT;
+    this.counted = tableOf(state.counts, length);
+    this.summed = tableOf(state.sums, length);
+    this.placeTable.load(state.places);
+    this.latePatches = [...state.latePatches];
+    this.handedRows = Math.max(this.handedRows, state.handed.rows);
+    this.handedTracks = Math.max(this.handedTracks, state.handed.tracks);
+    this.handedPlaces = Math.max(this.handedPlaces, state.handed.places);
+  }
+
+  private noteSaved(): void {
+    this.savedRows = this.count;
+    this.changedRows = [];
+    this.settledRows = Math.max(this.handedRows, this.savedRows);
   }
 
   private write(
@@ -320,9 +450,17 @@ export class Recorder implements Tracer {
     }
     const chunk = this.spare.pop() ?? emptyChunk(0, BLOCK_ROWS);
     chunk.firstRow = this.blocks.length * BLOCK_ROWS;
-    this.current = { chunk, open: 0 };
-    this.blocks.push(this.current);
-    this.at = 0;
+    const block = { chunk, open: 0 };
+    this.blocks.push(block);
+    this.writeInto(block, 0);
+    return true;
+  }
+
+  /** The next row goes to position `at` of a block. */
+  private writeInto(block: Block, at: number): void {
+    const { chunk } = block;
+    this.current = block;
+    this.at = at;
     this.start = chunk.start;
     this.duration = chunk.duration;
     this.track = chunk.track;
@@ -331,7 +469,6 @@ export class Recorder implements Tracer {
     this.a = chunk.a;
     this.b = chunk.b;
     this.causes = chunk.cause;
-    return true;
   }
 
   private blockOf(row: number): Block {
@@ -352,8 +489,13 @@ export class Recorder implements Tracer {
     const duration = Math.max(0, end - start);
     const saturated = duration >= DURATION_SATURATED;
     block.chunk.duration[i] = saturated ? DURATION_SATURATED : duration;
-    if (row < this.handedRows) this.latePatches.push(row);
+    if (row < this.settledRows) this.noteChange(row);
     if (saturated) this.overflow(row + 1, start, duration, block.chunk.track[i] ?? 0);
+  }
+
+  private noteChange(row: number): void {
+    if (row < this.handedRows) this.latePatches.push(row);
+    if (row < this.savedRows) this.changedRows.push(row);
   }
 
   private overflow(ref: RowRef, start: number, duration: number, track: number): void {
@@ -379,26 +521,11 @@ export class Recorder implements Tracer {
     }
   }
 
-  private takePatches(): TraceDelta['patches'] {
-    const row = Uint32Array.from(new Set(this.latePatches)).sort();
-    this.latePatches = [];
-    const value = (column: 'duration' | 'a' | 'b'): Uint32Array =>
-      row.map((r) => this.blocks[r >>> BLOCK_SHIFT]?.chunk[column][r & BLOCK_MASK] ?? 0);
-    return { row, duration: value('duration'), a: value('a'), b: value('b') };
-  }
+  private readonly chunkOf = (row: number): TraceChunk | undefined => this.blocks[row >>> BLOCK_SHIFT]?.chunk;
 }
 
 function enlarged(table: Float64Array, length: number): Float64Array {
   const larger = new Float64Array(length);
   larger.set(table);
   return larger;
-}
-
-function nonZero(table: Float64Array, tracks: number): [number, number, number][] {
-  const found: [number, number, number][] = [];
-  for (let slot = 0; slot < tracks << TRACK_SHIFT; slot++) {
-    const value = table[slot] ?? 0;
-    if (value !== 0) found.push([slot >>> TRACK_SHIFT, slot & (KIND_LIMIT - 1), value]);
-  }
-  return found;
 }

@@ -2,9 +2,11 @@
  * The host that everything runs on: one clock, one queue of events, and the loop that lets every vCPU and every event have
  * its turn in the order of simulated time.
  */
+import { requireVersion } from '../machine/snapshot';
 import type { Cycles } from '../machine/time/event-queue';
 import { EventQueue } from '../machine/time/queue';
 import type { Costs } from './cost-keys';
+import { Units } from './units';
 import type { Tracer } from '../trace/tracer';
 
 /** Whoever's time it is: a vCPU in a call-out, a host thread at work. */
@@ -39,12 +41,20 @@ export type HostState =
   /** Nothing is runnable and no event will change that. */
   | 'deadlock';
 
+/** Snapshot of a `Host`; what stands on it has snapshots of its own. */
+export interface HostClockState {
+  version: 1;
+  time: Cycles;
+}
+
 /** Longest time one vCPU runs ahead of another: short enough that spin locks and IPIs behave. */
 const QUANTUM: Cycles = 2_000;
 
 /** One physical computer: clock, events, costs, and what runs on it. */
 export class Host implements TimeContext {
   readonly queue: EventQueue;
+  /** All that has a state, for snapshots. */
+  readonly units = new Units();
   private readonly runnables: Runnable[] = [];
   private context: TimeContext | undefined;
   private time: Cycles = 0;
@@ -59,6 +69,17 @@ export class Host implements TimeContext {
     readonly frequencyHz: number,
   ) {
     this.queue = new EventQueue(tracer, this);
+    this.units.keep('host', this);
+    this.units.keep('events', this.queue);
+  }
+
+  save(): HostClockState {
+    return { version: 1, time: this.time };
+  }
+
+  load(state: HostClockState): void {
+    requireVersion('the host', state.version, 1);
+    this.time = state.time;
   }
 
   /** Time of whoever is at work. */

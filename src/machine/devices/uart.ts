@@ -122,6 +122,7 @@ export class Uart16550 implements RegisterBlock {
     };
   }
 
+  /** Tells nobody of the interrupt line: the bus has a snapshot of its own. */
   load(state: UartState): void {
     requireVersion('a UART', state.version, 1);
     this.ier = state.ier;
@@ -134,7 +135,6 @@ export class Uart16550 implements RegisterBlock {
     this.transmitterPending = state.transmitterPending;
     this.received = [...state.received];
     this.waiting = [...state.waiting];
-    this.update();
   }
 
   private get fifosOn(): boolean {

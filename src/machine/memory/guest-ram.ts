@@ -33,6 +33,8 @@ export class GuestRam implements PhysicalMemory, Stateful<RamState> {
   private readonly bytes: Uint8Array;
   /** The same, to look through quickly. */
   private readonly words: Uint32Array;
+  /** By page, whether it has ever been written: all others are zeros, and need no look. */
+  private readonly touched: Uint8Array;
 
   /**
    * @param bytes RAM itself, from physical address 0; whole pages, at a multiple of 4 in their buffer
@@ -46,6 +48,7 @@ export class GuestRam implements PhysicalMemory, Stateful<RamState> {
   ) {
     this.bytes = bytes;
     this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    this.touched = new Uint8Array(flags.length);
   }
 
   get size(): number {
@@ -73,6 +76,7 @@ export class GuestRam implements PhysicalMemory, Stateful<RamState> {
     for (let page = 0; page < this.flags.length; page++) {
       if (!(this.flags[page] & this.dirtyBit)) continue;
       pages.push(page);
+      this.touched[page] = 1;
       this.flags[page] &= ~this.dirtyBit;
     }
     if (pages.length > 0) this.hooks.dirtyCleared();
@@ -92,7 +96,10 @@ export class GuestRam implements PhysicalMemory, Stateful<RamState> {
     return this.collect(this.takeDirtyPages(), false);
   }
 
-  /** Puts a saved state in place. Throws RangeError for one of another version, size or shape. */
+  /**
+   * Puts a saved state in place; from here on `saveChanges` counts what changes. Pages that have the wanted contents are
+   * left alone. Throws RangeError for a state of another version, size or shape.
+   */
   load(state: RamState): void {
     const { version, size, pages, bytes } = state;
     if (version !== RAM_STATE_VERSION || size !== this.size || bytes.length !== pages.length * PAGE) {
@@ -104,11 +111,22 @@ export class GuestRam implements PhysicalMemory, Stateful<RamState> {
     for (let page = 0; state.whole && page < this.flags.length; page++) {
       if (!kept.has(page) && !this.isZero(page)) this.write(page * PAGE, new Uint8Array(PAGE));
     }
-    pages.forEach((page, i) => this.write(page * PAGE, bytes.subarray(i * PAGE, (i + 1) * PAGE)));
+    pages.forEach((page, i) => {
+      const wanted = bytes.subarray(i * PAGE, (i + 1) * PAGE);
+      if (!this.equals(page, wanted)) this.write(page * PAGE, wanted);
+    });
+    this.takeDirtyPages();
+  }
+
+  private equals(page: number, wanted: Uint8Array): boolean {
+    const start = page * PAGE;
+    for (let at = 0; at < PAGE; at++) if (this.bytes[start + at] !== wanted[at]) return false;
+    return true;
   }
 
   private isZero(page: number): boolean {
     const { words } = this;
+    if (this.touched[page] === 0 && (this.flags[page] & this.dirtyBit) === 0) return true;
     const end = (page + 1) * (PAGE / 4);
     for (let at = page * (PAGE / 4); at < end; at++) if (words[at] !== 0) return false;
     return true;

@@ -3,7 +3,7 @@
  * CONFIG_ADDRESS at port 0xCF8, CONFIG_DATA at 0xCFC.
  */
 import type { AccessSize, RegisterBlock } from '../bus';
-import { requireVersion } from '../snapshot';
+import { SnapshotError, requireVersion } from '../snapshot';
 import { addressName, type PciAddress } from './config';
 import { PciFunction, type BarSpec, type PciFunctionState } from './function';
 
@@ -124,7 +124,9 @@ export class PciBus implements RegisterBlock {
     this.configAddress = state.configAddress;
     for (const slot of this.functions()) {
       const saved = state.functions[slot.name];
-      if (!saved) throw new Error(`snapshot of the PCI bus has no function ${slot.name}, this machine has`);
+      if (!saved) {
+        throw new SnapshotError(`snapshot of the PCI bus has no function ${slot.name}, this machine has`);
+      }
       slot.fn.load(saved);
     }
   }

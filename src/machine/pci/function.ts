@@ -164,12 +164,13 @@ export class PciFunction {
     return { version: 1, config: this.config.slice(), interrupt: this.interrupt };
   }
 
+  /** Maps the BARs where they are to be. Tells nobody of the interrupt: the bus behind it has a snapshot of its own. */
   load(state: PciFunctionState): void {
     requireVersion('a PCI function', state.version, 1);
     this.config.set(state.config);
     this.interrupt = state.interrupt;
+    this.interruptOut = this.interruptLeaves();
     this.applyDecoding();
-    this.applyInterrupt();
     for (const hook of this.hooks) hook.after();
   }
 
@@ -210,10 +211,14 @@ export class PciFunction {
   private applyInterrupt(): void {
     if (this.interrupt) this.config[Config.Status] |= Status.InterruptStatus;
     else this.config[Config.Status] &= ~Status.InterruptStatus;
-    const out = this.interrupt && (this.command & Command.InterruptDisable) === 0;
+    const out = this.interruptLeaves();
     if (out === this.interruptOut) return;
     this.interruptOut = out;
     this.host.interruptChanged(out);
+  }
+
+  private interruptLeaves(): boolean {
+    return this.interrupt && (this.command & Command.InterruptDisable) === 0;
   }
 }
 

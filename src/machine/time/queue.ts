@@ -2,7 +2,7 @@
  * The one queue of future events: a binary heap over typed columns, in the total order (time, priority, sequence).
  * Scheduling and firing allocate nothing, so that a device may schedule at register-access rate.
  */
-import { requireVersion } from '../snapshot';
+import { SnapshotError, requireVersion } from '../snapshot';
 import type { Cycles, EventHandle, EventTarget, Scheduler } from './event-queue';
 
 /** A handle is `sequence * SLOTS + slot`: found without a table, and never reused since the sequence never is. */
@@ -176,7 +176,9 @@ export class EventQueue implements Scheduler {
     requireVersion('the event queue', state.version, 1);
     for (const event of state.events) {
       if (!this.targetIndex.has(event.target)) {
-        throw new Error(`snapshot has an event for '${event.target}', which this machine does not have`);
+        throw new SnapshotError(
+          `snapshot has an event for '${event.target}', which this machine does not have`,
+        );
       }
     }
     this.size = 0;

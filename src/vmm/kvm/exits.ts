@@ -2,14 +2,26 @@
  * The life of one VM exit as the trace shows it: the exit span on the vCPU's track and, inside it, each leg that the exit
  * goes through. Charging the time of a leg and drawing it are one act, so that the picture and the clock cannot disagree.
  */
+import type { Stateful } from '../../machine/bus';
+import { requireVersion } from '../../machine/snapshot';
 import type { Cycles } from '../../machine/time/event-queue';
 import type { Cpu } from '../../machine/cpu/types';
 import { exitKind, Kind } from '../../trace/events';
 import type { RowRef } from '../../trace/tracer';
 import type { Host } from '../host';
 
+/** Snapshot of an `ExitTimeline`: the rows it still writes to, and the place of the present exit. */
+export interface ExitTimelineState {
+  version: 1;
+  guestRow: RowRef;
+  exitRow: RowRef;
+  userRow: RowRef;
+  haltedRow: RowRef;
+  place: number;
+}
+
 /** Draws and charges the exits of one vCPU. */
-export class ExitTimeline {
+export class ExitTimeline implements Stateful<ExitTimelineState> {
   private guestRow: RowRef = 0;
   private exitRow: RowRef = 0;
   private userRow: RowRef = 0;
@@ -101,6 +113,20 @@ export class ExitTimeline {
   /** The guest will never run again. */
   endForGood(): void {
     this.host.tracer.close(this.exitRow, this.cpu.now());
+  }
+
+  save(): ExitTimelineState {
+    const { guestRow, exitRow, userRow, haltedRow, place } = this;
+    return { version: 1, guestRow, exitRow, userRow, haltedRow, place };
+  }
+
+  load(state: ExitTimelineState): void {
+    requireVersion('the exits of a vCPU', state.version, 1);
+    this.guestRow = state.guestRow;
+    this.exitRow = state.exitRow;
+    this.userRow = state.userRow;
+    this.haltedRow = state.haltedRow;
+    this.place = state.place;
   }
 
   private leg(kind: number, cycles: Cycles): void {

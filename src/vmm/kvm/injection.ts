@@ -2,8 +2,10 @@
  * Interrupts on their way into one guest: what KVM decides before each VM entry (inject, or ask for an interrupt window), the
  * vector that waits in the VM-entry interruption field, and the handlers that run because of it.
  */
+import type { Stateful } from '../../machine/bus';
 import type { Cpu } from '../../machine/cpu/types';
 import type { LocalApic } from '../../machine/interrupts/lapic';
+import { requireVersion } from '../../machine/snapshot';
 import type { Cycles } from '../../machine/time/event-queue';
 import { Kind } from '../../trace/events';
 import type { RowRef } from '../../trace/tracer';
@@ -11,12 +13,23 @@ import type { Host } from '../host';
 
 const VECTORS = 256;
 
+/** Snapshot of an `Injection`. */
+export interface InjectionState {
+  version: 1;
+  /** By vector. */
+  causeOfVector: Uint32Array;
+  handlers: RowRef[];
+  vector: number;
+  injectRow: RowRef;
+  windowAsked: boolean;
+}
+
 /** Interrupt injection of one vCPU. */
-export class Injection {
+export class Injection implements Stateful<InjectionState> {
   /** Row that brought each vector into the LAPIC, so that the injection hangs on it. */
   private readonly causeOfVector = new Array<RowRef>(VECTORS).fill(0);
   /** Handlers that have begun and not returned, innermost last. */
-  private readonly handlers: RowRef[] = [];
+  private handlers: RowRef[] = [];
   private vector = -1;
   private injectRow: RowRef = 0;
   private windowAsked = false;
@@ -116,5 +129,25 @@ export class Injection {
   returned(): void {
     const row = this.handlers.pop();
     if (row !== undefined) this.host.tracer.close(row, this.cpu.now());
+  }
+  save(): InjectionState {
+    return {
+      version: 1,
+      causeOfVector: Uint32Array.from(this.causeOfVector),
+      handlers: [...this.handlers],
+      vector: this.vector,
+      injectRow: this.injectRow,
+      windowAsked: this.windowAsked,
+    };
+  }
+
+  /** The vCPU's own snapshot has the window it was asked for. */
+  load(state: InjectionState): void {
+    requireVersion('the injection of a vCPU', state.version, 1);
+    state.causeOfVector.forEach((row, vector) => (this.causeOfVector[vector] = row));
+    this.handlers = [...state.handlers];
+    this.vector = state.vector;
+    this.injectRow = state.injectRow;
+    this.windowAsked = state.windowAsked;
   }
 }

@@ -2,12 +2,13 @@
  * KVM's interrupt controllers: an IOAPIC and one LAPIC per vCPU, served in the host kernel, so that no access to them ever
  * goes on to QEMU.
  */
-import type { AccessSize, RegisterBlock } from '../../machine/bus';
+import type { AccessSize, RegisterBlock, Stateful } from '../../machine/bus';
 import { IoApic, type IoApicMessage } from '../../machine/interrupts/ioapic';
 import { LocalApic } from '../../machine/interrupts/lapic';
 import { lapicRegisterNames } from '../../machine/interrupts/lapic-registers';
 import type { IpiMessage } from '../../machine/interrupts/message';
 import { InterruptRouter } from '../../machine/interrupts/router';
+import { requireVersion } from '../../machine/snapshot';
 import { Kind } from '../../trace/events';
 import type { Host } from '../host';
 import type { KvmVcpu } from './vcpu';
@@ -15,8 +16,16 @@ import type { KvmVcpu } from './vcpu';
 /** KVM's APIC bus runs at 1 GHz (KVM_APIC_BUS_FREQUENCY). */
 const APIC_BUS_HZ = 1e9;
 
+/** Snapshot of an `IrqChip`; its controllers have snapshots of their own. */
+export interface IrqChipState {
+  version: 1;
+  /** Who has driven pins, in the order of their first time. */
+  sources: string[];
+  accessing: number;
+}
+
 /** The interrupt controllers of one VM. */
-export class IrqChip {
+export class IrqChip implements Stateful<IrqChipState> {
   readonly ioapic: IoApic;
   /** Track of the IOAPIC, and of all LAPIC registers. */
   readonly ioapicTrack: number;
@@ -43,6 +52,8 @@ export class IrqChip {
     });
     this.lapicTrack = tracer.addTrack({ ...common, name: 'LAPIC', registers: names });
     this.ioapic = new IoApic((message) => this.routed(message));
+    host.units.keep(`${vm.name}/irqchip`, this);
+    host.units.keep(`${vm.name}/ioapic`, this.ioapic);
     const current = (): LocalApic => this.lapicOf(this.accessing);
     this.lapicPage = {
       read: (offset: number, size: AccessSize) => current().read(offset, size),
@@ -76,6 +87,7 @@ export class IrqChip {
       },
     );
     host.queue.register(lapic.timer);
+    host.units.keep(`${this.vm.name}/lapic${id}`, lapic);
     this.lapics[id] = lapic;
   }
 
@@ -90,6 +102,17 @@ export class IrqChip {
     let number = this.sources.get(source);
     if (number === undefined) this.sources.set(source, (number = this.sources.size));
     this.ioapic.setPin(pin, asserted, number);
+  }
+
+  save(): IrqChipState {
+    return { version: 1, sources: [...this.sources.keys()], accessing: this.accessing };
+  }
+
+  load(state: IrqChipState): void {
+    requireVersion('the interrupt controllers', state.version, 1);
+    this.sources.clear();
+    state.sources.forEach((source, number) => this.sources.set(source, number));
+    this.accessing = state.accessing;
   }
 
   private lapicOf(id: number): LocalApic {

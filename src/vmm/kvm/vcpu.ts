@@ -5,16 +5,18 @@
  * is touched (KVM then installs a special entry), EPT_MISCONFIG from then on.
  */
 import type { Region } from '../../machine/address-map';
+import type { Stateful } from '../../machine/bus';
 import { StopReason, type Cpu, type CpuCallouts } from '../../machine/cpu/types';
+import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../../machine/time/event-queue';
 import { Kind } from '../../trace/events';
 import type { RowRef } from '../../trace/tracer';
 import { VmxExit } from '../../trace/vmx-exit-reasons';
 import type { Host, Runnable } from '../host';
 import { cpuidOf } from './cpuid';
-import { ExitTimeline } from './exits';
+import { ExitTimeline, type ExitTimelineState } from './exits';
 import { hypercall } from './hypercalls';
-import { Injection } from './injection';
+import { Injection, type InjectionState } from './injection';
 import { LocalApic } from '../../machine/interrupts/lapic';
 import { readMsr, writeMsr } from './msrs';
 import type { KvmVm, RegionTag } from './vm';
@@ -32,8 +34,23 @@ const ENTER = 2;
 /** Where a vCPU is; `root` is in KVM or QEMU, between an exit and the next entry. */
 type State = 'guest' | 'root' | 'halted' | 'ended';
 
+/** Snapshot of a `KvmVcpu`; the registers are the vCPU's own. */
+export interface KvmVcpuState {
+  version: 1;
+  state: State;
+  kickScheduled: boolean;
+  entry: EventHandle;
+  entryTime: Cycles;
+  belowThreshold: boolean;
+  touchedPages: Float64Array;
+  lastPage: number;
+  accessRow: RowRef;
+  exits: ExitTimelineState;
+  injection: InjectionState;
+}
+
 /** A vCPU thread of QEMU in KVM_RUN. */
-export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
+export class KvmVcpu implements CpuCallouts, Runnable, EventTarget, Stateful<KvmVcpuState> {
   readonly eventTargetId: string;
   readonly exits: ExitTimeline;
   readonly injection: Injection;
@@ -47,7 +64,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   private writingTpr = false;
   private belowThreshold = false;
   /** Pages that KVM has a special EPT entry for, and the one of the last access. */
-  private readonly touchedPages = new Set<number>();
+  private touchedPages = new Set<number>();
   private lastPage = -1;
   /** The register access that is being served. */
   private accessRow: RowRef = 0;
@@ -65,6 +82,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
     this.injection = new Injection(host, cpu, vm.index, interruptTrack);
     this.eventTargetId = `${vm.name}/${name}`;
     host.queue.register(this);
+    host.units.keep(this.eventTargetId, this);
     host.addRunnable(this);
     cpu.callouts = this;
   }
@@ -73,6 +91,37 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget {
   start(): void {
     this.state = 'guest';
     this.exits.enterGuest(this.cpu.now());
+  }
+
+  save(): KvmVcpuState {
+    const { state, kickScheduled, entry, entryTime, belowThreshold, lastPage, accessRow } = this;
+    return {
+      version: 1,
+      state,
+      kickScheduled,
+      entry,
+      entryTime,
+      belowThreshold,
+      touchedPages: Float64Array.from(this.touchedPages),
+      lastPage,
+      accessRow,
+      exits: this.exits.save(),
+      injection: this.injection.save(),
+    };
+  }
+
+  load(saved: KvmVcpuState): void {
+    requireVersion(this.eventTargetId, saved.version, 1);
+    this.state = saved.state;
+    this.kickScheduled = saved.kickScheduled;
+    this.entry = saved.entry;
+    this.entryTime = saved.entryTime;
+    this.belowThreshold = saved.belowThreshold;
+    this.touchedPages = new Set(saved.touchedPages);
+    this.lastPage = saved.lastPage;
+    this.accessRow = saved.accessRow;
+    this.exits.load(saved.exits);
+    this.injection.load(saved.injection);
   }
 
   // --- time ---------------------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 /** One virtual machine under KVM: its RAM and vCPUs, KVM's interrupt controllers, and the address maps that exits go by. */
 import { AddressMap } from '../../machine/address-map';
+import type { Stateful } from '../../machine/bus';
 import type { FaultReport, MachineCore } from '../../machine/cpu/types';
 import { IOAPIC_BASE, IOAPIC_SIZE } from '../../machine/interrupts/ioapic';
 import { LAPIC_BASE, LAPIC_SIZE } from '../../machine/interrupts/lapic-registers';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory';
+import { requireVersion } from '../../machine/snapshot';
 import { bootGuest, type BootState } from '../boot';
 import type { Host } from '../host';
 import { IrqChip } from './irqchip';
@@ -23,8 +25,14 @@ export interface RegionTag {
 /** How a VM ended. */
 export type VmEnd = { how: 'exited'; code: number } | { how: 'crashed'; report: FaultReport | undefined };
 
+/** Snapshot of a `KvmVm`; its parts have snapshots of their own. */
+export interface KvmVmState {
+  version: 1;
+  end?: VmEnd;
+}
+
 /** A VM as KVM has it. */
-export class KvmVm {
+export class KvmVm implements Stateful<KvmVmState> {
   readonly mmio = new AddressMap<RegionTag>('MMIO');
   readonly ports = new AddressMap<RegionTag>('I/O ports');
   readonly irqchip: IrqChip;
@@ -41,6 +49,7 @@ export class KvmVm {
     private readonly core: MachineCore,
   ) {
     this.memory = core.memory;
+    host.units.keep(name, this);
     this.vcpus = core.cpus.map((cpu) => new KvmVcpu(host, this, cpu));
     this.irqchip = new IrqChip(host, this);
     this.vcpus.forEach((vcpu, id) => this.irqchip.addVcpu(vcpu, id));
@@ -92,6 +101,15 @@ export class KvmVm {
   get rip(): bigint {
     const [first] = this.core.cpus;
     return first ? (BigInt(first.ripHigh >>> 0) << 32n) | BigInt(first.ripLow >>> 0) : 0n;
+  }
+
+  save(): KvmVmState {
+    return { version: 1, ...(this.end && { end: this.end }) };
+  }
+
+  load(state: KvmVmState): void {
+    requireVersion('a VM', state.version, 1);
+    this.end = state.end;
   }
 
   private finish(end: VmEnd): void {

@@ -2,13 +2,14 @@
  * The bus that a device model sees inside QEMU: DMA is a copy by whichever QEMU thread runs the model, its interrupt pin is
  * an ioctl into KVM's interrupt controller, its timers run in the I/O thread.
  */
-import type { DeviceBus, DeviceTrace } from '../../machine/bus';
+import type { DeviceBus, DeviceTrace, Stateful } from '../../machine/bus';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory';
+import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../../machine/time/event-queue';
 import { Kind } from '../../trace/events';
 import type { Host } from '../host';
 import { TrackTrace } from '../track-trace';
-import type { IoThread } from './io-thread';
+import type { IoThread, JobTarget } from './io-thread';
 
 /** Where a device stands. */
 export interface DevicePlace {
@@ -36,8 +37,20 @@ export interface InterruptLines {
 const LOW = 0;
 const HIGH = 1;
 
+/** Snapshot of an `EmulatedDeviceBus`. */
+export interface EmulatedDeviceBusState {
+  version: 1;
+  /** -1: the device has not accessed memory yet. */
+  dmaTrack: number;
+  asserted: boolean;
+  pinGeneration: number;
+}
+
 /** `DeviceBus` of one device emulated by QEMU. */
-export class EmulatedDeviceBus implements DeviceBus {
+export class EmulatedDeviceBus implements DeviceBus, JobTarget, Stateful<EmulatedDeviceBusState> {
+  /** As in `DevicePlace`. */
+  readonly id: string;
+  readonly jobTargetId: string;
   readonly track: number;
   readonly trace: DeviceTrace;
   readonly cyclesPerNanosecond: number;
@@ -63,6 +76,8 @@ export class EmulatedDeviceBus implements DeviceBus {
   ) {
     const { tracer } = host;
     const { vm, group, name, registers, reasons } = place;
+    this.id = place.id;
+    this.jobTargetId = `${place.id}/timers`;
     this.track = tracer.addTrack({
       type: 'device',
       name,
@@ -75,8 +90,9 @@ export class EmulatedDeviceBus implements DeviceBus {
     this.trace = new TrackTrace(host, this.track);
     this.timers = {
       eventTargetId: `${place.id}/timers`,
-      onEvent: (kind, arg) => thread.post(() => this.onTimer(kind, arg)),
+      onEvent: (kind, arg) => thread.post(this, kind, arg),
     };
+    thread.register(this);
     this.lines = {
       eventTargetId: `${place.id}/intx`,
       onEvent: (kind, arg) => {
@@ -85,6 +101,12 @@ export class EmulatedDeviceBus implements DeviceBus {
     };
     host.queue.register(this.timers);
     host.queue.register(this.lines);
+    host.units.keep(`${place.id}/bus`, this);
+  }
+
+  /** A timer of the device has expired, and the I/O thread has come to it. */
+  onJob(kind: number, arg: number): void {
+    this.onTimer(kind, arg);
   }
 
   now(): Cycles {
@@ -144,6 +166,18 @@ export class EmulatedDeviceBus implements DeviceBus {
     }
     tracer.cause = before;
   };
+
+  save(): EmulatedDeviceBusState {
+    const { dmaTrack, asserted, pinGeneration } = this;
+    return { version: 1, dmaTrack, asserted, pinGeneration };
+  }
+
+  load(state: EmulatedDeviceBusState): void {
+    requireVersion('a device bus', state.version, 1);
+    this.dmaTrack = state.dmaTrack;
+    this.asserted = state.asserted;
+    this.pinGeneration = state.pinGeneration;
+  }
 
   private dma(kind: number, address: number, length: number): void {
     const { host } = this;

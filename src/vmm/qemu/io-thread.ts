@@ -2,22 +2,45 @@
  * QEMU's main loop: one host thread that does what no vCPU waits for (a packet from the tap device, a timer). It takes one
  * job after the other; a job that comes while it is busy waits for its turn.
  */
+import type { Stateful } from '../../machine/bus';
+import { SnapshotError, requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import { Kind } from '../../trace/events';
 import type { Host, TimeContext } from '../host';
 
-interface Job {
+/** Somebody the thread does jobs for. The id is stable across runs, so that a snapshot can name him. */
+export interface JobTarget {
+  readonly jobTargetId: string;
+  /** Does a job; what `kind`, `arg` and `bytes` mean is the target's own. */
+  onJob(kind: number, arg: number, bytes: Uint8Array | undefined): void;
+}
+
+/** A job that waits. */
+export interface SavedJob {
+  /** Row reference of the wake-up. */
   cause: number;
-  work: () => void;
+  target: string;
+  kind: number;
+  arg: number;
+  bytes?: Uint8Array;
+}
+
+/** Snapshot of an `IoThread`. */
+export interface IoThreadState {
+  version: 1;
+  jobs: SavedJob[];
+  time: Cycles;
+  scheduled: boolean;
 }
 
 const TAKE_JOB = 0;
 
 /** The I/O thread of one QEMU process. */
-export class IoThread implements EventTarget, TimeContext {
+export class IoThread implements EventTarget, TimeContext, Stateful<IoThreadState> {
   readonly eventTargetId: string;
   readonly track: number;
-  private readonly jobs: Job[] = [];
+  private readonly targets = new Map<string, JobTarget>();
+  private jobs: SavedJob[] = [];
   private time: Cycles = 0;
   private scheduled = false;
 
@@ -34,6 +57,12 @@ export class IoThread implements EventTarget, TimeContext {
       vm: vm.index,
     });
     host.queue.register(this);
+    host.units.keep(this.eventTargetId, this);
+  }
+
+  /** Makes a target known, before a job is posted for it. */
+  register(target: JobTarget): void {
+    this.targets.set(target.jobTargetId, target);
   }
 
   now(): Cycles {
@@ -50,11 +79,15 @@ export class IoThread implements EventTarget, TimeContext {
     return this.working;
   }
 
-  /** Hands a job to the thread. It is done when the thread has woken up and its earlier jobs are finished. */
-  post(work: () => void): void {
+  /**
+   * Hands a job to the thread. It is done when the thread has woken up and its earlier jobs are finished.
+   *
+   * @param bytes not to be changed afterwards
+   */
+  post(target: JobTarget, kind: number, arg: number, bytes?: Uint8Array): void {
     const { tracer } = this.host;
-    const wake = tracer.instant(this.host.now(), this.track, Kind.SchedWake, 0, 0);
-    this.jobs.push({ cause: wake, work });
+    const cause = tracer.instant(this.host.now(), this.track, Kind.SchedWake, 0, 0);
+    this.jobs.push({ cause, target: target.jobTargetId, kind, arg, ...(bytes && { bytes }) });
     if (!this.scheduled) this.scheduleNext();
   }
 
@@ -70,12 +103,35 @@ export class IoThread implements EventTarget, TimeContext {
     this.time = time;
     this.working = true;
     try {
-      this.host.inContext(this, job.work);
+      this.host.inContext(this, () => this.targetOf(job).onJob(job.kind, job.arg, job.bytes));
     } finally {
       this.working = false;
     }
     tracer.close(run, this.time);
     if (this.jobs.length > 0) this.scheduleNext();
+  }
+
+  save(): IoThreadState {
+    return { version: 1, jobs: [...this.jobs], time: this.time, scheduled: this.scheduled };
+  }
+
+  /** The event queue's own snapshot brings the wake-up back. */
+  load(state: IoThreadState): void {
+    requireVersion('an I/O thread', state.version, 1);
+    state.jobs.forEach((job) => this.targetOf(job));
+    this.jobs = [...state.jobs];
+    this.time = state.time;
+    this.scheduled = state.scheduled;
+  }
+
+  private targetOf(job: SavedJob): JobTarget {
+    const target = this.targets.get(job.target);
+    if (!target) {
+      throw new SnapshotError(
+        `${this.eventTargetId} has a job for '${job.target}', which this machine does not have`,
+      );
+    }
+    return target;
   }
 
   private scheduleNext(): void {

@@ -15,6 +15,7 @@ import type { Host } from '../host';
 import type { KvmVm, RegionTag } from '../kvm/vm';
 import { EmulatedDeviceBus, type DevicePlace } from './emulated-device-bus';
 import { IoThread } from './io-thread';
+import { Tap } from './tap';
 
 /** QEMU's isa-debug-exit: a write ends the guest with that code. */
 const DEBUG_EXIT = { base: 0xf4, size: 4 } as const;
@@ -25,9 +26,6 @@ const IO_BAR_NAMES = { [String(IO_BAR_OFFSET)]: 'IOADDR', [String(IO_BAR_OFFSET 
 
 /** QEMU's first NIC stands at 00:03.0 of the bus, which gives it IRQ 11. */
 const FIRST_SLOT = 3;
-
-/** Packets that wait in a tap device for QEMU's I/O thread (TUN_READQ_SIZE of Linux); what comes on top is lost. */
-const TAP_QUEUE = 500;
 
 /** An e1000 of the scenario. */
 export interface NicOptions {
@@ -66,6 +64,7 @@ export class QemuPc {
       interruptChanged: (slot, asserted) => this.busOf(slot).wireChanged(asserted),
       configAccess: (slot, isWrite, offset, value) => this.noteConfigAccess(slot, isWrite, offset, value),
     });
+    host.units.keep(`${vm.name}/pci`, this.pci);
   }
 
   /** Puts an e1000 on the bus. Returns where frames for it arrive: its tap device, read by the I/O thread. */
@@ -87,20 +86,10 @@ export class QemuPc {
     bus.drivePin = (asserted) => nic.pci.setInterrupt(asserted);
     bus.busMaster = () => nic.pci.busMaster;
     bus.onTimer = (kind, arg) => nic.onEvent(kind, arg);
-    let queued = 0;
-    return {
-      receive: (frame) => {
-        if (queued === TAP_QUEUE) {
-          bus.trace.instant(Kind.PacketDrop, frame.length, DropReason.QueueFull);
-          return;
-        }
-        queued += 1;
-        this.ioThread.post(() => {
-          queued -= 1;
-          nic.receive(frame);
-        });
-      },
-    };
+    const tap = new Tap(`${bus.id}/tap`, this.ioThread, bus.trace, DropReason.QueueFull, nic);
+    this.host.units.keep(bus.id, nic);
+    this.host.units.keep(tap.jobTargetId, tap);
+    return tap;
   }
 
   /**
@@ -164,6 +153,7 @@ export class QemuPc {
       bus.trace.instant(Kind.Serial, byte, 0);
       serial(byte);
     });
+    this.host.units.keep(bus.id, uart);
     this.addPorts(COM1.base, COM1.size, uart, bus.track);
   }
 

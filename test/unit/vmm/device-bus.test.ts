@@ -19,6 +19,7 @@ function setUp() {
   const host = new Host(new Recorder(), costs, 1e9);
   const thread = new IoThread(host, { index: 0, name: 'vm0' });
   const levels: boolean[] = [];
+  let jobs = 0;
   const bus = new EmulatedDeviceBus(
     host,
     NO_MEMORY,
@@ -26,13 +27,19 @@ function setUp() {
     { setPin: (_gsi, _source, asserted) => void levels.push(asserted) },
     { id: 'vm0/nic', vm: 0, group: 'vm0', name: 'nic', registers: {}, gsi: 11 },
   );
-  return { host, thread, bus, levels };
+  /** Has the thread do something. */
+  const post = (work: () => void): void => {
+    const target = { jobTargetId: `job/${++jobs}`, onJob: work };
+    thread.register(target);
+    thread.post(target, 0, 0);
+  };
+  return { host, bus, levels, post };
 }
 
 describe('the pin of an emulated device', () => {
   it("changes at the I/O thread's own time, in its order", () => {
-    const { host, thread, bus, levels } = setUp();
-    thread.post(() => {
+    const { host, bus, levels, post } = setUp();
+    post(() => {
       bus.setInterruptLine(true);
       bus.setInterruptLine(false);
       bus.setInterruptLine(true);
@@ -46,14 +53,14 @@ describe('the pin of an emulated device', () => {
   });
 
   it('stays low when a vCPU reads the cause before the thread has set the level', () => {
-    const { host, thread, bus, levels } = setUp();
-    thread.post(() => bus.setInterruptLine(true));
+    const { host, bus, levels, post } = setUp();
+    post(() => bus.setInterruptLine(true));
     host.queue.fireDue(10);
     bus.setInterruptLine(false); // in a vCPU thread: the handler of an earlier interrupt reads ICR
     host.queue.fireDue(1_000);
     expect(levels.at(-1)).toBe(false);
     // And the next one is not lost.
-    thread.post(() => bus.setInterruptLine(true));
+    post(() => bus.setInterruptLine(true));
     host.queue.fireDue(2_000);
     expect(levels.at(-1)).toBe(true);
   });
