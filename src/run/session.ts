@@ -118,7 +118,8 @@ export class RunSession {
    * @throws RangeError for a time that is not whole
    */
   runTo(cycles: number): boolean {
-    if (!Number.isSafeInteger(cycles)) throw new RangeError(`runTo(${cycles}): give a whole number of cycles`);
+    if (!Number.isSafeInteger(cycles))
+      throw new RangeError(`runTo(${cycles}): give a whole number of cycles`);
     if (this.state !== 'running') return false;
     this.sliceEnd = Math.max(this.sliceEnd, cycles);
     const { host, vms, stopTime } = this.machine;

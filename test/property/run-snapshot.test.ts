@@ -1,6 +1,6 @@
 /** A run is one run, however it is cut: stopped anywhere, saved and restored anywhere, its trace hash is the same. */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunJob } from '../../src/protocol/run';
 import type { RunSnapshot } from '../../src/run/snapshot';
 import { randomSource } from '../conformance/native-oracle/generate';
@@ -28,16 +28,16 @@ const transports = [
   throughText,
 ];
 
-async function withReference(name: string): Promise<{ job: RunJob; reference: Outcome }> {
-  const job = await jobOf(sample(name));
-  const reference = freely(job);
-  expect(reference.receivedHash).toBe(reference.traceHash);
-  return { job, reference };
-}
-
 describe.each(samples)('%s', (name) => {
-  it('is the same in slices of any length', async () => {
-    const { job, reference } = await withReference(name);
+  let job: RunJob;
+  let reference: Outcome;
+  beforeAll(async () => {
+    job = await jobOf(sample(name));
+    reference = freely(job);
+    expect(reference.receivedHash).toBe(reference.traceHash);
+  });
+
+  it('is the same in slices of any length', () => {
     fc.assert(
       fc.property(seeds, (seed) => {
         const random = randomSource(seed);
@@ -51,12 +51,11 @@ describe.each(samples)('%s', (name) => {
         };
         expect(inStrides(job, stride)).toEqual(reference);
       }),
-      runs(3),
+      runs(2),
     );
   });
 
-  it('goes on in fresh sessions as if nothing had been', async () => {
-    const { job, reference } = await withReference(name);
+  it('goes on in fresh sessions as if nothing had been', () => {
     fc.assert(
       fc.property(seeds, (seed) => {
         const random = randomSource(seed);
@@ -77,7 +76,7 @@ describe.each(samples)('%s', (name) => {
         );
         expect(outcome).toEqual(reference);
       }),
-      runs(4),
+      runs(2),
     );
   });
 });
