@@ -98,6 +98,11 @@ add('toRegister', undefined, [
 add('none', undefined, [
   [M.Lahf, op.OP_LAHF],
   [M.Sahf, op.OP_SAHF],
+  [M.Aaa, op.OP_AAA],
+  [M.Aas, op.OP_AAS],
+  [M.Daa, op.OP_DAA],
+  [M.Das, op.OP_DAS],
+  [M.Salc, op.OP_SALC],
   [M.Clc, op.OP_CLC],
   [M.Stc, op.OP_STC],
   [M.Cmc, op.OP_CMC],
@@ -156,6 +161,10 @@ add('extend', 'memory', [
   [M.Lar, op.OP_LAR],
   [M.Lsl, op.OP_LSL],
 ]);
+// The base of AAM and AAD is an operand by itself.
+add('general', 'divide', [[M.Aam, op.OP_AAM]]);
+add('general', 'multiply', [[M.Aad, op.OP_AAD]]);
+add('toRegister', 'memory', [[M.Bound, op.OP_BOUND]]);
 add('port', undefined, [
   [M.In, op.OP_IN],
   [M.Out, op.OP_OUT],

@@ -268,6 +268,14 @@ function decodeInt(insn: Instruction): Decoded {
   return leaving(u, 'serialising');
 }
 
+/** LES, LDS, LSS, LFS, LGS. */
+function decodeLoadPointer(insn: Instruction, segment: number): Decoded {
+  const u = emptyMicroOp(op.OP_LOAD_POINTER);
+  shapes.toRegister(u, insn);
+  u.ext = segment;
+  return plain(u, 'serialising');
+}
+
 const LOOPS = new Map<number, number>([
   [Mnemonic.Loopne, 0],
   [Mnemonic.Loope, 1],
@@ -304,6 +312,11 @@ const special = new Map<number, (insn: Instruction) => Decoded | undefined>([
   [Mnemonic.Enter, decodeEnter],
   [Mnemonic.Leave, decodeLeave],
   [Mnemonic.Int, decodeInt],
+  [Mnemonic.Les, (i) => decodeLoadPointer(i, L.SEG_ES)],
+  [Mnemonic.Lss, (i) => decodeLoadPointer(i, L.SEG_SS)],
+  [Mnemonic.Lds, (i) => decodeLoadPointer(i, L.SEG_DS)],
+  [Mnemonic.Lfs, (i) => decodeLoadPointer(i, L.SEG_FS)],
+  [Mnemonic.Lgs, (i) => decodeLoadPointer(i, L.SEG_GS)],
   ...[...LOOPS.keys()].map((m): [number, (insn: Instruction) => Decoded] => [m, decodeLoop]),
 ]);
 
@@ -331,6 +344,9 @@ function decodeConditional(insn: Instruction): Decoded | undefined {
   }
   return undefined;
 }
+
+/** LGDT and LIDT with 16-bit operands: only 24 bits of the base count, which `ext` tells. */
+const BASE24: ReadonlySet<number> = new Set([Code.Lgdt_m1632_16, Code.Lidt_m1632_16]);
 
 /** Operands the core has no registers for (x87, MMX, SSE, masks). */
 function foreign(insn: Instruction): boolean {
@@ -361,7 +377,7 @@ function decodeOperation(insn: Instruction): Decoded | undefined {
   if (!row || foreign(insn)) return undefined;
   const u = emptyMicroOp(row.op);
   u.size = row.size ?? 0;
-  u.ext = row.ext ?? 0;
+  u.ext = BASE24.has(insn.code) ? 1 : (row.ext ?? 0);
   u.imm = row.imm ?? 0n;
   shapes[row.shape](u, insn);
   const memory = (u.k1 === L.K_MEM || u.k2 === L.K_MEM) && row.op !== op.OP_LEA;

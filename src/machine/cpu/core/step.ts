@@ -33,6 +33,7 @@ import * as op from './ops';
 import { forgetCrossing, generation, lookup, lookupReason, pageAfter } from './blocks';
 import * as data from './exec-data';
 import * as flow from './exec-flow';
+import * as legacy from './exec-legacy';
 import * as selectors from './exec-selectors';
 import { execString } from './exec-string';
 import * as system from './exec-system';
@@ -402,6 +403,29 @@ function executeSystem(cpu: i32, pc: i32, operation: i32): void {
     case op.OP_STAC:
     case op.OP_CLAC:
       return system.execAc(cpu, operation == op.OP_STAC);
+    default:
+      return executeLegacy(cpu, pc, operation);
+  }
+}
+
+function executeLegacy(cpu: i32, pc: i32, operation: i32): void {
+  switch (operation) {
+    case op.OP_AAA:
+    case op.OP_AAS:
+      return legacy.execAsciiAdjust(cpu, operation == op.OP_AAA ? 0x106 : -0x106);
+    case op.OP_DAA:
+    case op.OP_DAS:
+      return legacy.execDecimalAdjust(cpu, operation == op.OP_DAA ? 1 : -1);
+    case op.OP_AAM:
+      return legacy.execAsciiMultiply(cpu, pc);
+    case op.OP_AAD:
+      return legacy.execAsciiDivide(cpu, pc);
+    case op.OP_SALC:
+      return legacy.execSalc(cpu);
+    case op.OP_BOUND:
+      return legacy.execBound(cpu, pc);
+    case op.OP_LOAD_POINTER:
+      return legacy.execLoadPointer(cpu, pc);
     default:
       return wishStop(STOP_UNSUPPORTED);
   }
