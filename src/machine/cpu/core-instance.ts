@@ -16,6 +16,8 @@ export interface CoreExports {
   ): void;
   /** Runs a vCPU until its budget is used up; returns STOP_*. */
   run(cpu: number): number;
+  /** The same one instruction at a time, while C_DEBUG is not 0. */
+  runDebugged(cpu: number): number;
   /** 0 when something else took the interrupt's place. */
   deliverExternal(cpu: number, vector: number): number;
   /** Likewise, for an NMI. */

@@ -2,7 +2,7 @@
 import * as L from './core/layout';
 
 /** Version of `CpuState`; a state of another version is refused. */
-export const CPU_STATE_VERSION = 2;
+export const CPU_STATE_VERSION = 3;
 
 /** Architectural state of a vCPU at an instruction boundary. 64-bit values are unsigned, in the order of the named lists. */
 export interface CpuState {
@@ -11,9 +11,11 @@ export interface CpuState {
   general: BigUint64Array;
   /** CR0, CR2, CR3, CR4. */
   control: BigUint64Array;
+  /** The four page-directory-pointer-table entries that PAE paging keeps in registers (SDM vol. 3, 4.4.1). */
+  pdptes: BigUint64Array;
   /**
    * EFER, STAR, LSTAR, CSTAR, SFMASK, KERNEL_GS_BASE, TSC_AUX, what is added to the time to give the TSC, and
-   * SYSENTER_CS, SYSENTER_ESP, SYSENTER_EIP.
+   * SYSENTER_CS, SYSENTER_ESP, SYSENTER_EIP, TSC_ADJUST.
    */
   msrs: BigUint64Array;
   /** DR0 … DR7. */
@@ -32,12 +34,12 @@ export interface CpuState {
   instructions: number;
   /** The boundary is in the interrupt shadow of STI or of a load of SS. */
   shadow: boolean;
+  /** That shadow is of a load of SS. */
+  stackShadow: boolean;
   /** An NMI is in service: further ones wait for IRET. */
   nmiBlocked: boolean;
   /** DR6 bits of a #DB that is due at this boundary. */
   pendingDebug: number;
-  /** Instructions go one by one through the debug loop. */
-  debugging: boolean;
   /** Somebody waits for the guest to become interruptible. */
   windowWanted: boolean;
   /** Somebody waits for the guest to become able to take an NMI. */
@@ -51,14 +53,18 @@ export interface CpuState {
 }
 
 /** The lists of `CpuState` that are copied as they are: offsets of their 64-bit values in the register block. */
-const LISTS: readonly [key: 'general' | 'control' | 'msrs' | 'debug', offsets: readonly number[]][] = [
+const LISTS: readonly [
+  key: 'general' | 'control' | 'pdptes' | 'msrs' | 'debug',
+  offsets: readonly number[],
+][] = [
   ['general', [...Array.from({ length: 16 }, (_, r) => L.C_REGS + r * 8), L.C_RIP]],
   ['control', [L.C_CR0, L.C_CR2, L.C_CR3, L.C_CR4]],
+  ['pdptes', [0, 8, 16, 24].map((at) => L.C_PDPTE + at)],
   [
     'msrs',
     [
       ...[L.C_EFER, L.C_STAR, L.C_LSTAR, L.C_CSTAR, L.C_SFMASK, L.C_KERNEL_GS, L.C_TSC_AUX, L.C_TSC_OFFSET],
-      ...[L.C_SYSENTER_CS, L.C_SYSENTER_ESP, L.C_SYSENTER_EIP],
+      ...[L.C_SYSENTER_CS, L.C_SYSENTER_ESP, L.C_SYSENTER_EIP, L.C_TSC_ADJUST],
     ],
   ],
   ['debug', Array.from({ length: 8 }, (_, r) => L.C_DR + r * 8)],
@@ -76,6 +82,7 @@ export type RegisterState = Pick<
   CpuState,
   | 'general'
   | 'control'
+  | 'pdptes'
   | 'msrs'
   | 'debug'
   | 'tables'
@@ -83,7 +90,6 @@ export type RegisterState = Pick<
   | 'handlers'
   | 'nmiBlocked'
   | 'pendingDebug'
-  | 'debugging'
 >;
 
 /** Reads the register block; `rflags` is worked out by the core. */
@@ -103,17 +109,17 @@ export function readRegisters(u64: BigUint64Array, u32: Uint32Array, rflags: big
       i * 4,
     );
   }
-  const [general, control, msrs, debug] = LISTS.map(([, offsets]) => list(offsets));
+  const [general, control, pdptes, msrs, debug] = LISTS.map(([, offsets]) => list(offsets));
   return {
     general: BigUint64Array.from([...general, rflags]),
     control,
+    pdptes,
     msrs,
     debug,
     tables: BigUint64Array.from(TABLES.flatMap(([base, limit]) => [u64[base / 8], BigInt(u32[limit / 4])])),
     segments,
     nmiBlocked: u32[L.C_NMI / 4] !== 0,
     pendingDebug: u32[L.C_PENDING_DB / 4],
-    debugging: u32[L.C_DEBUG / 4] !== 0,
     handlers: u64.slice(L.C_HANDLER_FRAMES / 8, L.C_HANDLER_FRAMES / 8 + u32[L.C_HANDLERS / 4]),
   };
 }
@@ -144,13 +150,20 @@ export function writeRegisters(u64: BigUint64Array, u32: Uint32Array, state: Reg
   }
   u32[L.C_NMI / 4] = state.nmiBlocked ? L.NMI_BLOCKED : 0;
   u32[L.C_PENDING_DB / 4] = state.pendingDebug;
-  u32[L.C_DEBUG / 4] = state.debugging ? 1 : 0;
   u32[L.C_HANDLERS / 4] = state.handlers.length;
   u64.set(state.handlers, L.C_HANDLER_FRAMES / 8);
 }
 
 /** Lengths that the lists of a state must have. */
-const LENGTHS = { general: 18, control: 4, msrs: 11, debug: 8, tables: 4, segments: SEGMENTS * 4 } as const;
+const LENGTHS = {
+  general: 18,
+  control: 4,
+  pdptes: 4,
+  msrs: 12,
+  debug: 8,
+  tables: 4,
+  segments: SEGMENTS * 4,
+} as const;
 
 /** Throws RangeError, naming what is wrong, unless `state` is one that `save` could have given. */
 export function checkCpuState(state: CpuState): void {

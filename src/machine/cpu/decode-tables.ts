@@ -1,5 +1,6 @@
 /** What each mnemonic of the instruction set becomes: a general operation, the shape of its operands, and its cost class. */
 import { Mnemonic as M } from 'iced-x86';
+import { SEG_FS, SEG_GS } from './core/layout';
 import * as op from './core/ops';
 import type { MachineCoreOptions } from './types';
 
@@ -15,6 +16,7 @@ export type Shape =
   | 'doubleShift' // destination r/m, register, count CL or immediate
   | 'toRegister' // register destination, r/m source, optional immediate
   | 'string'
+  | 'pcid' // type register, descriptor in memory
   | 'port';
 
 /** One row of the table. `size` is the operand size where the name alone tells it. */
@@ -220,6 +222,21 @@ for (const [mnemonic, operation] of ENDING) {
   const shape = operation === op.OP_LMSW ? 'general' : 'none';
   rows.set(mnemonic, { op: operation, shape, cost: 'serialising', ends: true });
 }
+for (const [mnemonic, operation, size] of [
+  [M.Sysenter, op.OP_SYSENTER, 0],
+  [M.Sysexit, op.OP_SYSEXIT, 4],
+  [M.Sysexitq, op.OP_SYSEXIT, 8],
+] as const)
+  rows.set(mnemonic, { op: operation, shape: 'none', size, cost: 'serialising', ends: true });
+for (const [mnemonic, operation, ext] of [
+  [M.Rdfsbase, op.OP_READ_BASE, SEG_FS],
+  [M.Rdgsbase, op.OP_READ_BASE, SEG_GS],
+  [M.Wrfsbase, op.OP_WRITE_BASE, SEG_FS],
+  [M.Wrgsbase, op.OP_WRITE_BASE, SEG_GS],
+] as const)
+  rows.set(mnemonic, { op: operation, shape: 'general', ext });
+rows.set(M.Invpcid, { op: op.OP_INVPCID, shape: 'pcid', cost: 'serialising', ends: true });
+rows.set(M.Rdpmc, { op: op.OP_RDPMC, shape: 'none' });
 rows.set(M.Sysret, { op: op.OP_SYSRET, shape: 'none', size: 4, cost: 'serialising', ends: true });
 rows.set(M.Sysretq, { op: op.OP_SYSRET, shape: 'none', size: 8, cost: 'serialising', ends: true });
 

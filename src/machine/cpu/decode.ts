@@ -113,6 +113,10 @@ const shapes: Record<Row['shape'], ShapeWriter> = {
     else if (insn.hasRepPrefix) u.flags |= L.UF_REP;
     setSegment(u, insn);
   },
+  pcid: (u, insn) => {
+    setFirst(u, insn, 1);
+    setSecond(u, insn, 0);
+  },
   port: (u, insn) => {
     const value = u.op === op.OP_IN ? 0 : 1;
     u.size = operandBytes(insn, value);

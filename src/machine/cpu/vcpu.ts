@@ -69,6 +69,8 @@ export class VirtualCpu implements Cpu {
   private readonly budget: Int32Array;
   /** C_TARGET, C_RETIRED, C_SHADOW. */
   private readonly clock: Float64Array;
+  /** C_SHADOW_SS. */
+  private readonly stackShadow: Float64Array;
   private readonly rip: Uint32Array;
   /** C_FLAGS, low half. */
   private readonly systemFlags: Int32Array;
@@ -94,6 +96,7 @@ export class VirtualCpu implements Cpu {
     this.u64 = new BigUint64Array(buffer, this.base, L.CPU_SIZE / 8);
     this.budget = new Int32Array(buffer, this.base + L.C_BUDGET, 2);
     this.clock = new Float64Array(buffer, this.base + L.C_TARGET, 3);
+    this.stackShadow = new Float64Array(buffer, this.base + L.C_SHADOW_SS, 1);
     this.rip = new Uint32Array(buffer, this.base + L.C_RIP, 2);
     this.systemFlags = new Int32Array(buffer, this.base + L.C_FLAGS, 1);
     this.result = new Uint32Array(buffer, this.base + L.C_RESULT_HIGH, 1);
@@ -193,7 +196,7 @@ export class VirtualCpu implements Cpu {
       this.running = true;
       let stop: number;
       try {
-        stop = this.core.run(this.base);
+        stop = this.i32[L.C_DEBUG / 4] ? this.core.runDebugged(this.base) : this.core.run(this.base);
       } finally {
         this.running = false;
       }
@@ -326,6 +329,7 @@ export class VirtualCpu implements Cpu {
       time: this.now(),
       instructions: this.instructions(),
       shadow: this.inShadow(),
+      stackShadow: this.inShadow() && this.stackShadow[0] === this.instructions(),
       windowWanted: (this.i32[L.C_WINDOW / 4] & WINDOW_INTERRUPT) !== 0,
       nmiWindowWanted: (this.i32[L.C_WINDOW / 4] & WINDOW_NMI) !== 0,
       attention: this.attention,
@@ -342,6 +346,7 @@ export class VirtualCpu implements Cpu {
     this.setBudget(state.time, 0);
     this.clock[1] = state.instructions;
     this.clock[2] = state.shadow ? state.instructions : -1;
+    this.stackShadow[0] = state.stackShadow ? state.instructions : -1;
     this.i32[L.C_WINDOW / 4] =
       (state.windowWanted ? WINDOW_INTERRUPT : 0) | (state.nmiWindowWanted ? WINDOW_NMI : 0);
     this.attention = state.attention;
@@ -379,6 +384,7 @@ export class VirtualCpu implements Cpu {
     if (this.running)
       throw new Error(`cpu ${this.index}: start or INIT during a run; stop at a boundary first`);
     this.clock[2] = -1;
+    this.stackShadow[0] = -1;
     this.dead = undefined;
     this.report = undefined;
     this.core.setCpl(this.base, 0);

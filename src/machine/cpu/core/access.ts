@@ -14,10 +14,11 @@ import {
   T_WRITE,
 } from './layout';
 import { invalidateCode } from './blocks';
+import { misaligned, noteAccess, watching } from './debug';
 import { hostMmioRead, hostMmioWrite } from './host';
 import { ACCESS_READ, ACCESS_WRITE, PAGE_MASK, fill, tlbEntry } from './paging';
 import { changesTable, holdTables, releaseTables, tablesChanged } from './tables';
-import { faulted, pageFlags, ramBase, sizeMask } from './state';
+import { VECTOR_AC, faultWith, faulted, pageFlags, ramBase, sizeMask } from './state';
 
 // @ts-ignore: decorator of AssemblyScript
 @inline
@@ -58,13 +59,30 @@ function entryFor(cpu: i32, context: i32, address: i64, kind: i32, access: i32):
 // @ts-ignore: decorator of AssemblyScript
 @inline
 export function loadMemory(cpu: i32, address: i64, size: i32): i64 {
+  if (watching && !observe(cpu, address, size, false)) return 0;
   return loadIn(cpu, load<i32>(cpu, C_MMU), address, size);
 }
 
 // @ts-ignore: decorator of AssemblyScript
 @inline
 export function storeMemory(cpu: i32, address: i64, size: i32, value: i64): void {
+  if (watching && !observe(cpu, address, size, true)) return;
   storeIn(cpu, load<i32>(cpu, C_MMU), address, size, value);
+}
+
+/** Under the debug loop: notes an access that will succeed, or raises what it faults with; a page fault goes before #AC. */
+function observe(cpu: i32, address: i64, size: i32, write: bool): bool {
+  const context = load<i32>(cpu, C_MMU);
+  const kind = write ? T_WRITE : T_READ;
+  const access = write ? ACCESS_WRITE : ACCESS_READ;
+  if (!entryFor(cpu, context, address, kind, access)) return false;
+  if (crosses(address, size) && !entryFor(cpu, context, (address + size - 1) & PAGE_MASK, kind, access)) return false;
+  if (misaligned(cpu, address, size)) {
+    faultWith(VECTOR_AC, 0);
+    return false;
+  }
+  noteAccess(cpu, address, size, write);
+  return true;
 }
 
 /** Descriptor tables and the TSS are read as supervisor, whatever the CPL. */

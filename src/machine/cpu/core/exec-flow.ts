@@ -13,7 +13,7 @@ import {
   U_SIZE2,
 } from './layout';
 import { loadMemory, storeMemory } from './access';
-import { setShadow } from './exec-system';
+import { setStackShadow } from './exec-system';
 import { allFlags, condition, setAllFlags, statusFlags } from './flags';
 import { SETTABLE_FLAGS } from './interrupts';
 import { branchTo, moveStack, peekStack, push, put1, read1 } from './operands';
@@ -71,7 +71,7 @@ export function execPopSegment(cpu: i32, pc: i32): void {
   moveStack(cpu, size);
   loadDataSegment(cpu, index, <i32>value & 0xffff);
   if (faulted()) store<i64>(cpu, stack, 32);
-  else if (index == SEG_SS) setShadow(cpu);
+  else if (index == SEG_SS) setStackShadow(cpu);
 }
 
 /** PUSHA and PUSHAD: AX CX DX BX SP BP SI DI, SP as it was before. */

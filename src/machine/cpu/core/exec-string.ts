@@ -19,6 +19,7 @@ import {
   U_SIZE,
 } from './layout';
 import { loadMemory, probeWrite, storeMemory } from './access';
+import { singly } from './debug';
 import { setSub, statusFlags } from './flags';
 import { hostPortIn, hostPortOut } from './host';
 import { OP_CMPS, OP_INS, OP_LODS, OP_MOVS, OP_OUTS, OP_RESOLVE, OP_SCAS, OP_STOS } from './ops';
@@ -45,7 +46,7 @@ export function execString(cpu: i32, pc: i32, op: i32): void {
   const cost = load<i32>(pc, U_COST + 4);
   const plain = (op == OP_MOVS || op == OP_STOS) && width == 8 && !(load<i64>(cpu, C_FLAGS) & FLAG_DF);
   for (;;) {
-    let done = plain ? bulk(cpu, pc, op, count) : 0;
+    let done = plain && !singly ? bulk(cpu, pc, op, count) : 0;
     if (done == 0) {
       once(cpu, pc, op, width);
       if (faulted()) return;
@@ -59,7 +60,7 @@ export function execString(cpu: i32, pc: i32, op: i32): void {
     store<i32>(cpu, left, C_BUDGET + 4);
     if (count == 0) return;
     // An iteration may have overwritten the instruction itself: what goes on is what stands there now.
-    if (left < 0 || load<u16>(pc, U_OP) == OP_RESOLVE) return setUnfinished();
+    if (left < 0 || singly || load<u16>(pc, U_OP) == OP_RESOLVE) return setUnfinished();
   }
 }
 

@@ -8,6 +8,7 @@ import { ACCESS_READ, BY_EXEMPT, walk } from './walk';
 import { allFlags } from './flags';
 import { abandon, flushAllTranslations, setAreas, setCpl } from './state';
 
+export { runDebugged } from './debug-loop';
 export { run } from './run';
 export { updateMode } from './segments';
 export { deliverExternal, deliverNmi, noteStore, markGranules, flushAllTranslations, setCpl, abandon };

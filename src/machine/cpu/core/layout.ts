@@ -80,7 +80,7 @@ export const NMI_BLOCKED = 1;
 export const C_DEBUG = 596;
 export const DEBUG_STEP = 1; // RFLAGS.TF
 export const DEBUG_RESUME = 2; // RFLAGS.RF: to be cleared by the next instruction
-export const DEBUG_BREAKPOINTS = 4; // DR7 enables one, or GD is set
+export const DEBUG_BREAKPOINTS = 4; // DR7 enables one
 export const DEBUG_PENDING = 8; // C_PENDING_DB
 export const DEBUG_ALIGNMENT = 16; // CR0.AM, RFLAGS.AC and CPL 3
 /** DR6 bits of a #DB that is due at the next boundary. */

@@ -137,6 +137,13 @@ export const OP_CLTS = 134;
 export const OP_STAC = 135;
 export const OP_CLAC = 136;
 
+export const OP_SYSENTER = 176;
+export const OP_SYSEXIT = 177;
+export const OP_READ_BASE = 178; // RDFSBASE, RDGSBASE
+export const OP_WRITE_BASE = 179;
+export const OP_INVPCID = 180;
+export const OP_RDPMC = 181;
+
 export const OP_LAR = 200;
 export const OP_LSL = 201;
 export const OP_VERR = 202;

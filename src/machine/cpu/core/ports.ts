@@ -13,12 +13,19 @@ import {
   U_SIZE,
 } from './layout';
 import { loadSystem } from './access';
+import { notePort, watching } from './debug';
 import { hostPortIn, hostPortOut } from './host';
 import { segment } from './segments';
 import { FLAG_IOPL, VECTOR_GP, faultWith, faulted, writeReg } from './state';
 
 /** CPL within IOPL, or every bit of the TSS's permission map for these ports clear; else #GP(0). */
 export function portAllowed(cpu: i32, port: i32, size: i32): bool {
+  if (!permitted(cpu, port, size)) return false;
+  if (watching) notePort(cpu, port, size);
+  return true;
+}
+
+function permitted(cpu: i32, port: i32, size: i32): bool {
   if (load<i32>(cpu, C_CPL) <= <i32>((load<i64>(cpu, C_FLAGS) & FLAG_IOPL) >> 12)) return true;
   const tr = segment(cpu, SEG_TR);
   const base = load<i64>(tr, S_BASE);

@@ -75,6 +75,7 @@ export const VECTOR_NP = 11;
 export const VECTOR_SS = 12;
 export const VECTOR_GP = 13;
 export const VECTOR_PF = 14;
+export const VECTOR_AC = 17;
 
 /**
  * Not an exception: a call-out gave the instruction up. It passes through every operation as a fault does, so that whatever
@@ -163,7 +164,7 @@ export function refresh(cpu: i32): void {
   let debug = 0;
   if (flags & FLAG_TF) debug |= DEBUG_STEP;
   if (flags & FLAG_RF) debug |= DEBUG_RESUME;
-  if (load<i64>(cpu + 56, C_DR) & 0x20ff) debug |= DEBUG_BREAKPOINTS;
+  if (load<i64>(cpu + 56, C_DR) & 0xff) debug |= DEBUG_BREAKPOINTS;
   if (load<i32>(cpu, C_PENDING_DB)) debug |= DEBUG_PENDING;
   if (user && ac && load<i64>(cpu, C_CR0) & CR0_AM) debug |= DEBUG_ALIGNMENT;
   const before = load<i32>(cpu, C_DEBUG);

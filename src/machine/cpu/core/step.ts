@@ -38,6 +38,10 @@ import * as selectors from './exec-selectors';
 import { execString } from './exec-string';
 import * as system from './exec-system';
 import { allFlags } from './flags';
+import * as control from './control';
+import * as debug from './debug';
+import * as msr from './msr';
+import * as syscall from './syscall';
 import { hostCpuid } from './host';
 import { execFar, execRetFar } from './far';
 import { execIret } from './iret';
@@ -61,12 +65,14 @@ import {
   FLAG_CF,
   FLAG_DF,
   FLAG_OF,
+  FLAG_RF,
   VECTOR_BP,
   VECTOR_OF,
   VECTOR_UD,
   fault,
   faulted,
   needRing0,
+  refresh,
   stopAfter,
 } from './state';
 
@@ -76,7 +82,13 @@ function unsupported(cpu: i32, reason: i32): i32 {
   return 0;
 }
 
-function charge(cpu: i32, cost: i64): bool {
+/** Instructions are executed one by one, by the debug loop: none is fetched before it is its turn. */
+let debugging: bool = false;
+export function setDebugging(value: bool): void {
+  debugging = value;
+}
+
+export function charge(cpu: i32, cost: i64): bool {
   const left = load<i64>(cpu, C_BUDGET) - cost;
   store<i64>(cpu, left, C_BUDGET);
   return left >= 0;
@@ -96,7 +108,18 @@ export function resume(cpu: i32): i32 {
     if (pc) return pc;
     if (lookupReason) return unsupported(cpu, lookupReason);
     if (!deliverPending(cpu)) return 0;
+    if (debugging) return boundary(cpu);
   }
+}
+
+function boundary(cpu: i32): i32 {
+  store<i32>(cpu, STOP_BOUNDARY, C_STOP);
+  return 0;
+}
+
+/** What comes next is at C_RIP. */
+function goOn(cpu: i32): i32 {
+  return debugging ? boundary(cpu) : resume(cpu);
 }
 
 /**
@@ -118,11 +141,11 @@ export function step(cpu: i32, pc: i32): i32 {
   store<i64>(cpu, rip, C_RIP);
   const operation = <i32>load<u16>(pc, U_OP);
   if (operation <= op.OP_UNSUPPORTED) return pseudo(cpu, pc, operation);
-  if (operation == op.OP_GOTO) return resume(cpu);
+  if (operation == op.OP_GOTO) return goOn(cpu);
   if (eventful) clearEvents();
   execute(cpu, pc, operation);
-  if (faulted()) return deliverPending(cpu) ? resume(cpu) : 0;
-  if (!eventful) {
+  if (faulted()) return deliverPending(cpu) ? goOn(cpu) : 0;
+  if (!eventful && !debugging) {
     charge(cpu, load<i64>(pc, U_COST));
     return pc + UOP_SIZE;
   }
@@ -132,8 +155,10 @@ export function step(cpu: i32, pc: i32): i32 {
 /** The end of an operation that branched, stopped or did not retire. */
 function finish(cpu: i32, pc: i32, rip: i64): i32 {
   if (unfinished) {
-    store<i32>(cpu, STOP_BOUNDARY, C_STOP);
-    return 0;
+    // What comes between two iterations saves RF set (SDM vol. 3, 17.3.1.1).
+    store<i64>(cpu, load<i64>(cpu, C_FLAGS) | FLAG_RF, C_FLAGS);
+    refresh(cpu);
+    return boundary(cpu);
   }
   if (stopWish == STOP_UNSUPPORTED) return unsupported(cpu, stopReason);
   store<i64>(cpu, branched ? branchTarget : cutRip(cpu, rip + <i64>load<u8>(pc, U_LEN)), C_RIP);
@@ -145,7 +170,7 @@ function finish(cpu: i32, pc: i32, rip: i64): i32 {
   if (stopSoon && left) stopAfter(cpu, 1);
   if (!branched) return pc + UOP_SIZE;
   const before = generation;
-  const next = resume(cpu);
+  const next = goOn(cpu);
   // A direct branch within its page goes straight to its target from now on.
   if (
     next &&
@@ -161,14 +186,14 @@ function finish(cpu: i32, pc: i32, rip: i64): i32 {
 /** Micro-ops that are no instructions. */
 function pseudo(cpu: i32, pc: i32, operation: i32): i32 {
   if (operation == op.OP_UNSUPPORTED) return unsupported(cpu, REASON_INSTRUCTION);
-  if (operation == op.OP_RESOLVE) return resume(cpu);
+  if (operation == op.OP_RESOLVE) return goOn(cpu);
   // OP_CROSS: U_IMM is the physical page in which the instruction was found to go on.
   const rip = load<i64>(cpu, C_RIP);
   const second = translateFetch(cpu, load<i32>(cpu, C_MMU), pageAfter(cpu, rip));
-  if (second < 0) return deliverPending(cpu) ? resume(cpu) : 0;
+  if (second < 0) return deliverPending(cpu) ? goOn(cpu) : 0;
   if (second == load<i64>(pc, U_IMM)) return pc + UOP_SIZE;
   forgetCrossing(pc);
-  return resume(cpu);
+  return goOn(cpu);
 }
 
 function execute(cpu: i32, pc: i32, operation: i32): void {
@@ -329,11 +354,11 @@ function executeSystem(cpu: i32, pc: i32, operation: i32): void {
       return hostCpuid(load<i32>(cpu, C_INDEX));
     case op.OP_RDTSC:
     case op.OP_RDTSCP:
-      return system.execRdtsc(cpu, operation == op.OP_RDTSCP);
+      return msr.execRdtsc(cpu, operation == op.OP_RDTSCP);
     case op.OP_RDMSR:
-      return system.execRdmsr(cpu);
+      return msr.execRdmsr(cpu);
     case op.OP_WRMSR:
-      return system.execWrmsr(cpu);
+      return msr.execWrmsr(cpu);
     case op.OP_LGDT:
       return system.execLoadTable(cpu, pc, C_GDT_BASE, C_GDT_LIMIT);
     case op.OP_LIDT:
@@ -352,19 +377,19 @@ function executeSystem(cpu: i32, pc: i32, operation: i32): void {
     case op.OP_SMSW:
       return system.execStoreSystem(cpu, pc, load<i64>(cpu, C_CR0));
     case op.OP_LMSW:
-      return system.execLmsw(cpu, pc);
+      return control.execLmsw(cpu, pc);
     case op.OP_CLTS:
-      return system.execClts(cpu);
+      return control.execClts(cpu);
     case op.OP_MOV_FROM_CR:
-      return system.execMovFromCr(cpu, pc);
+      return control.execMovFromCr(cpu, pc);
     case op.OP_MOV_TO_CR:
-      return system.execMovToCr(cpu, pc);
+      return control.execMovToCr(cpu, pc);
     case op.OP_MOV_FROM_DR:
-      return system.execMovFromDr(cpu, pc);
+      return debug.execMovFromDr(cpu, pc);
     case op.OP_MOV_TO_DR:
-      return system.execMovToDr(cpu, pc);
+      return debug.execMovToDr(cpu, pc);
     case op.OP_INVLPG:
-      return system.execInvlpg(cpu);
+      return control.execInvlpg(cpu);
     case op.OP_PRIVILEGED_NOP:
       needRing0(cpu);
       return;
@@ -380,11 +405,22 @@ function executeSystem(cpu: i32, pc: i32, operation: i32): void {
     case op.OP_VMCALL:
       return system.execVmcall(cpu);
     case op.OP_SWAPGS:
-      return system.execSwapgs(cpu);
+      return msr.execSwapgs(cpu);
     case op.OP_SYSCALL:
-      return system.execSyscall(cpu, pc);
+      return syscall.execSyscall(cpu, pc);
     case op.OP_SYSRET:
-      return system.execSysret(cpu, pc);
+      return syscall.execSysret(cpu, pc);
+    case op.OP_SYSENTER:
+      return syscall.execSysenter(cpu);
+    case op.OP_SYSEXIT:
+      return syscall.execSysexit(cpu, pc);
+    case op.OP_READ_BASE:
+    case op.OP_WRITE_BASE:
+      return msr.execSegmentBase(cpu, pc, operation == op.OP_WRITE_BASE);
+    case op.OP_INVPCID:
+      return control.execInvpcid(cpu, pc);
+    case op.OP_RDPMC:
+      return msr.execRdpmc();
     case op.OP_MOV_FROM_SEG:
       return system.execMovFromSegment(cpu, pc);
     case op.OP_MOV_TO_SEG:
@@ -402,7 +438,7 @@ function executeSystem(cpu: i32, pc: i32, operation: i32): void {
       return selectors.execArpl(cpu, pc);
     case op.OP_STAC:
     case op.OP_CLAC:
-      return system.execAc(cpu, operation == op.OP_STAC);
+      return control.execAc(cpu, operation == op.OP_STAC);
     default:
       return executeLegacy(cpu, pc, operation);
   }
