@@ -42,6 +42,12 @@ function recordedKinds(listed: 'all' | readonly string[]): (kind: number) => boo
   };
 }
 
+/** Which VMs were reset or switched off, for a reader; undefined when none was. */
+function stoppedMessage(vms: BuiltMachine['vms']): string | undefined {
+  const sentences = vms.flatMap(({ name, end }) => (end?.how === 'stopped' ? [`${name} ${end.what}.`] : []));
+  return sentences.length > 0 ? sentences.join(' ') : undefined;
+}
+
 /** One run. */
 export class RunSession {
   private readonly recorder: Recorder;
@@ -136,7 +142,7 @@ export class RunSession {
       this.stop('finished', `Stopped after ${this.scenario.stop.afterMs} ms of simulated time.`);
     else if (how === 'budget')
       this.stop('finished', `Stopped after ${this.scenario.stop.afterInstructions} guest instructions.`);
-    else this.stop('finished');
+    else this.stop('finished', stoppedMessage(vms));
     return false;
   }
 

@@ -84,8 +84,12 @@ export function buildMachine(
       });
       link?.attach(0, nic);
     });
-    pc.powerOn((byte) => events.serial(index, byte));
     const { image, boot } = guests[index];
+    pc.powerOn((byte) => events.serial(index, byte), {
+      cmdline: boot?.cmdline ?? '',
+      startSeconds: Date.parse(spec.clock) / 1000,
+      testDevices: spec.testDevices,
+    });
     vm.boot(planBoot(image.file, memoryMap(spec.memoryMiB * MIB), boot));
   });
 

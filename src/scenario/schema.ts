@@ -116,6 +116,10 @@ const vm = z.strictObject({
   guest: z
     .union([sourcesGuest, elfGuest, kernelGuest])
     .describe('What the VM runs: `sources` to compile, a ready `elf`, or a Multiboot `kernel`.'),
+  clock: z.iso
+    .datetime({ precision: 0, error: 'has to be a date and time in UTC, such as "2024-01-31T23:59:59Z"' })
+    .default('2024-01-01T00:00:00Z')
+    .describe('What the CMOS clock shows when the VM starts, in UTC: `2024-01-01T00:00:00Z`.'),
   testDevices: z
     .boolean()
     .default(false)

@@ -7,6 +7,7 @@ import { IoApic, type IoApicMessage } from '../../machine/interrupts/ioapic';
 import { LocalApic } from '../../machine/interrupts/lapic';
 import { lapicRegisterNames } from '../../machine/interrupts/lapic-registers';
 import type { IpiMessage } from '../../machine/interrupts/message';
+import { PicPair } from '../../machine/interrupts/pic';
 import { InterruptRouter } from '../../machine/interrupts/router';
 import { requireVersion } from '../../machine/snapshot';
 import { Kind } from '../../trace/events';
@@ -15,6 +16,9 @@ import type { KvmVcpu } from './vcpu';
 
 /** KVM's APIC bus runs at 1 GHz (KVM_APIC_BUS_FREQUENCY). */
 const APIC_BUS_HZ = 1e9;
+/** The timer's interrupt is at input 0 of the 8259 and, by an ISA override, at input 2 of the IOAPIC. */
+const TIMER_PIN = 2;
+const PIC_LINES = 16;
 
 /** Snapshot of an `IrqChip`; its controllers have snapshots of their own. */
 export interface IrqChipState {
@@ -27,6 +31,8 @@ export interface IrqChipState {
 /** The interrupt controllers of one VM. */
 export class IrqChip implements Stateful<IrqChipState> {
   readonly ioapic: IoApic;
+  /** The 8259s, whose inputs are the IOAPIC's first sixteen. */
+  readonly pic = new PicPair(() => undefined);
   /** Track of the IOAPIC, and of all LAPIC registers. */
   readonly ioapicTrack: number;
   readonly lapicTrack: number;
@@ -102,6 +108,8 @@ export class IrqChip implements Stateful<IrqChipState> {
     let number = this.sources.get(source);
     if (number === undefined) this.sources.set(source, (number = this.sources.size));
     this.ioapic.setPin(pin, asserted, number);
+    const line = pin === TIMER_PIN ? 0 : pin;
+    if (pin > 0 && line < PIC_LINES) this.pic.setLine(line, this.ioapic.pinAsserted(pin));
   }
 
   save(): IrqChipState {

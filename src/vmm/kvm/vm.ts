@@ -9,6 +9,7 @@ import { requireVersion } from '../../machine/snapshot';
 import { bootGuest, type BootState } from '../boot';
 import type { Host } from '../host';
 import { IrqChip } from './irqchip';
+import { addLegacyDevices } from './legacy-devices';
 import { KvmVcpu } from './vcpu';
 
 /** Who stands behind a region of addresses. */
@@ -23,7 +24,11 @@ export interface RegionTag {
 }
 
 /** How a VM ended. */
-export type VmEnd = { how: 'exited'; code: number } | { how: 'crashed'; report: FaultReport | undefined };
+export type VmEnd =
+  | { how: 'exited'; code: number }
+  /** Reset or switched off; `what` completes a sentence that begins with the VM's name. */
+  | { how: 'stopped'; what: string }
+  | { how: 'crashed'; report: FaultReport | undefined };
 
 /** Snapshot of a `KvmVm`; its parts have snapshots of their own. */
 export interface KvmVmState {
@@ -64,6 +69,7 @@ export class KvmVm implements Stateful<KvmVmState> {
       unit: 'ioapic',
       track: this.irqchip.ioapicTrack,
     });
+    addLegacyDevices(host, this);
   }
 
   /** Loads the guest and lets vCPU 0 go. */
@@ -77,6 +83,11 @@ export class KvmVm implements Stateful<KvmVmState> {
   /** The guest asked for its own end (QEMU's isa-debug-exit). */
   exited(code: number): void {
     this.finish({ how: 'exited', code });
+  }
+
+  /** The guest reset or switched off its machine. */
+  stopped(what: string): void {
+    this.finish({ how: 'stopped', what });
   }
 
   /** The guest can't go on. */

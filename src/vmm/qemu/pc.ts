@@ -13,6 +13,7 @@ import { firmwareAssign, irqOfPin } from '../../machine/pci/firmware';
 import { Kind } from '../../trace/events';
 import type { Host } from '../host';
 import type { KvmVm, RegionTag } from '../kvm/vm';
+import { addBoard, withResetControl, type BoardOptions } from './board';
 import { EmulatedDeviceBus, type DevicePlace } from './emulated-device-bus';
 import { IoThread } from './io-thread';
 import { Tap } from './tap';
@@ -98,10 +99,12 @@ export class QemuPc {
    *
    * @param serial gets each byte that the guest sends to COM1
    */
-  powerOn(serial: (byte: number) => void): void {
+  powerOn(serial: (byte: number) => void, board: BoardOptions): void {
     firmwareAssign(this.pci);
-    this.pciTrack = this.addDeviceTrack('PCI config', { '0': 'CONFIG_ADDRESS', '4': 'CONFIG_DATA' });
-    this.addPorts(CONFIG_PORT_BASE, CONFIG_PORT_COUNT, this.pci, this.pciTrack);
+    const reset = addBoard(this.host, this.vm, board);
+    const registers = { '0': 'CONFIG_ADDRESS', '1': 'RESET_CONTROL', '4': 'CONFIG_DATA' };
+    this.pciTrack = this.addDeviceTrack('PCI config', registers);
+    this.addPorts(CONFIG_PORT_BASE, CONFIG_PORT_COUNT, withResetControl(this.pci, reset), this.pciTrack);
     this.addUart(serial);
     this.addDebugExit();
   }

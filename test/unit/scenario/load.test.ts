@@ -60,6 +60,7 @@ describe('defaults', () => {
             apic: 'xapic',
             interrupts: 'inject',
             guest: { elf: 'a.elf' },
+            clock: '2024-01-01T00:00:00Z',
             testDevices: false,
             devices: [],
           },

@@ -1,0 +1,138 @@
+/**
+ * The interval timer of a PC: an Intel 8254 (data sheet 231164) at 1.193182 MHz, channel 0 on IRQ 0, channel 2 behind the gate
+ * and output bits of port 0x61. Counters are worked out from the time when somebody looks; only the output of channel 0 is
+ * an event.
+ */
+import type { AccessSize, RegisterBlock, Stateful } from '../bus';
+import { requireVersion } from '../snapshot';
+import type { Cycles, EventHandle, EventTarget } from '../time/event-queue';
+import { cyclesOf, ticksAt } from '../time/rate';
+import { PitChannel, type PitChannelState } from './pit-channel';
+
+/** Counters 0 to 2 and the control word. */
+export const PIT = { base: 0x40, size: 4 } as const;
+/** "NMI status and control" of the chipset, where channel 2 ends. */
+export const PORT_B = { base: 0x61, size: 1 } as const;
+/** Counts a second. */
+export const PIT_HZ = 1_193_182;
+
+const CHANNELS = 3;
+/** Control word (page 7): 3 selects no counter but the read-back command. */
+const READ_BACK = 3;
+const ReadBack = { keepCount: 0x20, keepStatus: 0x10 } as const;
+/** Port 0x61: gate and output of channel 2, and a bit that changes with each refresh of memory, every 15 us. */
+const PortB = { gate2: 1, speaker: 2, refresh: 0x10, output2: 0x20 } as const;
+const REFRESH_TICKS = 18;
+
+/** What the timer needs of its machine. */
+export interface PitHost {
+  now(): Cycles;
+  readonly cyclesPerSecond: number;
+  schedule(time: Cycles, target: EventTarget): EventHandle;
+  cancel(handle: EventHandle): void;
+  /** Level of channel 0's output. */
+  setOutput(asserted: boolean): void;
+}
+
+/** Snapshot of a `Pit`; its event is in the queue's. */
+export interface PitState {
+  version: 1;
+  channels: PitChannelState[];
+  portB: number;
+  output: boolean;
+  event: EventHandle;
+}
+
+/** The chip. Its register block is ports 0x40 to 0x43. */
+export class Pit implements RegisterBlock, Stateful<PitState>, EventTarget {
+  private readonly channels = Array.from({ length: CHANNELS }, () => new PitChannel());
+  private portB = 0;
+  /** As channel 0 has it before anything is written; the line itself has not been driven then. */
+  private output = true;
+  private event: EventHandle = 0;
+
+  /** @param eventTargetId unique in the run */
+  constructor(
+    readonly eventTargetId: string,
+    private readonly host: PitHost,
+  ) {
+    this.channels[2].setGate(false, 0);
+  }
+
+  read(offset: number, _size: AccessSize): number {
+    return this.channels[offset]?.read(this.ticks()) ?? 0xff;
+  }
+
+  write(offset: number, _size: AccessSize, value: number): void {
+    const ticks = this.ticks();
+    const byte = value & 0xff;
+    if (offset < CHANNELS) this.channels[offset].write(byte, ticks);
+    else if (byte >> 6 === READ_BACK) this.readBack(byte, ticks);
+    else this.channels[byte >> 6].control(byte & 0x3f, ticks);
+    this.follow();
+  }
+
+  registerName(offset: number): string | undefined {
+    return ['PIT_COUNTER0', 'PIT_COUNTER1', 'PIT_COUNTER2', 'PIT_CONTROL'][offset];
+  }
+
+  /** Port 0x61. */
+  readonly portBBlock: RegisterBlock = {
+    read: () => {
+      const ticks = this.ticks();
+      const refresh = Math.floor(ticks / REFRESH_TICKS) % 2 === 0 ? 0 : PortB.refresh;
+      return this.portB | refresh | (this.channels[2].output(ticks) ? PortB.output2 : 0);
+    },
+    write: (_offset, _size, value) => {
+      this.portB = value & (PortB.gate2 | PortB.speaker);
+      this.channels[2].setGate((value & PortB.gate2) !== 0, this.ticks());
+    },
+    registerName: () => 'NMI_SC',
+  };
+
+  onEvent(): void {
+    this.event = 0;
+    this.follow();
+  }
+
+  save(): PitState {
+    const channels = this.channels.map((each) => each.save());
+    return { version: 1, channels, portB: this.portB, output: this.output, event: this.event };
+  }
+
+  load(state: PitState): void {
+    requireVersion('the PIT', state.version, 1);
+    this.channels.forEach((channel, index) => channel.load(state.channels[index]));
+    this.portB = state.portB;
+    this.output = state.output;
+    this.event = state.event;
+  }
+
+  private readBack(command: number, ticks: number): void {
+    this.channels.forEach((channel, index) => {
+      if ((command & (2 << index)) === 0) return;
+      if ((command & ReadBack.keepStatus) === 0) channel.latchStatus(ticks);
+      if ((command & ReadBack.keepCount) === 0) channel.latchCount(ticks);
+    });
+  }
+
+  /** Brings the interrupt line to channel 0's output, and comes again when that will change. */
+  private follow(): void {
+    const { host, channels } = this;
+    const ticks = this.ticks();
+    const output = channels[0].output(ticks);
+    if (output !== this.output) {
+      this.output = output;
+      host.setOutput(output);
+    }
+    if (this.event !== 0) host.cancel(this.event);
+    this.event = 0;
+    const next = channels[0].nextChange(ticks);
+    if (next === undefined) return;
+    this.event = host.schedule(cyclesOf(next, PIT_HZ, host.cyclesPerSecond), this);
+  }
+
+  private ticks(): number {
+    return ticksAt(this.host.now(), PIT_HZ, this.host.cyclesPerSecond);
+  }
+}

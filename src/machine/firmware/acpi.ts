@@ -1,0 +1,181 @@
+/**
+ * The ACPI tables by which an operating system finds processors, interrupt controllers and the power-management registers of
+ * a PC (ACPI specification 6.4, chapter 5). Nothing is switched on or off by them: the machine is in ACPI mode from the start.
+ */
+import { ACPI_PM, AcpiPmRegister } from '../devices/acpi-pm';
+import { IOAPIC_BASE } from '../interrupts/ioapic';
+import { LAPIC_BASE } from '../interrupts/lapic-registers';
+import { FIRMWARE_AREA } from './memory-map';
+
+/** Interrupt of ACPI's own events. */
+export const SCI = 9;
+/** The reset control register: port 0xCF9, and the value that resets everything. */
+export const RESET_CONTROL = { port: 0xcf9, reset: 0x06 } as const;
+
+const HEADER_BYTES = 36;
+/** FADT flags (table 5.10): WBINVD works; C1 is there; no power or sleep button; RESET_REG is there. */
+const FADT_FLAGS = (1 << 0) | (1 << 2) | (1 << 4) | (1 << 5) | (1 << 10);
+/** IAPC_BOOT_ARCH (table 5.11): devices of the ISA bus exist; there is no VGA. */
+const BOOT_ARCH = (1 << 0) | (1 << 2);
+/** MPS INTI flags (table 5.26): active high and level-triggered; as the bus has it. */
+const LEVEL_HIGH = 0x0d;
+const AS_THE_BUS = 0;
+/** Inputs that PCI pins are wired to, beside the SCI. */
+const PCI_INPUTS = [5, 10, 11];
+const PM_EVENT_BYTES = 4;
+const PM_CONTROL_BYTES = 2;
+const PM_TIMER_BYTES = 4;
+/** Register of the CMOS that holds the century. */
+const RTC_CENTURY = 0x32;
+
+/** Bytes and the physical address they belong to. */
+export interface FirmwareTable {
+  address: number;
+  bytes: Uint8Array;
+}
+
+/** Little-endian fields one after the other. */
+class Fields {
+  private readonly bytes: number[] = [];
+
+  get length(): number {
+    return this.bytes.length;
+  }
+
+  add(size: number, ...values: number[]): this {
+    for (const value of values) {
+      for (let i = 0, rest = value; i < size; i++, rest = Math.floor(rest / 256)) this.bytes.push(rest % 256);
+    }
+    return this;
+  }
+
+  text(value: string): this {
+    return this.add(1, ...new TextEncoder().encode(value));
+  }
+
+  zeros(count: number): this {
+    return this.add(1, ...new Array<number>(count).fill(0));
+  }
+
+  /** A generic address structure (5.2.3.2) of a port. */
+  port(port: number, bytes: number): this {
+    return this.add(1, 1, 8 * bytes, 0, bytes).add(8, port);
+  }
+
+  done(): Uint8Array {
+    return Uint8Array.from(this.bytes);
+  }
+}
+
+/** Makes the bytes from `from` to `to` add up to 0 by the one at `at`. */
+function sign(bytes: Uint8Array, at: number, from = 0, to = bytes.length): void {
+  bytes[at] = 0;
+  bytes[at] = -bytes.subarray(from, to).reduce((sum, byte) => sum + byte, 0) & 0xff;
+}
+
+/** A table with its header (5.2.6). */
+function table(signature: string, revision: number, body: Uint8Array): Uint8Array {
+  const bytes = new Fields()
+    .text(signature)
+    .add(4, HEADER_BYTES + body.length)
+    .add(1, revision, 0)
+    .text('TRAPLN')
+    .text('TRAPLINE')
+    .add(4, 1)
+    .text('TRAP')
+    .add(4, 1)
+    .add(1, ...body)
+    .done();
+  sign(bytes, 9);
+  return bytes;
+}
+
+/** Multiple APIC description (5.2.12): a local APIC for each CPU, whose ids count from 0, one I/O APIC, the ISA bus's wiring. */
+function madt(cpus: number): Uint8Array {
+  const body = new Fields().add(4, LAPIC_BASE, 1); // 1: the PICs are there, too
+  for (let id = 0; id < cpus; id++) body.add(1, 0, 8, id, id).add(4, 1);
+  body.add(1, 1, 12, 0, 0).add(4, IOAPIC_BASE, 0);
+  const override = (irq: number, input: number, flags: number): void => {
+    body.add(1, 2, 10, 0, irq).add(4, input).add(2, flags);
+  };
+  override(0, 2, AS_THE_BUS);
+  for (const irq of [...PCI_INPUTS, SCI].sort((a, b) => a - b)) override(irq, irq, LEVEL_HIGH);
+  body.add(1, 4, 6, 0xff).add(2, AS_THE_BUS).add(1, 1); // NMI at LINT1 of all
+  return table('APIC', 3, body.done());
+}
+
+/** Fixed ACPI description (5.2.9), revision 3. */
+function fadt(facs: number, dsdt: number): Uint8Array {
+  const { base } = ACPI_PM;
+  const control = base + AcpiPmRegister.Control;
+  const timer = base + AcpiPmRegister.Timer;
+  const body = new Fields()
+    .add(4, facs, dsdt)
+    .add(1, 0, 0)
+    .add(2, SCI)
+    .zeros(8) // no SMI_CMD: nothing has to be enabled
+    .add(4, base, 0, control, 0, 0, timer, 0, 0)
+    .add(1, PM_EVENT_BYTES, PM_CONTROL_BYTES, 0, PM_TIMER_BYTES, 0, 0, 0, 0)
+    .add(2, 0xfff, 0xfff) // no C2, no C3
+    .zeros(4)
+    .add(1, 0, 0, 0, 0, RTC_CENTURY)
+    .add(2, BOOT_ARCH)
+    .zeros(1)
+    .add(4, FADT_FLAGS)
+    .port(RESET_CONTROL.port, 1)
+    .add(1, RESET_CONTROL.reset)
+    .zeros(3)
+    .add(8, facs, dsdt)
+    .port(base, PM_EVENT_BYTES)
+    .zeros(12)
+    .port(control, PM_CONTROL_BYTES)
+    .zeros(12)
+    .zeros(12)
+    .port(timer, PM_TIMER_BYTES)
+    .zeros(24);
+  return table('FACP', 3, body.done());
+}
+
+/** Firmware ACPI control structure (5.2.10): no header of the usual kind, no checksum. */
+function facs(): Uint8Array {
+  return new Fields().text('FACS').add(4, 64).zeros(56).done();
+}
+
+/** Root pointer (5.2.5.3), revision 2. */
+function rsdp(rsdt: number, xsdt: number): Uint8Array {
+  const bytes = new Fields()
+    .text('RSD PTR ')
+    .zeros(1)
+    .text('TRAPLN')
+    .add(1, 2)
+    .add(4, rsdt, 36)
+    .add(8, xsdt)
+    .zeros(4)
+    .done();
+  sign(bytes, 8, 0, 20);
+  sign(bytes, 32);
+  return bytes;
+}
+
+/**
+ * All tables of a machine with so many CPUs, at their addresses, the root pointer first, where operating systems search
+ * for it.
+ */
+export function acpiTables(cpus: number): FirmwareTable[] {
+  const tables: FirmwareTable[] = [];
+  let next: number = FIRMWARE_AREA.base;
+  const place = (bytes: Uint8Array): number => {
+    const address = next;
+    tables.push({ address, bytes });
+    next += Math.ceil(bytes.length / 64) * 64; // the FACS has to lie at a multiple of 64
+    return address;
+  };
+  const root = new Uint8Array(36);
+  place(root);
+  const dsdt = place(table('DSDT', 2, new Uint8Array(0)));
+  const all = [place(fadt(place(facs()), dsdt)), place(madt(cpus))];
+  const rsdt = place(table('RSDT', 1, new Fields().add(4, ...all).done()));
+  const xsdt = place(table('XSDT', 1, new Fields().add(8, ...all).done()));
+  root.set(rsdp(rsdt, xsdt));
+  return tables;
+}

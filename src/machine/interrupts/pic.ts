@@ -1,0 +1,293 @@
+/**
+ * The two 8259A interrupt controllers of a PC (Intel 8259A data sheet, 231468): the slave's output is input 2 of the master.
+ * Inputs are 0..15 as IRQ lines are numbered.
+ */
+import type { AccessSize, RegisterBlock, Stateful } from '../bus';
+import { requireVersion } from '../snapshot';
+
+/** Command and data port of master and slave, and the registers that choose level or edge per input. */
+export const PIC = {
+  master: { base: 0x20, size: 2 },
+  slave: { base: 0xa0, size: 2 },
+  edgeLevel: { base: 0x4d0, size: 2 },
+} as const;
+
+const CASCADE = 2;
+/** What a controller answers when a request has gone before it is acknowledged ("spurious", page 18). */
+const SPURIOUS = 7;
+/** Inputs whose trigger can be chosen; timer, keyboard, cascade, clock and coprocessor are edge for good. */
+const LEVEL_ABLE = [0xf8, 0xde] as const;
+
+const Icw1 = { select: 0x10, needsIcw4: 0x01 } as const;
+const Icw4 = { autoEoi: 0x02, fullyNested: 0x10 } as const;
+const Ocw3 = {
+  select: 0x08,
+  poll: 0x04,
+  readCommand: 0x02,
+  readIsr: 0x01,
+  maskCommand: 0x40,
+  mask: 0x20,
+} as const;
+/** Which initialisation word is awaited next at the data port. */
+const Step = { none: 0, icw2: 1, icw3: 2, icw4: 3 } as const;
+
+/** Snapshot of one controller; all fields are its registers and flip-flops. */
+export interface PicChipState {
+  irr: number;
+  isr: number;
+  imr: number;
+  lines: number;
+  base: number;
+  /** The input of lowest priority. */
+  lowest: number;
+  step: number;
+  needsIcw4: boolean;
+  autoEoi: boolean;
+  rotateOnAutoEoi: boolean;
+  fullyNested: boolean;
+  specialMask: boolean;
+  readIsr: boolean;
+  poll: boolean;
+  level: number;
+}
+
+/** Snapshot of a `PicPair`. */
+export interface PicPairState {
+  version: 1;
+  chips: PicChipState[];
+  output: boolean;
+}
+
+function initialState(base: number): PicChipState {
+  return {
+    irr: 0,
+    isr: 0,
+    imr: 0xff,
+    lines: 0,
+    base,
+    lowest: 7,
+    step: Step.none,
+    needsIcw4: false,
+    autoEoi: false,
+    rotateOnAutoEoi: false,
+    fullyNested: false,
+    specialMask: false,
+    readIsr: false,
+    poll: false,
+    level: 0,
+  };
+}
+
+/** One controller. */
+class Chip {
+  /** @param master whether the other one hangs on its input 2 */
+  constructor(
+    readonly master: boolean,
+    public state: PicChipState,
+  ) {}
+
+  setLine(input: number, asserted: boolean): void {
+    const { state } = this;
+    const bit = 1 << input;
+    const rose = asserted && (state.lines & bit) === 0;
+    state.lines = asserted ? state.lines | bit : state.lines & ~bit;
+    if ((state.level & bit) !== 0) state.irr = asserted ? state.irr | bit : state.irr & ~bit;
+    else if (rose) state.irr |= bit;
+  }
+
+  /** The request that goes before all in service; -1: there is none. */
+  pending(): number {
+    const { state } = this;
+    const request = this.first(state.irr & ~state.imr);
+    let serving = state.specialMask ? state.isr & ~state.imr : state.isr;
+    if (state.fullyNested && this.master) serving &= ~(1 << CASCADE);
+    return request < this.first(serving) ? this.input(request) : -1;
+  }
+
+  /** The acknowledge cycle of a pending input. */
+  acknowledge(input: number): void {
+    const { state } = this;
+    const bit = 1 << input;
+    if ((state.level & bit) === 0) state.irr &= ~bit;
+    if (!state.autoEoi) state.isr |= bit;
+    else if (state.rotateOnAutoEoi) state.lowest = input;
+  }
+
+  readCommand(): number {
+    const { state } = this;
+    if (!state.poll) return state.readIsr ? state.isr : state.irr;
+    state.poll = false;
+    const input = this.pending();
+    if (input < 0) return SPURIOUS;
+    this.acknowledge(input);
+    return 0x80 | input;
+  }
+
+  writeCommand(value: number): void {
+    if ((value & Icw1.select) !== 0) this.initialise(value);
+    else if ((value & Ocw3.select) !== 0) this.operate(value);
+    else this.endOfInterrupt(value >> 5, value & 7);
+  }
+
+  writeData(value: number): void {
+    const { state } = this;
+    switch (state.step) {
+      case Step.icw2:
+        state.base = value & 0xf8;
+        state.step = Step.icw3;
+        return;
+      case Step.icw3:
+        state.step = state.needsIcw4 ? Step.icw4 : Step.none;
+        return;
+      case Step.icw4:
+        state.autoEoi = (value & Icw4.autoEoi) !== 0;
+        state.fullyNested = (value & Icw4.fullyNested) !== 0;
+        state.step = Step.none;
+        return;
+      default:
+        state.imr = value;
+    }
+  }
+
+  /** ICW1 clears all but the lines themselves; an edge has to come anew (page 10). */
+  private initialise(value: number): void {
+    const { base, lines, level } = this.state;
+    this.state = {
+      ...initialState(base),
+      imr: 0,
+      irr: lines & level,
+      lines,
+      level,
+      step: Step.icw2,
+      needsIcw4: (value & Icw1.needsIcw4) !== 0,
+    };
+  }
+
+  private operate(value: number): void {
+    const { state } = this;
+    if ((value & Ocw3.poll) !== 0) state.poll = true;
+    if ((value & Ocw3.readCommand) !== 0) state.readIsr = (value & Ocw3.readIsr) !== 0;
+    if ((value & Ocw3.maskCommand) !== 0) state.specialMask = (value & Ocw3.mask) !== 0;
+  }
+
+  /** OCW2: bit 0 of the command ends an interrupt, bit 1 names the input, bit 2 rotates priorities. */
+  private endOfInterrupt(command: number, named: number): void {
+    const { state } = this;
+    const [ends, specific, rotates] = [1, 2, 4].map((bit) => (command & bit) !== 0);
+    if (!ends) {
+      if (!specific) state.rotateOnAutoEoi = rotates;
+      else if (rotates) state.lowest = named;
+      return;
+    }
+    const position = this.first(state.isr);
+    const input = specific ? named : this.input(position);
+    if (!specific && position === 8) return;
+    state.isr &= ~(1 << input);
+    if (rotates) state.lowest = input;
+  }
+
+  /** Place of the first of some inputs in the order of priority; 8 when there are none. */
+  private first(inputs: number): number {
+    for (let place = 0; place < 8; place++) if ((inputs & (1 << this.input(place))) !== 0) return place;
+    return 8;
+  }
+
+  private input(place: number): number {
+    return (place + this.state.lowest + 1) & 7;
+  }
+}
+
+/** Both controllers, with the vectors and masks that a PC's firmware leaves: 0x08 and 0x70, all masked. */
+export class PicPair implements Stateful<PicPairState> {
+  private readonly master = new Chip(true, initialState(0x08));
+  private readonly slave = new Chip(false, initialState(0x70));
+  private output = false;
+
+  /** @param onOutput level of the master's output, when it changes */
+  constructor(private readonly onOutput: (asserted: boolean) => void) {}
+
+  readonly masterPorts = this.portsOf(this.master);
+  readonly slavePorts = this.portsOf(this.slave);
+  /** ELCR1 and ELCR2: a bit for each input that is level-triggered. */
+  readonly edgeLevelPorts: RegisterBlock = {
+    read: (offset) => this.chip(offset).state.level,
+    write: (offset, _size, value) => {
+      this.chip(offset).state.level = value & LEVEL_ABLE[offset & 1];
+      this.update();
+    },
+    registerName: (offset) => ['ELCR1', 'ELCR2'][offset],
+  };
+
+  /** Level of an IRQ line, 0..15; line 2 is the cascade and nobody else's. */
+  setLine(line: number, asserted: boolean): void {
+    if (line === CASCADE) return;
+    this.chip(line >> 3).setLine(line & 7, asserted);
+    this.update();
+  }
+
+  /** Whether the processor is being asked to acknowledge. */
+  get asserted(): boolean {
+    return this.output;
+  }
+
+  /** The processor's acknowledge cycle: the vector. */
+  acknowledge(): number {
+    const vector = this.acknowledged();
+    this.update();
+    return vector;
+  }
+
+  save(): PicPairState {
+    return { version: 1, chips: [{ ...this.master.state }, { ...this.slave.state }], output: this.output };
+  }
+
+  load({ version, chips, output }: PicPairState): void {
+    requireVersion('the PICs', version, 1);
+    [this.master, this.slave].forEach((chip, index) => (chip.state = { ...chips[index] }));
+    this.output = output;
+  }
+
+  private acknowledged(): number {
+    const { master, slave } = this;
+    const input = master.pending();
+    if (input < 0) return master.state.base + SPURIOUS;
+    master.acknowledge(input);
+    if (input !== CASCADE) return master.state.base + input;
+    const behind = slave.pending();
+    if (behind < 0) return slave.state.base + SPURIOUS;
+    slave.acknowledge(behind);
+    return slave.state.base + behind;
+  }
+
+  private chip(index: number): Chip {
+    return (index & 1) === 0 ? this.master : this.slave;
+  }
+
+  private portsOf(chip: Chip): RegisterBlock {
+    const number = chip.master ? 1 : 2;
+    return {
+      read: (offset: number, _size: AccessSize) => {
+        if (offset !== 0) return chip.state.imr;
+        const value = chip.readCommand();
+        this.update();
+        return value;
+      },
+      write: (offset: number, _size: AccessSize, value: number) => {
+        if (offset === 0) chip.writeCommand(value & 0xff);
+        else chip.writeData(value & 0xff);
+        this.update();
+      },
+      registerName: (offset: number) => [`PIC${number}_COMMAND`, `PIC${number}_DATA`][offset],
+    };
+  }
+
+  private update(): void {
+    // Each request of the slave is an edge of its own: the master has forgotten the last one when it acknowledged it.
+    if (this.slave.pending() >= 0) this.master.setLine(CASCADE, true);
+    this.master.setLine(CASCADE, false);
+    const asserted = this.master.pending() >= 0;
+    if (asserted === this.output) return;
+    this.output = asserted;
+    this.onOutput(asserted);
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * What stands on the board of QEMU's PC besides the devices of a scenario: firmware tables, the firmware configuration
+ * device, CMOS, ACPI registers, the ways to reset, and on request the test device.
+ */
+import type { RegisterBlock } from '../../machine/bus';
+import { ACPI_PM, AcpiPm } from '../../machine/devices/acpi-pm';
+import { FW_CFG, FwCfg } from '../../machine/devices/fw-cfg';
+import { KEYBOARD, RESET_PORTS, ResetPorts } from '../../machine/devices/reset-ports';
+import { PcTestDevice, TESTDEV } from '../../machine/devices/pc-testdev';
+import { RTC, Rtc } from '../../machine/devices/rtc';
+import { acpiTables } from '../../machine/firmware/acpi';
+import { memoryMap } from '../../machine/firmware/memory-map';
+import { DeviceTrack, type DevicePart } from '../device-track';
+import type { Host } from '../host';
+import type { KvmVm } from '../kvm/vm';
+
+/** What the scenario says about the board. */
+export interface BoardOptions {
+  /** Of a kernel, for fw_cfg; empty otherwise. */
+  cmdline: string;
+  /** What the CMOS clock shows at time 0, in seconds since 1970. */
+  startSeconds: number;
+  /** Whether the test device is there. */
+  testDevices: boolean;
+}
+
+/** In the trace the parts of one device are told apart by so much. */
+const PART_OFFSET = 0x10;
+
+/** Puts the board's devices at the ports of a VM, and the firmware's tables into its RAM. */
+export function addBoard(host: Host, vm: KvmVm, options: BoardOptions): ResetPorts {
+  const ramBytes = vm.memory.size;
+  const cpus = vm.vcpus.length;
+  const clock = { now: () => host.now(), cyclesPerSecond: host.frequencyHz };
+  const device = (name: string, ...parts: Omit<DevicePart, 'offset'>[]): void => {
+    const track = new DeviceTrack(host, vm, name, false);
+    parts.forEach((part, index) => track.place(vm.ports, { ...part, offset: index * PART_OFFSET }));
+  };
+
+  for (const { address, bytes } of acpiTables(cpus)) vm.memory.write(address, bytes);
+  device('fw_cfg', {
+    ...FW_CFG,
+    block: new FwCfg({ ramBytes, cpus, cmdline: options.cmdline, memoryMap: memoryMap(ramBytes) }),
+  });
+  device('CMOS', {
+    ...RTC,
+    block: new Rtc({ ...clock, startSeconds: options.startSeconds, ramBytes, cpus }),
+  });
+  const pm = new AcpiPm({ ...clock, sleep: () => vm.stopped('switched itself off (SLP_EN in PM1_CNT)') });
+  device('ACPI', { ...ACPI_PM, block: pm });
+  const reset = new ResetPorts((how) =>
+    vm.stopped(`was reset through ${how}, and Trapline ends a guest there`),
+  );
+  device(
+    'keyboard controller',
+    { ...KEYBOARD.data, block: reset.keyboardData },
+    { ...KEYBOARD.command, block: reset.keyboardCommand },
+  );
+  device('system control', { ...RESET_PORTS.systemControl, block: reset.systemControl });
+  if (options.testDevices) addTestDevice(host, vm, device);
+  return reset;
+}
+
+function addTestDevice(
+  host: Host,
+  vm: KvmVm,
+  device: (name: string, ...parts: Omit<DevicePart, 'offset'>[]) => void,
+): void {
+  const test = new PcTestDevice((line, asserted) => {
+    host.advance(host.costs['irq.ioctl']);
+    setLine(vm, line, asserted);
+  });
+  device(
+    'test device',
+    { ...TESTDEV.latch, block: test.latchPorts },
+    { ...TESTDEV.flush, block: test.flushPorts },
+    { ...TESTDEV.bytes, block: test.bytePorts },
+  );
+  device('test device IRQs', { ...TESTDEV.lines, block: test.linePorts });
+  const memory = new DeviceTrack(host, vm, 'test device memory', false);
+  memory.place(vm.mmio, { ...TESTDEV.memory, block: test.memory, offset: 0 });
+}
+
+/** Lines of the ISA bus at the interrupt controllers: the timer's is at input 2 of the I/O APIC, which is nobody else's. */
+function setLine(vm: KvmVm, line: number, asserted: boolean): void {
+  if (line !== 2) vm.irqchip.setPin(line === 0 ? 2 : line, `${vm.name}/test device`, asserted);
+}
+
+/** The PCI configuration ports with the reset control register that the chipset has in their midst. */
+export function withResetControl(pci: RegisterBlock, reset: ResetPorts): RegisterBlock {
+  const { offset } = RESET_PORTS.control;
+  return {
+    read: (at, size) => (at === offset && size === 1 ? reset.control.read(0, 1) : pci.read(at, size)),
+    write: (at, size, value) => {
+      if (at === offset && size === 1) reset.control.write(0, 1, value);
+      else pci.write(at, size, value);
+    },
+    registerName: (at) => (at === offset ? reset.control.registerName(0) : pci.registerName(at)),
+  };
+}

@@ -1,0 +1,195 @@
+/** The small devices of a PC's board: fw_cfg, CMOS, ACPI registers, reset ports, test device. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { AcpiPm } from '../../../../src/machine/devices/acpi-pm';
+import { FwCfg, FwCfgKey } from '../../../../src/machine/devices/fw-cfg';
+import { PcTestDevice } from '../../../../src/machine/devices/pc-testdev';
+import { ResetPorts } from '../../../../src/machine/devices/reset-ports';
+import { Rtc } from '../../../../src/machine/devices/rtc';
+import { memoryMap } from '../../../../src/machine/firmware/memory-map';
+
+const MIB = 1 << 20;
+const CYCLES_PER_SECOND = 2_900_000_000;
+
+describe('FwCfg', () => {
+  const device = new FwCfg({ ramBytes: 64 * MIB, cpus: 3, cmdline: 'a b', memoryMap: memoryMap(64 * MIB) });
+  const read = (key: number, count: number): number[] => {
+    device.write(0, 2, key);
+    return Array.from({ length: count }, () => device.read(1, 1));
+  };
+
+  it('gives items byte by byte, little-endian, and zeros beyond their end', () => {
+    expect(String.fromCharCode(...read(FwCfgKey.Signature, 4))).toBe('QEMU');
+    expect(read(5, 4)).toEqual([3, 0, 0, 0]);
+    expect(read(0x0f, 2)).toEqual([3, 0]);
+    expect(read(3, 8)).toEqual([0, 0, 0, 4, 0, 0, 0, 0]);
+    expect(read(1, 4)).toEqual([1, 0, 0, 0]);
+    expect(read(0x15, 5)).toEqual([97, 32, 98, 0, 0]);
+    expect(read(0x14, 4)).toEqual([4, 0, 0, 0]);
+    expect(read(0x1234, 3)).toEqual([0, 0, 0]);
+  });
+
+  it('has the memory map as a file that the directory tells of, its numbers big-endian', () => {
+    const [count] = [read(FwCfgKey.FileDirectory, 4)];
+    expect(count).toEqual([0, 0, 0, 1]);
+    const bytes = new DataView(Uint8Array.from(read(FwCfgKey.FileDirectory, 68)).buffer);
+    const name = String.fromCharCode(...new Uint8Array(bytes.buffer, 12, 56)).replace(/\0+$/, '');
+    expect(name).toBe('etc/e820');
+    const size = bytes.getUint32(4);
+    const map = new DataView(Uint8Array.from(read(bytes.getUint16(8), size)).buffer);
+    const entries = Array.from({ length: size / 20 }, (_, i) => ({
+      base: Number(map.getBigUint64(20 * i, true)),
+      size: Number(map.getBigUint64(20 * i + 8, true)),
+      usable: map.getUint32(20 * i + 16, true) === 1,
+    }));
+    expect(entries).toEqual(memoryMap(64 * MIB));
+  });
+
+  it('goes on from a snapshot', () => {
+    read(0, 2);
+    const saved = device.save();
+    read(5, 1);
+    device.load(saved);
+    expect(device.read(1, 1)).toBe('M'.charCodeAt(0));
+  });
+});
+
+describe('Rtc', () => {
+  const at = (start: string, cycles = 0): { read: (index: number) => number; rtc: Rtc } => {
+    const rtc = new Rtc({
+      now: () => cycles,
+      cyclesPerSecond: CYCLES_PER_SECOND,
+      startSeconds: Date.parse(start) / 1000,
+      ramBytes: 64 * MIB,
+      cpus: 2,
+    });
+    const read = (index: number): number => {
+      rtc.write(0, 1, index);
+      return rtc.read(1, 1);
+    };
+    return { rtc, read };
+  };
+
+  it('shows any date as the calendar has it', () => {
+    fc.assert(
+      fc.property(
+        fc.date({ min: new Date('1970-01-01'), max: new Date('2199-12-31'), noInvalidDate: true }),
+        (date) => {
+          const { rtc, read } = at(`${date.toISOString().slice(0, 19)}Z`);
+          rtc.write(0, 1, 0x0b);
+          rtc.write(1, 1, 6); // binary, 24 hours
+          expect([0x32, 9, 8, 7, 4, 2, 0].map(read)).toEqual([
+            Math.floor(date.getUTCFullYear() / 100),
+            date.getUTCFullYear() % 100,
+            date.getUTCMonth() + 1,
+            date.getUTCDate(),
+            date.getUTCHours(),
+            date.getUTCMinutes(),
+            date.getUTCSeconds(),
+          ]);
+          expect(read(6)).toBe(date.getUTCDay() + 1);
+        },
+      ),
+    );
+  });
+
+  it('counts in BCD and goes with simulated time', () => {
+    const { read } = at('2024-12-31T23:59:58Z', 3 * CYCLES_PER_SECOND);
+    expect([0x32, 9, 8, 7, 4, 2, 0].map(read)).toEqual([0x20, 0x25, 1, 1, 0, 0, 1]);
+  });
+
+  it('has hours to 12 with a bit for the afternoon when asked', () => {
+    const hours = (time: string): number => {
+      const { rtc, read } = at(`2024-01-01T${time}:00:00Z`);
+      rtc.write(0, 1, 0x0b);
+      rtc.write(1, 1, 0);
+      return read(4);
+    };
+    expect(['00', '11', '12', '23'].map(hours)).toEqual([0x12, 0x11, 0x92, 0x91]);
+  });
+
+  it('tells of memory and processors', () => {
+    const { read } = at('2024-01-01T00:00:00Z');
+    expect(read(0x15) + 256 * read(0x16)).toBe(640);
+    expect(read(0x30) + 256 * read(0x31)).toBe(63 * 1024);
+    expect(read(0x34) + 256 * read(0x35)).toBe((48 * MIB) / 65_536);
+    expect(read(0x5f)).toBe(1);
+  });
+
+  it('says that an update is near just before a second ends', () => {
+    const near = CYCLES_PER_SECOND - 100_000; // 34 us before
+    expect(at('2024-01-01T00:00:00Z', near).read(0x0a) & 0x80).toBe(0x80);
+    expect(at('2024-01-01T00:00:00Z', CYCLES_PER_SECOND / 2).read(0x0a) & 0x80).toBe(0);
+  });
+});
+
+describe('AcpiPm', () => {
+  it('has a timer of 3.579545 MHz and 24 bits', () => {
+    let now = 0;
+    const pm = new AcpiPm({ now: () => now, cyclesPerSecond: CYCLES_PER_SECOND, sleep: () => undefined });
+    now = CYCLES_PER_SECOND;
+    expect(pm.read(8, 4)).toBe(3_579_545);
+    now = 5 * CYCLES_PER_SECOND;
+    expect(pm.read(8, 4)).toBe((5 * 3_579_545) % 2 ** 24);
+    expect(pm.read(8, 2)).toBe(((5 * 3_579_545) % 2 ** 24) & 0xffff);
+  });
+
+  it('sleeps when told to, and is in ACPI mode', () => {
+    const slept: number[] = [];
+    const pm = new AcpiPm({ now: () => 0, cyclesPerSecond: 1e9, sleep: (type) => slept.push(type) });
+    expect(pm.read(4, 2)).toBe(1);
+    pm.write(4, 2, 5 << 10);
+    expect([slept, pm.read(4, 2)]).toEqual([[], (5 << 10) | 1]);
+    pm.write(4, 2, (5 << 10) | 0x2000);
+    expect(slept).toEqual([5]);
+    pm.write(2, 2, 0x120);
+    expect([pm.read(0, 2), pm.read(2, 2), pm.read(0, 4)]).toEqual([0, 0x120, 0x120_0000]);
+  });
+});
+
+describe('ResetPorts', () => {
+  it('reset by the keyboard controller, by port A and by the reset control register', () => {
+    const resets: string[] = [];
+    const ports = new ResetPorts((how) => resets.push(how));
+    expect(ports.keyboardCommand.read(0, 1) & 3).toBe(0); // nothing to read, room to write
+    ports.keyboardCommand.write(0, 1, 0xd1);
+    ports.keyboardCommand.write(0, 1, 0xff); // pulses nothing
+    ports.systemControl.write(0, 1, 2);
+    ports.control.write(0, 1, 2);
+    expect(resets).toEqual([]);
+    ports.keyboardCommand.write(0, 1, 0xfe);
+    ports.systemControl.write(0, 1, 3);
+    ports.control.write(0, 1, 6);
+    expect(resets.map((how) => /0x[0-9a-f]+/.exec(how)?.[0])).toEqual(['0x64', '0x92', '0xcf9']);
+  });
+});
+
+describe('PcTestDevice', () => {
+  it('has a latch that is read and written in parts', () => {
+    const device = new PcTestDevice(() => undefined);
+    const { latchPorts, bytePorts } = device;
+    latchPorts.write(0, 4, 0x11223344);
+    latchPorts.write(2, 1, 0xff);
+    latchPorts.write(0, 2, 0xabcd);
+    expect(latchPorts.read(0, 4)).toBe(0x11ffabcd);
+    expect([latchPorts.read(3, 1), latchPorts.read(2, 2), bytePorts.read(2, 1)]).toEqual([
+      0x11, 0x11ff, 0xcd,
+    ]);
+  });
+
+  it('drives interrupt lines and has memory', () => {
+    const lines: [number, boolean][] = [];
+    const device = new PcTestDevice((line, level) => lines.push([line, level]));
+    device.linePorts.write(5, 1, 1);
+    device.linePorts.write(5, 1, 0);
+    expect(lines).toEqual([
+      [5, true],
+      [5, false],
+    ]);
+    device.memory.write(0x100, 4, 0xcafe_f00d);
+    expect([device.memory.read(0x100, 4), device.memory.read(0x102, 2)]).toEqual([0xcafe_f00d, 0xcafe]);
+    const other = new PcTestDevice(() => undefined);
+    other.load(device.save());
+    expect(other.memory.read(0x103, 1)).toBe(0xca);
+  });
+});
