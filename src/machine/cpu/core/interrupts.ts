@@ -81,7 +81,8 @@ function noteChain(cpu: i32, vector: i32): void {
 
 /**
  * Delivers the pending fault; what that raises in turn is delivered instead, or becomes #DF, or ends in shutdown
- * (SDM vol. 3, table 6-5). An instruction that a call-out gave up stops the vCPU instead, at once. `first` is the event that was being delivered already, −1 for none.
+ * (SDM vol. 3, table 6-5). An instruction that a call-out gave up stops the vCPU instead, at once. `first` is the event
+ * that was being delivered already, −1 for none.
  */
 export function deliverFault(cpu: i32, first: i32): bool {
   let previous = first;

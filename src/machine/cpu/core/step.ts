@@ -467,7 +467,7 @@ function executeLegacy(cpu: i32, pc: i32, operation: i32): void {
   }
 }
 
-/** The pushed RIP is the next instruction's; a fault of the delivery names INT itself. */
+/** The pushed RIP is the next instruction's; a delivery that faults or cannot be served names INT itself. */
 function execInt(cpu: i32, pc: i32, operation: i32): void {
   if (operation == op.OP_INTO && !(allFlags(cpu) & FLAG_OF)) return;
   const rip = load<i64>(cpu, C_RIP);
@@ -476,5 +476,5 @@ function execInt(cpu: i32, pc: i32, operation: i32): void {
   else if (operation == op.OP_INT3) softInterrupt(cpu, VECTOR_BP);
   else if (operation == op.OP_INTO) softInterrupt(cpu, VECTOR_OF);
   else softInterrupt(cpu, (<i32>load<i64>(pc, U_IMM)) & 255);
-  if (faulted()) store<i64>(cpu, rip, C_RIP);
+  if (!branched) store<i64>(cpu, rip, C_RIP);
 }
