@@ -73,6 +73,7 @@ export function printSummary(summary: Summary, context: SummaryContext): string 
     ...(summary.vms.length > 1 || summary.vms.some(({ exitCode }) => exitCode !== undefined)
       ? vmRows(summary)
       : []),
+    ...missingRows(summary),
     row('events', count(summary.events)),
     row('trace hash', summary.traceHash === '' ? 'none' : summary.traceHash),
     ...(summary.wallSeconds === undefined ? [] : [row('wall time', time(summary.wallSeconds))]),
@@ -114,6 +115,18 @@ function vmRows(summary: Summary): string[] {
     const exits = Object.values(vm.exits).reduce((sum, n) => sum + n, 0);
     const end = vm.exitCode === undefined ? 'has not ended itself' : `exit code ${vm.exitCode}`;
     return row(vm.name, `${end}, ${count(exits)} VM exits, ${count(vm.userExits)} user exits`);
+  });
+}
+
+/** Instructions that guests tried and vCPUs do not have: a guest that ends in #UD may have had nothing else wrong. */
+function missingRows(summary: Summary): string[] {
+  return summary.vms.flatMap(({ name, missingInstructions: list }) => {
+    if (list === undefined || list.length === 0) return [];
+    const kinds = list.map(({ mnemonic, count: n, rip }) => `${mnemonic} ×${count(n)} (first at ${rip})`);
+    const what = list.length === 1 ? 'an instruction' : `${list.length} instructions`;
+    return [
+      `  ${name}: the guest tried ${what} this vCPU does not have: ${kinds.join(', ')}; each raised #UD`,
+    ];
   });
 }
 

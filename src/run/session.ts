@@ -259,6 +259,7 @@ export class RunSession {
           name: vm.name,
           guestInstructions: vm.instructions,
           ...(vm.end?.how === 'exited' && { exitCode: vm.end.code }),
+          ...(vm.missingInstructions.length > 0 && { missingInstructions: vm.missingInstructions }),
         })),
       },
     };

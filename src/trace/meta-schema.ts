@@ -46,7 +46,14 @@ export const traceMetaSchema: z.ZodType<TraceMeta> = z
     facts: z.object({
       cycles: uint,
       vms: z.array(
-        z.object({ name: z.string(), guestInstructions: uint, exitCode: z.number().int().optional() }),
+        z.object({
+          name: z.string(),
+          guestInstructions: uint,
+          exitCode: z.number().int().optional(),
+          missingInstructions: z
+            .array(z.object({ mnemonic: z.string(), rip: z.string(), count: uint }))
+            .optional(),
+        }),
       ),
     }),
     counts: exact,

@@ -71,7 +71,13 @@ export interface RunFacts {
   /** Simulated end of the run in cycles. */
   cycles: number;
   /** Per VM. */
-  vms: { name: string; guestInstructions: number; exitCode?: number }[];
+  vms: {
+    name: string;
+    guestInstructions: number;
+    exitCode?: number;
+    /** What the guest tried and its vCPUs do not have, each #UD: mnemonic, linear RIP of the first one, how often. */
+    missingInstructions?: { mnemonic: string; rip: string; count: number }[];
+  }[];
 }
 
 /** A stretch of consecutive rows, column by column; all arrays have the same length. */

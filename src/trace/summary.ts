@@ -42,7 +42,7 @@ export interface Summary extends SummaryCounts {
   /** Recorded rows. */
   events: number;
   traceHash: string;
-  vms: (SummaryCounts & { name: string; exitCode?: number })[];
+  vms: (SummaryCounts & Pick<RunFacts['vms'][number], 'name' | 'exitCode' | 'missingInstructions'>)[];
   expectations: ExpectationResult[];
 }
 
@@ -104,6 +104,7 @@ export function summarise(meta: TraceMeta, rows: number): Summary {
         vm.guestInstructions,
       ),
       ...(vm.exitCode !== undefined && { exitCode: vm.exitCode }),
+      ...(vm.missingInstructions !== undefined && { missingInstructions: vm.missingInstructions }),
     })),
     expectations: [],
   };

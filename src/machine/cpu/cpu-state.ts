@@ -1,5 +1,7 @@
 /** The complete state of a vCPU between two runs, as plain data, and its way into and out of the core's register block. */
 import * as L from './core/layout';
+import { MISSING_MAX } from './missing';
+import type { MissingInstruction } from './types';
 
 /** Version of `CpuState`; a state of another version is refused. */
 export const CPU_STATE_VERSION = 3;
@@ -50,6 +52,8 @@ export interface CpuState {
   shutDown: boolean;
   /** Stack frames of handlers entered by `deliverInterrupt` and not yet left, outermost first. */
   handlers: BigUint64Array;
+  /** Instructions the guest tried and the vCPU does not have. */
+  missing: readonly MissingInstruction[];
 }
 
 /** The lists of `CpuState` that are copied as they are: offsets of their 64-bit values in the register block. */
@@ -177,6 +181,8 @@ export function checkCpuState(state: CpuState): void {
   }
   if (state.handlers.length > L.HANDLERS_MAX)
     refuse(`${state.handlers.length} handlers, more than ${L.HANDLERS_MAX}`);
+  if (state.missing.length > MISSING_MAX)
+    refuse(`${state.missing.length} missing instructions, more than ${MISSING_MAX}`);
   if (!Number.isInteger(state.cpl) || state.cpl < 0 || state.cpl > 3) refuse(`CPL ${state.cpl}`);
   for (const key of ['time', 'instructions'] as const) {
     if (!Number.isSafeInteger(state[key]) || state[key] < 0) refuse(`${key} ${state[key]}`);

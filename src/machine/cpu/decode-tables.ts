@@ -15,6 +15,8 @@ export type Shape =
   | 'shift' // destination r/m, count CL or immediate
   | 'doubleShift' // destination r/m, register, count CL or immediate
   | 'toRegister' // register destination, r/m source, optional immediate
+  | 'vexMiddle' // register destination, register source, r/m source
+  | 'vexLast' // register destination, r/m source, register source
   | 'string'
   | 'pcid' // type register, descriptor in memory
   | 'port';
@@ -96,7 +98,27 @@ add('toRegister', undefined, [
   [M.Tzcnt, op.OP_TZCNT],
   [M.Lzcnt, op.OP_LZCNT],
   [M.Popcnt, op.OP_POPCNT],
+  [M.Blsi, op.OP_BLSI],
+  [M.Blsmsk, op.OP_BLSMSK],
+  [M.Blsr, op.OP_BLSR],
+  [M.Rorx, op.OP_RORX],
+  [M.Adcx, op.OP_ADCX],
+  [M.Adox, op.OP_ADOX],
 ]);
+add('vexMiddle', undefined, [
+  [M.Andn, op.OP_ANDN],
+  [M.Pdep, op.OP_PDEP],
+  [M.Pext, op.OP_PEXT],
+]);
+add('vexMiddle', 'multiply', [[M.Mulx, op.OP_MULX]]);
+add('vexLast', undefined, [
+  [M.Bextr, op.OP_BEXTR],
+  [M.Bzhi, op.OP_BZHI],
+  [M.Sarx, op.OP_SARX],
+  [M.Shlx, op.OP_SHLX],
+  [M.Shrx, op.OP_SHRX],
+]);
+add('general', undefined, [[M.Rdpid, op.OP_RDPID]]);
 add('none', undefined, [
   [M.Lahf, op.OP_LAHF],
   [M.Sahf, op.OP_SAHF],
@@ -115,11 +137,26 @@ add('none', undefined, [
   [M.Endbr64, op.OP_NOP],
   [M.Endbr32, op.OP_NOP],
   [M.Reservednop, op.OP_NOP],
+  [M.Prefetch, op.OP_NOP],
   [M.Prefetchw, op.OP_NOP],
   [M.Prefetchnta, op.OP_NOP],
   [M.Prefetcht0, op.OP_NOP],
   [M.Prefetcht1, op.OP_NOP],
   [M.Prefetcht2, op.OP_NOP],
+  // Hints and extensions that processors without them take for NOPs (SDM vol. 2, "NOP", opcodes 0F 0D and 0F 18-1F).
+  [M.Prefetchwt1, op.OP_NOP],
+  [M.Prefetchit0, op.OP_NOP],
+  [M.Prefetchit1, op.OP_NOP],
+  [M.Cldemote, op.OP_NOP],
+  [M.Rdsspd, op.OP_NOP],
+  [M.Rdsspq, op.OP_NOP],
+  [M.Bndmk, op.OP_NOP],
+  [M.Bndcl, op.OP_NOP],
+  [M.Bndcu, op.OP_NOP],
+  [M.Bndcn, op.OP_NOP],
+  [M.Bndmov, op.OP_NOP],
+  [M.Bndldx, op.OP_NOP],
+  [M.Bndstx, op.OP_NOP],
   [M.Wait, op.OP_NOP],
   [M.Cli, op.OP_CLI],
   [M.Sti, op.OP_STI],
@@ -134,9 +171,6 @@ add('none', 'serialising', [
   [M.Mfence, op.OP_NOP],
   [M.Lfence, op.OP_NOP],
   [M.Sfence, op.OP_NOP],
-  [M.Clflush, op.OP_NOP],
-  [M.Clflushopt, op.OP_NOP],
-  [M.Clwb, op.OP_NOP],
   [M.Cpuid, op.OP_CPUID],
   [M.Rdmsr, op.OP_RDMSR],
   [M.Wbinvd, op.OP_PRIVILEGED_NOP],
@@ -144,6 +178,9 @@ add('none', 'serialising', [
   [M.Clts, op.OP_CLTS],
 ]);
 add('general', 'serialising', [
+  [M.Clflush, op.OP_CACHE_LINE],
+  [M.Clflushopt, op.OP_CACHE_LINE],
+  [M.Clwb, op.OP_CACHE_LINE],
   [M.Lgdt, op.OP_LGDT],
   [M.Lidt, op.OP_LIDT],
   [M.Ltr, op.OP_LTR],

@@ -74,6 +74,14 @@ function setSecond(u: MicroOp, insn: Instruction, at: number): void {
   }
 }
 
+/** A register destination, a register source `at`, whose number goes to U_EXT, and an r/m source. */
+function setThree(u: MicroOp, insn: Instruction, at: number, rm: number): void {
+  u.size = operandBytes(insn, 0);
+  setFirst(u, insn, 0);
+  setSecond(u, insn, rm);
+  u.ext = (registerOffset(insn.opRegister(at)) - L.C_REGS) / 8;
+}
+
 type ShapeWriter = (u: MicroOp, insn: Instruction) => void;
 
 const shapes: Record<Row['shape'], ShapeWriter> = {
@@ -107,6 +115,8 @@ const shapes: Record<Row['shape'], ShapeWriter> = {
     setSecond(u, insn, 1);
     if (insn.opCount > 2) u.imm = insn.immediate(2);
   },
+  vexMiddle: (u, insn) => setThree(u, insn, 1, 2),
+  vexLast: (u, insn) => setThree(u, insn, 2, 1),
   string: (u, insn) => {
     for (let i = 0; i < insn.opCount; i++) u.asize = STRING_ADDRESS.get(insn.opKind(i)) ?? u.asize;
     if (insn.hasRepnePrefix) u.flags |= L.UF_REPNE;
@@ -366,6 +376,13 @@ function segmented(decoded: Decoded): Decoded {
   u.seg = L.C_ZERO;
   u.flags = (u.flags & ~L.UF_STACK) | L.UF_SEGMENTED;
   return decoded;
+}
+
+/** The micro-op of an instruction that the core lacks: #UD, noted under its mnemonic (`iced-x86` number). */
+export function missingInstruction(insn: Instruction): MicroOp {
+  const u = emptyMicroOp(op.OP_MISSING);
+  u.imm = BigInt(insn.mnemonic);
+  return u;
 }
 
 /** The micro-op of a valid instruction decoded for `mode` (MODE_*); undefined when the core lacks it. */

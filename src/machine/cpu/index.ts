@@ -6,6 +6,7 @@ import { Translator } from './translate';
 import type { MachineCore, MachineCoreOptions } from './types';
 import { VirtualCpu } from './vcpu';
 
+export { mergeMissing } from './missing';
 export { disassemble } from './disassemble';
 export { GuestRam } from '../memory/guest-ram';
 
@@ -65,6 +66,7 @@ function hostImports(
     vmcall: (i: number) => (cpus[i].callouts.vmcall() ? 1 : 0),
     cr8Read: (i: number) => cpus[i].callouts.cr8Read(),
     cr8Write: (i: number, value: number) => cpus[i].callouts.cr8Write(value),
+    missingInstruction: (i: number, mnemonic: number) => cpus[i].noteMissing(mnemonic),
     interruptReturned: (i: number) => cpus[i].callouts.interruptReturned(),
     translate: (
       phys: number,

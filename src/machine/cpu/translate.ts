@@ -2,7 +2,7 @@
 import { Decoder, DecoderError, Instruction, Mnemonic } from 'iced-x86';
 import * as L from './core/layout';
 import * as op from './core/ops';
-import { decodeInstruction } from './decode';
+import { decodeInstruction, missingInstruction } from './decode';
 import { MODE_BITS } from './disassemble';
 import { fastOperation } from './fast-forms';
 import type { MachineCoreOptions } from './types';
@@ -152,7 +152,7 @@ export class Translator {
       return false;
     }
     const decoded = decodeInstruction(insn, mode);
-    const uop = decoded?.uop ?? emptyMicroOp(op.OP_UNSUPPORTED);
+    const uop = decoded?.uop ?? missingInstruction(insn);
     uop.length = insn.length;
     uop.cost = this.options.costs[decoded?.cost ?? 'base'];
     if (DIRECT.has(uop.op) && samePage(inPage, uop.imm - rip)) uop.flags |= L.UF_NEAR;

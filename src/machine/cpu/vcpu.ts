@@ -5,6 +5,7 @@ import type { CoreExports } from './core-instance';
 import { CPU_STATE_VERSION, checkCpuState, readRegisters, writeRegisters, type CpuState } from './cpu-state';
 import { MODE_BITS } from './disassemble';
 import { describeStop } from './fault-report';
+import { MissingInstructions } from './missing';
 import {
   initState,
   longModeState,
@@ -80,6 +81,7 @@ export class VirtualCpu implements Cpu {
   private attention = false;
   private running = false;
   private report: FaultReport | undefined;
+  private readonly missing = new MissingInstructions();
   /** Nothing more will run: why. */
   private dead: StopReason | undefined;
 
@@ -334,6 +336,7 @@ export class VirtualCpu implements Cpu {
       nmiWindowWanted: (this.i32[L.C_WINDOW / 4] & WINDOW_NMI) !== 0,
       attention: this.attention,
       shutDown: this.dead === StopReason.Shutdown,
+      missing: this.missing.list(),
     };
   }
 
@@ -351,6 +354,7 @@ export class VirtualCpu implements Cpu {
       (state.windowWanted ? WINDOW_INTERRUPT : 0) | (state.nmiWindowWanted ? WINDOW_NMI : 0);
     this.attention = state.attention;
     this.dead = state.shutDown ? StopReason.Shutdown : undefined;
+    this.missing.load(state.missing);
     this.report = undefined;
     this.core.flushAllTranslations();
   }
@@ -398,6 +402,13 @@ export class VirtualCpu implements Cpu {
   }
 
   missingInstructions(): readonly MissingInstruction[] {
-    return [];
+    return this.missing.list();
+  }
+
+  /** From the core: the instruction at RIP is not there. */
+  noteMissing(mnemonic: number): void {
+    const base = this.u64[L.C_CODE_BASE / 8];
+    const rip = this.u64[L.C_RIP / 8];
+    this.missing.note(mnemonic, base === 0n ? rip : BigInt.asUintN(32, base + rip));
   }
 }

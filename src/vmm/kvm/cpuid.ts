@@ -24,9 +24,12 @@ function words(text: string): [number, number, number] {
 
 /** Bits of leaf 1 (SDM vol. 2, CPUID): what exists in the vCPU and nothing more. */
 const LEAF1_EDX = { tsc: 4, msr: 5, pae: 6, cx8: 8, apic: 9, sep: 11, pge: 13, cmov: 15, clfsh: 19 };
-const LEAF1_ECX = { cx16: 13, x2apic: 21, popcnt: 23, tscDeadline: 24, hypervisor: 31 };
+const LEAF1_ECX = { cx16: 13, x2apic: 21, movbe: 22, popcnt: 23, tscDeadline: 24, hypervisor: 31 };
 const LEAF80000001_EDX = { syscall: 11, nx: 20, page1gb: 26, rdtscp: 27, longMode: 29 };
-const LEAF80000001_ECX = { lahf: 0 };
+const LEAF80000001_ECX = { lahf: 0, lzcnt: 5, prefetchw: 8 };
+/** Leaf 7, subleaf 0. */
+const LEAF7_EBX = { bmi1: 3, bmi2: 8, adx: 19, clflushopt: 23, clwb: 24 };
+const LEAF7_ECX = { rdpid: 22 };
 
 function bits(set: Record<string, number>): number {
   return Object.values(set).reduce((mask, bit) => mask | (1 << bit), 0) >>> 0;
@@ -44,7 +47,7 @@ const KVM_SIGNATURE = 0x4000_0000;
  * @param apicId initial APIC id of the vCPU
  * @param frequencyHz of the TSC, for leaf 0x15 and 0x16
  */
-export function cpuidOf(leaf: number, _subleaf: number, apicId: number, frequencyHz: number): CpuidAnswer {
+export function cpuidOf(leaf: number, subleaf: number, apicId: number, frequencyHz: number): CpuidAnswer {
   switch (leaf) {
     case 0:
       return { eax: 0x16, ebx: GENU, edx: INEI, ecx: NTEL };
@@ -55,6 +58,8 @@ export function cpuidOf(leaf: number, _subleaf: number, apicId: number, frequenc
         ecx: bits(LEAF1_ECX),
         edx: bits(LEAF1_EDX),
       };
+    case 7:
+      return subleaf === 0 ? { ...NONE, ebx: bits(LEAF7_EBX), ecx: bits(LEAF7_ECX) } : NONE;
     case 0x15: // TSC = crystal * EBX / EAX; a crystal of 1 MHz keeps it exact
       return { eax: 1, ebx: Math.round(frequencyHz / 1e6), ecx: 1_000_000, edx: 0 };
     case 0x16:

@@ -1,7 +1,8 @@
 /** One virtual machine under KVM: its RAM and vCPUs, KVM's interrupt controllers, and the address maps that exits go by. */
 import { AddressMap } from '../../machine/address-map';
 import type { Stateful } from '../../machine/bus';
-import type { FaultReport, MachineCore } from '../../machine/cpu/types';
+import { mergeMissing } from '../../machine/cpu/missing';
+import type { FaultReport, MachineCore, MissingInstruction } from '../../machine/cpu/types';
 import { IOAPIC_BASE, IOAPIC_SIZE } from '../../machine/interrupts/ioapic';
 import { LAPIC_BASE, LAPIC_SIZE } from '../../machine/interrupts/lapic-registers';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory';
@@ -101,6 +102,11 @@ export class KvmVm implements Stateful<KvmVmState> {
     if (!report) return `${this.name} crashed`;
     const code = report.disassembly ? ` (${report.disassembly}; bytes ${report.bytes})` : '';
     return `${this.name}: ${report.message} at RIP ${report.rip}${code}${where(BigInt(report.rip))}`;
+  }
+
+  /** What the guest tried and its vCPUs do not have; each raised #UD. */
+  get missingInstructions(): MissingInstruction[] {
+    return mergeMissing(this.core.cpus.map((cpu) => cpu.missingInstructions()));
   }
 
   /** Instructions retired by all vCPUs. */

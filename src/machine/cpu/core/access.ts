@@ -123,6 +123,11 @@ function loadCrossing(cpu: i32, context: i32, address: i64, size: i32): i64 {
   return value;
 }
 
+/** Raises the fault that a load of the byte would; reads nothing, so that no device is asked. */
+export function probeRead(cpu: i32, address: i64): void {
+  entryFor(cpu, load<i32>(cpu, C_MMU), address, T_READ, ACCESS_READ);
+}
+
 /** Makes sure a store of `size` bytes would succeed; otherwise raises its fault and returns false. */
 export function probeWrite(cpu: i32, address: i64, size: i32): bool {
   const context = load<i32>(cpu, C_MMU);

@@ -11,7 +11,7 @@ import {
   U_SIZE,
   U_SIZE2,
 } from './layout';
-import { loadMemory, probeWrite, storeMemory } from './access';
+import { loadMemory, probeRead, probeWrite, storeMemory } from './access';
 import {
   binary,
   divideWide,
@@ -408,6 +408,12 @@ export function execSahf(cpu: i32): void {
 export function execCarry(cpu: i32, keep: i64, flip: i64): void {
   const flags = statusFlags(cpu);
   setRaw(cpu, (flags & ~FLAG_CF) | ((flags & keep) ^ flip));
+}
+
+/** CLFLUSH, CLFLUSHOPT, CLWB: there is no cache, but the line must be one that could be read. */
+export function execCacheLine(cpu: i32, pc: i32): void {
+  const address = effectiveAddress(cpu, pc, 1, false);
+  if (!faulted()) probeRead(cpu, address);
 }
 
 export function execXlat(cpu: i32, pc: i32): void {

@@ -42,6 +42,10 @@ export declare function hostCr8Read(index: i32): i32;
 // @ts-ignore: decorator of AssemblyScript
 @external('host', 'cr8Write')
 export declare function hostCr8Write(index: i32, value: i32): void;
+/** The guest tried an instruction that is not there, at C_RIP. */
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'missingInstruction')
+export declare function hostMissingInstruction(index: i32, mnemonic: i32): void;
 // @ts-ignore: decorator of AssemblyScript
 @external('host', 'interruptReturned')
 export declare function hostInterruptReturned(index: i32): void;

@@ -4,7 +4,7 @@
  */
 export const OP_RESOLVE = 0; // find the micro-ops of this RIP again; retires nothing
 export const OP_CROSS = 1; // the next instruction lies in two pages: check the second one
-export const OP_UNSUPPORTED = 2;
+export const OP_MISSING = 2; // U_IMM is its mnemonic: #UD, and noted
 export const OP_UD = 3;
 
 export const OP_MOV = 8;
@@ -136,6 +136,25 @@ export const OP_LMSW = 133;
 export const OP_CLTS = 134;
 export const OP_STAC = 135;
 export const OP_CLAC = 136;
+
+// BMI1, BMI2: those that set flags first, up to BZHI
+export const OP_ANDN = 140;
+export const OP_BEXTR = 141;
+export const OP_BLSI = 142;
+export const OP_BLSMSK = 143;
+export const OP_BLSR = 144;
+export const OP_BZHI = 145;
+export const OP_MULX = 146;
+export const OP_PDEP = 147;
+export const OP_PEXT = 148;
+export const OP_RORX = 149;
+export const OP_SARX = 150;
+export const OP_SHLX = 151;
+export const OP_SHRX = 152;
+export const OP_ADCX = 153;
+export const OP_ADOX = 154;
+export const OP_RDPID = 155;
+export const OP_CACHE_LINE = 156; // CLFLUSH, CLFLUSHOPT, CLWB
 
 export const OP_SYSENTER = 176;
 export const OP_SYSEXIT = 177;

@@ -31,6 +31,7 @@ import {
 } from './layout';
 import * as op from './ops';
 import { forgetCrossing, generation, lookup, lookupReason, pageAfter } from './blocks';
+import * as bmi from './exec-bmi';
 import * as data from './exec-data';
 import * as flow from './exec-flow';
 import * as legacy from './exec-legacy';
@@ -42,7 +43,7 @@ import * as control from './control';
 import * as debug from './debug';
 import * as msr from './msr';
 import * as syscall from './syscall';
-import { hostCpuid } from './host';
+import { hostCpuid, hostMissingInstruction } from './host';
 import { execFar, execRetFar } from './far';
 import { execIret } from './iret';
 import { deliverFault, hardDebug, softInterrupt } from './interrupts';
@@ -140,7 +141,7 @@ export function step(cpu: i32, pc: i32): i32 {
   const rip = load<i64>(pc, U_RIP);
   store<i64>(cpu, rip, C_RIP);
   const operation = <i32>load<u16>(pc, U_OP);
-  if (operation <= op.OP_UNSUPPORTED) return pseudo(cpu, pc, operation);
+  if (operation <= op.OP_CROSS) return pseudo(cpu, pc, operation);
   if (operation == op.OP_GOTO) return goOn(cpu);
   if (eventful) clearEvents();
   execute(cpu, pc, operation);
@@ -185,7 +186,6 @@ function finish(cpu: i32, pc: i32, rip: i64): i32 {
 
 /** Micro-ops that are no instructions. */
 function pseudo(cpu: i32, pc: i32, operation: i32): i32 {
-  if (operation == op.OP_UNSUPPORTED) return unsupported(cpu, REASON_INSTRUCTION);
   if (operation == op.OP_RESOLVE) return goOn(cpu);
   // OP_CROSS: U_IMM is the physical page in which the instruction was found to go on.
   const rip = load<i64>(cpu, C_RIP);
@@ -199,6 +199,9 @@ function pseudo(cpu: i32, pc: i32, operation: i32): i32 {
 function execute(cpu: i32, pc: i32, operation: i32): void {
   switch (operation) {
     case op.OP_UD:
+      return fault(VECTOR_UD);
+    case op.OP_MISSING:
+      hostMissingInstruction(load<i32>(cpu, C_INDEX), load<i32>(pc, U_IMM));
       return fault(VECTOR_UD);
     case op.OP_MOV:
       return data.execMov(cpu, pc);
@@ -263,6 +266,27 @@ function execute(cpu: i32, pc: i32, operation: i32): void {
     case op.OP_LZCNT:
     case op.OP_POPCNT:
       return data.execBitScan(cpu, pc, operation);
+    case op.OP_ANDN:
+    case op.OP_BEXTR:
+    case op.OP_BLSI:
+    case op.OP_BLSMSK:
+    case op.OP_BLSR:
+    case op.OP_BZHI:
+    case op.OP_MULX:
+    case op.OP_PDEP:
+    case op.OP_PEXT:
+    case op.OP_RORX:
+    case op.OP_SARX:
+    case op.OP_SHLX:
+    case op.OP_SHRX:
+      return bmi.execBmi(cpu, pc, operation);
+    case op.OP_ADCX:
+    case op.OP_ADOX:
+      return bmi.execAddFlag(cpu, pc, operation);
+    case op.OP_RDPID:
+      return bmi.execRdpid(cpu, pc);
+    case op.OP_CACHE_LINE:
+      return data.execCacheLine(cpu, pc);
     case op.OP_BSWAP:
       return data.execBswap(cpu, pc);
     case op.OP_MOVBE:

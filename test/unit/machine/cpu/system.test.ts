@@ -95,11 +95,32 @@ describe('faults', () => {
     expect(b.cpu.faultReport()?.message).toContain('#UD');
   });
 
-  it('names an instruction it lacks and leaves RIP on it', () => {
-    const b = bench([0x90, 0x0f, 0x58, 0xc1]);
-    expect(b.cpu.run(1000)).toBe(StopReason.Unsupported);
-    expect(b.cpu.faultReport()?.disassembly).toBe('addps xmm0, xmm1');
-    expect(b.cpu.ripLow).toBe(CODE + 1);
+  it('raises #UD for what it lacks, and keeps its name, where it was met first and how often', () => {
+    // a: addps xmm0, xmm1; fld1; ud2; lock inc eax; jmp a. The handler skips to the next mark: 3, 2, 2, 3 bytes.
+    const code = [0x0f, 0x58, 0xc1, 0xd9, 0xe8, 0x0f, 0x0b, 0xf0, 0xff, 0xc0, 0xeb, 0xf4];
+    const b = system(code);
+    const start = CODE + SETUP.length;
+    const next = new Map([
+      [start, 3],
+      [start + 3, 2],
+      [start + 5, 2],
+      [start + 7, 3],
+    ]);
+    setGate(b, 6, 0x20000);
+    b.machine.memory.write(0x20000, Uint8Array.of(0xf4));
+    for (let i = 0; i < 7; i++) {
+      expect(b.cpu.run(b.cpu.now() + 1000)).toBe(StopReason.Halted);
+      const rip = Number(b.peek(Number(b.cpu.getReg(4))));
+      b.cpu.setRip(BigInt(rip + (next.get(rip) ?? NaN)));
+    }
+    const missing = [
+      { mnemonic: 'addps', rip: `0x${start.toString(16)}`, count: 2 },
+      { mnemonic: 'fld1', rip: `0x${(start + 3).toString(16)}`, count: 2 },
+    ];
+    expect(b.cpu.missingInstructions()).toEqual(missing);
+    const other = bench([]);
+    other.cpu.load(b.cpu.save());
+    expect(other.cpu.missingInstructions()).toEqual(missing);
   });
 });
 
