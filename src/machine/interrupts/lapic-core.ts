@@ -109,6 +109,11 @@ export class LapicCore {
     );
   }
 
+  /** True unless IA32_APIC_BASE has disabled it as a whole: CPUID then denies it. */
+  get enabled(): boolean {
+    return (this.base & ApicBase.Enable) !== 0;
+  }
+
   /** True in x2APIC mode: registers are MSRs and the page does not answer. */
   get x2apic(): boolean {
     return (this.base & ApicBase.X2) !== 0;
@@ -150,7 +155,7 @@ export class LapicCore {
    * illegal vector (which is noted in the ESR).
    */
   accept(vector: number, level: boolean): boolean {
-    if ((this.base & ApicBase.Enable) === 0 || (this.svr & SVR_ENABLE) === 0) return false;
+    if (!this.enabled || (this.svr & SVR_ENABLE) === 0) return false;
     if (vector < 16) {
       this.error(ApicError.ReceiveIllegalVector);
       return false;
@@ -194,7 +199,7 @@ export class LapicCore {
   setLint(pin: 0 | 1, asserted: boolean): void {
     const entry = LINT0_ENTRY + pin;
     const lvt = this.lvt[entry];
-    if ((this.base & ApicBase.Enable) === 0 || (lvt & LVT_MASKED) !== 0) return;
+    if (!this.enabled || (lvt & LVT_MASKED) !== 0) return;
     const mode = (lvt >> 8) & 7;
     if (mode === DeliveryMode.ExtInt) this.host.extInt?.(asserted);
     else if (asserted && mode === DeliveryMode.Nmi) this.host.nmi?.();
@@ -221,7 +226,7 @@ export class LapicCore {
 
   /** Whether a message's destination means this LAPIC (10.6.2). */
   matches(message: Pick<InterruptMessage, 'logical' | 'destination'>): boolean {
-    if ((this.base & ApicBase.Enable) === 0) return false;
+    if (!this.enabled) return false;
     const { destination } = message;
     if (destination === 0xffffffff || (destination === 0xff && !this.x2apic)) return true;
     if (!message.logical) return destination === (this.x2apic ? this.id : this.xapicId);

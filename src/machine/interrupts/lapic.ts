@@ -26,7 +26,9 @@ interface Register {
 }
 
 /** In x2APIC mode the ID is fixed, and the LDR is derived from it (10.12.10.2). */
-const X2_READ_ONLY: ReadonlySet<number> = new Set([Lapic.Id, Lapic.Ldr].map((at) => ApicMsr.X2First + at / 16));
+const X2_READ_ONLY: ReadonlySet<number> = new Set(
+  [Lapic.Id, Lapic.Ldr].map((at) => ApicMsr.X2First + at / 16),
+);
 
 /** One local APIC. Its register block is the xAPIC page. */
 export class LocalApic extends LapicCore implements RegisterBlock {
