@@ -68,7 +68,7 @@ export function buildMachine(
     });
     memories.push(machine.memory);
     for (const cpu of machine.cpus) host.units.keep(`${spec.name}/cpu${cpu.index}`, cpu);
-    return new KvmVm(host, index, spec.name, machine);
+    return new KvmVm(host, index, spec.name, machine, { x2apic: spec.apic === 'x2apic' });
   });
   const links = new Map(scenario.links.map((spec) => [spec.id, { spec, link: buildLink(host, spec) }]));
 

@@ -77,10 +77,10 @@ export interface KindRow {
 /** Ids by name. VM exits are `exitKind(reason)`. */
 // prettier-ignore
 export const Kind = {
-  GuestKernel: 1, GuestUser: 2, RootKernel: 3, RootUser: 4, Halted: 5, Idle: 6,
+  GuestKernel: 1, GuestUser: 2, RootKernel: 3, RootUser: 4, Halted: 5, Idle: 6, WaitSipi: 7,
   KvmHandle: 16, UserExit: 17, QemuHandle: 18, UserEnter: 19, Entry: 20,
   IrqRaise: 32, IoapicRoute: 33, IrqRemap: 34, IrqPost: 35, IrqInject: 36, IrqWindow: 37, IrqDeliver: 38, Handler: 39,
-  IrqEoi: 40, IpiSend: 41, IrqLower: 42, IrqAccept: 43,
+  IrqEoi: 40, IpiSend: 41, IrqLower: 42, IrqAccept: 43, IpiInit: 44, IpiStartUp: 45, IpiNmi: 46, NmiInject: 47,
   MmioRead: 48, MmioWrite: 49, PioIn: 50, PioOut: 51, CfgRead: 52, CfgWrite: 53, RingHead: 54, RingTail: 55, Doorbell: 56,
   DeviceWork: 57,
   DmaRead: 64, DmaWrite: 65,
@@ -125,6 +125,7 @@ const rows: readonly Row[] = [
   [Kind.RootUser, 'root.user', 'mode', 'user', 'span', undefined, undefined, 'The host CPU runs the user-space part of the VMM.'],
   [Kind.Halted, 'halted', 'mode', 'halted', 'span', undefined, undefined, 'The vCPU sleeps in HLT until an interrupt comes.'],
   [Kind.Idle, 'idle', 'mode', 'halted', 'span', undefined, undefined, 'The CPU has nothing to do.'],
+  [Kind.WaitSipi, 'wait.sipi', 'mode', 'halted', 'span', undefined, undefined, 'The vCPU waits for a start-up IPI: since power-up, or since an INIT.'],
   [Kind.KvmHandle, 'kvm.handle', 'leg', 'kernel', 'span', undefined, undefined, 'KVM decodes and dispatches the exit in the host kernel.'],
   [Kind.UserExit, 'user.exit', 'leg', 'transition', 'span', undefined, undefined, 'KVM_RUN returns to QEMU: the exit leaves the host kernel.'],
   [Kind.QemuHandle, 'qemu.handle', 'leg', 'user', 'span', undefined, undefined, 'QEMU runs the device model in user space.'],
@@ -142,6 +143,10 @@ const rows: readonly Row[] = [
   [Kind.Handler, 'handler', 'interrupt', 'interrupt', 'span', vector, undefined, "The guest's interrupt handler, from IDT delivery to IRET."],
   [Kind.IrqEoi, 'irq.eoi', 'interrupt', 'interrupt', 'instant', vector, undefined, 'End of interrupt: the LAPIC clears the in-service bit.'],
   [Kind.IpiSend, 'ipi.send', 'interrupt', 'interrupt', 'instant', vector, dec('target'), 'A CPU sends an inter-processor interrupt.'],
+  [Kind.IpiInit, 'ipi.init', 'interrupt', 'interrupt', 'instant', dec('target'), undefined, 'A CPU sends INIT, which resets the CPUs it reaches.'],
+  [Kind.IpiStartUp, 'ipi.startup', 'interrupt', 'interrupt', 'instant', hex('page'), dec('target'), 'A CPU sends a start-up IPI: CPUs that wait for one begin at that 4 KiB page in real mode.'],
+  [Kind.IpiNmi, 'ipi.nmi', 'interrupt', 'interrupt', 'instant', dec('target'), undefined, 'A CPU sends a non-maskable interrupt.'],
+  [Kind.NmiInject, 'nmi.inject', 'interrupt', 'interrupt', 'instant', undefined, undefined, 'The VMM injects a non-maskable interrupt at VM entry.'],
   [Kind.MmioRead, 'mmio.read', 'register', 'device', 'instant', register, hex('value'), 'A memory-mapped device register is read.'],
   [Kind.MmioWrite, 'mmio.write', 'register', 'device', 'instant', register, hex('value'), 'A memory-mapped device register is written.'],
   [Kind.PioIn, 'pio.in', 'register', 'device', 'instant', register, hex('value'), 'An I/O port is read.'],

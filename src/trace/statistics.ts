@@ -14,7 +14,7 @@ const modeKinds: readonly (readonly [mode: Mode, kinds: readonly number[]])[] = 
   ['kvm', [Kind.KvmHandle, Kind.Entry, Kind.RootKernel]],
   ['transition', [Kind.UserExit, Kind.UserEnter]],
   ['qemu', [Kind.QemuHandle, Kind.RootUser]],
-  ['halted', [Kind.Halted, Kind.Idle]],
+  ['halted', [Kind.Halted, Kind.WaitSipi, Kind.Idle]],
 ];
 const MOST_REGISTERS = 50;
 const MOST_LINES = 500;

@@ -47,10 +47,26 @@ export interface HostClockState {
   time: Cycles;
 }
 
-/** Longest time one vCPU runs ahead of another: short enough that spin locks and IPIs behave. */
-const QUANTUM: Cycles = 2_000;
+/** Bounds of a window of time (see `Host`), in cycles. */
+const SHORTEST_WINDOW: Cycles = 50;
+const LONGEST_WINDOW: Cycles = 1_000;
 
-/** One physical computer: clock, events, costs, and what runs on it. */
+/**
+ * One physical computer: clock, events, costs, and what runs on it.
+ *
+ * Several runnables take turns by windows of time: whoever stands in the earliest window runs to its end, of those in the
+ * same window the one added first. So one is never further ahead of another than a window and an instruction. What that
+ * means:
+ * - An event fires when all have come to its time, and a device access waits for its time likewise (`mustWait`). So
+ *   devices, interrupt controllers and IPIs act in the exact order of time, also between vCPUs.
+ * - An interrupt that one vCPU sends while another runs takes effect `irq.kick` later. A window is no longer than that: the
+ *   other cannot have run past that point already.
+ * - Only RAM shows the window: of two vCPUs' stores and loads less than a window apart, either may come first, as with a
+ *   processor's store buffers. Locked instructions are atomic.
+ *
+ * Whose turn it is follows from everybody's time alone. A run that is cut anywhere, by a slice or a budget, goes on as if
+ * it had not been.
+ */
 export class Host implements TimeContext {
   readonly queue: EventQueue;
   /** All that has a state, for snapshots. */
@@ -61,16 +77,24 @@ export class Host implements TimeContext {
   /** Whose turn it is in `turnOf`, and until when. */
   private turn: Runnable | undefined;
   private deadline: Cycles = 0;
+  private readonly window: Cycles;
+  private readonly alwaysWait: boolean;
 
-  /** @param frequencyHz cycles per second of the TSC */
+  /**
+   * @param frequencyHz cycles per second of the TSC
+   * @param options `alwaysWait`: every device access waits for an event of its own, which must change no trace
+   */
   constructor(
     readonly tracer: Tracer,
     readonly costs: Costs,
     readonly frequencyHz: number,
+    options: { alwaysWait?: boolean } = {},
   ) {
     this.queue = new EventQueue(tracer, this);
     this.units.keep('host', this);
     this.units.keep('events', this.queue);
+    this.window = Math.max(SHORTEST_WINDOW, Math.min(LONGEST_WINDOW, costs['irq.kick']));
+    this.alwaysWait = options.alwaysWait ?? false;
   }
 
   save(): HostClockState {
@@ -117,6 +141,20 @@ export class Host implements TimeContext {
   }
 
   /**
+   * Whether something has to happen before what `runnable` is about to do at `time`: an event that is due, or another
+   * runnable's instructions. It then has to stop running and be called by an event of that time.
+   */
+  mustWait(runnable: Runnable, time: Cycles): boolean {
+    if (this.queue.nextTime() <= time || this.alwaysWait) return true;
+    const { runnables } = this;
+    if (runnables.length === 1) return false;
+    for (const other of runnables) {
+      if (other !== runnable && other.runnable && other.now() < time) return true;
+    }
+    return false;
+  }
+
+  /**
    * Runs everything up to `sliceEnd`, or `stopTime`, or until there is nothing more to run. Where the slices lie changes
    * nothing in the trace.
    *
@@ -128,20 +166,18 @@ export class Host implements TimeContext {
       const left = budget === Infinity ? budget : budget - this.retired();
       if (this.runnables.every((each) => each.ended)) return 'ended';
       const next = this.queue.nextTime();
-      const turn = this.earliest();
-      const reached = turn ? turn.now() : next;
+      const reached = Math.min(next, this.earliestTime());
       if (reached === Infinity) return 'deadlock';
-      if (Math.min(next, reached) >= limit) {
-        return limit === stopTime ? 'timeout' : 'running';
-      }
-      if (!turn || next <= turn.now()) {
+      if (reached >= limit) return limit === stopTime ? 'timeout' : 'running';
+      const turn = this.whoseTurn(Math.min(next, stopTime));
+      if (!turn) {
         this.fire(next);
       } else if (left <= 0) {
         return 'budget';
       } else {
         // No instruction is cheaper than the base, so that this many cycles never hold more than what is left.
         const affordable = left === Infinity ? left : turn.now() + left * this.costs['instruction.base'];
-        this.turnOf(turn, Math.min(next, affordable), sliceEnd, stopTime);
+        this.turnOf(turn, Math.min(next, affordable, stopTime), sliceEnd);
       }
     }
   }
@@ -155,10 +191,23 @@ export class Host implements TimeContext {
     return this.runnables.reduce((sum, each) => sum + each.instructions(), 0);
   }
 
-  private earliest(): Runnable | undefined {
+  private earliestTime(): Cycles {
+    let time = Infinity;
+    for (const each of this.runnables) if (each.runnable) time = Math.min(time, each.now());
+    return time;
+  }
+
+  /** Who is to run up to a time; nobody when all have come to it. */
+  private whoseTurn(time: Cycles): Runnable | undefined {
     let first: Runnable | undefined;
+    let earliest = Infinity;
     for (const each of this.runnables) {
-      if (each.runnable && (!first || each.now() < first.now())) first = each;
+      if (!each.runnable || each.now() >= time) continue;
+      const window = Math.floor(each.now() / this.window);
+      if (window < earliest) {
+        earliest = window;
+        first = each;
+      }
     }
     return first;
   }
@@ -171,15 +220,13 @@ export class Host implements TimeContext {
   }
 
   /**
-   * A turn ends with its quantum, whatever the slice: where two take turns, an end of the slice in the midst of one would
-   * change who runs next. Alone, a runnable goes on where it stopped, and the slice may cut.
+   * A turn ends with its window, whatever the slice: an end of the slice in its midst would let another run first. Alone,
+   * a runnable has no window, and the slice may cut.
    */
-  private turnOf(turn: Runnable, limit: Cycles, sliceEnd: Cycles, stopTime: Cycles): void {
-    let quantum = Infinity;
-    for (const other of this.runnables) {
-      if (other !== turn && other.runnable) quantum = Math.min(quantum, other.now() + QUANTUM);
-    }
-    const deadline = Math.min(limit, stopTime, quantum === Infinity ? sliceEnd : quantum);
+  private turnOf(turn: Runnable, limit: Cycles, sliceEnd: Cycles): void {
+    const alone = !this.runnables.some((other) => other !== turn && other.runnable);
+    const windowEnd = (Math.floor(turn.now() / this.window) + 1) * this.window;
+    const deadline = Math.min(limit, alone ? sliceEnd : windowEnd);
     this.deadline = deadline;
     this.context = turn;
     this.turn = turn;
@@ -188,7 +235,7 @@ export class Host implements TimeContext {
     } finally {
       this.context = undefined;
       this.turn = undefined;
-      this.time = Math.max(this.time, Math.min(turn.now(), this.queue.nextTime()));
+      this.time = Math.max(this.time, Math.min(this.earliestTime(), turn.now(), this.queue.nextTime()));
     }
   }
 }

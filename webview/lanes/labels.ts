@@ -8,6 +8,7 @@ const modeLabels: ReadonlyMap<number, string> = new Map([
   [Kind.RootKernel, 'KVM'],
   [Kind.RootUser, 'QEMU'],
   [Kind.Halted, 'halted'],
+  [Kind.WaitSipi, 'waits for SIPI'],
   [Kind.Idle, 'idle'],
   [Kind.KvmHandle, 'KVM'],
   [Kind.UserExit, 'to user'],

@@ -16,6 +16,9 @@ export interface LapicHost {
   eoiBroadcast(vector: number): void;
   /** Software sent an inter-processor interrupt. */
   ipi(message: IpiMessage): void;
+  /** The local vector table asks for an NMI, or for an interrupt whose vector an 8259A gives. */
+  nmi?(): void;
+  extInt?(asserted: boolean): void;
   /** A vector entered the IRR (from anywhere, the timer included). */
   accepted?(vector: number, level: boolean): void;
   /** An in-service bit was cleared. */
@@ -37,12 +40,16 @@ export interface LocalApicOptions {
   timerCyclesPerTick: number;
   /** Starts in x2APIC mode, as firmware may leave it. */
   x2apic?: boolean;
+  /** CPUID tells of x2APIC (the default); without it the mode cannot be entered. */
+  x2apicSupported?: boolean;
 }
 
 /** Snapshot of a `LocalApic`. */
 export interface LocalApicState {
-  version: 1;
+  version: 2;
   base: number;
+  /** ID of the xAPIC, which software may have changed. */
+  xapicId: number;
   tpr: number;
   ldr: number;
   dfr: number;
@@ -59,13 +66,18 @@ export interface LocalApicState {
   timer: LapicTimerState;
 }
 
+const LINT0_ENTRY = 3;
 const ERROR_ENTRY = 5;
 
 /** The local APIC without its register interfaces. */
 export class LapicCore {
+  /** The initial ID, which x2APIC mode keeps. */
   readonly id: number;
   readonly timer: LapicTimer;
+  protected readonly x2apicSupported: boolean;
   protected base: number;
+  /** The ID register of the xAPIC, 8 bits; KVM lets software write it, as early LAPICs did. */
+  protected xapicId: number;
   protected tpr = 0;
   protected ldr = 0;
   protected dfr = 0xffffffff;
@@ -85,6 +97,8 @@ export class LapicCore {
     protected readonly host: LapicHost,
   ) {
     this.id = options.id;
+    this.xapicId = options.id & 0xff;
+    this.x2apicSupported = options.x2apicSupported ?? true;
     this.base =
       LAPIC_BASE +
       ApicBase.Enable +
@@ -93,6 +107,11 @@ export class LapicCore {
     this.timer = new LapicTimer(`${options.name}.timer`, options.scheduler, options.timerCyclesPerTick, () =>
       this.raiseLvt(0),
     );
+  }
+
+  /** True unless IA32_APIC_BASE has disabled it as a whole: CPUID then denies it. */
+  get enabled(): boolean {
+    return (this.base & ApicBase.Enable) !== 0;
   }
 
   /** True in x2APIC mode: registers are MSRs and the page does not answer. */
@@ -136,7 +155,7 @@ export class LapicCore {
    * illegal vector (which is noted in the ESR).
    */
   accept(vector: number, level: boolean): boolean {
-    if ((this.base & ApicBase.Enable) === 0 || (this.svr & SVR_ENABLE) === 0) return false;
+    if (!this.enabled || (this.svr & SVR_ENABLE) === 0) return false;
     if (vector < 16) {
       this.error(ApicError.ReceiveIllegalVector);
       return false;
@@ -173,6 +192,20 @@ export class LapicCore {
     return vector;
   }
 
+  /**
+   * Level of pin LINT0 or LINT1 (10.5.1). What an edge does, the pin's entry in the local vector table says; only ExtINT
+   * follows the level.
+   */
+  setLint(pin: 0 | 1, asserted: boolean): void {
+    const entry = LINT0_ENTRY + pin;
+    const lvt = this.lvt[entry];
+    if (!this.enabled || (lvt & LVT_MASKED) !== 0) return;
+    const mode = (lvt >> 8) & 7;
+    if (mode === DeliveryMode.ExtInt) this.host.extInt?.(asserted);
+    else if (asserted && mode === DeliveryMode.Nmi) this.host.nmi?.();
+    else if (asserted && mode === DeliveryMode.Fixed) this.raiseLvt(entry);
+  }
+
   /** End of interrupt: clears the highest in-service bit and returns its vector (-1: none was in service). */
   eoi(): number {
     const vector = highest(this.isr);
@@ -193,9 +226,10 @@ export class LapicCore {
 
   /** Whether a message's destination means this LAPIC (10.6.2). */
   matches(message: Pick<InterruptMessage, 'logical' | 'destination'>): boolean {
+    if (!this.enabled) return false;
     const { destination } = message;
     if (destination === 0xffffffff || (destination === 0xff && !this.x2apic)) return true;
-    if (!message.logical) return destination === (this.x2apic ? this.id : this.id & 0xff);
+    if (!message.logical) return destination === (this.x2apic ? this.id : this.xapicId);
     if (this.x2apic) {
       const own = this.logicalX2();
       return own >>> 16 === destination >>> 16 && (own & destination & 0xffff) !== 0;
@@ -207,8 +241,9 @@ export class LapicCore {
 
   save(): LocalApicState {
     return {
-      version: 1,
+      version: 2,
       base: this.base,
+      xapicId: this.xapicId,
       tpr: this.tpr,
       ldr: this.ldr,
       dfr: this.dfr,
@@ -228,8 +263,9 @@ export class LapicCore {
 
   /** Tells nobody: whoever follows the output or the page's address has a snapshot of its own. */
   load(state: LocalApicState): void {
-    requireVersion('a local APIC', state.version, 1);
+    requireVersion('a local APIC', state.version, 2);
     this.base = state.base;
+    this.xapicId = state.xapicId;
     this.tpr = state.tpr;
     this.ldr = state.ldr;
     this.dfr = state.dfr;

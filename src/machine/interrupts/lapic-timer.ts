@@ -53,7 +53,8 @@ export class LapicTimer implements EventTarget {
   configure(mode: number, masked: boolean): void {
     this.settle();
     if ((mode === TimerMode.TscDeadline) !== (this.mode === TimerMode.TscDeadline)) this.disarm();
-    else if (mode !== this.mode && this.running) this.restart(this.currentCount());
+    // A periodic count that becomes one-shot runs out where its present period ends.
+    else if (mode !== this.mode && this.running) this.start += this.periodsDone() * this.period();
     this.mode = mode;
     this.masked = masked;
     this.arm();
@@ -65,11 +66,11 @@ export class LapicTimer implements EventTarget {
 
   /** Writes the divide configuration register; a running count goes on at the new rate. */
   set divideConfiguration(value: number) {
-    const left = this.currentCount();
-    const was = this.running;
+    this.settle();
+    const done = this.initialCount - this.currentCount();
     this.divide = value & 0xb;
-    if (was && this.mode === TimerMode.OneShot && left > 0) this.restart(left);
-    else if (was) this.start = this.scheduler.now();
+    // What is counted down stays counted down: the start moves to where it would have lain at the new rate.
+    if (this.running) this.start = Math.floor(this.scheduler.now() - done * this.tick());
     this.arm();
   }
 
@@ -171,9 +172,13 @@ export class LapicTimer implements EventTarget {
   /** Time of the next expiry after now, by arithmetic. */
   private nextExpiry(): Cycles {
     if (this.mode === TimerMode.TscDeadline) return this.deadlineHigh * 2 ** 32 + this.deadlineLow;
-    const period = this.period();
-    if (this.mode === TimerMode.OneShot) return this.start + period;
-    return this.start + (Math.floor((this.scheduler.now() - this.start) / period) + 1) * period;
+    const periods = this.mode === TimerMode.Periodic ? this.periodsDone() : 0;
+    return this.start + (periods + 1) * this.period();
+  }
+
+  /** Whole periods since the start. */
+  private periodsDone(): number {
+    return Math.floor((this.scheduler.now() - this.start) / this.period());
   }
 
   /** Notices an expiry that happened while masked. */
@@ -182,12 +187,6 @@ export class LapicTimer implements EventTarget {
     if (this.nextExpiry() > this.scheduler.now()) return;
     this.running = false;
     this.deadlineLow = this.deadlineHigh = 0;
-  }
-
-  private restart(count: number): void {
-    this.initialCount = count;
-    this.start = this.scheduler.now();
-    this.running = count > 0;
   }
 
   private disarm(): void {

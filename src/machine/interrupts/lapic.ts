@@ -25,8 +25,10 @@ interface Register {
   x2: boolean;
 }
 
-/** In x2APIC mode the LDR is derived from the ID and cannot be written (10.12.10.2). */
-const X2_LDR = ApicMsr.X2First + Lapic.Ldr / 16;
+/** In x2APIC mode the ID is fixed, and the LDR is derived from it (10.12.10.2). */
+const X2_READ_ONLY: ReadonlySet<number> = new Set(
+  [Lapic.Id, Lapic.Ldr].map((at) => ApicMsr.X2First + at / 16),
+);
 
 /** One local APIC. Its register block is the xAPIC page. */
 export class LocalApic extends LapicCore implements RegisterBlock {
@@ -94,7 +96,7 @@ export class LocalApic extends LapicCore implements RegisterBlock {
     }
     if (!this.x2apic || !LocalApic.ownsMsr(index)) return false;
     const register = this.registers[index - ApicMsr.X2First];
-    const readOnly = index === X2_LDR;
+    const readOnly = X2_READ_ONLY.has(index);
     if (!register?.x2 || !register.write || readOnly || (low & ~register.valid) !== 0) return false;
     if (index === ApicMsr.X2Icr) this.icrHigh = high;
     else if (high !== 0) return false;
@@ -107,7 +109,11 @@ export class LocalApic extends LapicCore implements RegisterBlock {
     const at = (offset: number, register: Partial<Register>): void => {
       table[offset >> 4] = { valid: 0, x2: true, ...register };
     };
-    at(Lapic.Id, { read: () => (this.x2apic ? this.id : (this.id << 24) >>> 0) });
+    at(Lapic.Id, {
+      read: () => (this.x2apic ? this.id : (this.xapicId << 24) >>> 0),
+      write: (value) => void (this.xapicId = value >>> 24),
+      valid: 0xff000000,
+    });
     at(Lapic.Version, { read: () => LAPIC_VERSION });
     at(Lapic.Tpr, { read: () => this.tpr, write: (value) => this.setTpr(value), valid: 0xff });
     at(Lapic.Apr, { read: () => this.ppr(), x2: false });
@@ -168,10 +174,12 @@ export class LocalApic extends LapicCore implements RegisterBlock {
     const enable = (low & ApicBase.Enable) !== 0;
     const x2 = (low & ApicBase.X2) !== 0;
     const wasEnabled = (this.base & ApicBase.Enable) !== 0;
-    if (x2 && (!enable || !wasEnabled)) return false;
+    if (x2 && (!enable || !wasEnabled || !this.x2apicSupported)) return false;
     if (this.x2apic && enable && !x2) return false;
     this.base = ((low & ~ApicBase.Bsp) | (this.base & ApicBase.Bsp)) >>> 0;
+    // Enabled again, it is as after power-up, the ID included (10.4.3); so it is under KVM on the way to x2APIC.
     if (wasEnabled && !enable) this.init();
+    if (enable && (x2 || !wasEnabled)) this.xapicId = this.id & 0xff;
     this.host.baseChanged?.(this.pageAddress, this.mmioEnabled);
     return true;
   }

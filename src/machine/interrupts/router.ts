@@ -5,6 +5,7 @@ import { DeliveryMode, Shorthand, type InterruptMessage, type IpiMessage } from 
 /** What a message does that is not a vector for a LAPIC. `cpu` is the index of the LAPIC in the router. */
 export interface RouterHost {
   nmi?(cpu: number): void;
+  /** Whoever takes it resets the CPU and its LAPIC (`LocalApic.init`). */
   init?(cpu: number): void;
   /** Start-up IPI: real-mode code begins at `vector` * 4096. */
   startUp?(cpu: number, vector: number): void;
@@ -22,7 +23,9 @@ export class InterruptRouter {
    * priority, the first of equals. Returns the indices of the LAPICs it reached.
    */
   deliver(message: InterruptMessage): number[] {
-    return this.reach(message, this.matching(message));
+    // Whoever has 8 bits of destination means everybody by all of them, also those in x2APIC mode.
+    const everybody = message.destination === 0xff;
+    return this.reach(message, this.matching(everybody ? { ...message, destination: 0xffffffff } : message));
   }
 
   /** Delivers an IPI of the LAPIC with index `sender`. */
@@ -62,9 +65,6 @@ export class InterruptRouter {
   private special(message: InterruptMessage, index: number): void {
     if (message.mode === DeliveryMode.Nmi) this.host.nmi?.(index);
     else if (message.mode === DeliveryMode.StartUp) this.host.startUp?.(index, message.vector);
-    else if (message.mode === DeliveryMode.Init) {
-      this.lapics[index].init();
-      this.host.init?.(index);
-    }
+    else if (message.mode === DeliveryMode.Init) this.host.init?.(index);
   }
 }

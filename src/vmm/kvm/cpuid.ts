@@ -38,28 +38,49 @@ function bits(set: Record<string, number>): number {
 const [GENU, INEI, NTEL] = words('GenuineIntel');
 const [KVMK, VMKV, M000] = words('KVMKVMKVM\0\0\0');
 
+/** Leaf 1, EDX: EBX has the number of logical processors. */
+const HTT = 1 << 28;
+
 /** KVM_CPUID_SIGNATURE: the first hypervisor leaf. */
 const KVM_SIGNATURE = 0x4000_0000;
 
-/**
- * CPUID as KVM emulates it.
- *
- * @param apicId initial APIC id of the vCPU
- * @param frequencyHz of the TSC, for leaf 0x15 and 0x16
- */
-export function cpuidOf(leaf: number, subleaf: number, apicId: number, frequencyHz: number): CpuidAnswer {
+/** The vCPU that is asked, and its VM. */
+export interface CpuidSubject {
+  /** Initial APIC ID. */
+  apicId: number;
+  vcpus: number;
+  /** False while IA32_APIC_BASE disables the LAPIC. */
+  apicEnabled: boolean;
+  /** The VM offers x2APIC. */
+  x2apic: boolean;
+  /** Of the TSC, for leaves 0x15 and 0x16. */
+  frequencyHz: number;
+}
+
+/** Level types of leaf 0xB. */
+const LEVEL_SMT = 1;
+const LEVEL_CORE = 2;
+
+/** CPUID as KVM emulates it. */
+export function cpuidOf(leaf: number, subleaf: number, subject: CpuidSubject): CpuidAnswer {
+  const { apicId, vcpus, frequencyHz } = subject;
   switch (leaf) {
     case 0:
       return { eax: 0x16, ebx: GENU, edx: INEI, ecx: NTEL };
     case 1:
       return {
         eax: 0x0005_0654, // family 6, model 0x55, stepping 4: the host of the bundled cost profile
-        ebx: ((apicId << 24) | (1 << 16) | (8 << 8)) >>> 0,
-        ecx: bits(LEAF1_ECX),
-        edx: bits(LEAF1_EDX),
+        ebx: ((apicId << 24) | (vcpus << 16) | (8 << 8)) >>> 0,
+        ecx: without(bits(LEAF1_ECX), subject.x2apic ? 0 : 1 << LEAF1_ECX.x2apic),
+        edx:
+          (without(bits(LEAF1_EDX), subject.apicEnabled ? 0 : 1 << LEAF1_EDX.apic) |
+            (vcpus > 1 ? HTT : 0)) >>>
+          0,
       };
     case 7:
       return subleaf === 0 ? { ...NONE, ebx: bits(LEAF7_EBX), ecx: bits(LEAF7_ECX) } : NONE;
+    case 0xb:
+      return topology(subleaf, apicId, vcpus);
     case 0x15: // TSC = crystal * EBX / EAX; a crystal of 1 MHz keeps it exact
       return { eax: 1, ebx: Math.round(frequencyHz / 1e6), ecx: 1_000_000, edx: 0 };
     case 0x16:
@@ -77,4 +98,16 @@ export function cpuidOf(leaf: number, subleaf: number, apicId: number, frequency
     default:
       return NONE;
   }
+}
+
+function without(mask: number, bit: number): number {
+  return (mask & ~bit) >>> 0;
+}
+
+/** Leaf 0xB: every vCPU is a core of one package; cores have one thread. */
+function topology(subleaf: number, apicId: number, vcpus: number): CpuidAnswer {
+  if (subleaf === 0) return { eax: 0, ebx: 1, ecx: LEVEL_SMT << 8, edx: apicId };
+  if (subleaf !== 1) return { eax: 0, ebx: 0, ecx: subleaf & 0xff, edx: apicId };
+  // Bits of the APIC ID that number the cores.
+  return { eax: 32 - Math.clz32(vcpus - 1), ebx: vcpus, ecx: (LEVEL_CORE << 8) | 1, edx: apicId };
 }

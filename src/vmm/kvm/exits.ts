@@ -61,6 +61,11 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     tracer.cause = this.exitRow;
   }
 
+  /** Work of the present exit goes on, after events between: whatever is recorded belongs to its instruction again. */
+  resume(): void {
+    this.host.tracer.place = this.place;
+  }
+
   /** Arguments that were not known at the exit (the value read). */
   setArgs(a: number, b: number): void {
     this.host.tracer.setArgs(this.exitRow, a, b);
@@ -87,9 +92,9 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     this.leg(Kind.UserEnter, costs['user.enter']);
   }
 
-  /** The vCPU thread sleeps from now on; the exit stays open. */
-  sleep(): void {
-    this.haltedRow = this.host.tracer.open(this.cpu.now(), this.track, Kind.Halted, 0, 0);
+  /** The vCPU thread sleeps from a time on, as `Kind.Halted` or `Kind.WaitSipi` says; the exit stays open. */
+  sleep(time: Cycles, kind: number): void {
+    this.haltedRow = this.host.tracer.open(time, this.track, kind, 0, 0);
   }
 
   /** The vCPU thread runs again, `wakeCycles` after the interrupt that woke it: scheduling, then back in KVM. */

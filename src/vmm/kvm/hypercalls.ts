@@ -1,27 +1,64 @@
 /** Hypercalls by VMCALL: number in RAX, arguments in RBX, RCX, RDX, RSI, answer in RAX (Linux Documentation/virt/kvm). */
 import { Reg, type Cpu } from '../../machine/cpu/types';
+import { Shorthand, type IpiMessage } from '../../machine/interrupts/message';
+import type { Cycles } from '../../machine/time/event-queue';
 import { Kind } from '../../trace/events';
 import type { Host } from '../host';
 
 /** The guest kit's own call: 'TRAP'. RBX is the mark's id, RCX its value. */
 export const MARK_HYPERCALL = 0x5452_4150n;
 
+const KVM_HC_VAPIC_POLL_IRQ = 1n;
+const KVM_HC_SEND_IPI = 10n;
 const KVM_ENOSYS = -1000n;
 const KVM_EPERM = -1n;
+const WORD = 0xffff_ffffn;
+/** Bits of the two words of targets, in long mode. */
+const TARGET_BITS = 64n;
 
-/** Serves the hypercall in the vCPU's registers. `track` is where a mark is drawn. */
-export function hypercall(cpu: Cpu, host: Host, track: number): void {
+/** Sends an IPI of the calling vCPU; returns how many LAPICs it reached. */
+export type IpiSender = (message: IpiMessage) => number;
+
+/** Serves the hypercall in the vCPU's registers at a time. `track` is where a mark is drawn. */
+export function hypercall(cpu: Cpu, host: Host, track: number, time: Cycles, send: IpiSender): void {
+  cpu.setReg(Reg.RAX, answer(cpu, host, track, time, send));
+}
+
+function answer(cpu: Cpu, host: Host, track: number, time: Cycles, send: IpiSender): bigint {
   // User space of the guest may not ask anything of the host.
-  if (cpu.cpl() !== 0) {
-    cpu.setReg(Reg.RAX, KVM_EPERM);
-    return;
+  if (cpu.cpl() !== 0) return KVM_EPERM;
+  switch (cpu.getReg(Reg.RAX)) {
+    case MARK_HYPERCALL: {
+      const id = Number(cpu.getReg(Reg.RBX) & WORD);
+      const value = Number(cpu.getReg(Reg.RCX) & WORD);
+      host.tracer.instant(time, track, Kind.Mark, id, value);
+      return 0n;
+    }
+    case KVM_HC_VAPIC_POLL_IRQ:
+      return 0n;
+    case KVM_HC_SEND_IPI:
+      return BigInt(sendIpis(cpu, send));
+    default:
+      return KVM_ENOSYS;
   }
-  if (cpu.getReg(Reg.RAX) !== MARK_HYPERCALL) {
-    cpu.setReg(Reg.RAX, KVM_ENOSYS);
-    return;
+}
+
+/** RBX and RCX are a bit each for 128 APIC IDs from RDX on, RSI is an ICR's low half. */
+function sendIpis(cpu: Cpu, send: IpiSender): number {
+  const first = cpu.getReg(Reg.RDX) & WORD;
+  const icr = Number(cpu.getReg(Reg.RSI) & WORD);
+  let targets = cpu.getReg(Reg.RBX) | (cpu.getReg(Reg.RCX) << TARGET_BITS);
+  let reached = 0;
+  for (let id = Number(first); targets !== 0n && id < 0xff; id++, targets >>= 1n) {
+    if ((targets & 1n) === 0n) continue;
+    reached += send({
+      mode: (icr >> 8) & 7,
+      vector: icr & 0xff,
+      logical: false,
+      level: false,
+      shorthand: Shorthand.None,
+      destination: id,
+    });
   }
-  const id = Number(cpu.getReg(Reg.RBX) & 0xffff_ffffn);
-  const value = Number(cpu.getReg(Reg.RCX) & 0xffff_ffffn);
-  host.tracer.instant(cpu.now(), track, Kind.Mark, id, value);
-  cpu.setReg(Reg.RAX, 0n);
+  return reached;
 }

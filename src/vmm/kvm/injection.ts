@@ -1,6 +1,6 @@
 /**
- * Interrupts on their way into one guest: what KVM decides before each VM entry (inject, or ask for an interrupt window), the
- * vector that waits in the VM-entry interruption field, and the handlers that run because of it.
+ * Interrupts on their way into one guest: what KVM decides before each VM entry (inject, or ask for an exit when that becomes
+ * possible), what waits in the VM-entry interruption field, and the handlers that run because of it.
  */
 import type { Stateful } from '../../machine/bus';
 import type { Cpu } from '../../machine/cpu/types';
@@ -12,16 +12,21 @@ import type { RowRef } from '../../trace/tracer';
 import type { Host } from '../host';
 
 const VECTORS = 256;
+const NMI_VECTOR = 2;
 
 /** Snapshot of an `Injection`. */
 export interface InjectionState {
   version: 1;
-  /** By vector. */
-  causeOfVector: Uint32Array;
-  handlers: RowRef[];
   vector: number;
   injectRow: RowRef;
   windowAsked: boolean;
+  windowTold: boolean;
+  nmis: number;
+  nmiCause: RowRef;
+  nmiWindowAsked: boolean;
+  /** By vector. */
+  causeOfVector: Uint32Array;
+  handlers: RowRef[];
 }
 
 /** Interrupt injection of one vCPU. */
@@ -29,10 +34,17 @@ export class Injection implements Stateful<InjectionState> {
   /** Row that brought each vector into the LAPIC, so that the injection hangs on it. */
   private readonly causeOfVector = new Array<RowRef>(VECTORS).fill(0);
   /** Handlers that have begun and not returned, innermost last. */
-  private handlers: RowRef[] = [];
+  private readonly handlers: RowRef[] = [];
+  /** What waits in the VM-entry interruption field; 2 is an NMI, -1 nothing. */
   private vector = -1;
   private injectRow: RowRef = 0;
   private windowAsked = false;
+  /** The vCPU knows of `windowAsked`; it is told once an instruction in its midst is about to be completed. */
+  private windowTold = false;
+  /** NMIs that have arrived and not been injected: never more than one is kept behind another. */
+  private nmis = 0;
+  private nmiCause: RowRef = 0;
+  private nmiWindowAsked = false;
 
   /** @param track the vCPU's interrupts */
   constructor(
@@ -49,9 +61,28 @@ export class Injection implements Stateful<InjectionState> {
     tracer.cause = this.causeOfVector[vector];
   }
 
-  /** A vector waits in the VM-entry interruption field. */
+  /** An NMI has arrived. While one is in service or under way, one more is kept (process_nmi of KVM). */
+  nmiArrived(): void {
+    const limit = this.vector === NMI_VECTOR || !this.nmiPossible(false) ? 1 : 2;
+    if (this.nmis === 0) this.nmiCause = this.host.tracer.cause;
+    this.nmis = Math.min(this.nmis + 1, limit);
+  }
+
+  /** Something waits in the VM-entry interruption field. */
   get pending(): boolean {
     return this.vector >= 0;
+  }
+
+  /** Somebody has to look at this vCPU: a vector or an NMI is there and no exit on its account has been asked for. */
+  needsExit(lapic: LocalApic): boolean {
+    if (this.vector >= 0) return false;
+    return (this.nmis > 0 && !this.nmiWindowAsked) || (!this.windowAsked && lapic.highestPending() >= 0);
+  }
+
+  /** Something would be injected now: a vCPU that halts does not sleep, one that sleeps is woken. */
+  wakes(lapic: LocalApic): boolean {
+    if (this.nmis > 0 && this.nmiPossible(false)) return true;
+    return this.cpu.interruptsEnabled() && lapic.highestPending() >= 0;
   }
 
   /** An interrupt-window exit has been asked for. */
@@ -66,52 +97,74 @@ export class Injection implements Stateful<InjectionState> {
   }
 
   /**
-   * What KVM does before each entry: injects the highest pending vector, or asks to be told when that becomes possible.
+   * What KVM does before each entry: injects an NMI or the highest pending vector, or asks to be told when that becomes
+   * possible.
    *
    * @param atBoundary false inside an instruction, which completes before anything can be injected
    * @param faults the instruction ends in an exception, which KVM injects: an interrupt has to wait
-   * @returns whether a vector was injected
+   * @returns whether something was injected
    */
   evaluate(lapic: LocalApic, atBoundary: boolean, faults: boolean, time: Cycles): boolean {
     if (this.vector >= 0) return false;
+    const { tracer } = this.host;
+    if (this.nmis > 0) {
+      tracer.cause = this.nmiCause;
+      if (this.nmiPossible(atBoundary)) {
+        this.nmis -= 1;
+        this.wantNmiWindow(false);
+        this.vector = NMI_VECTOR;
+        this.injectRow = tracer.instant(time, this.track, Kind.NmiInject, 0, 0);
+        if (lapic.highestPending() >= 0) this.wantWindow(true, atBoundary);
+        return true;
+      }
+      this.wantNmiWindow(true);
+    }
     const vector = lapic.highestPending();
     if (vector < 0) {
-      this.wantWindow(false);
+      this.wantWindow(false, true);
       return false;
     }
-    const { tracer } = this.host;
     tracer.cause = this.causeOfVector[vector] ?? 0;
     // Asked only with a vector at hand: this is every exit's way.
     const possible = atBoundary ? this.cpu.interruptible() : this.cpu.interruptsEnabled() && !faults;
     if (!possible) {
       if (!this.windowAsked) tracer.instant(time, this.track, Kind.IrqWindow, vector, 0);
-      this.wantWindow(true);
+      this.wantWindow(true, atBoundary);
       return false;
     }
-    this.wantWindow(false);
+    this.wantWindow(false, true);
     this.vector = lapic.acknowledge();
     this.injectRow = tracer.instant(time, this.track, Kind.IrqInject, this.vector, 0);
     return true;
   }
 
-  /** Asks the vCPU to leave the guest when it can take an interrupt, or no longer. */
-  wantWindow(wanted: boolean): void {
-    if (wanted === this.windowAsked) return;
-    this.windowAsked = wanted;
-    this.cpu.requestInterruptWindow(wanted);
+  /** The interrupt-window exit has come, or the NMI-window exit. */
+  windowCame(nmi: boolean): void {
+    if (nmi) this.wantNmiWindow(false);
+    else this.wantWindow(false, true);
   }
 
-  /** The vector in the VM-entry interruption field takes effect before the next guest instruction. */
+  /** The instruction whose midst the guest was entered in is about to be completed: the vCPU may be told what is wanted. */
+  completing(): void {
+    if (this.windowAsked && !this.windowTold) this.wantWindow(true, true);
+    if (this.vector >= 0) this.cpu.requestAttention();
+  }
+
+  /** What is in the VM-entry interruption field takes effect before the next guest instruction. */
   deliver(): void {
-    if (this.vector < 0) return;
-    if (!this.cpu.interruptible()) {
+    const { vector, cpu } = this;
+    if (vector < 0) return;
+    const isNmi = vector === NMI_VECTOR;
+    if (!(isNmi ? cpu.nmiAllowed() : cpu.interruptible())) {
       // The instruction that exited ended in a fault, whose handler has interrupts off: the vector waits for them.
-      this.wantWindow(true);
+      if (isNmi) this.wantNmiWindow(true);
+      else this.wantWindow(true, true);
       return;
     }
-    const { vector } = this;
     this.vector = -1;
-    this.cpu.deliverInterrupt(vector);
+    if (isNmi) cpu.deliverNmi();
+    else cpu.deliverInterrupt(vector);
+    if (this.nmis > 0) this.wantNmiWindow(true);
     this.host.tracer.cause = this.innermost();
   }
 
@@ -130,24 +183,62 @@ export class Injection implements Stateful<InjectionState> {
     const row = this.handlers.pop();
     if (row !== undefined) this.host.tracer.close(row, this.cpu.now());
   }
+
+  /** INIT: nothing is pending, no handler runs. */
+  reset(): void {
+    while (this.handlers.length > 0) this.returned();
+    this.vector = -1;
+    this.nmis = 0;
+    this.wantWindow(false, true);
+    this.wantNmiWindow(false);
+  }
+
   save(): InjectionState {
     return {
       version: 1,
-      causeOfVector: Uint32Array.from(this.causeOfVector),
-      handlers: [...this.handlers],
       vector: this.vector,
       injectRow: this.injectRow,
       windowAsked: this.windowAsked,
+      windowTold: this.windowTold,
+      nmis: this.nmis,
+      nmiCause: this.nmiCause,
+      nmiWindowAsked: this.nmiWindowAsked,
+      causeOfVector: Uint32Array.from(this.causeOfVector),
+      handlers: [...this.handlers],
     };
   }
 
-  /** The vCPU's own snapshot has the window it was asked for. */
+  /** The vCPU's own snapshot brings back what it was asked to watch for. */
   load(state: InjectionState): void {
     requireVersion('the injection of a vCPU', state.version, 1);
-    state.causeOfVector.forEach((row, vector) => (this.causeOfVector[vector] = row));
-    this.handlers = [...state.handlers];
     this.vector = state.vector;
     this.injectRow = state.injectRow;
     this.windowAsked = state.windowAsked;
+    this.windowTold = state.windowTold;
+    this.nmis = state.nmis;
+    this.nmiCause = state.nmiCause;
+    this.nmiWindowAsked = state.nmiWindowAsked;
+    state.causeOfVector.forEach((row, vector) => (this.causeOfVector[vector] = row));
+    this.handlers.splice(0, Infinity, ...state.handlers);
+  }
+
+  /** Inside an instruction, the shadow of an STI before it ends with it (KVM clears it when it skips the instruction). */
+  private nmiPossible(atBoundary: boolean): boolean {
+    const { cpu } = this;
+    return cpu.nmiAllowed() || (!atBoundary && cpu.interruptsEnabled() && !cpu.interruptible());
+  }
+
+  /** `tell` false: in the midst of an instruction, before whose execution the window must not open. */
+  private wantWindow(wanted: boolean, tell: boolean): void {
+    this.windowAsked = wanted;
+    if (wanted === this.windowTold || (wanted && !tell)) return;
+    this.windowTold = wanted;
+    this.cpu.requestInterruptWindow(wanted);
+  }
+
+  private wantNmiWindow(wanted: boolean): void {
+    if (wanted === this.nmiWindowAsked) return;
+    this.nmiWindowAsked = wanted;
+    this.cpu.requestNmiWindow(wanted);
   }
 }

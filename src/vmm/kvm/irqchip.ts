@@ -2,16 +2,18 @@
  * KVM's interrupt controllers: an IOAPIC and one LAPIC per vCPU, served in the host kernel, so that no access to them ever
  * goes on to QEMU.
  */
-import type { AccessSize, RegisterBlock, Stateful } from '../../machine/bus';
+import type { Stateful } from '../../machine/bus';
 import { IoApic, type IoApicMessage } from '../../machine/interrupts/ioapic';
 import { LocalApic } from '../../machine/interrupts/lapic';
 import { lapicRegisterNames } from '../../machine/interrupts/lapic-registers';
-import type { IpiMessage } from '../../machine/interrupts/message';
 import { PicPair } from '../../machine/interrupts/pic';
 import { InterruptRouter } from '../../machine/interrupts/router';
+import { DeliveryMode, type IpiMessage } from '../../machine/interrupts/message';
 import { requireVersion } from '../../machine/snapshot';
 import { Kind } from '../../trace/events';
 import type { Host } from '../host';
+import { LapicPages } from './lapic-pages';
+import type { KvmVm } from './vm';
 import type { KvmVcpu } from './vcpu';
 
 /** KVM's APIC bus runs at 1 GHz (KVM_APIC_BUS_FREQUENCY). */
@@ -28,6 +30,13 @@ export interface IrqChipState {
   accessing: number;
 }
 
+/** How IPIs that are not vectors are shown: kind and arguments. */
+const ipiRows: Record<number, (message: IpiMessage) => readonly [kind: number, a: number, b: number]> = {
+  [DeliveryMode.Init]: ({ destination }) => [Kind.IpiInit, destination, 0],
+  [DeliveryMode.StartUp]: ({ vector, destination }) => [Kind.IpiStartUp, vector, destination],
+  [DeliveryMode.Nmi]: ({ destination }) => [Kind.IpiNmi, destination, 0],
+};
+
 /** The interrupt controllers of one VM. */
 export class IrqChip implements Stateful<IrqChipState> {
   readonly ioapic: IoApic;
@@ -36,17 +45,15 @@ export class IrqChip implements Stateful<IrqChipState> {
   /** Track of the IOAPIC, and of all LAPIC registers. */
   readonly ioapicTrack: number;
   readonly lapicTrack: number;
-  /** The LAPIC page, which answers each vCPU from its own LAPIC. */
-  readonly lapicPage: RegisterBlock;
   private readonly lapics: LocalApic[] = [];
-  private readonly router = new InterruptRouter(this.lapics, {});
+  private readonly router: InterruptRouter;
+  private readonly pages: LapicPages;
   private readonly sources = new Map<string, number>();
   private accessing = 0;
 
-  /** @param vm index and name */
   constructor(
     private readonly host: Host,
-    private readonly vm: { index: number; name: string },
+    private readonly vm: KvmVm,
   ) {
     const { tracer } = host;
     const names = Object.fromEntries([...lapicRegisterNames].map(([offset, name]) => [String(offset), name]));
@@ -60,12 +67,13 @@ export class IrqChip implements Stateful<IrqChipState> {
     this.ioapic = new IoApic((message) => this.routed(message));
     host.units.keep(`${vm.name}/irqchip`, this);
     host.units.keep(`${vm.name}/ioapic`, this.ioapic);
-    const current = (): LocalApic => this.lapicOf(this.accessing);
-    this.lapicPage = {
-      read: (offset: number, size: AccessSize) => current().read(offset, size),
-      write: (offset: number, size: AccessSize, value: number) => current().write(offset, size, value),
-      registerName: (offset: number) => lapicRegisterNames.get(offset),
-    };
+    this.pages = new LapicPages(vm.mmio, this.lapicTrack, () => this.lapicOf(this.accessing));
+    host.units.keep(`${vm.name}/lapic-pages`, this.pages);
+    this.router = new InterruptRouter(this.lapics, {
+      nmi: (cpu) => vm.vcpus[cpu]?.nmiRequested(),
+      init: (cpu) => vm.vcpus[cpu]?.initRequested(),
+      startUp: (cpu, page) => vm.vcpus[cpu]?.startUpRequested(page),
+    });
   }
 
   /** Gives a vCPU its LAPIC. */
@@ -78,13 +86,16 @@ export class IrqChip implements Stateful<IrqChipState> {
         name: `${this.vm.name}/lapic${id}`,
         scheduler: host.queue,
         timerCyclesPerTick: host.frequencyHz / APIC_BUS_HZ,
+        x2apicSupported: this.vm.features.x2apic,
       },
       {
         output: (asserted) => {
           if (asserted) vcpu.interruptRequested();
         },
         eoiBroadcast: (vector) => this.ioapic.eoi(vector),
-        ipi: (message) => this.sendIpi(id, vcpu.injection.track, message),
+        ipi: (message) => this.sendFrom(id, message),
+        nmi: () => vcpu.nmiRequested(),
+        baseChanged: () => this.pages.settle(this.lapics.map((each) => each.pageAddress)),
         accepted: (vector) => vcpu.injection.accepted(vector),
         ended: (vector) => {
           const { tracer } = host;
@@ -95,6 +106,7 @@ export class IrqChip implements Stateful<IrqChipState> {
     host.queue.register(lapic.timer);
     host.units.keep(`${this.vm.name}/lapic${id}`, lapic);
     this.lapics[id] = lapic;
+    this.pages.settle(this.lapics.map((each) => each.pageAddress));
   }
 
   /** The LAPIC of a vCPU, which is now the one that accesses the page. */
@@ -123,6 +135,17 @@ export class IrqChip implements Stateful<IrqChipState> {
     this.accessing = state.accessing;
   }
 
+  /** An inter-processor interrupt of a vCPU. Returns how many LAPICs it reached. */
+  sendFrom(sender: number, message: IpiMessage): number {
+    const { host, vm } = this;
+    const { tracer } = host;
+    const track = vm.vcpus[sender]?.injection.track ?? this.lapicTrack;
+    const { vector, destination } = message;
+    const [kind, a, b] = ipiRows[message.mode]?.(message) ?? [Kind.IpiSend, vector, destination];
+    tracer.cause = tracer.instant(host.now(), track, kind, a, b);
+    return this.router.ipi(sender, message).length;
+  }
+
   private lapicOf(id: number): LocalApic {
     const lapic = this.lapics[id];
     if (!lapic) throw new RangeError(`${this.vm.name} has no vCPU ${id}`);
@@ -141,11 +164,5 @@ export class IrqChip implements Stateful<IrqChipState> {
     );
     this.router.deliver(message);
     tracer.cause = before;
-  }
-
-  private sendIpi(sender: number, track: number, message: IpiMessage): void {
-    const { tracer } = this.host;
-    tracer.cause = tracer.instant(this.host.now(), track, Kind.IpiSend, message.vector, message.destination);
-    this.router.ipi(sender, message);
   }
 }

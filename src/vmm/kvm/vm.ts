@@ -4,11 +4,11 @@ import type { Stateful } from '../../machine/bus';
 import { mergeMissing } from '../../machine/cpu/missing';
 import type { FaultReport, MachineCore, MissingInstruction } from '../../machine/cpu/types';
 import { IOAPIC_BASE, IOAPIC_SIZE } from '../../machine/interrupts/ioapic';
-import { LAPIC_BASE, LAPIC_SIZE } from '../../machine/interrupts/lapic-registers';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory';
 import { requireVersion } from '../../machine/snapshot';
 import { bootGuest, type BootState } from '../boot';
 import type { Host } from '../host';
+import { cpuidOf, type CpuidAnswer } from './cpuid';
 import { IrqChip } from './irqchip';
 import { addLegacyDevices } from './legacy-devices';
 import { KvmVcpu } from './vcpu';
@@ -22,6 +22,12 @@ export interface RegionTag {
   unit: 'lapic' | 'ioapic' | 'device';
   /** Added to the offset in the trace, where one device has several blocks. */
   offset: number;
+}
+
+/** What a VM's CPUs have that not every one has. */
+export interface CpuFeatures {
+  /** The LAPICs can be turned to x2APIC mode. */
+  x2apic: boolean;
 }
 
 /** How a VM ended. */
@@ -44,6 +50,7 @@ export class KvmVm implements Stateful<KvmVmState> {
   readonly irqchip: IrqChip;
   readonly memory: PhysicalMemory;
   readonly vcpus: readonly KvmVcpu[];
+  private readonly frequencyHz: number;
   /** Set once the VM has ended. */
   end: VmEnd | undefined;
 
@@ -53,18 +60,15 @@ export class KvmVm implements Stateful<KvmVmState> {
     readonly index: number,
     readonly name: string,
     private readonly core: MachineCore,
+    readonly features: CpuFeatures = { x2apic: true },
   ) {
     this.memory = core.memory;
     host.units.keep(name, this);
+    this.frequencyHz = host.frequencyHz;
     this.vcpus = core.cpus.map((cpu) => new KvmVcpu(host, this, cpu));
     this.irqchip = new IrqChip(host, this);
     this.vcpus.forEach((vcpu, id) => this.irqchip.addVcpu(vcpu, id));
     const kernel = { inKernel: true, offset: 0 };
-    this.mmio.add(LAPIC_BASE, LAPIC_SIZE, this.irqchip.lapicPage, {
-      ...kernel,
-      unit: 'lapic',
-      track: this.irqchip.lapicTrack,
-    });
     this.mmio.add(IOAPIC_BASE, IOAPIC_SIZE, this.irqchip.ioapic, {
       ...kernel,
       unit: 'ioapic',
@@ -73,12 +77,25 @@ export class KvmVm implements Stateful<KvmVmState> {
     addLegacyDevices(host, this);
   }
 
-  /** Loads the guest and lets vCPU 0 go. */
+  /** CPUID on a vCPU. */
+  cpuid(leaf: number, subleaf: number, id: number): CpuidAnswer {
+    return cpuidOf(leaf, subleaf, {
+      apicId: id,
+      vcpus: this.vcpus.length,
+      apicEnabled: this.irqchip.lapicFor(id).enabled,
+      x2apic: this.features.x2apic,
+      frequencyHz: this.frequencyHz,
+    });
+  }
+
+  /** Loads the guest and lets vCPU 0 go; the others wait to be started by it. */
   boot(guest: BootState): void {
     const [first] = this.core.cpus;
     if (!first) throw new Error(`${this.name} has no vCPU`);
     bootGuest(this.memory, first, guest);
-    this.vcpus[0]?.start();
+    const [bootstrap, ...others] = this.vcpus;
+    bootstrap?.start();
+    for (const vcpu of others) vcpu.waitForStartUp();
   }
 
   /** The guest asked for its own end (QEMU's isa-debug-exit). */

@@ -237,6 +237,33 @@ describe('LAPIC timer', () => {
     expect(m.accepted).toEqual([]);
   });
 
+  it('keeps the initial count and its phase over changes between one-shot and periodic', () => {
+    m.set(Lapic.Divide, 0b1011);
+    m.set(Lapic.LvtTimer, 0x70);
+    m.set(Lapic.InitialCount, 100);
+    m.world.advanceTo(60 * TICK);
+    m.set(Lapic.LvtTimer, 0x20070);
+    expect([m.get(Lapic.InitialCount), m.get(Lapic.CurrentCount)]).toEqual([100, 40]);
+    m.world.advanceTo(230 * TICK);
+    m.set(Lapic.LvtTimer, 0x70);
+    expect([m.get(Lapic.InitialCount), m.get(Lapic.CurrentCount)]).toEqual([100, 70]);
+    m.world.advanceTo(900 * TICK);
+    expect(m.accepted.map(([, time]) => time / TICK)).toEqual([100, 200, 300]);
+    // Run out, it stays so.
+    m.set(Lapic.LvtTimer, 0x20070);
+    expect([m.get(Lapic.InitialCount), m.get(Lapic.CurrentCount)]).toEqual([100, 0]);
+  });
+
+  it('goes on from where it stands when its divider changes', () => {
+    m.set(Lapic.Divide, 0b1011);
+    m.set(Lapic.LvtTimer, 0x70);
+    m.set(Lapic.InitialCount, 100);
+    m.world.advanceTo(40 * TICK);
+    m.set(Lapic.Divide, 0b0000);
+    expect([m.get(Lapic.InitialCount), m.get(Lapic.CurrentCount)]).toEqual([100, 60]);
+    expect(m.world.queue.nextTime()).toBe((40 + 60 * 2) * TICK);
+  });
+
   it('fires at IA32_TSC_DEADLINE, which then reads 0', () => {
     m.set(Lapic.LvtTimer, 0x40070);
     m.apic.msrWrite(ApicMsr.TscDeadline, 5000, 0);
@@ -309,6 +336,7 @@ describe('x2APIC', () => {
       [X2(Lapic.Eoi), 1, 0],
       [X2(Lapic.Esr), 1, 0],
       [X2(Lapic.Id), 0, 0],
+      [X2(Lapic.Id), 0x03000000, 0],
       [X2(Lapic.Ldr), 0, 0],
       [X2(Lapic.Dfr), 0, 0],
       [X2(Lapic.Tpr), 0x100, 0],
@@ -333,6 +361,57 @@ describe('x2APIC', () => {
     expect(to(0xfee00c00)).toBe(false);
     expect(to(0xfee00800)).toBe(true);
     expect(to(0xfee00801)).toBe(false);
+  });
+});
+
+describe('the ID of the xAPIC', () => {
+  it('can be written, is what physical destinations mean, and comes back with the LAPIC', () => {
+    m.set(Lapic.Id, 0x07ffffff);
+    expect(m.get(Lapic.Id)).toBe(0x07000000);
+    const physical = (destination: number): boolean => m.apic.matches({ logical: false, destination });
+    expect([physical(2), physical(7)]).toEqual([false, true]);
+    m.apic.init();
+    expect(m.get(Lapic.Id)).toBe(0x07000000);
+    m.apic.msrWrite(ApicMsr.Base, BASE_ENABLED & ~0x800, 0);
+    expect([physical(2), physical(0xff)]).toEqual([false, false]);
+    m.apic.msrWrite(ApicMsr.Base, BASE_ENABLED, 0);
+    expect([m.get(Lapic.Id), physical(2)]).toEqual([0x02000000, true]);
+  });
+});
+
+describe('a LAPIC without x2APIC', () => {
+  it('refuses the mode', () => {
+    const old = new Machine({ x2apicSupported: false });
+    expect(old.apic.msrWrite(ApicMsr.Base, 0xfee00c00, 0)).toBe(false);
+    expect(old.apic.msrRead(ApicMsr.Base)).toBe(0xfee00900);
+  });
+});
+
+describe('the pins LINT0 and LINT1', () => {
+  it('do what their entries say, and nothing while masked', () => {
+    const seen: unknown[] = [];
+    const world = new World();
+    const apic = new LocalApic(
+      { id: 0, bootstrap: true, name: 'lint', scheduler: world.queue, timerCyclesPerTick: 1 },
+      {
+        output: () => undefined,
+        eoiBroadcast: () => undefined,
+        ipi: () => undefined,
+        nmi: () => void seen.push('nmi'),
+        extInt: (asserted) => void seen.push(asserted),
+      },
+    );
+    apic.setLint(0, true);
+    apic.write(Lapic.Svr, 4, 0x1ff);
+    apic.write(Lapic.LvtLint0, 4, 0x700);
+    apic.write(Lapic.LvtLint1, 4, 0x400);
+    for (const pin of [0, 1] as const) for (const level of [true, false]) apic.setLint(pin, level);
+    expect(seen).toEqual([true, false, 'nmi']);
+    apic.write(Lapic.LvtLint1, 4, 0x10400);
+    apic.setLint(1, true);
+    apic.write(Lapic.LvtLint0, 4, 0x35);
+    apic.setLint(0, true);
+    expect([seen.length, apic.highestPending()]).toEqual([3, 0x35]);
   });
 });
 

@@ -1,0 +1,214 @@
+/** vCPUs that follow scripts, and the world around them: for what no sample driver does. */
+import { StopReason, type Cpu, type CpuCallouts } from '../../../src/machine/cpu/types';
+import { Lapic } from '../../../src/machine/interrupts/lapic-registers';
+import type { PhysicalMemory } from '../../../src/machine/memory/physical-memory';
+import { Kind, exitKind, kinds } from '../../../src/trace/events';
+import { Recorder } from '../../../src/trace/recorder';
+import { costKeys, type Costs } from '../../../src/vmm/cost-keys';
+import { Host } from '../../../src/vmm/host';
+import { KvmVm } from '../../../src/vmm/kvm/vm';
+
+/** Every leg takes 10 cycles, so that the middle of each can be hit. */
+export const costs: Costs = Object.fromEntries(Object.keys(costKeys).map((key) => [key, 10])) as Costs;
+/** No device: a user exit. */
+export const NOWHERE = 0xe000_0000;
+const NO_MEMORY: PhysicalMemory = {
+  size: 0,
+  contains: () => false,
+  read: (_address, length) => new Uint8Array(length),
+  write: () => undefined,
+};
+
+export type Step = (cpu: ScriptCpu) => void;
+
+export const halt: Step = (cpu) => cpu.callouts.hlt();
+
+function unused(): never {
+  throw new Error('not part of this script');
+}
+
+/** Nothing that comes after it in a step is executed. */
+const ABANDONED = new Error('abandoned');
+
+/** Executes one step a cycle; afterwards it spins. */
+export class ScriptCpu implements Cpu {
+  callouts!: CpuCallouts;
+  interruptsOn = true;
+  resultHigh = 0;
+  readonly ripLow = 0x1000;
+  readonly ripHigh = 0;
+  readonly delivered: { vector: number; time: number; interruptsOn: boolean }[] = [];
+  private time = 0;
+  private deadline = 0;
+  private attention = false;
+  private window = false;
+  private nmiWindow = false;
+  private nmiInService = false;
+  private retired = 0;
+  /** Resets and start-ups, in order: 'init', or the page. */
+  readonly starts: (number | 'init')[] = [];
+
+  constructor(
+    private steps: Step[],
+    readonly index = 0,
+    /** Steps by start-up page. */
+    private readonly pages: Record<number, Step[]> = {},
+  ) {}
+
+  run(deadline: number): StopReason {
+    this.deadline = deadline;
+    for (;;) {
+      if (this.attention) {
+        this.attention = false;
+        return StopReason.Attention;
+      }
+      if (this.nmiWindow && this.nmiAllowed()) return StopReason.NmiWindow;
+      if (this.window && this.interruptsOn) return StopReason.InterruptWindow;
+      if (this.time >= this.deadline) return StopReason.Deadline;
+      const step = this.steps.shift();
+      try {
+        step?.(this);
+      } catch (thrown) {
+        if (thrown !== ABANDONED || !step) throw thrown;
+        this.steps.unshift(step);
+        return StopReason.Abandoned;
+      }
+      this.time += 1;
+      this.retired += 1;
+      if (step === halt) return StopReason.Halted;
+    }
+  }
+  now = (): number => this.time;
+  setNow(time: number): void {
+    this.time = time;
+  }
+  advance(cycles: number): void {
+    this.time += cycles;
+  }
+  limitDeadline(deadline: number): void {
+    this.deadline = Math.min(this.deadline, deadline);
+  }
+  requestAttention(): void {
+    this.attention = true;
+  }
+  requestInterruptWindow(wanted: boolean): void {
+    this.window = wanted;
+  }
+  interruptible = (): boolean => this.interruptsOn;
+  interruptsEnabled = (): boolean => this.interruptsOn;
+  deliverInterrupt(vector: number): void {
+    this.delivered.push({ vector, time: this.time, interruptsOn: this.interruptsOn });
+    this.interruptsOn = false;
+    this.callouts.interruptDelivered(vector);
+  }
+  readonly registers = new Map<number, bigint>();
+  privilege = 0;
+  getReg = (reg: number): bigint => this.registers.get(reg) ?? 0n;
+  setReg = (reg: number, value: bigint): void => void this.registers.set(reg, value);
+  setRip = (): void => undefined;
+  rflags = (): bigint => (this.interruptsOn ? 0x202n : 2n);
+  instructions = (): number => this.retired;
+  cpl = (): number => this.privilege;
+  faultReport = (): undefined => undefined;
+  peekVirtual = (): undefined => undefined;
+  startLongMode = (): void => undefined;
+  abandonInstruction(): never {
+    throw ABANDONED;
+  }
+  nmiAllowed = (): boolean => !this.nmiInService;
+  requestNmiWindow(wanted: boolean): void {
+    this.nmiWindow = wanted;
+  }
+  deliverNmi(): void {
+    this.delivered.push({ vector: 2, time: this.time, interruptsOn: this.interruptsOn });
+    this.nmiInService = true;
+    this.callouts.interruptDelivered(2);
+  }
+  /** IRET of an NMI's handler. */
+  endNmi(): void {
+    this.nmiInService = false;
+    this.callouts.interruptReturned();
+  }
+  startProtectedMode = unused;
+  init(): void {
+    this.starts.push('init');
+    this.steps = [];
+    this.interruptsOn = false;
+    this.nmiInService = false;
+  }
+  startUp(page: number): void {
+    this.starts.push(page);
+    this.steps = [...(this.pages[page] ?? [])];
+  }
+  mode = unused;
+  missingInstructions = unused;
+  save = (): never => {
+    throw new Error('a script is not saved');
+  };
+  load = (): void => undefined;
+}
+
+/** Name of an exit's kind. */
+export const exit = (reason: number): string => kinds.get(exitKind(reason))!.name;
+
+/** One row of a trace, told. */
+export interface Told {
+  name: string;
+  start: number;
+  track: string;
+  a: number;
+}
+
+/** A VM of scripted vCPUs with their LAPICs on, and what it recorded. */
+export class ScriptMachine {
+  readonly recorder = new Recorder();
+  readonly host: Host;
+  readonly vm: KvmVm;
+
+  constructor(
+    readonly cpus: ScriptCpu[],
+    options: { alwaysWait?: boolean; costs?: Partial<Costs> } = {},
+  ) {
+    this.host = new Host(this.recorder, { ...costs, ...options.costs }, 1e9, options);
+    this.vm = new KvmVm(this.host, 0, 'vm0', { memory: NO_MEMORY, cpus });
+    cpus.forEach((_, id) => this.vm.irqchip.lapicFor(id).write(Lapic.Svr, 4, 0x1ff));
+  }
+
+  /** Has work done at a time, as a device would. */
+  at(time: number, id: string, work: () => void): void {
+    const target = { eventTargetId: id, onEvent: work };
+    this.host.queue.register(target);
+    this.host.queue.schedule(time, target, 0);
+  }
+
+  /** Lets the first vCPU go, the others wait, and runs up to a time. */
+  run(until: number): void {
+    const [first, ...others] = this.vm.vcpus;
+    first.start();
+    for (const other of others) other.waitForStartUp();
+    this.host.run(until, Infinity);
+  }
+
+  /** All that was recorded, in order. */
+  finish(): { rows: Told[]; hash: string } {
+    this.recorder.finish(this.host.elapsed);
+    const { chunks, tracks } = this.recorder.takeDelta();
+    const rows = chunks.flatMap((chunk) =>
+      [...chunk.kind].map((kind, i) => ({
+        name: kinds.get(kind)!.name,
+        start: chunk.start[i],
+        track: tracks[chunk.track[i]]?.name ?? '',
+        a: chunk.a[i],
+      })),
+    );
+    return { rows, hash: this.recorder.traceHash() };
+  }
+}
+
+const told = new Set<number>([Kind.IrqWindow, Kind.IrqInject, Kind.IrqDeliver, Kind.NmiInject]);
+
+/** Names of exits and of interrupt events, in order. */
+export function storyOf(rows: readonly Told[]): string[] {
+  const names = new Set([...told].map((kind) => kinds.get(kind)!.name));
+  return rows.filter(({ name }) => names.has(name) || name.startsWith('exit.')).map(({ name }) => name);
+}
