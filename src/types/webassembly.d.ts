@@ -9,10 +9,15 @@ declare namespace WebAssembly {
   interface Memory {
     readonly buffer: ArrayBuffer;
   }
+  /** Of functions. */
+  interface Table {
+    set(slot: number, value: unknown): void;
+  }
   interface Instance {
     readonly exports: Record<string, unknown>;
   }
   const Module: new (bytes: Uint8Array) => Module;
   const Memory: new (descriptor: { initial: number; maximum?: number }) => Memory;
+  const Table: new (descriptor: { element: 'anyfunc'; initial: number }) => Table;
   const Instance: new (module: Module, imports: Record<string, Record<string, unknown>>) => Instance;
 }

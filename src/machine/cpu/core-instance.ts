@@ -1,5 +1,6 @@
 /** The compiled core, its memory and its exports. */
 import * as L from './core/layout';
+import { TABLE_SLOTS } from './jit/jit';
 
 /** Functions the core exports; pointers are byte offsets in its memory. */
 export interface CoreExports {
@@ -83,9 +84,10 @@ export function instantiate(
   module: WebAssembly.Module,
   areas: Areas,
   host: HostFunctions,
-): { memory: WebAssembly.Memory; core: CoreExports } {
+): { memory: WebAssembly.Memory; table: WebAssembly.Table; core: CoreExports } {
   const pages = areas.total / WASM_PAGE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const instance = new WebAssembly.Instance(module, { env: { memory }, host });
-  return { memory, core: instance.exports as unknown as CoreExports };
+  const table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_SLOTS });
+  const instance = new WebAssembly.Instance(module, { env: { memory, table }, host });
+  return { memory, table, core: instance.exports as unknown as CoreExports };
 }

@@ -1,6 +1,7 @@
 /** The vCPU room's door: builds RAM and vCPUs over one instance of the compiled core. */
 import { GuestRam } from '../memory/guest-ram';
 import * as L from './core/layout';
+import { DEFAULT_JIT, Jit, type JitOptions, type JitStatistics } from './jit/jit';
 import { instantiate, layOut, type CoreExports, type HostFunctions } from './core-instance';
 import { Translator } from './translate';
 import type { MachineCore, MachineCoreOptions } from './types';
@@ -13,6 +14,16 @@ export { GuestRam } from '../memory/guest-ram';
 /** A `MachineCore` whose RAM also tells its dirty pages. */
 export interface GuestMachineCore extends MachineCore {
   readonly memory: GuestRam;
+  /** What the second tier has done; undefined without one. */
+  readonly jit: JitStatistics | undefined;
+}
+
+/** How instructions are executed. Nothing of it can be seen but by a clock on the wall. */
+export interface Tuning {
+  /** False: every instruction takes the general path, and nothing is compiled. Default true. */
+  fastPaths?: boolean;
+  /** False: hot code is not compiled. Default: `DEFAULT_JIT`. */
+  jit?: JitOptions | false;
 }
 
 function checkOptions(options: MachineCoreOptions): void {
@@ -36,6 +47,7 @@ function hostImports(
   cpus: VirtualCpu[],
   views: () => Uint32Array,
   translator: () => Translator,
+  jit: () => Jit | undefined,
 ): HostFunctions {
   return {
     mmioRead: (i: number, low: number, high: number, size: number) =>
@@ -80,32 +92,34 @@ function hostImports(
       const rip = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
       return translator().translate({ phys, phys2, rip, mode, room }, out);
     },
+    hot: (uop: number) => jit()?.hot(uop),
+    cacheEmptied: () => jit()?.emptied(),
   };
 }
 
 /**
- * Builds RAM and vCPUs. `tuning.fastPaths` false makes every instruction take the general path: the two must agree, which
- * tests compare. Throws RangeError for options out of range.
+ * Builds RAM and vCPUs. However `tuning` has instructions executed, the outcome is the same, which tests compare. Throws
+ * RangeError for options out of range.
  */
-export function createMachineCore(
-  options: MachineCoreOptions,
-  tuning: { fastPaths: boolean } = { fastPaths: true },
-): GuestMachineCore {
+export function createMachineCore(options: MachineCoreOptions, tuning: Tuning = {}): GuestMachineCore {
+  const { fastPaths = true } = tuning;
+  const jitOptions = fastPaths ? (tuning.jit ?? DEFAULT_JIT) : false;
   checkOptions(options);
   const areas = layOut(options.cpus, options.ramBytes);
   const cpus: VirtualCpu[] = [];
-  const late: { words?: Uint32Array; translator?: Translator } = {};
+  const late: { words?: Uint32Array; translator?: Translator; jit?: Jit } = {};
   const imports = hostImports(
     cpus,
     () => late.words as Uint32Array,
     () => late.translator as Translator,
+    () => late.jit,
   );
-  const { memory, core } = instantiate(options.module, areas, imports);
+  const { memory, table, core } = instantiate(options.module, areas, imports);
   const buffer = memory.buffer;
   late.words = new Uint32Array(buffer);
   late.translator = new Translator(
     { buffer, ramBase: areas.ram, markGranules: core.markGranules },
-    { costs: options.costs, fastPaths: tuning.fastPaths },
+    { costs: options.costs, fastPaths, hits: jitOptions ? jitOptions.threshold : 0 },
   );
   core.init(
     options.cpus,
@@ -118,11 +132,15 @@ export function createMachineCore(
     areas.uops,
     areas.uopsEnd,
   );
+  if (jitOptions) {
+    const code = { data: new DataView(buffer), hashHeads: areas.hashHeads };
+    late.jit = new Jit(code, memory, table, jitOptions);
+  }
   const ram = makeRam(buffer, areas.ram, areas.pageFlags, options.ramBytes, core);
   for (let i = 0; i < options.cpus; i++) {
-    cpus.push(new VirtualCpu(i, core, buffer, ram, options.costs.serialising));
+    cpus.push(new VirtualCpu(i, core, buffer, ram, options.costs.serialising, late.jit));
   }
-  return { memory: ram, cpus };
+  return { memory: ram, cpus, jit: late.jit?.statistics };
 }
 
 function makeRam(

@@ -59,6 +59,8 @@ export interface TranslatorOptions {
   costs: MachineCoreOptions['costs'];
   /** False: every instruction takes the general path (for comparing the two). */
   fastPaths: boolean;
+  /** Taken direct branches after which their target is hot; 0: never. */
+  hits: number;
 }
 
 /** Translates blocks. One object serves all vCPUs of a machine. */
@@ -170,5 +172,7 @@ export class Translator {
 
   private write(at: number, rip: bigint, uop: MicroOp, fast: number): void {
     writeMicroOp(this.view, at, rip, uop, fast);
+    const direct = uop.op === op.OP_JMP || uop.op === op.OP_JCC || uop.op === op.OP_CALL;
+    if (direct && fast !== 0) this.view.setInt32(at + L.U_HITS, this.options.hits, true);
   }
 }

@@ -77,4 +77,5 @@ export function writeMicroOp(view: DataView, at: number, rip: bigint, u: MicroOp
   view.setUint8(at + L.U_EXT, u.ext);
   view.setUint8(at + L.U_SEGX, u.segx);
   view.setUint8(at + L.U_ASIZE, u.asize);
+  view.setInt32(at + L.U_HITS, 0, true);
 }

@@ -2,6 +2,7 @@
 import type { Cycles } from '../time/event-queue';
 import * as L from './core/layout';
 import type { CoreExports } from './core-instance';
+import type { Jit } from './jit/jit';
 import { CPU_STATE_VERSION, checkCpuState, readRegisters, writeRegisters, type CpuState } from './cpu-state';
 import { MODE_BITS } from './disassemble';
 import { describeStop } from './fault-report';
@@ -91,6 +92,7 @@ export class VirtualCpu implements Cpu {
     buffer: ArrayBuffer,
     private readonly memory: PhysicalMemory,
     exceptionCost: number,
+    private readonly jit: Jit | undefined,
   ) {
     this.base = L.CPU_BASE + index * L.CPU_SIZE;
     this.i32 = new Int32Array(buffer, this.base, L.CPU_SIZE / 4);
@@ -195,6 +197,7 @@ export class VirtualCpu implements Cpu {
       // In an interrupt shadow with somebody waiting: one instruction, then look again.
       const inShadow = waiting !== 0 && this.inShadow();
       this.setBudget(time, inShadow ? 1 : Math.min(SLICE, this.deadline - time));
+      this.jit?.flush();
       this.running = true;
       let stop: number;
       try {

@@ -9,6 +9,7 @@ import {
   B_COUNT,
   B_LIMIT,
   B_MODE,
+  B_CREDIT,
   B_NEXT_HASH,
   B_NEXT_PAGE,
   B_PAGE,
@@ -38,7 +39,7 @@ import {
   UOP_SIZE,
 } from './layout';
 import { OP_RESOLVE } from './ops';
-import { hostTranslate } from './host';
+import { hostCacheEmptied, hostTranslate } from './host';
 import { forbidQuietStores, translateFetch } from './paging';
 import { codeAddress, codeAllowed } from './segmentation';
 import {
@@ -64,6 +65,7 @@ export let generation: i32 = 0;
 
 export function emptyCache(): void {
   generation++;
+  hostCacheEmptied();
   uopNext = uopBase;
   memory.fill(hashHeads, 0, HASH_HEADS * 4);
   const pages = ramSize >>> 12;
@@ -163,6 +165,7 @@ function build(cpu: i32, context: i32, rip: i64, at: i32): i32 {
   store<i32>(block, page2, B_PAGE2);
   store<i32>(block, mode, B_MODE);
   store<u32>(block, limit, B_LIMIT);
+  store<i32>(block, 0, B_CREDIT);
   own(block, 0, at >>> 12);
   if (page2 >= 0) own(block, 1, page2 >>> 12);
   return block;

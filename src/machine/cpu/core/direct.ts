@@ -3,6 +3,7 @@
  * They do what `step` and the general operations do, without their generality; whatever is unusual is left to `step`.
  */
 import {
+  B_FAST,
   C_BUDGET,
   C_CPL,
   C_FLAGS,
@@ -54,6 +55,7 @@ import {
   F_OUT,
   F_POPF,
   F_PUSHF,
+  F_REGION,
 } from './fast-ops';
 import { allFlags, setAllFlags } from './flags';
 import { hostMmioRead, hostMmioWrite, hostPortIn, hostPortOut } from './host';
@@ -63,7 +65,9 @@ import { step } from './step';
 
 /** Executes the micro-op at `pc`: as `step`, of which it is the shorter way. */
 export function direct(cpu: i32, pc: i32): i32 {
-  switch (<i32>load<u16>(pc, U_FAST)) {
+  let fast = <i32>load<u16>(pc, U_FAST);
+  if (fast == F_REGION) fast = <i32>load<u16>(pc - UOP_SIZE, B_FAST);
+  switch (fast) {
     case F_MOV_RM64:
       return readDevice(cpu, pc, 8);
     case F_MOV_RM32:

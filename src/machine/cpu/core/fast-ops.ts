@@ -256,3 +256,5 @@ export const F_IN = 250;
 export const F_OUT = 251;
 export const F_PUSHF = 252;
 export const F_POPF = 253;
+/** The block has a compiled region: B_FAST of its header is the micro-op's own operation. */
+export const F_REGION = 254;

@@ -65,3 +65,11 @@ export declare function hostTranslate(
   room: f64,
   out: i32,
 ): i32;
+/** The block whose first micro-op this is has become hot. */
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'hot')
+export declare function hostHot(uop: i32): void;
+/** The micro-op cache was emptied. */
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'cacheEmptied')
+export declare function hostCacheEmptied(): void;

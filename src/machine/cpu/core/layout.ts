@@ -183,6 +183,9 @@ export const U_EXT = 57; // u8, condition code or variant
 export const U_SEGX = 58; // u8, segment of the memory operand, SEG_*
 export const U_ASIZE = 59; // u8, address size in bytes
 
+/** i32: how often a direct branch is still to be taken before its target counts as hot; 0: counted no more. */
+export const U_HITS = 60;
+
 export const K_NONE = 0;
 export const K_REG = 1;
 export const K_MEM = 2;
@@ -207,6 +210,12 @@ export const B_PHYS = 32;
 export const B_PAGE2 = 36;
 export const B_MODE = 40; // i32, MODE_* it was decoded for
 export const B_LIMIT = 44; // u32, C_CODE_LIMIT it was decoded for; counts for 32- and 16-bit code only
+/** Of a block that a compiled region stands for: its slot in the table, the first micro-op's own U_FAST, and its credit. */
+export const B_REGION = 48; // i32
+export const B_FAST = 52; // u16
+/** i32: falls by REGION_FEE for each entry, rises by the instructions it retires; below 0 the region is given up. */
+export const B_CREDIT = 56;
+export const REGION_FEE = 16;
 export const HASH_HEADS = 16384;
 /** Longest block, in micro-operations. */
 export const BLOCK_MAX = 64;

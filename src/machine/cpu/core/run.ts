@@ -4,6 +4,9 @@
  * A case that cannot finish here (TLB miss, flags of a rarer kind, unknown target) breaks out to it with nothing done.
  */
 import {
+  B_CREDIT,
+  B_FAST,
+  B_REGION,
   C_BUDGET,
   C_CC,
   C_CCA,
@@ -25,6 +28,7 @@ import {
   JUMP_CACHE,
   JUMP_ENTRIES,
   JUMP_ENTRY,
+  REGION_FEE,
   STOP_BOUNDARY,
   T_DATA,
   T_READ,
@@ -36,6 +40,7 @@ import {
   U_COST,
   U_DISP,
   U_FAST,
+  U_HITS,
   U_IMM,
   U_INDEX,
   U_LEN,
@@ -295,6 +300,7 @@ import {
   F_CMPXCHG_MR32,
   F_BT_RR32,
   F_BT_RI32,
+  F_REGION,
 } from './fast-ops';
 import { FLAG_AF, FLAG_CF, FLAG_IF, FLAG_OF, FLAG_PF, FLAG_SF, FLAG_ZF } from './state';
 import { direct } from './direct';
@@ -338,7 +344,14 @@ function cachedJump(mmu: i32, rip: i64): i32 {
 @inline
 function target(mmu: i32, pc: i32): i32 {
   const known = load<i32>(pc, U_TARGET);
-  return known ? known : cachedJump(mmu, load<i64>(pc, U_IMM));
+  if (known) return known;
+  const hits = load<i32>(pc, U_HITS);
+  if (hits) {
+    // The last hit is for `step`, which notices it.
+    if (hits == 1) return 0;
+    store<i32>(pc, hits - 1, U_HITS);
+  }
+  return cachedJump(mmu, load<i64>(pc, U_IMM));
 }
 
 /** The carry flag, 0 or 1. */
@@ -384,6 +397,9 @@ function sbbFlags(x: i64, y: i64, r: i64, shift: i64): i64 {
     ((((x ^ y) & (x ^ r)) << shift) < 0 ? FLAG_OF : 0)
   );
 }
+
+/** Most instructions that an average over the entries of a region looks back to. */
+const CREDIT_MOST: i32 = 0x10000;
 
 /** Runs until the budget is used up or something stops the vCPU; C_RIP names the next instruction then. */
 export function run(cpu: i32): i32 {
@@ -1371,6 +1387,29 @@ export function run(cpu: i32): i32 {
       case F_BT_RI32: {
         const bit = (load<i64>(cpu + <i32>load<u16>(pc, U_R1)) >> (load<i64>(pc, U_IMM) & 31)) & 1; const kind = cc & CC_CLASS; if (kind == CC_INC) cc = (cc & ~CC_CARRY) | (bit << 8); else if (kind == CC_SUB && b >= 0) cc = (cc & 63) | CC_INC | (bit << 8); else if (kind == CC_RAW) a = (a & ~FLAG_CF) | bit; else break;
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_REGION: {
+        store<i64>(cpu, B, C_BUDGET);
+        store<i64>(cpu, cc, C_CC);
+        store<i64>(cpu, a, C_CCA);
+        store<i64>(cpu, b, C_CCB);
+        const header = pc - UOP_SIZE;
+        const next = call_indirect<i32>(load<i32>(header, B_REGION), cpu);
+        const left = load<i64>(cpu, C_BUDGET);
+        cc = load<i64>(cpu, C_CC);
+        a = load<i64>(cpu, C_CCA);
+        b = load<i64>(cpu, C_CCB);
+        // Short visits cost more than they bring; near the end of the budget they say nothing.
+        if (<i32>(left >> 32) > REGION_FEE * 4) {
+          const credit = min<i32>(load<i32>(header, B_CREDIT) + <i32>(B - left), CREDIT_MOST) - REGION_FEE;
+          store<i32>(header, credit, B_CREDIT);
+          if (credit < 0) store<u16>(pc, load<u16>(header, B_FAST), U_FAST);
+        }
+        B = left;
+        pc = next;
+        if (B < 0 || load<u16>(pc, U_FAST) != F_REGION) continue;
+        // One instruction without a region, or the same region would be left for the same reason.
+        break;
       }
       default:
     }

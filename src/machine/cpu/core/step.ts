@@ -23,6 +23,7 @@ import {
   UOP_SIZE,
   U_COST,
   U_FLAGS,
+  U_HITS,
   U_IMM,
   U_LEN,
   U_OP,
@@ -43,7 +44,7 @@ import * as control from './control';
 import * as debug from './debug';
 import * as msr from './msr';
 import * as syscall from './syscall';
-import { hostCpuid, hostMissingInstruction } from './host';
+import { hostCpuid, hostHot, hostMissingInstruction } from './host';
 import { execFar, execRetFar } from './far';
 import { execIret } from './iret';
 import { deliverFault, hardDebug, softInterrupt } from './interrupts';
@@ -172,14 +173,14 @@ function finish(cpu: i32, pc: i32, rip: i64): i32 {
   if (!branched) return pc + UOP_SIZE;
   const before = generation;
   const next = goOn(cpu);
-  // A direct branch within its page goes straight to its target from now on.
-  if (
-    next &&
-    load<u8>(pc, U_FLAGS) & UF_NEAR &&
-    before == generation &&
-    load<i64>(next, U_RIP) == branchTarget
-  ) {
-    store<i32>(pc, next, U_TARGET);
+  // A direct branch that was taken often enough has made its target hot; within its page it goes straight there from now on.
+  if (next && before == generation && load<i64>(next, U_RIP) == branchTarget) {
+    const hits = load<i32>(pc, U_HITS);
+    if (hits <= 1 && load<u8>(pc, U_FLAGS) & UF_NEAR) store<i32>(pc, next, U_TARGET);
+    if (hits == 1) {
+      store<i32>(pc, 0, U_HITS);
+      hostHot(next);
+    }
   }
   return next;
 }

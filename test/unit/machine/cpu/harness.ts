@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createMachineCore, type GuestMachineCore } from '../../../../src/machine/cpu';
+import type { JitOptions } from '../../../../src/machine/cpu/jit/jit';
 import type { Cpu, CpuCallouts, MachineCoreOptions } from '../../../../src/machine/cpu/types';
 
 const root = join(__dirname, '../../../..');
@@ -73,10 +74,11 @@ export function bench(
   code: Uint8Array | number[],
   overrides: Partial<CpuCallouts> = {},
   fastPaths = true,
+  jit?: JitOptions | false,
 ): Bench {
   const machine = createMachineCore(
     { ramBytes: RAM, cpus: 1, module: coreModule(), costs: COSTS },
-    { fastPaths },
+    { fastPaths, jit },
   );
   const poke = (address: number, ...values: bigint[]): void => {
     const bytes = new Uint8Array(values.length * 8);

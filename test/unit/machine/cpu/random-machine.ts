@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { GuestRam } from '../../../../src/machine/cpu';
 import type { RamState } from '../../../../src/machine/memory/guest-ram';
+import type { JitOptions } from '../../../../src/machine/cpu/jit/jit';
 import { StopReason, type Cpu, type CpuCallouts, type CpuState } from '../../../../src/machine/cpu/types';
 import { generateTests, randomSource } from '../../../conformance/native-oracle/generate';
 import { CODE, DEVICE, bench } from './harness';
@@ -89,6 +90,8 @@ export function randomBytes(seed: number, length: number): number[] {
 /** How one run of a program is done; none of it may show in the outcome. */
 export interface Manner {
   fastPaths: boolean;
+  /** Absent: as `createMachineCore` has it. */
+  jit?: JitOptions | false;
   /** Cycles of the next slice; Infinity: as far as the next event. */
   slice(): number;
   /** Moves to a fresh machine by save and load at these calls of `run`. */
@@ -152,8 +155,8 @@ function calloutsOf(world: World, log: number[][], random: Random, events: numbe
 }
 
 /** A machine with handlers for everything, and its state before the first instruction. */
-function prepare(fastPaths: boolean): World & { ram: RamState; registers: CpuState } {
-  const b = system([], {}, fastPaths);
+function prepare({ fastPaths, jit }: Manner): World & { ram: RamState; registers: CpuState } {
+  const b = system([], {}, fastPaths, jit);
   for (let vector = 0; vector < FIRST_INTERRUPT + INTERRUPTS; vector++) {
     const skip = [...(WITH_ERROR.has(vector) ? DROP_ERROR : []), ...SKIP_BYTE];
     const handler = vector >= FIRST_INTERRUPT ? ON_INTERRUPT : skip;
@@ -164,12 +167,14 @@ function prepare(fastPaths: boolean): World & { ram: RamState; registers: CpuSta
   return { cpu, memory: machine.memory, ram: machine.memory.save(), registers: cpu.save() };
 }
 
-const prepared = new Map<boolean, ReturnType<typeof prepare>>();
+const prepared = new Map<string, ReturnType<typeof prepare>>();
 
 /** A machine about to run `code`. Machines are used again, so that what one run leaves behind meets the next. */
-function newWorld(code: number[], fastPaths: boolean): World {
-  const kept = prepared.get(fastPaths) ?? prepare(fastPaths);
-  prepared.set(fastPaths, kept);
+function newWorld(code: number[], manner: Manner): World {
+  const { fastPaths, jit } = manner;
+  const key = JSON.stringify([fastPaths, jit]);
+  const kept = prepared.get(key) ?? prepare(manner);
+  prepared.set(key, kept);
   kept.memory.load(kept.ram);
   kept.cpu.load(kept.registers);
   kept.memory.write(CODE + SETUP.length, Uint8Array.from(code));
@@ -181,7 +186,7 @@ const MOST_TURNS = 100_000;
 
 /** Runs `code` up to `end` cycles. Throws when the vCPU does not come to an end. */
 export function execute(code: number[], seed: number, end: number, manner: Manner): Outcome {
-  const world = newWorld(code, manner.fastPaths);
+  const world = newWorld(code, manner);
   const log: number[][] = [];
   const random = randomSource(seed);
   const events = [random() % 400, 700 + (random() % 900)];
@@ -192,7 +197,7 @@ export function execute(code: number[], seed: number, end: number, manner: Manne
   for (let turn = 0; !over && world.cpu.now() < end; turn++) {
     if (turn > MOST_TURNS) throw new Error('the vCPU does not come to an end');
     if (base && manner.moveAt?.(turn)) {
-      const fresh = bench([], {}, manner.fastPaths);
+      const fresh = bench([], {}, manner.fastPaths, manner.jit);
       fresh.machine.memory.load(structuredClone(base));
       fresh.machine.memory.load(structuredClone(world.memory.saveChanges()));
       fresh.cpu.load(structuredClone(world.cpu.save()));

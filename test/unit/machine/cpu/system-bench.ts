@@ -1,4 +1,5 @@
 /** A bare machine with descriptor tables, for tests of interrupts and faults. */
+import type { JitOptions } from '../../../../src/machine/cpu/jit/jit';
 import type { CpuCallouts } from '../../../../src/machine/cpu/types';
 import { bench, type Bench } from './harness';
 
@@ -25,8 +26,13 @@ export function setGate(b: Bench, vector: number, handler: number, dpl = 0, type
 }
 
 /** A machine with GDT, TSS and an empty IDT; SETUP loads them, then `code` runs. */
-export function system(code: number[], overrides: Partial<CpuCallouts> = {}, fastPaths = true): Bench {
-  const b = bench([...SETUP, ...code], overrides, fastPaths);
+export function system(
+  code: number[],
+  overrides: Partial<CpuCallouts> = {},
+  fastPaths = true,
+  jit?: JitOptions | false,
+): Bench {
+  const b = bench([...SETUP, ...code], overrides, fastPaths, jit);
   const tss = 0x67n | (BigInt(TSS) << 16n) | (0x89n << 40n);
   b.poke(
     GDT,
