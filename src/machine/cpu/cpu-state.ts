@@ -4,7 +4,7 @@ import { MISSING_MAX } from './missing';
 import type { MissingInstruction } from './types';
 
 /** Version of `CpuState`; a state of another version is refused. */
-export const CPU_STATE_VERSION = 3;
+export const CPU_STATE_VERSION = 4;
 
 /** Architectural state of a vCPU at an instruction boundary. 64-bit values are unsigned, in the order of the named lists. */
 export interface CpuState {
@@ -17,7 +17,7 @@ export interface CpuState {
   pdptes: BigUint64Array;
   /**
    * EFER, STAR, LSTAR, CSTAR, SFMASK, KERNEL_GS_BASE, TSC_AUX, what is added to the time to give the TSC, and
-   * SYSENTER_CS, SYSENTER_ESP, SYSENTER_EIP, TSC_ADJUST.
+   * SYSENTER_CS, SYSENTER_ESP, SYSENTER_EIP, TSC_ADJUST, PAT, MISC_ENABLE.
    */
   msrs: BigUint64Array;
   /** DR0 … DR7. */
@@ -68,7 +68,7 @@ const LISTS: readonly [
     'msrs',
     [
       ...[L.C_EFER, L.C_STAR, L.C_LSTAR, L.C_CSTAR, L.C_SFMASK, L.C_KERNEL_GS, L.C_TSC_AUX, L.C_TSC_OFFSET],
-      ...[L.C_SYSENTER_CS, L.C_SYSENTER_ESP, L.C_SYSENTER_EIP, L.C_TSC_ADJUST],
+      ...[L.C_SYSENTER_CS, L.C_SYSENTER_ESP, L.C_SYSENTER_EIP, L.C_TSC_ADJUST, L.C_PAT, L.C_MISC_ENABLE],
     ],
   ],
   ['debug', Array.from({ length: 8 }, (_, r) => L.C_DR + r * 8)],
@@ -163,7 +163,7 @@ const LENGTHS = {
   general: 18,
   control: 4,
   pdptes: 4,
-  msrs: 12,
+  msrs: 14,
   debug: 8,
   tables: 4,
   segments: SEGMENTS * 4,

@@ -35,6 +35,10 @@ const CR0_ET = 0x10n;
 /** CD and NW: set by power-up, left alone by INIT. */
 const CR0_CACHE = 0x60000000n;
 const EFER_LMA = 0x400n;
+/** WB, WT, UC-, UC and the same again (SDM vol. 3, 11.12.4). */
+const POWER_UP_PAT = 0x0007_0406_0007_0406n;
+/** Fast strings; no branch trace storage, no PEBS. */
+const POWER_UP_MISC_ENABLE = 0x1801n;
 const ATTRIBUTE_LONG = 0x2000;
 /** Family 6, model 0x55, stepping 4: what CPUID.1:EAX reports, and INIT leaves in EDX. */
 const SIGNATURE = 0x50654n;
@@ -103,6 +107,8 @@ export function initState(views: RegisterViews): void {
 /** After power-up: as INIT, with the caches off. */
 export function powerUpState(views: RegisterViews): void {
   views.u64[L.C_CR0 / 8] = CR0_CACHE;
+  views.u64[L.C_PAT / 8] = POWER_UP_PAT;
+  views.u64[L.C_MISC_ENABLE / 8] = POWER_UP_MISC_ENABLE;
   initState(views);
 }
 

@@ -1,6 +1,7 @@
 /**
  * What CPUID answers under KVM: the truth about what the vCPU implements, and the hypervisor's signature.
  */
+import { PHYSICAL_BITS } from '../../machine/cpu/core/layout';
 
 /** The four registers of an answer. */
 export interface CpuidAnswer {
@@ -23,13 +24,32 @@ function words(text: string): [number, number, number] {
 }
 
 /** Bits of leaf 1 (SDM vol. 2, CPUID): what exists in the vCPU and nothing more. */
-const LEAF1_EDX = { tsc: 4, msr: 5, pae: 6, cx8: 8, apic: 9, sep: 11, pge: 13, cmov: 15, clfsh: 19 };
-const LEAF1_ECX = { cx16: 13, x2apic: 21, movbe: 22, popcnt: 23, tscDeadline: 24, hypervisor: 31 };
+const LEAF1_EDX = {
+  ...{
+    de: 2,
+    pse: 3,
+    tsc: 4,
+    msr: 5,
+    pae: 6,
+    cx8: 8,
+    apic: 9,
+    sep: 11,
+    pge: 13,
+    cmov: 15,
+    pat: 16,
+    pse36: 17,
+  },
+  ...{ clfsh: 19 },
+};
+const LEAF1_ECX = { cx16: 13, pcid: 17, x2apic: 21, movbe: 22, popcnt: 23, tscDeadline: 24, hypervisor: 31 };
 const LEAF80000001_EDX = { syscall: 11, nx: 20, page1gb: 26, rdtscp: 27, longMode: 29 };
 const LEAF80000001_ECX = { lahf: 0, lzcnt: 5, prefetchw: 8 };
 /** Leaf 7, subleaf 0. */
-const LEAF7_EBX = { bmi1: 3, bmi2: 8, adx: 19, clflushopt: 23, clwb: 24 };
-const LEAF7_ECX = { rdpid: 22 };
+const LEAF7_EBX = {
+  ...{ fsgsbase: 0, tscAdjust: 1, smep: 7, invpcid: 10, smap: 20 },
+  ...{ bmi1: 3, bmi2: 8, adx: 19, clflushopt: 23, clwb: 24 },
+};
+const LEAF7_ECX = { umip: 2, rdpid: 22 };
 
 function bits(set: Record<string, number>): number {
   return Object.values(set).reduce((mask, bit) => mask | (1 << bit), 0) >>> 0;
@@ -93,8 +113,8 @@ export function cpuidOf(leaf: number, subleaf: number, subject: CpuidSubject): C
       return { eax: 0, ebx: 0, ecx: bits(LEAF80000001_ECX), edx: bits(LEAF80000001_EDX) };
     case 0x8000_0007: // invariant TSC
       return { ...NONE, edx: 1 << 8 };
-    case 0x8000_0008: // 40 physical and 48 linear address bits
-      return { ...NONE, eax: (48 << 8) | 40 };
+    case 0x8000_0008: // physical and linear address bits
+      return { ...NONE, eax: (48 << 8) | PHYSICAL_BITS };
     default:
       return NONE;
   }

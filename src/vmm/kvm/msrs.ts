@@ -1,5 +1,5 @@
 /**
- * The MSRs that KVM emulates for a guest; those of the core (EFER, segment bases, STAR …) never come here,
+ * The MSRs that KVM emulates for a guest; those of the core (EFER, segment bases, STAR, PAT …) never come here,
  * and those of the LAPIC are its own.
  */
 
@@ -7,14 +7,21 @@ interface Msr {
   name: string;
   low: number;
   high: number;
+  /** Writes are accepted, and change nothing that the guest could notice here. */
+  writable: boolean;
 }
 
-/** By index (SDM vol. 4). Writes are accepted and change nothing that the guest could notice here. */
+const constant = (name: string, low: number): Msr => ({ name, low, high: 0, writable: false });
+
+/** By index (SDM vol. 4, 2.1). */
 const msrs: ReadonlyMap<number, Msr> = new Map<number, Msr>([
-  [0xfe, { name: 'IA32_MTRRCAP', low: 0, high: 0 }],
-  [0x1a0, { name: 'IA32_MISC_ENABLE', low: 1, high: 0 }],
-  [0x277, { name: 'IA32_PAT', low: 0x0007_0406, high: 0x0007_0406 }], // power-up value, SDM vol. 3, 11.12.4
-  [0x2ff, { name: 'IA32_MTRR_DEF_TYPE', low: 0xc06, high: 0 }],
+  [0x17, constant('IA32_PLATFORM_ID', 0)],
+  [0x3a, constant('IA32_FEATURE_CONTROL', 1)], // locked, without VMX
+  [0x8b, { name: 'IA32_BIOS_SIGN_ID', low: 0, high: 1, writable: true }],
+  [0xfe, constant('IA32_MTRRCAP', 0)],
+  [0x179, constant('IA32_MCG_CAP', 0)], // no banks
+  [0x17a, { name: 'IA32_MCG_STATUS', low: 0, high: 0, writable: true }],
+  [0x2ff, { name: 'IA32_MTRR_DEF_TYPE', low: 0xc06, high: 0, writable: true }],
 ]);
 
 /** Value of an MSR; undefined: #GP(0). */
@@ -24,5 +31,5 @@ export function readMsr(index: number): { low: number; high: number } | undefine
 
 /** Whether a write is accepted; false: #GP(0). */
 export function writeMsr(index: number): boolean {
-  return msrs.has(index);
+  return msrs.get(index)?.writable ?? false;
 }

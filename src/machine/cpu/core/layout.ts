@@ -116,6 +116,8 @@ export const MODE_16 = 2;
 /** The four page-directory-pointer-table entries as PAE paging keeps them in registers (SDM vol. 3, 4.4.1). */
 export const C_PDPTE = 2048; // 4 × 8
 export const C_TSC_ADJUST = 2080;
+export const C_PAT = 2104;
+export const C_MISC_ENABLE = 2112;
 /** Count of retired instructions at which the shadow of a load of SS holds, as a double; it is one of C_SHADOW, too. */
 export const C_SHADOW_SS = 2088;
 /** Non-zero: the third translation context has been used since it was emptied. */

@@ -7,7 +7,9 @@ import {
   C_INDEX,
   C_KERNEL_GS,
   C_LSTAR,
+  C_MISC_ENABLE,
   C_MODE,
+  C_PAT,
   C_RESULT_HIGH,
   C_RESULT_LOW,
   C_SFMASK,
@@ -49,6 +51,8 @@ const IA32_TSC_ADJUST: u32 = 0x3b;
 const IA32_SYSENTER_CS: u32 = 0x174;
 const IA32_SYSENTER_ESP: u32 = 0x175;
 const IA32_SYSENTER_EIP: u32 = 0x176;
+const IA32_MISC_ENABLE: u32 = 0x1a0;
+const IA32_PAT: u32 = 0x277;
 const IA32_EFER: u32 = 0xc0000080;
 const IA32_STAR: u32 = 0xc0000081;
 const IA32_LSTAR: u32 = 0xc0000082;
@@ -58,6 +62,19 @@ const IA32_FS_BASE: u32 = 0xc0000100;
 const IA32_GS_BASE: u32 = 0xc0000101;
 const IA32_KERNEL_GS_BASE: u32 = 0xc0000102;
 const IA32_TSC_AUX: u32 = 0xc0000103;
+
+/** IA32_MISC_ENABLE: bits that exist, and those of them that writes leave alone (performance monitoring, BTS, PEBS). */
+const MISC_ENABLE_KNOWN: i64 = 0x400c51889;
+const MISC_ENABLE_FIXED: i64 = 0x1880;
+
+/** Each byte of the PAT is one of the memory types UC, WC, WT, WP, WB and UC- (SDM vol. 3, 11.12.2). */
+function memoryTypes(value: i64): bool {
+  for (let i = 0; i < 8; i++) {
+    const type = (<u64>value >> <u64>(i * 8)) & 255;
+    if (type > 7 || type == 2 || type == 3) return false;
+  }
+  return true;
+}
 
 function timeStamp(cpu: i32): i64 {
   return <i64>now(cpu) + load<i64>(cpu, C_TSC_OFFSET);
@@ -87,6 +104,10 @@ function msrSlot(cpu: i32, msr: u32): i32 {
       return cpu + C_SYSENTER_ESP;
     case IA32_SYSENTER_EIP:
       return cpu + C_SYSENTER_EIP;
+    case IA32_MISC_ENABLE:
+      return cpu + C_MISC_ENABLE;
+    case IA32_PAT:
+      return cpu + C_PAT;
     case IA32_EFER:
       return cpu + C_EFER;
     case IA32_STAR:
@@ -141,6 +162,12 @@ export function execWrmsr(cpu: i32): void {
       return adjustTimeStamp(cpu, value - load<i64>(slot));
     case IA32_SYSENTER_CS:
       return store<i64>(slot, value & 0xffffffff);
+    case IA32_MISC_ENABLE:
+      if (value & ~MISC_ENABLE_KNOWN) return faultWith(VECTOR_GP, 0);
+      return store<i64>(slot, (value & ~MISC_ENABLE_FIXED) | (load<i64>(slot) & MISC_ENABLE_FIXED));
+    case IA32_PAT:
+      if (!memoryTypes(value)) return faultWith(VECTOR_GP, 0);
+      return store<i64>(slot, value);
     case IA32_FMASK:
     case IA32_TSC_AUX:
       if (<u64>value >> 32) return faultWith(VECTOR_GP, 0);
