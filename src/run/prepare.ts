@@ -6,6 +6,7 @@ import { compileGuest } from '../guest/compiler';
 import type { Diagnostic } from '../guest/diagnostics';
 import { GuestImageError } from '../guest/errors';
 import { GuestImage } from '../guest/image';
+import { linkObjects } from '../guest/link/link';
 import { findMultibootHeader } from '../guest/multiboot-header';
 import { memoryMap } from '../machine/firmware/memory-map';
 import type { Problem } from '../protocol/problem';
@@ -83,6 +84,8 @@ function filesOf(guest: ScenarioVm['guest']): GuestFileReference[] {
     );
     return [{ path: guest.kernel, what: 'kernel', at: ['kernel'] }, ...modules];
   }
+  if ('objects' in guest)
+    return guest.objects.map((path, index) => ({ path, what: 'object', at: ['objects', index] }));
   return guest.sources.map((path, index) => ({ path, what: 'source', at: ['sources', index] }));
 }
 
@@ -151,6 +154,7 @@ class Preparation {
   private guestOf(index: number, guest: ScenarioVm['guest']): Promise<Guest> {
     if ('sources' in guest) return this.compile(index, guest);
     if ('kernel' in guest) return this.readKernel(index, guest);
+    if ('objects' in guest) return this.link(index, guest.objects);
     return this.readElf(index, guest.elf);
   }
 
@@ -161,6 +165,21 @@ class Preparation {
       elfFile,
       boot: { cmdline: basename(elfFile), modules: [] },
     };
+  }
+
+  private async link(index: number, paths: readonly string[]): Promise<Guest> {
+    const at = ['vms', index, 'guest', 'objects'];
+    const files = paths.map((path) => this.fromScenario(path));
+    const objects: { name: string; bytes: Uint8Array }[] = [];
+    for (const [position, file] of files.entries()) {
+      objects.push({ name: basename(file), bytes: await this.read([...at, position], 'object', file) });
+    }
+    try {
+      return { elf: linkObjects(objects), elfFile: files[0] };
+    } catch (error) {
+      if (!(error instanceof GuestImageError)) throw error;
+      return this.refuse(at, error.message);
+    }
   }
 
   /** As QEMU has it, the command line of a kernel or module begins with the name of its file. */

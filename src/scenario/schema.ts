@@ -39,6 +39,16 @@ const elfGuest = z.strictObject({
     ),
 });
 
+const objectsGuest = z.strictObject({
+  objects: z
+    .array(z.string().min(1).describe('Path of an x86-64 ELF object file (.o), relative to this file.'))
+    .min(1)
+    .max(256)
+    .describe(
+      'Object files that Trapline links by itself, at 1 MiB and upward, as the guest kit does. The guest starts at the symbol `_start`.',
+    ),
+});
+
 /** One line of printable ASCII. */
 const COMMAND_LINE = /^[\x20-\x7e]*$/;
 const commandLine = z.string().regex(COMMAND_LINE).max(2000).default('');
@@ -114,8 +124,10 @@ const vm = z.strictObject({
     .default('inject')
     .describe('How interrupts reach the guest: `inject` is by the VM-entry interruption field.'),
   guest: z
-    .union([sourcesGuest, elfGuest, kernelGuest])
-    .describe('What the VM runs: `sources` to compile, a ready `elf`, or a Multiboot `kernel`.'),
+    .union([sourcesGuest, elfGuest, kernelGuest, objectsGuest])
+    .describe(
+      'What the VM runs: `sources` to compile, a ready `elf`, a Multiboot `kernel`, or `objects` to link.',
+    ),
   clock: z.iso
     .datetime({ precision: 0, error: 'has to be a date and time in UTC, such as "2024-01-31T23:59:59Z"' })
     .default('2024-01-01T00:00:00Z')

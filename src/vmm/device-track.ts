@@ -36,7 +36,9 @@ export class DeviceTrack implements Stateful<DeviceTrackState> {
     private readonly vm: { index: number; name: string },
     private readonly name: string,
     private readonly inKernel: boolean,
-  ) {}
+  ) {
+    host.units.keep(`${vm.name}/track/${name}`, this);
+  }
 
   /** Has a part answer in an address map. */
   place(map: AddressMap<RegionTag>, part: DevicePart): void {

@@ -16,6 +16,7 @@ const PORT_B_OFFSET = 0x10;
 /** Puts the 8259s and the 8254 at the ports of a VM. */
 export function addLegacyDevices(host: Host, vm: KvmVm): void {
   const { pic } = vm.irqchip;
+  host.units.keep(`${vm.name}/pic`, pic);
   const picTrack = new DeviceTrack(host, vm, 'PIC', true);
   picTrack.place(vm.ports, { ...PIC.master, block: pic.masterPorts, offset: 0 });
   picTrack.place(vm.ports, { ...PIC.slave, block: pic.slavePorts, offset: SLAVE_OFFSET });
@@ -30,6 +31,7 @@ export function addLegacyDevices(host: Host, vm: KvmVm): void {
     setOutput: (asserted) => vm.irqchip.setPin(TIMER_INPUT, name, asserted),
   });
   host.queue.register(pit);
+  host.units.keep(name, pit);
   const pitTrack = new DeviceTrack(host, vm, 'PIT', true);
   pitTrack.place(vm.ports, { ...PIT, block: pit, offset: 0 });
   pitTrack.place(vm.ports, { ...PORT_B, block: pit.portBBlock, offset: PORT_B_OFFSET });

@@ -2,7 +2,7 @@
  * What stands on the board of QEMU's PC besides the devices of a scenario: firmware tables, the firmware configuration
  * device, CMOS, ACPI registers, the ways to reset, and on request the test device.
  */
-import type { RegisterBlock } from '../../machine/bus';
+import type { RegisterBlock, Stateful } from '../../machine/bus';
 import { ACPI_PM, AcpiPm } from '../../machine/devices/acpi-pm';
 import { FW_CFG, FwCfg } from '../../machine/devices/fw-cfg';
 import { KEYBOARD, RESET_PORTS, ResetPorts } from '../../machine/devices/reset-ports';
@@ -37,19 +37,21 @@ export function addBoard(host: Host, vm: KvmVm, options: BoardOptions): ResetPor
     parts.forEach((part, index) => track.place(vm.ports, { ...part, offset: index * PART_OFFSET }));
   };
 
+  const kept = <T extends Stateful<unknown>>(name: string, unit: T): T => {
+    host.units.keep(`${vm.name}/${name}`, unit);
+    return unit;
+  };
+
   for (const { address, bytes } of acpiTables(cpus)) vm.memory.write(address, bytes);
-  device('fw_cfg', {
-    ...FW_CFG,
-    block: new FwCfg({ ramBytes, cpus, cmdline: options.cmdline, memoryMap: memoryMap(ramBytes) }),
-  });
-  device('CMOS', {
-    ...RTC,
-    block: new Rtc({ ...clock, startSeconds: options.startSeconds, ramBytes, cpus }),
-  });
-  const pm = new AcpiPm({ ...clock, sleep: () => vm.stopped('switched itself off (SLP_EN in PM1_CNT)') });
-  device('ACPI', { ...ACPI_PM, block: pm });
-  const reset = new ResetPorts((how) =>
-    vm.stopped(`was reset through ${how}, and Trapline ends a guest there`),
+  const facts = { ramBytes, cpus, cmdline: options.cmdline, memoryMap: memoryMap(ramBytes) };
+  device('fw_cfg', { ...FW_CFG, block: kept('fw_cfg', new FwCfg(facts)) });
+  const { startSeconds } = options;
+  device('CMOS', { ...RTC, block: kept('cmos', new Rtc({ ...clock, startSeconds, ramBytes, cpus })) });
+  const sleep = (): void => vm.stopped('switched itself off (SLP_EN in PM1_CNT)');
+  device('ACPI', { ...ACPI_PM, block: kept('acpi', new AcpiPm({ ...clock, sleep })) });
+  const reset = kept(
+    'reset',
+    new ResetPorts((how) => vm.stopped(`was reset through ${how}, and Trapline ends a guest there`)),
   );
   device(
     'keyboard controller',
@@ -57,19 +59,22 @@ export function addBoard(host: Host, vm: KvmVm, options: BoardOptions): ResetPor
     { ...KEYBOARD.command, block: reset.keyboardCommand },
   );
   device('system control', { ...RESET_PORTS.systemControl, block: reset.systemControl });
-  if (options.testDevices) addTestDevice(host, vm, device);
+  if (options.testDevices) {
+    const setPin = (line: number, asserted: boolean): void => {
+      host.advance(host.costs['irq.ioctl']);
+      setLine(vm, line, asserted);
+    };
+    addTestDevice(host, vm, kept('testdev', new PcTestDevice(setPin)), device);
+  }
   return reset;
 }
 
 function addTestDevice(
   host: Host,
   vm: KvmVm,
+  test: PcTestDevice,
   device: (name: string, ...parts: Omit<DevicePart, 'offset'>[]) => void,
 ): void {
-  const test = new PcTestDevice((line, asserted) => {
-    host.advance(host.costs['irq.ioctl']);
-    setLine(vm, line, asserted);
-  });
   device(
     'test device',
     { ...TESTDEV.latch, block: test.latchPorts },
