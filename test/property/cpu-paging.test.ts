@@ -126,7 +126,7 @@ function expected(c: Case, linear: bigint, read: (at: number, bytes: number) => 
     if (c.paging === 'PAE') range(62, Number(PHYSICAL_BITS));
     if (wide && !c.nxe) range(63, 63);
     if (level === 3) range(7, 7);
-    if (leaf && level === 1) range(...(wide ? [20, 13] : [21, 21]));
+    if (leaf && level === 1) range(wide ? 20 : 21, wide ? 13 : 21);
     if (leaf && level === 2) range(29, 13);
     if (e & reserved) return fault(9);
     accessed.push(Number(at));
