@@ -44,11 +44,19 @@ function branchChecked(cpu: i32, rip: i64): void {
   if (codeAllowed(cpu, rip)) branchTo(rip);
 }
 
+/** PUSH of a segment register in 32-bit code takes four bytes and writes two (SDM vol. 2, "PUSH"). */
+function pushSelector(cpu: i32, selector: i64): void {
+  const top = stackOffset(cpu, load<i64>(cpu, 32) - 4);
+  if (storeStack(cpu, top, 2, selector)) setStackPointer(cpu, top);
+}
+
 export function execPush(cpu: i32, pc: i32): void {
   const size = <i32>load<u8>(pc, U_SIZE);
   const from = <i32>load<u8>(pc, U_SIZE2); // segment registers are narrower than their slot
   const value = read1(cpu, pc, from);
-  if (!faulted()) push(cpu, size, value);
+  if (faulted()) return;
+  if (from == 2 && size == 4) return pushSelector(cpu, value);
+  push(cpu, size, value);
 }
 
 export function execPop(cpu: i32, pc: i32): void {

@@ -42,7 +42,7 @@ export function execString(cpu: i32, pc: i32, op: i32): void {
   if (!(flags & (UF_REP | UF_REPNE))) return once(cpu, pc, op, width);
   const compares = op == OP_SCAS || op == OP_CMPS;
   let count = readReg(cpu, RCX, width);
-  if (count == 0) return;
+  if (count == 0) return emptyRepeat(cpu, op, width);
   const cost = load<i32>(pc, U_COST + 4);
   const plain = (op == OP_MOVS || op == OP_STOS) && width == 8 && !(load<i64>(cpu, C_FLAGS) & FLAG_DF);
   for (;;) {
@@ -62,6 +62,15 @@ export function execString(cpu: i32, pc: i32, op: i32): void {
     // An iteration may have overwritten the instruction itself: what goes on is what stands there now.
     if (left < 0 || singly || load<u16>(pc, U_OP) == OP_RESOLVE) return setUnfinished();
   }
+}
+
+/** No iteration at all: with a 32-bit counter processors clear the upper halves, of MOVS and STOS the pointers' too. */
+function emptyRepeat(cpu: i32, op: i32, width: i32): void {
+  if (width != 4) return;
+  writeReg(cpu, RCX, 4, 0);
+  if (op != OP_MOVS && op != OP_STOS) return;
+  writeReg(cpu, RDI, 4, load<i64>(cpu, RDI));
+  if (op == OP_MOVS) writeReg(cpu, RSI, 4, load<i64>(cpu, RSI));
 }
 
 /**
