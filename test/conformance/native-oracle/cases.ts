@@ -1,5 +1,6 @@
 /** Tests of one instruction each: registers, flags and memory chosen so that its operands lie where both sides have memory. */
-import { Code, Instruction, Mnemonic as M, OpKind, Register, RegisterExt, RflagsBits } from 'iced-x86';
+import type { Instruction } from 'iced-x86';
+import { Code, Mnemonic as M, OpKind, Register, RegisterExt, RflagsBits } from 'iced-x86';
 import { rowOf } from '../../../src/machine/cpu/decode-tables';
 import { randomSource } from './generate';
 import { decodeAt, isInvalid, planOf, randomBytes, type Bits, type Plan, type Random } from './encodings';
@@ -127,9 +128,9 @@ const STACK_USERS: ReadonlySet<number> = new Set([
   ...[M.Call, M.Ret, M.Enter, M.Leave],
 ]);
 
-const numberOf = (register: number): number => RegisterExt.number(register as Register);
+const numberOf = (register: number): number => RegisterExt.number(register);
 const isGeneral = (register: number): boolean =>
-  RegisterExt.isGPR(register as Register) && register !== Register.RIP && register !== Register.EIP;
+  RegisterExt.isGPR(register) && register !== Register.RIP && register !== Register.EIP;
 
 /** The registers, as they are being chosen. */
 class Chooser {
@@ -180,11 +181,9 @@ function aim(
 ): boolean {
   const base: number = insn.memoryBase;
   const index: number = insn.memoryIndex;
-  const patchable = displacementAt !== 0 && insn.memoryDisplSize >= 4;
-  const size = insn.memoryDisplSize === 8 && base === Register.None && index === Register.None;
   const width = [base, index].find((r) => r !== Register.None && isGeneral(r));
-  const wide = width !== undefined && RegisterExt.size(width as Register) === 8;
-  if (width !== undefined && RegisterExt.size(width as Register) === 2) return false;
+  const wide = width !== undefined && RegisterExt.size(width) === 8;
+  if (width !== undefined && RegisterExt.size(width) === 2) return false;
   let left = target;
   if (index !== Register.None) {
     const count = BigInt(c.random() % 16) - (wide ? 4n : 0n);
@@ -198,14 +197,8 @@ function aim(
     return true;
   }
   if (base !== Register.None) return c.fixAddress(numberOf(base), left - insn.memoryDisplacement, wide);
-  if (!patchable) return false;
-  const encoded = insn.opKind(0) === OpKind.Memory && size ? 8 : 4;
-  const offsets = /moffs/.test(Code[insn.code])
-    ? RegisterExt.size(base as Register)
-      ? 4
-      : insn.memoryDisplSize
-    : 4;
-  patch(bytes, displacementAt, left, Math.min(encoded === 8 ? offsets : 4, 8) === 8 ? 8 : offsets);
+  if (displacementAt === 0) return false;
+  patch(bytes, displacementAt, left, /moffs/.test(Code[insn.code]) ? insn.memoryDisplSize : 4);
   return true;
 }
 

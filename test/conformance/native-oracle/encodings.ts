@@ -1,6 +1,6 @@
 /** Bytes of a random instruction of a given encoding, made from what the decoder's tables say about it. */
+import type { Code } from 'iced-x86';
 import {
-  Code,
   CodeExt,
   Decoder,
   EncodingKind,
@@ -85,7 +85,7 @@ const OPERAND_SIZES: [boolean, boolean][] = [
 
 /** The plan of an encoding, or undefined when it is none of this mode or not made of such operands. */
 export function planOf(code: number, bits: Bits): Plan | undefined {
-  const info = CodeExt.opCode(code as Code);
+  const info = CodeExt.opCode(code);
   const encoding: number = info.encoding;
   const usable = info.isInstruction && (bits === 64 ? info.mode64 : info.mode32);
   if (!usable || (encoding !== EncodingKind.Legacy && encoding !== EncodingKind.VEX) || info.fwait) {
