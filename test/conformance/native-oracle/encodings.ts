@@ -1,5 +1,4 @@
 /** Bytes of a random instruction of a given encoding, made from what the decoder's tables say about it. */
-import type { Code } from 'iced-x86';
 import {
   CodeExt,
   Decoder,
