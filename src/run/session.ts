@@ -126,10 +126,33 @@ export class RunSession {
   runTo(cycles: number): boolean {
     if (!Number.isSafeInteger(cycles))
       throw new RangeError(`runTo(${cycles}): give a whole number of cycles`);
-    if (this.state !== 'running') return false;
     this.sliceEnd = Math.max(this.sliceEnd, cycles);
+    return this.advance(cycles, Infinity);
+  }
+
+  /**
+   * Advances by a number of guest instructions, of all vCPUs together; false when the run is over. With 1 it stops at every
+   * instruction boundary. Changes nothing in the trace either.
+   *
+   * @throws RangeError for a number that is not whole
+   */
+  runInstructions(count: number): boolean {
+    if (!Number.isSafeInteger(count))
+      throw new RangeError(`runInstructions(${count}): give a whole number of instructions`);
+    return this.advance(this.machine.stopTime, this.instructions + count);
+  }
+
+  /** Guest instructions retired so far, by all vCPUs. */
+  get instructions(): number {
+    return this.machine.vms.reduce((sum, vm) => sum + vm.instructions, 0);
+  }
+
+  private advance(cycles: number, instructions: number): boolean {
+    if (this.state !== 'running') return false;
     const { host, vms, stopTime } = this.machine;
-    const how = host.run(cycles, stopTime, this.scenario.stop.afterInstructions);
+    const budget = this.scenario.stop.afterInstructions ?? Infinity;
+    const how = host.run(cycles, stopTime, Math.min(budget, instructions));
+    if (how === 'budget' && this.instructions < budget) return true;
     if (how === 'running') return true;
     const crashed = vms.find((vm) => vm.end?.how === 'crashed');
     if (crashed)
@@ -228,7 +251,7 @@ export class RunSession {
     const exits = counts.reduce((sum, [, kind, count]) => (kind >= EXIT_KIND_BASE ? sum + count : sum), 0);
     return {
       cycles: this.machine.host.elapsed,
-      guestInstructions: this.machine.vms.reduce((sum, vm) => sum + vm.instructions, 0),
+      guestInstructions: this.instructions,
       events: this.recorder.rows,
       exits,
       counts,

@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunJob } from '../../src/protocol/run';
 import type { RunSnapshot } from '../../src/run/snapshot';
 import { randomSource } from '../conformance/native-oracle/generate';
-import { freely, inStrides, throughText, type Outcome } from '../support/journeys';
+import { freely, inStrides, throughText, type Journey, type Outcome, type Stride } from '../support/journeys';
+import { randomGuest } from '../support/random-guest';
 import { jobOf, sample } from '../support/runs';
 
 const seeds = fc.integer({ min: 1, max: 0x7fffffff });
@@ -12,6 +13,44 @@ const runs = (usual: number): fc.Parameters<[number]> => ({
   seed: 20261122,
   numRuns: Number(process.env.TRAPLINE_SNAPSHOT_RUNS ?? usual),
 });
+
+const transports = [
+  (snapshot: RunSnapshot) => snapshot,
+  (snapshot: RunSnapshot) => structuredClone(snapshot),
+  throughText,
+];
+
+/** Strides of up to `longest` cycles, and now and then a stretch of single instructions. */
+function strides(random: () => number, longest: number): () => Stride {
+  let single = 0;
+  return () => {
+    if (single === 0 && random() % 50 === 0) single = 1 + (random() % 100);
+    if (single > 0) {
+      single--;
+      return { instructions: 1 };
+    }
+    return random() % 4 === 0 ? { instructions: 1 + (random() % 500) } : { cycles: 1 + (random() % longest) };
+  };
+}
+
+/** Saves at every stop, on top of the snapshot before or by itself, and moves to a fresh session at some of them. */
+function moving(random: () => number): (journey: Journey) => void {
+  let latest: RunSnapshot | undefined;
+  return (journey) => {
+    if (random() % 3 === 0) journey.takeDelta();
+    latest = journey.session.snapshot(random() % 2 === 0 ? latest : undefined);
+    if (random() % 4 !== 0) return;
+    journey.move(latest, transports[random() % transports.length] ?? structuredClone);
+    latest = undefined;
+  };
+}
+
+/** About a dozen long strides from beginning to end, and short ones between. */
+function fewStrides(random: () => number, { summary }: Outcome): () => Stride {
+  const longest = Math.ceil(summary.cycles / 4);
+  return () =>
+    random() % 3 === 0 ? { instructions: 1 + (random() % 50) } : { cycles: 1 + (random() % longest) };
+}
 
 const samples = [
   'b7-e1000-emulated',
@@ -21,11 +60,6 @@ const samples = [
   'mmio-read-loop',
   'hog-interrupts-off',
   'triple-fault',
-];
-const transports = [
-  (snapshot: RunSnapshot) => snapshot,
-  (snapshot: RunSnapshot) => structuredClone(snapshot),
-  throughText,
 ];
 
 describe.each(samples)('%s', (name) => {
@@ -41,15 +75,7 @@ describe.each(samples)('%s', (name) => {
     fc.assert(
       fc.property(seeds, (seed) => {
         const random = randomSource(seed);
-        const longest = 10 ** (2 + (random() % 6));
-        let single = 0;
-        const stride = (): number => {
-          // Now and then a stretch of single instructions.
-          if (single === 0 && random() % 50 === 0) single = 1 + (random() % 100);
-          if (single > 0) single--;
-          return single > 0 ? 1 : 1 + (random() % longest);
-        };
-        expect(inStrides(job, stride)).toEqual(reference);
+        expect(inStrides(job, strides(random, 10 ** (2 + (random() % 6))))).toEqual(reference);
       }),
       runs(2),
     );
@@ -59,24 +85,53 @@ describe.each(samples)('%s', (name) => {
     fc.assert(
       fc.property(seeds, (seed) => {
         const random = randomSource(seed);
-        const longest = Math.ceil(reference.summary.cycles / 4);
-        let latest: RunSnapshot | undefined;
-        const outcome = inStrides(
-          job,
-          () => (random() % 3 === 0 ? 1 + (random() % 50) : 1 + (random() % longest)),
-          (journey) => {
-            if (random() % 3 === 0) journey.takeDelta();
-            // On top of the one before, or by itself.
-            latest = journey.session.snapshot(random() % 2 === 0 ? latest : undefined);
-            if (random() % 4 !== 0) return;
-            const transport = transports[random() % transports.length] ?? structuredClone;
-            journey.move(latest, transport);
-            latest = undefined;
-          },
-        );
-        expect(outcome).toEqual(reference);
+        expect(inStrides(job, fewStrides(random, reference), moving(random))).toEqual(reference);
       }),
       runs(2),
+    );
+  });
+});
+
+describe('random guests of two CPUs', () => {
+  /** The run nobody interrupts, which ends as the guest means it to. */
+  const referenceOf = (job: RunJob): Outcome => {
+    const reference = freely(job);
+    expect(reference.message).toBeUndefined();
+    expect(reference.summary.vms[0]?.exitCode).toBe(0);
+    expect(reference.receivedHash).toBe(reference.traceHash);
+    return reference;
+  };
+
+  it('are the same one instruction at a time', () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const job = randomGuest(seed);
+        expect(inStrides(job, () => ({ instructions: 1 }))).toEqual(referenceOf(job));
+      }),
+      runs(3),
+    );
+  });
+
+  it('are the same in slices of any length', () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const job = randomGuest(seed);
+        const random = randomSource(seed);
+        expect(inStrides(job, strides(random, 10 ** (1 + (random() % 5))))).toEqual(referenceOf(job));
+      }),
+      runs(5),
+    );
+  });
+
+  it('go on in fresh sessions as if nothing had been', () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const job = randomGuest(seed);
+        const reference = referenceOf(job);
+        const random = randomSource(seed);
+        expect(inStrides(job, fewStrides(random, reference), moving(random))).toEqual(reference);
+      }),
+      runs(5),
     );
   });
 });

@@ -61,20 +61,22 @@ export function freely(job: RunJob): Outcome {
   return journey.end();
 }
 
-/**
- * The run stopped again and again. `stride` is how many cycles it may go on (1 stops at every boundary), `stop` what is done
- * at each stop.
- */
+/** How far a run may go on: cycles, or instructions. */
+export type Stride = { cycles: number } | { instructions: number };
+
+/** The run stopped again and again: `stride` says for how long it goes on, `stop` is done at each stop. */
 export function inStrides(
   job: RunJob,
-  stride: () => number,
+  stride: () => Stride,
   stop: (journey: Journey) => void = () => undefined,
 ): Outcome {
   const journey = new Journey(job);
   // While everybody sleeps no time passes for anybody, so that the strides themselves have to be counted.
   let target = 0;
   const goOn = (): boolean => {
-    target = Math.max(target, journey.session.elapsed) + stride();
+    const next = stride();
+    if ('instructions' in next) return journey.session.runInstructions(next.instructions);
+    target = Math.max(target, journey.session.elapsed) + next.cycles;
     return journey.session.runTo(target);
   };
   while (goOn()) stop(journey);
