@@ -65,10 +65,14 @@ export function buildMachine(
       cpus: spec.vcpus,
       module: core,
       costs: instructionCosts(costs),
+      vendor: spec.cpu.vendor,
     });
     memories.push(machine.memory);
     for (const cpu of machine.cpus) host.units.keep(`${spec.name}/cpu${cpu.index}`, cpu);
-    return new KvmVm(host, index, spec.name, machine, { x2apic: spec.apic === 'x2apic' });
+    return new KvmVm(host, index, spec.name, machine, {
+      x2apic: spec.apic === 'x2apic',
+      vendor: spec.cpu.vendor,
+    });
   });
   const links = new Map(scenario.links.map((spec) => [spec.id, { spec, link: buildLink(host, spec) }]));
 
@@ -113,6 +117,7 @@ function instructionCosts(costs: Costs): MachineCoreOptions['costs'] {
     multiply: base + costs['instruction.multiply'],
     divide: base + costs['instruction.divide'],
     serialising: base + costs['instruction.serialising'],
+    pause: base + costs['instruction.pause'],
   };
 }
 

@@ -119,6 +119,17 @@ const vm = z.strictObject({
     .describe(
       'What the local APIC offers: `xapic` is registers in memory at 0xFEE00000; `x2apic` adds the x2APIC mode, which the guest may turn on, with registers as MSRs.',
     ),
+  cpu: z
+    .strictObject({
+      vendor: z
+        .enum(['intel', 'amd'])
+        .default('intel')
+        .describe(
+          'Whose processor the guest sees: its name in CPUID, and what differs (SYSCALL outside 64-bit mode is on `amd` only).',
+        ),
+    })
+    .prefault({})
+    .describe('The processor that the guest sees.'),
   interrupts: z
     .enum(['inject'])
     .default('inject')

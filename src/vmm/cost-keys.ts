@@ -8,6 +8,7 @@ export const costKeys = {
   'instruction.branch': 'Added for a taken or untaken branch',
   'instruction.multiply': 'Added for a multiplication',
   'instruction.divide': 'Added for a division',
+  'instruction.pause': 'Added for PAUSE, by which a waiting loop lets time pass',
   'instruction.serialising': 'Added for a serialising instruction (CPUID, IRET, MOV CR …)',
   'exit.hardware': 'VM exit: from the guest instruction to the first instruction of KVM',
   'entry.hardware': "VM entry: from KVM's last instruction to the guest",

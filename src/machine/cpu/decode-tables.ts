@@ -133,7 +133,6 @@ add('none', undefined, [
   [M.Cld, op.OP_CLD],
   [M.Std, op.OP_STD],
   [M.Nop, op.OP_NOP],
-  [M.Pause, op.OP_NOP],
   [M.Endbr64, op.OP_NOP],
   [M.Endbr32, op.OP_NOP],
   [M.Reservednop, op.OP_NOP],
@@ -167,6 +166,7 @@ add('none', undefined, [
   [M.Ud1, op.OP_UD],
   [M.Ud2, op.OP_UD],
 ]);
+add('none', 'pause', [[M.Pause, op.OP_NOP]]);
 add('none', 'serialising', [
   [M.Mfence, op.OP_NOP],
   [M.Lfence, op.OP_NOP],
@@ -247,6 +247,8 @@ const ENDING: [number, number][] = [
   [M.Invlpg, op.OP_INVLPG],
   [M.Hlt, op.OP_HLT],
   [M.Vmcall, op.OP_VMCALL],
+  // KVM takes the other vendor's hypercall instruction as its own.
+  [M.Vmmcall, op.OP_VMCALL],
   [M.Syscall, op.OP_SYSCALL],
   [M.Int3, op.OP_INT3],
   [M.Int1, op.OP_INT1],

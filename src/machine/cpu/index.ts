@@ -138,6 +138,7 @@ export function createMachineCore(options: MachineCoreOptions, tuning: Tuning = 
   }
   const ram = makeRam(buffer, areas.ram, areas.pageFlags, options.ramBytes, core);
   for (let i = 0; i < options.cpus; i++) {
+    late.words[(L.CPU_BASE + i * L.CPU_SIZE + L.C_AMD) / 4] = options.vendor === 'amd' ? 1 : 0;
     cpus.push(new VirtualCpu(i, core, buffer, ram, options.costs.serialising, late.jit));
   }
   return { memory: ram, cpus, jit: late.jit?.statistics };

@@ -189,6 +189,9 @@ export interface MachineCore {
   readonly cpus: readonly Cpu[];
 }
 
+/** Whose architecture the vCPU follows where the two differ. */
+export type CpuVendor = 'intel' | 'amd';
+
 /** Construction of a `MachineCore`. */
 export interface MachineCoreOptions {
   /** Bytes of RAM, from physical address 0; a multiple of 4096. */
@@ -204,5 +207,9 @@ export interface MachineCoreOptions {
     multiply: number;
     divide: number;
     serialising: number;
+    /** PAUSE: the delay that a waiting loop asks for. */
+    pause: number;
   };
+  /** What differs between vendors: SYSCALL outside 64-bit mode is AMD's. `intel` when left out. */
+  vendor?: CpuVendor;
 }

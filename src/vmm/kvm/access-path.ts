@@ -85,7 +85,7 @@ export class AccessPath {
       default:
         this.known = LocalApic.ownsMsr(address)
           ? this.vm.irqchip.lapicFor(this.cpu.index).msrWrite(address, low, high)
-          : writeMsr(address);
+          : writeMsr(address, this.vm.features.vendor);
         return 0;
     }
   }
@@ -162,7 +162,7 @@ export class AccessPath {
       low = lapic.msrRead(index);
       this.high = lapic.resultHigh;
     } else {
-      const kept = readMsr(index);
+      const kept = readMsr(index, this.vm.features.vendor);
       low = kept?.low;
       this.high = kept?.high ?? 0;
     }

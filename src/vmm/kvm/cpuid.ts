@@ -2,6 +2,7 @@
  * What CPUID answers under KVM: the truth about what the vCPU implements, and the hypervisor's signature.
  */
 import { PHYSICAL_BITS } from '../../machine/cpu/core/layout';
+import type { CpuVendor } from '../../machine/cpu/types';
 
 /** The four registers of an answer. */
 export interface CpuidAnswer {
@@ -55,7 +56,11 @@ function bits(set: Record<string, number>): number {
   return Object.values(set).reduce((mask, bit) => mask | (1 << bit), 0) >>> 0;
 }
 
-const [GENU, INEI, NTEL] = words('GenuineIntel');
+/** Leaves 0 and 1 by vendor: the name, and family, model and stepping. */
+const VENDORS: Record<CpuVendor, { name: string; signature: number }> = {
+  intel: { name: 'GenuineIntel', signature: 0x0005_0654 }, // family 6, model 0x55: the host of the bundled cost profile
+  amd: { name: 'AuthenticAMD', signature: 0x0080_0f12 }, // family 0x17, model 1
+};
 const [KVMK, VMKV, M000] = words('KVMKVMKVM\0\0\0');
 
 /** Leaf 1, EDX: EBX has the number of logical processors. */
@@ -73,6 +78,7 @@ export interface CpuidSubject {
   apicEnabled: boolean;
   /** The VM offers x2APIC. */
   x2apic: boolean;
+  vendor: CpuVendor;
   /** Of the TSC, for leaves 0x15 and 0x16. */
   frequencyHz: number;
 }
@@ -86,10 +92,10 @@ export function cpuidOf(leaf: number, subleaf: number, subject: CpuidSubject): C
   const { apicId, vcpus, frequencyHz } = subject;
   switch (leaf) {
     case 0:
-      return { eax: 0x16, ebx: GENU, edx: INEI, ecx: NTEL };
+      return vendorLeaf(subject.vendor);
     case 1:
       return {
-        eax: 0x0005_0654, // family 6, model 0x55, stepping 4: the host of the bundled cost profile
+        eax: VENDORS[subject.vendor].signature,
         ebx: ((apicId << 24) | (vcpus << 16) | (8 << 8)) >>> 0,
         ecx: without(bits(LEAF1_ECX), subject.x2apic ? 0 : 1 << LEAF1_ECX.x2apic),
         edx:
@@ -118,6 +124,11 @@ export function cpuidOf(leaf: number, subleaf: number, subject: CpuidSubject): C
     default:
       return NONE;
   }
+}
+
+function vendorLeaf(vendor: CpuVendor): CpuidAnswer {
+  const [ebx, edx, ecx] = words(VENDORS[vendor].name);
+  return { eax: 0x16, ebx, ecx, edx };
 }
 
 function without(mask: number, bit: number): number {

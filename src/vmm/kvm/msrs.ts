@@ -3,6 +3,8 @@
  * and those of the LAPIC are its own.
  */
 
+import type { CpuVendor } from '../../machine/cpu/types';
+
 interface Msr {
   name: string;
   low: number;
@@ -24,12 +26,26 @@ const msrs: ReadonlyMap<number, Msr> = new Map<number, Msr>([
   [0x2ff, { name: 'IA32_MTRR_DEF_TYPE', low: 0xc06, high: 0, writable: true }],
 ]);
 
+/** Performance counters that an AMD guest expects without asking CPUID (AMD64 vol. 2, 13.2.1); they count nothing. */
+const AMD_EVENT_SELECT = 0xc001_0000;
+const AMD_COUNTERS = 4;
+const amdMsrs: ReadonlyMap<number, Msr> = new Map<number, Msr>(
+  Array.from({ length: AMD_COUNTERS }, (_, i): [number, Msr][] => [
+    [AMD_EVENT_SELECT + i, { name: `PERF_EVT_SEL${i}`, low: 0, high: 0, writable: true }],
+    [AMD_EVENT_SELECT + AMD_COUNTERS + i, { name: `PERF_CTR${i}`, low: 0, high: 0, writable: true }],
+  ]).flat(),
+);
+
+function find(index: number, vendor: CpuVendor): Msr | undefined {
+  return msrs.get(index) ?? (vendor === 'amd' ? amdMsrs.get(index) : undefined);
+}
+
 /** Value of an MSR; undefined: #GP(0). */
-export function readMsr(index: number): { low: number; high: number } | undefined {
-  return msrs.get(index);
+export function readMsr(index: number, vendor: CpuVendor): { low: number; high: number } | undefined {
+  return find(index, vendor);
 }
 
 /** Whether a write is accepted; false: #GP(0). */
-export function writeMsr(index: number): boolean {
-  return msrs.get(index)?.writable ?? false;
+export function writeMsr(index: number, vendor: CpuVendor): boolean {
+  return find(index, vendor)?.writable ?? false;
 }

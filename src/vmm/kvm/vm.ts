@@ -2,7 +2,7 @@
 import { AddressMap } from '../../machine/address-map';
 import type { Stateful } from '../../machine/bus';
 import { mergeMissing } from '../../machine/cpu/missing';
-import type { FaultReport, MachineCore, MissingInstruction } from '../../machine/cpu/types';
+import type { CpuVendor, FaultReport, MachineCore, MissingInstruction } from '../../machine/cpu/types';
 import { IOAPIC_BASE, IOAPIC_SIZE } from '../../machine/interrupts/ioapic';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory';
 import { requireVersion } from '../../machine/snapshot';
@@ -28,6 +28,7 @@ export interface RegionTag {
 export interface CpuFeatures {
   /** The LAPICs can be turned to x2APIC mode. */
   x2apic: boolean;
+  vendor: CpuVendor;
 }
 
 /** How a VM ended. */
@@ -60,7 +61,7 @@ export class KvmVm implements Stateful<KvmVmState> {
     readonly index: number,
     readonly name: string,
     private readonly core: MachineCore,
-    readonly features: CpuFeatures = { x2apic: true },
+    readonly features: CpuFeatures = { x2apic: true, vendor: 'intel' },
   ) {
     this.memory = core.memory;
     host.units.keep(name, this);
@@ -83,7 +84,7 @@ export class KvmVm implements Stateful<KvmVmState> {
       apicId: id,
       vcpus: this.vcpus.length,
       apicEnabled: this.irqchip.lapicFor(id).enabled,
-      x2apic: this.features.x2apic,
+      ...this.features,
       frequencyHz: this.frequencyHz,
     });
   }

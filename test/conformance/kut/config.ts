@@ -14,6 +14,7 @@ export interface KernelTest {
   /** Appended to the kernel's own name on its command line. */
   arguments: string;
   x2apic: boolean;
+  amd: boolean;
   /** Why it is not run at all. */
   skip?: string;
 }
@@ -91,13 +92,14 @@ export function testsOfConfiguration(text: string): KernelTest[] {
       memoryMiB,
       arguments: unquoted(section.test_args ?? ''),
       x2apic: !/-x2apic\b/.test(parameters),
+      amd: /vendor=AuthenticAMD/.test(parameters),
       ...(skip !== undefined && { skip }),
     });
   }
   return tests;
 }
 
-type Known = Partial<Pick<KernelTest, 'cpus' | 'arguments' | 'x2apic'>>;
+type Known = Partial<Pick<KernelTest, 'cpus' | 'arguments' | 'x2apic' | 'amd'>>;
 
 const VMEXIT_ROWS = ['cpuid', 'vmcall', 'mov_from_cr8', 'mov_to_cr8', 'inl_from_pmtimer', 'ple_round_robin'];
 
@@ -106,6 +108,8 @@ const KNOWN: Readonly<Record<string, Readonly<Record<string, Known>>>> = {
   'apic.flat': { x2apic: { cpus: 2 }, xapic: { cpus: 2, x2apic: false } },
   'ioapic.flat': { ioapic: { cpus: 4 } },
   'smptest.flat': { smptest: { cpus: 2 }, smptest3: { cpus: 3 } },
+  // Half of it is about what only AMD's processors do.
+  'syscall.flat': { syscall: { amd: true } },
   'vmexit.flat': {
     ...Object.fromEntries(VMEXIT_ROWS.map((row) => [`vmexit_${row}`, { arguments: row }])),
     vmexit_ipi: { arguments: 'ipi', cpus: 2 },
@@ -117,7 +121,7 @@ const KNOWN: Readonly<Record<string, Readonly<Record<string, Known>>>> = {
 
 /** The tests of a folder that holds kernels and no configuration. */
 export function testsOfFiles(files: readonly string[]): KernelTest[] {
-  const common = { cpus: 1, memoryMiB: DEFAULT_MEMORY_MIB, arguments: '', x2apic: true };
+  const common = { cpus: 1, memoryMiB: DEFAULT_MEMORY_MIB, arguments: '', x2apic: true, amd: false };
   return [...files].sort().flatMap((file) => {
     const known = KNOWN[file] ?? { [file.replace(/\.flat$/, '')]: {} };
     return Object.entries(known).map(([name, differs]) => ({ name, file, ...common, ...differs }));
@@ -134,6 +138,7 @@ export function scenarioOf(test: KernelTest, simulatedMs: number): string {
         vcpus: test.cpus,
         memoryMiB: test.memoryMiB,
         apic: test.x2apic ? 'x2apic' : 'xapic',
+        cpu: { vendor: test.amd ? 'amd' : 'intel' },
         guest: { kernel: test.file, cmdline: `${test.file} ${test.arguments}`.trim() },
         testDevices: true,
       },

@@ -35,6 +35,7 @@ describe('configuration', () => {
       memoryMiB: 512,
       arguments: 'alpha beta',
       x2apic: false,
+      amd: false,
     });
   });
 

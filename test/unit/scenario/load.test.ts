@@ -58,6 +58,7 @@ describe('defaults', () => {
             vcpus: 1,
             memoryMiB: 32,
             apic: 'xapic',
+            cpu: { vendor: 'intel' },
             interrupts: 'inject',
             guest: { elf: 'a.elf' },
             clock: '2024-01-01T00:00:00Z',

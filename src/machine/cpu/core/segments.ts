@@ -192,12 +192,18 @@ export function loadDataSegment(cpu: i32, index: i32, selector: i32): void {
   if (!faulted()) setSegment(cpu, index, selector, descriptor | DESCRIPTOR_ACCESSED);
 }
 
+/** Bit of S_ATTR. */
+const ATTR_PRESENT = 0x80;
+
 /** A return to a less privileged level takes away data segments that level may not have (SDM vol. 3, 5.8.6). */
 export function dropPrivilegedSegments(cpu: i32, cpl: i32): void {
   for (let index = SEG_ES; index <= SEG_GS; index++) {
     if (index > SEG_ES && index < SEG_DS) continue;
     const attributes = load<i32>(segment(cpu, index), S_ATTR);
     const conforming = (attributes & 0xc) == 0xc;
-    if (!conforming && attributes & 0x10 && ((attributes >> 5) & 3) < cpl) setNullSegment(cpu, index, 0);
+    if (conforming || !(attributes & 0x10) || ((attributes >> 5) & 3) >= cpl) continue;
+    // Selector and validity go; the base stays, by which 64-bit code goes on using FS and GS.
+    store<i32>(segment(cpu, index), 0, S_SELECTOR);
+    store<i32>(segment(cpu, index), attributes & ~ATTR_PRESENT, S_ATTR);
   }
 }
