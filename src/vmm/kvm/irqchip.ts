@@ -70,9 +70,9 @@ export class IrqChip implements Stateful<IrqChipState> {
     this.pages = new LapicPages(vm.mmio, this.lapicTrack, () => this.lapicOf(this.accessing));
     host.units.keep(`${vm.name}/lapic-pages`, this.pages);
     this.router = new InterruptRouter(this.lapics, {
-      nmi: (cpu) => vm.vcpus[cpu]?.nmiRequested(),
-      init: (cpu) => vm.vcpus[cpu]?.initRequested(),
-      startUp: (cpu, page) => vm.vcpus[cpu]?.startUpRequested(page),
+      nmi: (cpu) => vm.vcpus[cpu]?.arrivals.nmi(),
+      init: (cpu) => vm.vcpus[cpu]?.arrivals.init(),
+      startUp: (cpu, page) => vm.vcpus[cpu]?.arrivals.startUp(page),
     });
   }
 
@@ -90,11 +90,11 @@ export class IrqChip implements Stateful<IrqChipState> {
       },
       {
         output: (asserted) => {
-          if (asserted) vcpu.interruptRequested();
+          if (asserted) vcpu.arrivals.interrupt();
         },
         eoiBroadcast: (vector) => this.ioapic.eoi(vector),
         ipi: (message) => this.sendFrom(id, message),
-        nmi: () => vcpu.nmiRequested(),
+        nmi: () => vcpu.arrivals.nmi(),
         baseChanged: () => this.pages.settle(this.lapics.map((each) => each.pageAddress)),
         accepted: (vector) => vcpu.injection.accepted(vector),
         ended: (vector) => {

@@ -1,0 +1,94 @@
+/**
+ * The guest at work between exits of its instructions: it runs to a deadline, what an entry has injected takes effect, and the
+ * exits that come between two instructions are made.
+ */
+import type { Stateful } from '../../machine/bus';
+import { StopReason, type Cpu } from '../../machine/cpu/types';
+import { requireVersion } from '../../machine/snapshot';
+import type { Cycles } from '../../machine/time/event-queue';
+import { VmxExit } from '../../trace/vmx-exit-reasons';
+import type { Host } from '../host';
+import type { WorldSwitch } from './world-switch';
+
+/** Snapshot of a `GuestRun`. */
+export interface GuestRunState {
+  version: 1;
+  belowThreshold: boolean;
+}
+
+/** The guest of one vCPU. */
+export class GuestRun implements Stateful<GuestRunState> {
+  /** The task priority has fallen below what the LAPIC holds back (SDM vol. 3, 29.1.2): an exit is due. */
+  private belowThreshold = false;
+
+  constructor(
+    private readonly host: Host,
+    private readonly cpu: Cpu,
+    private readonly world: WorldSwitch,
+  ) {}
+
+  /** Whether the TPR threshold's exit has to be made at the next boundary. */
+  setBelowThreshold(is: boolean): void {
+    this.belowThreshold = is;
+    if (is) this.cpu.requestAttention();
+  }
+
+  /** Runs, and leaves nothing that was injected undelivered. */
+  until(deadline: Cycles): void {
+    const { world } = this;
+    if (world.injection.pending) this.settle();
+    if (world.place === 'guest') this.runTo(deadline);
+    if (world.injection.pending) this.settle();
+  }
+
+  /** An instruction in whose midst the guest was entered is completed, then what the entry injected takes effect. */
+  settle(): void {
+    const { cpu, world } = this;
+    while (world.place === 'guest' && world.finished.unfinished(cpu.now())) this.runTo(cpu.now() + 1);
+    if (world.place !== 'guest') return;
+    world.delivering = true;
+    world.injection.deliver();
+    world.delivering = false;
+  }
+
+  save(): GuestRunState {
+    return { version: 1, belowThreshold: this.belowThreshold };
+  }
+
+  load(saved: GuestRunState): void {
+    requireVersion('the guest of a vCPU', saved.version, 1);
+    this.belowThreshold = saved.belowThreshold;
+  }
+
+  private runTo(deadline: Cycles): void {
+    const { world } = this;
+    switch (this.cpu.run(deadline)) {
+      case StopReason.InterruptWindow:
+        world.injection.windowCame(false);
+        this.exit(VmxExit.INTERRUPT_WINDOW);
+        break;
+      case StopReason.NmiWindow:
+        world.injection.windowCame(true);
+        this.exit(VmxExit.NMI_WINDOW);
+        break;
+      case StopReason.Shutdown:
+        world.begin(VmxExit.TRIPLE_FAULT, 0, 0);
+        world.crash();
+        break;
+      case StopReason.Unsupported:
+        this.host.tracer.cause = world.injection.innermost();
+        world.crash();
+        break;
+      default:
+        break;
+    }
+    if (this.belowThreshold && world.place === 'guest') {
+      this.belowThreshold = false;
+      this.exit(VmxExit.TPR_BELOW_THRESHOLD);
+    }
+  }
+
+  private exit(reason: number): void {
+    this.world.boundaryExit(reason, 0, 0, this.world.injection.innermost());
+  }
+}
