@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createMachineCore, type GuestMachineCore } from '../../../../src/machine/cpu';
 import type { JitOptions } from '../../../../src/machine/cpu/jit/jit';
-import type { Cpu, CpuCallouts, MachineCoreOptions } from '../../../../src/machine/cpu/types';
+import type { Cpu, CpuCallouts, CpuVendor, MachineCoreOptions } from '../../../../src/machine/cpu/types';
 
 const root = join(__dirname, '../../../..');
 
@@ -76,9 +76,10 @@ export function bench(
   overrides: Partial<CpuCallouts> = {},
   fastPaths = true,
   jit?: JitOptions | false,
+  vendor: CpuVendor = 'intel',
 ): Bench {
   const machine = createMachineCore(
-    { ramBytes: RAM, cpus: 1, module: coreModule(), costs: COSTS },
+    { ramBytes: RAM, cpus: 1, module: coreModule(), costs: COSTS, vendor },
     { fastPaths, jit },
   );
   const poke = (address: number, ...values: bigint[]): void => {

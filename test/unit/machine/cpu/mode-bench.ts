@@ -1,6 +1,6 @@
 /** A machine with descriptor tables for every mode, entered at any privilege level, for tests of segmentation and delivery. */
 import { expect } from 'vitest';
-import type { CpuCallouts, CpuState } from '../../../../src/machine/cpu/types';
+import type { CpuCallouts, CpuState, CpuVendor } from '../../../../src/machine/cpu/types';
 import { CODE, STACK, bench, type Bench } from './harness';
 
 export const GDT = 0x5000;
@@ -82,6 +82,7 @@ export interface Entry {
   cpl?: 0 | 3;
   flags?: bigint;
   stack?: number;
+  vendor?: CpuVendor;
 }
 
 /** Puts a segment register of a saved state to a selector of the GDT, with its hidden part. */
@@ -99,7 +100,7 @@ function setRegister(b: Bench, state: CpuState, index: number, selector: number)
  * segment in protected mode, so that they need no stack of their own, and to 64-bit code of level 0 under IA-32e.
  */
 export function modeBench(code: number[], entry: Entry, overrides: Partial<CpuCallouts> = {}): Bench {
-  const b = bench(code, overrides);
+  const b = bench(code, overrides, true, undefined, entry.vendor);
   const { mode, cpl = 0 } = entry;
   const ia32e = mode !== 'protected';
   fillGdt(b, ia32e);
