@@ -7,10 +7,10 @@ struct tl_access_log tl_access_log = {
     .entries_size = TL_ACCESS_LOG_ENTRIES,
 };
 
-/* One instruction: an interrupt handler that counts too cannot come between the load and the store. */
+/* One locked instruction: neither a handler that counts too nor another CPU can come between the load and the store. */
 static inline void increment(uint64_t *counter)
 {
-    __asm__ volatile("incq %0" : "+m"(*counter) : : "cc");
+    __asm__ volatile("lock incq %0" : "+m"(*counter) : : "cc");
 }
 
 static struct tl_access_counter *find(uint64_t address, uint64_t is_port)
@@ -24,12 +24,14 @@ static struct tl_access_counter *find(uint64_t address, uint64_t is_port)
     return NULL;
 }
 
-/* Adds an entry. With interrupts off, for a handler may be adding the same one; this happens once per page or port. */
+/* Adds an entry. Alone, for a handler or another CPU may be adding the same one; this happens once per page or port. */
 static struct tl_access_counter *add(uint64_t address, uint64_t is_port)
 {
+    static struct tl_spinlock lock;
     uint64_t flags;
     __asm__ volatile("pushfq\n\tpopq %0\n\tcli" : "=r"(flags) : : "memory");
 
+    tl_spin_lock(&lock);
     struct tl_access_counter *entry = find(address, is_port);
     if (!entry && tl_access_log.entries_used < TL_ACCESS_LOG_ENTRIES) {
         entry = &tl_access_log.entries[tl_access_log.entries_used];
@@ -37,6 +39,7 @@ static struct tl_access_counter *add(uint64_t address, uint64_t is_port)
         entry->is_port = is_port;
         tl_access_log.entries_used++;
     }
+    tl_spin_unlock(&lock);
 
     if (flags & 0x200)
         tl_sti();

@@ -1,6 +1,7 @@
 /*
  * What a processor in 64-bit mode needs before C code may take interrupts: segments, a task state segment, an interrupt
- * descriptor table, page tables. Called once by start.S; everything here is data structures of SDM vol. 3.
+ * descriptor table, page tables. Called once by start.S, and in part by each further CPU; everything here is data
+ * structures of SDM vol. 3.
  */
 #include "trapline.h"
 #include "kit.h"
@@ -9,49 +10,40 @@ uint64_t tl_ram_bytes;
 
 /* ---- Segments (SDM vol. 3, 3.4.5 and 7.2.3) ------------------------------------------------------------------------ */
 
-enum { KERNEL_CODE = 0x08, KERNEL_DATA = 0x10, TASK = 0x18 };
+enum { KERNEL_CODE = 0x08, KERNEL_DATA = 0x10, TASK = 0x18, PER_CPU = 0x28 };
 
-/* Base and limit mean nothing in 64-bit mode; what counts is present, type, and L (64-bit code). */
-static uint64_t gdt[] = {
-    0,
-    0x00209a0000000000ull, /* code: present, ring 0, execute/read, L */
-    0x0000920000000000ull, /* data: present, ring 0, read/write */
-    0, 0,                  /* TSS: two slots, filled in below */
-};
-
-struct __attribute__((packed)) tss {
-    uint32_t reserved0;
-    uint64_t rsp[3];
-    uint64_t reserved1;
-    uint64_t ist[7];
-    uint64_t reserved2;
-    uint16_t reserved3;
-    uint16_t io_map_base;
-};
-
-static struct tss tss;
-
-/* A double fault gets a stack of its own: it may come because the normal one is used up. */
-static uint8_t double_fault_stack[4096] __attribute__((aligned(16)));
+/* The CPU that boots. On a PC the identifier of its local APIC is 0. */
+static struct tl_cpu boot_cpu;
 
 struct __attribute__((packed)) table_pointer {
     uint16_t limit;
     uint64_t base;
 };
 
-static void load_segments(void)
+/* Bits 0..31 of a base, where a descriptor has them. */
+static uint64_t descriptor_base(uint64_t base)
 {
-    const uint64_t base = (uint64_t)(uintptr_t)&tss;
-    const uint64_t limit = sizeof(tss) - 1;
+    return (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
+}
 
-    tss.rsp[0] = (uint64_t)(uintptr_t)tl_stack_top;
-    tss.ist[0] = (uint64_t)(uintptr_t)(double_fault_stack + sizeof(double_fault_stack));
-    tss.io_map_base = sizeof(tss); /* beyond the limit: no port is allowed outside ring 0 */
+static void load_segments(struct tl_cpu *cpu)
+{
+    const uint64_t tss = tl_physical(&cpu->tss);
 
-    gdt[TASK / 8] = limit | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
-    gdt[TASK / 8 + 1] = base >> 32;
+    cpu->tss.rsp[0] = cpu->stack_top;
+    cpu->tss.ist[0] = tl_physical(cpu->double_fault_stack) + sizeof(cpu->double_fault_stack);
+    cpu->tss.io_map_base = sizeof(cpu->tss); /* beyond the limit: no port is allowed outside ring 0 */
 
-    const struct table_pointer pointer = {sizeof(gdt) - 1, (uint64_t)(uintptr_t)gdt};
+    /* Base and limit mean nothing in 64-bit mode (but for FS and GS); what counts is present, type, and L (64-bit code). */
+    cpu->gdt[0] = 0;
+    cpu->gdt[KERNEL_CODE / 8] = 0x00209a0000000000ull; /* present, ring 0, execute/read, L */
+    cpu->gdt[KERNEL_DATA / 8] = 0x0000920000000000ull; /* present, ring 0, read/write */
+    cpu->gdt[TASK / 8] = (sizeof(cpu->tss) - 1) | descriptor_base(tss) | 0x89ull << 40; /* TSS: two slots */
+    cpu->gdt[TASK / 8 + 1] = tss >> 32;
+    /* Data again, with a base: a load of GS from it sets the base without a write to an MSR. */
+    cpu->gdt[PER_CPU / 8] = 0x0000920000000000ull | descriptor_base(tl_physical(cpu));
+
+    const struct table_pointer pointer = {sizeof(cpu->gdt) - 1, tl_physical(cpu->gdt)};
     __asm__ volatile("lgdt %0\n\t"
                      "pushq %1\n\t" /* CS can only be loaded by a far transfer */
                      "leaq 1f(%%rip), %%rax\n\t"
@@ -63,9 +55,11 @@ static void load_segments(void)
                      "movl %%eax, %%ds\n\t"
                      "movl %%eax, %%es\n\t"
                      "movl %3, %%eax\n\t"
-                     "ltr %%ax"
+                     "ltr %%ax\n\t"
+                     "movl %4, %%eax\n\t"
+                     "movl %%eax, %%gs"
                      :
-                     : "m"(pointer), "i"(KERNEL_CODE), "i"(KERNEL_DATA), "i"(TASK)
+                     : "m"(pointer), "i"(KERNEL_CODE), "i"(KERNEL_DATA), "i"(TASK), "i"(PER_CPU)
                      : "rax", "memory");
 }
 
@@ -77,7 +71,7 @@ static struct {
     uint64_t low, high;
 } idt[VECTORS] __attribute__((aligned(16)));
 
-static void load_idt(void)
+static void fill_idt(void)
 {
     for (unsigned vector = 0; vector < VECTORS; vector++) {
         const uint64_t stub = (uint64_t)(uintptr_t)tl_stubs + vector * STUB_BYTES;
@@ -86,6 +80,11 @@ static void load_idt(void)
         idt[vector].low = (stub & 0xffff) | (uint64_t)KERNEL_CODE << 16 | ist << 32 | 0x8eull << 40 | (stub >> 16 & 0xffff) << 48;
         idt[vector].high = stub >> 32;
     }
+}
+
+void tl_load_cpu_tables(struct tl_cpu *cpu)
+{
+    load_segments(cpu);
     const struct table_pointer pointer = {sizeof(idt) - 1, (uint64_t)(uintptr_t)idt};
     __asm__ volatile("lidt %0" : : "m"(pointer) : "memory");
 }
@@ -135,8 +134,9 @@ static void load_page_tables(void)
 void tl_boot(uint64_t ram_bytes)
 {
     tl_ram_bytes = ram_bytes;
-    load_segments();
-    load_idt();
+    boot_cpu.stack_top = tl_physical(tl_stack_top);
+    fill_idt();
+    tl_load_cpu_tables(&boot_cpu);
     load_page_tables();
 }
 

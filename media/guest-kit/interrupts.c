@@ -53,6 +53,29 @@ uint32_t tl_apic_id(void)
     return TL_X2APIC ? tl_apic_read(TL_APIC_ID) : tl_apic_read(TL_APIC_ID) >> 24;
 }
 
+void tl_apic_enable(void)
+{
+    if (TL_X2APIC)
+        tl_wrmsr(0x1b, tl_rdmsr(0x1b) | 0xc00); /* IA32_APIC_BASE: EN and EXTD */
+    tl_apic_write(TL_APIC_SVR, 0x100 | SPURIOUS_VECTOR);
+    tl_apic_write(TL_APIC_TPR, 0); /* accept every priority */
+}
+
+void tl_apic_command(uint32_t destination, uint32_t command)
+{
+    if (TL_X2APIC) {
+        tl_wrmsr(0x830, (uint64_t)destination << 32 | command);
+        return;
+    }
+    /* The second write sends. With interrupts off: a handler that sends too must not come between the two. */
+    uint64_t flags;
+    __asm__ volatile("pushfq\n\tpopq %0\n\tcli" : "=r"(flags) : : "memory");
+    tl_apic_write(TL_APIC_ICR_HIGH, destination << 24);
+    tl_apic_write(TL_APIC_ICR, command);
+    if (flags & 0x200)
+        tl_sti();
+}
+
 static void enable_interrupt_controllers(void)
 {
     static bool enabled;
@@ -63,11 +86,7 @@ static void enable_interrupt_controllers(void)
     /* The IOAPIC does their work: all inputs of both 8259s masked. */
     tl_outb(0x21, 0xff);
     tl_outb(0xa1, 0xff);
-
-    if (TL_X2APIC)
-        tl_wrmsr(0x1b, tl_rdmsr(0x1b) | 0xc00); /* IA32_APIC_BASE: EN and EXTD */
-    tl_apic_write(TL_APIC_SVR, 0x100 | SPURIOUS_VECTOR);
-    tl_apic_write(TL_APIC_TPR, 0); /* accept every priority */
+    tl_apic_enable();
 }
 
 /* ---- IOAPIC ------------------------------------------------------------------------------------------------------- */

@@ -27,7 +27,7 @@
  * The kit counts each access it makes, so that what a trace claims can be checked against what the guest did. The log is
  * the global symbol `tl_access_log`; read it from guest memory after the run. All fields are little-endian. Counts are
  * *instructions executed*: one 64-bit MMIO access counts once, whatever the bus makes of it. A count is raised right before
- * its instruction, with one instruction, so that an interrupt cannot lose it. (One CPU only.)
+ * its instruction, with one locked instruction, so that neither an interrupt nor another CPU can lose it.
  */
 #define TL_ACCESS_LOG_MAGIC 0x474f4c54u /* the bytes "TLOG" */
 #define TL_ACCESS_LOG_VERSION 1u
@@ -72,7 +72,7 @@ void tl_log_port_write(uint16_t port);
 #define TL_COUNT_(field) ((void)0)
 #else
 #define TL_LOG_(call) call
-#define TL_COUNT_(field) __asm__ volatile("incq %0" : "+m"(tl_access_log.field) : : "cc")
+#define TL_COUNT_(field) __asm__ volatile("lock incq %0" : "+m"(tl_access_log.field) : : "cc")
 #endif
 
 /* ---- Memory-mapped registers -------------------------------------------------------------------------------------- */
@@ -352,6 +352,8 @@ uint32_t tl_apic_id(void);
 #define TL_APIC_TPR 0x80
 #define TL_APIC_EOI 0xb0
 #define TL_APIC_SVR 0xf0
+#define TL_APIC_ICR 0x300
+#define TL_APIC_ICR_HIGH 0x310 /* xAPIC only: the destination, in bits 24..31 */
 #define TL_APIC_LVT_TIMER 0x320
 #define TL_APIC_TIMER_INITIAL 0x380
 #define TL_APIC_TIMER_CURRENT 0x390
@@ -362,5 +364,46 @@ void tl_apic_write(uint32_t offset, uint32_t value);
 /* Starts the local APIC timer: an interrupt every `ticks` of its clock (periodic), or one (not periodic). */
 void tl_timer_start(uint32_t ticks, bool periodic, tl_irq_handler handler, void *argument);
 void tl_timer_stop(void);
+
+/* ---- Several CPUs --------------------------------------------------------------------------------------------------- */
+
+/*
+ * A VM with `vcpus` above 1 boots on CPU 0 alone; the others wait for the guest to start them. `id` is that of the local APIC:
+ * 0, 1, 2 ... Everything is shared but registers, stack and local APIC: also the handlers, which run on the CPU that the
+ * interrupt goes to. The kit's own functions (tl_alloc, tl_irq_*, tl_printf) are for one CPU at a time.
+ */
+
+/*
+ * Starts a CPU, by INIT and a start-up IPI, on a stack of its own (16 KiB, no guard page) with interrupts off, and returns when
+ * it is about to run `function`. A CPU whose function returns halts for ever. Ends the guest with a message when there is no
+ * such CPU.
+ */
+void tl_start_ap(uint32_t id, void (*function)(void));
+/* Interrupts a CPU: the handler of `vector` (see tl_irq_vector) runs there. */
+void tl_send_ipi(uint32_t id, uint8_t vector);
+/* The CPU this runs on. Reads memory, no device: it costs no exit. */
+uint32_t tl_cpu_id(void);
+
+/* Excludes other CPUs, not interrupts on this one: switch those off where a handler takes the same lock. Zero is free. */
+struct tl_spinlock {
+    volatile uint32_t taken;
+};
+
+static inline void tl_spin_lock(struct tl_spinlock *lock)
+{
+    uint32_t taken = 1;
+    for (;;) {
+        __asm__ volatile("xchgl %0, %1" : "+r"(taken), "+m"(lock->taken) : : "memory"); /* locked by its nature */
+        if (!taken)
+            return;
+        while (lock->taken) /* look without writing: the cache line stays shared until it is worth trying */
+            tl_pause();
+    }
+}
+
+static inline void tl_spin_unlock(struct tl_spinlock *lock)
+{
+    __asm__ volatile("movl $0, %0" : "=m"(lock->taken) : : "memory"); /* stores are not reordered with older ones on x86 */
+}
 
 #endif
