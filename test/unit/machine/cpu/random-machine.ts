@@ -191,18 +191,18 @@ export function execute(code: number[], seed: number, end: number, manner: Manne
   const random = randomSource(seed);
   const events = [random() % 400, 700 + (random() % 900)];
   world.cpu.callouts = calloutsOf(world, log, random, events);
-  const base = manner.moveAt ? world.memory.save() : undefined;
+  // RAM as it was at the start and what each move found changed.
+  const states = manner.moveAt ? [world.memory.save()] : [];
   let waiting = false;
   let over = false;
   for (let turn = 0; !over && world.cpu.now() < end; turn++) {
     if (turn > MOST_TURNS) throw new Error('the vCPU does not come to an end');
-    if (base && manner.moveAt?.(turn)) {
+    if (manner.moveAt?.(turn)) {
       const fresh = bench([], {}, manner.fastPaths, manner.jit);
-      fresh.machine.memory.load(structuredClone(base));
-      fresh.machine.memory.load(structuredClone(world.memory.saveChanges()));
+      states.push(world.memory.saveChanges());
+      for (const state of states) fresh.machine.memory.load(structuredClone(state));
       fresh.cpu.load(structuredClone(world.cpu.save()));
       fresh.cpu.callouts = world.cpu.callouts;
-      // What changed up to here stays part of the base for a later move.
       world.cpu = fresh.cpu;
       world.memory = fresh.machine.memory;
     }
