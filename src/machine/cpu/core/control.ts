@@ -10,6 +10,7 @@ import {
   C_INDEX,
   C_MODE,
   C_PDPTE,
+  C_WP_USED,
   MODE_64,
   PHYSICAL_BITS,
   SEG_CS,
@@ -27,10 +28,12 @@ import { segment, updateMode } from './segments';
 import {
   CR0_PE,
   CR0_PG,
+  CR0_WP,
   CR4_PAE,
   CR4_PCIDE,
   CR4_PGE,
   CR4_PSE,
+  CR4_SMAP,
   CR4_SMEP,
   EFER_LMA,
   EFER_LME,
@@ -62,6 +65,8 @@ const CR0_CD: i64 = 0x40000000;
  */
 const CR4_WRITABLE: i64 = 0x330ebc;
 const EFER_WRITABLE: i64 = EFER_SCE | EFER_LME | EFER_NXE;
+/** What page walks look at. */
+const CR4_TRANSLATION: i64 = CR4_PAE | CR4_PSE | CR4_SMEP | CR4_SMAP;
 /** Bits 11:0 of CR3 with CR4.PCIDE. */
 const PCID: i64 = 0xfff;
 /** Of a page-directory-pointer-table entry: P, PWT, PCD, three ignored bits and the address; others are reserved. */
@@ -171,7 +176,9 @@ function writeCr0(cpu: i32, written: i64): void {
   if (reload && paePaging(value, cr4, efer) && !loadPdptes(cpu, load<i64>(cpu, C_CR3))) return;
   store<i64>(cpu, value, C_CR0);
   store<i64>(cpu, efer, C_EFER);
-  flushTranslations(cpu);
+  // No translation outlives what it rests on: those that another bit has nothing to do with stay.
+  const protects = (value & ~old & CR0_WP) != 0 && load<i32>(cpu, C_WP_USED) != 0;
+  if (reload || protects) flushTranslations(cpu);
   updateMode(cpu);
   refresh(cpu);
 }
@@ -200,7 +207,7 @@ function writeCr4(cpu: i32, value: i64): void {
   const pae = paePaging(load<i64>(cpu, C_CR0), value, efer);
   if (reload && pae && !loadPdptes(cpu, load<i64>(cpu, C_CR3))) return;
   store<i64>(cpu, value, C_CR4);
-  flushTranslations(cpu);
+  if ((value ^ old) & CR4_TRANSLATION || (reload && pae)) flushTranslations(cpu);
   refresh(cpu);
 }
 

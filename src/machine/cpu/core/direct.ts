@@ -17,8 +17,6 @@ import {
   K_IMM,
   STOP_ABANDONED,
   TAG_DEVICE,
-  TLB_ENTRIES,
-  TLB_ENTRY,
   T_DATA,
   T_READ,
   T_WRITE,
@@ -60,6 +58,7 @@ import {
 import { allFlags, setAllFlags } from './flags';
 import { hostMmioRead, hostMmioWrite, hostPortIn, hostPortOut } from './host';
 import { SETTABLE_FLAGS } from './interrupts';
+import { tlbEntry } from './paging';
 import { FLAG_RF, FLAG_VM, clearFault, faulted, writeReg } from './state';
 import { step } from './step';
 
@@ -137,7 +136,7 @@ function address(cpu: i32, pc: i32): i64 {
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function entryOf(cpu: i32, at: i64): i32 {
-  return load<i32>(cpu, C_MMU) + (<i32>(at >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY;
+  return tlbEntry(load<i32>(cpu, C_MMU), at);
 }
 
 /** A load from a page known to be a device's; a negative size zero-extends to the whole register. */

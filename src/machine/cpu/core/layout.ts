@@ -124,6 +124,8 @@ export const C_MISC_ENABLE = 2112;
 export const C_SHADOW_SS = 2088;
 /** Non-zero: the third translation context has been used since it was emptied. */
 export const C_EXEMPT_USED = 2096;
+/** Non-zero: a translation is kept that lets a store pass only because CR0.WP is clear. */
+export const C_WP_USED = 2120;
 
 // ---- translation contexts ----
 /** CPL 0-2; CPL 3; CPL 0-2 while EFLAGS.AC suspends SMAP. */
@@ -131,6 +133,8 @@ export const CONTEXTS = 3;
 export const CONTEXT0 = 4096;
 export const TLB_ENTRIES = 256;
 export const TLB_ENTRY = 32;
+/** Distance of the bits of a page number that together choose its entry. */
+export const TLB_FOLD = 9;
 /** Within a TLB entry: tags (page address, or with a TAG_* bit), then the addend or the device page. */
 export const T_READ = 0;
 export const T_WRITE = 8;

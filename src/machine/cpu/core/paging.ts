@@ -18,6 +18,7 @@ import {
   T_WRITE,
   TLB_ENTRIES,
   TLB_ENTRY,
+  TLB_FOLD,
 } from './layout';
 import {
   CR4_PAE,
@@ -51,10 +52,15 @@ export function canonical(address: i64): bool {
   return (address << 16) >> 16 == address;
 }
 
+/**
+ * The one TLB entry that may serve an address. Pages a power of two apart (a stack, the data it stands beside) must not
+ * drive each other out in turn: higher bits of the page number take part. The compiled regions work it out likewise.
+ */
 // @ts-ignore: decorator of AssemblyScript
 @inline
 export function tlbEntry(context: i32, address: i64): i32 {
-  return context + ((<i32>(address >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY);
+  const low = <i32>address;
+  return context + ((((low >>> TLB_FOLD) ^ low) >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY;
 }
 
 /** Raises the page fault of the last failed walk. */

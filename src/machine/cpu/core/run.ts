@@ -33,8 +33,6 @@ import {
   T_DATA,
   T_READ,
   T_WRITE,
-  TLB_ENTRIES,
-  TLB_ENTRY,
   UOP_SIZE,
   U_BASE,
   U_COST,
@@ -303,6 +301,7 @@ import {
   F_REGION,
 } from './fast-ops';
 import { FLAG_AF, FLAG_CF, FLAG_IF, FLAG_OF, FLAG_PF, FLAG_SF, FLAG_ZF } from './state';
+import { tlbEntry } from './paging';
 import { direct } from './direct';
 import { resume } from './step';
 
@@ -320,14 +319,14 @@ function address(cpu: i32, pc: i32): i64 {
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function readable(mmu: i32, at: i64, size: i32): i32 {
-  const entry = mmu + (<i32>(at >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY;
+  const entry = tlbEntry(mmu, at);
   return load<i64>(entry, T_READ) == ((at + (size - 1)) & ~0xfff) ? <i32>at + load<i32>(entry, T_DATA) : 0;
 }
 
 // @ts-ignore: decorator of AssemblyScript
 @inline
 function writable(mmu: i32, at: i64, size: i32): i32 {
-  const entry = mmu + (<i32>(at >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY;
+  const entry = tlbEntry(mmu, at);
   return load<i64>(entry, T_WRITE) == ((at + (size - 1)) & ~0xfff) ? <i32>at + load<i32>(entry, T_DATA) : 0;
 }
 

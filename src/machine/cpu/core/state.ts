@@ -12,6 +12,7 @@ import {
   C_PENDING_DB,
   C_RETIRED,
   C_TARGET,
+  C_WP_USED,
   CONTEXT0,
   CONTEXTS,
   CONTEXT_SIZE,
@@ -176,6 +177,7 @@ export function refresh(cpu: i32): void {
 export function flushTranslations(cpu: i32): void {
   const used = load<i32>(cpu, C_EXEMPT_USED) ? CONTEXTS : CONTEXTS - 1;
   store<i32>(cpu, load<i32>(cpu, C_MMU) == cpu + CONTEXT0 + 2 * CONTEXT_SIZE ? 1 : 0, C_EXEMPT_USED);
+  store<i32>(cpu, 0, C_WP_USED);
   memory.fill(cpu + CONTEXT0, <u8>EMPTY_BYTE, used * CONTEXT_SIZE);
 }
 

@@ -5,6 +5,7 @@ import {
   C_CR4,
   C_EFER,
   C_PDPTE,
+  C_WP_USED,
   PAGE_CODE,
   PAGE_DIRTY,
   PHYSICAL_BITS,
@@ -124,6 +125,7 @@ export function walk(cpu: i32, address: i64, access: i32, by: i32, commit: bool)
     if (denied || (by != BY_USER && userPage && cr4 & CR4_SMEP)) allowed = false;
   } else if (by == BY_SUPERVISOR && userPage && cr4 & CR4_SMAP) allowed = false;
   if (!allowed) return fail(PF_PRESENT);
+  if (commit && access == ACCESS_WRITE && !writable) store<i32>(cpu, 1, C_WP_USED);
   if (commit) commitWalk(top, level, access);
   return leafAddress(entry, address, level, indexBits, pae);
 }

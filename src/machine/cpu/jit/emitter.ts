@@ -217,7 +217,12 @@ export class Emitter {
     const { w } = this;
     w.tee(AT);
     w.byte(Op.i32WrapI64);
-    // ((at >> 12) mod entries) × entry size, in one shift and one mask.
+    w.get(AT);
+    w.byte(Op.i32WrapI64);
+    w.i32(L.TLB_FOLD);
+    w.byte(Op.i32ShrU);
+    w.byte(Op.i32Xor);
+    // (bits from 12 on, mod entries) × entry size, in one shift and one mask.
     w.i32(12 - Math.log2(L.TLB_ENTRY));
     w.byte(Op.i32ShrU);
     w.i32((L.TLB_ENTRIES - 1) * L.TLB_ENTRY);

@@ -51,6 +51,7 @@ export const Op = {
   i64GeU: 0x5a,
   i32Add: 0x6a,
   i32And: 0x71,
+  i32Xor: 0x73,
   i32Or: 0x72,
   i32ShrU: 0x76,
   i64Add: 0x7c,
