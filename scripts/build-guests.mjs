@@ -33,7 +33,7 @@ async function loadDriver(folder) {
 }
 
 /** Each driver by itself, then what the scenarios ask for; each combination once. */
-async function wanted() {
+async function wanted(driver) {
   const drivers = (await readdir(join(workspace, 'drivers'))).filter((name) => name.endsWith('.c')).sort();
   const guests = drivers.map((name) => ({
     sources: [join(workspace, 'drivers', name)],
@@ -44,6 +44,10 @@ async function wanted() {
   for (const name of (await readdir(scenarios)).filter((each) => each.endsWith('.trapline.json')).sort()) {
     const scenario = parse(await readFile(join(scenarios, name), 'utf8')) ?? {};
     for (const vm of scenario.vms ?? []) {
+      const kernel = vm.guest?.kernel;
+      if (driver.isCompiled(kernel ?? '')) {
+        guests.push({ sources: [resolve(scenarios, kernel)], defines: {}, optimise: '2', withKit: false });
+      }
       if (!vm.guest?.sources) continue;
       const sources = vm.guest.sources.map((each) => resolve(scenarios, each));
       guests.push({ sources, defines: vm.guest.defines ?? {}, optimise: vm.guest.optimize ?? '2' });
@@ -70,7 +74,7 @@ try {
     { from: kitDir, to: driver.PREBUILT_KIT },
   ];
   const built = [];
-  for (const guest of await wanted()) {
+  for (const guest of await wanted(driver)) {
     const result = await driver.compileGuest({ ...guest, kitDir, cacheDir, compiler: '', prefixMap });
     if (!result.ok && result.reason === 'no-compiler') {
       console.log(`build-guests: no ready-made guests. ${result.message}`);

@@ -1,12 +1,14 @@
 /** From a scenario's sources to one ELF file, by the user's own compiler. */
-import { readdir, readFile, rename, stat } from 'node:fs/promises';
+import { readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { compileFlags, COMPILED, foldersOf, LINKED, linkFlags, problemWith } from './compile-input';
 import type { Defines, Optimisation } from './compile-input';
 import { findCompiler, type Compiler } from './compiler-find';
 import { parseDiagnostics, type Diagnostic } from './diagnostics';
+import { GuestImageError } from './errors';
 import type { PathRemap } from './image';
+import { linkObjects } from './link/link';
 import { hashFile, hashOf, ObjectCache, parseDependencies, type CompiledObject } from './object-cache';
 import { findPrebuilt } from './prebuilt';
 import { runProcess, type ProcessEnd } from './process';
@@ -24,6 +26,8 @@ export interface CompileOptions {
   optimise: Optimisation;
   /** `media/guest-kit`. */
   kitDir: string;
+  /** False for sources that begin at a `_start` of their own: the kit's code is left out. True by default. */
+  withKit?: boolean;
   /** Objects and executables are kept here. */
   cacheDir: string;
   /** `dist/guests`: where unchanged samples lie ready-made, for when there is no compiler. Without it none is looked for. */
@@ -105,8 +109,9 @@ class Compilation {
 
   async run(): Promise<CompileResult> {
     await this.cache.open();
-    const kit = (await readdir(this.options.kitDir)).sort().filter(isCompiled);
-    const files = [...kit.map((each) => join(this.options.kitDir, each)), ...this.sources];
+    const { kitDir, withKit = true } = this.options;
+    const kit = withKit ? (await readdir(kitDir)).sort().filter(isCompiled) : [];
+    const files = [...kit.map((each) => join(kitDir, each)), ...this.sources];
     const steps = await inParallel(files, (file) => this.objectOf(file));
     const failures = steps.filter((each) => !each.ok);
     if (failures.length > 0) return merge(failures);
@@ -156,11 +161,32 @@ class Compilation {
         [...linkFlags(script), '-o', partial, ...objects],
         this.options.cacheDir,
       );
-      if (!end.ok) return end;
+      if (!end.ok) {
+        if (end.reason !== 'compile-error') return end;
+        const own = await this.linkWithout(objects, end);
+        if (!own.ok) return own;
+        await writeFile(partial, own.value);
+      }
       await rename(partial, elfPath);
       return { ok: true, value: elfPath };
     } finally {
       await this.cache.discard(partial);
+    }
+  }
+
+  /** A compiler may come without a linker for ELF: ours does it. What ours cannot link either, the compiler has explained. */
+  private async linkWithout(objects: readonly string[], refused: Failed): Promise<Step<Uint8Array>> {
+    try {
+      const inputs = await Promise.all(
+        objects.map(async (path) => ({ name: basename(path), bytes: new Uint8Array(await readFile(path)) })),
+      );
+      const value = linkObjects(inputs);
+      this.options.log?.(`linked by Trapline itself: ${refused.message}`);
+      return { ok: true, value };
+    } catch (error) {
+      if (!(error instanceof GuestImageError)) throw error;
+      if (refused.diagnostics.some((each) => each.severity === 'error' && each.file)) return refused;
+      return { ...refused, message: `${refused.message} Trapline's own linker says: ${error.message}` };
     }
   }
 
@@ -227,7 +253,8 @@ function compilerEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...rest, LC_ALL: 'C', SOURCE_DATE_EPOCH: '0' };
 }
 
-function isCompiled(file: string): boolean {
+/** Whether a file is one that a compiler makes an object of, by its ending. */
+export function isCompiled(file: string): boolean {
   return (COMPILED as readonly string[]).includes(extname(file));
 }
 

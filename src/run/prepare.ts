@@ -1,8 +1,9 @@
 /** From a scenario file to a job: reads and checks it, compiles its guests or takes ready ones, reports everything wrong. */
 import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { planBoot } from '../guest/boot';
-import { compileGuest } from '../guest/compiler';
+import { compileGuest, isCompiled } from '../guest/compiler';
+import type { CompileOptions } from '../guest/compiler';
 import type { Diagnostic } from '../guest/diagnostics';
 import { GuestImageError } from '../guest/errors';
 import { GuestImage } from '../guest/image';
@@ -152,7 +153,7 @@ class Preparation {
   }
 
   private guestOf(index: number, guest: ScenarioVm['guest']): Promise<Guest> {
-    if ('sources' in guest) return this.compile(index, guest);
+    if ('sources' in guest) return this.compileSources(index, guest);
     if ('kernel' in guest) return this.readKernel(index, guest);
     if ('objects' in guest) return this.link(index, guest.objects);
     return this.readElf(index, guest.elf);
@@ -185,8 +186,8 @@ class Preparation {
   /** As QEMU has it, the command line of a kernel or module begins with the name of its file. */
   private async readKernel(index: number, guest: KernelGuest): Promise<Guest> {
     const at = ['vms', index, 'guest'];
-    const elfFile = this.fromScenario(guest.kernel);
-    const elf = await this.read([...at, 'kernel'], 'kernel', elfFile);
+    const named = this.fromScenario(guest.kernel);
+    const { elf, elfFile, remap } = await this.kernelFile([...at, 'kernel'], named);
     if (!this.hasMultibootHeader([...at, 'kernel'], elf, elfFile)) {
       this.refuse(
         [...at, 'kernel'],
@@ -203,7 +204,16 @@ class Preparation {
       const bytes = await this.read([...at, 'modules', position, 'file'], 'module', file);
       modules.push({ bytes, cmdline: `${basename(file)} ${module.cmdline}`.trimEnd() });
     }
-    return { elf, elfFile, boot: { cmdline: `${basename(elfFile)} ${guest.cmdline}`.trimEnd(), modules } };
+    // By the name in the scenario: that of a compiled file has a hash in it, which depends on the compiler.
+    const name = basename(named, isCompiled(named) ? extname(named) : '');
+    const cmdline = `${name} ${guest.cmdline}`.trimEnd();
+    return { elf, elfFile, ...(remap && { remap }), boot: { cmdline, modules } };
+  }
+
+  /** The kernel itself: compiled when a source is named. */
+  private async kernelFile(at: readonly (string | number)[], file: string): Promise<Guest> {
+    if (!isCompiled(file)) return { elf: await this.read(at, 'kernel', file), elfFile: file };
+    return this.compile(at, { sources: [file], defines: {}, optimise: '2', withKit: false });
   }
 
   private hasMultibootHeader(at: readonly (string | number)[], bytes: Uint8Array, file: string): boolean {
@@ -227,19 +237,26 @@ class Preparation {
     }
   }
 
-  private async compile(index: number, guest: SourcesGuest): Promise<Guest> {
+  private compileSources(index: number, guest: SourcesGuest): Promise<Guest> {
     const sources = guest.sources.map((source) => this.fromScenario(source));
+    const { defines, optimize: optimise } = guest;
+    return this.compile(['vms', index, 'guest', 'sources'], { sources, defines, optimise });
+  }
+
+  private async compile(
+    at: readonly (string | number)[],
+    what: Pick<CompileOptions, 'sources' | 'defines' | 'optimise' | 'withKit'>,
+  ): Promise<Guest> {
     const { kitDir, distDir, cacheDir, compiler, signal, log } = this.options;
+    const prebuiltDir = join(distDir, 'guests');
     const result = await compileGuest({
-      sources,
-      defines: guest.defines,
-      optimise: guest.optimize,
+      ...what,
       kitDir,
       cacheDir,
       compiler,
       signal,
       log,
-      prebuiltDir: join(distDir, 'guests'),
+      prebuiltDir,
     });
     if (result.ok) {
       this.problems.push(...result.warnings.flatMap((each) => problemOf(each)));
@@ -249,7 +266,7 @@ class Preparation {
     const located = result.diagnostics.flatMap((each) => problemOf(each));
     if (located.some(({ severity }) => severity === 'error'))
       throw new Refusal([...this.problems, ...located]);
-    return this.refuse(['vms', index, 'guest', 'sources'], result.message);
+    return this.refuse(at, result.message);
   }
 
   /** What can be found out about a guest before it runs: that it can be started, and fits. */

@@ -67,7 +67,7 @@ const kernelGuest = z.strictObject({
     .string()
     .min(1)
     .describe(
-      'Path of a kernel with a Multiboot 1 header, relative to this file: an ELF file of 32 or 64 bits, or any file whose header has address fields. It starts in 32-bit protected mode.',
+      'Path of a kernel with a Multiboot 1 header, relative to this file: an ELF file of 32 or 64 bits, or any file whose header has address fields. It starts in 32-bit protected mode. A source (`.c`, `.S`, `.s`) is compiled first, and linked without the guest kit: it has the header and `_start` itself.',
     ),
   cmdline: commandLine.describe("The kernel's command line, after the file's name, which stands first."),
   modules: z

@@ -200,6 +200,29 @@ describe.skipIf(!has('gcc'))('compiling (needs gcc)', () => {
     );
   });
 
+  it('links by itself when the compiler cannot, and says so', async () => {
+    const dir = fresh();
+    // Refuses whatever is not -c, as a compiler does that comes without a linker.
+    const fake = write(
+      join(dir, 'fakecc'),
+      '#!/bin/sh\ncase " $* " in *" -c "*|*" -dumpmachine "*|*" --version "*) exec gcc "$@";; esac\necho "collect2: fatal error: cannot find ld" >&2\nexit 1\n',
+    );
+    run('chmod', ['+x', fake]);
+    const lines: string[] = [];
+    const log = (line: string): void => void lines.push(line);
+    const sources = [join(driversDir, 'hello.c')];
+    const elf = await compiled(sources, { compiler: fake, cacheDir: join(dir, 'cache'), log });
+    expect(lines.at(-1)).toMatch(/^linked by Trapline itself: .*cannot find ld/);
+    const image = GuestImage.parse(new Uint8Array(readFileSync(elf)), 'hello');
+    expect(image.symbol('_start')?.address).toBe(image.file.entry);
+    expect(image.resolve(image.symbol('main')!.address)).toMatchObject({ symbol: 'main', file: sources[0] });
+
+    const source = write(join(dir, 'lost.c'), 'int lost(void);\nint main(void) { return lost(); }\n');
+    const result = await compile([source], { compiler: fake, cacheDir: join(dir, 'cache') });
+    expect(result).toMatchObject({ ok: false, reason: 'compile-error' });
+    if (!result.ok) expect(result.message).toMatch(/cannot find ld.*lost/);
+  });
+
   it('can be cancelled, before and while it works', async () => {
     const source = write(join(fresh(), 'c.c'), 'int main(void) { return 0; }\n');
     expect(await compile([source], { signal: AbortSignal.abort() })).toMatchObject({

@@ -11,9 +11,11 @@ function sourcesOf(file: string): string[] {
   const loaded = loadScenario(readFileSync(file, 'utf8'), file);
   expect(loaded.problems).toEqual([]);
   if (!loaded.ok) return [];
-  return loaded.scenario.vms.flatMap(({ guest }) =>
-    'sources' in guest ? guest.sources.map((path) => resolve(dirname(file), path)) : [],
-  );
+  const named = loaded.scenario.vms.flatMap(({ guest }) => {
+    if ('sources' in guest) return guest.sources;
+    return 'kernel' in guest ? [guest.kernel] : [];
+  });
+  return named.map((path) => resolve(dirname(file), path));
 }
 
 describe.each(files.map((file) => [basename(file), file]))('%s', (name, file) => {
@@ -46,7 +48,7 @@ describe.each(files.map((file) => [basename(file), file]))('%s', (name, file) =>
 
 it('every driver has a scenario', () => {
   const used = new Set(files.flatMap(sourcesOf));
-  const drivers = readdirSync(join(workspace, 'drivers')).filter((name) => name.endsWith('.c'));
+  const drivers = readdirSync(join(workspace, 'drivers')).filter((name) => /\.[cS]$/.test(name));
   expect(drivers.filter((name) => !used.has(join(workspace, 'drivers', name)))).toEqual([]);
 });
 

@@ -1,0 +1,182 @@
+/** Guests that are not C sources: Multiboot kernels with command line and modules, kernels as a source, object files. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Prepared } from '../../../src/run/api';
+import { prepareRun } from '../../../src/run/prepare';
+import { has, run } from '../guest/build';
+import { environment, jobOf, runJob, sample } from '../../support/runs';
+
+const folder = mkdtempSync(join(tmpdir(), 'trapline-kernels-'));
+const file = join(folder, 'scenarios', 'kernel.trapline.json');
+
+/** mov eax, [ebx+24]; mov eax, [eax]; movzx eax, byte [eax]; mov dx, 0xf4; out dx, eax: exits with the first module's first byte. */
+const FIRST_BYTE = [
+  0x8b, 0x43, 0x18, 0x8b, 0x00, 0x0f, 0xb6, 0x00, 0x66, 0xba, 0xf4, 0x00, 0xef, 0xf4, 0xeb, 0xfd,
+];
+
+/** A 32-bit ELF executable at 1 MiB (System V ABI, i386): one segment with these words, then code, where it begins. */
+function elf32(header: readonly number[], code: readonly number[]): Uint8Array {
+  const size = 4 * header.length + code.length;
+  const bytes = new Uint8Array(84 + size);
+  const view = new DataView(bytes.buffer);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]);
+  [2, 3].forEach((half, index) => view.setUint16(16 + 2 * index, half, true));
+  [1, 0x100000 + 4 * header.length, 52].forEach((word, index) => view.setUint32(20 + 4 * index, word, true));
+  [52, 32, 1].forEach((half, index) => view.setUint16(40 + 2 * index, half, true));
+  const program = [1, 84, 0x100000, 0x100000, size, size, 7, 4];
+  [...program, ...header].forEach((word, index) => view.setUint32(52 + 4 * index, word >>> 0, true));
+  bytes.set(code, 84 + 4 * header.length);
+  return bytes;
+}
+
+const multiboot = [0x1badb002, 0, -0x1badb002];
+
+/** One VM with a guest; its lines stand one below the other, the first of them in line 3. */
+function scenario(guest: readonly string[]): string {
+  return ['{ "vms": [{', '"guest": {', ...guest, '} }] }'].join('\n');
+}
+
+function prepare(...guest: string[]): Promise<Prepared> {
+  return prepareRun({ ...environment, file, text: scenario(guest) });
+}
+
+/** `line: message` of all that is wrong. */
+async function refused(...guest: string[]): Promise<string[]> {
+  const prepared = await prepare(...guest);
+  expect(prepared.ok).toBe(false);
+  return prepared.problems.map(({ line, message }) => `${line}: ${message}`);
+}
+
+beforeAll(() => {
+  mkdirSync(join(folder, 'scenarios'), { recursive: true });
+  mkdirSync(join(folder, 'a-folder'));
+  writeFileSync(join(folder, 'kernel.elf'), elf32(multiboot, FIRST_BYTE));
+  writeFileSync(join(folder, 'plain.elf'), elf32([0, 0, 0], FIRST_BYTE));
+  writeFileSync(join(folder, 'disk.img'), Uint8Array.of(200, 1, 2));
+  writeFileSync(join(folder, 'text.o'), 'not an object');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('a kernel', () => {
+  it('gets its command line and modules, each string beginning with the name of a file', async () => {
+    const prepared = await prepare(
+      '"kernel": "../kernel.elf", "cmdline": "root=none quiet",',
+      '"modules": [{ "file": "../disk.img", "cmdline": "rw" }, { "file": "../disk.img" }, { "text": "é", "cmdline": "greeting" }]',
+    );
+    if (!prepared.ok) throw new Error(prepared.problems[0]?.message);
+    const [guest] = prepared.job.guests;
+    expect(guest.elfFile).toBe(join(folder, 'kernel.elf'));
+    expect(guest.boot?.cmdline).toBe('kernel.elf root=none quiet');
+    expect(guest.boot?.modules.map(({ bytes, cmdline }) => [[...bytes], cmdline])).toEqual([
+      [[200, 1, 2], 'disk.img rw'],
+      [[200, 1, 2], 'disk.img'],
+      [[0xc3, 0xa9], 'greeting'],
+    ]);
+  });
+
+  it('finds them in memory when it runs', async () => {
+    const text = scenario(['"kernel": "../kernel.elf", "modules": [{ "file": "../disk.img" }]']);
+    expect(runJob(await jobOf(file, text)).end.summary.vms[0]?.exitCode).toBe(200);
+    const inline = scenario(['"kernel": "../kernel.elf", "modules": [{ "text": "A" }]']);
+    expect(runJob(await jobOf(file, inline)).end.summary.vms[0]?.exitCode).toBe(0x41);
+  });
+
+  it('without a Multiboot header is refused, at its line', async () => {
+    const [problem, ...others] = await refused('"cmdline": "",', '"kernel": "../plain.elf"');
+    expect(problem).toMatch(/^4: .*plain\.elf has no Multiboot 1 header/);
+    expect(others).toEqual([]);
+  });
+
+  it('that does not exist, or whose modules do not, is told with all of them, each at its line', async () => {
+    const problems = await refused(
+      '"kernel": "../no.elf",',
+      '"modules": [',
+      '{ "text": "x" },',
+      '{ "file": "../no.img" },',
+      '{ "file": "../a-folder" }',
+      ']',
+    );
+    expect(problems).toEqual([
+      expect.stringMatching(/^3: The kernel .*no\.elf does not exist/),
+      expect.stringMatching(/^6: The module .*no\.img does not exist/),
+      expect.stringMatching(/^7: The module .*a-folder is not a file/),
+    ]);
+  });
+
+  it('with modules that do not fit is told how much memory it needs', async () => {
+    writeFileSync(join(folder, 'big.img'), new Uint8Array(31 << 20));
+    const [problem] = await refused('"kernel": "../kernel.elf", "modules": [{ "file": "../big.img" }]');
+    expect(problem).toMatch(/^2: .*needs 33 MiB of RAM, the VM has 32 MiB/);
+  });
+});
+
+describe.skipIf(!has('gcc'))('a kernel as a source (needs gcc)', () => {
+  it('is compiled without the kit, and prints what the loader gave it', async () => {
+    const { serial, end } = runJob(await jobOf(sample('multiboot')));
+    expect(serial.replaceAll('\r', '').split('\n')).toEqual([
+      '32-bit mode, loaded as: multiboot greeting=hello verbose',
+      'RAM       0x00000000, bytes 0x0009fc00',
+      'reserved  0x0009fc00, bytes 0x00000400',
+      'reserved  0x000e0000, bytes 0x00020000',
+      'RAM       0x00100000, bytes 0x01f00000', // 32 MiB less the first
+      '64-bit mode',
+      '',
+    ]);
+    expect(end.summary.vms[0]?.exitCode).toBe(0);
+  });
+
+  it('without a header is refused: the kit, which would start it, is not there', async () => {
+    writeFileSync(join(folder, 'plain.S'), '.globl _start\n_start: hlt\n');
+    expect(await refused('"kernel": "../plain.S"')).toEqual([
+      expect.stringMatching(/^3: .*no Multiboot 1 header/),
+    ]);
+  });
+
+  it('with a mistake is refused with the place in the source', async () => {
+    writeFileSync(join(folder, 'wrong.S'), '.globl _start\n_start: no_such_instruction\n');
+    const prepared = await prepare('"kernel": "../wrong.S"');
+    expect(prepared.problems[0]).toMatchObject({
+      file: join(folder, 'wrong.S'),
+      line: 2,
+      source: 'compiler',
+    });
+  });
+});
+
+describe('objects', () => {
+  it('that do not exist are told, each at its line', async () => {
+    const problems = await refused('"objects": [', '"../no.o",', '"../text.o",', '"../neither.o"', ']');
+    expect(problems).toEqual([
+      expect.stringMatching(/^4: The object .*no\.o does not exist/),
+      expect.stringMatching(/^6: The object .*neither\.o does not exist/),
+    ]);
+  });
+
+  it('that are none are refused by name', async () => {
+    expect(await refused('"objects": ["../text.o"]')).toEqual([expect.stringMatching(/^3: .*text\.o/)]);
+  });
+
+  it.skipIf(!has('gcc'))('are linked and run (needs gcc)', async () => {
+    writeFileSync(
+      join(folder, 'a.S'),
+      '.globl _start\n_start: call answer; mov $0xf4, %dx; out %eax, %dx; hlt\n',
+    );
+    writeFileSync(join(folder, 'b.c'), 'static int seven = 7; int answer(void) { return 6 * seven; }\n');
+    for (const name of ['a.S', 'b.c'])
+      run('gcc', [
+        '-c',
+        '-O0',
+        '-fno-pic',
+        '-ffreestanding',
+        '-o',
+        join(folder, `${name}.o`),
+        join(folder, name),
+      ]);
+    const both = scenario(['"objects": ["../a.S.o", "../b.c.o"]']);
+    expect(runJob(await jobOf(file, both)).end.summary.vms[0]?.exitCode).toBe(42);
+    expect(await refused('"objects": ["../a.S.o"]')).toEqual([expect.stringMatching(/^3: .*answer/)]);
+    expect(await refused('"objects": ["../b.c.o"]')).toEqual([expect.stringMatching(/^3: .*_start/)]);
+  });
+});
