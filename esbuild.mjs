@@ -63,6 +63,13 @@ const BUNDLES = [
     ...NODE,
     development: true,
   },
+  {
+    name: 'fuzz',
+    entry: 'test/conformance/cpu-fuzz/main.ts',
+    out: 'dist/fuzz.js',
+    ...NODE,
+    development: true,
+  },
 ];
 
 /** Builders of what is no bundle. */

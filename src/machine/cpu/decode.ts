@@ -1,9 +1,10 @@
 /** One decoded instruction into one micro-op: operands, size, variant and cost (SDM vol. 2). */
-import { Code, Mnemonic, OpKind, Register, type Instruction } from 'iced-x86';
+import type { Instruction } from 'iced-x86';
 import * as L from './core/layout';
 import * as op from './core/ops';
 import { rowOf, type CostClass, type Row } from './decode-tables';
 import { segmentIndex, registerOffset, registerSize, operandBytes, isGeneralRegister } from './registers';
+import { Code, Mnemonic, OpKind, Register } from './iced';
 import { emptyMicroOp, type MicroOp } from './uop-writer';
 
 /** A micro-op, and whether its block ends with it. */

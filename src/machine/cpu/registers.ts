@@ -1,6 +1,7 @@
 /** Registers of the decoder as offsets within the core's vCPU block. */
-import { MemorySizeExt, OpKind, Register, type Instruction } from 'iced-x86';
+import type { Instruction } from 'iced-x86';
 import * as L from './core/layout';
+import { MemorySizeExt, OpKind, Register } from './iced';
 
 interface RegisterSlot {
   offset: number;

@@ -1,10 +1,11 @@
 /** Translates a basic block of guest code into micro-ops: called by the core when it meets code it does not know. */
-import { Decoder, DecoderError, Instruction, Mnemonic } from 'iced-x86';
+import { Decoder, Instruction } from 'iced-x86';
 import * as L from './core/layout';
 import * as op from './core/ops';
 import { decodeInstruction, missingInstruction } from './decode';
 import { MODE_BITS } from './disassemble';
 import { fastOperation } from './fast-forms';
+import { DecoderError, Mnemonic } from './iced';
 import type { MachineCoreOptions } from './types';
 import { emptyMicroOp, writeMicroOp, type MicroOp } from './uop-writer';
 
