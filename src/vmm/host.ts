@@ -164,7 +164,7 @@ export class Host implements TimeContext {
     const limit = Math.min(sliceEnd, stopTime);
     for (;;) {
       const left = budget === Infinity ? budget : budget - this.retired();
-      if (this.runnables.every((each) => each.ended)) return 'ended';
+      if (this.allEnded()) return 'ended';
       const next = this.queue.nextTime();
       const reached = Math.min(next, this.earliestTime());
       if (reached === Infinity) return 'deadlock';
@@ -188,7 +188,19 @@ export class Host implements TimeContext {
   }
 
   private retired(): number {
-    return this.runnables.reduce((sum, each) => sum + each.instructions(), 0);
+    let sum = 0;
+    for (const each of this.runnables) sum += each.instructions();
+    return sum;
+  }
+
+  private allEnded(): boolean {
+    for (const each of this.runnables) if (!each.ended) return false;
+    return true;
+  }
+
+  private alone(turn: Runnable): boolean {
+    for (const each of this.runnables) if (each !== turn && each.runnable) return false;
+    return true;
   }
 
   private earliestTime(): Cycles {
@@ -224,9 +236,8 @@ export class Host implements TimeContext {
    * a runnable has no window, and the slice may cut.
    */
   private turnOf(turn: Runnable, limit: Cycles, sliceEnd: Cycles): void {
-    const alone = !this.runnables.some((other) => other !== turn && other.runnable);
     const windowEnd = (Math.floor(turn.now() / this.window) + 1) * this.window;
-    const deadline = Math.min(limit, alone ? sliceEnd : windowEnd);
+    const deadline = Math.min(limit, this.alone(turn) ? sliceEnd : windowEnd);
     this.deadline = deadline;
     this.context = turn;
     this.turn = turn;

@@ -135,8 +135,7 @@ export class LapicCore {
   }
 
   set cr8(value: number) {
-    this.tpr = (value & 15) << 4;
-    this.update();
+    this.setTpr((value & 15) << 4);
   }
 
   /** INIT: everything to its reset state but IA32_APIC_BASE and the ID (10.4.7.3). */
@@ -172,6 +171,11 @@ export class LapicCore {
 
   /** The vector the CPU would get now: highest in the IRR whose class is above the processor priority; -1 for none. */
   highestPending(): number {
+    // Asked at every entry and most often in vain; the output is brought up to date with each change.
+    return this.outputLevel ? this.highestAllowed() : -1;
+  }
+
+  private highestAllowed(): number {
     if ((this.svr & SVR_ENABLE) === 0) return -1;
     const vector = highest(this.irr);
     return vector >= 0 && vector >> 4 > this.ppr() >> 4 ? vector : -1;
@@ -283,6 +287,7 @@ export class LapicCore {
   }
 
   protected setTpr(value: number): void {
+    if (value === this.tpr) return;
     this.tpr = value;
     this.update();
   }
@@ -357,7 +362,7 @@ export class LapicCore {
   }
 
   protected update(): void {
-    const wanted = this.highestPending() >= 0;
+    const wanted = this.highestAllowed() >= 0;
     if (wanted === this.outputLevel) return;
     this.outputLevel = wanted;
     this.host.output(wanted);
