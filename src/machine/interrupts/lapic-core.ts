@@ -16,9 +16,10 @@ export interface LapicHost {
   eoiBroadcast(vector: number): void;
   /** Software sent an inter-processor interrupt. */
   ipi(message: IpiMessage): void;
-  /** The local vector table asks for an NMI, or for an interrupt whose vector an 8259A gives. */
+  /** The local vector table asks for an NMI. */
   nmi?(): void;
-  extInt?(asserted: boolean): void;
+  /** The 8259A at LINT0, for an interrupt of delivery mode ExtINT: its vector, and its acknowledge cycle. */
+  readonly external?: { readonly pendingVector: number; acknowledge(): number };
   /** A vector entered the IRR (from anywhere, the timer included). */
   accepted?(vector: number, level: boolean): void;
   /** An in-service bit was cleared. */
@@ -42,11 +43,13 @@ export interface LocalApicOptions {
   x2apic?: boolean;
   /** CPUID tells of x2APIC (the default); without it the mode cannot be entered. */
   x2apicSupported?: boolean;
+  /** After a reset LINT0 passes the 8259A's interrupts on, as KVM has it for the bootstrap processor. */
+  virtualWire?: boolean;
 }
 
 /** Snapshot of a `LocalApic`. */
 export interface LocalApicState {
-  version: 2;
+  version: 3;
   base: number;
   /** ID of the xAPIC, which software may have changed. */
   xapicId: number;
@@ -63,11 +66,15 @@ export interface LocalApicState {
   isr: Uint32Array;
   tmr: Uint32Array;
   output: boolean;
+  lint0: boolean;
   timer: LapicTimerState;
 }
 
 const LINT0_ENTRY = 3;
 const ERROR_ENTRY = 5;
+/** Mask and delivery mode of an entry. */
+const LVT_WAY = LVT_MASKED | 0x700;
+const LVT_EXT_INT = DeliveryMode.ExtInt << 8;
 
 /** The local APIC without its register interfaces. */
 export class LapicCore {
@@ -91,6 +98,9 @@ export class LapicCore {
   protected readonly isr = new Uint32Array(8);
   protected readonly tmr = new Uint32Array(8);
   protected outputLevel = false;
+  /** Level of LINT0. */
+  private lint0 = false;
+  private readonly virtualWire: boolean;
 
   constructor(
     options: LocalApicOptions,
@@ -99,6 +109,8 @@ export class LapicCore {
     this.id = options.id;
     this.xapicId = options.id & 0xff;
     this.x2apicSupported = options.x2apicSupported ?? true;
+    this.virtualWire = options.virtualWire ?? false;
+    this.resetLvt();
     this.base =
       LAPIC_BASE +
       ApicBase.Enable +
@@ -143,7 +155,7 @@ export class LapicCore {
     this.tpr = this.esr = this.errors = this.icrLow = this.icrHigh = this.ldr = 0;
     this.dfr = 0xffffffff;
     this.svr = 0xff;
-    this.lvt.fill(LVT_MASKED);
+    this.resetLvt();
     for (const bank of [this.irr, this.isr, this.tmr]) bank.fill(0);
     this.timer.reset();
     this.update();
@@ -169,10 +181,24 @@ export class LapicCore {
     return true;
   }
 
-  /** The vector the CPU would get now: highest in the IRR whose class is above the processor priority; -1 for none. */
+  /**
+   * The vector the CPU would get now: that of the 8259A at LINT0, which knows no priorities of ours, or else the highest in
+   * the IRR whose class is above the processor priority; -1 for none.
+   */
   highestPending(): number {
     // Asked at every entry and most often in vain; the output is brought up to date with each change.
-    return this.outputLevel ? this.highestAllowed() : -1;
+    if (!this.outputLevel) return -1;
+    return this.externalPending ? (this.host.external?.pendingVector ?? -1) : this.highestAllowed();
+  }
+
+  /** LINT0 is asserted and passed on: by its entry, or past a LAPIC that is disabled as a whole (10.4.3). */
+  private get externalPending(): boolean {
+    return this.lint0 && (!this.enabled || (this.lvt[LINT0_ENTRY] & LVT_WAY) === LVT_EXT_INT);
+  }
+
+  private resetLvt(): void {
+    this.lvt.fill(LVT_MASKED);
+    if (this.virtualWire) this.lvt[LINT0_ENTRY] = LVT_EXT_INT;
   }
 
   private highestAllowed(): number {
@@ -188,6 +214,7 @@ export class LapicCore {
 
   /** Interrupt acknowledge: moves the highest pending vector from IRR to ISR; the spurious vector when there is none (10.9). */
   acknowledge(): number {
+    if (this.externalPending && this.host.external) return this.host.external.acknowledge();
     const vector = this.highestPending();
     if (vector < 0) return this.svr & 0xff;
     this.irr[vector >> 5] &= ~(1 << (vector & 31));
@@ -202,12 +229,14 @@ export class LapicCore {
    */
   setLint(pin: 0 | 1, asserted: boolean): void {
     const entry = LINT0_ENTRY + pin;
-    const lvt = this.lvt[entry];
-    if (!this.enabled || (lvt & LVT_MASKED) !== 0) return;
-    const mode = (lvt >> 8) & 7;
-    if (mode === DeliveryMode.ExtInt) this.host.extInt?.(asserted);
-    else if (asserted && mode === DeliveryMode.Nmi) this.host.nmi?.();
-    else if (asserted && mode === DeliveryMode.Fixed) this.raiseLvt(entry);
+    const way = this.enabled ? this.lvt[entry] & LVT_WAY : LVT_MASKED;
+    if (asserted && way === DeliveryMode.Nmi << 8) this.host.nmi?.();
+    else if (asserted && way === DeliveryMode.Fixed << 8) this.raiseLvt(entry);
+    if (pin === 1) return;
+    this.lint0 = asserted;
+    const { external } = this.host;
+    if (external && this.externalPending) this.host.accepted?.(external.pendingVector, false);
+    this.update();
   }
 
   /** End of interrupt: clears the highest in-service bit and returns its vector (-1: none was in service). */
@@ -245,7 +274,7 @@ export class LapicCore {
 
   save(): LocalApicState {
     return {
-      version: 2,
+      version: 3,
       base: this.base,
       xapicId: this.xapicId,
       tpr: this.tpr,
@@ -261,13 +290,14 @@ export class LapicCore {
       isr: this.isr.slice(),
       tmr: this.tmr.slice(),
       output: this.outputLevel,
+      lint0: this.lint0,
       timer: this.timer.save(),
     };
   }
 
   /** Tells nobody: whoever follows the output or the page's address has a snapshot of its own. */
   load(state: LocalApicState): void {
-    requireVersion('a local APIC', state.version, 2);
+    requireVersion('a local APIC', state.version, 3);
     this.base = state.base;
     this.xapicId = state.xapicId;
     this.tpr = state.tpr;
@@ -283,6 +313,7 @@ export class LapicCore {
     this.isr.set(state.isr);
     this.tmr.set(state.tmr);
     this.outputLevel = state.output;
+    this.lint0 = state.lint0;
     this.timer.load(state.timer);
   }
 
@@ -302,6 +333,7 @@ export class LapicCore {
     // While software-disabled, LVT entries stay masked (10.4.7.2).
     const stored = (this.svr & SVR_ENABLE) === 0 ? value | LVT_MASKED : value;
     this.lvt[entry] = stored;
+    if (entry === LINT0_ENTRY) this.update();
     if (entry === 0) this.timer.configure((stored >> 17) & 3, (stored & LVT_MASKED) !== 0);
   }
 
@@ -362,7 +394,8 @@ export class LapicCore {
   }
 
   protected update(): void {
-    const wanted = this.highestAllowed() >= 0;
+    const external = this.externalPending && this.host.external !== undefined;
+    const wanted = external || this.highestAllowed() >= 0;
     if (wanted === this.outputLevel) return;
     this.outputLevel = wanted;
     this.host.output(wanted);

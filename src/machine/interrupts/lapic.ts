@@ -180,6 +180,7 @@ export class LocalApic extends LapicCore implements RegisterBlock {
     // Enabled again, it is as after power-up, the ID included (10.4.3); so it is under KVM on the way to x2APIC.
     if (wasEnabled && !enable) this.init();
     if (enable && (x2 || !wasEnabled)) this.xapicId = this.id & 0xff;
+    this.update();
     this.host.baseChanged?.(this.pageAddress, this.mmioEnabled);
     return true;
   }

@@ -230,6 +230,15 @@ export class PicPair implements Stateful<PicPairState> {
     return this.output;
   }
 
+  /** The vector that an acknowledge cycle would give now. */
+  get pendingVector(): number {
+    const { master, slave } = this;
+    const input = master.pending();
+    if (input !== CASCADE) return master.state.base + (input < 0 ? SPURIOUS : input);
+    const behind = slave.pending();
+    return slave.state.base + (behind < 0 ? SPURIOUS : behind);
+  }
+
   /** The processor's acknowledge cycle: the vector. */
   acknowledge(): number {
     const vector = this.acknowledged();
@@ -248,15 +257,12 @@ export class PicPair implements Stateful<PicPairState> {
   }
 
   private acknowledged(): number {
-    const { master, slave } = this;
+    const { master, slave, pendingVector } = this;
     const input = master.pending();
-    if (input < 0) return master.state.base + SPURIOUS;
-    master.acknowledge(input);
-    if (input !== CASCADE) return master.state.base + input;
     const behind = slave.pending();
-    if (behind < 0) return slave.state.base + SPURIOUS;
-    slave.acknowledge(behind);
-    return slave.state.base + behind;
+    if (input >= 0) master.acknowledge(input);
+    if (input === CASCADE && behind >= 0) slave.acknowledge(behind);
+    return pendingVector;
   }
 
   private chip(index: number): Chip {

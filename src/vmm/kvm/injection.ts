@@ -135,6 +135,8 @@ export class Injection implements Stateful<InjectionState> {
     this.wantWindow(false, true);
     this.vector = lapic.acknowledge();
     this.injectRow = tracer.instant(time, this.track, Kind.IrqInject, this.vector, 0);
+    // An interrupt of the 8259A leaves those of the LAPIC as they were.
+    if (lapic.highestPending() >= 0) this.wantWindow(true, atBoundary);
     return true;
   }
 

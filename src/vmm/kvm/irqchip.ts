@@ -40,8 +40,8 @@ const ipiRows: Record<number, (message: IpiMessage) => readonly [kind: number, a
 /** The interrupt controllers of one VM. */
 export class IrqChip implements Stateful<IrqChipState> {
   readonly ioapic: IoApic;
-  /** The 8259s, whose inputs are the IOAPIC's first sixteen. */
-  readonly pic = new PicPair(() => undefined);
+  /** The 8259s: their inputs are the IOAPIC's first sixteen, their output is the bootstrap processor's LINT0. */
+  readonly pic = new PicPair((asserted) => this.lapics[0]?.setLint(0, asserted));
   /** Track of the IOAPIC, and of all LAPIC registers. */
   readonly ioapicTrack: number;
   readonly lapicTrack: number;
@@ -87,6 +87,7 @@ export class IrqChip implements Stateful<IrqChipState> {
         scheduler: host.queue,
         timerCyclesPerTick: host.frequencyHz / APIC_BUS_HZ,
         x2apicSupported: this.vm.features.x2apic,
+        virtualWire: id === 0,
       },
       {
         output: (asserted) => {
@@ -95,6 +96,7 @@ export class IrqChip implements Stateful<IrqChipState> {
         eoiBroadcast: (vector) => this.ioapic.eoi(vector),
         ipi: (message) => this.sendFrom(id, message),
         nmi: () => vcpu.arrivals.nmi(),
+        ...(id === 0 && { external: this.pic }),
         baseChanged: () => this.pages.settle(this.lapics.map((each) => each.pageAddress)),
         accepted: (vector) => vcpu.injection.accepted(vector),
         ended: (vector) => {

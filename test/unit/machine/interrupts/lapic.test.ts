@@ -394,14 +394,15 @@ describe('the pins LINT0 and LINT1', () => {
     const apic = new LocalApic(
       { id: 0, bootstrap: true, name: 'lint', scheduler: world.queue, timerCyclesPerTick: 1 },
       {
-        output: () => undefined,
+        output: (asserted) => void seen.push(asserted),
         eoiBroadcast: () => undefined,
         ipi: () => undefined,
         nmi: () => void seen.push('nmi'),
-        extInt: (asserted) => void seen.push(asserted),
+        external: { pendingVector: 0x21, acknowledge: () => 0x21 },
       },
     );
     apic.setLint(0, true);
+    apic.setLint(0, false);
     apic.write(Lapic.Svr, 4, 0x1ff);
     apic.write(Lapic.LvtLint0, 4, 0x700);
     apic.write(Lapic.LvtLint1, 4, 0x400);
@@ -411,7 +412,7 @@ describe('the pins LINT0 and LINT1', () => {
     apic.setLint(1, true);
     apic.write(Lapic.LvtLint0, 4, 0x35);
     apic.setLint(0, true);
-    expect([seen.length, apic.highestPending()]).toEqual([3, 0x35]);
+    expect([seen.length, apic.highestPending()]).toEqual([4, 0x35]);
   });
 });
 
