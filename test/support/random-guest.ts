@@ -1,6 +1,6 @@
 /**
- * Random guests for two CPUs: each runs a random program of its own over common memory, with timer ticks, interrupts and NMIs
- * to the other and to itself, locked and plain accesses, device registers, HLT and windows in which interrupts are off.
+ * Random guests for one or two CPUs: each runs a random program of its own over common memory, with timer ticks, interrupts
+ * and NMIs to the other and to itself, locked and plain accesses, device registers, HLT and windows in which interrupts are off.
  * What a guest has seen it writes to a port in the end, so that the trace depends on it.
  */
 import { readFileSync } from 'node:fs';
@@ -231,15 +231,8 @@ function data(a: Assembler): void {
   a.align(16).zeros(STACK).label('stack 0').zeros(STACK).label('stack 1').zeros(16);
 }
 
-function program(random: Random): Assembler[] {
-  const pieces: Assembler[] = [];
-  const start = trampoline(pieces);
-  const a = new Assembler(PROGRAM, [start]);
-  pieces.push(a);
-  // The first CPU: GDT, then a far return into its code segment.
-  a.withAddress([0x0f, 0x01, 0x14, 0x25], 'gdt pointer').withAddress([0x48, 0xc7, 0xc4], 'stack 0');
-  a.emit(0x6a, 8).withAddress([0x68], 'first').emit(0x48, 0xcb).label('first');
-  begin(a, random, 'stack 0');
+/** The first CPU starts the second. */
+function startSecond(a: Assembler): void {
   lapicWrite(a, Lapic.icrHigh, 1 << 24);
   lapicWrite(a, Lapic.icr, 0x4500);
   pause(a, 100);
@@ -250,10 +243,27 @@ function program(random: Random): Assembler[] {
     .withAddress([0x83, 0x3c, 0x25], 'ready')
     .emit(1)
     .jump([0x0f, 0x85], 'begin');
-  body(a, random, 1);
+}
+
+function program(random: Random, vcpus: number): Assembler[] {
+  const pieces: Assembler[] = [];
+  const start = trampoline(pieces);
+  const a = new Assembler(PROGRAM, [start]);
+  pieces.push(a);
+  // The first CPU: GDT, then a far return into its code segment.
+  a.withAddress([0x0f, 0x01, 0x14, 0x25], 'gdt pointer').withAddress([0x48, 0xc7, 0xc4], 'stack 0');
+  a.emit(0x6a, 8).withAddress([0x68], 'first').emit(0x48, 0xcb).label('first');
+  begin(a, random, 'stack 0');
+  if (vcpus > 1) startSecond(a);
+  // Alone, it sends to itself what is meant for the other one.
+  body(a, random, vcpus - 1);
   // It waits for the other one, and tells what there is to be told.
-  a.emit(0xfb).label('wait').emit(0xf3, 0x90).withAddress([0x83, 0x3c, 0x25], 'done').emit(1);
-  a.jump([0x0f, 0x85], 'wait').emit(0xfa);
+  a.emit(0xfb);
+  if (vcpus > 1) {
+    a.label('wait').emit(0xf3, 0x90).withAddress([0x83, 0x3c, 0x25], 'done').emit(1);
+    a.jump([0x0f, 0x85], 'wait');
+  }
+  a.emit(0xfa);
   const told = [...Array.from({ length: COUNTERS }, (_, i) => `shared ${i}`)];
   told.push(...Object.values(Vector).map((vector) => `count ${vector}`));
   for (const each of told) a.withAddress([0x8b, 0x04, 0x25], each).emit(0x66, 0xba, 0xff, 0x03, 0xee);
@@ -271,14 +281,17 @@ function program(random: Random): Assembler[] {
 }
 
 /** A run of the random guest that a seed stands for. */
-export function randomGuest(seed: number): RunJob {
-  const pieces = program(randomSource(seed)).map((each) => ({ address: each.origin, bytes: each.finish() }));
+export function randomGuest(seed: number, vcpus: 1 | 2 = 2): RunJob {
+  const pieces = program(randomSource(seed), vcpus).map((each) => ({
+    address: each.origin,
+    bytes: each.finish(),
+  }));
   const scenario = {
     title: `Random guest ${seed}`,
     vms: [
       {
         name: 'vm0',
-        vcpus: 2,
+        vcpus,
         memoryMiB: 16,
         guest: { elf: 'random.elf' },
         devices: [{ model: 'e1000', backend: 'qemu' }],

@@ -33,12 +33,14 @@ export class GuestRun implements Stateful<GuestRunState> {
     if (is) this.cpu.requestAttention();
   }
 
-  /** Runs, and leaves nothing that was injected undelivered. */
+  /**
+   * Runs. What the last entry injected takes effect at the beginning, not before this is called again: what is due before the
+   * end of that entry has happened by then, whether an event brought the entry or a call-out made it.
+   */
   until(deadline: Cycles): void {
     const { world } = this;
     if (world.injection.pending) this.settle();
     if (world.place === 'guest') this.runTo(deadline);
-    if (world.injection.pending) this.settle();
   }
 
   /** An instruction in whose midst the guest was entered is completed, then what the entry injected takes effect. */

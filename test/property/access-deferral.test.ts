@@ -1,0 +1,54 @@
+/**
+ * Whether a device access is made in the midst of the guest's run or by an event of its own time shows nowhere: a run in
+ * which every access, every HLT, every hypercall and every entry waits has the trace of one in which only those wait that must.
+ */
+import fc from 'fast-check';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { RunJob } from '../../src/protocol/run';
+import { Host } from '../../src/vmm/host';
+import { freely, type Outcome } from '../support/journeys';
+import { randomGuest } from '../support/random-guest';
+import { jobOf, sample } from '../support/runs';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** The run in which everything waits for an event. */
+function deferred(job: RunJob): Outcome {
+  const mustWait = vi.spyOn(Host.prototype, 'mustWait').mockReturnValue(true);
+  const outcome = freely(job);
+  expect(mustWait).toHaveBeenCalled();
+  mustWait.mockRestore();
+  return outcome;
+}
+
+const samples = [
+  'b7-e1000-emulated',
+  'hello',
+  'timer',
+  'uart',
+  'smp-ipi',
+  'mmio-read-loop',
+  'hog-interrupts-off',
+  'triple-fault',
+];
+
+describe('accesses that all wait for an event change nothing', () => {
+  it.each(samples)('in %s', async (name) => {
+    const job = await jobOf(sample(name));
+    expect(deferred(job)).toEqual(freely(job));
+  });
+
+  it.each([1, 2] as const)('in random guests of %i vCPU', (vcpus) => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 0x7fffffff }), (seed) => {
+        const job = randomGuest(seed, vcpus);
+        const reference = freely(job);
+        expect(reference.summary.vms[0]?.exitCode).toBe(0);
+        expect(deferred(job)).toEqual(reference);
+      }),
+      { seed: 20261122, numRuns: Number(process.env.TRAPLINE_DEFERRAL_RUNS ?? 25) },
+    );
+  });
+});
