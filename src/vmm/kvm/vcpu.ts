@@ -266,7 +266,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget, Stateful<Kvm
     this.perform();
     this.world.finish(false, !finished.known);
     // Given up at the entry, all of them will be asked again. What ended the VM is not completed, whoever did it when.
-    if (this.world.place !== 'guest') this.giveUp();
+    if (!this.runnable) this.giveUp();
     else this.injection.completing();
     return finished.low;
   }
