@@ -49,9 +49,14 @@ export class LineTable {
   /**
    * Reads all line tables.
    * @param remap applied to each file's path
+   * @param bias added to each address
    * @throws GuestImageError when the debug information is damaged or of an unknown version
    */
-  static parse(sections: LineSections, remap: (path: string) => string = (path) => path): LineTable {
+  static parse(
+    sections: LineSections,
+    remap: (path: string) => string = (path) => path,
+    bias = 0n,
+  ): LineTable {
     const places = readUnitPlaces(sections);
     const paths: string[] = [];
     const idOf = new Map<string, number>();
@@ -73,7 +78,11 @@ export class LineTable {
       const files: (number | undefined)[] = [];
       runLineProgram(unit, header, (sequence) => {
         for (const row of sequence)
-          rows.push({ ...row, file: (files[row.file] ??= intern(header.files[row.file])) });
+          rows.push({
+            ...row,
+            address: BigInt.asUintN(64, row.address + bias),
+            file: (files[row.file] ??= intern(header.files[row.file])),
+          });
       });
     }
     return LineTable.fromRows(rows, paths);

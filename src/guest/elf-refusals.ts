@@ -35,7 +35,7 @@ const X86: readonly number[] = [3, 62];
 /** ELF e_type, and what is wrong with each that is not ET_EXEC. */
 const types: Record<number, string> = {
   1: 'is an object file (.o): name it among the sources, and it will be linked with the guest kit',
-  3: 'is a shared object or position-independent executable: link it with -static -no-pie',
+  3: 'is a shared object or an executable for a dynamic linker, which a guest has not: link it with -static-pie -nostdlib, or with -static -no-pie',
   4: 'is a core dump',
 };
 

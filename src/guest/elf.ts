@@ -8,6 +8,7 @@ import { elf32, elf64, type ElfFormat, type FileHeader, type SectionHeader } fro
 import { refuseHeader } from './elf-refusals';
 import { GuestImageError } from './errors';
 import type { ElfSection, ElfSymbol, GuestFile, LoadSegment } from './file';
+import { positioned } from './static-pie';
 
 /** Section types and flags this house needs. */
 const SHT_SYMTAB = 2;
@@ -39,19 +40,24 @@ export class ElfFile implements GuestFile {
   readonly sections: readonly ElfSection[];
   readonly buildId: string | undefined;
   readonly addressBytes: 4 | 8;
+  readonly bytes: Uint8Array;
+  readonly bias: bigint;
   private readonly format: ElfFormat;
   private symbolTable: readonly ElfSymbol[] | undefined;
 
   /**
    * Reads the headers; symbols and section contents are read when asked for.
-   * @param bytes the whole file
+   * @param file all of it; of a static position-independent executable a copy is taken, at the place where it is to run
    * @param name of the file, for messages
    * @throws GuestImageError when the file is not a static ELF executable for x86, or is damaged
    */
   constructor(
-    readonly bytes: Uint8Array,
+    file: Uint8Array,
     readonly name: string,
   ) {
+    const { bytes, bias } = positioned(file, name);
+    this.bytes = bytes;
+    this.bias = bias;
     refuseHeader(bytes, name);
     this.format = bytes[4] === ELFCLASS64 ? elf64 : elf32;
     this.addressBytes = this.format.addressBytes;

@@ -44,6 +44,8 @@ export interface GuestFile {
   readonly name: string;
   /** Where it starts: a virtual address. */
   readonly entry: bigint;
+  /** What has been added to the linker's addresses to get those of this interface; debug information has the linker's. */
+  readonly bias: bigint;
   readonly segments: readonly LoadSegment[];
   /** Empty where the format has none. */
   readonly sections: readonly ElfSection[];

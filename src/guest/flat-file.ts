@@ -42,6 +42,7 @@ export function addressedSegment(bytes: Uint8Array, name: string, header: Multib
 
 /** A kernel without a file format of its own. It has no symbols. */
 export class FlatFile implements GuestFile {
+  readonly bias = 0n;
   readonly entry: bigint;
   readonly segments: readonly LoadSegment[];
   readonly sections: readonly ElfSection[] = [];

@@ -89,7 +89,10 @@ function readLines(
       strings: elf.section('.debug_str'),
       lineStrings: elf.section('.debug_line_str'),
     };
-    return { lines: LineTable.parse(sections, (path) => remapPath(path, remap)), problem: undefined };
+    return {
+      lines: LineTable.parse(sections, (path) => remapPath(path, remap), elf.bias),
+      problem: undefined,
+    };
   } catch (error) {
     if (!(error instanceof GuestImageError)) throw error;
     return { lines: LineTable.empty, problem: `${elf.name}: no source lines. ${error.message}` };

@@ -112,7 +112,11 @@ describe('a file that is no guest is refused with what it is', () => {
     ],
     ['of no class', tiny((view) => view.setUint8(at.class, 3)), /ELF class 3/],
     ['an object file', tiny((view) => view.setUint16(at.type, 1, true)), /object file/],
-    ['a shared object', tiny((view) => view.setUint16(at.type, 3, true)), /-no-pie/],
+    [
+      'for a dynamic linker',
+      tiny((view) => (view.setUint16(at.type, 3, true), view.setUint32(at.program, 3, true))),
+      /-static-pie/,
+    ],
     ['dynamic', tiny((view) => view.setUint32(at.program, 3, true)), /dynamically linked.*-static/],
     ['nothing to load', tiny((view) => view.setUint16(at.phnum, 0, true)), /nothing to load/],
     [
