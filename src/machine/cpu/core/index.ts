@@ -1,5 +1,5 @@
 /** Exports of the core. */
-import { CPU_BASE, CPU_SIZE, C_INDEX } from './layout';
+import { CPU_BASE, CPU_SIZE, C_EXEMPT_USED, C_INDEX } from './layout';
 import { emptyCache, markGranules } from './blocks';
 import { noteStore } from './access';
 import { deliverExternal, deliverNmi } from './interrupts';
@@ -29,6 +29,8 @@ export function init(
   for (let i = 0; i < cpus; i++) {
     const cpu = CPU_BASE + i * CPU_SIZE;
     store<i32>(cpu, i, C_INDEX);
+    // Zeros are no empty entries but ones of page 0: every context has to be emptied, used or not.
+    store<i32>(cpu, 1, C_EXEMPT_USED);
     setCpl(cpu, 0);
   }
   flushAllTranslations();
