@@ -250,9 +250,8 @@ export function execInvpcid(cpu: i32, pc: i32): void {
   if (faulted()) return;
   const address = loadMemory(cpu, at + 8, 8);
   if (faulted()) return;
-  if (<u64>type > 3) return generalProtection();
+  if (<u64>type > 3 || pcid & ~PCID) return generalProtection();
   if (<u64>type > 1) return;
-  if (pcid & ~PCID) return generalProtection();
   if (pcid && !(load<i64>(cpu, C_CR4) & CR4_PCIDE)) return generalProtection();
   if (type == 0 && !canonical(address)) return generalProtection();
 }

@@ -8,6 +8,7 @@
 import {
   C_BUDGET,
   C_DEBUG,
+  C_DR,
   C_EXCEPTION_COST,
   C_FLAGS,
   C_PENDING_DB,
@@ -46,10 +47,17 @@ function blocked(cpu: i32): bool {
   return load<f64>(cpu, C_SHADOW) == count && load<f64>(cpu, C_SHADOW_SS) == count;
 }
 
-/** #DB for `cause`, as bits of DR6. False: the vCPU stops. */
+/** #DB for `cause`, as bits of DR6. False: the vCPU stops; DR6 and DR7 are as before when the delivery was given up. */
 function raise(cpu: i32, cause: i32): bool {
+  const status = load<i64>(cpu + 48, C_DR);
+  const control = load<i64>(cpu + 56, C_DR);
   enterDebug(cpu, cause);
   const alive = deliverDebug(cpu);
+  if (!alive && load<i32>(cpu, C_STOP) == STOP_ABANDONED) {
+    store<i64>(cpu + 48, status, C_DR);
+    store<i64>(cpu + 56, control, C_DR);
+    return false;
+  }
   charge(cpu, load<i64>(cpu, C_EXCEPTION_COST));
   refresh(cpu);
   return alive;
@@ -59,7 +67,12 @@ function raise(cpu: i32, cause: i32): bool {
 function raisePending(cpu: i32): bool {
   const cause = load<i32>(cpu, C_PENDING_DB);
   store<i32>(cpu, 0, C_PENDING_DB);
-  return raise(cpu, cause);
+  const alive = raise(cpu, cause);
+  if (!alive && load<i32>(cpu, C_STOP) == STOP_ABANDONED) {
+    store<i32>(cpu, cause, C_PENDING_DB);
+    refresh(cpu);
+  }
+  return alive;
 }
 
 /** One instruction, or a #DB in its place; false to stop, for the reason in C_STOP. */

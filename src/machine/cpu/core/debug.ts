@@ -1,11 +1,24 @@
 /** Debug registers: access to them, and what accesses of an instruction they match (SDM vol. 3, 17.2). */
-import { C_CODE_BASE, C_CR4, C_DEBUG, C_DR, C_MODE, C_RIP, DEBUG_ALIGNMENT, DEBUG_BREAKPOINTS, DEBUG_STEP } from './layout';
-import { MODE_64, U_EXT, U_R1 } from './layout';
-import { CR4_DE, VECTOR_DB, VECTOR_UD, fault, faultWith, needRing0, refresh, VECTOR_GP } from './state';
+import {
+  C_CODE_BASE,
+  C_CR4,
+  C_DEBUG,
+  C_DR,
+  C_MODE,
+  C_RIP,
+  DEBUG_ALIGNMENT,
+  DEBUG_BREAKPOINTS,
+  DEBUG_STEP,
+  MODE_64,
+  U_EXT,
+  U_R1,
+} from './layout';
+import { CR4_DE, VECTOR_DB, VECTOR_GP, VECTOR_UD, fault, faultWith, needRing0, refresh } from './state';
 
 const DR6_FIXED: i64 = 0xffff0ff0;
 const DR6_WRITABLE: i64 = 0xe00f;
-const DR6_BD: i64 = 0x2000;
+/** General detection: what #DB is raised for as a fault of an instruction. */
+export const DR6_BD: i64 = 0x2000;
 export const DR6_BS = 0x4000;
 const DR6_MATCHES: i64 = 15;
 const DR7_FIXED: i64 = 0x400;
@@ -33,7 +46,6 @@ function accessed(cpu: i32, pc: i32): i32 {
     index += 2;
   }
   if (load<i64>(debugRegister(cpu, 7)) & DR7_GD) {
-    enterDebug(cpu, DR6_BD);
     fault(VECTOR_DB);
     return 0;
   }

@@ -107,7 +107,7 @@ export function execStoreTable(cpu: i32, pc: i32, base: i32, limit: i32): void {
   const at = effectiveAddress(cpu, pc, bytes + 2, true);
   if (faulted() || !probeWrite(cpu, at, 2) || !probeWrite(cpu, at + 2, bytes)) return;
   storeMemory(cpu, at, 2, load<i32>(cpu + limit));
-  storeMemory(cpu, at + 2, bytes, load<i64>(cpu + base));
+  if (!faulted()) storeMemory(cpu, at + 2, bytes, load<i64>(cpu + base));
 }
 
 /** STR, SLDT, SMSW: 16 bits to memory, zero-extended to registers. */

@@ -72,10 +72,16 @@ export function execFar(cpu: i32, pc: i32, call: bool): void {
   codeTransfer(cpu, size, selector, descriptor, target, next, call);
 }
 
+/** Aims a CALL's frame at the running stack; false with a fault raised: it has no room there. */
+function aimOrigin(cpu: i32, size: i32): bool {
+  aimHere(cpu, load<i64>(cpu, 32));
+  if (roomFor(2, size)) return true;
+  faultWith(VECTOR_SS, 0);
+  return false;
+}
+
 /** Pushes where a CALL comes from; false with a fault raised. */
 function pushOrigin(cpu: i32, size: i32, next: i64): bool {
-  aimHere(cpu, load<i64>(cpu, 32));
-  if (!roomFor(2, size)) faultWith(VECTOR_SS, 0);
   pushFrame(cpu, size, selectorOf(cpu, SEG_CS));
   pushFrame(cpu, size, next);
   return !faulted();
@@ -84,7 +90,7 @@ function pushOrigin(cpu: i32, size: i32, next: i64): bool {
 function realTransfer(cpu: i32, size: i32, selector: i32, target: i64, next: i64, call: bool): void {
   if (<u64>target > <u64>load<u32>(segment(cpu, SEG_CS), S_LIMIT)) return faultWith(VECTOR_GP, 0);
   if (call) {
-    if (!pushOrigin(cpu, size, next)) return;
+    if (!aimOrigin(cpu, size) || !pushOrigin(cpu, size, next)) return;
     takeFrame(cpu);
   }
   loadRealSegment(cpu, SEG_CS, selector);
@@ -117,8 +123,10 @@ function codeTransfer(
   const both = (code & DESCRIPTOR_LONG) != 0 && (code & DESCRIPTOR_BIG) != 0;
   if (!allowed || (both && load<i64>(cpu, C_EFER) & EFER_LMA)) return faultWith(VECTOR_GP, error);
   if (!(code & DESCRIPTOR_P)) return faultWith(VECTOR_NP, error);
-  if (call && !pushOrigin(cpu, size, next)) return;
+  // The target is checked before anything is pushed (SDM vol. 2, "CALL").
+  if (call && !aimOrigin(cpu, size)) return;
   if (!targetAllowed(cpu, code, target)) return;
+  if (call && !pushOrigin(cpu, size, next)) return;
   markDescriptor(cpu, selector, code, DESCRIPTOR_ACCESSED);
   if (faulted()) return;
   if (call) takeFrame(cpu);
@@ -173,9 +181,12 @@ function throughGate(cpu: i32, gate: i64, size: i32, next: i64, call: bool): voi
   const dpl = descriptorDpl(code);
   const inner = call && !(code & DESCRIPTOR_CONFORMING) && dpl < cpl;
   if (inner) innerCall(cpu, gate, size, code, target, next);
-  else if (call) pushOrigin(cpu, size, next);
+  else {
+    if (call && !aimOrigin(cpu, size)) return;
+    if (!targetAllowed(cpu, code, target)) return;
+    if (call) pushOrigin(cpu, size, next);
+  }
   if (faulted()) return;
-  if (!inner && !targetAllowed(cpu, code, target)) return;
   markDescriptor(cpu, selector, code, DESCRIPTOR_ACCESSED);
   if (faulted()) return;
   if (inner) {

@@ -5,6 +5,7 @@
 import {
   C_CHAIN,
   C_CR0,
+  C_CR2,
   C_EFER,
   C_HANDLERS,
   C_HANDLER_FRAMES,
@@ -20,6 +21,7 @@ import {
   STOP_SHUTDOWN,
   STOP_UNSUPPORTED,
 } from './layout';
+import { DR6_BD, enterDebug } from './debug';
 import { allFlags } from './flags';
 import { refusal, refuse } from './gates';
 import { hostInterruptReturned } from './host';
@@ -39,6 +41,7 @@ import {
   VECTOR_TS,
   abandoned,
   clearFault,
+  faultAddress,
   faultError,
   faultHasError,
   faultVector,
@@ -82,10 +85,12 @@ function noteChain(cpu: i32, vector: i32): void {
 /**
  * Delivers the pending fault; what that raises in turn is delivered instead, or becomes #DF, or ends in shutdown
  * (SDM vol. 3, table 6-5). An instruction that a call-out gave up stops the vCPU instead, at once. `first` is the event
- * that was being delivered already, −1 for none.
+ * that was being delivered already, −1 for none. CR2, DR6 and DR7 change with the delivery, not when it is given up.
  */
 export function deliverFault(cpu: i32, first: i32): bool {
   let previous = first;
+  let address = load<i64>(cpu, C_CR2);
+  let detected = false;
   store<i32>(cpu, 0, C_CHAIN);
   if (first >= 0) noteChain(cpu, first);
   while (true) {
@@ -99,7 +104,10 @@ export function deliverFault(cpu: i32, first: i32): bool {
     let error = faultError;
     clearFault();
     noteChain(cpu, vector);
+    if (vector == VECTOR_PF) address = faultAddress;
+    if (vector == VECTOR_DB) detected = true;
     if (previous == VECTOR_DF) {
+      store<i64>(cpu, address, C_CR2);
       store<i32>(cpu, STOP_SHUTDOWN, C_STOP);
       return false;
     }
@@ -115,7 +123,11 @@ export function deliverFault(cpu: i32, first: i32): bool {
     const flags = allFlags(cpu);
     deliver(cpu, vector, false, 1, hasError, error, vector == VECTOR_DF ? flags : flags | FLAG_RF);
     if (stopRefused(cpu)) return false;
-    if (!faulted()) return true;
+    if (!faulted()) {
+      store<i64>(cpu, address, C_CR2);
+      if (detected) enterDebug(cpu, DR6_BD);
+      return true;
+    }
     previous = vector;
   }
 }

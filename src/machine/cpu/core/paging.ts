@@ -1,6 +1,5 @@
 /** The software TLB that spares page walks, and the faults of those that fail. */
 import {
-  C_CR2,
   C_CR4,
   C_EFER,
   CONTEXT0,
@@ -25,9 +24,9 @@ import {
   CR4_SMEP,
   EFER_NXE,
   VECTOR_GP,
-  VECTOR_PF,
   VECTOR_SS,
   faultWith,
+  pageFaultAt,
   pageFlags,
   ramBase,
   ramSize,
@@ -73,8 +72,7 @@ function pageFault(cpu: i32, address: i64, access: i32, by: i32): void {
     const noExecute = (cr4 & CR4_PAE) != 0 && (load<i64>(cpu, C_EFER) & EFER_NXE) != 0;
     if (noExecute || cr4 & CR4_SMEP) error |= PF_FETCH;
   }
-  store<i64>(cpu, address, C_CR2);
-  faultWith(VECTOR_PF, error);
+  pageFaultAt(address, error);
 }
 
 /**

@@ -109,6 +109,14 @@ export function faultWith(vector: i32, error: i32): void {
   faultError = error;
 }
 
+/** Where the last page fault was: CR2 once it is delivered. */
+export let faultAddress: i64 = 0;
+
+export function pageFaultAt(address: i64, error: i32): void {
+  if (!abandoned()) faultAddress = address;
+  faultWith(VECTOR_PF, error);
+}
+
 export function clearFault(): void {
   faultVector = -1;
 }

@@ -11,6 +11,7 @@ import {
   C_MMU,
   C_REASON,
   C_RIP,
+  C_SHADOW,
   C_STOP,
   C_CR0,
   REASON_INSTRUCTION,
@@ -157,7 +158,8 @@ export function step(cpu: i32, pc: i32): i32 {
 /** The end of an operation that branched, stopped or did not retire. */
 function finish(cpu: i32, pc: i32, rip: i64): i32 {
   if (unfinished) {
-    // What comes between two iterations saves RF set (SDM vol. 3, 17.3.1.1).
+    // To the interrupt shadow an iteration is an instruction. What comes between two saves RF set (SDM vol. 3, 17.3.1.1).
+    store<f64>(cpu, -1, C_SHADOW);
     store<i64>(cpu, load<i64>(cpu, C_FLAGS) | FLAG_RF, C_FLAGS);
     refresh(cpu);
     return boundary(cpu);

@@ -123,4 +123,21 @@ describe('real mode', () => {
       expect(place(b)).toEqual([0x2000, 0x20000, 6 * 16]);
     }
   });
+
+  it('goes into 32-bit protected mode as a start-up routine does', () => {
+    const b = realBench([
+      ...[0x2e, 0x0f, 0x01, 0x16, 0x40, 0], // cs: lgdt [0x40]
+      ...[0x0f, 0x20, 0xc0, 0x0c, 1, 0x0f, 0x22, 0xc0], // mov eax,cr0; or al,1; mov cr0,eax
+      ...[0x66, 0xea, 0, 0, 4, 0, 8, 0], // jmp far 8:0x40000
+    ]);
+    b.machine.memory.write(0x10040, Uint8Array.of(0x1f, 0, 0, 0x50, 0, 0));
+    b.poke(0x5000, 0n, 0x00cf9a000000ffffn, 0x00cf92000000ffffn);
+    // mov ax,16; mov ss,ax; mov esp,0x90000; push 0x11223344; hlt
+    const flat = [0x66, 0xb8, 16, 0, 0x8e, 0xd0, 0xbc, 0, 0, 9, 0, 0x68, 0x44, 0x33, 0x22, 0x11, 0xf4];
+    b.machine.memory.write(0x40000, Uint8Array.from(flat));
+    expect(b.cpu.run(1000)).toBe(1);
+    expect(b.cpu.mode()).toBe('protected');
+    expect(b.cpu.getReg(4)).toBe(0x8fffcn);
+    expect(b.peek(0x8fffc) & 0xffffffffn).toBe(0x11223344n);
+  });
 });

@@ -3,6 +3,13 @@ import { StopReason } from '../../../../src/machine/cpu/types';
 import { CODE, STACK } from './harness';
 import { IDT, S, frame, gate, handlerOf, modeBench, untilHandler, type Entry } from './mode-bench';
 
+/** RCX, RSI and RDI of `rep movsb`. */
+const REPEAT: [number, bigint][] = [
+  [1, 5n],
+  [6, 0x30000n],
+  [7, 0x31000n],
+];
+const HLT = 0xf4;
 const NOPS = [0x90, 0x90, 0x90, 0x90];
 
 describe('the interrupt shadow lasts for one instruction', () => {
@@ -14,12 +21,15 @@ describe('the interrupt shadow lasts for one instruction', () => {
     ['two STIs', [0xfb, 0xfb, ...NOPS], { mode: 'protected' }, 2],
     ['STI and MOV SS', [0xfb, 0x8e, 0xd0, ...NOPS], { mode: 'protected' }, 3],
     ['STI and POP SS', [0xfb, 0x17, ...NOPS], { mode: 'protected' }, 3],
+    // One iteration is what the shadow covers: the instruction itself has not retired.
+    ['STI and a repeated instruction', [0xfb, 0xf3, 0xa4, ...NOPS], { mode: 'long' }, 1],
   ];
   for (const [what, code, entry, until] of programs) {
     it(what, () => {
       const start = () => {
         const b = modeBench(code, entry);
         b.cpu.setReg(0, BigInt(S.data));
+        for (const [register, value] of REPEAT) b.cpu.setReg(register, value);
         b.poke(STACK, BigInt(S.data));
         return b;
       };
@@ -33,6 +43,16 @@ describe('the interrupt shadow lasts for one instruction', () => {
       expect(free.cpu.now()).toBe(stepped.cpu.now());
     });
   }
+
+  it('lets an interrupt in after the first iteration, with RF set in the image', () => {
+    const b = modeBench([0xfb, 0xf3, 0xa4, HLT], { mode: 'long' });
+    for (const [register, value] of REPEAT) b.cpu.setReg(register, value);
+    b.cpu.requestInterruptWindow(true);
+    expect(b.cpu.run(1000)).toBe(StopReason.InterruptWindow);
+    expect(b.cpu.getReg(1)).toBe(4n);
+    b.cpu.deliverInterrupt(0x30);
+    expect(frame(b, 8, 3)).toEqual([CODE + 1, S.code64, 0x10202]);
+  });
 
   it('survives save and load', () => {
     const b = modeBench([0xfb, ...NOPS], { mode: 'protected' });
