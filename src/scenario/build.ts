@@ -117,6 +117,7 @@ function instructionCosts(costs: Costs): MachineCoreOptions['costs'] {
     multiply: base + costs['instruction.multiply'],
     divide: base + costs['instruction.divide'],
     serialising: base + costs['instruction.serialising'],
+    control: base + costs['instruction.control'],
     pause: base + costs['instruction.pause'],
   };
 }

@@ -27,6 +27,7 @@ const COSTS: MachineCoreOptions['costs'] = {
   multiply: 1,
   divide: 1,
   serialising: 1,
+  control: 1,
   pause: 1,
 };
 

@@ -225,7 +225,7 @@ function decodeSystemMov(insn: Instruction): Decoded | undefined {
   u.ext = register - (control ? Register.CR0 : Register.DR0);
   setFirst(u, insn, 1 - special);
   u.size = operandBytes(insn, 1 - special);
-  return { uop: u, cost: 'serialising', ends: to, leaves: false };
+  return { uop: u, cost: 'control', ends: to, leaves: false };
 }
 
 function decodeRet(insn: Instruction, operation: number): Decoded {

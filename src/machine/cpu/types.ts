@@ -207,6 +207,8 @@ export interface MachineCoreOptions {
     multiply: number;
     divide: number;
     serialising: number;
+    /** MOV to and from a control or debug register. */
+    control: number;
     /** PAUSE: the delay that a waiting loop asks for. */
     pause: number;
   };

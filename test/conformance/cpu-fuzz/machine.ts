@@ -25,7 +25,16 @@ const LDT = 0x7000;
 const HANDLERS = [0x20000, 0x20100] as const;
 const PML4 = 0x1000;
 const HLT = 0xf4;
-const COSTS = { base: 1, memory: 2, branch: 1, multiply: 3, divide: 20, serialising: 10, pause: 40 };
+const COSTS = {
+  base: 1,
+  memory: 2,
+  branch: 1,
+  multiply: 3,
+  divide: 20,
+  serialising: 10,
+  control: 40,
+  pause: 40,
+};
 
 /** What is behind the contract of a vCPU: cases reach it directly, since `save` and `load` cost more than a case does. */
 interface Inside {

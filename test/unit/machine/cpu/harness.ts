@@ -36,6 +36,7 @@ export const COSTS: MachineCoreOptions['costs'] = {
   multiply: 3,
   divide: 20,
   serialising: 10,
+  control: 7,
   pause: 7,
 };
 
