@@ -118,7 +118,7 @@ export const C_PDPTE = 2048; // 4 × 8
 export const C_TSC_ADJUST = 2080;
 export const C_PAT = 2104;
 /** Non-zero: where the vendors differ the vCPU follows AMD. */
-export const C_AMD = 2120;
+export const C_AMD = 2128;
 export const C_MISC_ENABLE = 2112;
 /** Count of retired instructions at which the shadow of a load of SS holds, as a double; it is one of C_SHADOW, too. */
 export const C_SHADOW_SS = 2088;
