@@ -1,4 +1,5 @@
 /** The steps of the README's tour, as a user does them. For UI tests and for the picture in the README. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../scripts/lib/shell.mjs';
 
 /** Parts of the trace page that the tour touches. */
@@ -42,12 +43,22 @@ export async function coloursOf(frame) {
     });
 }
 
+/** How often, and how many milliseconds apart, the details are looked at for a match. */
+const MATCH_LOOKS = 50;
+const MATCH_REST = 100;
+
 /** Types a query into the find box and goes to its first match. */
 export async function find(frame, query) {
   const field = frame.locator(`${page.find} input`);
+  const head = frame.locator('.details-head');
+  const before = (await head.count()) > 0 ? await head.innerText() : '';
   await field.fill(query);
   await field.press('Enter');
-  await frame.locator('.details-head').waitFor();
+  await head.waitFor();
+  // The details of an earlier selection stand until the match has arrived; where they are the match's own, nothing changes.
+  for (let look = 0; look < MATCH_LOOKS && (await head.innerText()) === before; look += 1) {
+    await sleep(MATCH_REST);
+  }
 }
 
 /**
