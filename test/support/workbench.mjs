@@ -220,9 +220,11 @@ export class Workbench {
     return path;
   }
 
-  /** Loads the window anew, as Reload Window does. */
+  /** Reload Window: by its command, which has everything saved before it leaves; the page's own reload does not wait for that. */
   async reload() {
-    await this.page.reload();
+    const loaded = this.page.waitForEvent('load');
+    await this.runCommand('Developer: Reload Window');
+    await loaded;
     await this.ready();
   }
 
