@@ -19,12 +19,7 @@ const MAY_IMPORT = {
 };
 
 /** Rooms whose behaviour is a function of the scenario alone, so that every run of it is the same. */
-const DETERMINISTIC = [
-  'src/machine/**/*.ts',
-  'src/vmm/**/*.ts',
-  'src/trace/{recorder,tracer}.ts',
-  'src/trace/recorder/**/*.ts',
-];
+const DETERMINISTIC = ['src/machine/**/*.ts', 'src/vmm/**/*.ts', 'src/trace/record/**/*.ts'];
 const NO_AMBIENT =
   'Simulated time, seeded streams and plain data only: a run must give the same trace everywhere.';
 
@@ -53,7 +48,7 @@ const scriptGlobals = Object.fromEntries(
 
 export default tseslint.config(
   // The vCPU core is AssemblyScript: its compiler checks it, and its types are not TypeScript's.
-  { ignores: ['dist', 'artifacts', 'coverage', '.cache', 'node_modules', 'src/machine/cpu/core', 'media'] },
+  { ignores: ['dist', 'artifacts', 'coverage', '.cache', 'node_modules', 'src/machine/x86/core', 'media'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
@@ -90,7 +85,7 @@ export default tseslint.config(
     settings: {
       'import/resolver': { typescript: { alwaysTryTypes: true } },
       'boundaries/include': ['src/**/*.ts', 'webview/**/*.ts'],
-      'boundaries/ignore': ['src/machine/cpu/core/**', 'src/types/**'],
+      'boundaries/ignore': ['src/machine/x86/core/**', 'src/types/**'],
       'boundaries/elements': Object.keys(MAY_IMPORT).map((room) => ({
         type: room,
         pattern: room === 'webview' ? 'webview' : `src/${room}`,

@@ -1,5 +1,5 @@
 /**
- * Compiles the vCPU core (`src/machine/cpu/core`, AssemblyScript) to `dist/cpu-core.wasm`.
+ * Compiles the vCPU core (`src/machine/x86/core`, AssemblyScript) to `dist/cpu-core.wasm`.
  * Does nothing when the result is newer than every source. `--force` compiles anyway.
  */
 import { mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const source = join(root, 'src/machine/cpu/core');
+const source = join(root, 'src/machine/x86/core');
 const target = join(root, 'dist/cpu-core.wasm');
 
 function modified(path) {
@@ -21,7 +21,7 @@ function modified(path) {
 
 const newest = Math.max(
   modified(fileURLToPath(import.meta.url)),
-  ...readdirSync(source).map((name) => modified(join(source, name))),
+  ...readdirSync(source, { recursive: true }).map((name) => modified(join(source, name))),
 );
 if (modified(target) < newest || process.argv.includes('--force')) {
   mkdirSync(dirname(target), { recursive: true });

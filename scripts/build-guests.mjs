@@ -22,7 +22,7 @@ async function loadDriver(folder) {
   const entry = `export * from './compiler'; export * from './prebuilt';`;
   const outfile = join(folder, 'driver.mjs');
   await build({
-    stdin: { contents: entry, resolveDir: join(root, 'src/guest'), loader: 'ts' },
+    stdin: { contents: entry, resolveDir: join(root, 'src/guest/compile'), loader: 'ts' },
     bundle: true,
     platform: 'node',
     format: 'esm',

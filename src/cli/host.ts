@@ -2,7 +2,7 @@
 import type { Problem } from '../protocol/problem';
 import type { PrepareRun, RunEnvironment, StartRun } from '../run/api';
 import type { Scenario } from '../scenario/schema';
-import type { TraceStore } from '../trace/store';
+import type { TraceStore } from '../trace/query/store';
 
 /** The world outside the commands. */
 export interface CliHost {

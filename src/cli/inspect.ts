@@ -2,8 +2,8 @@
 import { resolve } from 'node:path';
 import { evaluateExpectations } from '../scenario/expectations';
 import { loadScenario } from '../scenario/load';
-import { damageOf } from '../trace/file';
-import { summarise } from '../trace/summary';
+import { damageOf } from '../trace/file/file';
+import { summarise } from '../trace/query/summary';
 import { ExitCode, type CliHost } from './host';
 import { printJson, printProblem, printSummary } from './print';
 import { messageOf } from './run';

@@ -2,8 +2,8 @@
 import { constants } from 'node:fs';
 import { access, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { readTrace as parseTrace, traceFileParts } from '../trace/file';
-import type { TraceStore } from '../trace/store';
+import { readTrace as parseTrace, traceFileParts } from '../trace/file/file';
+import type { TraceStore } from '../trace/query/store';
 
 const REASONS: Record<string, string> = {
   ENOENT: 'there is no such file or folder',

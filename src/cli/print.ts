@@ -2,7 +2,7 @@
 import { isAbsolute, relative } from 'node:path';
 import type { Problem } from '../protocol/problem';
 import type { RunState } from '../trace/model';
-import type { ExpectationResult, Summary, SummaryCounts } from '../trace/summary';
+import type { ExpectationResult, Summary, SummaryCounts } from '../trace/query/summary';
 
 /** What a summary is printed with. */
 export interface SummaryContext {

@@ -2,8 +2,8 @@
 import { resolve } from 'node:path';
 import type { RunEnd, RunListener, RunProgress } from '../protocol/run';
 import type { RunState, TraceDelta, TraceMeta } from '../trace/model';
-import { TraceStore } from '../trace/store';
-import type { Summary } from '../trace/summary';
+import { TraceStore } from '../trace/query/store';
+import type { Summary } from '../trace/query/summary';
 import type { Command } from './arguments';
 import { ExitCode, type CliHost } from './host';
 import { printExpectation, printJson, printProblem, printSummary, SerialPrinter, shortPath } from './print';

@@ -1,5 +1,5 @@
 /** The guest kit's own count of its accesses (`struct tl_access_log` of trapline.h), read from guest memory after a run. */
-import { ByteReader } from './byte-reader';
+import { ByteReader } from './elf/byte-reader';
 import { GuestImageError } from './errors';
 
 /** Symbol of the log in a guest that is linked with the kit. */

@@ -1,12 +1,12 @@
 /** A guest as one runs and debugs it: its machine code, its names, its source lines. */
 import { createHash } from 'node:crypto';
-import { LineTable } from './dwarf-line';
-import { ElfFile } from './elf';
-import { isElf } from './elf-refusals';
+import { LineTable } from './dwarf/line';
+import { ElfFile } from './elf/elf';
+import { isElf } from './elf/refusals';
 import { GuestImageError } from './errors';
 import type { GuestFile } from './file';
-import { FlatFile } from './flat-file';
-import { findMultibootHeader } from './multiboot-header';
+import { FlatFile } from './elf/flat-file';
+import { findMultibootHeader } from './boot/multiboot-header';
 import { SymbolTable, type SymbolPlace } from './symbols';
 
 /** Paths in the debug information that begin with `from` are to be read as beginning with `to`. */

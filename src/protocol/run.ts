@@ -1,6 +1,6 @@
 /** What a run is told and what it tells, whether it lives in a worker thread or in the caller's own. */
 import type { TraceDelta, TraceMeta } from '../trace/model';
-import type { Summary } from '../trace/summary';
+import type { Summary } from '../trace/query/summary';
 
 /** Everything a run needs; plain data, so that it crosses threads. No file is opened by the run itself. */
 export interface RunJob {

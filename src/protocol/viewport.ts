@@ -1,5 +1,5 @@
 /** What a lane shows of a window of time. Times in cycles. */
-import type { ColourRole, KindGroup } from '../trace/events';
+import type { ColourRole, KindGroup } from '../trace/vocabulary/events';
 
 /** Colour roles of a mode lane, in the order in which `LaneBins.shares` has them. */
 export const modeRoles = [

@@ -1,14 +1,14 @@
 /** From a scenario file to a job: reads and checks it, compiles its guests or takes ready ones, reports everything wrong. */
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
-import { planBoot } from '../guest/boot';
-import { compileGuest, isCompiled } from '../guest/compiler';
-import type { CompileOptions } from '../guest/compiler';
-import type { Diagnostic } from '../guest/diagnostics';
+import { planBoot } from '../guest/boot/boot';
+import { compileGuest, isCompiled } from '../guest/compile/compiler';
+import type { CompileOptions } from '../guest/compile/compiler';
+import type { Diagnostic } from '../guest/compile/diagnostics';
 import { GuestImageError } from '../guest/errors';
 import { GuestImage } from '../guest/image';
 import { linkObjects } from '../guest/link/link';
-import { findMultibootHeader } from '../guest/multiboot-header';
+import { findMultibootHeader } from '../guest/boot/multiboot-header';
 import { memoryMap } from '../machine/firmware/memory-map';
 import type { Problem } from '../protocol/problem';
 import type { RunJob } from '../protocol/run';

@@ -8,10 +8,10 @@ import { buildMachine, type BuiltMachine } from '../scenario/build';
 import { evaluateExpectations } from '../scenario/expectations';
 import { loadScenario } from '../scenario/load';
 import type { Scenario } from '../scenario/schema';
-import { EXIT_KIND_BASE, kinds } from '../trace/events';
+import { EXIT_KIND_BASE, kinds } from '../trace/vocabulary/events';
 import type { RunState, TraceDelta, TraceMeta } from '../trace/model';
-import { Recorder } from '../trace/recorder';
-import { summarise } from '../trace/summary';
+import { Recorder } from '../trace/record/recorder';
+import { summarise } from '../trace/query/summary';
 import { SnapshotError } from '../trace/snapshot-error';
 import {
   RUN_SNAPSHOT_VERSION,

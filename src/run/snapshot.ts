@@ -4,7 +4,7 @@
  */
 import type { RamState } from '../machine/memory/guest-ram';
 import { ROW_BYTES } from '../trace/block';
-import { mergeRecorderStates, type RecorderState } from '../trace/recorder-state';
+import { mergeRecorderStates, type RecorderState } from '../trace/record/recorder-state';
 import type { RunState } from '../trace/model';
 import { SnapshotError, requireVersion } from '../trace/snapshot-error';
 import type { UnitStates } from '../vmm/units';

@@ -5,8 +5,8 @@ import type { RunEnd, RunJob, RunListener, RunMessage, RunProgress } from '../pr
 import { evaluateExpectations } from '../scenario/expectations';
 import { loadScenario } from '../scenario/load';
 import type { TraceMeta } from '../trace/model';
-import { HashCollector } from '../trace/hash';
-import { summarise } from '../trace/summary';
+import { HashCollector } from '../trace/record/hash';
+import { summarise } from '../trace/query/summary';
 import type { RunEnvironment, RunHandle } from './api';
 import { RunSignals } from './signals';
 import type { RunSnapshot } from './snapshot';

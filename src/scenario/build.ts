@@ -1,12 +1,12 @@
 /** The one function that builds a machine from a scenario. */
-import { planBoot, type BootParameters } from '../guest/boot';
+import { planBoot, type BootParameters } from '../guest/boot/boot';
 import type { GuestImage } from '../guest/image';
-import { createMachineCore, type GuestRam } from '../machine/cpu';
-import type { MachineCoreOptions } from '../machine/cpu/types';
+import { createMachineCore, type GuestRam } from '../machine/x86';
+import type { MachineCoreOptions } from '../machine/x86/types';
 import { memoryMap } from '../machine/firmware/memory-map';
 import { Link } from '../machine/link/link';
 import { EchoPeer, GeneratorPeer, SinkPeer } from '../machine/link/peers';
-import type { Tracer } from '../trace/tracer';
+import type { Tracer } from '../trace/record/tracer';
 import type { Costs } from '../vmm/cost-keys';
 import { Host } from '../vmm/host';
 import { KvmVm } from '../vmm/kvm/vm';

@@ -1,5 +1,5 @@
 /** What a scenario's fields have to be to each other: references that exist, names that are unique, sizes that fit. */
-import { kinds } from '../trace/events';
+import { kinds } from '../trace/vocabulary/events';
 import { costKeyNames, costProfileNames } from './costs';
 import { figurePaths } from './figures';
 import { didYouMean } from './nearest';

@@ -1,5 +1,5 @@
 /** Holds the figures of a run against what its scenario expects. */
-import type { ExpectationResult, Summary } from '../trace/summary';
+import type { ExpectationResult, Summary } from '../trace/query/summary';
 import { readFigure } from './figures';
 import type { Expectation } from './schema';
 

@@ -1,6 +1,6 @@
 /** The figures of a run that an expectation may name, and how they are read from a summary. */
-import { vmxExitReasons } from '../trace/vmx-exit-reasons';
-import type { Summary } from '../trace/summary';
+import { vmxExitReasons } from '../trace/vocabulary/vmx-exit-reasons';
+import type { Summary } from '../trace/query/summary';
 
 const COUNTS = [
   'guestInstructions',

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { costKeys } from '../vmm/cost-keys';
 import { costProfileNames } from './costs';
-import { kinds, kindsByName } from '../trace/events';
+import { kinds, kindsByName } from '../trace/vocabulary/events';
 import { figurePaths } from './figures';
 import { scenarioSchema } from './schema';
 

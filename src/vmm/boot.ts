@@ -1,5 +1,5 @@
 /** Starts a guest as its boot loader planned it. */
-import { Reg, type Cpu } from '../machine/cpu/types';
+import { Reg, type Cpu } from '../machine/x86/types';
 import type { PhysicalMemory } from '../machine/memory/physical-memory';
 
 /** What a loader leaves behind: memory contents and the registers of the first vCPU. */

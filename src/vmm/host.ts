@@ -7,7 +7,7 @@ import type { Cycles } from '../machine/time/event-queue';
 import { EventQueue } from '../machine/time/queue';
 import type { Costs } from './cost-keys';
 import { Units } from './units';
-import type { Tracer } from '../trace/tracer';
+import type { Tracer } from '../trace/record/tracer';
 
 /** Whoever's time it is: a vCPU in a call-out, a host thread at work. */
 export interface TimeContext {

@@ -1,6 +1,6 @@
 /** A small number of what `npm run fuzz` does: random bytes as code, in every mode. */
 import { expect, it } from 'vitest';
-import { coreModule } from '../unit/machine/cpu/harness';
+import { coreModule } from '../unit/machine/x86/harness';
 import { BATCH, Fuzzer, noOutcomes } from './cpu-fuzz/run';
 
 const BATCHES = 12;

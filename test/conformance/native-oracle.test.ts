@@ -1,7 +1,7 @@
 /** The processor this test runs on is the oracle: the same bytes run on it and in the vCPU, and must end alike. */
 import { describe, expect, it } from 'vitest';
-import { StopReason } from '../../src/machine/cpu/types';
-import { bench, type Bench } from '../unit/machine/cpu/harness';
+import { StopReason } from '../../src/machine/x86/types';
+import { bench, type Bench } from '../unit/machine/x86/harness';
 import {
   CODES,
   FLAG_STACK,

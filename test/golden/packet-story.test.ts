@@ -1,11 +1,11 @@
 /** The story of one packet through an emulated NIC, as the causal chain tells it, without times. */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { consequencesOf, operationOf } from '../../src/trace/chain';
-import { eventRow } from '../../src/trace/describe';
-import { Kind, exitKind, kinds } from '../../src/trace/events';
-import type { TraceStore } from '../../src/trace/store';
-import { VmxExit } from '../../src/trace/vmx-exit-reasons';
+import { consequencesOf, operationOf } from '../../src/trace/query/chain';
+import { eventRow } from '../../src/trace/query/describe';
+import { Kind, exitKind, kinds } from '../../src/trace/vocabulary/events';
+import type { TraceStore } from '../../src/trace/query/store';
+import { VmxExit } from '../../src/trace/vocabulary/vmx-exit-reasons';
 import { expectGolden } from '../support/golden';
 import { jobOf, runJob, sample } from '../support/runs';
 

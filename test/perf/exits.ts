@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { prepareRun } from '../../src/run/prepare';
 import { startRun } from '../../src/run/start';
 import type { RunEnvironment } from '../../src/run/api';
-import { TraceStore, emptyMeta } from '../../src/trace/store';
+import { TraceStore, emptyMeta } from '../../src/trace/query/store';
 
 /** What a run of exits came to. */
 export interface ExitFigures {

@@ -4,15 +4,15 @@
  */
 import { AddressMap } from '../../src/machine/address-map';
 import type { DeviceBus } from '../../src/machine/bus';
-import { createMachineCore } from '../../src/machine/cpu';
-import { StopReason, type Cpu, type CpuCallouts, type MachineCoreOptions } from '../../src/machine/cpu/types';
+import { createMachineCore } from '../../src/machine/x86';
+import { StopReason, type Cpu, type CpuCallouts, type MachineCoreOptions } from '../../src/machine/x86/types';
 import { E1000 } from '../../src/machine/devices/e1000/e1000';
 import { BarMapper } from '../../src/machine/pci/bar-mapper';
 import { CONFIG_PORT_BASE, CONFIG_PORT_COUNT, PciBus } from '../../src/machine/pci/bus';
 import { ROW_BYTES } from '../../src/trace/block';
-import { Kind } from '../../src/trace/events';
-import { HashCollector } from '../../src/trace/hash';
-import { Recorder } from '../../src/trace/recorder';
+import { Kind } from '../../src/trace/vocabulary/events';
+import { HashCollector } from '../../src/trace/record/hash';
+import { Recorder } from '../../src/trace/record/recorder';
 import { DEBUG_CONSOLE, END_MARK, EXIT_PORT, START_MARK, type Guest } from './guest';
 
 const RAM_BYTES = 64 * 2 ** 20;

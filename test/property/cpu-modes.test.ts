@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { StopReason, type CpuState } from '../../src/machine/cpu/types';
+import { StopReason, type CpuState } from '../../src/machine/x86/types';
 import { randomSource } from '../conformance/native-oracle/generate';
-import { FLAT32, FLAT_DATA, REAL16, benchMode, type Start } from '../unit/machine/cpu/modes-bench';
+import { FLAT32, FLAT_DATA, REAL16, benchMode, type Start } from '../unit/machine/x86/modes-bench';
 
 const seeds = fc.integer({ min: 1, max: 0x7fffffff });
 const runs: fc.Parameters<[number]> = {

@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { StopReason } from '../../src/machine/cpu/types';
-import { RAM, bench } from '../unit/machine/cpu/harness';
+import { StopReason } from '../../src/machine/x86/types';
+import { RAM, bench } from '../unit/machine/x86/harness';
 
 type Paging = '32-bit' | 'PAE' | '4-level';
 type Access = 'read' | 'write' | 'fetch';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { randomSource } from '../conformance/native-oracle/generate';
-import { loopProgram } from '../unit/machine/cpu/loop-programs';
-import { execute, randomBytes, randomProgram, type Manner } from '../unit/machine/cpu/random-machine';
+import { loopProgram } from '../unit/machine/x86/loop-programs';
+import { execute, randomBytes, randomProgram, type Manner } from '../unit/machine/x86/random-machine';
 
 const seeds = fc.integer({ min: 1, max: 0x7fffffff });
 const runs = (usual: number): fc.Parameters<[number]> => ({

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { randomSource } from '../conformance/native-oracle/generate';
-import { executeTables, type TableManner } from '../unit/machine/cpu/table-machine';
+import { executeTables, type TableManner } from '../unit/machine/x86/table-machine';
 
 const seeds = fc.integer({ min: 1, max: 0x7fffffff });
 const runs = (usual: number): fc.Parameters<[number]> => ({

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { find } from '../../src/trace/find';
-import { describe as describeEvent } from '../../src/trace/describe';
-import { TraceFileError, encodeTrace, readTrace } from '../../src/trace/file';
-import { hashOf } from '../../src/trace/hash';
-import { lanesOf } from '../../src/trace/lanes';
-import { QueryError, parseQuery, queryFields } from '../../src/trace/query';
-import { statistics } from '../../src/trace/statistics';
-import type { TraceStore } from '../../src/trace/store';
-import { queryViewport } from '../../src/trace/viewport';
+import { find } from '../../src/trace/query/find';
+import { describe as describeEvent } from '../../src/trace/query/describe';
+import { TraceFileError, encodeTrace, readTrace } from '../../src/trace/file/file';
+import { hashOf } from '../../src/trace/record/hash';
+import { lanesOf } from '../../src/trace/query/lanes';
+import { QueryError, parseQuery, queryFields } from '../../src/trace/query/query';
+import { statistics } from '../../src/trace/query/statistics';
+import type { TraceStore } from '../../src/trace/query/store';
+import { queryViewport } from '../../src/trace/query/viewport';
 import { sampleStore } from '../unit/trace/sample';
 
 const { store } = sampleStore(40);

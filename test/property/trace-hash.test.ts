@@ -1,10 +1,10 @@
 /** The trace hash is the same whoever computes it, and however often the recorder is asked for what is new. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Kind } from '../../src/trace/events';
-import { HashCollector, hashOf } from '../../src/trace/hash';
-import { Recorder } from '../../src/trace/recorder';
-import { TraceStore, emptyMeta } from '../../src/trace/store';
+import { Kind } from '../../src/trace/vocabulary/events';
+import { HashCollector, hashOf } from '../../src/trace/record/hash';
+import { Recorder } from '../../src/trace/record/recorder';
+import { TraceStore, emptyMeta } from '../../src/trace/query/store';
 
 /** Enough rows for several blocks of 65 536. */
 const ROWS = 300_000;

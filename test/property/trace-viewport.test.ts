@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { modeRoles, type Lane, type LaneBins, type LaneEvents } from '../../src/protocol/viewport';
-import { Kind, kindRow } from '../../src/trace/events';
-import { Recorder } from '../../src/trace/recorder';
-import { coveredBetween } from '../../src/trace/cumulate';
-import { TraceStore, emptyMeta } from '../../src/trace/store';
-import { queryViewport } from '../../src/trace/viewport';
+import { Kind, kindRow } from '../../src/trace/vocabulary/events';
+import { Recorder } from '../../src/trace/record/recorder';
+import { coveredBetween } from '../../src/trace/query/cumulate';
+import { TraceStore, emptyMeta } from '../../src/trace/query/store';
+import { queryViewport } from '../../src/trace/query/viewport';
 
 /** One event as it is recorded; `late` spans are opened and closed some events later, or never. */
 interface Step {

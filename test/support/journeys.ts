@@ -2,9 +2,9 @@
 import type { RunJob } from '../../src/protocol/run';
 import { RunSession } from '../../src/run/session';
 import type { RunSnapshot } from '../../src/run/snapshot';
-import { hashOf } from '../../src/trace/hash';
-import { TraceStore, emptyMeta } from '../../src/trace/store';
-import type { Summary } from '../../src/trace/summary';
+import { hashOf } from '../../src/trace/record/hash';
+import { TraceStore, emptyMeta } from '../../src/trace/query/store';
+import type { Summary } from '../../src/trace/query/summary';
 
 /** What is compared of a run. */
 export interface Outcome {

@@ -7,7 +7,7 @@ import type { RunEnvironment } from '../../src/run/api';
 import { runInline } from '../../src/run/inline';
 import { prepareRun } from '../../src/run/prepare';
 import type { RunSession } from '../../src/run/session';
-import { TraceStore, emptyMeta } from '../../src/trace/store';
+import { TraceStore, emptyMeta } from '../../src/trace/query/store';
 
 export const root = join(__dirname, '../..');
 

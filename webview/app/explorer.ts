@@ -1,8 +1,8 @@
 /** What a reader can do with the page, whatever they do it with: mouse, keys, links, other views. */
 import type { EventRow } from '../../src/protocol/details';
 import type { HostNotice } from '../../src/protocol/webview';
-import { kindRow } from '../../src/trace/events';
-import { lanesOf } from '../../src/trace/lanes';
+import { kindRow } from '../../src/trace/vocabulary/events';
+import { lanesOf } from '../../src/trace/query/lanes';
 import type { HostClient } from '../host/client';
 import { extentOf } from '../lanes/chain-tree';
 import { Latest } from '../host/latest';

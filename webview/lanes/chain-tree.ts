@@ -1,6 +1,6 @@
 /** A causal chain in the order in which it is told: one trunk, side branches indented before it goes on. */
 import type { EventRow } from '../../src/protocol/details';
-import { kindRow } from '../../src/trace/events';
+import { kindRow } from '../../src/trace/vocabulary/events';
 
 /** One line of a chain. */
 export interface ChainLine {

@@ -1,6 +1,6 @@
 /** How tall the columns of a dense lane are. */
 import { modeRoles } from '../../src/protocol/viewport';
-import type { ColourRole } from '../../src/trace/events';
+import type { ColourRole } from '../../src/trace/vocabulary/events';
 
 /** Least height of a pixel that holds anything. */
 const LEAST = 0.6;

@@ -1,6 +1,6 @@
 /** What of a lane's events is where: nesting, and which event lies under a point. Pixels across, cycles in time. */
 import { modeRoles, type Lane, type LaneBins, type LaneEvents } from '../../src/protocol/viewport';
-import { kindRow, type ColourRole } from '../../src/trace/events';
+import { kindRow, type ColourRole } from '../../src/trace/vocabulary/events';
 
 /** Nested spans deeper than this share the innermost place. */
 export const MAX_DEPTH = 3;

@@ -1,5 +1,5 @@
 /** Short names of events for places where few letters fit. */
-import { Kind, kindRow } from '../../src/trace/events';
+import { Kind, kindRow } from '../../src/trace/vocabulary/events';
 import type { Track } from '../../src/trace/model';
 
 const modeLabels: ReadonlyMap<number, string> = new Map([

@@ -1,6 +1,6 @@
 /** Where lanes stand below one another. Pixels from the top of the scrolled content. */
 import type { Lane } from '../../src/protocol/viewport';
-import type { KindGroup } from '../../src/trace/events';
+import type { KindGroup } from '../../src/trace/vocabulary/events';
 
 /** One line of the timeline: a heading or a lane. */
 export type Row =

@@ -1,5 +1,5 @@
 /** The causal chain of the selected event as a tree: the trunk flush left, side branches indented. */
-import { kindRow } from '../../src/trace/events';
+import { kindRow } from '../../src/trace/vocabulary/events';
 import type { Explorer } from '../app/explorer';
 import { chainLines, extentOf, type ChainLine } from '../lanes/chain-tree';
 import { formatCount, formatDuration } from '../time/format';

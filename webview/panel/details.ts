@@ -1,6 +1,6 @@
 /** Everything about the selected event: sentence, legs, facts, the way to its source. */
 import type { EventDetails } from '../../src/protocol/details';
-import { kindRow } from '../../src/trace/events';
+import { kindRow } from '../../src/trace/vocabulary/events';
 import type { Explorer } from '../app/explorer';
 import { kindTitle } from '../lanes/labels';
 import { formatCount, formatDuration, formatShare } from '../time/format';

@@ -1,6 +1,6 @@
 /** The events of the window as a table: the readable mirror of the lanes, row by row. */
 import type { EventRow, EventTableResult } from '../../src/protocol/details';
-import { kindRow } from '../../src/trace/events';
+import { kindRow } from '../../src/trace/vocabulary/events';
 import type { Explorer } from '../app/explorer';
 import { formatCount, formatDuration, formatTime } from '../time/format';
 import { h } from '../ui/dom';

@@ -1,6 +1,6 @@
 /** Figures of the visible window: where the time went, what it cost by reason, line and register. */
 import type { TraceStatistics } from '../../src/protocol/details';
-import type { ColourRole } from '../../src/trace/events';
+import type { ColourRole } from '../../src/trace/vocabulary/events';
 import type { Explorer } from '../app/explorer';
 import { Latest } from '../host/latest';
 import type { Signal } from '../host/signal';

@@ -1,5 +1,5 @@
 /** Hatching of roles, so that no meaning hangs on colour alone. */
-import type { ColourRole } from '../../src/trace/events';
+import type { ColourRole } from '../../src/trace/vocabulary/events';
 import type { Rgba, Theme } from '../ui/theme';
 
 /** Edge of the repeated tile in pixels. */

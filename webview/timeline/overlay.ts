@@ -1,5 +1,5 @@
 /** What lies over the lanes: the pointer's time, the event under it, the selection, its chain, a marked range. */
-import { kindRow } from '../../src/trace/events';
+import { kindRow } from '../../src/trace/vocabulary/events';
 import type { EventRow } from '../../src/protocol/details';
 import type { Model } from '../app/model';
 import { chainLines, extentOf, type ChainLine } from '../lanes/chain-tree';

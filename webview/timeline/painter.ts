@@ -1,7 +1,7 @@
 /** Draws headings' bands and lanes with what the last answer holds; positions follow the window of the moment. */
 import type { ChartArea } from 'chart.js';
 import type { LaneBins, LaneEvents, ViewportResult } from '../../src/protocol/viewport';
-import { kindRow, type ColourRole } from '../../src/trace/events';
+import { kindRow, type ColourRole } from '../../src/trace/vocabulary/events';
 import type { Track } from '../../src/trace/model';
 import { binned, depthsOf } from '../lanes/geometry';
 import { eventLabel } from '../lanes/labels';

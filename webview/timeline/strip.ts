@@ -1,6 +1,6 @@
 /** Dense lanes as pixels: one strip per lane, drawn once per answer and then only placed. */
 import type { LaneBins } from '../../src/protocol/viewport';
-import { kindRow, type ColourRole } from '../../src/trace/events';
+import { kindRow, type ColourRole } from '../../src/trace/vocabulary/events';
 import { densityHeight, fullCount, stackOf } from '../lanes/density';
 import type { Rgba, Theme } from '../ui/theme';
 import { hatched } from './hatch';

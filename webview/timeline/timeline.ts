@@ -2,7 +2,7 @@
 import type { Explorer } from '../app/explorer';
 import { layoutOf, type Row } from '../lanes/layout';
 import { lowerBound } from '../lanes/geometry';
-import { kindRow } from '../../src/trace/events';
+import { kindRow } from '../../src/trace/vocabulary/events';
 import { h } from '../ui/dom';
 import { resolveColour, type Theme } from '../ui/theme';
 import type { Signal } from '../host/signal';

@@ -2,7 +2,7 @@
 import type { HostClient } from '../host/client';
 import { Latest } from '../host/latest';
 import { eventLabel, kindTitle } from '../lanes/labels';
-import { kindRow } from '../../src/trace/events';
+import { kindRow } from '../../src/trace/vocabulary/events';
 import { modeRoles } from '../../src/protocol/viewport';
 import type { EventDetails } from '../../src/protocol/details';
 import type { Model } from '../app/model';

@@ -1,5 +1,5 @@
 /** The colours of the editor's theme, resolved for canvases. */
-import type { ColourRole } from '../../src/trace/events';
+import type { ColourRole } from '../../src/trace/vocabulary/events';
 import { Signal } from '../host/signal';
 
 /** 0…255 each. */

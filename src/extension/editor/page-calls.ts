@@ -3,7 +3,7 @@
  * anything is done with them. Knows no editor.
  */
 import { z } from 'zod';
-import type { KindGroup } from '../../trace/events';
+import type { KindGroup } from '../../trace/vocabulary/events';
 import type { HostAnswer, HostMethods, PageNotice } from '../../protocol/webview';
 
 /** The methods as a host implements them: each may take its time. */

@@ -1,10 +1,10 @@
 /** A trace store as the editor asks it. Knows no editor. */
-import { chainOf } from '../../trace/chain';
-import { describe, eventRow } from '../../trace/describe';
-import { eventTable, find } from '../../trace/find';
-import { perLine, statistics } from '../../trace/statistics';
-import { queryViewport } from '../../trace/viewport';
-import type { TraceStore } from '../../trace/store';
+import { chainOf } from '../../trace/query/chain';
+import { describe, eventRow } from '../../trace/query/describe';
+import { eventTable, find } from '../../trace/query/find';
+import { perLine, statistics } from '../../trace/query/statistics';
+import { queryViewport } from '../../trace/query/viewport';
+import type { TraceStore } from '../../trace/query/store';
 import type { TraceView } from './trace-view';
 
 /** Joins the queries of `trace/` to one store. */

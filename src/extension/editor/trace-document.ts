@@ -11,7 +11,7 @@ import {
   workspace,
 } from 'vscode';
 import type { CustomDocument, LogOutputChannel } from 'vscode';
-import { damageOf, readTrace } from '../../trace/file';
+import { damageOf, readTrace } from '../../trace/file/file';
 import { storeView } from './store-view';
 import { DisposableStore } from '../disposables';
 import { runScheme } from '../names';

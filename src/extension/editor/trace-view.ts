@@ -1,7 +1,7 @@
 /** A trace as the editor asks it questions: the same for a live run and for a file. Knows no editor. */
 import type { HostMethods } from '../../protocol/webview';
 import type { TraceMeta } from '../../trace/model';
-import type { LineFigures } from '../../trace/statistics';
+import type { LineFigures } from '../../trace/query/statistics';
 
 /** Answers about one trace. Times in cycles, rows from 0. */
 export interface TraceView extends Pick<

@@ -2,7 +2,7 @@
 import { Diagnostic, DiagnosticSeverity, Range, Uri, languages, workspace, type Disposable } from 'vscode';
 import { findNodeAtLocation, parseTree } from 'jsonc-parser';
 import type { Problem } from '../../protocol/problem';
-import type { ExpectationResult } from '../../trace/summary';
+import type { ExpectationResult } from '../../trace/query/summary';
 import { DisposableStore } from '../disposables';
 import { expectationText } from './result-text';
 

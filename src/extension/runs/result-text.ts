@@ -1,7 +1,7 @@
 /** How a run came out, in one line. Knows no editor. */
 import type { RunEnd } from '../../protocol/run';
-import type { ExpectationResult } from '../../trace/summary';
-import { formatCount, formatTime } from '../../trace/format';
+import type { ExpectationResult } from '../../trace/query/summary';
+import { formatCount, formatTime } from '../../trace/vocabulary/format';
 
 /** A line for a message box and how loud it is. */
 export interface ResultText {

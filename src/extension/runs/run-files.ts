@@ -1,7 +1,7 @@
 /** Traces of this window's runs, and of kept ones, as read-only files: `trapline-run:/<id>/<name>.trapline.arrow`. */
 import { EventEmitter, FileSystemError, FileType, workspace } from 'vscode';
 import type { Disposable, FileChangeEvent, FileStat, FileSystemProvider, Uri } from 'vscode';
-import { writeTrace } from '../../trace/file';
+import { writeTrace } from '../../trace/file/file';
 import { runIdOf, type RunArchive } from './run-archive';
 import type { RunService } from './run-service';
 

@@ -2,7 +2,7 @@
 import { ProgressLocation, StatusBarAlignment, commands, l10n, window, type Disposable } from 'vscode';
 import { DisposableStore } from '../disposables';
 import { Command, runningContext } from '../names';
-import { formatCount, formatTime } from '../../trace/format';
+import { formatCount, formatTime } from '../../trace/vocabulary/format';
 import type { ActiveRun, RunService } from './run-service';
 
 /** Short runs need no notification. */

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import type { Uri } from 'vscode';
 import { EventEmitter, l10n, window, workspace, type Disposable, type LogOutputChannel } from 'vscode';
 import type { PrepareRun, RunEnvironment, StartRun } from '../../run/api';
-import { traceFileParts } from '../../trace/file';
+import { traceFileParts } from '../../trace/file/file';
 import { scenarioEnding, traceEnding } from '../names';
 import { expectationProblems, type ProblemReporter } from './problems';
 import { runTraceUri, type RunArchive } from './run-archive';

@@ -3,7 +3,7 @@ import { EventEmitter, type Disposable, type Event, type Uri } from 'vscode';
 import type { RunEnd, RunListener, RunProgress } from '../../protocol/run';
 import type { TraceDelta, TraceMeta } from '../../trace/model';
 import type { RunHandle } from '../../run/api';
-import { TraceStore } from '../../trace/store';
+import { TraceStore } from '../../trace/query/store';
 
 /** How a run came out for the user. */
 export interface RunOutcome {

@@ -1,8 +1,8 @@
 /** What each line of a driver cost, written behind the line. */
 import { DecorationRangeBehavior, MarkdownString, Range, ThemeColor, l10n, window, workspace } from 'vscode';
 import type { DecorationOptions, Disposable, TextDocument, TextEditor, Uri } from 'vscode';
-import { formatCount, formatTime } from '../../trace/format';
-import type { LineFigures } from '../../trace/statistics';
+import { formatCount, formatTime } from '../../trace/vocabulary/format';
+import type { LineFigures } from '../../trace/query/statistics';
 import { DisposableStore } from '../disposables';
 import type { TraceView } from '../editor/trace-view';
 import { Command, exitCostColour } from '../names';

@@ -1,6 +1,6 @@
 /** What each source line of a guest cost in exits, and how that follows the reader's edits. Knows no editor. */
 
-import { formatCount, formatTime } from '../../trace/format';
+import { formatCount, formatTime } from '../../trace/vocabulary/format';
 
 /** Cost of one source line. */
 export interface LineCost {

@@ -1,8 +1,8 @@
 /** Relocatable objects of x86-64 compilers (System V ABI, chapter 4, and its AMD64 supplement, 4.4). They may be hostile. */
 import { inflateSync } from 'node:zlib';
-import { ByteReader } from '../byte-reader';
-import { elf64, type SectionHeader } from '../elf-format';
-import { isElf } from '../elf-refusals';
+import { ByteReader } from '../elf/byte-reader';
+import { elf64, type SectionHeader } from '../elf/format';
+import { isElf } from '../elf/refusals';
 import { GuestImageError } from '../errors';
 
 const ET_REL = 1;

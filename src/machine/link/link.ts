@@ -5,7 +5,7 @@
 import type { DeviceTrace } from '../bus';
 import { requireVersion } from '../snapshot';
 import type { Cycles, EventTarget, Scheduler } from '../time/event-queue';
-import { Kind } from '../../trace/events';
+import { Kind } from '../../trace/vocabulary/events';
 import { WIRE_OVERHEAD, type FrameReceiver, type Wire } from './wire';
 
 /** Construction of a `Link`. */

@@ -3,12 +3,12 @@
  * the access itself, and the way back.
  */
 import type { Region } from '../../machine/address-map';
-import type { Cpu } from '../../machine/cpu/types';
+import type { Cpu } from '../../machine/x86/types';
 import { LocalApic } from '../../machine/interrupts/lapic';
 import { requireVersion } from '../../machine/snapshot';
-import { Kind } from '../../trace/events';
-import type { RowRef } from '../../trace/tracer';
-import { VmxExit } from '../../trace/vmx-exit-reasons';
+import { Kind } from '../../trace/vocabulary/events';
+import type { RowRef } from '../../trace/record/tracer';
+import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { CostKey } from '../cost-keys';
 import type { Host } from '../host';
 import type { ExitTimeline } from './exits';

@@ -3,11 +3,11 @@
  * it: one in the guest is kicked out, one that sleeps is woken, one in the host looks before its next entry anyhow.
  */
 import type { Stateful } from '../../machine/bus';
-import type { Cpu } from '../../machine/cpu/types';
+import type { Cpu } from '../../machine/x86/types';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
-import type { RowRef } from '../../trace/tracer';
-import { VmxExit } from '../../trace/vmx-exit-reasons';
+import type { RowRef } from '../../trace/record/tracer';
+import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { Host } from '../host';
 import type { GuestRun } from './guest-run';
 import { VcpuEvent, type WorldSwitch } from './world-switch';

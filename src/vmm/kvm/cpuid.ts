@@ -1,8 +1,8 @@
 /**
  * What CPUID answers under KVM: the truth about what the vCPU implements, and the hypervisor's signature.
  */
-import { PHYSICAL_BITS } from '../../machine/cpu/core/layout';
-import type { CpuVendor } from '../../machine/cpu/types';
+import { PHYSICAL_BITS } from '../../machine/x86/core/state/layout';
+import type { CpuVendor } from '../../machine/x86/types';
 
 /** The four registers of an answer. */
 export interface CpuidAnswer {

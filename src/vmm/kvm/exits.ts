@@ -5,9 +5,9 @@
 import type { Stateful } from '../../machine/bus';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles } from '../../machine/time/event-queue';
-import type { Cpu } from '../../machine/cpu/types';
-import { exitKind, Kind } from '../../trace/events';
-import type { RowRef } from '../../trace/tracer';
+import type { Cpu } from '../../machine/x86/types';
+import { exitKind, Kind } from '../../trace/vocabulary/events';
+import type { RowRef } from '../../trace/record/tracer';
 import type { Host } from '../host';
 
 /** Snapshot of an `ExitTimeline`: the rows it still writes to, and the place of the present exit. */

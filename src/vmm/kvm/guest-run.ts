@@ -3,10 +3,10 @@
  * exits that come between two instructions are made.
  */
 import type { Stateful } from '../../machine/bus';
-import { StopReason, type Cpu } from '../../machine/cpu/types';
+import { StopReason, type Cpu } from '../../machine/x86/types';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles } from '../../machine/time/event-queue';
-import { VmxExit } from '../../trace/vmx-exit-reasons';
+import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { Host } from '../host';
 import type { WorldSwitch } from './world-switch';
 

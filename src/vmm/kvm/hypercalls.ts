@@ -1,8 +1,8 @@
 /** Hypercalls by VMCALL: number in RAX, arguments in RBX, RCX, RDX, RSI, answer in RAX (Linux Documentation/virt/kvm). */
-import { Reg, type Cpu } from '../../machine/cpu/types';
+import { Reg, type Cpu } from '../../machine/x86/types';
 import { Shorthand, type IpiMessage } from '../../machine/interrupts/message';
 import type { Cycles } from '../../machine/time/event-queue';
-import { Kind } from '../../trace/events';
+import { Kind } from '../../trace/vocabulary/events';
 import type { Host } from '../host';
 
 /** The guest kit's own call: 'TRAP'. RBX is the mark's id, RCX its value. */

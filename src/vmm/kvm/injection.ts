@@ -3,12 +3,12 @@
  * possible), what waits in the VM-entry interruption field, and the handlers that run because of it.
  */
 import type { Stateful } from '../../machine/bus';
-import type { Cpu } from '../../machine/cpu/types';
+import type { Cpu } from '../../machine/x86/types';
 import type { LocalApic } from '../../machine/interrupts/lapic';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles } from '../../machine/time/event-queue';
-import { Kind } from '../../trace/events';
-import type { RowRef } from '../../trace/tracer';
+import { Kind } from '../../trace/vocabulary/events';
+import type { RowRef } from '../../trace/record/tracer';
 import type { Host } from '../host';
 
 const VECTORS = 256;

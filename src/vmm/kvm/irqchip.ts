@@ -10,7 +10,7 @@ import { PicPair } from '../../machine/interrupts/pic';
 import { InterruptRouter } from '../../machine/interrupts/router';
 import { DeliveryMode, type IpiMessage } from '../../machine/interrupts/message';
 import { requireVersion } from '../../machine/snapshot';
-import { Kind } from '../../trace/events';
+import { Kind } from '../../trace/vocabulary/events';
 import type { Host } from '../host';
 import { LapicPages } from './lapic-pages';
 import type { KvmVm } from './vm';

@@ -3,7 +3,7 @@
  * and those of the LAPIC are its own.
  */
 
-import type { CpuVendor } from '../../machine/cpu/types';
+import type { CpuVendor } from '../../machine/x86/types';
 
 interface Msr {
   name: string;

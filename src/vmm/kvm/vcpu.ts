@@ -10,11 +10,11 @@
  * and wait at the boundary behind them.
  */
 import type { Stateful } from '../../machine/bus';
-import type { Cpu, CpuCallouts } from '../../machine/cpu/types';
+import type { Cpu, CpuCallouts } from '../../machine/x86/types';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
-import { Kind } from '../../trace/events';
-import { VmxExit } from '../../trace/vmx-exit-reasons';
+import { Kind } from '../../trace/vocabulary/events';
+import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { Host, Runnable } from '../host';
 import { Access, AccessPath, type AccessPathState } from './access-path';
 import { Arrivals, type ArrivalsState } from './arrivals';

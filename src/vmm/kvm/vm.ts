@@ -1,8 +1,8 @@
 /** One virtual machine under KVM: its RAM and vCPUs, KVM's interrupt controllers, and the address maps that exits go by. */
 import { AddressMap } from '../../machine/address-map';
 import type { Stateful } from '../../machine/bus';
-import { mergeMissing } from '../../machine/cpu/missing';
-import type { CpuVendor, FaultReport, MachineCore, MissingInstruction } from '../../machine/cpu/types';
+import { mergeMissing } from '../../machine/x86/missing';
+import type { CpuVendor, FaultReport, MachineCore, MissingInstruction } from '../../machine/x86/types';
 import { IOAPIC_BASE, IOAPIC_SIZE } from '../../machine/interrupts/ioapic';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory';
 import { requireVersion } from '../../machine/snapshot';

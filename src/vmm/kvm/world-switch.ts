@@ -3,12 +3,12 @@
  * with all that KVM looks at before it (INIT, interrupts).
  */
 import type { Stateful } from '../../machine/bus';
-import type { Cpu } from '../../machine/cpu/types';
+import type { Cpu } from '../../machine/x86/types';
 import type { LocalApic } from '../../machine/interrupts/lapic';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
-import { Kind } from '../../trace/events';
-import type { RowRef } from '../../trace/tracer';
+import { Kind } from '../../trace/vocabulary/events';
+import type { RowRef } from '../../trace/record/tracer';
 import type { CostKey } from '../cost-keys';
 import type { Host, Runnable } from '../host';
 import { ExitTimeline, type ExitTimelineState } from './exits';

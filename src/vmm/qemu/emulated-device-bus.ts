@@ -6,7 +6,7 @@ import type { DeviceBus, DeviceTrace, Stateful } from '../../machine/bus';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../../machine/time/event-queue';
-import { Kind } from '../../trace/events';
+import { Kind } from '../../trace/vocabulary/events';
 import type { Host } from '../host';
 import { TrackTrace } from '../track-trace';
 import type { IoThread, JobTarget } from './io-thread';

@@ -5,7 +5,7 @@
 import type { Stateful } from '../../machine/bus';
 import { SnapshotError, requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
-import { Kind } from '../../trace/events';
+import { Kind } from '../../trace/vocabulary/events';
 import type { Host, TimeContext } from '../host';
 
 /** Somebody the thread does jobs for. The id is stable across runs, so that a snapshot can name him. */

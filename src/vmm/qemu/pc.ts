@@ -10,7 +10,7 @@ import type { FrameReceiver, Wire } from '../../machine/link/wire';
 import { BarMapper } from '../../machine/pci/bar-mapper';
 import { CONFIG_PORT_BASE, CONFIG_PORT_COUNT, PciBus, type PciSlot } from '../../machine/pci/bus';
 import { firmwareAssign, irqOfPin } from '../../machine/pci/firmware';
-import { Kind } from '../../trace/events';
+import { Kind } from '../../trace/vocabulary/events';
 import type { Host } from '../host';
 import type { KvmVm, RegionTag } from '../kvm/vm';
 import { addBoard, withResetControl, type BoardOptions } from './board';

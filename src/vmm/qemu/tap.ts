@@ -2,7 +2,7 @@
 import type { DeviceTrace, Stateful } from '../../machine/bus';
 import type { FrameReceiver } from '../../machine/link/wire';
 import { requireVersion } from '../../machine/snapshot';
-import { Kind } from '../../trace/events';
+import { Kind } from '../../trace/vocabulary/events';
 import type { IoThread, JobTarget } from './io-thread';
 
 /** Packets that wait in a tap device for QEMU's I/O thread (TUN_READQ_SIZE of Linux); what comes on top is lost. */

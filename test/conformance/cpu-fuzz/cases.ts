@@ -1,6 +1,6 @@
 /** What a case is made of: bytes to execute, registers, and bits of the state that a guest may have set before. */
 import { Code } from 'iced-x86';
-import * as L from '../../../src/machine/cpu/core/layout';
+import * as L from '../../../src/machine/x86/core/state/layout';
 import { planOf, randomBytes, type Random } from '../native-oracle/encodings';
 import { CODE, DATA, DEVICE, GDT, IDT, RAM, STACK, type FuzzMachine } from './machine';
 

@@ -1,8 +1,8 @@
 /** The machine that random code runs on: its memory, the states it begins in, and a way back to them that costs little. */
-import { createMachineCore, type GuestMachineCore } from '../../../src/machine/cpu';
-import * as L from '../../../src/machine/cpu/core/layout';
-import type { CoreExports } from '../../../src/machine/cpu/core-instance';
-import type { Cpu, CpuCallouts, CpuState } from '../../../src/machine/cpu/types';
+import { createMachineCore, type GuestMachineCore } from '../../../src/machine/x86';
+import * as L from '../../../src/machine/x86/core/state/layout';
+import type { CoreExports } from '../../../src/machine/x86/core-instance';
+import type { Cpu, CpuCallouts, CpuState } from '../../../src/machine/x86/types';
 import type { Random } from '../native-oracle/encodings';
 
 export const RAM = 1 << 20;

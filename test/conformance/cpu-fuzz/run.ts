@@ -3,8 +3,8 @@
  * Cases go in batches. A batch begins with fresh memory and a random source of its own, so that its number alone, with the
  * seed, brings a failure back.
  */
-import * as L from '../../../src/machine/cpu/core/layout';
-import { StopReason, type CpuCallouts, type CpuState } from '../../../src/machine/cpu/types';
+import * as L from '../../../src/machine/x86/core/state/layout';
+import { StopReason, type CpuCallouts, type CpuState } from '../../../src/machine/x86/types';
 import { randomSource } from '../native-oracle/generate';
 import { LONGEST, nextRegisters, perturb, piecesOf, randomCode, randomRegisters } from './cases';
 import { CODE, FuzzMachine } from './machine';

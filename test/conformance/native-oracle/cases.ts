@@ -1,7 +1,7 @@
 /** Tests of one instruction each: registers, flags and memory chosen so that its operands lie where both sides have memory. */
 import type { Instruction } from 'iced-x86';
 import { Code, Mnemonic as M, OpKind, Register, RegisterExt, RflagsBits } from 'iced-x86';
-import { rowOf } from '../../../src/machine/cpu/decode-tables';
+import { rowOf } from '../../../src/machine/x86/decode/decode-tables';
 import { randomSource } from './generate';
 import { decodeAt, isInvalid, planOf, randomBytes, type Bits, type Plan, type Random } from './encodings';
 import {

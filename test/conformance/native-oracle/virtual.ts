@@ -1,6 +1,6 @@
 /** Runs cases in the vCPU as a user-mode process would: CPL 3 under the selectors of Linux, every exception to a handler. */
-import { StopReason } from '../../../src/machine/cpu/types';
-import { bench, type Bench } from '../../unit/machine/cpu/harness';
+import { StopReason } from '../../../src/machine/x86/types';
+import { bench, type Bench } from '../../unit/machine/x86/harness';
 import type { Case } from './cases';
 import * as P from './place';
 import type { Outcome } from './processor';

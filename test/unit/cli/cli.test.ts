@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { runCli } from '../../../src/cli/cli';
 import type { Problem } from '../../../src/protocol/problem';
-import { exitKind } from '../../../src/trace/events';
-import { hashOf } from '../../../src/trace/hash';
-import { emptyMeta, TraceStore } from '../../../src/trace/store';
-import type { ExpectationResult } from '../../../src/trace/summary';
+import { exitKind } from '../../../src/trace/vocabulary/events';
+import { hashOf } from '../../../src/trace/record/hash';
+import { emptyMeta, TraceStore } from '../../../src/trace/query/store';
+import type { ExpectationResult } from '../../../src/trace/query/summary';
 import { sampleSummary } from '../scenario/summary-sample';
 import { FakeHost, fakeRun } from './fake-host';
 

@@ -2,11 +2,11 @@
 import type { RunEnd, RunListener } from '../../../src/protocol/run';
 import type { Problem } from '../../../src/protocol/problem';
 import type { CliHost } from '../../../src/cli/host';
-import { exitKind } from '../../../src/trace/events';
+import { exitKind } from '../../../src/trace/vocabulary/events';
 import type { TraceDelta, TraceMeta } from '../../../src/trace/model';
-import type { TraceStore } from '../../../src/trace/store';
-import { emptyMeta } from '../../../src/trace/store';
-import type { Summary } from '../../../src/trace/summary';
+import type { TraceStore } from '../../../src/trace/query/store';
+import { emptyMeta } from '../../../src/trace/query/store';
+import type { Summary } from '../../../src/trace/query/summary';
 import { sampleSummary } from '../scenario/summary-sample';
 
 /** What a fake run does. */

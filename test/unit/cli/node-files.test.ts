@@ -12,9 +12,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkWritable, readText, readTrace, writeTrace } from '../../../src/cli/node-files';
-import { writeTrace as traceBytes } from '../../../src/trace/file';
-import { Kind } from '../../../src/trace/events';
-import { emptyMeta, TraceStore } from '../../../src/trace/store';
+import { writeTrace as traceBytes } from '../../../src/trace/file/file';
+import { Kind } from '../../../src/trace/vocabulary/events';
+import { emptyMeta, TraceStore } from '../../../src/trace/query/store';
 
 let folder: string;
 beforeEach(() => {

@@ -2,9 +2,9 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { compileGuest, type CompileOptions, type CompileResult } from '../../../src/guest/compiler';
+import { compileGuest, type CompileOptions, type CompileResult } from '../../../src/guest/compile/compiler';
 import { GuestImage } from '../../../src/guest/image';
-import { parseDependencies } from '../../../src/guest/object-cache';
+import { parseDependencies } from '../../../src/guest/compile/object-cache';
 import { driversDir, has, kitDir, run, temporaryFolder } from './build';
 
 const folder = temporaryFolder();

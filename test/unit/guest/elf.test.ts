@@ -1,8 +1,8 @@
 /** The ELF reader on small files made here byte by byte, and on damaged ones. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planBoot } from '../../../src/guest/boot';
-import { ElfFile } from '../../../src/guest/elf';
+import { planBoot } from '../../../src/guest/boot/boot';
+import { ElfFile } from '../../../src/guest/elf/elf';
 import { GuestImageError } from '../../../src/guest/errors';
 import { memoryMap } from '../../../src/machine/firmware/memory-map';
 import { GuestImage } from '../../../src/guest/image';

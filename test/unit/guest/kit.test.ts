@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ACCESS_LOG_SYMBOL, readAccessLog } from '../../../src/guest/access-log';
-import { compileGuest } from '../../../src/guest/compiler';
+import { compileGuest } from '../../../src/guest/compile/compiler';
 import { GuestImage } from '../../../src/guest/image';
 import { driversDir, fixturesDir, has, kitDir, run, temporaryFolder } from './build';
 

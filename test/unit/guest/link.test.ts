@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { compileGuest } from '../../../src/guest/compiler';
+import { compileGuest } from '../../../src/guest/compile/compiler';
 import { GuestImageError } from '../../../src/guest/errors';
 import { GuestImage } from '../../../src/guest/image';
 import { linkObjects } from '../../../src/guest/link/link';

@@ -1,10 +1,10 @@
 /** Multiboot 1: kernels made here byte by byte, and what a kernel finds by following the pointers it is given. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planBoot, type BootParameters, type BootPlan } from '../../../src/guest/boot';
+import { planBoot, type BootParameters, type BootPlan } from '../../../src/guest/boot/boot';
 import { GuestImageError } from '../../../src/guest/errors';
 import { GuestImage } from '../../../src/guest/image';
-import { findMultibootHeader } from '../../../src/guest/multiboot-header';
+import { findMultibootHeader } from '../../../src/guest/boot/multiboot-header';
 import { memoryMap } from '../../../src/machine/firmware/memory-map';
 
 const MIB = 1 << 20;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { planBoot } from '../../../src/guest/boot';
+import { planBoot } from '../../../src/guest/boot/boot';
 import { GuestImageError } from '../../../src/guest/errors';
 import { GuestImage } from '../../../src/guest/image';
 import { memoryMap } from '../../../src/machine/firmware/memory-map';

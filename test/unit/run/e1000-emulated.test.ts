@@ -1,6 +1,6 @@
 /** Row B7 of what Trapline promises: 64 packets through an emulated e1000, and a trace that agrees with the guest. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Kind, kinds } from '../../../src/trace/events';
+import { Kind, kinds } from '../../../src/trace/vocabulary/events';
 import type { RunJob } from '../../../src/protocol/run';
 import type { AccessLog } from '../../../src/guest/access-log';
 import { accessLogOf } from '../../support/access-log';

@@ -1,7 +1,7 @@
 /** Row B6: injection, kicks and interrupt windows, counted from the rows of runs made for them. */
 import { describe, expect, it } from 'vitest';
-import { Kind, exitKind, kinds } from '../../../src/trace/events';
-import { VmxExit } from '../../../src/trace/vmx-exit-reasons';
+import { Kind, exitKind, kinds } from '../../../src/trace/vocabulary/events';
+import { VmxExit } from '../../../src/trace/vocabulary/vmx-exit-reasons';
 import { jobOf, runJob, sample, type FinishedRun } from '../../support/runs';
 
 function rowsOf(run: FinishedRun, kind: number): number[] {

@@ -4,7 +4,7 @@ import type { RunJob } from '../../../src/protocol/run';
 import { RunSession } from '../../../src/run/session';
 import { SnapshotError, snapshotBytes, type RunSnapshot } from '../../../src/run/snapshot';
 import { startRun } from '../../../src/run/start';
-import { hashOf } from '../../../src/trace/hash';
+import { hashOf } from '../../../src/trace/record/hash';
 import { Journey, freely, type Outcome } from '../../support/journeys';
 import { environment, jobOf, sample } from '../../support/runs';
 

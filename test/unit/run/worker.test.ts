@@ -2,10 +2,10 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Summary } from '../../../src/trace/summary';
+import type { Summary } from '../../../src/trace/query/summary';
 import { startRun } from '../../../src/run/start';
-import { TraceStore, emptyMeta } from '../../../src/trace/store';
-import { hashOf } from '../../../src/trace/hash';
+import { TraceStore, emptyMeta } from '../../../src/trace/query/store';
+import { hashOf } from '../../../src/trace/record/hash';
 import { environment, jobOf, root, runJob, sample } from '../../support/runs';
 
 /** Runs a job in a worker; `onDelta` may cancel it. */

@@ -1,5 +1,5 @@
 /** A summary with a different number everywhere, so that no figure can be mistaken for another. */
-import type { Summary, SummaryCounts } from '../../../src/trace/summary';
+import type { Summary, SummaryCounts } from '../../../src/trace/query/summary';
 
 function counts(n: number): SummaryCounts {
   return {

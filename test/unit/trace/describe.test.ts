@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { chainOf, consequencesOf, operationOf } from '../../../src/trace/chain';
-import { describe as describeEvent } from '../../../src/trace/describe';
-import { formatCount, formatPart, formatShort, formatTime } from '../../../src/trace/format';
-import { Kind } from '../../../src/trace/events';
-import { lanesOf } from '../../../src/trace/lanes';
+import { chainOf, consequencesOf, operationOf } from '../../../src/trace/query/chain';
+import { describe as describeEvent } from '../../../src/trace/query/describe';
+import { formatCount, formatPart, formatShort, formatTime } from '../../../src/trace/vocabulary/format';
+import { Kind } from '../../../src/trace/vocabulary/events';
+import { lanesOf } from '../../../src/trace/query/lanes';
 import type { Track, TrackType } from '../../../src/trace/model';
-import { summarise } from '../../../src/trace/summary';
+import { summarise } from '../../../src/trace/query/summary';
 import { sampleStore } from './sample';
 
 const plain = (text: string): string => text.replaceAll('\u2009', ' ');

@@ -1,7 +1,7 @@
 import { tableFromIPC } from 'apache-arrow';
 import { describe, expect, it } from 'vitest';
-import { TraceFileError, damageOf, readTrace, verify, writeTrace } from '../../../src/trace/file';
-import { hashOf } from '../../../src/trace/hash';
+import { TraceFileError, damageOf, readTrace, verify, writeTrace } from '../../../src/trace/file/file';
+import { hashOf } from '../../../src/trace/record/hash';
 import { sampleStore } from './sample';
 
 function join(parts: Uint8Array[]): Uint8Array {

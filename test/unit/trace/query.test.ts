@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { eventTable, find } from '../../../src/trace/find';
-import { QueryError, parseQuery } from '../../../src/trace/query';
-import { perLine, statistics } from '../../../src/trace/statistics';
+import { eventTable, find } from '../../../src/trace/query/find';
+import { QueryError, parseQuery } from '../../../src/trace/query/query';
+import { perLine, statistics } from '../../../src/trace/query/statistics';
 import { EXIT, sampleStore } from './sample';
 
 const PER_TRANSMIT = 14;

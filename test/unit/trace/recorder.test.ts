@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Kind } from '../../../src/trace/events';
-import { hashOf } from '../../../src/trace/hash';
-import { Recorder } from '../../../src/trace/recorder';
-import { TraceStore, emptyMeta } from '../../../src/trace/store';
+import { Kind } from '../../../src/trace/vocabulary/events';
+import { hashOf } from '../../../src/trace/record/hash';
+import { Recorder } from '../../../src/trace/record/recorder';
+import { TraceStore, emptyMeta } from '../../../src/trace/query/store';
 
 function recorderWithTrack(options = {}): Recorder {
   const recorder = new Recorder(options);

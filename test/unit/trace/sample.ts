@@ -1,9 +1,9 @@
 /** A small trace as a run would record it: one vCPU sends through an e1000, an interrupt comes back. */
-import { Kind, exitKind } from '../../../src/trace/events';
+import { Kind, exitKind } from '../../../src/trace/vocabulary/events';
 import type { TraceMeta } from '../../../src/trace/model';
-import { Recorder, type RecorderOptions } from '../../../src/trace/recorder';
-import { TraceStore, emptyMeta } from '../../../src/trace/store';
-import { VmxExit } from '../../../src/trace/vmx-exit-reasons';
+import { Recorder, type RecorderOptions } from '../../../src/trace/record/recorder';
+import { TraceStore, emptyMeta } from '../../../src/trace/query/store';
+import { VmxExit } from '../../../src/trace/vocabulary/vmx-exit-reasons';
 
 export const FREQUENCY = 1_000_000_000;
 export const TDT = 0x3818;

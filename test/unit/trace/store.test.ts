@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Kind } from '../../../src/trace/events';
-import { Recorder } from '../../../src/trace/recorder';
-import { TraceStore, emptyMeta } from '../../../src/trace/store';
-import { queryViewport } from '../../../src/trace/viewport';
+import { Kind } from '../../../src/trace/vocabulary/events';
+import { Recorder } from '../../../src/trace/record/recorder';
+import { TraceStore, emptyMeta } from '../../../src/trace/query/store';
+import { queryViewport } from '../../../src/trace/query/viewport';
 import type { Lane } from '../../../src/protocol/viewport';
 
 const LANE: Lane = {

@@ -1,7 +1,7 @@
 /** A device behind QEMU: its pin as two threads drive it. */
 import { describe, expect, it } from 'vitest';
 import type { PhysicalMemory } from '../../../src/machine/memory/physical-memory';
-import { Recorder } from '../../../src/trace/recorder';
+import { Recorder } from '../../../src/trace/record/recorder';
 import { costKeys, type Costs } from '../../../src/vmm/cost-keys';
 import { Host } from '../../../src/vmm/host';
 import { EmulatedDeviceBus } from '../../../src/vmm/qemu/emulated-device-bus';

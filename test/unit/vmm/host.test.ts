@@ -1,6 +1,6 @@
 /** The run loop: whose turn it is, and where a run stops, whatever its slices. */
 import { describe, expect, it } from 'vitest';
-import { Recorder } from '../../../src/trace/recorder';
+import { Recorder } from '../../../src/trace/record/recorder';
 import { costKeys, type Costs } from '../../../src/vmm/cost-keys';
 import { Host, type Runnable } from '../../../src/vmm/host';
 import { jobOf, runJob, sample } from '../../support/runs';

@@ -1,9 +1,9 @@
 /** vCPUs that follow scripts, and the world around them: for what no sample driver does. */
-import { StopReason, type Cpu, type CpuCallouts } from '../../../src/machine/cpu/types';
+import { StopReason, type Cpu, type CpuCallouts } from '../../../src/machine/x86/types';
 import { Lapic } from '../../../src/machine/interrupts/lapic-registers';
 import type { PhysicalMemory } from '../../../src/machine/memory/physical-memory';
-import { Kind, exitKind, kinds } from '../../../src/trace/events';
-import { Recorder } from '../../../src/trace/recorder';
+import { Kind, exitKind, kinds } from '../../../src/trace/vocabulary/events';
+import { Recorder } from '../../../src/trace/record/recorder';
 import { costKeys, type Costs } from '../../../src/vmm/cost-keys';
 import { Host } from '../../../src/vmm/host';
 import { KvmVm } from '../../../src/vmm/kvm/vm';

@@ -1,8 +1,8 @@
 /** Two vCPUs that follow scripts: who sees what when, how one starts and interrupts the other, and what is recorded of it. */
 import { describe, expect, it } from 'vitest';
-import { Reg } from '../../../src/machine/cpu/types';
+import { Reg } from '../../../src/machine/x86/types';
 import { Lapic, LAPIC_BASE } from '../../../src/machine/interrupts/lapic-registers';
-import { VmxExit } from '../../../src/trace/vmx-exit-reasons';
+import { VmxExit } from '../../../src/trace/vocabulary/vmx-exit-reasons';
 import { ScriptCpu, ScriptMachine, exit, halt, type Step } from './script-cpu';
 
 const DEVICE = 0xd000_0000;

@@ -1,6 +1,6 @@
 /** More packets than QEMU's I/O thread can take: the tap device's queue has an end. */
 import { describe, expect, it } from 'vitest';
-import { Kind } from '../../../src/trace/events';
+import { Kind } from '../../../src/trace/vocabulary/events';
 import { DropReason } from '../../../src/machine/devices/e1000/constants';
 import { jobOf, runJob, sample } from '../../support/runs';
 

@@ -1,8 +1,8 @@
 /** Interrupts of a vCPU under KVM in the corners that no sample driver goes to, on a CPU that follows a script. */
 import { describe, expect, it } from 'vitest';
-import { Reg } from '../../../src/machine/cpu/types';
+import { Reg } from '../../../src/machine/x86/types';
 import { Lapic, LAPIC_BASE } from '../../../src/machine/interrupts/lapic-registers';
-import { VmxExit } from '../../../src/trace/vmx-exit-reasons';
+import { VmxExit } from '../../../src/trace/vocabulary/vmx-exit-reasons';
 import { MARK_HYPERCALL } from '../../../src/vmm/kvm/hypercalls';
 import { NOWHERE, ScriptCpu, ScriptMachine, exit, halt, storyOf, type Step } from './script-cpu';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EventRow } from '../../../src/protocol/details';
-import { Kind } from '../../../src/trace/events';
+import { Kind } from '../../../src/trace/vocabulary/events';
 import { chainLines, extentOf } from '../../../webview/lanes/chain-tree';
 
 function event(row: number, cause: number, kind: number = Kind.DmaRead, start = row * 10): EventRow {

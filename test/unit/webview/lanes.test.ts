@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Lane, LaneEvents } from '../../../src/protocol/viewport';
 import { columns } from '../../../webview/host/columns';
-import { Kind } from '../../../src/trace/events';
+import { Kind } from '../../../src/trace/vocabulary/events';
 import { Latest } from '../../../webview/host/latest';
 import { binAt, binned, depthsOf, eventAt } from '../../../webview/lanes/geometry';
 import { layoutOf, rowAt, rowOfEvent } from '../../../webview/lanes/layout';

@@ -1,13 +1,13 @@
 /** Stands for the extension host: answers the page from a made-up trace by the code that the product uses. */
 import type { HostCall, HostMethods, ToPage } from '../../../src/protocol/webview';
-import { chainOf } from '../../../src/trace/chain';
-import { describe, eventRow } from '../../../src/trace/describe';
-import { kindRow } from '../../../src/trace/events';
-import { eventTable, find } from '../../../src/trace/find';
+import { chainOf } from '../../../src/trace/query/chain';
+import { describe, eventRow } from '../../../src/trace/query/describe';
+import { kindRow } from '../../../src/trace/vocabulary/events';
+import { eventTable, find } from '../../../src/trace/query/find';
 import type { RunState } from '../../../src/trace/model';
-import { statistics } from '../../../src/trace/statistics';
-import { TraceStore } from '../../../src/trace/store';
-import { queryViewport } from '../../../src/trace/viewport';
+import { statistics } from '../../../src/trace/query/statistics';
+import { TraceStore } from '../../../src/trace/query/store';
+import { queryViewport } from '../../../src/trace/query/viewport';
 import { Synthetic } from './synthetic';
 
 interface Setup {

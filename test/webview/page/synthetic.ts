@@ -1,6 +1,6 @@
 /** A made-up trace of an e1000 driver that sends packets: the shapes that a real one has, as many as wanted. */
-import { Kind, exitKind } from '../../../src/trace/events';
-import { Recorder } from '../../../src/trace/recorder';
+import { Kind, exitKind } from '../../../src/trace/vocabulary/events';
+import { Recorder } from '../../../src/trace/record/recorder';
 import type { TraceMeta, TraceDelta } from '../../../src/trace/model';
 
 const HZ = 3_000_000_000;

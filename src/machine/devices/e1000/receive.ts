@@ -2,7 +2,7 @@
  * The receiver (manual 3.2): filters a frame, puts it into the buffers of as many legacy descriptors as it needs, and writes
  * them back. A frame that finds too few descriptors is lost and counted in MPC.
  */
-import { Kind } from '../../../trace/events';
+import { Kind } from '../../../trace/vocabulary/events';
 import { FRAME_MAX, FRAME_MIN } from '../../link/wire';
 import { requireVersion } from '../../snapshot';
 import type { EventHandle } from '../../time/event-queue';

@@ -2,7 +2,7 @@
  * The transmitter (manual 3.3 and 3.4): takes descriptors from head to tail, gathers a packet up to EOP, hands it (or its
  * segments) to the link, and writes DD back where RS asks for it.
  */
-import { Kind } from '../../../trace/events';
+import { Kind } from '../../../trace/vocabulary/events';
 import { FRAME_MIN } from '../../link/wire';
 import { requireVersion } from '../../snapshot';
 import type { EventHandle } from '../../time/event-queue';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { RunEnd } from '../../../../src/protocol/run';
 import { resultText } from '../../../../src/extension/runs/result-text';
-import { emptyMeta } from '../../../../src/trace/store';
-import { summarise, type ExpectationResult } from '../../../../src/trace/summary';
+import { emptyMeta } from '../../../../src/trace/query/store';
+import { summarise, type ExpectationResult } from '../../../../src/trace/query/summary';
 import type { RunState } from '../../../../src/trace/model';
-import { VmxExit } from '../../../../src/trace/vmx-exit-reasons';
-import { exitKind } from '../../../../src/trace/events';
+import { VmxExit } from '../../../../src/trace/vocabulary/vmx-exit-reasons';
+import { exitKind } from '../../../../src/trace/vocabulary/events';
 
 /** A run of one VM with 1,500 exits over 2.9 million cycles of 2.9 GHz: one millisecond. */
 function end(state: RunState, expectations: ExpectationResult[] = [], message?: string): RunEnd {

@@ -3,7 +3,7 @@ import type { E1000 } from '../../../../src/machine/devices/e1000/e1000';
 import { Rctl, Reg, TxCmd } from '../../../../src/machine/devices/e1000/constants';
 import { Link } from '../../../../src/machine/link/link';
 import { EchoPeer, GeneratorPeer, SinkPeer, type GeneratorOptions } from '../../../../src/machine/link/peers';
-import { Kind } from '../../../../src/trace/events';
+import { Kind } from '../../../../src/trace/vocabulary/events';
 import { frameTo, MAC, Nic } from '../devices/e1000/nic';
 import { CYCLES_PER_NANOSECOND, World } from '../fake-bus';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DropReason, Reg, Stat, TxCmd } from '../../../../../src/machine/devices/e1000/constants';
-import { Kind } from '../../../../../src/trace/events';
+import { Kind } from '../../../../../src/trace/vocabulary/events';
 import { Nic, TX_BUFFERS, TX_RING } from './nic';
 
 const ETHERNET = 14;

@@ -9,7 +9,7 @@ import {
   TxCmd,
 } from '../../../../../src/machine/devices/e1000/constants';
 import { crc32 } from '../../../../../src/machine/devices/e1000/checksum';
-import { Kind } from '../../../../../src/trace/events';
+import { Kind } from '../../../../../src/trace/vocabulary/events';
 import { frameTo, MAC, Nic, RING, RX_BUFFERS, RX_RING } from './nic';
 
 const BROADCAST = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff];

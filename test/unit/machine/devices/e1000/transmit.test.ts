@@ -8,7 +8,7 @@ import {
   TxCmd,
 } from '../../../../../src/machine/devices/e1000/constants';
 import { crc32 } from '../../../../../src/machine/devices/e1000/checksum';
-import { Kind } from '../../../../../src/trace/events';
+import { Kind } from '../../../../../src/trace/vocabulary/events';
 import { frameTo, Nic, RING, TX_RING } from './nic';
 
 const WHOLE = TxCmd.EOP | TxCmd.IFCS | TxCmd.RS;

@@ -1,0 +1,65 @@
+/** Whether a guest's segments lie where a PC has memory for them. */
+import { GuestImageError } from '../errors';
+import type { LoadSegment } from '../file';
+
+/** A stretch of physical addresses with RAM behind it. */
+export interface MemoryRange {
+  base: number;
+  /** Bytes. */
+  size: number;
+  /** False where the firmware keeps its tables. */
+  usable: boolean;
+}
+
+const MIB = 1024 * 1024;
+
+/** End of the RAM that a memory map describes. */
+export function ramEnd(map: readonly MemoryRange[]): number {
+  return map.reduce((end, { base, size }) => Math.max(end, base + size), 0);
+}
+
+/**
+ * Checks that all segments lie in usable RAM.
+ * @param name of the file, for messages
+ * @throws GuestImageError that says where they may lie
+ */
+export function checkPlacement(
+  name: string,
+  segments: readonly LoadSegment[],
+  map: readonly MemoryRange[],
+): void {
+  checkSize(name, segments, BigInt(ramEnd(map)));
+  for (const { address, memorySize } of segments) {
+    const inside = map.some(
+      ({ base, size, usable }) => usable && address >= base && address + memorySize <= base + size,
+    );
+    if (inside) continue;
+    const end = address + memorySize - 1n;
+    throw new GuestImageError(
+      `${name} has a segment at physical addresses 0x${address.toString(16)} to 0x${end.toString(16)}, and a PC has no free RAM in all of that ` +
+        `(video memory and firmware lie below 1 MiB): link it to 0x100000 and upward.`,
+    );
+  }
+}
+
+function checkSize(name: string, segments: readonly LoadSegment[], ram: bigint): void {
+  const end = segments.reduce((most, each) => {
+    const its = each.address + each.memorySize;
+    return its > most ? its : most;
+  }, 0n);
+  if (end <= ram) return;
+  const needs = (end + 0xfffffn) >> 20n;
+  if (needs > 1n << 20n) {
+    throw new GuestImageError(
+      `${name} has a segment at physical address 0x${(end - 1n).toString(16)}, which is no RAM: link it to low addresses, as guest.ld does.`,
+    );
+  }
+  throw tooSmall(name, Number(needs), ram);
+}
+
+/** That a VM has too little RAM for what is loaded. */
+export function tooSmall(name: string, needsMiB: number, ram: bigint | number): GuestImageError {
+  return new GuestImageError(
+    `${name} needs ${needsMiB} MiB of RAM, the VM has ${Number(ram) / MIB} MiB: raise memoryMiB to at least ${needsMiB}.`,
+  );
+}

@@ -1,0 +1,238 @@
+/**
+ * Static ELF executables for x86 in 64-bit and in 32-bit files (System V ABI, chapters 4 and 5, and its i386 and AMD64
+ * supplements). The file may be hostile: every offset in it is checked, and whatever is wrong ends in a `GuestImageError`.
+ */
+import { inflateSync } from 'node:zlib';
+import { ByteReader } from './byte-reader';
+import { elf32, elf64, type ElfFormat, type FileHeader, type SectionHeader } from './format';
+import { refuseHeader } from './refusals';
+import { GuestImageError } from '../errors';
+import type { ElfSection, ElfSymbol, GuestFile, LoadSegment } from '../file';
+import { positioned } from './static-pie';
+
+/** Section types and flags this house needs. */
+const SHT_SYMTAB = 2;
+/** `e_ident[EI_CLASS]` of a 64-bit file. */
+const ELFCLASS64 = 2;
+const SHT_NOBITS = 8;
+const SHF_COMPRESSED = 0x800;
+const PT_LOAD = 1;
+const PT_DYNAMIC = 2;
+const PT_INTERP = 3;
+const PT_NOTE = 4;
+const NT_GNU_BUILD_ID = 3;
+const ELFCOMPRESS_ZLIB = 1;
+/** A debug section that claims to unpack to more than this is not believed. */
+const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
+
+const symbolTypes: Record<number, ElfSymbol['type']> = {
+  0: 'none',
+  1: 'object',
+  2: 'function',
+  3: 'section',
+  4: 'file',
+};
+
+/** A static executable. */
+export class ElfFile implements GuestFile {
+  readonly entry: bigint;
+  readonly segments: readonly LoadSegment[];
+  readonly sections: readonly ElfSection[];
+  readonly buildId: string | undefined;
+  readonly addressBytes: 4 | 8;
+  readonly bytes: Uint8Array;
+  readonly bias: bigint;
+  private readonly format: ElfFormat;
+  private symbolTable: readonly ElfSymbol[] | undefined;
+
+  /**
+   * Reads the headers; symbols and section contents are read when asked for.
+   * @param file all of it; of a static position-independent executable a copy is taken, at the place where it is to run
+   * @param name of the file, for messages
+   * @throws GuestImageError when the file is not a static ELF executable for x86, or is damaged
+   */
+  constructor(
+    file: Uint8Array,
+    readonly name: string,
+  ) {
+    const { bytes, bias } = positioned(file, name);
+    this.bytes = bytes;
+    this.bias = bias;
+    refuseHeader(bytes, name);
+    this.format = bytes[4] === ELFCLASS64 ? elf64 : elf32;
+    this.addressBytes = this.format.addressBytes;
+    if (bytes.length < this.format.headerBytes)
+      throw this.error(`is truncated: ${bytes.length} bytes, less than an ELF header`);
+    const header = this.format.fileHeader(new ByteReader(bytes, name, 24));
+    this.entry = header.entry;
+    const raw = this.readProgramHeaders(header);
+    this.segments = raw
+      .filter((each) => each.type === PT_LOAD && each.segment.memorySize > 0n)
+      .map((each) => each.segment);
+    if (this.segments.length === 0)
+      throw this.error('has nothing to load (no PT_LOAD segment): link it with the guest kit');
+    this.sections = this.readSections(header);
+    this.buildId = raw
+      .filter((each) => each.type === PT_NOTE)
+      .map((each) => this.readBuildId(each.segment.bytes))
+      .find(Boolean);
+  }
+
+  /** Contents of a section, unpacked when it is compressed; undefined when there is none of that name. */
+  section(name: string): Uint8Array | undefined {
+    const section = this.sections.find((each) => each.name === name && each.type !== SHT_NOBITS);
+    return section && this.contents(section);
+  }
+
+  /** The symbol table, in the file's order; empty for a stripped file. */
+  symbols(): readonly ElfSymbol[] {
+    return (this.symbolTable ??= this.readSymbols());
+  }
+
+  private error(what: string): GuestImageError {
+    return new GuestImageError(`${this.name} ${what}.`);
+  }
+
+  private readProgramHeaders(header: FileHeader): { type: number; segment: LoadSegment }[] {
+    const { programHeaders, programHeaderSize: size, programHeaderCount: count } = header;
+    if (count > 0 && size !== this.format.programHeaderBytes)
+      throw this.error(`is damaged: program headers of ${size} bytes`);
+    return Array.from({ length: count }, (_, index) => {
+      const reader = new ByteReader(this.bytes, `${this.name}, program header ${index}`);
+      reader.seek(programHeaders);
+      reader.skip(index * size);
+      const { type, flags, offset, virtualAddress, address, fileSize, memorySize } =
+        this.format.programHeader(reader);
+      if (type === PT_INTERP || type === PT_DYNAMIC) {
+        throw this.error(
+          'is dynamically linked, and a guest has no dynamic linker: link with -static -no-pie -nostdlib',
+        );
+      }
+      if (type !== PT_LOAD && type !== PT_NOTE)
+        return { type, segment: { ...nothing, address, virtualAddress } };
+      if (type === PT_LOAD && memorySize < BigInt(fileSize)) {
+        throw this.error(`is damaged: segment ${index} has more bytes in the file than in memory`);
+      }
+      const limit = 1n << BigInt(8 * this.addressBytes);
+      if (address + memorySize > limit || virtualAddress + memorySize > limit) {
+        throw this.error(
+          `is damaged: segment ${index} goes beyond the ${8 * this.addressBytes}-bit address space`,
+        );
+      }
+      reader.seek(offset);
+      const bytes = reader.span(fileSize);
+      const [readable, writable, executable] = [4, 2, 1].map((bit) => (flags & bit) !== 0) as [
+        boolean,
+        boolean,
+        boolean,
+      ];
+      return {
+        type,
+        segment: { address, virtualAddress, bytes, memorySize, readable, writable, executable },
+      };
+    });
+  }
+
+  private readSections(header: FileHeader): ElfSection[] {
+    const { sectionHeaders, sectionHeaderSize: size, sectionHeaderCount: count, sectionNames } = header;
+    if (count === 0 || sectionHeaders === 0) return [];
+    if (size !== this.format.sectionHeaderBytes)
+      throw this.error(`is damaged: section headers of ${size} bytes`);
+    const headers = Array.from({ length: count }, (_, index): SectionHeader => {
+      const reader = new ByteReader(this.bytes, `${this.name}, section header ${index}`);
+      reader.seek(sectionHeaders);
+      reader.skip(index * size);
+      return this.format.sectionHeader(reader);
+    });
+    const table = headers[sectionNames];
+    if (!table) return [];
+    const texts = new ByteReader(this.raw(table), `${this.name}, section names`);
+    return headers.map(({ nameOffset, type, flags, address, offset, size: bytes, link }) => {
+      texts.seek(nameOffset);
+      const name = texts.left > 0 ? texts.string() : '';
+      return { name, type, flags, address, offset, size: bytes, link };
+    });
+  }
+
+  private raw(section: { type: number; offset: number; size: number }): Uint8Array {
+    if (section.type === SHT_NOBITS) return new Uint8Array(0);
+    const reader = new ByteReader(this.bytes, this.name);
+    reader.seek(section.offset);
+    return reader.span(section.size);
+  }
+
+  private contents(section: ElfSection): Uint8Array {
+    const raw = this.raw(section);
+    if (!(section.flags & SHF_COMPRESSED)) return raw;
+    const reader = new ByteReader(raw, `${this.name}, section ${section.name}`);
+    const { method, size: unpacked } = this.format.compression(reader);
+    if (method !== ELFCOMPRESS_ZLIB || unpacked > MAX_UNPACKED_BYTES) {
+      throw this.error(
+        `has section ${section.name} packed in a way that is not read here: compile with -gz=none`,
+      );
+    }
+    try {
+      return new Uint8Array(
+        inflateSync(reader.span(reader.left), { maxOutputLength: Math.max(1, unpacked) }),
+      );
+    } catch {
+      throw this.error(`is damaged: section ${section.name} cannot be unpacked`);
+    }
+  }
+
+  private readSymbols(): ElfSymbol[] {
+    const table = this.sections.find((each) => each.type === SHT_SYMTAB);
+    const strings = table && this.sections[table.link];
+    if (!table || !strings) return [];
+    const reader = new ByteReader(this.contents(table), `${this.name}, symbol table`);
+    const texts = new ByteReader(this.contents(strings), `${this.name}, symbol names`);
+    const symbols: ElfSymbol[] = [];
+    while (reader.left >= this.format.symbolBytes) {
+      const { nameOffset, info, section, value: address, size } = this.format.symbol(reader);
+      if (nameOffset === 0) continue;
+      texts.seek(nameOffset);
+      const type = symbolTypes[info & 15] ?? 'other';
+      symbols.push({
+        name: texts.string(),
+        address,
+        size,
+        type,
+        global: info >> 4 !== 0,
+        defined: section !== 0,
+      });
+    }
+    return symbols;
+  }
+
+  private readBuildId(notes: Uint8Array): string | undefined {
+    const reader = new ByteReader(notes, `${this.name}, notes`);
+    while (reader.left >= 12) {
+      const nameSize = reader.u32();
+      const size = reader.u32();
+      const type = reader.u32();
+      const owner = reader.span(Math.min(reader.left, align4(nameSize)));
+      const content = reader.span(Math.min(reader.left, align4(size)));
+      if (
+        type === NT_GNU_BUILD_ID &&
+        nameSize === 4 &&
+        String.fromCharCode(...owner) === 'GNU\0' &&
+        size <= 64
+      ) {
+        return Array.from(content.subarray(0, size), (byte) => byte.toString(16).padStart(2, '0')).join('');
+      }
+    }
+    return undefined;
+  }
+}
+
+const nothing = {
+  bytes: new Uint8Array(0),
+  memorySize: 0n,
+  readable: false,
+  writable: false,
+  executable: false,
+};
+
+function align4(size: number): number {
+  return Math.ceil(size / 4) * 4;
+}

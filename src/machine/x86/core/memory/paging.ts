@@ -1,0 +1,151 @@
+/** The software TLB that spares page walks, and the faults of those that fail. */
+import {
+  C_CR4,
+  C_EFER,
+  CONTEXT0,
+  CONTEXT_SIZE,
+  CONTEXTS,
+  EMPTY_BYTE,
+  PAGE_CODE,
+  PAGE_DIRTY,
+  PAGE_TABLE,
+  TAG_CODE,
+  TAG_DEVICE,
+  T_DATA,
+  T_EXEC,
+  T_READ,
+  T_WRITE,
+  TLB_ENTRIES,
+  TLB_ENTRY,
+  TLB_FOLD,
+} from '../state/layout';
+import {
+  CR4_PAE,
+  CR4_SMEP,
+  EFER_NXE,
+  VECTOR_GP,
+  VECTOR_SS,
+  faultWith,
+  pageFaultAt,
+  pageFlags,
+  ramBase,
+  ramSize,
+} from '../state/state';
+import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, BY_USER, walk, walkError } from './walk';
+
+export { ACCESS_READ, ACCESS_WRITE };
+export const PAGE_MASK: i64 = ~0xfff;
+const PF_WRITE = 2;
+const PF_USER = 4;
+const PF_FETCH = 16;
+
+/** True while an address on the stack segment is being translated: chooses #SS over #GP. */
+let stackAccess: bool = false;
+export function setStackAccess(value: bool): void {
+  stackAccess = value;
+}
+
+// @ts-ignore: decorator of AssemblyScript
+@inline
+export function canonical(address: i64): bool {
+  return (address << 16) >> 16 == address;
+}
+
+/**
+ * The one TLB entry that may serve an address. Pages a power of two apart (a stack, the data it stands beside) must not
+ * drive each other out in turn: higher bits of the page number take part. The compiled regions work it out likewise.
+ */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+export function tlbEntry(context: i32, address: i64): i32 {
+  const low = <i32>address;
+  return context + ((((low >>> TLB_FOLD) ^ low) >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY;
+}
+
+/** Raises the page fault of the last failed walk. */
+function pageFault(cpu: i32, address: i64, access: i32, by: i32): void {
+  let error = walkError;
+  if (access == ACCESS_WRITE) error |= PF_WRITE;
+  if (by == BY_USER) error |= PF_USER;
+  if (access == ACCESS_EXEC) {
+    const cr4 = load<i64>(cpu, C_CR4);
+    const noExecute = (cr4 & CR4_PAE) != 0 && (load<i64>(cpu, C_EFER) & EFER_NXE) != 0;
+    if (noExecute || cr4 & CR4_SMEP) error |= PF_FETCH;
+  }
+  pageFaultAt(address, error);
+}
+
+/**
+ * Makes the TLB entry of `address` serve `access`; returns the entry, or 0 with a fault raised. RAM pages get their dirty
+ * flag before a store may pass without asking; pages with translated code or page tables keep asking.
+ */
+export function fill(cpu: i32, context: i32, address: i64, access: i32): i32 {
+  if (!canonical(address)) {
+    faultWith(stackAccess ? VECTOR_SS : VECTOR_GP, 0);
+    return 0;
+  }
+  const by = (context - cpu - CONTEXT0) / CONTEXT_SIZE;
+  const physical = walk(cpu, address, access, by, true);
+  if (walkError >= 0) {
+    pageFault(cpu, address, access, by);
+    return 0;
+  }
+  const entry = tlbEntry(context, address);
+  const page = address & PAGE_MASK;
+  const physicalPage = physical & PAGE_MASK;
+  const ram = <u64>physicalPage < <u64>ramSize;
+  const data: i64 = ram ? <i64>(<i32>physicalPage + ramBase - <i32>page) : physicalPage;
+  const tag = page | (ram ? 0 : TAG_DEVICE);
+  // One entry serves three kinds of access: when it changes its page or mapping, the other two kinds go.
+  if (load<i64>(entry, T_DATA) != data || !samePage(entry, page, ram ? 0 : TAG_DEVICE)) {
+    memory.fill(entry, <u8>EMPTY_BYTE, TLB_ENTRY);
+    store<i64>(entry, data, T_DATA);
+  }
+  if (access == ACCESS_READ) store<i64>(entry, tag, T_READ);
+  else if (access == ACCESS_EXEC) store<i64>(entry, tag, T_EXEC);
+  else if (ram) {
+    const flags = pageFlags + (<i32>physicalPage >>> 12);
+    const asked = load<u8>(flags) & (PAGE_CODE | PAGE_TABLE);
+    store<u8>(flags, load<u8>(flags) | PAGE_DIRTY);
+    store<i64>(entry, page | (asked ? TAG_CODE : 0), T_WRITE);
+  } else store<i64>(entry, tag, T_WRITE);
+  return entry;
+}
+
+/** Every tag in use names this page and agrees about its being a device. */
+function samePage(entry: i32, page: i64, device: i64): bool {
+  const mask = PAGE_MASK | TAG_DEVICE;
+  const wanted = page | device;
+  const read = load<i64>(entry, T_READ) & mask;
+  const write = load<i64>(entry, T_WRITE) & mask;
+  const exec = load<i64>(entry, T_EXEC) & mask;
+  return read == wanted || write == wanted || exec == wanted;
+}
+
+/** Takes the right to store without asking from every TLB entry of a RAM page. */
+export function forbidQuietStores(cpu: i32, physicalPage: i32): void {
+  const host = physicalPage + ramBase;
+  const first = cpu + CONTEXT0;
+  for (let c = 0; c < CONTEXTS; c++) {
+    let entry = first + c * CONTEXT_SIZE;
+    for (let i = 0; i < TLB_ENTRIES; i++, entry += TLB_ENTRY) {
+      const tag = load<i64>(entry, T_WRITE);
+      if (!(tag & 0xfff) && <i32>tag + load<i32>(entry, T_DATA) == host) {
+        store<i64>(entry, tag | TAG_CODE, T_WRITE);
+      }
+    }
+  }
+}
+
+/** Physical address of a fetch at `address`, or −1 with a fault raised. Device pages come back with TAG_DEVICE set. */
+export function translateFetch(cpu: i32, context: i32, address: i64): i64 {
+  let entry = tlbEntry(context, address);
+  const page = address & PAGE_MASK;
+  if (load<i64>(entry, T_EXEC) != page) {
+    setStackAccess(false);
+    entry = fill(cpu, context, address, ACCESS_EXEC);
+    if (!entry) return -1;
+    if (load<i64>(entry, T_EXEC) & TAG_DEVICE) return load<i64>(entry, T_DATA) | TAG_DEVICE;
+  }
+  return <i64>(<u32>(<i32>address + load<i32>(entry, T_DATA) - ramBase));
+}

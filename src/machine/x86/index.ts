@@ -1,0 +1,160 @@
+/** The vCPU room's door: builds RAM and vCPUs over one instance of the compiled core. */
+import { GuestRam } from '../memory/guest-ram';
+import * as L from './core/state/layout';
+import { DEFAULT_JIT, Jit, type JitOptions, type JitStatistics } from './jit/jit';
+import { instantiate, layOut, type CoreExports, type HostFunctions } from './core-instance';
+import { Translator } from './decode/translate';
+import type { MachineCore, MachineCoreOptions } from './types';
+import { VirtualCpu } from './vcpu';
+
+export { mergeMissing } from './missing';
+export { disassemble } from './decode/disassemble';
+export { GuestRam } from '../memory/guest-ram';
+
+/** A `MachineCore` whose RAM also tells its dirty pages. */
+export interface GuestMachineCore extends MachineCore {
+  readonly memory: GuestRam;
+  /** What the second tier has done; undefined without one. */
+  readonly jit: JitStatistics | undefined;
+}
+
+/** How instructions are executed. Nothing of it can be seen but by a clock on the wall. */
+export interface Tuning {
+  /** False: every instruction takes the general path, and nothing is compiled. Default true. */
+  fastPaths?: boolean;
+  /** False: hot code is not compiled. Default: `DEFAULT_JIT`. */
+  jit?: JitOptions | false;
+}
+
+function checkOptions(options: MachineCoreOptions): void {
+  const { ramBytes, cpus, costs } = options;
+  if (!Number.isSafeInteger(ramBytes) || ramBytes <= 0 || ramBytes % 4096 !== 0 || ramBytes > 0xc0000000) {
+    throw new RangeError(`ramBytes ${ramBytes}: give a multiple of 4096 up to 3 GiB`);
+  }
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > 64) throw new RangeError(`cpus ${cpus}: give 1 to 64`);
+  for (const [name, cycles] of Object.entries(costs)) {
+    // At least 1: time must pass with every instruction, or a deadline would never come.
+    if (!Number.isInteger(cycles) || cycles < 1 || cycles > 1_000_000) {
+      throw new RangeError(`costs.${name} ${cycles}: give whole cycles from 1 to 1000000`);
+    }
+  }
+}
+
+const TWO_TO_32 = 0x100000000;
+
+/** The core's imports, each handed to the vCPU it names. */
+function hostImports(
+  cpus: VirtualCpu[],
+  views: () => Uint32Array,
+  translator: () => Translator,
+  jit: () => Jit | undefined,
+): HostFunctions {
+  return {
+    mmioRead: (i: number, low: number, high: number, size: number) =>
+      cpus[i].callouts.mmioRead((low >>> 0) + high * TWO_TO_32, size),
+    mmioWrite: (i: number, low: number, high: number, size: number, value: number, valueHigh: number) =>
+      cpus[i].callouts.mmioWrite((low >>> 0) + high * TWO_TO_32, size, value >>> 0, valueHigh >>> 0),
+    portIn: (i: number, port: number, size: number) => cpus[i].callouts.portIn(port, size),
+    portOut: (i: number, port: number, size: number, value: number) =>
+      cpus[i].callouts.portOut(port, size, value >>> 0),
+    msrRead: (i: number, msr: number) => {
+      const low = cpus[i].callouts.msrRead(msr >>> 0);
+      if (low === undefined) return 0;
+      views()[(L.CPU_BASE + i * L.CPU_SIZE + L.C_RESULT_LOW) / 4] = low;
+      return 1;
+    },
+    msrWrite: (i: number, msr: number, low: number, high: number) =>
+      cpus[i].callouts.msrWrite(msr >>> 0, low >>> 0, high >>> 0) ? 1 : 0,
+    cpuid: (i: number) => {
+      const words = views();
+      const at = (L.CPU_BASE + i * L.CPU_SIZE) / 4;
+      const { eax, ebx, ecx, edx } = cpus[i].callouts.cpuid(words[at], words[at + 2]);
+      [eax, ecx, edx, ebx].forEach((value, r) => {
+        words[at + 2 * r] = value;
+        words[at + 2 * r + 1] = 0;
+      });
+    },
+    hlt: (i: number) => cpus[i].callouts.hlt(),
+    vmcall: (i: number) => (cpus[i].callouts.vmcall() ? 1 : 0),
+    cr8Read: (i: number) => cpus[i].callouts.cr8Read(),
+    cr8Write: (i: number, value: number) => cpus[i].callouts.cr8Write(value),
+    missingInstruction: (i: number, mnemonic: number) => cpus[i].noteMissing(mnemonic),
+    interruptReturned: (i: number) => cpus[i].callouts.interruptReturned(),
+    translate: (
+      phys: number,
+      phys2: number,
+      low: number,
+      high: number,
+      mode: number,
+      room: number,
+      out: number,
+    ) => {
+      const rip = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+      return translator().translate({ phys, phys2, rip, mode, room }, out);
+    },
+    hot: (uop: number) => jit()?.hot(uop),
+    cacheEmptied: () => jit()?.emptied(),
+  };
+}
+
+/**
+ * Builds RAM and vCPUs. However `tuning` has instructions executed, the outcome is the same, which tests compare. Throws
+ * RangeError for options out of range.
+ */
+export function createMachineCore(options: MachineCoreOptions, tuning: Tuning = {}): GuestMachineCore {
+  const { fastPaths = true } = tuning;
+  const jitOptions = fastPaths ? (tuning.jit ?? DEFAULT_JIT) : false;
+  checkOptions(options);
+  const areas = layOut(options.cpus, options.ramBytes);
+  const cpus: VirtualCpu[] = [];
+  const late: { words?: Uint32Array; translator?: Translator; jit?: Jit } = {};
+  const imports = hostImports(
+    cpus,
+    () => late.words as Uint32Array,
+    () => late.translator as Translator,
+    () => late.jit,
+  );
+  const { memory, table, core } = instantiate(options.module, areas, imports);
+  const buffer = memory.buffer;
+  late.words = new Uint32Array(buffer);
+  late.translator = new Translator(
+    { buffer, ramBase: areas.ram, markGranules: core.markGranules },
+    { costs: options.costs, fastPaths, hits: jitOptions ? jitOptions.threshold : 0 },
+  );
+  core.init(
+    options.cpus,
+    areas.ram,
+    options.ramBytes,
+    areas.hashHeads,
+    areas.pageFlags,
+    areas.pageLists,
+    areas.granules,
+    areas.uops,
+    areas.uopsEnd,
+  );
+  if (jitOptions) {
+    const code = { data: new DataView(buffer), hashHeads: areas.hashHeads };
+    late.jit = new Jit(code, memory, table, jitOptions);
+  }
+  const ram = makeRam(buffer, areas.ram, areas.pageFlags, options.ramBytes, core);
+  for (let i = 0; i < options.cpus; i++) {
+    late.words[(L.CPU_BASE + i * L.CPU_SIZE + L.C_AMD) / 4] = options.vendor === 'amd' ? 1 : 0;
+    cpus.push(new VirtualCpu(i, core, buffer, ram, options.costs.serialising, late.jit));
+  }
+  return { memory: ram, cpus, jit: late.jit?.statistics };
+}
+
+function makeRam(
+  buffer: ArrayBuffer,
+  base: number,
+  flags: number,
+  size: number,
+  core: CoreExports,
+): GuestRam {
+  return new GuestRam(
+    new Uint8Array(buffer, base, size),
+    new Uint8Array(buffer, flags, size / 4096),
+    L.PAGE_DIRTY,
+    { noteStore: core.noteStore, dirtyCleared: core.flushAllTranslations },
+  );
+}

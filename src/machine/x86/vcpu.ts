@@ -1,0 +1,417 @@
+/** One vCPU: the `Cpu` contract over a register block of the core. */
+import type { Cycles } from '../time/event-queue';
+import * as L from './core/state/layout';
+import type { CoreExports } from './core-instance';
+import type { Jit } from './jit/jit';
+import { CPU_STATE_VERSION, checkCpuState, readRegisters, writeRegisters, type CpuState } from './cpu-state';
+import { MODE_BITS } from './decode/disassemble';
+import { describeStop } from './fault-report';
+import { MissingInstructions } from './missing';
+import {
+  initState,
+  longModeState,
+  modeOf,
+  powerUpState,
+  protectedModeState,
+  startUpState,
+  type RegisterViews,
+} from './start-states';
+import type { PhysicalMemory } from '../memory/physical-memory';
+import {
+  StopReason,
+  type Cpu,
+  type CpuCallouts,
+  type CpuMode,
+  type FaultReport,
+  type MissingInstruction,
+} from './types';
+
+/** Longest stretch inside the core, in cycles: the engine swaps in optimised code only between calls. */
+const SLICE = 4_000_000;
+/** Cycles by which the present may lie beyond the target before a new target is set: what a 32-bit count holds. */
+const LONGEST_OVERRUN = 0x40000000;
+/** Bits of C_WINDOW: who waits for the guest to be able to take what. */
+const WINDOW_INTERRUPT = 1;
+const WINDOW_NMI = 2;
+const NMI_VECTOR = 2;
+/** RFLAGS.IF. */
+const FLAG_IF = 0x200;
+
+const NO_CALLOUTS: CpuCallouts = {
+  mmioRead: missing,
+  mmioWrite: missing,
+  portIn: missing,
+  portOut: missing,
+  msrRead: () => undefined,
+  msrWrite: () => false,
+  cpuid: () => ({ eax: 0, ebx: 0, ecx: 0, edx: 0 }),
+  hlt: () => undefined,
+  vmcall: () => false,
+  cr8Read: () => 0,
+  cr8Write: () => undefined,
+  interruptDelivered: () => undefined,
+  interruptReturned: () => undefined,
+};
+
+function missing(): never {
+  throw new Error('the vCPU has no call-outs: set cpu.callouts before the first run');
+}
+
+/** A vCPU of a `MachineCore`. */
+export class VirtualCpu implements Cpu {
+  callouts: CpuCallouts = NO_CALLOUTS;
+  private readonly i32: Int32Array;
+  private readonly u32: Uint32Array;
+  private readonly u64: BigUint64Array;
+  private readonly views: RegisterViews;
+  /**
+   * C_BUDGET: −1 − instructions retired since C_RETIRED, and cycles left − 1. Small views with literal indices: these are
+   * read and written several times for each call-out.
+   */
+  private readonly budget: Int32Array;
+  /** C_TARGET, C_RETIRED, C_SHADOW. */
+  private readonly clock: Float64Array;
+  /** C_SHADOW_SS. */
+  private readonly stackShadow: Float64Array;
+  private readonly rip: Uint32Array;
+  /** C_FLAGS, low half. */
+  private readonly systemFlags: Int32Array;
+  private readonly result: Uint32Array;
+  private readonly base: number;
+  private deadline: Cycles = 0;
+  private attention = false;
+  private running = false;
+  private report: FaultReport | undefined;
+  private readonly missing = new MissingInstructions();
+  /** Nothing more will run: why. */
+  private dead: StopReason | undefined;
+
+  constructor(
+    readonly index: number,
+    private readonly core: CoreExports,
+    buffer: ArrayBuffer,
+    private readonly memory: PhysicalMemory,
+    exceptionCost: number,
+    private readonly jit: Jit | undefined,
+  ) {
+    this.base = L.CPU_BASE + index * L.CPU_SIZE;
+    this.i32 = new Int32Array(buffer, this.base, L.CPU_SIZE / 4);
+    this.u32 = new Uint32Array(buffer, this.base, L.CPU_SIZE / 4);
+    this.u64 = new BigUint64Array(buffer, this.base, L.CPU_SIZE / 8);
+    this.budget = new Int32Array(buffer, this.base + L.C_BUDGET, 2);
+    this.clock = new Float64Array(buffer, this.base + L.C_TARGET, 3);
+    this.stackShadow = new Float64Array(buffer, this.base + L.C_SHADOW_SS, 1);
+    this.rip = new Uint32Array(buffer, this.base + L.C_RIP, 2);
+    this.systemFlags = new Int32Array(buffer, this.base + L.C_FLAGS, 1);
+    this.result = new Uint32Array(buffer, this.base + L.C_RESULT_HIGH, 1);
+    this.u64[L.C_EXCEPTION_COST / 8] = BigInt(exceptionCost) << 32n;
+    this.views = { u32: this.u32, u64: this.u64 };
+    powerUpState(this.views);
+    core.updateMode(this.base);
+    this.clock[2] = -1;
+    this.budget[0] = -1;
+    this.setBudget(0, 0);
+  }
+
+  /**
+   * Makes `time` the present and lets the core run for `cycles`. In the core now = target − remaining; the instruction
+   * count is folded into C_RETIRED so that the packed counter starts afresh.
+   */
+  private setBudget(time: Cycles, cycles: number): void {
+    const { budget, clock } = this;
+    clock[1] += -1 - budget[0];
+    clock[0] = time + cycles;
+    budget[0] = -1;
+    budget[1] = cycles - 1;
+  }
+
+  now(): Cycles {
+    return this.clock[0] - (this.budget[1] + 1);
+  }
+
+  setNow(time: Cycles): void {
+    if (this.running) throw new Error(`cpu ${this.index}: setNow during a run; use advance`);
+    if (time < this.now())
+      throw new RangeError(`cpu ${this.index}: time cannot go back from ${this.now()} to ${time}`);
+    this.setBudget(time, 0);
+  }
+
+  advance(cycles: Cycles): void {
+    // Less remaining and the same target: time has gone on. Beyond the target the core stops at the next boundary.
+    const left = this.budget[1] - cycles;
+    if (left >= -LONGEST_OVERRUN) this.budget[1] = left;
+    else this.setBudget(this.now() + cycles, 0);
+  }
+
+  limitDeadline(deadline: Cycles): void {
+    if (deadline >= this.deadline) return;
+    this.deadline = deadline;
+    if (this.running) this.limitTarget(deadline);
+  }
+
+  requestAttention(): void {
+    this.attention = true;
+    if (this.running) this.limitTarget(0);
+  }
+
+  /** Brings the target forward to `target`, or to now when that is past. */
+  private limitTarget(target: Cycles): void {
+    const { budget, clock } = this;
+    const left = budget[1];
+    if (left < 0) return;
+    const cut = Math.min(clock[0] - target, left + 1);
+    if (cut <= 0) return;
+    clock[0] -= cut;
+    budget[1] = left - cut;
+  }
+
+  requestInterruptWindow(wanted: boolean): void {
+    this.requestWindow(WINDOW_INTERRUPT, wanted);
+  }
+
+  requestNmiWindow(wanted: boolean): void {
+    this.requestWindow(WINDOW_NMI, wanted);
+  }
+
+  private requestWindow(bit: number, wanted: boolean): void {
+    const other = this.i32[L.C_WINDOW / 4] & ~bit;
+    this.i32[L.C_WINDOW / 4] = wanted ? other | bit : other;
+    // Within a call-out the guest may become interruptible with this very instruction.
+    if (wanted && this.running) this.limitTarget(0);
+  }
+
+  run(deadline: Cycles): StopReason {
+    if (this.dead !== undefined) return this.dead;
+    this.deadline = deadline;
+    this.report = undefined;
+    for (;;) {
+      const time = this.now();
+      if (this.attention) {
+        this.attention = false;
+        return StopReason.Attention;
+      }
+      const waiting = this.i32[L.C_WINDOW / 4];
+      if (waiting & WINDOW_NMI && this.nmiAllowed()) return StopReason.NmiWindow;
+      if (waiting & WINDOW_INTERRUPT && this.interruptible()) return StopReason.InterruptWindow;
+      if (time >= this.deadline) return StopReason.Deadline;
+      // In an interrupt shadow with somebody waiting: one instruction, then look again.
+      const inShadow = waiting !== 0 && this.inShadow();
+      this.setBudget(time, inShadow ? 1 : Math.min(SLICE, this.deadline - time));
+      this.jit?.flush();
+      this.running = true;
+      let stop: number;
+      try {
+        stop = this.i32[L.C_DEBUG / 4] ? this.core.runDebugged(this.base) : this.core.run(this.base);
+      } finally {
+        this.running = false;
+      }
+      if (stop === L.STOP_BOUNDARY) continue;
+      if (stop === L.STOP_HALTED) return StopReason.Halted;
+      if (stop === L.STOP_ABANDONED) return StopReason.Abandoned;
+      this.report = describeStop(this, stop, this.u32[L.C_CHAIN / 4], this.i32[L.C_REASON / 4]);
+      if (stop === L.STOP_SHUTDOWN) this.dead = StopReason.Shutdown;
+      return stop === L.STOP_SHUTDOWN ? StopReason.Shutdown : StopReason.Unsupported;
+    }
+  }
+
+  private inShadow(): boolean {
+    return this.clock[2] === this.instructions();
+  }
+
+  interruptible(): boolean {
+    return (this.systemFlags[0] & FLAG_IF) !== 0 && !this.inShadow();
+  }
+
+  interruptsEnabled(): boolean {
+    return (this.systemFlags[0] & FLAG_IF) !== 0;
+  }
+
+  deliverInterrupt(vector: number): void {
+    this.deliver(vector, () => this.core.deliverExternal(this.base, vector));
+  }
+
+  nmiAllowed(): boolean {
+    return this.i32[L.C_NMI / 4] === 0 && !this.inShadow();
+  }
+
+  deliverNmi(): void {
+    this.deliver(NMI_VECTOR, () => this.core.deliverNmi(this.base));
+  }
+
+  /** `entering` is 0 when the vCPU shut down or an exception took the handler's place. */
+  private deliver(vector: number, entering: () => number): void {
+    if (this.dead !== undefined) return;
+    this.i32[L.C_STOP / 4] = L.STOP_BOUNDARY;
+    if (entering()) return this.callouts.interruptDelivered(vector);
+    const stop = this.i32[L.C_STOP / 4];
+    if (stop === L.STOP_BOUNDARY) return;
+    this.report = describeStop(this, stop, this.u32[L.C_CHAIN / 4], this.i32[L.C_REASON / 4]);
+    this.dead = stop === L.STOP_SHUTDOWN ? StopReason.Shutdown : StopReason.Unsupported;
+  }
+
+  getReg(reg: number): bigint {
+    return this.u64[reg];
+  }
+
+  setReg(reg: number, value: bigint): void {
+    this.u64[reg] = value;
+  }
+
+  get ripLow(): number {
+    return this.rip[0];
+  }
+
+  get ripHigh(): number {
+    return this.rip[1];
+  }
+
+  setRip(value: bigint): void {
+    this.u64[L.C_RIP / 8] = value;
+  }
+
+  get resultHigh(): number {
+    return this.result[0];
+  }
+
+  set resultHigh(value: number) {
+    this.result[0] = value;
+  }
+
+  rflags(): bigint {
+    return BigInt(this.core.rflags(this.base) >>> 0);
+  }
+
+  instructions(): number {
+    return this.clock[1] + (-1 - this.budget[0]);
+  }
+
+  cpl(): number {
+    return this.i32[L.C_CPL / 4];
+  }
+
+  faultReport(): FaultReport | undefined {
+    return this.report;
+  }
+
+  /** Linear address of the code at RIP. */
+  codeAddress(): bigint {
+    const rip = this.u64[L.C_RIP / 8];
+    if (this.i32[L.C_MODE / 4] === L.MODE_64) return rip;
+    return BigInt.asUintN(32, rip + this.u64[L.C_CODE_BASE / 8]);
+  }
+
+  /** Bits of the code at RIP. */
+  codeBits(): 64 | 32 | 16 {
+    return MODE_BITS[this.i32[L.C_MODE / 4]];
+  }
+
+  /** CR2 of the last page fault. */
+  faultAddress(): bigint {
+    return this.u64[L.C_CR2 / 8];
+  }
+
+  peekVirtual(address: bigint, length: number): Uint8Array | undefined {
+    const out = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const at = BigInt.asUintN(64, address + BigInt(done));
+      const offset = Number(at & 0xfffn);
+      const part = Math.min(4096 - offset, length - done);
+      const physical = this.core.peekPage(this.base, Number(at & 0xffffffffn) | 0, Number(at >> 32n) | 0);
+      if (physical < 0 || !this.memory.contains(physical + offset, part)) return undefined;
+      out.set(this.memory.read(physical + offset, part), done);
+      done += part;
+    }
+    return out;
+  }
+
+  save(): CpuState {
+    if (this.running) throw new Error(`cpu ${this.index}: save during a run; stop at a boundary first`);
+    return {
+      version: CPU_STATE_VERSION,
+      ...readRegisters(this.u64, this.u32, this.rflags()),
+      cpl: this.cpl(),
+      time: this.now(),
+      instructions: this.instructions(),
+      shadow: this.inShadow(),
+      stackShadow: this.inShadow() && this.stackShadow[0] === this.instructions(),
+      windowWanted: (this.i32[L.C_WINDOW / 4] & WINDOW_INTERRUPT) !== 0,
+      nmiWindowWanted: (this.i32[L.C_WINDOW / 4] & WINDOW_NMI) !== 0,
+      attention: this.attention,
+      shutDown: this.dead === StopReason.Shutdown,
+      missing: this.missing.list(),
+    };
+  }
+
+  load(state: CpuState): void {
+    if (this.running) throw new Error(`cpu ${this.index}: load during a run; stop at a boundary first`);
+    checkCpuState(state);
+    writeRegisters(this.u64, this.u32, state);
+    this.core.setCpl(this.base, state.cpl);
+    this.core.updateMode(this.base);
+    this.setBudget(state.time, 0);
+    this.clock[1] = state.instructions;
+    this.clock[2] = state.shadow ? state.instructions : -1;
+    this.stackShadow[0] = state.stackShadow ? state.instructions : -1;
+    this.i32[L.C_WINDOW / 4] =
+      (state.windowWanted ? WINDOW_INTERRUPT : 0) | (state.nmiWindowWanted ? WINDOW_NMI : 0);
+    this.attention = state.attention;
+    this.dead = state.shutDown ? StopReason.Shutdown : undefined;
+    this.missing.load(state.missing);
+    this.report = undefined;
+    this.core.flushAllTranslations();
+  }
+
+  startLongMode(entry: bigint, stack: bigint, cr3: number): void {
+    longModeState(this.views, entry, stack, cr3);
+    this.begin();
+  }
+
+  startProtectedMode(entry: number, eax: number, ebx: number): void {
+    protectedModeState(this.views, entry, eax, ebx);
+    this.begin();
+  }
+
+  init(): void {
+    initState(this.views);
+    this.begin();
+  }
+
+  startUp(vector: number): void {
+    startUpState(this.views, vector & 0xff);
+    this.begin();
+  }
+
+  mode(): CpuMode {
+    return modeOf(this.views);
+  }
+
+  /** The register block holds a new beginning at CPL 0: what the core derives from it is worked out again. */
+  private begin(): void {
+    if (this.running)
+      throw new Error(`cpu ${this.index}: start or INIT during a run; stop at a boundary first`);
+    this.clock[2] = -1;
+    this.stackShadow[0] = -1;
+    this.dead = undefined;
+    this.report = undefined;
+    this.core.setCpl(this.base, 0);
+    this.core.updateMode(this.base);
+    this.core.flushAllTranslations();
+  }
+
+  abandonInstruction(): void {
+    // The delivery of an interrupt between runs belongs to no instruction: it goes on.
+    if (this.running) this.core.abandon();
+  }
+
+  missingInstructions(): readonly MissingInstruction[] {
+    return this.missing.list();
+  }
+
+  /** From the core: the instruction at RIP is not there. */
+  noteMissing(mnemonic: number): void {
+    const base = this.u64[L.C_CODE_BASE / 8];
+    const rip = this.u64[L.C_RIP / 8];
+    this.missing.note(mnemonic, base === 0n ? rip : BigInt.asUintN(32, base + rip));
+  }
+}

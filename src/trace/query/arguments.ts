@@ -1,0 +1,66 @@
+/** How an event's arguments are printed: by the format its kind names, with the register names of its track. */
+import { EXIT_KIND_BASE, Kind, kindRow, type ArgFormat, type ArgSpec } from '../vocabulary/events';
+import { THIN_SPACE, baseName, formatCount, formatHex } from '../vocabulary/format';
+import type { Place, Track } from '../model';
+import type { TraceEvent, TraceStore } from './store';
+
+/** MSRs that guests here touch, by the SDM's names (vol. 4). */
+const msrNames: Record<number, string> = {
+  0x1b: 'IA32_APIC_BASE',
+  0x6e0: 'IA32_TSC_DEADLINE',
+  0x808: 'x2APIC TPR',
+  0x80b: 'x2APIC EOI',
+  0x80f: 'x2APIC SIVR',
+  0x830: 'x2APIC ICR',
+  0x832: 'x2APIC LVT timer',
+  0xc0000080: 'IA32_EFER',
+};
+
+const printers: Record<ArgFormat, (value: number, track: Track | undefined) => string> = {
+  none: () => '',
+  hex: formatHex,
+  decimal: formatCount,
+  register: (value, track) => track?.registers?.[String(value)] ?? formatHex(value),
+  port: formatHex,
+  vector: formatHex,
+  bytes: (value) => `${formatCount(value)}${THIN_SPACE}B`,
+  address: formatHex,
+  msr: (value) =>
+    msrNames[value] === undefined ? formatHex(value) : `${msrNames[value]} (${formatHex(value)})`,
+  pin: String,
+  reason: (value, track) => track?.reasons?.[String(value)] ?? String(value),
+};
+
+/** One argument, printed. */
+export function formatArg(spec: ArgSpec, value: number, track: Track | undefined): string {
+  return printers[spec.format](value, track);
+}
+
+const READS: ReadonlySet<number> = new Set([Kind.MmioRead, Kind.PioIn, Kind.CfgRead]);
+const WRITES: ReadonlySet<number> = new Set([Kind.MmioWrite, Kind.PioOut, Kind.CfgWrite, Kind.Doorbell]);
+
+/** Both arguments in a few words: `TDT ← 0x3`, `ICR → 0x4`, `vector 0x2b`. */
+export function formatArgs(store: TraceStore, event: TraceEvent): string {
+  const { a, b } = kindRow(event.kind);
+  const track = store.meta.tracks[event.track];
+  const first = a === undefined ? '' : formatArg(a, event.a, track);
+  const second = b === undefined ? '' : formatArg(b, event.b, track);
+  if (WRITES.has(event.kind)) return `${first} ← ${second}`;
+  if (READS.has(event.kind)) return `${first} → ${second}`;
+  // A register's name says what it is; everything else carries its argument's name.
+  const words = [a?.format === 'register' || a === undefined ? first : `${a.name} ${first}`];
+  if (b !== undefined && !(event.kind >= EXIT_KIND_BASE && event.b === 0)) words.push(`${b.name} ${second}`);
+  return words.filter((word) => word !== '').join(', ');
+}
+
+/** The place of an event, undefined when it has none. */
+export function placeOf(store: TraceStore, event: TraceEvent): Place | undefined {
+  return event.place === 0 ? undefined : store.meta.places[event.place - 1];
+}
+
+/** `e1000.c:142`, else `symbol`, else the address; empty without a place. */
+export function formatPlace(place: Place | undefined): string {
+  if (place === undefined) return '';
+  if (place.file === undefined) return place.symbol ?? place.rip;
+  return place.line === undefined ? baseName(place.file) : `${baseName(place.file)}:${place.line}`;
+}

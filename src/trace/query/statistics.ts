@@ -1,0 +1,250 @@
+/** Figures of a window of time. Beside each stands the query that finds the events it counts. */
+import type { Distribution, TraceStatistics } from '../../protocol/details';
+import { formatArg } from './arguments';
+import { coveredBetween } from './cumulate';
+import { Kind, kindRow, type KindGroup } from '../vocabulary/events';
+import { baseName } from '../vocabulary/format';
+import type { TraceStore } from './store';
+
+type Mode = TraceStatistics['modes'][number]['mode'];
+
+/** Which kinds make up which mode. */
+const modeKinds: readonly (readonly [mode: Mode, kinds: readonly number[]])[] = [
+  ['guest', [Kind.GuestKernel, Kind.GuestUser]],
+  ['kvm', [Kind.KvmHandle, Kind.Entry, Kind.RootKernel]],
+  ['transition', [Kind.UserExit, Kind.UserEnter]],
+  ['qemu', [Kind.QemuHandle, Kind.RootUser]],
+  ['halted', [Kind.Halted, Kind.WaitSipi, Kind.Idle]],
+];
+const MOST_REGISTERS = 50;
+const MOST_LINES = 500;
+
+/** Durations as they come, in a typed array that grows. */
+class Sample {
+  private values = new Float64Array(64);
+  private count = 0;
+
+  add(value: number): void {
+    if (this.count === this.values.length) {
+      const larger = new Float64Array(this.count * 2);
+      larger.set(this.values);
+      this.values = larger;
+    }
+    this.values[this.count++] = value;
+  }
+
+  distribution(): Distribution {
+    const sorted = this.values.subarray(0, this.count).sort();
+    // Nearest rank: the least value that at least the given share of values does not exceed.
+    const rank = (share: number): number => sorted[Math.max(0, Math.ceil(share * this.count) - 1)] ?? 0;
+    const total = sorted.reduce((sum, value) => sum + value, 0);
+    return {
+      count: this.count,
+      total,
+      min: rank(0),
+      p50: rank(0.5),
+      p90: rank(0.9),
+      p99: rank(0.99),
+      max: rank(1),
+    };
+  }
+}
+
+/** Calls `visit` with every row of a group that starts in the window, track by track. */
+function eachRow(
+  store: TraceStore,
+  group: KindGroup,
+  from: number,
+  to: number,
+  visit: (row: number) => void,
+): void {
+  for (const { id } of store.meta.tracks) {
+    const stream = store.stream(id, group);
+    if (stream === undefined) continue;
+    const end = stream.before(to);
+    for (let i = stream.before(from); i < end; i++) visit(stream.rowAt(i));
+  }
+}
+
+/** Key → value, made at the first question. */
+function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
+}
+
+/**
+ * Statistics of the events that start in [from, to); times by mode are clipped to the window exactly.
+ * The queries find the events of the whole trace; a table of the window is asked with the window.
+ */
+export function statistics(store: TraceStore, from: number, to: number): TraceStatistics {
+  return {
+    from,
+    to,
+    modes: modes(store, from, to),
+    exits: exits(store, from, to),
+    interrupts: interrupts(store, from, to),
+    registers: registers(store, from, to),
+    packets: packets(store, from, to),
+    lines: perLine(store, from, to)
+      .slice(0, MOST_LINES)
+      .map(({ file, line, exits, cycles, query }) => ({ file, line, exits, cycles, query })),
+  };
+}
+
+function modes(store: TraceStore, from: number, to: number): TraceStatistics['modes'] {
+  const cycles = new Map<number, number>();
+  for (const track of store.meta.tracks) {
+    if (track.type !== 'vcpu') continue;
+    for (const group of ['mode', 'leg'] as const) {
+      const stream = store.stream(track.id, group);
+      if (stream === undefined) continue;
+      for (const covered of coveredBetween(store, stream, from, to)) {
+        cycles.set(covered.kind, (cycles.get(covered.kind) ?? 0) + covered.cycles);
+      }
+    }
+  }
+  return modeKinds.map(([mode, kinds]) => ({
+    mode,
+    cycles: kinds.reduce((sum, kind) => sum + (cycles.get(kind) ?? 0), 0),
+    query: `kind:${kinds.map((kind) => kindRow(kind).name).join(',')}`,
+  }));
+}
+
+function exits(store: TraceStore, from: number, to: number): TraceStatistics['exits'] {
+  const samples = new Map<number, Sample>();
+  eachRow(store, 'exit', from, to, (row) =>
+    entry(samples, store.kindOf(row), () => new Sample()).add(store.durationOf(row)),
+  );
+  return [...samples]
+    .map(([kind, sample]) => {
+      const reason = kindRow(kind).name.slice('exit.'.length);
+      return { ...sample.distribution(), reason, kind, query: `reason:${reason}` };
+    })
+    .sort((x, y) => y.total - x.total || x.kind - y.kind);
+}
+
+function interrupts(store: TraceStore, from: number, to: number): TraceStatistics['interrupts'] {
+  const counts = new Map<number, number>();
+  for (const { id } of store.meta.tracks) {
+    const stream = store.stream(id, 'interrupt');
+    if (stream === undefined) continue;
+    for (const { kind, count } of coveredBetween(store, stream, from, to))
+      counts.set(kind, (counts.get(kind) ?? 0) + count);
+  }
+  return [...counts]
+    .filter(([, count]) => count > 0)
+    .sort(([x], [y]) => x - y)
+    .map(([kind, count]) => ({ name: kindRow(kind).name, count, query: `kind:${kindRow(kind).name}` }));
+}
+
+const REGISTER_READS: ReadonlySet<number> = new Set([Kind.MmioRead, Kind.PioIn, Kind.CfgRead]);
+
+function registers(store: TraceStore, from: number, to: number): TraceStatistics['registers'] {
+  const found = new Map<number, { row: number; reads: number; writes: number }>();
+  eachRow(store, 'register', from, to, (row) => {
+    const { a, track } = store.get(row);
+    const figures = entry(found, track * 0x1_0000_0000 + a, () => ({ row, reads: 0, writes: 0 }));
+    if (REGISTER_READS.has(store.kindOf(row))) figures.reads++;
+    else figures.writes++;
+  });
+  return [...found.values()]
+    .sort((x, y) => y.reads + y.writes - (x.reads + x.writes) || x.row - y.row)
+    .slice(0, MOST_REGISTERS)
+    .map(({ row, reads, writes }) => {
+      const event = store.get(row);
+      const track = store.meta.tracks[event.track];
+      const spec = kindRow(event.kind).a;
+      const register = spec === undefined ? '' : formatArg(spec, event.a, track);
+      const name = track?.name ?? '';
+      return {
+        track: name,
+        register,
+        reads,
+        writes,
+        query: `group:register track:${quoted(name)} a:${event.a}`,
+      };
+    });
+}
+
+/** A value as it is written in a query. */
+function quoted(text: string): string {
+  return /[\s",]/.test(text) || text === '' ? `"${text.replaceAll('"', '')}"` : text;
+}
+
+/** Packets, and the time from a packet's first leaving to its next arrival under the same number. */
+function packets(store: TraceStore, from: number, to: number): TraceStatistics['packets'] {
+  const figures = { tx: 0, rx: 0, dropped: 0, bytesTx: 0, bytesRx: 0 };
+  const sent = new Map<number, number>();
+  const arrived: [packet: number, time: number][] = [];
+  eachRow(store, 'packet', from, to, (row) => {
+    const { kind, a, b, start } = store.get(row);
+    if (kind === Kind.PacketTx) {
+      figures.tx++;
+      figures.bytesTx += a;
+      sent.set(b, Math.min(start, sent.get(b) ?? Infinity));
+    } else if (kind === Kind.PacketRx) {
+      figures.rx++;
+      figures.bytesRx += a;
+      arrived.push([b, start]);
+    } else if (kind === Kind.PacketDrop) {
+      figures.dropped++;
+    }
+  });
+  const latency = new Sample();
+  for (const [packet, time] of arrived.sort(([, x], [, y]) => x - y)) {
+    const start = sent.get(packet);
+    if (start === undefined || time < start) continue;
+    latency.add(time - start);
+    sent.delete(packet);
+  }
+  const distribution = latency.distribution();
+  return { ...figures, ...(distribution.count > 0 && { latency: distribution }) };
+}
+
+/** What one source line cost. */
+export interface LineFigures {
+  /** As the debug information has it. */
+  file: string;
+  /** 1-based. */
+  line: number;
+  exits: number;
+  /** Cycles of these exits. */
+  cycles: number;
+  /** Exits and cycles by reason, dearest first. */
+  byReason: { reason: string; exits: number; cycles: number }[];
+  query: string;
+}
+
+/** Exits by guest source line, dearest first, for the decorations in the source. */
+export function perLine(store: TraceStore, from = -Infinity, to = Infinity): LineFigures[] {
+  const lines = new Map<
+    string,
+    { file: string; line: number; reasons: Map<number, { exits: number; cycles: number }> }
+  >();
+  eachRow(store, 'exit', from, to, (row) => {
+    const { place, kind, duration } = store.get(row);
+    const found = store.meta.places[place - 1];
+    if (found?.file === undefined || found.line === undefined) return;
+    const { file, line } = found;
+    const { reasons } = entry(lines, `${line} ${file}`, () => ({
+      file,
+      line,
+      reasons: new Map<number, { exits: number; cycles: number }>(),
+    }));
+    const figures = entry(reasons, kind, () => ({ exits: 0, cycles: 0 }));
+    figures.exits++;
+    figures.cycles += duration;
+  });
+  return [...lines.values()]
+    .map(({ file, line, reasons }) => {
+      const byReason = [...reasons]
+        .map(([kind, figures]) => ({ reason: kindRow(kind).name.slice('exit.'.length), ...figures }))
+        .sort((x, y) => y.cycles - x.cycles || x.reason.localeCompare(y.reason));
+      const sum = (figure: 'exits' | 'cycles'): number =>
+        byReason.reduce((total, row) => total + row[figure], 0);
+      const query = `group:exit file:${quoted(baseName(file))} line:${line}`;
+      return { file, line, exits: sum('exits'), cycles: sum('cycles'), byReason, query };
+    })
+    .sort((x, y) => y.cycles - x.cycles || x.file.localeCompare(y.file) || x.line - y.line);
+}

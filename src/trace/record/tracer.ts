@@ -1,0 +1,32 @@
+/**
+ * The pen that everything writes the trace with, and its one notion of "why": the current cause.
+ *
+ * A row is numbered from 0 in the order of recording; a *row reference* is row + 1, and 0 means none. Whoever makes things
+ * happen sets `cause`; the event queue keeps it across time; so a chain is followed by the `cause` column alone.
+ */
+import type { Place, Track } from '../model';
+
+/** Row number + 1 of a recorded event; 0 is none. */
+export type RowRef = number;
+
+export interface Tracer {
+  /** The event in whose consequence everything recorded now happens. */
+  cause: RowRef;
+  /** Id of the place (guest instruction) that events recorded now belong to; 0 is none. */
+  place: number;
+  /** Registers a track; ids are dense from 0 in the order of registration. */
+  addTrack(track: Omit<Track, 'id'>): number;
+  /** Interns a guest instruction's address; ids are dense from 1. Cheap when the address is the same as last time. */
+  internPlace(vm: number, ripLow: number, ripHigh: number): number;
+  /** An event without duration. Uses the current cause and place. */
+  instant(time: number, track: number, kind: number, a: number, b: number): RowRef;
+  /** A span whose end is known. */
+  span(start: number, duration: number, track: number, kind: number, a: number, b: number): RowRef;
+  /** A span whose end is not known yet; `close` it once. Costs as much as `span`. */
+  open(start: number, track: number, kind: number, a: number, b: number): RowRef;
+  close(row: RowRef, end: number): void;
+  /** Writes the arguments of an open or just recorded row, where they were not known at its start (a read's value). */
+  setArgs(row: RowRef, a: number, b: number): void;
+}
+
+export type { Place, Track };
