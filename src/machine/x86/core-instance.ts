@@ -23,6 +23,23 @@ export interface CoreExports {
   deliverExternal(cpu: number, vector: number): number;
   /** Likewise, for an NMI. */
   deliverNmi(cpu: number): number;
+  /** Likewise, for an exception: 0 when the vCPU stops. */
+  injectException(
+    cpu: number,
+    vector: number,
+    hasError: number,
+    error: number,
+    low: number,
+    high: number,
+  ): number;
+  /** Bit of an MSR in the masks of the policy; −1: the core does not keep it. */
+  msrBit(msr: number): number;
+  /** Of an MSR of the core, to C_RESULT_*; 0: none of the core's. */
+  readMsr(cpu: number, msr: number): number;
+  /** 0: #GP would be raised, or none of the core's. */
+  writeMsr(cpu: number, msr: number, low: number, high: number): number;
+  /** CR0, CR3 or CR4; 0: #GP would be raised. */
+  writeControl(cpu: number, register: number, low: number, high: number): number;
   noteStore(physical: number, length: number): void;
   markGranules(physical: number, length: number): void;
   flushAllTranslations(): void;

@@ -4,6 +4,7 @@ import * as L from './core/state/layout';
 import { DEFAULT_JIT, Jit, type JitOptions, type JitStatistics } from './jit/jit';
 import { instantiate, layOut, type CoreExports, type HostFunctions } from './core-instance';
 import { Translator } from './decode/translate';
+import { Disposition, type Intercept } from './policy';
 import type { MachineCore, MachineCoreOptions } from './types';
 import { VirtualCpu } from './vcpu';
 
@@ -78,6 +79,13 @@ function hostImports(
     vmcall: (i: number) => (cpus[i].callouts.vmcall() ? 1 : 0),
     cr8Read: (i: number) => cpus[i].callouts.cr8Read(),
     cr8Write: (i: number, value: number) => cpus[i].callouts.cr8Write(value),
+    intercepted: (i: number, reason: number, detail: number, low: number, high: number) => {
+      const { callouts } = cpus[i];
+      return (
+        callouts.intercepted?.(reason as Intercept, detail, low >>> 0, high >>> 0) ?? Disposition.Proceed
+      );
+    },
+    tscChanged: (i: number) => cpus[i].callouts.tscChanged?.(),
     missingInstruction: (i: number, mnemonic: number) => cpus[i].noteMissing(mnemonic),
     interruptReturned: (i: number) => cpus[i].callouts.interruptReturned(),
     translate: (
@@ -139,7 +147,9 @@ export function createMachineCore(options: MachineCoreOptions, tuning: Tuning = 
   const ram = makeRam(buffer, areas.ram, areas.pageFlags, options.ramBytes, core);
   for (let i = 0; i < options.cpus; i++) {
     late.words[(L.CPU_BASE + i * L.CPU_SIZE + L.C_AMD) / 4] = options.vendor === 'amd' ? 1 : 0;
-    cpus.push(new VirtualCpu(i, core, buffer, ram, options.costs.serialising, late.jit));
+    const cpu = new VirtualCpu(i, core, buffer, ram, options.costs.serialising, late.jit);
+    if (options.policy) cpu.policy = options.policy;
+    cpus.push(cpu);
   }
   return { memory: ram, cpus, jit: late.jit?.statistics };
 }

@@ -9,8 +9,10 @@ import type { Stateful } from '../bus';
 import type { Cycles } from '../time/event-queue';
 import type { PhysicalMemory } from '../memory/physical-memory';
 import type { CpuState } from './cpu-state';
+import type { CpuPolicy, Disposition, Intercept } from './policy';
 
 export type { CpuState } from './cpu-state';
+export type { CpuPolicy } from './policy';
 
 /** Why `run` came back. */
 export const StopReason = {
@@ -61,9 +63,12 @@ export interface CpuCallouts {
   mmioWrite(address: number, size: number, low: number, high: number): void;
   portIn(port: number, size: number): number;
   portOut(port: number, size: number, value: number): void;
-  /** RDMSR of an MSR the core does not keep itself: sets `cpu.resultHigh`, returns the low half; undefined raises #GP(0). */
+  /**
+   * RDMSR of an MSR that the core does not keep itself or that the policy does not pass through: sets `cpu.resultHigh`,
+   * returns the low half; undefined raises #GP(0). `cpu.readMsr` gives what the core would have answered.
+   */
   msrRead(index: number): number | undefined;
-  /** WRMSR likewise; false raises #GP(0). */
+  /** WRMSR likewise; false raises #GP(0). `cpu.writeMsr` does what the core would have done. */
   msrWrite(index: number, low: number, high: number): boolean;
   /** CPUID: fills the four registers. */
   cpuid(leaf: number, subleaf: number): { eax: number; ebx: number; ecx: number; edx: number };
@@ -78,6 +83,14 @@ export interface CpuCallouts {
   interruptDelivered(vector: number): void;
   /** An IRET that leaves a handler entered by `deliverInterrupt` has completed. */
   interruptReturned(): void;
+  /**
+   * Something that the policy intercepts is about to happen; the parameters are described at `Intercept`. Nothing of it has
+   * happened yet, RIP is at the instruction. Left out: everything proceeds. During `deliverInterrupt` it may come for what
+   * the delivery raises; if that is handled the interrupt was not delivered and is the VMM's to deliver again.
+   */
+  intercepted?(reason: Intercept, detail: number, low: number, high: number): Disposition;
+  /** The guest changed its time-stamp counter: what waits for a value of it (`cpu.timeOfTsc`) has another time now. */
+  tscChanged?(): void;
 }
 
 /** What went wrong, for the person who reads it. */
@@ -134,6 +147,11 @@ export interface Cpu extends Stateful<CpuState> {
    * counts too, as it may (SDM vol. 3, 6.8.3, "Masking Maskable Hardware Interrupts").
    */
   nmiAllowed(): boolean;
+  /**
+   * Delivers an exception through the guest's IDT as if the instruction at RIP had raised it; `address` is CR2 of a page
+   * fault. The exception bitmap has no say in it (SDM vol. 3, 27.6.1.2). Between runs only.
+   */
+  injectException(vector: number, errorCode?: number, address?: bigint): void;
   /** Delivers an NMI through vector 2 and blocks further ones until the next IRET (SDM vol. 3, 6.7). */
   deliverNmi(): void;
   getReg(reg: number): bigint;
@@ -149,6 +167,26 @@ export interface Cpu extends Stateful<CpuState> {
   instructions(): number;
   /** Current privilege level 0..3. */
   cpl(): number;
+  /**
+   * What leaves the guest. May be set at any time, also from a call-out. It belongs to whoever sets it: `save` and `load`
+   * leave it out. Setting throws RangeError for an MSR to pass through that the core does not keep.
+   */
+  policy: CpuPolicy;
+  /** An MSR of the core: low half, high half in `resultHigh`; undefined: the core keeps none of that number. */
+  readMsr(index: number): number | undefined;
+  /** Writes an MSR of the core as WRMSR would; false, with nothing changed: WRMSR would raise #GP, or it is none of the core's. */
+  writeMsr(index: number, low: number, high: number): boolean;
+  /** CR0, CR2, CR3 or CR4 as the processor has it, whatever the guest reads. */
+  readControl(register: 0 | 2 | 3 | 4): bigint;
+  /** Writes CR0, CR3 or CR4 as MOV would without intercepts; false, with nothing changed: MOV would raise #GP. */
+  writeControl(register: 0 | 3 | 4, value: bigint): boolean;
+  /** Added to the vCPU's time to give the guest's time-stamp counter, modulo 2^64. Writes of the TSC by the guest change it. */
+  tscOffset: bigint;
+  /**
+   * The earliest time, not before now, at which the guest's time-stamp counter is at or above an unsigned 64-bit value, as a
+   * TSC-deadline timer compares (SDM vol. 3, 10.5.4.1); Infinity when that is beyond any run.
+   */
+  timeOfTsc(value: bigint): Cycles;
   /** Why the last `run` stopped with Shutdown or Unsupported. */
   faultReport(): FaultReport | undefined;
   /** Reads guest-virtual memory without side effects (no accessed bits, no faults); undefined when not mapped. */
@@ -212,6 +250,8 @@ export interface MachineCoreOptions {
     /** PAUSE: the delay that a waiting loop asks for. */
     pause: number;
   };
+  /** What leaves the guest at first; `NO_INTERCEPTS` when left out. */
+  policy?: CpuPolicy;
   /** What differs between vendors: SYSCALL outside 64-bit mode is AMD's. `intel` when left out. */
   vendor?: CpuVendor;
 }

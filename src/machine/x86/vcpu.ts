@@ -7,6 +7,7 @@ import { CPU_STATE_VERSION, checkCpuState, readRegisters, writeRegisters, type C
 import { MODE_BITS } from './decode/disassemble';
 import { describeStop } from './fault-report';
 import { MissingInstructions } from './missing';
+import { NO_INTERCEPTS, applyPolicy, type CpuPolicy } from './policy';
 import {
   initState,
   longModeState,
@@ -34,6 +35,7 @@ const LONGEST_OVERRUN = 0x40000000;
 const WINDOW_INTERRUPT = 1;
 const WINDOW_NMI = 2;
 const NMI_VECTOR = 2;
+const CONTROL_REGISTERS = { 0: L.C_CR0, 2: L.C_CR2, 3: L.C_CR3, 4: L.C_CR4 } as const;
 /** RFLAGS.IF. */
 const FLAG_IF = 0x200;
 
@@ -82,6 +84,7 @@ export class VirtualCpu implements Cpu {
   private attention = false;
   private running = false;
   private report: FaultReport | undefined;
+  private currentPolicy: CpuPolicy = NO_INTERCEPTS;
   private readonly missing = new MissingInstructions();
   /** Nothing more will run: why. */
   private dead: StopReason | undefined;
@@ -238,15 +241,70 @@ export class VirtualCpu implements Cpu {
     this.deliver(NMI_VECTOR, () => this.core.deliverNmi(this.base));
   }
 
-  /** `entering` is 0 when the vCPU shut down or an exception took the handler's place. */
+  injectException(vector: number, errorCode?: number, address = this.faultAddress()): void {
+    const hasError = errorCode === undefined ? 0 : 1;
+    const low = Number(address & 0xffffffffn);
+    const high = Number((address >> 32n) & 0xffffffffn);
+    this.enter(() => this.core.injectException(this.base, vector, hasError, errorCode ?? 0, low, high));
+  }
+
   private deliver(vector: number, entering: () => number): void {
-    if (this.dead !== undefined) return;
+    if (this.enter(entering)) this.callouts.interruptDelivered(vector);
+  }
+
+  /** Enters a handler between runs. `entering` is 0, as is the answer, when the vCPU shut down or something else took its place. */
+  private enter(entering: () => number): boolean {
+    if (this.dead !== undefined) return false;
     this.i32[L.C_STOP / 4] = L.STOP_BOUNDARY;
-    if (entering()) return this.callouts.interruptDelivered(vector);
+    if (entering()) return true;
     const stop = this.i32[L.C_STOP / 4];
-    if (stop === L.STOP_BOUNDARY) return;
+    if (stop === L.STOP_BOUNDARY) return false;
     this.report = describeStop(this, stop, this.u32[L.C_CHAIN / 4], this.i32[L.C_REASON / 4]);
     this.dead = stop === L.STOP_SHUTDOWN ? StopReason.Shutdown : StopReason.Unsupported;
+    return false;
+  }
+
+  get policy(): CpuPolicy {
+    return this.currentPolicy;
+  }
+
+  set policy(policy: CpuPolicy) {
+    applyPolicy({ ...this.views, msrBit: (msr) => this.core.msrBit(msr) }, policy);
+    this.currentPolicy = policy;
+  }
+
+  readMsr(index: number): number | undefined {
+    return this.core.readMsr(this.base, index) ? this.u32[L.C_RESULT_LOW / 4] : undefined;
+  }
+
+  writeMsr(index: number, low: number, high: number): boolean {
+    return this.core.writeMsr(this.base, index, low, high) !== 0;
+  }
+
+  readControl(register: 0 | 2 | 3 | 4): bigint {
+    return this.u64[CONTROL_REGISTERS[register] / 8];
+  }
+
+  writeControl(register: 0 | 3 | 4, value: bigint): boolean {
+    const low = Number(value & 0xffffffffn);
+    const high = Number((value >> 32n) & 0xffffffffn);
+    return this.core.writeControl(this.base, register, low, high) !== 0;
+  }
+
+  get tscOffset(): bigint {
+    return this.u64[L.C_TSC_OFFSET / 8];
+  }
+
+  set tscOffset(value: bigint) {
+    this.u64[L.C_TSC_OFFSET / 8] = value;
+  }
+
+  timeOfTsc(value: bigint): Cycles {
+    const now = this.now();
+    const counter = BigInt.asUintN(64, BigInt(now) + this.tscOffset);
+    if (value <= counter) return now;
+    const time = now + Number(value - counter);
+    return time <= Number.MAX_SAFE_INTEGER ? time : Infinity;
   }
 
   getReg(reg: number): bigint {

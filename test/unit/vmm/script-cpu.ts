@@ -1,4 +1,5 @@
 /** vCPUs that follow scripts, and the world around them: for what no sample driver does. */
+import { NO_INTERCEPTS, type CpuPolicy } from '../../../src/machine/x86/policy';
 import { StopReason, type Cpu, type CpuCallouts } from '../../../src/machine/x86/types';
 import { Lapic } from '../../../src/machine/interrupts/lapic-registers';
 import type { PhysicalMemory } from '../../../src/machine/memory/physical-memory';
@@ -140,6 +141,14 @@ export class ScriptCpu implements Cpu {
     this.starts.push(page);
     this.steps = [...(this.pages[page] ?? [])];
   }
+  policy: CpuPolicy = NO_INTERCEPTS;
+  tscOffset = 0n;
+  timeOfTsc = (value: bigint): number => Number(value);
+  injectException = unused;
+  readMsr = unused;
+  writeMsr = unused;
+  readControl = unused;
+  writeControl = unused;
   mode = unused;
   missingInstructions = unused;
   save = (): never => {

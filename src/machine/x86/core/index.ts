@@ -2,7 +2,7 @@
 import { CPU_BASE, CPU_SIZE, C_EXEMPT_USED, C_INDEX } from './state/layout';
 import { emptyCache, markGranules } from './memory/blocks';
 import { noteStore } from './memory/access';
-import { deliverExternal, deliverNmi } from './transfer/interrupts';
+import { deliverExternal, deliverNmi, injectException } from './transfer/interrupts';
 import { PAGE_MASK, canonical } from './memory/paging';
 import { ACCESS_READ, BY_EXEMPT, walk } from './memory/walk';
 import { allFlags } from './operations/flags';
@@ -11,7 +11,9 @@ import { abandon, flushAllTranslations, setAreas, setCpl } from './state/state';
 export { runDebugged } from './run/debug-loop';
 export { run } from './run/run';
 export { updateMode } from './transfer/segments';
-export { deliverExternal, deliverNmi, noteStore, markGranules, flushAllTranslations, setCpl, abandon };
+export { writeControl } from './operations/control';
+export { msrBit, readMsr, writeMsr } from './operations/msr';
+export { deliverExternal, deliverNmi, injectException, noteStore, markGranules, flushAllTranslations, setCpl, abandon };
 
 /** Lays out the memory: the wrapper has worked out the addresses of the areas. */
 export function init(

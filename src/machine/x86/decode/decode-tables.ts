@@ -166,15 +166,15 @@ add('none', undefined, [
   [M.Ud1, op.OP_UD],
   [M.Ud2, op.OP_UD],
 ]);
-add('none', 'pause', [[M.Pause, op.OP_NOP]]);
+add('none', 'pause', [[M.Pause, op.OP_PAUSE]]);
 add('none', 'serialising', [
   [M.Mfence, op.OP_NOP],
   [M.Lfence, op.OP_NOP],
   [M.Sfence, op.OP_NOP],
   [M.Cpuid, op.OP_CPUID],
   [M.Rdmsr, op.OP_RDMSR],
-  [M.Wbinvd, op.OP_PRIVILEGED_NOP],
-  [M.Invd, op.OP_PRIVILEGED_NOP],
+  [M.Wbinvd, op.OP_WBINVD],
+  [M.Invd, op.OP_INVD],
   [M.Clts, op.OP_CLTS],
 ]);
 add('general', 'serialising', [

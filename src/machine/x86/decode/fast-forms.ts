@@ -89,6 +89,7 @@ const special = new Map<number, (u: MicroOp) => string>([
   [op.OP_CBW, (u) => ({ 8: 'CDQE', 4: 'CWDE' })[u.size] ?? ''],
   [op.OP_CWD, (u) => ({ 8: 'CQO', 4: 'CDQ' })[u.size] ?? ''],
   [op.OP_NOP, () => 'NOP'],
+  [op.OP_PAUSE, () => 'PAUSE'],
   [op.OP_PUSH, (u) => (u.size === 8 && u.size2 === 8 ? `PUSH_${FORM[u.k1]}` : '')],
   [op.OP_POP, (u) => (u.size === 8 && u.k1 === L.K_REG ? 'POP_R' : '')],
   [op.OP_LEAVE, (u) => (u.size === 8 ? 'LEAVE' : '')],

@@ -5,7 +5,7 @@
 import * as fast from '../core/operations/fast-ops';
 import * as L from '../core/state/layout';
 import { carryBit, condition, type Condition } from './conditions';
-import { CCA, CCB, CC, X, Y, type Emitter } from './emitter';
+import { CCA, CCB, CC, CPU, X, Y, type Emitter } from './emitter';
 import { Op } from './wasm-writer';
 
 /** Emits one micro-op; false, with nothing emitted that matters, when it cannot: the region then ends before it. */
@@ -347,6 +347,17 @@ function widen(from: number, bits: number, toRdx: boolean): Operation {
   };
 }
 
+/** PAUSE is a NOP, unless the policy intercepts it. */
+function pause(e: Emitter): boolean {
+  const { w } = e;
+  w.get(CPU);
+  w.memory(Op.i32Load, L.C_INTERCEPTS);
+  w.i32(1 << L.INTERCEPT_PAUSE);
+  w.byte(Op.i32And);
+  e.leaveIf();
+  return true;
+}
+
 const FIXED: Record<string, Operation> = {
   MOV_RI: move('R', 'I', 64),
   LEA64: lea(64),
@@ -356,6 +367,7 @@ const FIXED: Record<string, Operation> = {
   CQO: widen(64, 64, true),
   CDQ: widen(32, 32, true),
   NOP: () => true,
+  PAUSE: pause,
   PUSH_R: push('R'),
   PUSH_I: push('I'),
   POP_R: pop,

@@ -2,26 +2,41 @@
 import {
   C_CPL,
   C_CR0,
+  C_CR0_MASK,
+  C_CR0_SHADOW,
   C_CR2,
   C_CR3,
   C_CR4,
+  C_CR4_MASK,
+  C_CR4_SHADOW,
   C_EFER,
   C_FLAGS,
   C_INDEX,
   C_MODE,
   C_PDPTE,
+  C_SHADOWED,
   C_WP_USED,
+  FIXED_SHADOW_CR0,
+  FIXED_SHADOW_CR4,
+  INTERCEPT_CR3_LOAD,
+  INTERCEPT_CR3_STORE,
+  INTERCEPT_CR_ACCESS,
+  INTERCEPT_INVLPG,
+  INTERCEPT_INVPCID,
+  K_MEM,
   MODE_64,
   PHYSICAL_BITS,
   SEG_CS,
   SEG_TR,
   S_ATTR,
   U_EXT,
+  U_K1,
   U_R1,
   U_R2,
 } from '../state/layout';
 import { loadMemory } from '../memory/access';
 import { hostCr8Read, hostCr8Write } from '../state/host';
+import { admitted, leaves, passes } from '../state/intercept';
 import { effectiveAddress, read1 } from './operands';
 import { canonical } from '../memory/paging';
 import { segment, updateMode } from '../transfer/segments';
@@ -50,6 +65,7 @@ import {
   ramBase,
   ramSize,
   refresh,
+  takeFault,
 } from '../state/state';
 import { ADDRESS_MASK } from '../memory/walk';
 
@@ -80,22 +96,59 @@ function generalProtection(): void {
   faultWith(VECTOR_GP, 0);
 }
 
+/** Access types in the qualification of INTERCEPT_CR_ACCESS (SDM vol. 3, table 28-3). */
+const MOV_TO = 0 << 4;
+const MOV_FROM = 1 << 4;
+const CLTS = 2 << 4;
+const LMSW = 3 << 4;
+const LMSW_MEMORY = 1 << 6;
+
+/** What the guest reads in the bits of a control register that belong to the VMM. */
+function shadowOf(cpu: i32, own: i32, register: i32, shadow: i32): i64 {
+  return load<i64>(cpu + (load<i32>(cpu, C_SHADOWED) & own ? shadow : register));
+}
+
+function shadowOfCr0(cpu: i32): i64 {
+  return shadowOf(cpu, FIXED_SHADOW_CR0, C_CR0, C_CR0_SHADOW);
+}
+
+function shadowOfCr4(cpu: i32): i64 {
+  return shadowOf(cpu, FIXED_SHADOW_CR4, C_CR4, C_CR4_SHADOW);
+}
+
+/** CR0 as the guest reads it (SDM vol. 3, 26.3). */
+export function visibleCr0(cpu: i32): i64 {
+  const mask = load<i64>(cpu, C_CR0_MASK);
+  return (load<i64>(cpu, C_CR0) & ~mask) | (shadowOfCr0(cpu) & mask);
+}
+
+function visibleCr4(cpu: i32): i64 {
+  const mask = load<i64>(cpu, C_CR4_MASK);
+  return (load<i64>(cpu, C_CR4) & ~mask) | (shadowOfCr4(cpu) & mask);
+}
+
+/** Number of the register of a MOV, where the qualification has it. */
+function operandBits(pc: i32): i32 {
+  return (<i32>load<u16>(pc, U_R1) >> 3) << 8;
+}
+
 /** MOV from a control register. */
 export function execMovFromCr(cpu: i32, pc: i32): void {
   if (!needRing0(cpu)) return;
   let value: i64 = 0;
   switch (load<u8>(pc, U_EXT)) {
     case 0:
-      value = load<i64>(cpu, C_CR0);
+      value = visibleCr0(cpu);
       break;
     case 2:
       value = load<i64>(cpu, C_CR2);
       break;
     case 3:
+      if (leaves(cpu, INTERCEPT_CR3_STORE) && !passesCr(cpu, 3 | MOV_FROM | operandBits(pc), 0)) return;
       value = load<i64>(cpu, C_CR3);
       break;
     case 4:
-      value = load<i64>(cpu, C_CR4);
+      value = visibleCr4(cpu);
       break;
     case 8:
       value = hostCr8Read(load<i32>(cpu, C_INDEX));
@@ -107,6 +160,29 @@ export function execMovFromCr(cpu: i32, pc: i32): void {
   store<i64>(cpu + <i32>load<u16>(pc, U_R1), value);
 }
 
+function passesCr(cpu: i32, qualification: i32, value: i64): bool {
+  return passes(cpu, INTERCEPT_CR_ACCESS, qualification, value);
+}
+
+/** MOV to CR0: leaves when it would give a bit of the VMM's another value than its shadow (SDM vol. 3, 26.1.3). */
+function moveToCr0(cpu: i32, pc: i32, value: i64): void {
+  const mask = load<i64>(cpu, C_CR0_MASK);
+  if (mask) {
+    if (!((value ^ shadowOfCr0(cpu)) & mask)) value = (value & ~mask) | (load<i64>(cpu, C_CR0) & mask);
+    else if (!passesCr(cpu, MOV_TO | operandBits(pc), value)) return;
+  }
+  writeCr0(cpu, value);
+}
+
+function moveToCr4(cpu: i32, pc: i32, value: i64): void {
+  const mask = load<i64>(cpu, C_CR4_MASK);
+  if (mask) {
+    if (!((value ^ shadowOfCr4(cpu)) & mask)) value = (value & ~mask) | (load<i64>(cpu, C_CR4) & mask);
+    else if (!passesCr(cpu, 4 | MOV_TO | operandBits(pc), value)) return;
+  }
+  writeCr4(cpu, value);
+}
+
 /** MOV to a control register. */
 export function execMovToCr(cpu: i32, pc: i32): void {
   if (!needRing0(cpu)) return;
@@ -114,20 +190,30 @@ export function execMovToCr(cpu: i32, pc: i32): void {
   if (load<i32>(cpu, C_MODE) != MODE_64) value &= 0xffffffff;
   switch (load<u8>(pc, U_EXT)) {
     case 0:
-      return writeCr0(cpu, value);
+      return moveToCr0(cpu, pc, value);
     case 2:
       store<i64>(cpu, value, C_CR2);
       return;
     case 3:
+      if (leaves(cpu, INTERCEPT_CR3_LOAD) && !passesCr(cpu, 3 | MOV_TO | operandBits(pc), value)) return;
       return writeCr3(cpu, value);
     case 4:
-      return writeCr4(cpu, value);
+      return moveToCr4(cpu, pc, value);
     case 8:
       if (value & ~15) return generalProtection();
       return hostCr8Write(load<i32>(cpu, C_INDEX), <i32>value);
     default:
       return fault(VECTOR_UD);
   }
+}
+
+/** For the VMM: writes CR0, CR3 or CR4 as MOV does, whoever its bits belong to; false: #GP would be raised. */
+export function writeControl(cpu: i32, register: i32, low: i32, high: i32): bool {
+  const value = <i64>(<u32>low) | (<i64>high << 32);
+  if (register == 0) writeCr0(cpu, value);
+  else if (register == 3) writeCr3(cpu, value);
+  else writeCr4(cpu, value);
+  return !takeFault();
 }
 
 /** CR4.PAE without IA-32e mode, under paging: the four top entries live in registers. */
@@ -225,23 +311,35 @@ export function execLmsw(cpu: i32, pc: i32): void {
   if (!needRing0(cpu)) return;
   const value = read1(cpu, pc, 2);
   if (faulted()) return;
+  let own: i64 = 15 & ~load<i64>(cpu, C_CR0_MASK);
+  const changed = (value ^ shadowOfCr0(cpu)) & ~own;
+  if (changed & 14 || changed & value & 1) {
+    const memory = load<u8>(pc, U_K1) == K_MEM ? LMSW_MEMORY : 0;
+    if (!passesCr(cpu, LMSW | memory | (<i32>value << 16), value)) return;
+    own = 15;
+  }
   const cr0 = load<i64>(cpu, C_CR0);
-  store<i64>(cpu, (cr0 & ~14) | (value & 15), C_CR0);
+  store<i64>(cpu, (cr0 & ~(14 & own)) | (value & own), C_CR0);
   updateMode(cpu);
 }
 
+/** CLTS leaves alone a TS that belongs to the VMM and that the guest sees clear (SDM vol. 3, 26.3). */
 export function execClts(cpu: i32): void {
-  if (needRing0(cpu)) store<i64>(cpu, load<i64>(cpu, C_CR0) & ~CR0_TS, C_CR0);
+  if (!needRing0(cpu)) return;
+  if (load<i64>(cpu, C_CR0_MASK) & CR0_TS) {
+    if (!(shadowOfCr0(cpu) & CR0_TS) || !passesCr(cpu, CLTS, 0)) return;
+  }
+  store<i64>(cpu, load<i64>(cpu, C_CR0) & ~CR0_TS, C_CR0);
 }
 
 /** INVLPG: privilege is all there is to it, for no translation outlives its entry (`tables.ts`). */
 export function execInvlpg(cpu: i32): void {
-  needRing0(cpu);
+  if (needRing0(cpu)) admitted(cpu, INTERCEPT_INVLPG, 0);
 }
 
 /** INVPCID: its checks (SDM vol. 2); U_R2 is the register with the type, the descriptor is in memory. */
 export function execInvpcid(cpu: i32, pc: i32): void {
-  if (!needRing0(cpu)) return;
+  if (!needRing0(cpu) || !admitted(cpu, INTERCEPT_INVPCID, 0)) return;
   let type = load<i64>(cpu + <i32>load<u16>(pc, U_R2));
   if (load<i32>(cpu, C_MODE) != MODE_64) type &= 0xffffffff;
   const at = effectiveAddress(cpu, pc, 16, false);

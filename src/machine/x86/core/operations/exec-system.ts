@@ -17,6 +17,7 @@ import {
 } from '../state/layout';
 import { loadMemory, probeWrite, storeMemory } from '../memory/access';
 import { hostHlt, hostVmcall } from '../state/host';
+import { admitted } from '../state/intercept';
 import { effectiveAddress, put1, read1, wishStop, wishStopSoon } from './operands';
 import { canonical } from '../memory/paging';
 import { loadDataSegment, selectorOf } from '../transfer/segments';
@@ -71,6 +72,11 @@ export function execHlt(cpu: i32): void {
   if (load<i64>(cpu, C_FLAGS) & FLAG_TF) return;
   hostHlt(load<i32>(cpu, C_INDEX));
   wishStop(STOP_HALTED);
+}
+
+/** WBINVD and INVD: there is no cache. */
+export function execCacheControl(cpu: i32, reason: i32): void {
+  if (needRing0(cpu)) admitted(cpu, reason, 0);
 }
 
 export function execVmcall(cpu: i32): void {

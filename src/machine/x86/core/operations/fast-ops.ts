@@ -251,6 +251,7 @@ export const F_XADD_MR32 = 246;
 export const F_CMPXCHG_MR32 = 247;
 export const F_BT_RR32 = 248;
 export const F_BT_RI32 = 249;
+export const F_PAUSE = 255;
 /** From here on: done by `direct`, not by the inner loop itself. */
 export const F_IN = 250;
 export const F_OUT = 251;

@@ -9,9 +9,12 @@ import {
   C_LSTAR,
   C_MISC_ENABLE,
   C_MODE,
+  C_MSR_READS,
+  C_MSR_WRITES,
   C_PAT,
   C_RESULT_HIGH,
   C_RESULT_LOW,
+  C_SEGMENTS,
   C_SFMASK,
   C_STAR,
   C_SYSENTER_CS,
@@ -20,16 +23,21 @@ import {
   C_TSC_ADJUST,
   C_TSC_AUX,
   C_TSC_OFFSET,
+  INTERCEPT_RDPMC,
+  INTERCEPT_RDTSC,
+  INTERCEPT_RDTSCP,
   MODE_64,
   SEG_FS,
   SEG_GS,
+  SEG_SIZE,
   S_BASE,
   U_EXT,
   U_R1,
   U_SIZE,
 } from '../state/layout';
 import { writeEfer } from './control';
-import { hostMsrRead, hostMsrWrite } from '../state/host';
+import { hostMsrRead, hostMsrWrite, hostTscChanged } from '../state/host';
+import { admitted } from '../state/intercept';
 import { canonical } from '../memory/paging';
 import { segment } from '../transfer/segments';
 import {
@@ -43,6 +51,7 @@ import {
   needRing0,
   now,
   readReg,
+  takeFault,
   writeReg,
 } from '../state/state';
 
@@ -89,54 +98,70 @@ function answer(cpu: i32, value: i64): void {
 /** RDTSC and RDTSCP; CR4.TSD keeps them for CPL 0. */
 export function execRdtsc(cpu: i32, withAux: bool): void {
   if (load<i64>(cpu, C_CR4) & CR4_TSD && load<i32>(cpu, C_CPL) != 0) return faultWith(VECTOR_GP, 0);
+  if (!admitted(cpu, withAux ? INTERCEPT_RDTSCP : INTERCEPT_RDTSC, 0)) return;
   answer(cpu, timeStamp(cpu));
   if (withAux) store<i64>(cpu, load<i64>(cpu, C_TSC_AUX) & 0xffffffff, 8);
 }
 
-/** Where the core keeps an MSR, or 0. */
-function msrSlot(cpu: i32, msr: u32): i32 {
-  switch (msr) {
-    case IA32_TSC_ADJUST:
-      return cpu + C_TSC_ADJUST;
-    case IA32_SYSENTER_CS:
-      return cpu + C_SYSENTER_CS;
-    case IA32_SYSENTER_ESP:
-      return cpu + C_SYSENTER_ESP;
-    case IA32_SYSENTER_EIP:
-      return cpu + C_SYSENTER_EIP;
-    case IA32_MISC_ENABLE:
-      return cpu + C_MISC_ENABLE;
-    case IA32_PAT:
-      return cpu + C_PAT;
-    case IA32_EFER:
-      return cpu + C_EFER;
-    case IA32_STAR:
-      return cpu + C_STAR;
-    case IA32_LSTAR:
-      return cpu + C_LSTAR;
-    case IA32_CSTAR:
-      return cpu + C_CSTAR;
-    case IA32_FMASK:
-      return cpu + C_SFMASK;
-    case IA32_FS_BASE:
-      return segment(cpu, SEG_FS) + S_BASE;
-    case IA32_GS_BASE:
-      return segment(cpu, SEG_GS) + S_BASE;
-    case IA32_KERNEL_GS_BASE:
-      return cpu + C_KERNEL_GS;
-    case IA32_TSC_AUX:
-      return cpu + C_TSC_AUX;
-    default:
-      return 0;
-  }
+/** The MSRs that the core keeps; the position of each is its bit in C_MSR_READS and C_MSR_WRITES. */
+const NUMBERS: StaticArray<u32> = [
+  IA32_TSC,
+  IA32_TSC_ADJUST,
+  IA32_SYSENTER_CS,
+  IA32_SYSENTER_ESP,
+  IA32_SYSENTER_EIP,
+  IA32_MISC_ENABLE,
+  IA32_PAT,
+  IA32_EFER,
+  IA32_STAR,
+  IA32_LSTAR,
+  IA32_CSTAR,
+  IA32_FMASK,
+  IA32_FS_BASE,
+  IA32_GS_BASE,
+  IA32_KERNEL_GS_BASE,
+  IA32_TSC_AUX,
+];
+/** Where in the register block; of the counter what is added to the time. */
+const PLACES: StaticArray<i32> = [
+  C_TSC_OFFSET,
+  C_TSC_ADJUST,
+  C_SYSENTER_CS,
+  C_SYSENTER_ESP,
+  C_SYSENTER_EIP,
+  C_MISC_ENABLE,
+  C_PAT,
+  C_EFER,
+  C_STAR,
+  C_LSTAR,
+  C_CSTAR,
+  C_SFMASK,
+  C_SEGMENTS + SEG_FS * SEG_SIZE + S_BASE,
+  C_SEGMENTS + SEG_GS * SEG_SIZE + S_BASE,
+  C_KERNEL_GS,
+  C_TSC_AUX,
+];
+
+/** Bit of an MSR in the masks of the policy, −1 for one that the core does not keep. */
+export function msrBit(msr: u32): i32 {
+  for (let i = 0; i < NUMBERS.length; i++) if (unchecked(NUMBERS[i]) == msr) return i;
+  return -1;
+}
+
+/** The core keeps the MSR and may serve it without leaving the guest. */
+function served(bit: i32, leaving: u32): bool {
+  return bit >= 0 && !((leaving >> bit) & 1);
+}
+
+function keptMsr(cpu: i32, bit: i32): i64 {
+  return bit == 0 ? timeStamp(cpu) : load<i64>(cpu + unchecked(PLACES[bit]));
 }
 
 export function execRdmsr(cpu: i32): void {
   if (!needRing0(cpu)) return;
   const msr = load<u32>(cpu, 8);
-  if (msr == IA32_TSC) return answer(cpu, timeStamp(cpu));
-  const slot = msrSlot(cpu, msr);
-  if (slot) return answer(cpu, load<i64>(slot));
+  const bit = msrBit(msr);
+  if (served(bit, load<u32>(cpu, C_MSR_READS))) return answer(cpu, keptMsr(cpu, bit));
   if (!hostMsrRead(load<i32>(cpu, C_INDEX), msr)) return faultWith(VECTOR_GP, 0);
   if (faulted()) return;
   store<i64>(cpu, load<u32>(cpu, C_RESULT_LOW));
@@ -146,39 +171,62 @@ export function execRdmsr(cpu: i32): void {
 export function execWrmsr(cpu: i32): void {
   if (!needRing0(cpu)) return;
   const msr = load<u32>(cpu, 8);
-  const value = (<i64>load<u32>(cpu)) | ((<i64>load<u32>(cpu, 16)) << 32);
-  if (msr == IA32_TSC) return setTimeStamp(cpu, value);
-  const slot = msrSlot(cpu, msr);
-  if (!slot) {
-    const low = load<i32>(cpu);
-    if (!hostMsrWrite(load<i32>(cpu, C_INDEX), msr, low, load<i32>(cpu, 16))) faultWith(VECTOR_GP, 0);
-    return;
-  }
-  switch (msr) {
+  const low = load<i32>(cpu);
+  const high = load<i32>(cpu, 16);
+  const bit = msrBit(msr);
+  if (served(bit, load<u32>(cpu, C_MSR_WRITES))) return writeKept(cpu, bit, low, high);
+  if (!hostMsrWrite(load<i32>(cpu, C_INDEX), msr, low, high)) faultWith(VECTOR_GP, 0);
+}
+
+/** WRMSR to an MSR of the core. */
+function writeKept(cpu: i32, bit: i32, low: i32, high: i32): void {
+  const value = <i64>(<u32>low) | (<i64>high << 32);
+  const at = cpu + unchecked(PLACES[bit]);
+  switch (unchecked(NUMBERS[bit])) {
+    case IA32_TSC:
+      return setTimeStamp(cpu, value);
     case IA32_EFER:
       return writeEfer(cpu, value);
     case IA32_TSC_ADJUST:
       // What is added to the adjustment is added to the counter (SDM vol. 3, 17.17.3).
-      return adjustTimeStamp(cpu, value - load<i64>(slot));
+      return adjustTimeStamp(cpu, value - load<i64>(at));
     case IA32_SYSENTER_CS:
-      return store<i64>(slot, value & 0xffffffff);
+      return store<i64>(at, value & 0xffffffff);
     case IA32_MISC_ENABLE:
       if (value & ~MISC_ENABLE_KNOWN) return faultWith(VECTOR_GP, 0);
-      return store<i64>(slot, (value & ~MISC_ENABLE_FIXED) | (load<i64>(slot) & MISC_ENABLE_FIXED));
+      return store<i64>(at, (value & ~MISC_ENABLE_FIXED) | (load<i64>(at) & MISC_ENABLE_FIXED));
     case IA32_PAT:
       if (!memoryTypes(value)) return faultWith(VECTOR_GP, 0);
-      return store<i64>(slot, value);
+      return store<i64>(at, value);
     case IA32_FMASK:
     case IA32_TSC_AUX:
       if (<u64>value >> 32) return faultWith(VECTOR_GP, 0);
-      return store<i64>(slot, value);
+      return store<i64>(at, value);
     case IA32_STAR:
-      return store<i64>(slot, value);
+      return store<i64>(at, value);
     default:
       // All others hold addresses.
       if (!canonical(value)) return faultWith(VECTOR_GP, 0);
-      store<i64>(slot, value);
+      store<i64>(at, value);
   }
+}
+
+/** For the VMM: reads an MSR of the core to C_RESULT_*; false: it keeps none of that number. */
+export function readMsr(cpu: i32, msr: i32): bool {
+  const bit = msrBit(<u32>msr);
+  if (bit < 0) return false;
+  const value = keptMsr(cpu, bit);
+  store<i32>(cpu, <i32>value, C_RESULT_LOW);
+  store<i32>(cpu, <i32>(value >> 32), C_RESULT_HIGH);
+  return true;
+}
+
+/** For the VMM: writes an MSR of the core as WRMSR does; false: #GP would be raised, or it keeps none of that number. */
+export function writeMsr(cpu: i32, msr: i32, low: i32, high: i32): bool {
+  const bit = msrBit(<u32>msr);
+  if (bit < 0) return false;
+  writeKept(cpu, bit, low, high);
+  return !takeFault();
 }
 
 /** A write of the counter shows in the adjustment, too. */
@@ -189,6 +237,7 @@ function setTimeStamp(cpu: i32, value: i64): void {
 function adjustTimeStamp(cpu: i32, by: i64): void {
   store<i64>(cpu, load<i64>(cpu, C_TSC_OFFSET) + by, C_TSC_OFFSET);
   store<i64>(cpu, load<i64>(cpu, C_TSC_ADJUST) + by, C_TSC_ADJUST);
+  hostTscChanged(load<i32>(cpu, C_INDEX));
 }
 
 /** SWAPGS; the decoder knows it in 64-bit mode only. */
@@ -213,6 +262,8 @@ export function execSegmentBase(cpu: i32, pc: i32, write: bool): void {
 }
 
 /** RDPMC: there is no counter that could be read (SDM vol. 2, "RDPMC"). */
-export function execRdpmc(): void {
+export function execRdpmc(cpu: i32): void {
+  // Only at CPL 0 is it not a matter of privilege, which comes first: CR4.PCE is not there.
+  if (load<i32>(cpu, C_CPL) == 0 && !admitted(cpu, INTERCEPT_RDPMC, 0)) return;
   faultWith(VECTOR_GP, 0);
 }

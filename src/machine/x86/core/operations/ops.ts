@@ -118,7 +118,7 @@ export const OP_MOV_TO_CR = 115;
 export const OP_MOV_FROM_DR = 116;
 export const OP_MOV_TO_DR = 117;
 export const OP_INVLPG = 118;
-export const OP_PRIVILEGED_NOP = 119; // WBINVD, INVD
+export const OP_WBINVD = 119;
 export const OP_IRET = 120;
 export const OP_RETF = 121;
 export const OP_INT3 = 122;
@@ -162,6 +162,8 @@ export const OP_READ_BASE = 178; // RDFSBASE, RDGSBASE
 export const OP_WRITE_BASE = 179;
 export const OP_INVPCID = 180;
 export const OP_RDPMC = 181;
+export const OP_INVD = 182;
+export const OP_PAUSE = 183;
 
 export const OP_LAR = 200;
 export const OP_LSL = 201;

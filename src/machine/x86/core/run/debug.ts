@@ -9,10 +9,12 @@ import {
   DEBUG_ALIGNMENT,
   DEBUG_BREAKPOINTS,
   DEBUG_STEP,
+  INTERCEPT_DR_ACCESS,
   MODE_64,
   U_EXT,
   U_R1,
 } from '../state/layout';
+import { leaves, passes } from '../state/intercept';
 import { CR4_DE, VECTOR_DB, VECTOR_GP, VECTOR_UD, fault, faultWith, needRing0, refresh } from '../state/state';
 
 const DR6_FIXED: i64 = 0xffff0ff0;
@@ -30,14 +32,23 @@ const ON_WRITE = 1;
 const ON_PORT = 2;
 const ON_ACCESS = 3;
 
+/** Direction of MOV in the qualification of INTERCEPT_DR_ACCESS. */
+const TO_DR = 0;
+const FROM_DR = 1 << 4;
+
 function debugRegister(cpu: i32, index: i32): i32 {
   return cpu + C_DR + index * 8;
 }
 
 /** The register of a MOV, 0 with a fault raised: DR4 and DR5 are names of DR6 and DR7 while CR4.DE is clear. */
-function accessed(cpu: i32, pc: i32): i32 {
-  if (!needRing0(cpu)) return 0;
+function accessed(cpu: i32, pc: i32, from: i32): i32 {
   let index = <i32>load<u8>(pc, U_EXT);
+  // Leaving comes before all faults, those of privilege too (SDM vol. 3, 26.1.3); the qualification is that of table 28-4.
+  const register = <i32>load<u16>(pc, U_R1);
+  const value = from ? 0 : load<i64>(cpu + register);
+  const detail = index | from | ((register >> 3) << 8);
+  if (leaves(cpu, INTERCEPT_DR_ACCESS) && !passes(cpu, INTERCEPT_DR_ACCESS, detail, value)) return 0;
+  if (!needRing0(cpu)) return 0;
   if (index == 4 || index == 5) {
     if (load<i64>(cpu, C_CR4) & CR4_DE) {
       fault(VECTOR_UD);
@@ -53,14 +64,14 @@ function accessed(cpu: i32, pc: i32): i32 {
 }
 
 export function execMovFromDr(cpu: i32, pc: i32): void {
-  const at = accessed(cpu, pc);
+  const at = accessed(cpu, pc, FROM_DR);
   if (!at) return;
   const value = load<i64>(at);
   store<i64>(cpu + <i32>load<u16>(pc, U_R1), load<i32>(cpu, C_MODE) == MODE_64 ? value : value & 0xffffffff);
 }
 
 export function execMovToDr(cpu: i32, pc: i32): void {
-  const at = accessed(cpu, pc);
+  const at = accessed(cpu, pc, TO_DR);
   if (!at) return;
   let value = load<i64>(cpu + <i32>load<u16>(pc, U_R1));
   if (load<i32>(cpu, C_MODE) != MODE_64) value &= 0xffffffff;

@@ -13,6 +13,7 @@ import {
   C_CCB,
   C_CPL,
   C_FLAGS,
+  C_INTERCEPTS,
   C_MMU,
   C_RETIRED,
   C_RIP,
@@ -25,6 +26,7 @@ import {
   CC_INC,
   CC_RAW,
   CC_SUB,
+  INTERCEPT_PAUSE,
   JUMP_CACHE,
   JUMP_ENTRIES,
   JUMP_ENTRY,
@@ -177,6 +179,7 @@ import {
   F_CQO,
   F_CDQ,
   F_NOP,
+  F_PAUSE,
   F_PUSH_R,
   F_PUSH_I,
   F_POP_R,
@@ -921,6 +924,10 @@ export function run(cpu: i32): i32 {
       }
       case F_NOP: {
         ;
+        B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
+      }
+      case F_PAUSE: {
+        if ((load<u32>(cpu, C_INTERCEPTS) >> INTERCEPT_PAUSE) & 1) break;
         B -= load<i64>(pc, U_COST); pc += UOP_SIZE; continue;
       }
       case F_PUSH_R: {

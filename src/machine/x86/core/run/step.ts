@@ -13,8 +13,9 @@ import {
   C_RIP,
   C_SHADOW,
   C_STOP,
-  C_CR0,
-  REASON_INSTRUCTION,
+  INTERCEPT_INVD,
+  INTERCEPT_PAUSE,
+  INTERCEPT_WBINVD,
   SEG_LDTR,
   SEG_TR,
   STOP_ABANDONED,
@@ -45,10 +46,11 @@ import * as control from '../operations/control';
 import * as debug from './debug';
 import * as msr from '../operations/msr';
 import * as syscall from '../operations/syscall';
+import { EVENT_PRIVILEGED_SOFTWARE, EVENT_SOFTWARE, admitted, exceptionHandled } from '../state/intercept';
 import { hostCpuid, hostHot, hostMissingInstruction } from '../state/host';
 import { execFar, execRetFar } from '../transfer/far';
 import { execIret } from '../transfer/iret';
-import { deliverFault, hardDebug, softInterrupt } from '../transfer/interrupts';
+import { DELIVERED, HANDLED, deliverFault, hardDebug, softInterrupt } from '../transfer/interrupts';
 import {
   branchTarget,
   branched,
@@ -70,11 +72,12 @@ import {
   FLAG_OF,
   FLAG_RF,
   VECTOR_BP,
+  VECTOR_DB,
+  VECTOR_HANDLED,
   VECTOR_OF,
   VECTOR_UD,
   fault,
   faulted,
-  needRing0,
   refresh,
   stopAfter,
 } from '../state/state';
@@ -127,10 +130,12 @@ function goOn(cpu: i32): i32 {
 
 /**
  * Delivers the pending fault at its cost; false after a shutdown, or when a call-out gave the instruction up, which costs
- * nothing. A delivery retires no instruction.
+ * nothing, as what the VMM handles does. A delivery retires no instruction.
  */
 function deliverPending(cpu: i32): bool {
-  const alive = deliverFault(cpu, -1);
+  const end = deliverFault(cpu, -1);
+  if (end == HANDLED) return true;
+  const alive = end == DELIVERED;
   if (alive || load<i32>(cpu, C_STOP) != STOP_ABANDONED) charge(cpu, load<i64>(cpu, C_EXCEPTION_COST));
   return alive;
 }
@@ -318,6 +323,9 @@ function execute(cpu: i32, pc: i32, operation: i32): void {
       return store<i64>(cpu, load<i64>(cpu, C_FLAGS) | FLAG_DF, C_FLAGS);
     case op.OP_NOP:
       return;
+    case op.OP_PAUSE:
+      admitted(cpu, INTERCEPT_PAUSE, 0);
+      return;
     case op.OP_XLAT:
       return data.execXlat(cpu, pc);
     case op.OP_PUSH:
@@ -402,7 +410,7 @@ function executeSystem(cpu: i32, pc: i32, operation: i32): void {
     case op.OP_SLDT:
       return system.execStoreSystem(cpu, pc, selectorOf(cpu, SEG_LDTR));
     case op.OP_SMSW:
-      return system.execStoreSystem(cpu, pc, load<i64>(cpu, C_CR0));
+      return system.execStoreSystem(cpu, pc, control.visibleCr0(cpu));
     case op.OP_LMSW:
       return control.execLmsw(cpu, pc);
     case op.OP_CLTS:
@@ -417,9 +425,10 @@ function executeSystem(cpu: i32, pc: i32, operation: i32): void {
       return debug.execMovToDr(cpu, pc);
     case op.OP_INVLPG:
       return control.execInvlpg(cpu);
-    case op.OP_PRIVILEGED_NOP:
-      needRing0(cpu);
-      return;
+    case op.OP_WBINVD:
+      return system.execCacheControl(cpu, INTERCEPT_WBINVD);
+    case op.OP_INVD:
+      return system.execCacheControl(cpu, INTERCEPT_INVD);
     case op.OP_IRET:
       return execIret(cpu, pc);
     case op.OP_RETF:
@@ -447,7 +456,7 @@ function executeSystem(cpu: i32, pc: i32, operation: i32): void {
     case op.OP_INVPCID:
       return control.execInvpcid(cpu, pc);
     case op.OP_RDPMC:
-      return msr.execRdpmc();
+      return msr.execRdpmc(cpu);
     case op.OP_MOV_FROM_SEG:
       return system.execMovFromSegment(cpu, pc);
     case op.OP_MOV_TO_SEG:
@@ -494,9 +503,18 @@ function executeLegacy(cpu: i32, pc: i32, operation: i32): void {
   }
 }
 
+/** INT1, INT3 and INTO are subject to the exception bitmap, INT n is not. What the VMM handles does not retire. */
+function softExceptionHandled(cpu: i32, operation: i32): bool {
+  const vector = operation == op.OP_INT1 ? VECTOR_DB : operation == op.OP_INT3 ? VECTOR_BP : VECTOR_OF;
+  const type = operation == op.OP_INT1 ? EVENT_PRIVILEGED_SOFTWARE : EVENT_SOFTWARE;
+  if (exceptionHandled(cpu, vector, type, false, 0, 0)) fault(VECTOR_HANDLED);
+  return faulted();
+}
+
 /** The pushed RIP is the next instruction's; a delivery that faults or cannot be served names INT itself. */
 function execInt(cpu: i32, pc: i32, operation: i32): void {
   if (operation == op.OP_INTO && !(allFlags(cpu) & FLAG_OF)) return;
+  if (operation != op.OP_INT && softExceptionHandled(cpu, operation)) return;
   const rip = load<i64>(cpu, C_RIP);
   store<i64>(cpu, flow.nextRip(cpu, pc), C_RIP);
   if (operation == op.OP_INT1) hardDebug(cpu);

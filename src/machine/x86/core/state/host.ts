@@ -42,6 +42,14 @@ export declare function hostCr8Read(index: i32): i32;
 // @ts-ignore: decorator of AssemblyScript
 @external('host', 'cr8Write')
 export declare function hostCr8Write(index: i32, value: i32): void;
+/** Something that the policy intercepts is about to happen (`INTERCEPT_*`); returns ANSWER_*. */
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'intercepted')
+export declare function hostIntercepted(index: i32, reason: i32, detail: i32, low: i32, high: i32): i32;
+/** The guest wrote its time-stamp counter or the adjustment. */
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'tscChanged')
+export declare function hostTscChanged(index: i32): void;
 /** The guest tried an instruction that is not there, at C_RIP. */
 // @ts-ignore: decorator of AssemblyScript
 @external('host', 'missingInstruction')

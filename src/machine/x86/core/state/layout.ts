@@ -127,6 +127,48 @@ export const C_EXEMPT_USED = 2096;
 /** Non-zero: a translation is kept that lets a store pass only because CR0.WP is clear. */
 export const C_WP_USED = 2120;
 
+// ---- what leaves the guest (`policy.ts`) ----
+/** i64: bits of CR0 and CR4 that belong to the VMM, and what the guest reads in them if `FIXED_SHADOW_*` of C_SHADOWED says so. */
+export const C_CR0_MASK = 2136;
+export const C_CR0_SHADOW = 2144;
+export const C_CR4_MASK = 2152;
+export const C_CR4_SHADOW = 2160;
+/** u32, one bit for each MSR of the core (`msr.ts`): its RDMSR, its WRMSR leaves. */
+export const C_MSR_READS = 2168;
+export const C_MSR_WRITES = 2172;
+/** u32, one bit for each vector, and for page faults which error codes count (SDM vol. 3, 25.6.3). */
+export const C_EXCEPTIONS = 2176;
+export const C_PAGE_FAULT_MASK = 2180;
+export const C_PAGE_FAULT_MATCH = 2184;
+/** u32, one bit for each INTERCEPT_* that leaves. */
+export const C_INTERCEPTS = 2188;
+/** i32, FIXED_SHADOW_*: the read shadow is a value of its own; otherwise it is the register. */
+export const C_SHADOWED = 2192;
+export const FIXED_SHADOW_CR0 = 1;
+export const FIXED_SHADOW_CR4 = 2;
+
+/** Why the guest left (`Intercept` of policy.ts). */
+export const INTERCEPT_CR_ACCESS = 0;
+export const INTERCEPT_DR_ACCESS = 1;
+export const INTERCEPT_EXCEPTION = 2;
+export const INTERCEPT_INVD = 3;
+export const INTERCEPT_WBINVD = 4;
+export const INTERCEPT_RDTSC = 5;
+export const INTERCEPT_RDTSCP = 6;
+export const INTERCEPT_RDPMC = 7;
+export const INTERCEPT_INVLPG = 8;
+export const INTERCEPT_INVPCID = 9;
+export const INTERCEPT_PAUSE = 10;
+/** Only as bits of C_INTERCEPTS: MOV to and from CR3, which leave as INTERCEPT_CR_ACCESS. */
+export const INTERCEPT_CR3_LOAD = 16;
+export const INTERCEPT_CR3_STORE = 17;
+
+/** What the VMM answers (`Disposition` of policy.ts). */
+export const ANSWER_PROCEED = 0;
+export const ANSWER_HANDLED = 1;
+export const ANSWER_GENERAL_PROTECTION = 2;
+export const ANSWER_INVALID_OPCODE = 3;
+
 // ---- translation contexts ----
 /** CPL 0-2; CPL 3; CPL 0-2 while EFLAGS.AC suspends SMAP. */
 export const CONTEXTS = 3;

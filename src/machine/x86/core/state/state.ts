@@ -84,6 +84,9 @@ export const VECTOR_AC = 17;
  */
 export const VECTOR_ABANDONED = 256;
 
+/** Not an exception either: the VMM has dealt with one, and execution goes on at RIP. */
+export const VECTOR_HANDLED = 257;
+
 /** From a call-out: gives up the running instruction. */
 export function abandon(): void {
   faultVector = VECTOR_ABANDONED;
@@ -125,6 +128,13 @@ export function clearFault(): void {
 @inline
 export function faulted(): bool {
   return faultVector >= 0;
+}
+
+/** Whether what the VMM asked for raised a fault, which is for the VMM alone to know of. */
+export function takeFault(): bool {
+  if (faultVector < 0 || abandoned()) return false;
+  clearFault();
+  return true;
 }
 
 /** #GP(0) unless CPL is 0. */

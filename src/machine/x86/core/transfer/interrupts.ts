@@ -25,6 +25,7 @@ import { DR6_BD, enterDebug } from '../run/debug';
 import { allFlags } from '../operations/flags';
 import { refusal, refuse } from './gates';
 import { hostInterruptReturned } from '../state/host';
+import { EVENT_HARDWARE, exceptionHandled } from '../state/intercept';
 import { deliverLong } from './interrupts-long';
 import { deliverProtected } from './interrupts-protected';
 import { deliverReal } from './interrupts-real';
@@ -36,6 +37,7 @@ import {
   VECTOR_DB,
   VECTOR_DF,
   VECTOR_GP,
+  VECTOR_HANDLED,
   VECTOR_NMI,
   VECTOR_PF,
   VECTOR_TS,
@@ -82,12 +84,24 @@ function noteChain(cpu: i32, vector: i32): void {
   store<u8>(cpu + count, vector, C_CHAIN + 1);
 }
 
+/** What became of a pending fault: an exception of the guest's; the VMM's, execution goes on at RIP; a stop (C_STOP). */
+export const DELIVERED = 0;
+export const HANDLED = 1;
+export const STOPPED = 2;
+
+/** What the VMM is told of a fault besides its vector; a #DB that is one is general detection. */
+function qualification(vector: i32, address: i64): i64 {
+  if (vector == VECTOR_PF) return address;
+  return vector == VECTOR_DB ? DR6_BD : 0;
+}
+
 /**
  * Delivers the pending fault; what that raises in turn is delivered instead, or becomes #DF, or ends in shutdown
- * (SDM vol. 3, table 6-5). An instruction that a call-out gave up stops the vCPU instead, at once. `first` is the event
- * that was being delivered already, −1 for none. CR2, DR6 and DR7 change with the delivery, not when it is given up.
+ * (SDM vol. 3, table 6-5). Each of them, and the #DF, may be the VMM's. An instruction that a call-out gave up stops the
+ * vCPU instead, at once. `first` is the event that was being delivered already, −1 for none. CR2, DR6 and DR7 change with
+ * the delivery, not when it is given up or is the VMM's. Returns DELIVERED, HANDLED or STOPPED.
  */
-export function deliverFault(cpu: i32, first: i32): bool {
+export function deliverFault(cpu: i32, first: i32): i32 {
   let previous = first;
   let address = load<i64>(cpu, C_CR2);
   let detected = false;
@@ -97,19 +111,26 @@ export function deliverFault(cpu: i32, first: i32): bool {
     if (abandoned()) {
       clearFault();
       store<i32>(cpu, STOP_ABANDONED, C_STOP);
-      return false;
+      return STOPPED;
     }
     let vector = faultVector;
+    if (vector == VECTOR_HANDLED) {
+      clearFault();
+      return HANDLED;
+    }
     let hasError = faultHasError;
     let error = faultError;
+    const where = qualification(vector, faultAddress);
     clearFault();
     noteChain(cpu, vector);
-    if (vector == VECTOR_PF) address = faultAddress;
+    if (exceptionHandled(cpu, vector, EVENT_HARDWARE, hasError, error, where)) return HANDLED;
+    if (abandoned()) continue;
+    if (vector == VECTOR_PF) address = where;
     if (vector == VECTOR_DB) detected = true;
     if (previous == VECTOR_DF) {
       store<i64>(cpu, address, C_CR2);
       store<i32>(cpu, STOP_SHUTDOWN, C_STOP);
-      return false;
+      return STOPPED;
     }
     const escalates =
       (contributory(previous) && contributory(vector)) ||
@@ -118,18 +139,35 @@ export function deliverFault(cpu: i32, first: i32): bool {
       vector = VECTOR_DF;
       hasError = true;
       error = 0;
+      if (exceptionHandled(cpu, vector, EVENT_HARDWARE, true, 0, 0)) return HANDLED;
+      if (abandoned()) continue;
     }
     // The saved image of RFLAGS has RF set for faults, not for the abort #DF (SDM vol. 3, 17.3.1.1).
     const flags = allFlags(cpu);
     deliver(cpu, vector, false, 1, hasError, error, vector == VECTOR_DF ? flags : flags | FLAG_RF);
-    if (stopRefused(cpu)) return false;
+    if (stopRefused(cpu)) return STOPPED;
     if (!faulted()) {
       store<i64>(cpu, address, C_CR2);
       if (detected) enterDebug(cpu, DR6_BD);
-      return true;
+      return DELIVERED;
     }
     previous = vector;
   }
+}
+
+/**
+ * The VMM injects an exception at an instruction boundary: the bitmap has no say in it, but in what its delivery raises
+ * (SDM vol. 3, 27.6.1.2). False: the vCPU stops (C_STOP). `low` and `high` are what CR2 becomes with a page fault.
+ */
+export function injectException(cpu: i32, vector: i32, hasError: bool, error: i32, low: i32, high: i32): bool {
+  const flags = allFlags(cpu);
+  const address = load<i64>(cpu, C_CR2);
+  if (vector == VECTOR_PF) store<i64>(cpu, <i64>(<u32>low) | (<i64>high << 32), C_CR2);
+  deliver(cpu, vector, false, 1, hasError, error, vector == VECTOR_DF ? flags : flags | FLAG_RF);
+  if (stopRefused(cpu)) return false;
+  if (!faulted()) return true;
+  if (abandoned()) store<i64>(cpu, address, C_CR2);
+  return deliverFault(cpu, vector) != STOPPED;
 }
 
 /** INT n, INT3 and INTO: C_RIP already names the next instruction. */
@@ -158,7 +196,7 @@ function enterSoft(cpu: i32, vector: i32, soft: bool, ext: i32): void {
 export function deliverDebug(cpu: i32): bool {
   deliver(cpu, VECTOR_DB, false, 1, false, 0, allFlags(cpu));
   if (stopRefused(cpu)) return false;
-  return faulted() ? deliverFault(cpu, VECTOR_DB) : true;
+  return !faulted() || deliverFault(cpu, VECTOR_DB) != STOPPED;
 }
 
 /**
