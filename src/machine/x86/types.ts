@@ -132,6 +132,20 @@ export interface Cpu extends Stateful<CpuState> {
    * execution asks again, for the same accesses in the same order. What the call-out returns is ignored.
    */
   abandonInstruction(): void;
+  /**
+   * From a call-out for memory, a port, an MSR or an intercept: its position among those of its instruction, from 0; of a
+   * repeated instruction among those of the iteration. An instruction that was given up asks again from 0. So a position
+   * above 0 belongs to an instruction that has left the guest already: an emulator that executes it as a whole, as KVM's
+   * does (arch/x86/kvm/emulate.c, `x86_emulate_insn`), does not enter the guest in between.
+   */
+  readonly accessIndex: number;
+  /**
+   * From a call-out: iterations of the repeated string instruction from the running one to the last; 0: it has no REP. All
+   * iterations have the same `instructions()`. KVM's emulator goes on with the next one without entering the guest until
+   * the count's low ten bits are 0; REP INS it reads ahead up to 1,024 bytes or the end of the page in one user exit
+   * (`pio_in_emulated`), every other access is a user exit of its own.
+   */
+  readonly iterations: number;
   /** Ask to stop with InterruptWindow when the guest becomes interruptible (checked at STI, POPF, IRET, shadow end …). */
   requestInterruptWindow(wanted: boolean): void;
   /** RFLAGS.IF=1 and no interrupt shadow, at this boundary. */

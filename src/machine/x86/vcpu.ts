@@ -79,6 +79,8 @@ export class VirtualCpu implements Cpu {
   /** C_FLAGS, low half. */
   private readonly systemFlags: Int32Array;
   private readonly result: Uint32Array;
+  private readonly access: Int32Array;
+  private readonly repeat: Float64Array;
   private readonly base: number;
   private deadline: Cycles = 0;
   private attention = false;
@@ -106,6 +108,8 @@ export class VirtualCpu implements Cpu {
     this.stackShadow = new Float64Array(buffer, this.base + L.C_SHADOW_SS, 1);
     this.rip = new Uint32Array(buffer, this.base + L.C_RIP, 2);
     this.systemFlags = new Int32Array(buffer, this.base + L.C_FLAGS, 1);
+    this.access = new Int32Array(buffer, this.base + L.C_ACCESS, 1);
+    this.repeat = new Float64Array(buffer, this.base + L.C_ITERATIONS, 1);
     this.result = new Uint32Array(buffer, this.base + L.C_RESULT_HIGH, 1);
     this.u64[L.C_EXCEPTION_COST / 8] = BigInt(exceptionCost) << 32n;
     this.views = { u32: this.u32, u64: this.u64 };
@@ -262,6 +266,14 @@ export class VirtualCpu implements Cpu {
     this.report = describeStop(this, stop, this.u32[L.C_CHAIN / 4], this.i32[L.C_REASON / 4]);
     this.dead = stop === L.STOP_SHUTDOWN ? StopReason.Shutdown : StopReason.Unsupported;
     return false;
+  }
+
+  get accessIndex(): number {
+    return this.access[0];
+  }
+
+  get iterations(): number {
+    return this.repeat[0];
   }
 
   get policy(): CpuPolicy {

@@ -142,6 +142,8 @@ export class ScriptCpu implements Cpu {
     this.steps = [...(this.pages[page] ?? [])];
   }
   policy: CpuPolicy = NO_INTERCEPTS;
+  accessIndex = 0;
+  iterations = 0;
   tscOffset = 0n;
   timeOfTsc = (value: bigint): number => Number(value);
   injectException = unused;

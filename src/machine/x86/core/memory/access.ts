@@ -1,8 +1,6 @@
 /** Loads and stores of guest-virtual memory: RAM, devices, page-crossing, and stores to translated code. */
 import {
-  C_INDEX,
   C_MMU,
-  C_RESULT_HIGH,
   CONTEXT0,
   PAGE_CODE,
   PAGE_DIRTY,
@@ -15,7 +13,7 @@ import {
 } from '../state/layout';
 import { invalidateCode } from './blocks';
 import { misaligned, noteAccess, watching } from '../run/debug';
-import { hostMmioRead, hostMmioWrite } from '../state/host';
+import { readDevice, writeDevice } from '../state/callout';
 import { ACCESS_READ, ACCESS_WRITE, PAGE_MASK, fill, tlbEntry } from './paging';
 import { changesTable, holdTables, releaseTables, tablesChanged } from './tables';
 import { VECTOR_AC, faultWith, faulted, pageFlags, ramBase, sizeMask } from '../state/state';
@@ -98,16 +96,8 @@ function loadIn(cpu: i32, context: i32, address: i64, size: i32): i64 {
   if (crosses(address, size)) return loadCrossing(cpu, context, address, size);
   const entry = entryFor(cpu, context, address, T_READ, ACCESS_READ);
   if (!entry) return 0;
-  if (load<i64>(entry, T_READ) & TAG_DEVICE) return deviceLoad(cpu, entry, address, size);
+  if (load<i64>(entry, T_READ) & TAG_DEVICE) return readDevice(cpu, load<i64>(entry, T_DATA) | (address & 0xfff), size);
   return hostLoad(<i32>address + load<i32>(entry, T_DATA), size);
-}
-
-function deviceLoad(cpu: i32, entry: i32, address: i64, size: i32): i64 {
-  const physical = load<i64>(entry, T_DATA) | (address & 0xfff);
-  const low = <i64>(<u32>hostMmioRead(load<i32>(cpu, C_INDEX), <i32>physical, <i32>(physical >> 32), size));
-  if (size == 8) return low | (<i64>load<u32>(cpu, C_RESULT_HIGH) << 32);
-  if (size == 4) return low;
-  return low & (size == 2 ? 0xffff : 0xff);
 }
 
 /** Both pages are made sure of first, so that a fault on the second one leaves nothing done. */
@@ -143,11 +133,7 @@ export function storeIn(cpu: i32, context: i32, address: i64, size: i32, value: 
   const tag = <i32>load<i64>(entry, T_WRITE);
   if (tag & TAG_DEVICE) {
     const physical = load<i64>(entry, T_DATA) | (address & 0xfff);
-    const low = <i32>physical;
-    const high = <i32>(physical >> 32);
-    const stored = value & sizeMask(size);
-    hostMmioWrite(load<i32>(cpu, C_INDEX), low, high, size, <i32>stored, <i32>(stored >> 32));
-    return;
+    return writeDevice(cpu, physical, size, value & sizeMask(size));
   }
   const at = <i32>address + load<i32>(entry, T_DATA);
   if (!(tag & TAG_CODE)) return hostStore(at, size, value);

@@ -2,7 +2,6 @@
 import {
   C_CPL,
   C_FLAGS,
-  C_INDEX,
   C_REGS,
   K_IMM,
   SEG_TR,
@@ -14,7 +13,7 @@ import {
 } from '../state/layout';
 import { loadSystem } from './access';
 import { notePort, watching } from '../run/debug';
-import { hostPortIn, hostPortOut } from '../state/host';
+import { readPort, writePort } from '../state/callout';
 import { segment } from '../transfer/segments';
 import { FLAG_IOPL, VECTOR_GP, faultWith, faulted, writeReg } from '../state/state';
 
@@ -53,7 +52,7 @@ export function execIn(cpu: i32, pc: i32): void {
   const size = <i32>load<u8>(pc, U_SIZE);
   const port = portOf(cpu, pc);
   if (!portAllowed(cpu, port, size)) return;
-  const value = <i64>(<u32>hostPortIn(load<i32>(cpu, C_INDEX), port, size));
+  const value = readPort(cpu, port, size);
   if (!faulted()) writeReg(cpu, 0, size, value);
 }
 
@@ -62,5 +61,5 @@ export function execOut(cpu: i32, pc: i32): void {
   const port = portOf(cpu, pc);
   if (!portAllowed(cpu, port, size)) return;
   const value = load<i32>(cpu) & (size == 4 ? -1 : size == 2 ? 0xffff : 0xff);
-  hostPortOut(load<i32>(cpu, C_INDEX), port, size, value);
+  writePort(cpu, port, size, value);
 }

@@ -2,7 +2,7 @@
 import {
   C_BUDGET,
   C_FLAGS,
-  C_INDEX,
+  C_ITERATIONS,
   C_MMU,
   SEG_ES,
   T_DATA,
@@ -21,7 +21,7 @@ import {
 import { loadMemory, probeWrite, storeMemory } from '../memory/access';
 import { singly } from '../run/debug';
 import { setSub, statusFlags } from './flags';
-import { hostPortIn, hostPortOut } from '../state/host';
+import { beginAccesses, readPort, writePort } from '../state/callout';
 import { OP_CMPS, OP_INS, OP_LODS, OP_MOVS, OP_OUTS, OP_RESOLVE, OP_SCAS, OP_STOS } from './ops';
 import { addressAt, setUnfinished } from './operands';
 import { portAllowed } from '../memory/ports';
@@ -40,6 +40,11 @@ export function execString(cpu: i32, pc: i32, op: i32): void {
   setStackAccess(false);
   if (op >= OP_INS && !portAllowed(cpu, load<u16>(cpu, RDX), load<u8>(pc, U_SIZE))) return;
   if (!(flags & (UF_REP | UF_REPNE))) return once(cpu, pc, op, width);
+  repeat(cpu, pc, op, width, flags);
+  store<f64>(cpu, 0, C_ITERATIONS);
+}
+
+function repeat(cpu: i32, pc: i32, op: i32, width: i32, flags: i32): void {
   const compares = op == OP_SCAS || op == OP_CMPS;
   let count = readReg(cpu, RCX, width);
   if (count == 0) return emptyRepeat(cpu, op, width);
@@ -48,6 +53,8 @@ export function execString(cpu: i32, pc: i32, op: i32): void {
   for (;;) {
     let done = plain && !singly ? bulk(cpu, pc, op, count) : 0;
     if (done == 0) {
+      beginAccesses(cpu);
+      store<f64>(cpu, <f64>(<u64>count), C_ITERATIONS);
       once(cpu, pc, op, width);
       if (faulted()) return;
       done = 1;
@@ -153,11 +160,11 @@ function once(cpu: i32, pc: i32, op: i32, width: i32): void {
   } else if (op == OP_INS) {
     // The port is read only when its value has somewhere to go: reading may have effects.
     if (!probeWrite(cpu, to, size)) return;
-    const value = hostPortIn(load<i32>(cpu, C_INDEX), load<u16>(cpu, RDX), size);
+    const value = readPort(cpu, load<u16>(cpu, RDX), size);
     if (!faulted()) storeMemory(cpu, to, size, value);
   } else {
     const value = loadMemory(cpu, from, size);
-    if (!faulted()) hostPortOut(load<i32>(cpu, C_INDEX), load<u16>(cpu, RDX), size, <i32>value);
+    if (!faulted()) writePort(cpu, load<u16>(cpu, RDX), size, <i32>value);
   }
   if (faulted()) return;
   if (readsSource) writeReg(cpu, RSI, width, source + by);

@@ -36,7 +36,8 @@ import {
   U_SIZE,
 } from '../state/layout';
 import { writeEfer } from './control';
-import { hostMsrRead, hostMsrWrite, hostTscChanged } from '../state/host';
+import { askMsr, tellMsr } from '../state/callout';
+import { hostTscChanged } from '../state/host';
 import { admitted } from '../state/intercept';
 import { canonical } from '../memory/paging';
 import { segment } from '../transfer/segments';
@@ -162,7 +163,7 @@ export function execRdmsr(cpu: i32): void {
   const msr = load<u32>(cpu, 8);
   const bit = msrBit(msr);
   if (served(bit, load<u32>(cpu, C_MSR_READS))) return answer(cpu, keptMsr(cpu, bit));
-  if (!hostMsrRead(load<i32>(cpu, C_INDEX), msr)) return faultWith(VECTOR_GP, 0);
+  if (!askMsr(cpu, msr)) return faultWith(VECTOR_GP, 0);
   if (faulted()) return;
   store<i64>(cpu, load<u32>(cpu, C_RESULT_LOW));
   store<i64>(cpu, load<u32>(cpu, C_RESULT_HIGH), 16);
@@ -175,7 +176,7 @@ export function execWrmsr(cpu: i32): void {
   const high = load<i32>(cpu, 16);
   const bit = msrBit(msr);
   if (served(bit, load<u32>(cpu, C_MSR_WRITES))) return writeKept(cpu, bit, low, high);
-  if (!hostMsrWrite(load<i32>(cpu, C_INDEX), msr, low, high)) faultWith(VECTOR_GP, 0);
+  if (!tellMsr(cpu, msr, low, high)) faultWith(VECTOR_GP, 0);
 }
 
 /** WRMSR to an MSR of the core. */

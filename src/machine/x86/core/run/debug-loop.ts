@@ -24,6 +24,7 @@ import { DR6_BS, beginWatch, breakpointsHere, endWatch, enterDebug, hits } from 
 import { STOPPED, deliverDebug, deliverFault } from '../transfer/interrupts';
 import { OP_CROSS, OP_INT, OP_INT1, OP_INT3, OP_INTO, OP_SYSCALL, OP_SYSRET } from '../operations/ops';
 import { branched, unfinished } from '../operations/operands';
+import { beginAccesses } from '../state/callout';
 import { EVENT_HARDWARE, exceptionHandled } from '../state/intercept';
 import { FLAG_RF, FLAG_TF, VECTOR_DB, abandoned, refresh, retired } from '../state/state';
 import { charge, resume, setDebugging, step } from './step';
@@ -50,6 +51,7 @@ function blocked(cpu: i32): bool {
 
 /** #DB for `cause`, as bits of DR6. False: the vCPU stops; DR6 and DR7 are as before when the delivery was given up. */
 function raise(cpu: i32, cause: i32): bool {
+  beginAccesses(cpu);
   if (exceptionHandled(cpu, VECTOR_DB, EVENT_HARDWARE, false, 0, cause)) return true;
   if (abandoned()) return deliverFault(cpu, -1) != STOPPED;
   const status = load<i64>(cpu + 48, C_DR);

@@ -4,6 +4,7 @@
  */
 import {
   B_FAST,
+  C_ACCESS,
   C_BUDGET,
   C_CPL,
   C_FLAGS,
@@ -149,6 +150,7 @@ function readDevice(cpu: i32, pc: i32, form: i32): i32 {
   if (load<i64>(entry, T_READ) != (((at + (size - 1)) & ~0xfff) | TAG_DEVICE)) return step(cpu, pc);
   store<i64>(cpu, load<i64>(pc, U_RIP), C_RIP);
   const physical = load<i64>(entry, T_DATA) | (at & 0xfff);
+  store<i32>(cpu, 0, C_ACCESS);
   const low = hostMmioRead(load<i32>(cpu, C_INDEX), <i32>physical, <i32>(physical >> 32), size);
   if (faulted()) return givenUp(cpu);
   const to = cpu + <i32>load<u16>(pc, U_R1);
@@ -170,6 +172,7 @@ function writeDevice(cpu: i32, pc: i32, size: i32, value: i64): i32 {
   const physical = load<i64>(entry, T_DATA) | (at & 0xfff);
   const low = size == 1 ? <i32>value & 0xff : size == 2 ? <i32>value & 0xffff : <i32>value;
   const high = size == 8 ? <i32>(value >> 32) : 0;
+  store<i32>(cpu, 0, C_ACCESS);
   hostMmioWrite(load<i32>(cpu, C_INDEX), <i32>physical, <i32>(physical >> 32), size, low, high);
   if (faulted()) return givenUp(cpu);
   return retire(cpu, pc);
@@ -187,6 +190,7 @@ function portIn(cpu: i32, pc: i32): i32 {
   if (load<i32>(cpu, C_CPL)) return step(cpu, pc);
   const size = <i32>load<u8>(pc, U_SIZE);
   store<i64>(cpu, load<i64>(pc, U_RIP), C_RIP);
+  store<i32>(cpu, 0, C_ACCESS);
   const value = <i64>(<u32>hostPortIn(load<i32>(cpu, C_INDEX), portOf(cpu, pc), size));
   if (faulted()) return givenUp(cpu);
   writeReg(cpu, 0, size, value);
@@ -200,6 +204,7 @@ function portOut(cpu: i32, pc: i32): i32 {
   const size = <i32>load<u8>(pc, U_SIZE);
   store<i64>(cpu, load<i64>(pc, U_RIP), C_RIP);
   const value = load<i32>(cpu) & (size == 4 ? -1 : size == 2 ? 0xffff : 0xff);
+  store<i32>(cpu, 0, C_ACCESS);
   hostPortOut(load<i32>(cpu, C_INDEX), portOf(cpu, pc), size, value);
   if (faulted()) return givenUp(cpu);
   return retire(cpu, pc);

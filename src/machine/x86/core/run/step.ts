@@ -47,6 +47,7 @@ import * as debug from './debug';
 import * as msr from '../operations/msr';
 import * as syscall from '../operations/syscall';
 import { EVENT_PRIVILEGED_SOFTWARE, EVENT_SOFTWARE, admitted, exceptionHandled } from '../state/intercept';
+import { beginAccesses } from '../state/callout';
 import { hostCpuid, hostHot, hostMissingInstruction } from '../state/host';
 import { execFar, execRetFar } from '../transfer/far';
 import { execIret } from '../transfer/iret';
@@ -113,6 +114,7 @@ export function resume(cpu: i32): i32 {
     const pc = lookup(cpu, load<i64>(cpu, C_RIP));
     if (pc) return pc;
     if (lookupReason) return unsupported(cpu, lookupReason);
+    beginAccesses(cpu);
     if (!deliverPending(cpu)) return 0;
     if (debugging) return boundary(cpu);
   }
@@ -151,6 +153,7 @@ export function step(cpu: i32, pc: i32): i32 {
   if (operation <= op.OP_CROSS) return pseudo(cpu, pc, operation);
   if (operation == op.OP_GOTO) return goOn(cpu);
   if (eventful) clearEvents();
+  beginAccesses(cpu);
   execute(cpu, pc, operation);
   if (faulted()) return deliverPending(cpu) ? goOn(cpu) : 0;
   if (!eventful && !debugging) {
@@ -198,6 +201,7 @@ function pseudo(cpu: i32, pc: i32, operation: i32): i32 {
   // OP_CROSS: U_IMM is the physical page in which the instruction was found to go on.
   const rip = load<i64>(cpu, C_RIP);
   const second = translateFetch(cpu, load<i32>(cpu, C_MMU), pageAfter(cpu, rip));
+  beginAccesses(cpu);
   if (second < 0) return deliverPending(cpu) ? goOn(cpu) : 0;
   if (second == load<i64>(pc, U_IMM)) return pc + UOP_SIZE;
   forgetCrossing(pc);

@@ -5,13 +5,12 @@ import {
   ANSWER_INVALID_OPCODE,
   ANSWER_PROCEED,
   C_EXCEPTIONS,
-  C_INDEX,
   C_INTERCEPTS,
   C_PAGE_FAULT_MASK,
   C_PAGE_FAULT_MATCH,
   INTERCEPT_EXCEPTION,
 } from './layout';
-import { hostIntercepted } from './host';
+import { leave } from './callout';
 import { VECTOR_GP, VECTOR_PF, VECTOR_UD, fault, faultWith, faulted } from './state';
 
 /** Types of an event (SDM vol. 3, table 25-17, "VM-exit interruption information"). */
@@ -32,7 +31,7 @@ export function leaves(cpu: i32, reason: i32): bool {
  * was given up.
  */
 export function passes(cpu: i32, reason: i32, detail: i32, value: i64): bool {
-  const answer = hostIntercepted(load<i32>(cpu, C_INDEX), reason, detail, <i32>value, <i32>(value >> 32));
+  const answer = leave(cpu, reason, detail, value);
   if (faulted()) return false;
   if (answer == ANSWER_GENERAL_PROTECTION) faultWith(VECTOR_GP, 0);
   else if (answer == ANSWER_INVALID_OPCODE) fault(VECTOR_UD);
@@ -58,6 +57,5 @@ function exceptionLeaves(cpu: i32, vector: i32, error: i32): bool {
 export function exceptionHandled(cpu: i32, vector: i32, type: i32, hasError: bool, error: i32, value: i64): bool {
   if (!exceptionLeaves(cpu, vector, hasError ? error : 0)) return false;
   const detail = vector | (type << 8) | (hasError ? EVENT_HAS_ERROR | (error << 16) : 0);
-  const index = load<i32>(cpu, C_INDEX);
-  return hostIntercepted(index, INTERCEPT_EXCEPTION, detail, <i32>value, <i32>(value >> 32)) == ANSWER_HANDLED;
+  return leave(cpu, INTERCEPT_EXCEPTION, detail, value) == ANSWER_HANDLED;
 }

@@ -147,6 +147,11 @@ export const C_SHADOWED = 2192;
 export const FIXED_SHADOW_CR0 = 1;
 export const FIXED_SHADOW_CR4 = 2;
 
+/** i32: index of the call-out under way among those of its instruction; before the first −1. */
+export const C_ACCESS = 2196;
+/** f64: iterations of a repeated instruction from the running one on; 0: it is not repeated. */
+export const C_ITERATIONS = 2200;
+
 /** Why the guest left (`Intercept` of policy.ts). */
 export const INTERCEPT_CR_ACCESS = 0;
 export const INTERCEPT_DR_ACCESS = 1;

@@ -25,6 +25,7 @@ import { DR6_BD, enterDebug } from '../run/debug';
 import { allFlags } from '../operations/flags';
 import { refusal, refuse } from './gates';
 import { hostInterruptReturned } from '../state/host';
+import { beginAccesses } from '../state/callout';
 import { EVENT_HARDWARE, exceptionHandled } from '../state/intercept';
 import { deliverLong } from './interrupts-long';
 import { deliverProtected } from './interrupts-protected';
@@ -160,6 +161,7 @@ export function deliverFault(cpu: i32, first: i32): i32 {
  * (SDM vol. 3, 27.6.1.2). False: the vCPU stops (C_STOP). `low` and `high` are what CR2 becomes with a page fault.
  */
 export function injectException(cpu: i32, vector: i32, hasError: bool, error: i32, low: i32, high: i32): bool {
+  beginAccesses(cpu);
   const flags = allFlags(cpu);
   const address = load<i64>(cpu, C_CR2);
   if (vector == VECTOR_PF) store<i64>(cpu, <i64>(<u32>low) | (<i64>high << 32), C_CR2);
@@ -204,6 +206,7 @@ export function deliverDebug(cpu: i32): bool {
  * the handler.
  */
 export function deliverExternal(cpu: i32, vector: i32): bool {
+  beginAccesses(cpu);
   deliver(cpu, vector, false, 1, false, 0, allFlags(cpu));
   if (stopRefused(cpu)) return false;
   if (faulted()) {
