@@ -1,11 +1,13 @@
 /**
- * Compiles the vCPU core (`src/machine/x86/core`, AssemblyScript) to `dist/cpu-core.wasm`.
+ * Compiles the vCPU core (`src/machine/x86/core`, AssemblyScript) to `dist/cpu-core.wasm`, after writing the part of it that
+ * follows from the table of operations.
  * Does nothing when the result is newer than every source. `--force` compiles anyway.
  */
 import { mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
+import { generateCore } from './lib/generate-core.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const source = join(root, 'src/machine/x86/core');
@@ -19,6 +21,7 @@ function modified(path) {
   }
 }
 
+await generateCore(root);
 const newest = Math.max(
   modified(fileURLToPath(import.meta.url)),
   ...readdirSync(source, { recursive: true }).map((name) => modified(join(source, name))),

@@ -9,7 +9,7 @@ import { allFlags } from './operations/flags';
 import { abandon, flushAllTranslations, setAreas, setCpl } from './state/state';
 
 export { runDebugged } from './run/debug-loop';
-export { run } from './run/run';
+export { run } from './generated/run';
 export { updateMode } from './transfer/segments';
 export { writeControl } from './operations/control';
 export { msrBit, readMsr, writeMsr } from './operations/msr';

@@ -1,13 +1,11 @@
 /**
- * Which micro-ops the inner loop executes in place. The names of its operations (`core/fast-ops.ts`) are built from the
+ * Which micro-ops the inner loop executes in place. The names of its operations (`operations/table.ts`) are built from the
  * operation, the operand forms and the size; what has no such name takes the general path.
  */
-import * as fast from '../core/operations/fast-ops';
 import * as L from '../core/state/layout';
 import * as op from '../core/operations/ops';
+import { operationNumber } from '../operations/table';
 import type { MicroOp } from './uop-writer';
-
-const numbers = new Map<string, number>(Object.entries(fast));
 
 const NAMES = new Map<number, string>([
   [op.OP_ADD, 'ADD'],
@@ -128,8 +126,8 @@ export function fastOperation(u: MicroOp, nextRip: bigint): number {
   if (!plainOperands(u)) return 0;
   if (u.op === op.OP_CALL || (u.op === op.OP_CALL_IND && u.k1 === L.K_REG)) u.disp = nextRip;
   const build = special.get(u.op);
-  if (build) return numbers.get(`F_${build(u)}`) ?? 0;
+  if (build) return operationNumber(build(u));
   if (!NAMES.has(u.op)) return 0;
   const name = u.k2 === L.K_NONE ? `${NAMES.get(u.op)}_${FORM[u.k1]}${u.size * 8}` : binaryName(u);
-  return numbers.get(`F_${name}`) ?? 0;
+  return operationNumber(name);
 }

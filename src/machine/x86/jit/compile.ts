@@ -1,7 +1,8 @@
 /** Compiles regions to functions of one WebAssembly module: `(vCPU's block) -> next micro-op`. */
-import * as fast from '../core/operations/fast-ops';
 import * as L from '../core/state/layout';
-import { condition, type Condition } from './conditions';
+import { CONDITIONS, type Condition } from '../operations/definition';
+import { numberOf } from '../operations/table';
+import { condition } from './conditions';
 import {
   AT,
   BUDGET,
@@ -23,13 +24,13 @@ import { I32, I64, Op, WasmWriter } from './wasm-writer';
 
 const RSP = 32;
 
+const JMP = numberOf('JMP');
+const GOTO = numberOf('GOTO');
+const CALL = numberOf('CALL');
+const RET = numberOf('RET');
+
 /** Conditions of the direct conditional branches. */
-const BRANCHES = new Map<number, Condition>(
-  (['B', 'AE', 'E', 'NE', 'BE', 'A', 'S', 'NS', 'L', 'GE', 'LE', 'G'] as const).map((name) => [
-    fast[`F_J${name}`],
-    name,
-  ]),
-);
+const BRANCHES = new Map<number, Condition>(CONDITIONS.map((name) => [numberOf(`J${name}`), name]));
 
 /** Where the code of one region's function stands while it is written. */
 class RegionCompiler {
@@ -146,9 +147,9 @@ class RegionCompiler {
     const { e } = this;
     const name = BRANCHES.get(number);
     if (name) return this.branch(name);
-    if (number === fast.F_JMP || number === fast.F_GOTO) return this.jump();
-    if (number === fast.F_CALL) return this.call();
-    if (number === fast.F_RET) return this.ret();
+    if (number === JMP || number === GOTO) return this.jump();
+    if (number === CALL) return this.call();
+    if (number === RET) return this.ret();
     if (!operations[number]?.(e)) {
       e.leave(e.uop);
       return false;
@@ -191,7 +192,7 @@ class RegionCompiler {
 
   /** A branch within its page; falling through into the next block is one too. */
   private near(): boolean {
-    return (this.e.u8(L.U_FLAGS) & L.UF_NEAR) !== 0 || fastOf(this.e.data, this.e.uop) === fast.F_GOTO;
+    return (this.e.u8(L.U_FLAGS) & L.UF_NEAR) !== 0 || fastOf(this.e.data, this.e.uop) === GOTO;
   }
 
   private branch(name: Condition): boolean {
@@ -271,7 +272,7 @@ class RegionCompiler {
     const found = new Map<number, number>();
     for (const { head, end } of this.region.blocks) {
       for (let uop = head; uop < end; uop += L.UOP_SIZE) {
-        if (fastOf(data, uop) !== fast.F_CALL) continue;
+        if (fastOf(data, uop) !== CALL) continue;
         const index = this.region.byRip.get(ripKey(data, uop + L.U_DISP));
         if (index !== undefined) found.set(index, uop + L.U_DISP);
       }

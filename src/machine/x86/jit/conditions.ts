@@ -1,13 +1,11 @@
 /** Conditions of Jcc, SETcc and CMOVcc, and the carry, from the flags as the core keeps them (`CC_*` of layout.ts). */
 import * as L from '../core/state/layout';
+import type { Condition } from '../operations/definition';
 import { CC, CCA, CCB, UNKNOWN, type Emitter } from './emitter';
 import { Op } from './wasm-writer';
 
 const FLAG_CF = 1;
 const FLAG_ZF = 64;
-
-/** A condition by its name in mnemonics; its opposite has a table row of its own. */
-export type Condition = 'B' | 'AE' | 'E' | 'NE' | 'BE' | 'A' | 'S' | 'NS' | 'L' | 'GE' | 'LE' | 'G';
 
 /** Comparisons of the two operands that a subtraction leaves. */
 const COMPARE: Record<Exclude<Condition, 'S' | 'NS'>, number> = {

@@ -6,7 +6,7 @@
  * Nothing here is state: it comes back by itself where code is hot.
  */
 import * as L from '../core/state/layout';
-import { F_REGION } from '../core/operations/fast-ops';
+import { REGION } from '../operations/table';
 import { compileRegion, moduleOf } from './compile';
 import { gather, type CodeView } from './region';
 
@@ -58,7 +58,7 @@ export class Jit {
   /** The core has found the block whose first micro-op is `head` to be hot. */
   hot(head: number): void {
     const { data } = this.code;
-    if (data.getUint16(head + L.U_FAST, true) === F_REGION) return;
+    if (data.getUint16(head + L.U_FAST, true) === REGION) return;
     // A region of it was tried and given up.
     if (data.getInt32(head - L.UOP_SIZE + L.B_CREDIT, true) < 0) return;
     if (this.waiting.some((each) => each.head === head)) return;
@@ -100,7 +100,7 @@ export class Jit {
     data.setInt32(header + L.B_REGION, slot, true);
     data.setInt32(header + L.B_CREDIT, CREDIT, true);
     data.setUint16(header + L.B_FAST, data.getUint16(head + L.U_FAST, true), true);
-    data.setUint16(head + L.U_FAST, F_REGION, true);
+    data.setUint16(head + L.U_FAST, REGION, true);
   }
 
   /** Takes the regions off the blocks that still have them. */
@@ -109,7 +109,7 @@ export class Jit {
     for (let slot = 1; slot < this.heads.length; slot++) {
       const head = this.heads[slot];
       const header = head - L.UOP_SIZE;
-      if (data.getUint16(head + L.U_FAST, true) !== F_REGION) continue;
+      if (data.getUint16(head + L.U_FAST, true) !== REGION) continue;
       if (data.getInt32(header + L.B_REGION, true) !== slot) continue;
       data.setUint16(head + L.U_FAST, data.getUint16(header + L.B_FAST, true), true);
     }

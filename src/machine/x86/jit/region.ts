@@ -3,7 +3,15 @@
  * All blocks of a page are forgotten at once, so a region is alive as a whole or not at all.
  */
 import * as L from '../core/state/layout';
-import { F_CALL, F_GOTO, F_JB, F_JG, F_JMP, F_REGION } from '../core/operations/fast-ops';
+import { CONDITIONS } from '../operations/definition';
+import { REGION, numberOf } from '../operations/table';
+
+const CALL = numberOf('CALL');
+const GOTO = numberOf('GOTO');
+/** Direct branches, which may lead to blocks of the same page. */
+const BRANCHES: ReadonlySet<number> = new Set(
+  ['JMP', 'CALL', ...CONDITIONS.map((name) => `J${name}`)].map(numberOf),
+);
 
 /** Most blocks and micro-ops of a region. */
 const MOST_BLOCKS = 24;
@@ -37,14 +45,13 @@ export function ripKey(data: DataView, at: number): string {
 /** The inner loop's operation of a micro-op, also where a region stands before it. */
 export function fastOf(data: DataView, uop: number): number {
   const fast = data.getUint16(uop + L.U_FAST, true);
-  return fast === F_REGION ? data.getUint16(uop - L.UOP_SIZE + L.B_FAST, true) : fast;
+  return fast === REGION ? data.getUint16(uop - L.UOP_SIZE + L.B_FAST, true) : fast;
 }
 
 /** Where a micro-op may go within its page besides to the next one: offset of the field with the RIP; undefined: nowhere. */
 function targetField(data: DataView, uop: number, fast: number): number | undefined {
-  if (fast === F_GOTO) return L.U_IMM;
-  const branches = fast === F_JMP || fast === F_CALL || (fast >= F_JB && fast <= F_JG);
-  return branches && data.getUint8(uop + L.U_FLAGS) & L.UF_NEAR ? L.U_IMM : undefined;
+  if (fast === GOTO) return L.U_IMM;
+  return BRANCHES.has(fast) && data.getUint8(uop + L.U_FLAGS) & L.UF_NEAR ? L.U_IMM : undefined;
 }
 
 /** Gathers the region of the block whose first micro-op is `head`; undefined when the block lies in two pages. */
@@ -70,7 +77,7 @@ export function gather(code: CodeView, head: number): Region | undefined {
       const field = targetField(data, uop, fast);
       const next = field === undefined ? 0 : find(code, root, uop + field);
       if (next) visit(next);
-      const back = fast === F_CALL ? find(code, root, uop + L.U_DISP) : 0;
+      const back = fast === CALL ? find(code, root, uop + L.U_DISP) : 0;
       if (back) visit(back);
     }
   };

@@ -55,7 +55,7 @@ import {
   F_POPF,
   F_PUSHF,
   F_REGION,
-} from '../operations/fast-ops';
+} from '../generated/fast-ops';
 import { allFlags, setAllFlags } from '../operations/flags';
 import { hostMmioRead, hostMmioWrite, hostPortIn, hostPortOut } from '../state/host';
 import { SETTABLE_FLAGS } from '../transfer/interrupts';

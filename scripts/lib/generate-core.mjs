@@ -1,0 +1,35 @@
+/** Writes the sources of the core that follow from the table of operations (`src/machine/x86/operations`). */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { build } from 'esbuild';
+
+function current(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param root the project's directory. A file that is as it should be keeps its time stamp. */
+export async function generateCore(root) {
+  const x86 = join(root, 'src/machine/x86');
+  const { outputFiles } = await build({
+    entryPoints: [join(x86, 'operations/interpreter.ts')],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'neutral',
+    logLevel: 'error',
+  });
+  const code = Buffer.from(outputFiles[0].contents).toString('base64');
+  const { interpreterSource, numbersSource } = await import(`data:text/javascript;base64,${code}`);
+  const frame = readFileSync(join(x86, 'core/run/loop-frame.ts'), 'utf8');
+  const files = { 'fast-ops.ts': numbersSource(), 'run.ts': interpreterSource(frame) };
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(x86, 'core/generated', name);
+    if (current(path) === text) continue;
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  }
+}
