@@ -43,6 +43,7 @@ export interface CoreExports {
   noteStore(physical: number, length: number): void;
   markGranules(physical: number, length: number): void;
   flushAllTranslations(): void;
+  flushTranslations(cpu: number): void;
   setCpl(cpu: number, cpl: number): void;
   /** From a call-out: gives up the running instruction. */
   abandon(): void;

@@ -5,6 +5,7 @@ import { DEFAULT_JIT, Jit, type JitOptions, type JitStatistics } from './jit/jit
 import { instantiate, layOut, type CoreExports, type HostFunctions } from './core-instance';
 import { Translator } from './decode/translate';
 import { Disposition, type Intercept } from './policy';
+import type { TranslationAccess } from './translation';
 import type { MachineCore, MachineCoreOptions } from './types';
 import { VirtualCpu } from './vcpu';
 
@@ -84,6 +85,17 @@ function hostImports(
       return (
         callouts.intercepted?.(reason as Intercept, detail, low >>> 0, high >>> 0) ?? Disposition.Proceed
       );
+    },
+    secondStage: (i: number, low: number, high: number, access: number) =>
+      cpus[i].translation.secondStage?.translate(
+        (low >>> 0) + (high >>> 0) * TWO_TO_32,
+        access as TranslationAccess,
+      ) ?? -1,
+    tlbMiss: (i: number, low: number, high: number, access: number, user: number) => {
+      const address = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+      const answer = cpus[i].translation.softwareTlb?.miss(address, access as TranslationAccess, user !== 0);
+      if (answer === undefined) return -1;
+      return 'page' in answer ? answer.page : -1 - answer.fault;
     },
     tscChanged: (i: number) => cpus[i].callouts.tscChanged?.(),
     missingInstruction: (i: number, mnemonic: number) => cpus[i].noteMissing(mnemonic),

@@ -10,6 +10,7 @@ import type { Cycles } from '../time/event-queue';
 import type { PhysicalMemory } from '../memory/physical-memory';
 import type { CpuState } from './cpu-state';
 import type { CpuPolicy, Disposition, Intercept } from './policy';
+import type { CpuTranslation } from './translation';
 
 export type { CpuState } from './cpu-state';
 export type { CpuPolicy } from './policy';
@@ -186,6 +187,10 @@ export interface Cpu extends Stateful<CpuState> {
    * leave it out. Setting throws RangeError for an MSR to pass through that the core does not keep.
    */
   policy: CpuPolicy;
+  /** Who translates addresses. Setting it forgets what was translated; `save` and `load` leave it out. */
+  translation: CpuTranslation;
+  /** Forgets what was translated: after the second stage or the owner of a software TLB has changed its mind. */
+  flushTranslations(): void;
   /** An MSR of the core: low half, high half in `resultHigh`; undefined: the core keeps none of that number. */
   readMsr(index: number): number | undefined;
   /** Writes an MSR of the core as WRMSR would; false, with nothing changed: WRMSR would raise #GP, or it is none of the core's. */

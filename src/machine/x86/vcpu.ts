@@ -7,6 +7,7 @@ import { CPU_STATE_VERSION, checkCpuState, readRegisters, writeRegisters, type C
 import { MODE_BITS } from './decode/disassemble';
 import { describeStop } from './fault-report';
 import { MissingInstructions } from './missing';
+import type { CpuTranslation } from './translation';
 import { NO_INTERCEPTS, applyPolicy, type CpuPolicy } from './policy';
 import {
   initState,
@@ -86,6 +87,7 @@ export class VirtualCpu implements Cpu {
   private attention = false;
   private running = false;
   private report: FaultReport | undefined;
+  private currentTranslation: CpuTranslation = {};
   private currentPolicy: CpuPolicy = NO_INTERCEPTS;
   private readonly missing = new MissingInstructions();
   /** Nothing more will run: why. */
@@ -283,6 +285,22 @@ export class VirtualCpu implements Cpu {
   set policy(policy: CpuPolicy) {
     applyPolicy({ ...this.views, msrBit: (msr) => this.core.msrBit(msr) }, policy);
     this.currentPolicy = policy;
+  }
+
+  get translation(): CpuTranslation {
+    return this.currentTranslation;
+  }
+
+  set translation(translation: CpuTranslation) {
+    this.currentTranslation = translation;
+    this.i32[L.C_TRANSLATION / 4] =
+      (translation.secondStage ? L.TRANSLATE_SECOND_STAGE : 0) |
+      (translation.softwareTlb ? L.TRANSLATE_SOFTWARE : 0);
+    this.flushTranslations();
+  }
+
+  flushTranslations(): void {
+    this.core.flushTranslations(this.base);
   }
 
   readMsr(index: number): number | undefined {

@@ -142,6 +142,8 @@ export class ScriptCpu implements Cpu {
     this.steps = [...(this.pages[page] ?? [])];
   }
   policy: CpuPolicy = NO_INTERCEPTS;
+  translation = {};
+  flushTranslations = unused;
   accessIndex = 0;
   iterations = 0;
   tscOffset = 0n;

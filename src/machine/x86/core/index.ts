@@ -1,19 +1,20 @@
 /** Exports of the core. */
-import { CPU_BASE, CPU_SIZE, C_EXEMPT_USED, C_INDEX } from './state/layout';
+import { ACCESS_PEEK, ACCESS_READ, CPU_BASE, CPU_SIZE, C_EXEMPT_USED, C_INDEX } from './state/layout';
 import { emptyCache, markGranules } from './memory/blocks';
 import { noteStore } from './memory/access';
 import { deliverExternal, deliverNmi, injectException } from './transfer/interrupts';
 import { PAGE_MASK, canonical } from './memory/paging';
-import { ACCESS_READ, BY_EXEMPT, walk } from './memory/walk';
+import { hostPhysical } from './memory/second-stage';
+import { BY_EXEMPT, walk } from './memory/walk';
 import { allFlags } from './operations/flags';
-import { abandon, flushAllTranslations, setAreas, setCpl } from './state/state';
+import { abandon, flushAllTranslations, flushTranslations, setAreas, setCpl } from './state/state';
 
 export { runDebugged } from './run/debug-loop';
 export { run } from './generated/run';
 export { updateMode } from './transfer/segments';
 export { writeControl } from './operations/control';
 export { msrBit, readMsr, writeMsr } from './operations/msr';
-export { deliverExternal, deliverNmi, injectException, noteStore, markGranules, flushAllTranslations, setCpl, abandon };
+export { deliverExternal, deliverNmi, injectException, noteStore, markGranules, flushAllTranslations, flushTranslations, setCpl, abandon };
 
 /** Lays out the memory: the wrapper has worked out the addresses of the areas. */
 export function init(
@@ -44,9 +45,10 @@ export function rflags(cpu: i32): i32 {
   return <i32>allFlags(cpu);
 }
 
-/** Physical address of a page of guest-virtual memory without any side effect, −1 when not mapped. */
+/** Host-physical address of a page of guest-virtual memory without any side effect, −1 when not mapped. */
 export function peekPage(cpu: i32, low: i32, high: i32): f64 {
   const address = (<i64>(<u32>low)) | ((<i64>high) << 32);
   if (!canonical(address)) return -1;
-  return <f64>walk(cpu, address & PAGE_MASK, ACCESS_READ, BY_EXEMPT, false);
+  const guest = walk(cpu, address & PAGE_MASK, ACCESS_READ, BY_EXEMPT, false);
+  return guest < 0 ? -1 : <f64>hostPhysical(cpu, guest, ACCESS_PEEK);
 }

@@ -1,5 +1,7 @@
 /** Loads and stores of guest-virtual memory: RAM, devices, page-crossing, and stores to translated code. */
 import {
+  ACCESS_READ,
+  ACCESS_WRITE,
   C_MMU,
   CONTEXT0,
   PAGE_CODE,
@@ -14,7 +16,7 @@ import {
 import { invalidateCode } from './blocks';
 import { misaligned, noteAccess, watching } from '../run/debug';
 import { readDevice, writeDevice } from '../state/callout';
-import { ACCESS_READ, ACCESS_WRITE, PAGE_MASK, fill, tlbEntry } from './paging';
+import { PAGE_MASK, fill, tlbEntry } from './paging';
 import { changesTable, holdTables, releaseTables, tablesChanged } from './tables';
 import { VECTOR_AC, faultWith, faulted, pageFlags, ramBase, sizeMask } from '../state/state';
 

@@ -33,14 +33,13 @@ import {
   MODE_64,
   PAGE_CODE,
   REASON_FETCH,
-  TAG_DEVICE,
   U_FAST,
   U_OP,
   UOP_SIZE,
 } from '../state/layout';
 import { OP_RESOLVE } from '../operations/ops';
 import { hostCacheEmptied, hostTranslate } from '../state/host';
-import { forbidQuietStores, translateFetch } from './paging';
+import { FETCH_OUTSIDE, forbidQuietStores, translateFetch } from './paging';
 import { codeAddress, codeAllowed } from './segmentation';
 import {
   VECTOR_GP,
@@ -103,11 +102,8 @@ export function lookup(cpu: i32, rip: i64): i32 {
   }
   if (!codeAllowed(cpu, rip)) return 0;
   const physical = translateFetch(cpu, context, codeAddress(cpu, rip));
+  if (physical == FETCH_OUTSIDE) lookupReason = REASON_FETCH;
   if (physical < 0) return 0;
-  if (physical & TAG_DEVICE && <u64>physical >= <u64>ramSize) {
-    lookupReason = REASON_FETCH;
-    return 0;
-  }
   const at = <i32>physical;
   const mode = load<i32>(cpu, C_MODE);
   const limit = load<u32>(cpu, C_CODE_LIMIT);
@@ -142,11 +138,8 @@ function build(cpu: i32, context: i32, rip: i64, at: i32): i32 {
   let count = hostTranslate(at, -1, <i32>rip, <i32>(rip >> 32), mode, room, block + UOP_SIZE);
   if (count == -1) {
     const second = translateFetch(cpu, context, pageAfter(cpu, rip));
+    if (second == FETCH_OUTSIDE) lookupReason = REASON_FETCH;
     if (second < 0) return 0;
-    if (second & TAG_DEVICE && <u64>second >= <u64>ramSize) {
-      lookupReason = REASON_FETCH;
-      return 0;
-    }
     page2 = <i32>second;
     count = hostTranslate(at, page2, <i32>rip, <i32>(rip >> 32), mode, room, block + UOP_SIZE);
   }

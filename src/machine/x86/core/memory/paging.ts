@@ -1,5 +1,8 @@
 /** The software TLB that spares page walks, and the faults of those that fail. */
 import {
+  ACCESS_EXEC,
+  ACCESS_READ,
+  ACCESS_WRITE,
   C_CR4,
   C_EFER,
   CONTEXT0,
@@ -26,14 +29,14 @@ import {
   VECTOR_GP,
   VECTOR_SS,
   faultWith,
+  faulted,
   pageFaultAt,
   pageFlags,
   ramBase,
-  ramSize,
 } from '../state/state';
-import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE, BY_USER, walk, walkError } from './walk';
+import { hostPhysical } from './second-stage';
+import { BY_USER, walk, walkError } from './walk';
 
-export { ACCESS_READ, ACCESS_WRITE };
 export const PAGE_MASK: i64 = ~0xfff;
 const PF_WRITE = 2;
 const PF_USER = 4;
@@ -86,15 +89,18 @@ export function fill(cpu: i32, context: i32, address: i64, access: i32): i32 {
   }
   const by = (context - cpu - CONTEXT0) / CONTEXT_SIZE;
   const physical = walk(cpu, address, access, by, true);
+  if (faulted()) return 0;
   if (walkError >= 0) {
     pageFault(cpu, address, access, by);
     return 0;
   }
   const entry = tlbEntry(context, address);
   const page = address & PAGE_MASK;
-  const physicalPage = physical & PAGE_MASK;
-  const ram = <u64>physicalPage < <u64>ramSize;
-  const data: i64 = ram ? <i64>(<i32>physicalPage + ramBase - <i32>page) : physicalPage;
+  const guestPage = physical & PAGE_MASK;
+  const physicalPage = hostPhysical(cpu, guestPage, access);
+  if (faulted()) return 0;
+  const ram = physicalPage >= 0;
+  const data: i64 = ram ? <i64>(<i32>physicalPage + ramBase - <i32>page) : guestPage;
   const tag = page | (ram ? 0 : TAG_DEVICE);
   // One entry serves three kinds of access: when it changes its page or mapping, the other two kinds go.
   if (load<i64>(entry, T_DATA) != data || !samePage(entry, page, ram ? 0 : TAG_DEVICE)) {
@@ -137,7 +143,10 @@ export function forbidQuietStores(cpu: i32, physicalPage: i32): void {
   }
 }
 
-/** Physical address of a fetch at `address`, or −1 with a fault raised. Device pages come back with TAG_DEVICE set. */
+/** What `translateFetch` gives for a page that is no RAM. */
+export const FETCH_OUTSIDE: i64 = -2;
+
+/** Host-physical address of a fetch at `address`; −1 with a fault raised; FETCH_OUTSIDE. */
 export function translateFetch(cpu: i32, context: i32, address: i64): i64 {
   let entry = tlbEntry(context, address);
   const page = address & PAGE_MASK;
@@ -145,7 +154,7 @@ export function translateFetch(cpu: i32, context: i32, address: i64): i64 {
     setStackAccess(false);
     entry = fill(cpu, context, address, ACCESS_EXEC);
     if (!entry) return -1;
-    if (load<i64>(entry, T_EXEC) & TAG_DEVICE) return load<i64>(entry, T_DATA) | TAG_DEVICE;
+    if (load<i64>(entry, T_EXEC) & TAG_DEVICE) return FETCH_OUTSIDE;
   }
   return <i64>(<u32>(<i32>address + load<i32>(entry, T_DATA) - ramBase));
 }

@@ -1,15 +1,22 @@
 /** Page walks: no paging, 32-bit, PAE and 4-level paging (SDM vol. 3, chapter 4). */
 import {
+  ACCESS_EXEC,
+  ACCESS_PEEK,
+  ACCESS_READ,
+  ACCESS_WRITE,
   C_CR0,
   C_CR3,
   C_CR4,
   C_EFER,
+  C_INDEX,
   C_PDPTE,
+  C_TRANSLATION,
   C_WP_USED,
   PAGE_CODE,
   PAGE_DIRTY,
   PHYSICAL_BITS,
   SCRATCH_WALK,
+  TRANSLATE_SOFTWARE,
 } from '../state/layout';
 import {
   CR0_PG,
@@ -22,14 +29,11 @@ import {
   EFER_NXE,
   pageFlags,
   ramBase,
-  ramSize,
 } from '../state/state';
+import { hostTlbMiss } from '../state/host';
 import { invalidateCode } from './blocks';
+import { hostPhysical } from './second-stage';
 import { reserveTables, watchTable } from './tables';
-
-export const ACCESS_READ = 0;
-export const ACCESS_WRITE = 1;
-export const ACCESS_EXEC = 2;
 
 /** Whose access it is: a supervisor's, a user's, or a supervisor's explicit one that EFLAGS.AC exempts from SMAP. */
 export const BY_SUPERVISOR = 0;
@@ -74,6 +78,7 @@ function reservedAt(level: i32, leaf: bool, pae: bool): i64 {
  */
 export function walk(cpu: i32, address: i64, access: i32, by: i32, commit: bool): i64 {
   walkError = -1;
+  if (load<i32>(cpu, C_TRANSLATION) & TRANSLATE_SOFTWARE) return ask(cpu, address, commit ? access : ACCESS_PEEK, by);
   const cr0 = load<i64>(cpu, C_CR0);
   if (!(cr0 & CR0_PG)) return address & 0xffffffff;
   const cr4 = load<i64>(cpu, C_CR4);
@@ -101,9 +106,10 @@ export function walk(cpu: i32, address: i64, access: i32, by: i32, commit: bool)
   for (;;) {
     const index = (address >> <i64>(12 + indexBits * level)) & <i64>((1 << indexBits) - 1);
     const at = (table & ADDRESS_MASK) + (index << <i64>entryBits);
+    const place = hostPhysical(cpu, at, commit ? ACCESS_READ : ACCESS_PEEK);
     // Nothing answers outside RAM: the entry reads as ones, reserved bits and all.
-    if (<u64>at >= <u64>ramSize) return fail(PF_RESERVED | PF_PRESENT);
-    const host = <i32>at + ramBase;
+    if (place < 0) return fail(PF_RESERVED | PF_PRESENT);
+    const host = <i32>place + ramBase;
     store<i32>(SCRATCH_WALK + level * 4, host);
     entry = pae ? load<i64>(host) : <i64>load<u32>(host);
     if (!(entry & PTE_P)) return fail(0);
@@ -128,6 +134,14 @@ export function walk(cpu: i32, address: i64, access: i32, by: i32, commit: bool)
   if (commit && access == ACCESS_WRITE && !writable) store<i32>(cpu, 1, C_WP_USED);
   if (commit) commitWalk(top, level, access);
   return leafAddress(entry, address, level, indexBits, pae);
+}
+
+/** Software TLB: the VMM translates. */
+function ask(cpu: i32, address: i64, access: i32, by: i32): i64 {
+  const user = by == BY_USER ? 1 : 0;
+  const answer = hostTlbMiss(load<i32>(cpu, C_INDEX), <i32>address, <i32>(address >> 32), access, user);
+  if (answer < 0) return fail(<i32>(-1 - answer) & (PF_PRESENT | PF_RESERVED));
+  return (<i64>answer & ~0xfff) | (address & 0xfff);
 }
 
 function leafAddress(entry: i64, address: i64, level: i32, indexBits: i32, pae: bool): i64 {

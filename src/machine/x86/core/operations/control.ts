@@ -1,5 +1,6 @@
 /** Control registers and what of memory management hangs on them (SDM vol. 3, 2.5 and 4.1-4.11). */
 import {
+  ACCESS_READ,
   C_CPL,
   C_CR0,
   C_CR0_MASK,
@@ -63,10 +64,10 @@ import {
   flushTranslations,
   needRing0,
   ramBase,
-  ramSize,
   refresh,
   takeFault,
 } from '../state/state';
+import { hostPhysical } from '../memory/second-stage';
 import { ADDRESS_MASK } from '../memory/walk';
 
 /** PE, MP, EM, TS, ET, NE, WP, AM, NW, CD, PG; ET is always set, other bits read as 0 whatever is written. */
@@ -227,8 +228,10 @@ function loadPdptes(cpu: i32, cr3: i64): bool {
   for (let pass = 0; pass < 2; pass++) {
     for (let i = 0; i < 4; i++) {
       const at = table + i * 8;
+      const place = hostPhysical(cpu, at, ACCESS_READ);
+      if (faulted()) return false;
       // Nothing answers outside RAM: it reads as ones.
-      const entry = <u64>at < <u64>ramSize ? load<i64>(<i32>at + ramBase) : -1;
+      const entry = place >= 0 ? load<i64>(<i32>place + ramBase) : -1;
       if (pass) store<i64>(cpu + i * 8, entry, C_PDPTE);
       else if (entry & 1 && entry & PDPTE_RESERVED) {
         generalProtection();

@@ -202,7 +202,7 @@ function pseudo(cpu: i32, pc: i32, operation: i32): i32 {
   const rip = load<i64>(cpu, C_RIP);
   const second = translateFetch(cpu, load<i32>(cpu, C_MMU), pageAfter(cpu, rip));
   beginAccesses(cpu);
-  if (second < 0) return deliverPending(cpu) ? goOn(cpu) : 0;
+  if (faulted()) return deliverPending(cpu) ? goOn(cpu) : 0;
   if (second == load<i64>(pc, U_IMM)) return pc + UOP_SIZE;
   forgetCrossing(pc);
   return goOn(cpu);

@@ -46,6 +46,14 @@ export declare function hostCr8Write(index: i32, value: i32): void;
 // @ts-ignore: decorator of AssemblyScript
 @external('host', 'intercepted')
 export declare function hostIntercepted(index: i32, reason: i32, detail: i32, low: i32, high: i32): i32;
+/** Second stage: host-physical address of a guest-physical page for ACCESS_*; −1: it leads to no RAM. */
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'secondStage')
+export declare function hostSecondStage(index: i32, low: i32, high: i32, access: i32): f64;
+/** Software TLB: physical address of the page of a linear address for ACCESS_*, or −1 − error code of the page fault. */
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'tlbMiss')
+export declare function hostTlbMiss(index: i32, low: i32, high: i32, access: i32, user: i32): f64;
 /** The guest wrote its time-stamp counter or the adjustment. */
 // @ts-ignore: decorator of AssemblyScript
 @external('host', 'tscChanged')

@@ -147,6 +147,17 @@ export const C_SHADOWED = 2192;
 export const FIXED_SHADOW_CR0 = 1;
 export const FIXED_SHADOW_CR4 = 2;
 
+/** i32, TRANSLATE_*: who translates addresses; 0: page walks, over RAM that begins at physical address 0. */
+export const C_TRANSLATION = 2208;
+/** Guest-physical pages lead where the VMM says. */
+export const TRANSLATE_SECOND_STAGE = 1;
+/** A linear address that the TLB does not know is the VMM's to translate. */
+export const TRANSLATE_SOFTWARE = 2;
+/** Kinds of accesses that are translated. A peek is none of the guest's: it changes nothing. */
+export const ACCESS_READ = 0;
+export const ACCESS_WRITE = 1;
+export const ACCESS_EXEC = 2;
+export const ACCESS_PEEK = 3;
 /** i32: index of the call-out under way among those of its instruction; before the first −1. */
 export const C_ACCESS = 2196;
 /** f64: iterations of a repeated instruction from the running one on; 0: it is not repeated. */
