@@ -1,7 +1,6 @@
 /** The complete state of a vCPU between two runs, as plain data, and its way into and out of the core's register block. */
 import * as L from './core/state/layout';
-import { MISSING_MAX } from './missing';
-import type { MissingInstruction } from './types';
+import { MISSING_MAX, type MissingInstruction } from './missing';
 
 /** Version of `CpuState`; a state of another version is refused. */
 export const CPU_STATE_VERSION = 4;

@@ -1,6 +1,15 @@
 /** Instructions that a guest tried and a vCPU does not have. */
 import { Mnemonic } from 'iced-x86';
-import type { MissingInstruction } from './types';
+
+/** An instruction that is not there, and where it was met first. */
+export interface MissingInstruction {
+  /** Mnemonic in Intel syntax, lower case. */
+  mnemonic: string;
+  /** Linear RIP of the first attempt, hexadecimal with 0x. */
+  rip: string;
+  /** How often it raised #UD. */
+  count: number;
+}
 
 /** Kinds kept: a guest that executes random bytes must not fill the memory. */
 export const MISSING_MAX = 64;

@@ -9,10 +9,12 @@ import type { Stateful } from '../bus';
 import type { Cycles } from '../time/event-queue';
 import type { PhysicalMemory } from '../memory/physical-memory';
 import type { CpuState } from './cpu-state';
+import type { MissingInstruction } from './missing';
 import type { CpuPolicy, Disposition, Intercept } from './policy';
 import type { CpuTranslation } from './translation';
 
 export type { CpuState } from './cpu-state';
+export type { MissingInstruction } from './missing';
 export type { CpuPolicy } from './policy';
 
 /** Why `run` came back. */
@@ -229,16 +231,6 @@ export interface Cpu extends Stateful<CpuState> {
 
 /** Operating modes (SDM vol. 3, 2.2); `compatibility` is 32- or 16-bit code under IA-32e. */
 export type CpuMode = 'real' | 'protected' | 'compatibility' | 'long';
-
-/** An instruction that is not there, and where it was met first. */
-export interface MissingInstruction {
-  /** Mnemonic in Intel syntax, lower case. */
-  mnemonic: string;
-  /** Linear RIP of the first attempt, hexadecimal with 0x. */
-  rip: string;
-  /** How often it raised #UD. */
-  count: number;
-}
 
 /** RAM and vCPUs of one physical address space. */
 export interface MachineCore {

@@ -1,9 +1,10 @@
 /** Exports of the core. */
 import { ACCESS_PEEK, ACCESS_READ, CPU_BASE, CPU_SIZE, C_EXEMPT_USED, C_INDEX } from './state/layout';
-import { emptyCache, markGranules } from './memory/blocks';
+import { emptyCache } from './memory/blocks';
+import { markGranules } from './memory/code';
 import { noteStore } from './memory/access';
 import { deliverExternal, deliverNmi, injectException } from './transfer/interrupts';
-import { PAGE_MASK, canonical } from './memory/paging';
+import { PAGE_MASK, canonical } from './memory/tlb';
 import { hostPhysical } from './memory/second-stage';
 import { BY_EXEMPT, walk } from './memory/walk';
 import { allFlags } from './operations/flags';

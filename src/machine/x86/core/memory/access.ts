@@ -13,10 +13,11 @@ import {
   T_READ,
   T_WRITE,
 } from '../state/layout';
-import { invalidateCode } from './blocks';
+import { invalidateCode } from './code';
 import { misaligned, noteAccess, watching } from '../run/debug';
 import { readDevice, writeDevice } from '../state/callout';
-import { PAGE_MASK, fill, tlbEntry } from './paging';
+import { fill } from './paging';
+import { PAGE_MASK, tlbEntry } from './tlb';
 import { changesTable, holdTables, releaseTables, tablesChanged } from './tables';
 import { VECTOR_AC, faultWith, faulted, pageFlags, ramBase, sizeMask } from '../state/state';
 

@@ -1,9 +1,6 @@
 /**
- * The micro-op cache: blocks of decoded instructions, found by mode, RIP and physical address, forgotten by physical page.
- *
- * A block that is forgotten stays where it is, each micro-op turned into OP_RESOLVE: whoever still holds a pointer into it
- * (a chained branch, the jump cache, the running loop) looks its RIP up again. Space comes back when the cache is full
- * and emptied as a whole.
+ * The micro-op cache: blocks of decoded instructions, found by mode, RIP and physical address, forgotten by physical page
+ * (`code.ts`). Space comes back when the cache is full and emptied as a whole.
  */
 import {
   B_COUNT,
@@ -11,7 +8,6 @@ import {
   B_MODE,
   B_CREDIT,
   B_NEXT_HASH,
-  B_NEXT_PAGE,
   B_PAGE,
   B_PAGE2,
   B_PHYS,
@@ -33,13 +29,13 @@ import {
   MODE_64,
   PAGE_CODE,
   REASON_FETCH,
-  U_FAST,
   U_OP,
   UOP_SIZE,
 } from '../state/layout';
 import { OP_RESOLVE } from '../operations/ops';
 import { hostCacheEmptied, hostTranslate } from '../state/host';
-import { FETCH_OUTSIDE, forbidQuietStores, translateFetch } from './paging';
+import { hashHead, own } from './code';
+import { FETCH_OUTSIDE, translateFetch } from './paging';
 import { codeAddress, codeAllowed } from './segmentation';
 import {
   VECTOR_GP,
@@ -83,12 +79,6 @@ export function emptyCache(): void {
 @inline
 function jumpEntry(context: i32, rip: i64): i32 {
   return context + JUMP_CACHE + ((<i32>rip & (JUMP_ENTRIES - 1)) * JUMP_ENTRY);
-}
-
-// @ts-ignore: decorator of AssemblyScript
-@inline
-function hashHead(physical: i32): i32 {
-  return hashHeads + ((physical ^ (physical >>> 14)) & (HASH_HEADS - 1)) * 4;
 }
 
 /** The micro-op of `rip` in the running mode; 0 when the fetch faulted or (see `lookupReason`) cannot be served. */
@@ -162,72 +152,4 @@ function build(cpu: i32, context: i32, rip: i64, at: i32): i32 {
   own(block, 0, at >>> 12);
   if (page2 >= 0) own(block, 1, page2 >>> 12);
   return block;
-}
-
-/** Puts a block on the list of a page; the page's stores have to ask from now on. Blocks are 64-byte aligned. */
-function own(block: i32, link: i32, page: i32): void {
-  const list = pageLists + page * 4;
-  store<i32>(block + B_NEXT_PAGE + link * 4, load<i32>(list));
-  store<i32>(list, block | link);
-  const flags = load<u8>(pageFlags + page);
-  if (flags & PAGE_CODE) return;
-  store<u8>(pageFlags + page, flags | PAGE_CODE);
-  for (let c = 0; c < cpuCount; c++) forbidQuietStores(CPU_BASE + c * CPU_SIZE, page << 12);
-}
-
-/** Notes that bytes were decoded: stores to them will forget the page's blocks. */
-export function markGranules(physical: i32, length: i32): void {
-  const last = <u32>(physical + length - 1) >> 4;
-  for (let g = <u32>physical >> 4; g <= last; g++) {
-    const at = granules + (g >> 3);
-    store<u8>(at, load<u8>(at) | (<u8>1 << <u8>(g & 7)));
-  }
-}
-
-/** Bytes `from`..`to` (one page) were stored to: forgets the page's blocks if any of the bytes had been decoded. */
-export function invalidateCode(from: u32, to: u32): void {
-  for (let g = from >> 4; g <= to >> 4; g++) {
-    if (load<u8>(granules + (g >> 3)) & (1 << (g & 7))) {
-      forgetPage(from >> 12);
-      return;
-    }
-  }
-}
-
-/** Takes a block out of its hash chain, so that code which keeps changing does not leave a trail to be searched. */
-function unlink(block: i32): void {
-  let link = hashHead(load<i32>(block, B_PHYS));
-  while (load<i32>(link)) {
-    const at = load<i32>(link);
-    if (at == block) {
-      store<i32>(link, load<i32>(block, B_NEXT_HASH));
-      return;
-    }
-    link = at + B_NEXT_HASH;
-  }
-}
-
-/** Turns the crossing block whose OP_CROSS is at `uop` into one that is looked up, and translated, again. */
-export function forgetCrossing(uop: i32): void {
-  unlink(uop - UOP_SIZE);
-  store<i32>(uop - UOP_SIZE, -1, B_PAGE);
-  store<u16>(uop, OP_RESOLVE, U_OP);
-}
-
-function forgetPage(page: u32): void {
-  const list = pageLists + page * 4;
-  let link = load<i32>(list);
-  store<i32>(list, 0);
-  memory.fill(granules + (page << 5), 0, 32);
-  while (link) {
-    const block = link & ~1;
-    link = load<i32>(block + B_NEXT_PAGE + (link & 1) * 4);
-    if (load<i32>(block, B_PAGE) >= 0) unlink(block);
-    store<i32>(block, -1, B_PAGE);
-    let uop = block + UOP_SIZE;
-    for (let i = load<i32>(block, B_COUNT); i > 0; i--, uop += UOP_SIZE) {
-      store<u16>(uop, 0, U_FAST);
-      store<u16>(uop, OP_RESOLVE, U_OP);
-    }
-  }
 }

@@ -1,4 +1,4 @@
-/** The software TLB that spares page walks, and the faults of those that fail. */
+/** Page walks fill the TLB; the faults of those that fail. */
 import {
   ACCESS_EXEC,
   ACCESS_READ,
@@ -7,7 +7,6 @@ import {
   C_EFER,
   CONTEXT0,
   CONTEXT_SIZE,
-  CONTEXTS,
   EMPTY_BYTE,
   PAGE_CODE,
   PAGE_DIRTY,
@@ -18,9 +17,7 @@ import {
   T_EXEC,
   T_READ,
   T_WRITE,
-  TLB_ENTRIES,
   TLB_ENTRY,
-  TLB_FOLD,
 } from '../state/layout';
 import {
   CR4_PAE,
@@ -35,35 +32,12 @@ import {
   ramBase,
 } from '../state/state';
 import { hostPhysical } from './second-stage';
+import { PAGE_MASK, canonical, setStackAccess, stackAccess, tlbEntry } from './tlb';
 import { BY_USER, walk, walkError } from './walk';
 
-export const PAGE_MASK: i64 = ~0xfff;
 const PF_WRITE = 2;
 const PF_USER = 4;
 const PF_FETCH = 16;
-
-/** True while an address on the stack segment is being translated: chooses #SS over #GP. */
-let stackAccess: bool = false;
-export function setStackAccess(value: bool): void {
-  stackAccess = value;
-}
-
-// @ts-ignore: decorator of AssemblyScript
-@inline
-export function canonical(address: i64): bool {
-  return (address << 16) >> 16 == address;
-}
-
-/**
- * The one TLB entry that may serve an address. Pages a power of two apart (a stack, the data it stands beside) must not
- * drive each other out in turn: higher bits of the page number take part. The compiled regions work it out likewise.
- */
-// @ts-ignore: decorator of AssemblyScript
-@inline
-export function tlbEntry(context: i32, address: i64): i32 {
-  const low = <i32>address;
-  return context + ((((low >>> TLB_FOLD) ^ low) >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY;
-}
 
 /** Raises the page fault of the last failed walk. */
 function pageFault(cpu: i32, address: i64, access: i32, by: i32): void {
@@ -126,21 +100,6 @@ function samePage(entry: i32, page: i64, device: i64): bool {
   const write = load<i64>(entry, T_WRITE) & mask;
   const exec = load<i64>(entry, T_EXEC) & mask;
   return read == wanted || write == wanted || exec == wanted;
-}
-
-/** Takes the right to store without asking from every TLB entry of a RAM page. */
-export function forbidQuietStores(cpu: i32, physicalPage: i32): void {
-  const host = physicalPage + ramBase;
-  const first = cpu + CONTEXT0;
-  for (let c = 0; c < CONTEXTS; c++) {
-    let entry = first + c * CONTEXT_SIZE;
-    for (let i = 0; i < TLB_ENTRIES; i++, entry += TLB_ENTRY) {
-      const tag = load<i64>(entry, T_WRITE);
-      if (!(tag & 0xfff) && <i32>tag + load<i32>(entry, T_DATA) == host) {
-        store<i64>(entry, tag | TAG_CODE, T_WRITE);
-      }
-    }
-  }
 }
 
 /** What `translateFetch` gives for a page that is no RAM. */

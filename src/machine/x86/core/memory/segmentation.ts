@@ -14,7 +14,7 @@ import {
   S_BASE,
   S_LIMIT,
 } from '../state/layout';
-import { canonical, setStackAccess } from './paging';
+import { canonical, setStackAccess } from './tlb';
 import { segment } from '../transfer/segments';
 import { VECTOR_GP, VECTOR_SS, faultWith } from '../state/state';
 

@@ -7,7 +7,7 @@
  * alone, not on what was looked up before, on how the run was cut into slices, or on a save and load in between.
  */
 import { CPU_BASE, CPU_SIZE, PAGE_CODE, PAGE_TABLE, SCRATCH_TABLES, TABLES_MAX } from '../state/layout';
-import { forbidQuietStores } from './paging';
+import { forbidQuietStores } from './tlb';
 import { cpuCount, flushAllTranslations, pageFlags, ramBase, stopAfter } from '../state/state';
 
 /** Marked pages, listed at SCRATCH_TABLES. */

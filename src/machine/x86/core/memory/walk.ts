@@ -31,7 +31,7 @@ import {
   ramBase,
 } from '../state/state';
 import { hostTlbMiss } from '../state/host';
-import { invalidateCode } from './blocks';
+import { invalidateCode } from './code';
 import { hostPhysical } from './second-stage';
 import { reserveTables, watchTable } from './tables';
 

@@ -39,7 +39,7 @@ import { loadMemory } from '../memory/access';
 import { hostCr8Read, hostCr8Write } from '../state/host';
 import { admitted, leaves, passes } from '../state/intercept';
 import { effectiveAddress, read1 } from './operands';
-import { canonical } from '../memory/paging';
+import { canonical } from '../memory/tlb';
 import { segment, updateMode } from '../transfer/segments';
 import {
   CR0_PE,

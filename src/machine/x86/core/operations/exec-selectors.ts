@@ -2,7 +2,7 @@
 import { C_CPL, C_CR0, C_EFER, SEG_LDTR, SEG_TR, S_BASE, U_R1, U_SIZE } from '../state/layout';
 import { allFlags, setAllFlags } from './flags';
 import { put1, read1, read2 } from './operands';
-import { canonical } from '../memory/paging';
+import { canonical } from '../memory/tlb';
 import {
   DESCRIPTOR_CODE,
   DESCRIPTOR_CONFORMING,

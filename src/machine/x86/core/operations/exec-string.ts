@@ -25,7 +25,7 @@ import { beginAccesses, readPort, writePort } from '../state/callout';
 import { OP_CMPS, OP_INS, OP_LODS, OP_MOVS, OP_OUTS, OP_RESOLVE, OP_SCAS, OP_STOS } from './ops';
 import { addressAt, setUnfinished } from './operands';
 import { portAllowed } from '../memory/ports';
-import { PAGE_MASK, setStackAccess, tlbEntry } from '../memory/paging';
+import { PAGE_MASK, setStackAccess, tlbEntry } from '../memory/tlb';
 import { linearAddress } from '../memory/segmentation';
 import { FLAG_DF, FLAG_ZF, faulted, readReg, writeReg } from '../state/state';
 

@@ -19,7 +19,7 @@ import { loadMemory, probeWrite, storeMemory } from '../memory/access';
 import { hostHlt, hostVmcall } from '../state/host';
 import { admitted } from '../state/intercept';
 import { effectiveAddress, put1, read1, wishStop, wishStopSoon } from './operands';
-import { canonical } from '../memory/paging';
+import { canonical } from '../memory/tlb';
 import { loadDataSegment, selectorOf } from '../transfer/segments';
 import {
   CR4_UMIP,

@@ -39,7 +39,7 @@ import { writeEfer } from './control';
 import { askMsr, tellMsr } from '../state/callout';
 import { hostTscChanged } from '../state/host';
 import { admitted } from '../state/intercept';
-import { canonical } from '../memory/paging';
+import { canonical } from '../memory/tlb';
 import { segment } from '../transfer/segments';
 import {
   CR4_FSGSBASE,

@@ -25,7 +25,7 @@ import {
   U_SEGX,
 } from '../state/layout';
 import { loadMemory, probeWrite, storeMemory } from '../memory/access';
-import { setStackAccess } from '../memory/paging';
+import { setStackAccess } from '../memory/tlb';
 import { linearAddress, setStackPointer, stackAddress, stackOffset } from '../memory/segmentation';
 import { faulted, readReg, writeReg } from '../state/state';
 

@@ -23,7 +23,7 @@ import { DR6_BS } from '../run/debug';
 import { nextRip } from './exec-flow';
 import { allFlags, setAllFlags } from './flags';
 import { branchTo } from './operands';
-import { canonical } from '../memory/paging';
+import { canonical } from '../memory/tlb';
 import { setSegment } from '../transfer/segments';
 import {
   CR0_PE,

@@ -59,7 +59,7 @@ import {
 import { allFlags, setAllFlags } from '../operations/flags';
 import { hostMmioRead, hostMmioWrite, hostPortIn, hostPortOut } from '../state/host';
 import { SETTABLE_FLAGS } from '../transfer/interrupts';
-import { tlbEntry } from '../memory/paging';
+import { tlbEntry } from '../memory/tlb';
 import { FLAG_RF, FLAG_VM, clearFault, faulted, writeReg } from '../state/state';
 import { step } from './step';
 

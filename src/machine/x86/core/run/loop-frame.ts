@@ -54,7 +54,7 @@ import {
 } from '../state/layout';
 import * as fast from '../generated/fast-ops';
 import { FLAG_AF, FLAG_CF, FLAG_IF, FLAG_OF, FLAG_PF, FLAG_SF, FLAG_ZF } from '../state/state';
-import { tlbEntry } from '../memory/paging';
+import { tlbEntry } from '../memory/tlb';
 import { direct } from '../run/direct';
 import { resume } from '../run/step';
 

@@ -33,7 +33,8 @@ import {
   U_TARGET,
 } from '../state/layout';
 import * as op from '../operations/ops';
-import { forgetCrossing, generation, lookup, lookupReason, pageAfter } from '../memory/blocks';
+import { generation, lookup, lookupReason, pageAfter } from '../memory/blocks';
+import { forgetCrossing } from '../memory/code';
 import * as bmi from '../operations/exec-bmi';
 import * as data from '../operations/exec-data';
 import * as flow from '../operations/exec-flow';

@@ -18,7 +18,7 @@ import { nextRip } from '../operations/exec-flow';
 import { aimFlat, aimHere, aimSegment, pushFrame, roomFor, takeFrame, takeNewFrame } from './frame';
 import { gateCode, innerDescriptor, innerPointer, innerSelector, innerStack, longStack } from './gates';
 import { branchTo, effectiveAddress, moveStack, peekStack, wishUnsupported } from '../operations/operands';
-import { canonical } from '../memory/paging';
+import { canonical } from '../memory/tlb';
 import { returnFar } from './return';
 import {
   DESCRIPTOR_ACCESSED,

@@ -11,7 +11,7 @@ import {
   S_LIMIT,
 } from '../state/layout';
 import { storeIn } from '../memory/access';
-import { setStackAccess } from '../memory/paging';
+import { setStackAccess } from '../memory/tlb';
 import { segment } from './segments';
 import { faulted } from '../state/state';
 

@@ -4,7 +4,7 @@ import { loadSystem } from '../memory/access';
 import { allFlags, setAllFlags } from '../operations/flags';
 import { aimFlat, pushFrame, takeNewFrame } from './frame';
 import { gateCode, longStack } from './gates';
-import { canonical } from '../memory/paging';
+import { canonical } from '../memory/tlb';
 import {
   DESCRIPTOR_ACCESSED,
   DESCRIPTOR_CONFORMING,

@@ -1,7 +1,7 @@
 /** Far returns, of RETF and IRET alike: which code segment and stack they may go to (SDM vol. 2, "IRET" and "RET"). */
 import { C_CPL, C_EFER, C_MODE, C_STACK_MASK, MODE_64, SEG_CS, SEG_SS } from '../state/layout';
 import { branchTo, moveStack, peekStack } from '../operations/operands';
-import { canonical } from '../memory/paging';
+import { canonical } from '../memory/tlb';
 import {
   DESCRIPTOR_ACCESSED,
   DESCRIPTOR_CODE,
