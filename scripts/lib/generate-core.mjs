@@ -1,4 +1,4 @@
-/** Writes the sources of the core that follow from the table of operations (`src/machine/x86/operations`). */
+/** Writes the sources of the core that follow from the tables of operations (`src/machine/x86/operations`). */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
@@ -23,10 +23,9 @@ export async function generateCore(root) {
     logLevel: 'error',
   });
   const code = Buffer.from(outputFiles[0].contents).toString('base64');
-  const { interpreterSource, numbersSource } = await import(`data:text/javascript;base64,${code}`);
-  const frame = readFileSync(join(x86, 'core/run/loop-frame.ts'), 'utf8');
-  const files = { 'fast-ops.ts': numbersSource(), 'run.ts': interpreterSource(frame) };
-  for (const [name, text] of Object.entries(files)) {
+  const { generatedSources } = await import(`data:text/javascript;base64,${code}`);
+  const frame = (name) => readFileSync(join(x86, 'core/run', name), 'utf8');
+  for (const [name, text] of Object.entries(generatedSources(frame))) {
     const path = join(x86, 'core/generated', name);
     if (current(path) === text) continue;
     mkdirSync(dirname(path), { recursive: true });

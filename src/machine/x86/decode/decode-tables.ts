@@ -1,7 +1,7 @@
 /** What each mnemonic of the instruction set becomes: a general operation, the shape of its operands, and its cost class. */
 import { Mnemonic as M } from 'iced-x86';
 import { SEG_FS, SEG_GS } from '../core/state/layout';
-import * as op from '../core/operations/ops';
+import { op } from '../operations/general';
 import type { MachineCoreOptions } from '../types';
 
 /** Cost classes of `MachineCoreOptions`. */

@@ -1,7 +1,7 @@
 /** One decoded instruction into one micro-op: operands, size, variant and cost (SDM vol. 2). */
 import type { Instruction } from 'iced-x86';
 import * as L from '../core/state/layout';
-import * as op from '../core/operations/ops';
+import { op } from '../operations/general';
 import { rowOf, type CostClass, type Row } from './decode-tables';
 import { segmentIndex, registerOffset, registerSize, operandBytes, isGeneralRegister } from './registers';
 import { Code, Mnemonic, OpKind, Register } from './iced';

@@ -3,7 +3,7 @@
  * operation, the operand forms and the size; what has no such name takes the general path.
  */
 import * as L from '../core/state/layout';
-import * as op from '../core/operations/ops';
+import { op } from '../operations/general';
 import { operationNumber } from '../operations/table';
 import type { MicroOp } from './uop-writer';
 

@@ -1,7 +1,7 @@
 /** Translates a basic block of guest code into micro-ops: called by the core when it meets code it does not know. */
 import { Decoder, Instruction } from 'iced-x86';
 import * as L from '../core/state/layout';
-import * as op from '../core/operations/ops';
+import { op } from '../operations/general';
 import { decodeInstruction, missingInstruction } from './decode';
 import { MODE_BITS } from './disassemble';
 import { fastOperation } from './fast-forms';

@@ -12,6 +12,7 @@ import {
   type Operator,
   type Place,
 } from './definition';
+import { generalCases, generalNumbersSource } from './general';
 import { FAST_NAMES, OPERATIONS } from './table';
 
 const R1 = 'cpu + <i32>load<u16>(pc, U_R1)';
@@ -123,13 +124,32 @@ export function numbersSource(): string {
   ].join('\n');
 }
 
+/** Puts cases at the mark of a frame; throws RangeError when it has none. */
+function fillFrame(frame: string, cases: string): string {
+  const mark = '// cases of the table';
+  if (!frame.includes(mark)) throw new RangeError(`the frame has no line "${mark}" for its cases`);
+  return frame.replace(mark, () => cases);
+}
+
 /**
- * `core/generated/run.ts`: the inner loop, `frame` with the cases at its mark. Where a case begins, `B` is the budget, `pc` the
- * micro-op, `cc`, `a` and `b` are the flags (`C_CC`, `C_CCA`, `C_CCB`), `mmu` is the translation context.
+ * `core/generated/run.ts`: the inner loop. Where a case begins, `B` is the budget, `pc` the micro-op, `cc`, `a` and `b` are the
+ * flags (`C_CC`, `C_CCA`, `C_CCB`), `mmu` is the translation context.
  */
 export function interpreterSource(frame: string): string {
-  const mark = '// cases of the table';
-  if (!frame.includes(mark)) throw new RangeError(`the frame of the inner loop has no line "${mark}"`);
-  const cases = OPERATIONS.map(casesOf).join('\n');
-  return frame.replace(mark, () => cases);
+  return fillFrame(frame, OPERATIONS.map(casesOf).join('\n'));
+}
+
+/** `core/generated/dispatch.ts`: the general operations. */
+export function dispatchSource(frame: string): string {
+  return fillFrame(frame, generalCases());
+}
+
+/** Sources of `core/generated/` by file name. `read` gives the frames in `core/run/`. */
+export function generatedSources(read: (name: string) => string): Record<string, string> {
+  return {
+    'fast-ops.ts': numbersSource(),
+    'ops.ts': generalNumbersSource(),
+    'run.ts': interpreterSource(read('loop-frame.ts')),
+    'dispatch.ts': dispatchSource(read('dispatch-frame.ts')),
+  };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { operations } from '../../../../src/machine/x86/jit/operations';
 import { accessesMemory, uses } from '../../../../src/machine/x86/operations/definition';
+import { generalCases, generalNumbersSource, op } from '../../../../src/machine/x86/operations/general';
 import { interpreterSource, numbersSource } from '../../../../src/machine/x86/operations/interpreter';
 import {
   FAST_NAMES,
@@ -54,6 +55,13 @@ it('keeps no address besides a computed value: both would be in one local of the
       undefined,
     ]);
   }
+});
+
+it('numbers the general operations alike on both sides, and has a case for each', () => {
+  const numbers = [...generalNumbersSource().matchAll(/^export const (OP_\w+) = (\d+);$/gm)];
+  expect(Object.fromEntries(numbers.map(([, name, number]) => [name, +number]))).toEqual(op);
+  const cases = [...generalCases().matchAll(/^case op\.(\w+):$/gm)].map(([, name]) => name);
+  expect(cases).toEqual(Object.keys(op));
 });
 
 it('prints a case for each row into the frame of the inner loop', () => {

@@ -32,7 +32,7 @@ import {
   U_OP,
   UOP_SIZE,
 } from '../state/layout';
-import { OP_RESOLVE } from '../operations/ops';
+import { OP_RESOLVE } from '../generated/ops';
 import { hostCacheEmptied, hostTranslate } from '../state/host';
 import { hashHead, own } from './code';
 import { FETCH_OUTSIDE, translateFetch } from './paging';

@@ -18,7 +18,7 @@ import {
   U_OP,
   UOP_SIZE,
 } from '../state/layout';
-import { OP_RESOLVE } from '../operations/ops';
+import { OP_RESOLVE } from '../generated/ops';
 import { cpuCount, granules, hashHeads, pageFlags, pageLists } from '../state/state';
 import { forbidQuietStores } from './tlb';
 

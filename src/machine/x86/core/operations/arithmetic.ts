@@ -15,7 +15,7 @@ import {
   OP_SHR,
   OP_SUB,
   OP_TEST,
-} from './ops';
+} from '../generated/ops';
 import { FLAG_AF, FLAG_CF, FLAG_OF, signExtend, sizeMask } from '../state/state';
 
 /** The two-operand group: result of `op`, with its flags set. CMP and TEST give a result nobody stores. */

@@ -16,7 +16,7 @@ import {
   OP_RORX,
   OP_SARX,
   OP_SHLX,
-} from './ops';
+} from '../generated/ops';
 import {
   FLAG_CF,
   FLAG_OF,

@@ -22,7 +22,7 @@ import { loadMemory, probeWrite, storeMemory } from '../memory/access';
 import { singly } from '../run/debug';
 import { setSub, statusFlags } from './flags';
 import { beginAccesses, readPort, writePort } from '../state/callout';
-import { OP_CMPS, OP_INS, OP_LODS, OP_MOVS, OP_OUTS, OP_RESOLVE, OP_SCAS, OP_STOS } from './ops';
+import { OP_CMPS, OP_INS, OP_LODS, OP_MOVS, OP_OUTS, OP_RESOLVE, OP_SCAS, OP_STOS } from '../generated/ops';
 import { addressAt, setUnfinished } from './operands';
 import { portAllowed } from '../memory/ports';
 import { PAGE_MASK, setStackAccess, tlbEntry } from '../memory/tlb';

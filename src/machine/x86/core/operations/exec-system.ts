@@ -12,11 +12,12 @@ import {
   SEG_SS,
   STOP_HALTED,
   U_EXT,
+  U_IMM,
   U_K1,
   U_SIZE,
 } from '../state/layout';
 import { loadMemory, probeWrite, storeMemory } from '../memory/access';
-import { hostHlt, hostVmcall } from '../state/host';
+import { hostCpuid, hostHlt, hostMissingInstruction, hostVmcall } from '../state/host';
 import { admitted } from '../state/intercept';
 import { effectiveAddress, put1, read1, wishStop, wishStopSoon } from './operands';
 import { canonical } from '../memory/tlb';
@@ -77,6 +78,17 @@ export function execHlt(cpu: i32): void {
 /** WBINVD and INVD: there is no cache. */
 export function execCacheControl(cpu: i32, reason: i32): void {
   if (needRing0(cpu)) admitted(cpu, reason, 0);
+}
+
+/** CPUID is answered outside, on a bare machine too. */
+export function execCpuid(cpu: i32): void {
+  hostCpuid(load<i32>(cpu, C_INDEX));
+}
+
+/** An instruction that the vCPU does not have: U_IMM is its mnemonic. */
+export function execMissing(cpu: i32, pc: i32): void {
+  hostMissingInstruction(load<i32>(cpu, C_INDEX), load<i32>(pc, U_IMM));
+  fault(VECTOR_UD);
 }
 
 export function execVmcall(cpu: i32): void {

@@ -22,7 +22,7 @@ import {
 } from '../state/layout';
 import { DR6_BS, beginWatch, breakpointsHere, endWatch, enterDebug, hits } from './debug';
 import { STOPPED, deliverDebug, deliverFault } from '../transfer/interrupts';
-import { OP_CROSS, OP_INT, OP_INT1, OP_INT3, OP_INTO, OP_SYSCALL, OP_SYSRET } from '../operations/ops';
+import { OP_CROSS, OP_INT, OP_INT1, OP_INT3, OP_INTO, OP_SYSCALL, OP_SYSRET } from '../generated/ops';
 import { branched, unfinished } from '../operations/operands';
 import { beginAccesses } from '../state/callout';
 import { EVENT_HARDWARE, exceptionHandled } from '../state/intercept';
