@@ -2,31 +2,14 @@
 import type { Cycles } from '../time/event-queue';
 import * as L from './core/state/layout';
 import type { CoreExports } from './core-instance';
+import { CpuRegisters } from './cpu-registers';
 import type { Jit } from './jit/jit';
 import { CPU_STATE_VERSION, checkCpuState, readRegisters, writeRegisters, type CpuState } from './cpu-state';
-import { MODE_BITS } from './decode/disassemble';
 import { describeStop } from './fault-report';
 import { MissingInstructions } from './missing';
-import type { CpuTranslation } from './translation';
-import { NO_INTERCEPTS, applyPolicy, type CpuPolicy } from './policy';
-import {
-  initState,
-  longModeState,
-  modeOf,
-  powerUpState,
-  protectedModeState,
-  startUpState,
-  type RegisterViews,
-} from './start-states';
+import { initState, longModeState, powerUpState, protectedModeState, startUpState } from './start-states';
 import type { PhysicalMemory } from '../memory/physical-memory';
-import {
-  StopReason,
-  type Cpu,
-  type CpuCallouts,
-  type CpuMode,
-  type FaultReport,
-  type MissingInstruction,
-} from './types';
+import { StopReason, type Cpu, type CpuCallouts, type FaultReport, type MissingInstruction } from './types';
 
 /** Longest stretch inside the core, in cycles: the engine swaps in optimised code only between calls. */
 const SLICE = 4_000_000;
@@ -36,7 +19,6 @@ const LONGEST_OVERRUN = 0x40000000;
 const WINDOW_INTERRUPT = 1;
 const WINDOW_NMI = 2;
 const NMI_VECTOR = 2;
-const CONTROL_REGISTERS = { 0: L.C_CR0, 2: L.C_CR2, 3: L.C_CR3, 4: L.C_CR4 } as const;
 /** RFLAGS.IF. */
 const FLAG_IF = 0x200;
 
@@ -61,12 +43,8 @@ function missing(): never {
 }
 
 /** A vCPU of a `MachineCore`. */
-export class VirtualCpu implements Cpu {
+export class VirtualCpu extends CpuRegisters implements Cpu {
   callouts: CpuCallouts = NO_CALLOUTS;
-  private readonly i32: Int32Array;
-  private readonly u32: Uint32Array;
-  private readonly u64: BigUint64Array;
-  private readonly views: RegisterViews;
   /**
    * C_BUDGET: −1 − instructions retired since C_RETIRED, and cycles left − 1. Small views with literal indices: these are
    * read and written several times for each call-out.
@@ -76,45 +54,30 @@ export class VirtualCpu implements Cpu {
   private readonly clock: Float64Array;
   /** C_SHADOW_SS. */
   private readonly stackShadow: Float64Array;
-  private readonly rip: Uint32Array;
   /** C_FLAGS, low half. */
   private readonly systemFlags: Int32Array;
-  private readonly result: Uint32Array;
-  private readonly access: Int32Array;
-  private readonly repeat: Float64Array;
-  private readonly base: number;
   private deadline: Cycles = 0;
   private attention = false;
   private running = false;
   private report: FaultReport | undefined;
-  private currentTranslation: CpuTranslation = {};
-  private currentPolicy: CpuPolicy = NO_INTERCEPTS;
   private readonly missing = new MissingInstructions();
   /** Nothing more will run: why. */
   private dead: StopReason | undefined;
 
   constructor(
-    readonly index: number,
-    private readonly core: CoreExports,
+    index: number,
+    core: CoreExports,
     buffer: ArrayBuffer,
-    private readonly memory: PhysicalMemory,
+    memory: PhysicalMemory,
     exceptionCost: number,
     private readonly jit: Jit | undefined,
   ) {
-    this.base = L.CPU_BASE + index * L.CPU_SIZE;
-    this.i32 = new Int32Array(buffer, this.base, L.CPU_SIZE / 4);
-    this.u32 = new Uint32Array(buffer, this.base, L.CPU_SIZE / 4);
-    this.u64 = new BigUint64Array(buffer, this.base, L.CPU_SIZE / 8);
+    super(index, core, buffer, memory);
     this.budget = new Int32Array(buffer, this.base + L.C_BUDGET, 2);
     this.clock = new Float64Array(buffer, this.base + L.C_TARGET, 3);
     this.stackShadow = new Float64Array(buffer, this.base + L.C_SHADOW_SS, 1);
-    this.rip = new Uint32Array(buffer, this.base + L.C_RIP, 2);
     this.systemFlags = new Int32Array(buffer, this.base + L.C_FLAGS, 1);
-    this.access = new Int32Array(buffer, this.base + L.C_ACCESS, 1);
-    this.repeat = new Float64Array(buffer, this.base + L.C_ITERATIONS, 1);
-    this.result = new Uint32Array(buffer, this.base + L.C_RESULT_HIGH, 1);
     this.u64[L.C_EXCEPTION_COST / 8] = BigInt(exceptionCost) << 32n;
-    this.views = { u32: this.u32, u64: this.u64 };
     powerUpState(this.views);
     core.updateMode(this.base);
     this.clock[2] = -1;
@@ -270,65 +233,6 @@ export class VirtualCpu implements Cpu {
     return false;
   }
 
-  get accessIndex(): number {
-    return this.access[0];
-  }
-
-  get iterations(): number {
-    return this.repeat[0];
-  }
-
-  get policy(): CpuPolicy {
-    return this.currentPolicy;
-  }
-
-  set policy(policy: CpuPolicy) {
-    applyPolicy({ ...this.views, msrBit: (msr) => this.core.msrBit(msr) }, policy);
-    this.currentPolicy = policy;
-  }
-
-  get translation(): CpuTranslation {
-    return this.currentTranslation;
-  }
-
-  set translation(translation: CpuTranslation) {
-    this.currentTranslation = translation;
-    this.i32[L.C_TRANSLATION / 4] =
-      (translation.secondStage ? L.TRANSLATE_SECOND_STAGE : 0) |
-      (translation.softwareTlb ? L.TRANSLATE_SOFTWARE : 0);
-    this.flushTranslations();
-  }
-
-  flushTranslations(): void {
-    this.core.flushTranslations(this.base);
-  }
-
-  readMsr(index: number): number | undefined {
-    return this.core.readMsr(this.base, index) ? this.u32[L.C_RESULT_LOW / 4] : undefined;
-  }
-
-  writeMsr(index: number, low: number, high: number): boolean {
-    return this.core.writeMsr(this.base, index, low, high) !== 0;
-  }
-
-  readControl(register: 0 | 2 | 3 | 4): bigint {
-    return this.u64[CONTROL_REGISTERS[register] / 8];
-  }
-
-  writeControl(register: 0 | 3 | 4, value: bigint): boolean {
-    const low = Number(value & 0xffffffffn);
-    const high = Number((value >> 32n) & 0xffffffffn);
-    return this.core.writeControl(this.base, register, low, high) !== 0;
-  }
-
-  get tscOffset(): bigint {
-    return this.u64[L.C_TSC_OFFSET / 8];
-  }
-
-  set tscOffset(value: bigint) {
-    this.u64[L.C_TSC_OFFSET / 8] = value;
-  }
-
   timeOfTsc(value: bigint): Cycles {
     const now = this.now();
     const counter = BigInt.asUintN(64, BigInt(now) + this.tscOffset);
@@ -337,80 +241,12 @@ export class VirtualCpu implements Cpu {
     return time <= Number.MAX_SAFE_INTEGER ? time : Infinity;
   }
 
-  getReg(reg: number): bigint {
-    return this.u64[reg];
-  }
-
-  setReg(reg: number, value: bigint): void {
-    this.u64[reg] = value;
-  }
-
-  get ripLow(): number {
-    return this.rip[0];
-  }
-
-  get ripHigh(): number {
-    return this.rip[1];
-  }
-
-  setRip(value: bigint): void {
-    this.u64[L.C_RIP / 8] = value;
-  }
-
-  get resultHigh(): number {
-    return this.result[0];
-  }
-
-  set resultHigh(value: number) {
-    this.result[0] = value;
-  }
-
-  rflags(): bigint {
-    return BigInt(this.core.rflags(this.base) >>> 0);
-  }
-
   instructions(): number {
     return this.clock[1] + (-1 - this.budget[0]);
   }
 
-  cpl(): number {
-    return this.i32[L.C_CPL / 4];
-  }
-
   faultReport(): FaultReport | undefined {
     return this.report;
-  }
-
-  /** Linear address of the code at RIP. */
-  codeAddress(): bigint {
-    const rip = this.u64[L.C_RIP / 8];
-    if (this.i32[L.C_MODE / 4] === L.MODE_64) return rip;
-    return BigInt.asUintN(32, rip + this.u64[L.C_CODE_BASE / 8]);
-  }
-
-  /** Bits of the code at RIP. */
-  codeBits(): 64 | 32 | 16 {
-    return MODE_BITS[this.i32[L.C_MODE / 4]];
-  }
-
-  /** CR2 of the last page fault. */
-  faultAddress(): bigint {
-    return this.u64[L.C_CR2 / 8];
-  }
-
-  peekVirtual(address: bigint, length: number): Uint8Array | undefined {
-    const out = new Uint8Array(length);
-    let done = 0;
-    while (done < length) {
-      const at = BigInt.asUintN(64, address + BigInt(done));
-      const offset = Number(at & 0xfffn);
-      const part = Math.min(4096 - offset, length - done);
-      const physical = this.core.peekPage(this.base, Number(at & 0xffffffffn) | 0, Number(at >> 32n) | 0);
-      if (physical < 0 || !this.memory.contains(physical + offset, part)) return undefined;
-      out.set(this.memory.read(physical + offset, part), done);
-      done += part;
-    }
-    return out;
   }
 
   save(): CpuState {
@@ -468,10 +304,6 @@ export class VirtualCpu implements Cpu {
   startUp(vector: number): void {
     startUpState(this.views, vector & 0xff);
     this.begin();
-  }
-
-  mode(): CpuMode {
-    return modeOf(this.views);
   }
 
   /** The register block holds a new beginning at CPL 0: what the core derives from it is worked out again. */
