@@ -25,13 +25,16 @@ const RESULTS = [
 ];
 const stampFile = join(cacheDir, 'built.json');
 
+/** Folders that hold no sources: what is installed, and what a build itself writes. */
+const NOT_SOURCES = new Set(['node_modules', 'generated']);
+
 /** Newest modification time of a file, or of all files in a folder, in milliseconds since 1970. */
 function newest(path) {
   if (!existsSync(path)) return 0;
   const status = statSync(path);
   if (!status.isDirectory()) return status.mtimeMs;
   return readdirSync(path)
-    .filter((name) => name !== 'node_modules')
+    .filter((name) => !NOT_SOURCES.has(name))
     .reduce((latest, name) => Math.max(latest, newest(join(path, name))), 0);
 }
 

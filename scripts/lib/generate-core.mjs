@@ -1,5 +1,5 @@
 /** Writes the sources of the core that follow from the tables of operations (`src/machine/x86/operations`). */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -29,6 +29,9 @@ export async function generateCore(root) {
     const path = join(x86, 'core/generated', name);
     if (current(path) === text) continue;
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, text);
+    // Written beside and renamed: another build of the core may be reading.
+    const partial = `${path}.${process.pid}`;
+    writeFileSync(partial, text);
+    renameSync(partial, path);
   }
 }
