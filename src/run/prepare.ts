@@ -269,10 +269,16 @@ class Preparation {
     return this.refuse(at, result.message);
   }
 
+  private warn(at: readonly (string | number)[], message: string): void {
+    this.problems.push({ ...problemAt(this.text, this.options.file, at, message), severity: 'warning' });
+  }
+
   /** What can be found out about a guest before it runs: that it can be started, and fits. */
   private check(index: number, vm: ScenarioVm, guest: Guest): void {
     try {
-      planBoot(GuestImage.parse(guest.elf, guest.elfFile).file, memoryMap(vm.memoryMiB * MIB), guest.boot);
+      const image = GuestImage.parse(guest.elf, guest.elfFile);
+      planBoot(image.file, memoryMap(vm.memoryMiB * MIB), guest.boot);
+      if (image.debugProblem !== undefined) this.warn(['vms', index, 'guest'], image.debugProblem);
     } catch (error) {
       if (!(error instanceof GuestImageError)) throw error;
       this.refuse(['vms', index, 'guest'], error.message);
