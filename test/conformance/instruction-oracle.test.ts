@@ -5,6 +5,7 @@ import { casesOf, type Case } from './native-oracle/cases';
 import { whyNoOracle } from './native-oracle/native';
 import { TEST } from './native-oracle/place';
 import { NativeProcessor, type Outcome } from './native-oracle/processor';
+import { isIntelsOwn, processorVendor } from './native-oracle/vendors';
 import { VirtualProcessor } from './native-oracle/virtual';
 
 const NAMES = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ');
@@ -14,6 +15,7 @@ const ALL = (1n << 64n) - 1n;
 const OTHER_FLAGS = 0x244400n;
 /** Cases handed to the native program at once. */
 const BATCH = 20_000;
+const GENERAL_PROTECTION = 13;
 
 const reason = whyNoOracle();
 const seed = Number(process.env.TRAPLINE_ORACLE_SEED ?? 20240607);
@@ -71,13 +73,19 @@ describe.skipIf(reason !== undefined)(`instruction oracle${reason ? ` (skipped: 
   });
   afterAll(() => processor.close());
 
-  it.each([64, 32] as const)(
+  it.for([64, 32] as const)(
     'every encoding of %i-bit code ends as on this processor, by both paths',
-    (bits) => {
+    (bits, { skip }) => {
       const few = casesOf(bits, seed, 3);
       const encodings = new Set(few.map((one) => one.encoding)).size;
       const each = Math.ceil(asked / 2 / encodings);
-      const cases = each > 3 ? casesOf(bits, seed, each) : few;
+      const all = each > 3 ? casesOf(bits, seed, each) : few;
+      // The vCPU is Intel's here: another maker's processor cannot answer for what is Intel's own.
+      const cases = processorVendor() === 'GenuineIntel' ? all : all.filter((one) => !isIntelsOwn(one));
+      // Some kernels have no 32-bit code segment for user code: then nothing of it can be executed.
+      const probe = processor.run(cases.slice(0, 50));
+      if (bits === 32 && probe.every(({ vector }) => vector === GENERAL_PROTECTION))
+        return skip('this kernel has no 32-bit code segment for user code');
       const paths = [new VirtualProcessor(false), new VirtualProcessor(true)];
       const failures: string[] = [];
       let ended = 0;

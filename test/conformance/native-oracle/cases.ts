@@ -288,6 +288,8 @@ function roll(plan: Plan, bits: Bits, random: Random): Case | undefined {
     const c = new Chooser(random);
     const code = bytes.slice(0, bad ? bytes.length : insn.length);
     if (!bad && !dress(insn, code, { displacementAt, immediateAt }, bits, c)) return undefined;
+    // By the registers that the test will have: its operands may have taken RCX.
+    if (!bad && isUndefinedShift(insn, c.registers[1])) return undefined;
     if (isBranch(insn)) code.push(...marker(bits));
     code.push(...leave(bits, TEST + code.length));
     if (code.length > CODE_BYTES) return undefined;
@@ -303,6 +305,12 @@ function roll(plan: Plan, bits: Bits, random: Random): Case | undefined {
   } finally {
     insn.free();
   }
+}
+
+/** SHLD and SHRD of 16 bits by more than 16: the result is undefined (SDM vol. 2, SHLD; APM vol. 3, SHLD). */
+function isUndefinedShift(insn: Instruction, rcx: bigint): boolean {
+  const m = insn.mnemonic as number;
+  return (m === M.Shld || m === M.Shrd) && bitsOf(insn) === 16 && shiftCount(insn, rcx) > 16;
 }
 
 const isBranch = (insn: Instruction): boolean => {
@@ -326,8 +334,6 @@ function dress(
     if (insn.opKind(i) === OpKind.Register && insn.opRegister(i) === Register.FS) return false;
   }
   const m = insn.mnemonic as number;
-  if ((m === M.Shld || m === M.Shrd) && bitsOf(insn) === 16 && shiftCount(insn, c.registers[1]) > 16)
-    return false;
   if (!aimImplied(insn, c, wide === 8)) return false;
   const memory = Array.from({ length: insn.opCount }, (_, i) => insn.opKind(i)).includes(OpKind.Memory);
   let target = BigInt(STATE + DATA + (random() % DATA_BYTES));
