@@ -1,6 +1,6 @@
 /** Every encoding that the vCPU has and a user process may execute, against the processor this test runs on. */
 import { Code, Decoder, Formatter, FormatterSyntax } from 'iced-x86';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { casesOf, type Case } from './native-oracle/cases';
 import { whyNoOracle } from './native-oracle/native';
 import { TEST } from './native-oracle/place';
@@ -75,7 +75,7 @@ describe.skipIf(reason !== undefined)(`instruction oracle${reason ? ` (skipped: 
 
   it.for([64, 32] as const)(
     'every encoding of %i-bit code ends as on this processor, by both paths',
-    (bits, { skip }) => {
+    (bits: 64 | 32, { skip }: TestContext) => {
       const few = casesOf(bits, seed, 3);
       const encodings = new Set(few.map((one) => one.encoding)).size;
       const each = Math.ceil(asked / 2 / encodings);

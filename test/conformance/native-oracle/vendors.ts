@@ -36,7 +36,7 @@ export function isIntelsOwn(one: Case): boolean {
       (byte) => ![0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3].includes(byte),
     ),
   );
-  const branch = NEAR_BRANCHES.has(insn.flowControl as number);
+  const branch = NEAR_BRANCHES.has(insn.flowControl);
   const repeated = insn.hasRepPrefix || insn.hasRepnePrefix;
   const own =
     (branch && prefixes.includes(0x66)) ||
