@@ -3,6 +3,7 @@
 #define TRAPLINE_KIT_H
 
 #include "trapline.h"
+#include "trapline-privilege.h"
 
 /* start.S */
 extern uint8_t tl_stubs[];
@@ -10,13 +11,6 @@ extern uint8_t tl_stack_guard[];
 extern uint8_t tl_stack_top[];
 /* guest.ld */
 extern uint8_t tl_image_end[];
-
-/* The stack after an interrupt, from low addresses to high: pushed by start.S, then by the processor. */
-struct tl_frame {
-    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
-    uint64_t vector, error_code;
-    uint64_t rip, cs, rflags, rsp, ss;
-};
 
 /* ap-start.S */
 extern uint8_t tl_ap_code[], tl_ap_code_end[];

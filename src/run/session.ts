@@ -13,6 +13,7 @@ import type { RunState, TraceDelta, TraceMeta } from '../trace/model';
 import { Recorder } from '../trace/record/recorder';
 import { summarise } from '../trace/query/summary';
 import { SnapshotError } from '../trace/snapshot-error';
+import type { Guest } from '../vmm/guest';
 import {
   RUN_SNAPSHOT_VERSION,
   flattened,
@@ -43,7 +44,7 @@ function recordedKinds(listed: 'all' | readonly string[]): (kind: number) => boo
 }
 
 /** Which VMs were reset or switched off, for a reader; undefined when none was. */
-function stoppedMessage(vms: BuiltMachine['vms']): string | undefined {
+function stoppedMessage(vms: BuiltMachine['guests']): string | undefined {
   const sentences = vms.flatMap(({ name, end }) => (end?.how === 'stopped' ? [`${name} ${end.what}.`] : []));
   return sentences.length > 0 ? sentences.join(' ') : undefined;
 }
@@ -144,28 +145,28 @@ export class RunSession {
 
   /** Guest instructions retired so far, by all vCPUs. */
   get instructions(): number {
-    return this.machine.vms.reduce((sum, vm) => sum + vm.instructions, 0);
+    return this.machine.host.instructions;
   }
 
   private advance(cycles: number, instructions: number): boolean {
     if (this.state !== 'running') return false;
-    const { host, vms, stopTime } = this.machine;
+    const { host, guests, stopTime } = this.machine;
     const budget = this.scenario.stop.afterInstructions ?? Infinity;
     const how = host.run(cycles, stopTime, Math.min(budget, instructions));
     if (how === 'budget' && this.instructions < budget) return true;
     if (how === 'running') return true;
-    const crashed = vms.find((vm) => vm.end?.how === 'crashed');
+    const crashed = guests.find((vm) => vm.end?.how === 'crashed');
     if (crashed)
       this.stop(
         'crashed',
-        crashed.crashMessage((rip) => this.where(crashed.index, rip)),
+        this.crashMessage(crashed),
       );
     else if (how === 'deadlock') this.stop('crashed', this.deadlockMessage());
     else if (how === 'timeout')
       this.stop('finished', `Stopped after ${this.scenario.stop.afterMs} ms of simulated time.`);
     else if (how === 'budget')
       this.stop('finished', `Stopped after ${this.scenario.stop.afterInstructions} guest instructions.`);
-    else this.stop('finished', stoppedMessage(vms));
+    else this.stop('finished', stoppedMessage(guests));
     return false;
   }
 
@@ -206,7 +207,7 @@ export class RunSession {
         state: this.state,
         ...(this.message !== undefined && { message: this.message }),
         sliceEnd: this.sliceEnd,
-        serial: Array.from(this.machine.vms, (_, vm) => this.serialPending[vm] ?? ''),
+        serial: Array.from(this.machine.guests, (_, vm) => this.serialPending[vm] ?? ''),
       },
     });
     return this.latest;
@@ -234,8 +235,8 @@ export class RunSession {
   }
 
   /** Physical memory of a VM, for tests that ask the guest what it saw. */
-  memory(vm: number): BuiltMachine['vms'][number]['memory'] {
-    const found = this.machine.vms[vm];
+  memory(vm: number): BuiltMachine['guests'][number]['memory'] {
+    const found = this.machine.guests[vm];
     if (!found) throw new RangeError(`this run has no VM ${vm}`);
     return found.memory;
   }
@@ -260,7 +261,7 @@ export class RunSession {
 
   /** The trace's tables as they stand. */
   meta(): TraceMeta {
-    const { host, vms, costs } = this.machine;
+    const { host, guests, costs } = this.machine;
     return {
       version: 1,
       title: this.scenario.title,
@@ -272,13 +273,13 @@ export class RunSession {
       scenarioName: this.job.scenarioFile.split(/[\\/]/).pop() ?? this.job.scenarioFile,
       costs,
       guests: this.images.map((image, index) => ({
-        vm: vms[index]?.name ?? '',
+        vm: guests[index]?.name ?? '',
         sha256: image.sha256,
         ...(image.buildId !== undefined && { buildId: image.buildId }),
       })),
       facts: {
         cycles: host.elapsed,
-        vms: vms.map((vm) => ({
+        vms: guests.map((vm) => ({
           name: vm.name,
           guestInstructions: vm.instructions,
           ...(vm.end?.how === 'exited' && { exitCode: vm.end.code }),
@@ -317,8 +318,16 @@ export class RunSession {
     return ` at ${known.file}:${known.line}${known.symbol ? ` in ${known.symbol}` : ''}`;
   }
 
+  /** What happened to a guest that can't go on. */
+  private crashMessage({ end, name, index }: Guest): string {
+    const report = end?.how === 'crashed' ? end.report : undefined;
+    if (!report) return `${name} crashed`;
+    const code = report.disassembly ? ` (${report.disassembly}; bytes ${report.bytes})` : '';
+    return `${name}: ${report.message} at RIP ${report.rip}${code}${this.where(index, BigInt(report.rip))}`;
+  }
+
   private deadlockMessage(): string {
-    const halted = this.machine.vms
+    const halted = this.machine.guests
       .filter((vm) => !vm.end)
       .map((vm) => `${vm.name}${this.where(vm.index, vm.rip)}`);
     return (

@@ -1,7 +1,7 @@
 /** What a trace consists of besides its columns: the tables that make it explain itself alone. */
 
 /** What a track stands for; decides its lanes in the explorer. */
-export type TrackType = 'vcpu' | 'interrupts' | 'device' | 'dma' | 'irqchip' | 'thread' | 'link' | 'iommu';
+export type TrackType = 'cpu' | 'vcpu' | 'interrupts' | 'device' | 'dma' | 'irqchip' | 'thread' | 'link' | 'iommu';
 
 export interface Track {
   id: number;

@@ -79,7 +79,8 @@ function hostImports(
     cr8Read: (i: number) => cpus[i].callouts.cr8Read(),
     cr8Write: (i: number, value: number) => cpus[i].callouts.cr8Write(value),
     missingInstruction: (i: number, mnemonic: number) => cpus[i].noteMissing(mnemonic),
-    interruptReturned: (i: number) => cpus[i].callouts.interruptReturned(),
+    privilegeChanged: (i: number) => cpus[i]?.callouts.privilegeChanged?.(),
+    interruptReturned: (i: number, handler: number) => cpus[i].callouts.interruptReturned(handler),
     translate: (
       phys: number,
       phys2: number,

@@ -50,10 +50,12 @@ const leading: Record<TrackType, readonly LaneSpec[]> = {
   link: [packets],
   iommu: [translations],
   thread: [threads],
+  cpu: [threads],
 };
 
 /** Order under a heading: the vCPUs, the devices, what their accesses pass through, then what every PC has. */
 const importance: Record<TrackType, number> = {
+  cpu: 0,
   vcpu: 0,
   interrupts: 0,
   device: 1,

@@ -1,6 +1,7 @@
 /** The 8254 by its data sheet: what the modes put out and count, latches and read-back, and port 0x61. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { NO_CPU } from '../../../../src/machine/bus';
 import { PIT_HZ, Pit } from '../../../../src/machine/devices/pit';
 import { cyclesOf, ticksAt } from '../../../../src/machine/time/rate';
 import { World } from '../fake-bus';
@@ -108,14 +109,14 @@ describe('Pit', () => {
     load(2, 0, 300);
     toTick(1000);
     expect(counter(2)).toBe(300);
-    port.write(0, 1, 1);
+    port.write(0, 1, 1, NO_CPU);
     toTick(1299);
-    expect(port.read(0, 1) & 0x21).toBe(0x01);
+    expect(port.read(0, 1, NO_CPU) & 0x21).toBe(0x01);
     toTick(1300);
-    expect(port.read(0, 1) & 0x21).toBe(0x21);
-    expect(new Set([0, 18, 36, 54].map((more) => (toTick(1310 + more), port.read(0, 1) & 0x10))).size).toBe(
-      2,
-    );
+    expect(port.read(0, 1, NO_CPU) & 0x21).toBe(0x21);
+    expect(
+      new Set([0, 18, 36, 54].map((more) => (toTick(1310 + more), port.read(0, 1, NO_CPU) & 0x10))).size,
+    ).toBe(2);
   });
 
   it('does nothing that nobody asked for', () => {
@@ -152,5 +153,33 @@ describe('ticks and cycles', () => {
         if (first > 0) expect(ticksAt(first - 1, rate, cycles)).toBe(ticks - 1);
       }),
     );
+  });
+
+  it('counts from the beginning at the rate a BIOS leaves, and drives its line only for whom it may concern', () => {
+    const { pit, edges, toTick, counter } = setUp();
+    toTick(1000);
+    expect(counter(0)).toBe(65_536 - 1000);
+    toTick(3 * 65_536 + 10);
+    expect(edges).toEqual([]);
+    pit.setListened(true);
+    toTick(5 * 65_536 + 10);
+    expect(edges).toEqual(
+      [4, 5].flatMap((period) => [
+        { tick: period * 65_536 - 1, level: false },
+        { tick: period * 65_536, level: true },
+      ]),
+    );
+    pit.setListened(false);
+    toTick(9 * 65_536);
+    expect(edges).toHaveLength(4);
+  });
+
+  it('reads a mode back as it was written, also 6 and 7', () => {
+    for (let mode = 0; mode < 8; mode++) {
+      const { pit, load } = setUp();
+      load(0, mode, 100);
+      pit.write(3, 1, 0xe2); // status of counter 0
+      expect((pit.read(0, 1) >> 1) & 7).toBe(mode);
+    }
   });
 });
