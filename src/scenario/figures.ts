@@ -1,5 +1,5 @@
 /** The figures of a run that an expectation may name, and how they are read from a summary. */
-import { exitTables } from '../trace/vocabulary/events';
+import { vmxExitReasons } from '../trace/vocabulary/vmx-exit-reasons';
 import type { Summary } from '../trace/query/summary';
 
 const COUNTS = [
@@ -17,7 +17,7 @@ const COUNTS = [
   'packets.tx',
   'packets.rx',
   'packets.dropped',
-  ...exitTables.flatMap(({ rows }) => rows.map(({ name }) => `exits.${name}`)),
+  ...vmxExitReasons.map(([, name]) => `exits.${name}`),
 ];
 const OF_THE_RUN = ['cycles', 'simulatedSeconds', 'events', 'traceHash'];
 const OF_A_VM = ['exitCode'];
