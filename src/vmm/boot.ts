@@ -8,7 +8,7 @@ export interface BootState {
     /** 64-bit mode; RDI holds the bytes of RAM. */
     | { mode: 'long'; entry: bigint; stack: bigint; cr3: number; rdi: bigint }
     /** 32-bit protected mode without paging. */
-    | { mode: 'protected'; entry: number; eax: number; ebx: number };
+    | { mode: 'protected'; entry: number; stack: number; eax: number; ebx: number };
   pieces: readonly { address: number; bytes: Uint8Array }[];
 }
 
@@ -17,6 +17,7 @@ export function bootGuest(memory: PhysicalMemory, cpu: Cpu, { start, pieces }: B
   for (const piece of pieces) memory.write(piece.address, piece.bytes);
   if (start.mode === 'protected') {
     cpu.startProtectedMode(start.entry, start.eax, start.ebx);
+    cpu.setReg(Reg.RSP, BigInt(start.stack));
     return;
   }
   cpu.startLongMode(start.entry, start.stack, start.cr3);

@@ -34,8 +34,8 @@ export type BootStart =
       /** RDI: bytes of RAM. */
       rdi: bigint;
     }
-  /** 32-bit protected mode, paging off, as Multiboot has it. */
-  | { mode: 'protected'; entry: number; eax: number; ebx: number };
+  /** 32-bit protected mode, paging off, as Multiboot has it; `stack` is ESP, which Multiboot leaves to the loader. */
+  | { mode: 'protected'; entry: number; stack: number; eax: number; ebx: number };
 
 /** Bytes for RAM at a physical address. */
 export interface BootPiece {

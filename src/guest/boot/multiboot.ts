@@ -55,7 +55,13 @@ export function planMultiboot(
   }
   const extras = layOut(segments, map, parameters, file.name);
   return {
-    start: { mode: 'protected', entry, eax: MULTIBOOT_BOOTLOADER_MAGIC, ebx: extras.info },
+    start: {
+      mode: 'protected',
+      entry,
+      stack: stackTop(segments, map),
+      eax: MULTIBOOT_BOOTLOADER_MAGIC,
+      ebx: extras.info,
+    },
     pieces: [
       ...segments.map((each) => ({ address: Number(each.address), bytes: each.bytes })),
       ...extras.pieces,
@@ -73,6 +79,20 @@ function physicalEntry({ entry }: GuestFile, segments: readonly LoadSegment[]): 
 
 function holds(segments: readonly LoadSegment[], physical: bigint): boolean {
   return segments.some(({ address, memorySize }) => physical >= address && physical < address + memorySize);
+}
+
+/**
+ * Where the stack that the kernel is given ends: at the top of conventional memory, or below what the kernel has there. The
+ * specification leaves ESP undefined, but every loader in use leaves a stack, and kernels use it.
+ */
+function stackTop(segments: readonly LoadSegment[], map: readonly MemoryRange[]): number {
+  let top = map[0] ? map[0].base + map[0].size : 0;
+  const inTheWay = (): LoadSegment | undefined =>
+    segments.find(
+      ({ address, memorySize }) => address < BigInt(top) && address + memorySize > BigInt(top - PAGE),
+    );
+  for (let other = inTheWay(); other && top > PAGE; other = inTheWay()) top = Number(other.address) & ~15;
+  return top;
 }
 
 /** Modules, each at a page of its own, and then the information structure, all behind the kernel and above 1 MiB. */

@@ -1,7 +1,7 @@
 /** One counter of an Intel 8254 (data sheet 231164, "Mode definitions"), as a function of the ticks of its clock. */
 import type { Stateful } from '../bus';
 
-/** Modes; bit 2 of the field has no meaning in modes 2 and 3. */
+/** Modes; bit 2 of the field has no meaning in modes 2 and 3, but is read back as it was written. */
 const Mode = {
   terminalCount: 0,
   oneShot: 1,
@@ -18,6 +18,8 @@ const FULL_BCD = 10_000;
 /** Snapshot of a counter. */
 export interface PitChannelState {
   mode: number;
+  /** The field of the control word that `mode` came from. */
+  writtenMode: number;
   access: number;
   bcd: boolean;
   /** What was loaded, 1..65536; 0: nothing has been since the control word. */
@@ -41,6 +43,7 @@ export interface PitChannelState {
 export class PitChannel implements Stateful<PitChannelState> {
   private state: PitChannelState = {
     mode: Mode.square,
+    writtenMode: Mode.square,
     access: Access.both,
     bcd: false,
     count: 0,
@@ -65,6 +68,7 @@ export class PitChannel implements Stateful<PitChannelState> {
     const mode = (word >> 1) & 7;
     Object.assign(state, {
       mode: mode > 5 ? mode & 3 : mode,
+      writtenMode: mode,
       access,
       bcd: (word & 1) !== 0,
       count: 0,
@@ -114,7 +118,7 @@ export class PitChannel implements Stateful<PitChannelState> {
     if (state.status >= 0) return;
     const output = this.output(ticks) ? 0x80 : 0;
     const none = state.count === 0 ? 0x40 : 0;
-    state.status = output | none | (state.access << 4) | (state.mode << 1) | (state.bcd ? 1 : 0);
+    state.status = output | none | (state.access << 4) | (state.writtenMode << 1) | (state.bcd ? 1 : 0);
   }
 
   setGate(gate: boolean, ticks: number): void {

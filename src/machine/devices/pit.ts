@@ -2,6 +2,10 @@
  * The interval timer of a PC: an Intel 8254 (data sheet 231164) at 1.193182 MHz, channel 0 on IRQ 0, channel 2 behind the gate
  * and output bits of port 0x61. Counters are worked out from the time when somebody looks; only the output of channel 0 is
  * an event.
+ *
+ * A BIOS has programmed channel 0 to 18.2 Hz (SeaBIOS, pit_setup: mode 2, count 65536) and it counts from the beginning. Its
+ * ticks drive the line once somebody asks for them: when line 0 of the 8259 is opened, or the channel programmed anew. Until
+ * then nobody could see them, and a guest that waits for nothing is found out.
  */
 import type { AccessSize, RegisterBlock, Stateful } from '../bus';
 import { requireVersion } from '../snapshot';
@@ -17,8 +21,11 @@ export const PORT_B = { base: 0x61, size: 1 } as const;
 export const PIT_HZ = 1_193_182;
 
 const CHANNELS = 3;
-/** Control word (page 7): 3 selects no counter but the read-back command. */
+/** Control word (page 7): 3 selects no counter but the read-back command; with 0 in the access field it only latches. */
 const READ_BACK = 3;
+const ACCESS_FIELD = 0x30;
+/** Channel 0 as the firmware leaves it: both bytes, mode 2; and a count of 65536. */
+const FIRMWARE_CONTROL = 0x34;
 const ReadBack = { keepCount: 0x20, keepStatus: 0x10 } as const;
 /** Port 0x61: gate and output of channel 2, and a bit that changes with each refresh of memory, every 15 us. */
 const PortB = { gate2: 1, speaker: 2, refresh: 0x10, output2: 0x20 } as const;
@@ -36,8 +43,10 @@ export interface PitHost {
 
 /** Snapshot of a `Pit`; its event is in the queue's. */
 export interface PitState {
-  version: 1;
+  version: 2;
   channels: PitChannelState[];
+  programmed: boolean;
+  listened: boolean;
   portB: number;
   output: boolean;
   event: EventHandle;
@@ -46,6 +55,10 @@ export interface PitState {
 /** The chip. Its register block is ports 0x40 to 0x43. */
 export class Pit implements RegisterBlock, Stateful<PitState>, EventTarget {
   private readonly channels = Array.from({ length: CHANNELS }, () => new PitChannel());
+  /** Channel 0 has been programmed by the guest. */
+  private programmed = false;
+  /** Somebody would see channel 0's line. */
+  private listened = false;
   private portB = 0;
   /** As channel 0 has it before anything is written; the line itself has not been driven then. */
   private output = true;
@@ -57,6 +70,16 @@ export class Pit implements RegisterBlock, Stateful<PitState>, EventTarget {
     private readonly host: PitHost,
   ) {
     this.channels[2].setGate(false, 0);
+    this.channels[0].control(FIRMWARE_CONTROL, 0);
+    this.channels[0].write(0, 0);
+    this.channels[0].write(0, 0);
+  }
+
+  /** Tells whether line 0 of the 8259 is open. */
+  setListened(listened: boolean): void {
+    if (listened === this.listened) return;
+    this.listened = listened;
+    this.follow();
   }
 
   read(offset: number, _size: AccessSize): number {
@@ -66,6 +89,9 @@ export class Pit implements RegisterBlock, Stateful<PitState>, EventTarget {
   write(offset: number, _size: AccessSize, value: number): void {
     const ticks = this.ticks();
     const byte = value & 0xff;
+    const ofChannel0 =
+      offset === 0 || (offset === CHANNELS && byte >> 6 === 0 && (byte & ACCESS_FIELD) !== 0);
+    this.programmed ||= ofChannel0;
     if (offset < CHANNELS) this.channels[offset].write(byte, ticks);
     else if (byte >> 6 === READ_BACK) this.readBack(byte, ticks);
     else this.channels[byte >> 6].control(byte & 0x3f, ticks);
@@ -97,11 +123,14 @@ export class Pit implements RegisterBlock, Stateful<PitState>, EventTarget {
 
   save(): PitState {
     const channels = this.channels.map((each) => each.save());
-    return { version: 1, channels, portB: this.portB, output: this.output, event: this.event };
+    const { programmed, listened, portB, output, event } = this;
+    return { version: 2, channels, programmed, listened, portB, output, event };
   }
 
   load(state: PitState): void {
-    requireVersion('the PIT', state.version, 1);
+    requireVersion('the PIT', state.version, 2);
+    this.programmed = state.programmed;
+    this.listened = state.listened;
     this.channels.forEach((channel, index) => channel.load(state.channels[index]));
     this.portB = state.portB;
     this.output = state.output;
@@ -119,14 +148,15 @@ export class Pit implements RegisterBlock, Stateful<PitState>, EventTarget {
   /** Brings the interrupt line to channel 0's output, and comes again when that will change. */
   private follow(): void {
     const { host, channels } = this;
+    if (this.event !== 0) host.cancel(this.event);
+    this.event = 0;
+    if (!this.programmed && !this.listened) return;
     const ticks = this.ticks();
     const output = channels[0].output(ticks);
     if (output !== this.output) {
       this.output = output;
       host.setOutput(output);
     }
-    if (this.event !== 0) host.cancel(this.event);
-    this.event = 0;
     const next = channels[0].nextChange(ticks);
     if (next === undefined) return;
     this.event = host.schedule(cyclesOf(next, PIT_HZ, host.cyclesPerSecond), this);

@@ -5,73 +5,29 @@
 import { ACPI_PM, AcpiPmRegister } from '../devices/acpi-pm';
 import { IOAPIC_BASE } from '../interrupts/ioapic';
 import { LAPIC_BASE } from '../interrupts/lapic-registers';
+import { Fields, sign, type FirmwareTable } from './fields';
 import { FIRMWARE_AREA } from './memory-map';
 
 /** Interrupt of ACPI's own events. */
-export const SCI = 9;
+const SCI = 9;
+/** Inputs of the I/O APIC that are level-triggered: the SCI's, and those that pins of PCI functions are wired to. */
+export const LEVEL_INPUTS = [5, SCI, 10, 11];
 /** The reset control register: port 0xCF9, and the value that resets everything. */
 export const RESET_CONTROL = { port: 0xcf9, reset: 0x06 } as const;
 
 const HEADER_BYTES = 36;
 /** FADT flags (table 5.10): WBINVD works; C1 is there; no power or sleep button; RESET_REG is there. */
 const FADT_FLAGS = (1 << 0) | (1 << 2) | (1 << 4) | (1 << 5) | (1 << 10);
-/** IAPC_BOOT_ARCH (table 5.11): devices of the ISA bus exist; there is no VGA. */
-const BOOT_ARCH = (1 << 0) | (1 << 2);
+/** IAPC_BOOT_ARCH (table 5.11): devices of the ISA bus exist; that there is no VGA is not said, for there is one. */
+const BOOT_ARCH = 1 << 0;
 /** MPS INTI flags (table 5.26): active high and level-triggered; as the bus has it. */
 const LEVEL_HIGH = 0x0d;
 const AS_THE_BUS = 0;
-/** Inputs that PCI pins are wired to, beside the SCI. */
-const PCI_INPUTS = [5, 10, 11];
 const PM_EVENT_BYTES = 4;
 const PM_CONTROL_BYTES = 2;
 const PM_TIMER_BYTES = 4;
 /** Register of the CMOS that holds the century. */
 const RTC_CENTURY = 0x32;
-
-/** Bytes and the physical address they belong to. */
-export interface FirmwareTable {
-  address: number;
-  bytes: Uint8Array;
-}
-
-/** Little-endian fields one after the other. */
-class Fields {
-  private readonly bytes: number[] = [];
-
-  get length(): number {
-    return this.bytes.length;
-  }
-
-  add(size: number, ...values: number[]): this {
-    for (const value of values) {
-      for (let i = 0, rest = value; i < size; i++, rest = Math.floor(rest / 256)) this.bytes.push(rest % 256);
-    }
-    return this;
-  }
-
-  text(value: string): this {
-    return this.add(1, ...new TextEncoder().encode(value));
-  }
-
-  zeros(count: number): this {
-    return this.add(1, ...new Array<number>(count).fill(0));
-  }
-
-  /** A generic address structure (5.2.3.2) of a port. */
-  port(port: number, bytes: number): this {
-    return this.add(1, 1, 8 * bytes, 0, bytes).add(8, port);
-  }
-
-  done(): Uint8Array {
-    return Uint8Array.from(this.bytes);
-  }
-}
-
-/** Makes the bytes from `from` to `to` add up to 0 by the one at `at`. */
-function sign(bytes: Uint8Array, at: number, from = 0, to = bytes.length): void {
-  bytes[at] = 0;
-  bytes[at] = -bytes.subarray(from, to).reduce((sum, byte) => sum + byte, 0) & 0xff;
-}
 
 /** A table with its header (5.2.6). */
 function table(signature: string, revision: number, body: Uint8Array): Uint8Array {
@@ -99,7 +55,7 @@ function madt(cpus: number): Uint8Array {
     body.add(1, 2, 10, 0, irq).add(4, input).add(2, flags);
   };
   override(0, 2, AS_THE_BUS);
-  for (const irq of [...PCI_INPUTS, SCI].sort((a, b) => a - b)) override(irq, irq, LEVEL_HIGH);
+  for (const irq of LEVEL_INPUTS) override(irq, irq, LEVEL_HIGH);
   body.add(1, 4, 6, 0xff).add(2, AS_THE_BUS).add(1, 1); // NMI at LINT1 of all
   return table('APIC', 3, body.done());
 }

@@ -13,9 +13,13 @@ export interface MemoryRange {
 /** Where the firmware's tables lie: what an operating system searches for the ACPI root pointer. */
 export const FIRMWARE_AREA = { base: 0xe0000, size: 0x20000 } as const;
 
-/** End of conventional memory: the last KiB below video memory is the firmware's by tradition. */
-const CONVENTIONAL_END = 0x9fc00;
-const VIDEO = 0xa0000;
+/** The segment at the end of it that a BIOS's code lies in, and where the MP floating pointer is searched for. */
+export const BIOS_SEGMENT = { base: 0xf0000, size: 0x10000 } as const;
+/** The extended BIOS data area: the last KiB below video memory, and so not conventional memory. */
+export const EBDA = { base: 0x9fc00, size: 0x400 } as const;
+/** Characters and attributes of the screen in text mode. */
+export const TEXT_MEMORY = { base: 0xb8000, size: 0x8000 } as const;
+
 const EXTENDED = 0x100000;
 
 /**
@@ -25,8 +29,8 @@ const EXTENDED = 0x100000;
  */
 export function memoryMap(ramBytes: number): MemoryRange[] {
   return [
-    { base: 0, size: CONVENTIONAL_END, usable: true },
-    { base: CONVENTIONAL_END, size: VIDEO - CONVENTIONAL_END, usable: false },
+    { base: 0, size: EBDA.base, usable: true },
+    { ...EBDA, usable: false },
     { ...FIRMWARE_AREA, usable: false },
     { base: EXTENDED, size: ramBytes - EXTENDED, usable: true },
   ];

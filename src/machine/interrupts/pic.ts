@@ -58,11 +58,11 @@ export interface PicPairState {
   output: boolean;
 }
 
-function initialState(base: number): PicChipState {
+function initialState(base: number, imr: number): PicChipState {
   return {
     irr: 0,
     isr: 0,
-    imr: 0xff,
+    imr,
     lines: 0,
     base,
     lowest: 7,
@@ -153,8 +153,7 @@ class Chip {
   private initialise(value: number): void {
     const { base, lines, level } = this.state;
     this.state = {
-      ...initialState(base),
-      imr: 0,
+      ...initialState(base, 0),
       irr: lines & level,
       lines,
       level,
@@ -197,10 +196,13 @@ class Chip {
   }
 }
 
-/** Both controllers, with the vectors and masks that a PC's firmware leaves: 0x08 and 0x70, all masked. */
+/**
+ * Both controllers, as a PC's firmware initialises them (SeaBIOS, pic_reset): vectors 08H and 70H, and everything masked but
+ * the cascade. A BIOS then opens the lines that it serves itself (timer, keyboard, clock); nobody serves them here.
+ */
 export class PicPair implements Stateful<PicPairState> {
-  private readonly master = new Chip(true, initialState(0x08));
-  private readonly slave = new Chip(false, initialState(0x70));
+  private readonly master = new Chip(true, initialState(0x08, 0xff & ~(1 << CASCADE)));
+  private readonly slave = new Chip(false, initialState(0x70, 0xff));
   private output = false;
 
   /** @param onOutput level of the master's output, when it changes */
@@ -223,6 +225,11 @@ export class PicPair implements Stateful<PicPairState> {
     if (line === CASCADE) return;
     this.chip(line >> 3).setLine(line & 7, asserted);
     this.update();
+  }
+
+  /** Whether a request at an IRQ line of the master (0..7) would be passed on. */
+  lineOpen(line: number): boolean {
+    return (this.master.state.imr & (1 << line)) === 0;
   }
 
   /** Whether the processor is being asked to acknowledge. */

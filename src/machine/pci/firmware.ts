@@ -47,6 +47,17 @@ export function firmwareAssign(bus: PciBus): void {
   }
 }
 
+/** Interrupt pins of the functions on a bus, each once, and the IOAPIC inputs they are wired to. */
+export function wiredPins(bus: PciBus): { device: number; pin: number; input: number }[] {
+  const pins = new Map<number, { device: number; pin: number; input: number }>();
+  for (const { fn, address } of bus.functions()) {
+    const { device } = address;
+    const pin = fn.identity.interruptPin;
+    if (pin !== 0) pins.set(device * 4 + pin, { device, pin, input: irqOfPin(device, pin) });
+  }
+  return [...pins.values()];
+}
+
 function enable(slot: PciSlot): void {
   const { fn, address } = slot;
   const pin = fn.identity.interruptPin;

@@ -1,4 +1,5 @@
 /** The old interrupt controllers and the interval timer, which KVM serves in the kernel as it does the APICs. */
+import type { RegisterBlock } from '../../machine/bus';
 import { PIT, Pit, PORT_B } from '../../machine/devices/pit';
 import { PIC } from '../../machine/interrupts/pic';
 import { DeviceTrack } from '../device-track';
@@ -7,6 +8,7 @@ import type { KvmVm } from './vm';
 
 /** The I/O APIC's input that the timer is wired to; the 8259 has it at input 0. */
 const TIMER_INPUT = 2;
+const TIMER_LINE = 0;
 
 /** In the trace the second 8259 and the trigger registers are told from the first 8259 by so much. */
 const SLAVE_OFFSET = 0x10;
@@ -18,7 +20,6 @@ export function addLegacyDevices(host: Host, vm: KvmVm): void {
   const { pic } = vm.irqchip;
   host.units.keep(`${vm.name}/pic`, pic);
   const picTrack = new DeviceTrack(host, vm, 'PIC', true);
-  picTrack.place(vm.ports, { ...PIC.master, block: pic.masterPorts, offset: 0 });
   picTrack.place(vm.ports, { ...PIC.slave, block: pic.slavePorts, offset: SLAVE_OFFSET });
   picTrack.place(vm.ports, { ...PIC.edgeLevel, block: pic.edgeLevelPorts, offset: TRIGGER_OFFSET });
 
@@ -32,6 +33,14 @@ export function addLegacyDevices(host: Host, vm: KvmVm): void {
   });
   host.queue.register(pit);
   host.units.keep(name, pit);
+  const masterPorts: RegisterBlock = {
+    ...pic.masterPorts,
+    write: (offset, size, value) => {
+      pic.masterPorts.write(offset, size, value);
+      pit.setListened(pic.lineOpen(TIMER_LINE));
+    },
+  };
+  picTrack.place(vm.ports, { ...PIC.master, block: masterPorts, offset: 0 });
   const pitTrack = new DeviceTrack(host, vm, 'PIT', true);
   pitTrack.place(vm.ports, { ...PIT, block: pit, offset: 0 });
   pitTrack.place(vm.ports, { ...PORT_B, block: pit.portBBlock, offset: PORT_B_OFFSET });

@@ -8,8 +8,10 @@ import { FW_CFG, FwCfg } from '../../machine/devices/fw-cfg';
 import { KEYBOARD, RESET_PORTS, ResetPorts } from '../../machine/devices/reset-ports';
 import { PcTestDevice, TESTDEV } from '../../machine/devices/pc-testdev';
 import { RTC, Rtc } from '../../machine/devices/rtc';
-import { acpiTables } from '../../machine/firmware/acpi';
+import { VGA, VgaText } from '../../machine/devices/vga-text';
+import { firmwareTables } from '../../machine/firmware/firmware';
 import { memoryMap } from '../../machine/firmware/memory-map';
+import type { PciPin } from '../../machine/firmware/mp-table';
 import { DeviceTrack, type DevicePart } from '../device-track';
 import type { Host } from '../host';
 import type { KvmVm } from '../kvm/vm';
@@ -22,6 +24,8 @@ export interface BoardOptions {
   startSeconds: number;
   /** Whether the test device is there. */
   testDevices: boolean;
+  /** Interrupt pins of the PCI functions, for the MP table. */
+  pciPins: readonly PciPin[];
 }
 
 /** In the trace the parts of one device are told apart by so much. */
@@ -42,10 +46,12 @@ export function addBoard(host: Host, vm: KvmVm, options: BoardOptions): ResetPor
     return unit;
   };
 
-  for (const { address, bytes } of acpiTables(cpus)) vm.memory.write(address, bytes);
+  const { startSeconds, pciPins } = options;
+  const { eax: signature, edx: features } = vm.cpuid(1, 0, 0);
+  const tables = firmwareTables({ cpus, signature, features, pciPins, startSeconds });
+  for (const { address, bytes } of tables) vm.memory.write(address, bytes);
   const facts = { ramBytes, cpus, cmdline: options.cmdline, memoryMap: memoryMap(ramBytes) };
   device('fw_cfg', { ...FW_CFG, block: kept('fw_cfg', new FwCfg(facts)) });
-  const { startSeconds } = options;
   device('CMOS', { ...RTC, block: kept('cmos', new Rtc({ ...clock, startSeconds, ramBytes, cpus })) });
   const sleep = (): void => vm.stopped('switched itself off (SLP_EN in PM1_CNT)');
   device('ACPI', { ...ACPI_PM, block: kept('acpi', new AcpiPm({ ...clock, sleep })) });
@@ -59,6 +65,11 @@ export function addBoard(host: Host, vm: KvmVm, options: BoardOptions): ResetPor
     { ...KEYBOARD.command, block: reset.keyboardCommand },
   );
   device('system control', { ...RESET_PORTS.systemControl, block: reset.systemControl });
+  const vga = kept('vga', new VgaText(clock));
+  device(
+    'VGA',
+    ...Object.entries(VGA).map(([part, place]) => ({ ...place, block: vga[part as keyof typeof VGA] })),
+  );
   if (options.testDevices) {
     const setPin = (line: number, asserted: boolean): void => {
       host.advance(host.costs['irq.ioctl']);

@@ -9,7 +9,7 @@ import { COM1, Uart16550 } from '../../machine/devices/uart';
 import type { FrameReceiver, Wire } from '../../machine/link/wire';
 import { BarMapper } from '../../machine/pci/bar-mapper';
 import { CONFIG_PORT_BASE, CONFIG_PORT_COUNT, PciBus, type PciSlot } from '../../machine/pci/bus';
-import { firmwareAssign, irqOfPin } from '../../machine/pci/firmware';
+import { firmwareAssign, irqOfPin, wiredPins } from '../../machine/pci/firmware';
 import { Kind } from '../../trace/vocabulary/events';
 import type { Host } from '../host';
 import type { KvmVm, RegionTag } from '../kvm/vm';
@@ -99,9 +99,9 @@ export class QemuPc {
    *
    * @param serial gets each byte that the guest sends to COM1
    */
-  powerOn(serial: (byte: number) => void, board: BoardOptions): void {
+  powerOn(serial: (byte: number) => void, board: Omit<BoardOptions, 'pciPins'>): void {
     firmwareAssign(this.pci);
-    const reset = addBoard(this.host, this.vm, board);
+    const reset = addBoard(this.host, this.vm, { ...board, pciPins: wiredPins(this.pci) });
     const registers = { '0': 'CONFIG_ADDRESS', '1': 'RESET_CONTROL', '4': 'CONFIG_DATA' };
     this.pciTrack = this.addDeviceTrack('PCI config', registers);
     this.addPorts(CONFIG_PORT_BASE, CONFIG_PORT_COUNT, withResetControl(this.pci, reset), this.pciTrack);
@@ -166,7 +166,7 @@ export class QemuPc {
     const block: RegisterBlock = {
       read: () => 0,
       write: (offset, _size, value) => {
-        if (offset === 0) vm.exited(value);
+        if (offset === 0) vm.exited(value | 0); // a negative code stays negative: main returned an int
       },
       registerName: (offset) => (offset === 0 ? 'EXIT' : undefined),
     };

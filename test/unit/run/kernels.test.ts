@@ -31,6 +31,32 @@ function elf32(header: readonly number[], code: readonly number[]): Uint8Array {
   return bytes;
 }
 
+/** Counts in EBX what is not as it should be, and ends the guest with that. */
+const CHECKED_KERNEL = `
+    .macro port8 port, right
+    mov $\\port, %dx
+    inb %dx, %al
+    cmp $\\right, %al
+    je 1f
+    inc %ebx
+1:
+    .endm
+    .macro word16 address, right
+    cmpw $\\right, \\address
+    je 1f
+    inc %ebx
+1:
+    .endm
+    .text
+    .code32
+    .globl _start
+    jmp _start
+    .align 4
+    .long 0x1badb002, 0, -0x1badb002
+_start:
+    xor %ebx, %ebx
+`;
+
 const multiboot = [0x1badb002, 0, -0x1badb002];
 
 /** One VM with a guest; its lines stand one below the other, the first of them in line 3. */
@@ -125,6 +151,101 @@ describe.skipIf(!has('gcc'))('a kernel as a source (needs gcc)', () => {
       '',
     ]);
     expect(end.summary.vms[0]?.exitCode).toBe(0);
+  });
+
+  it('is given a stack, the top of conventional memory', async () => {
+    writeFileSync(
+      join(folder, 'stack.S'),
+      `${CHECKED_KERNEL}
+    cmp $0x9fc00, %esp
+    je 1f
+    inc %ebx
+1:  push $0x12345678
+    mov 0x9fbfc, %eax
+    pop %ecx
+    cmp %eax, %ecx
+    jne 2f
+    cmp $0x12345678, %ecx
+    je 3f
+2:  inc %ebx
+3:  mov %ebx, %eax
+    mov $0xf4, %dx
+    outl %eax, %dx
+    hlt
+`,
+    );
+    const { end } = runJob(await jobOf(file, scenario(['"kernel": "../stack.S"'])));
+    expect(end.summary.vms[0]?.exitCode).toBe(0);
+  });
+
+  it('finds what a BIOS has left: data area, 8259s, a screen', async () => {
+    writeFileSync(
+      join(folder, 'bios.S'),
+      `${CHECKED_KERNEL}
+    word16 0x40e, 0x9fc0
+    word16 0x413, 639
+    word16 0xb8000, 0x0720      /* a blank, light grey */
+    port8 0x21, 0xfb
+    port8 0xa1, 0xff
+    mov $0x3d4, %dx
+    mov $0x0f, %al
+    outb %al, %dx
+    port8 0x3d5, 0
+    mov $0x3d4, %dx
+    mov $0x2a0f, %ax
+    outw %ax, %dx
+    port8 0x3d5, 0x2a
+    mov %ebx, %eax
+    mov $0xf4, %dx
+    outl %eax, %dx
+    hlt
+`,
+    );
+    const { end } = runJob(await jobOf(file, scenario(['"kernel": "../bios.S"'])));
+    expect(end.summary.vms[0]?.exitCode).toBe(0);
+  });
+
+  it('that opens line 0 of the 8259 gets the 18.2 ticks a second that a BIOS has programmed', async () => {
+    writeFileSync(
+      join(folder, 'ticks.S'),
+      `${CHECKED_KERNEL}
+    mov $0xfe, %al
+    outb %al, $0x21
+    lidt table
+    lgdt segments
+    mov $handler, %eax
+    mov %ax, gate
+    shr $16, %eax
+    mov %ax, gate + 6
+    sti
+1:  hlt
+    cmp $3, %ebx
+    jb 1b
+    rdtsc
+    shrd $20, %edx, %eax
+    mov $0xf4, %dx
+    outl %eax, %dx
+    hlt
+handler:
+    inc %ebx
+    mov $0x20, %al
+    outb %al, $0x20
+    iret
+    .align 8
+gates: .skip 8 * 8
+gate:  .word 0, 8, 0x8e00, 0
+table: .word 9 * 8 - 1
+    .long gates
+    .align 8
+gdt: .quad 0, 0x00cf9a000000ffff, 0x00cf92000000ffff
+segments: .word 23
+    .long gdt
+`,
+    );
+    const text = '{ "vms": [{ "guest": { "kernel": "../ticks.S" } }], "stop": { "afterMs": 300 } }';
+    const { end } = runJob(await jobOf(file, text));
+    // Three periods of 65536 / 1193182 s at 2.9 GHz, in units of 2^20 cycles.
+    expect(end.summary.vms[0]?.exitCode).toBe(Math.floor((3 * 65_536 * 2.9e9) / 1_193_182 / 2 ** 20));
   });
 
   it('without a header is refused: the kit, which would start it, is not there', async () => {

@@ -153,4 +153,32 @@ describe('ticks and cycles', () => {
       }),
     );
   });
+
+  it('counts from the beginning at the rate a BIOS leaves, and drives its line only for whom it may concern', () => {
+    const { pit, edges, toTick, counter } = setUp();
+    toTick(1000);
+    expect(counter(0)).toBe(65_536 - 1000);
+    toTick(3 * 65_536 + 10);
+    expect(edges).toEqual([]);
+    pit.setListened(true);
+    toTick(5 * 65_536 + 10);
+    expect(edges).toEqual(
+      [4, 5].flatMap((period) => [
+        { tick: period * 65_536 - 1, level: false },
+        { tick: period * 65_536, level: true },
+      ]),
+    );
+    pit.setListened(false);
+    toTick(9 * 65_536);
+    expect(edges).toHaveLength(4);
+  });
+
+  it('reads a mode back as it was written, also 6 and 7', () => {
+    for (let mode = 0; mode < 8; mode++) {
+      const { pit, load } = setUp();
+      load(0, mode, 100);
+      pit.write(3, 1, 0xe2); // status of counter 0
+      expect((pit.read(0, 1) >> 1) & 7).toBe(mode);
+    }
+  });
 });
