@@ -43,6 +43,8 @@ const HOURS_24 = 2;
 const PM = 0x80;
 const VALID = 0x80;
 const INDEX_MASK = 0x7f;
+/** Register B: the interrupts and the square wave, which a reset turns off (data sheet, "RESET"). */
+const ENABLES = 0x78;
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -93,6 +95,12 @@ export class Rtc implements RegisterBlock, Stateful<RtcState> {
 
   registerName(offset: number): string | undefined {
     return offset === 0 ? 'CMOS_INDEX' : `CMOS ${names.get(this.index) ?? ''}`.trim();
+  }
+
+  /** A reset of the machine: time and memory live on the battery. */
+  reset(): void {
+    this.index = 0;
+    this.memory[RtcRegister.B] &= ~ENABLES;
   }
 
   save(): RtcState {

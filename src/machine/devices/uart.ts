@@ -2,7 +2,7 @@
  * A 16550 UART as COM1 of a PC (National Semiconductor PC16550D data sheet). Characters take no time on the line: they are
  * handed over at once, and the transmitter is always empty.
  */
-import type { AccessSize, DeviceBus, RegisterBlock } from '../bus';
+import type { AccessSize, IrqLine, RegisterBlock } from '../bus';
 import { requireVersion } from '../snapshot';
 
 /** Ports of COM1, their number, and its ISA interrupt line. */
@@ -25,6 +25,8 @@ const Iir = {
 /** CTS, DSR and DCD: somebody is at the other end. */
 const MSR_CONNECTED = 0xb0;
 const FIFO_DEPTH = 16;
+/** 9600 bits a second of a 1.8432 MHz crystal. */
+const DIVISOR = 12;
 const TRIGGER_LEVELS = [1, 4, 8, 14] as const;
 
 /** Snapshot of a `Uart16550`. */
@@ -49,7 +51,7 @@ export class Uart16550 implements RegisterBlock {
   private lcr = 0;
   private mcr = 0;
   private scratch = 0;
-  private divisor = 12;
+  private divisor = DIVISOR;
   private overrun = false;
   private transmitterPending = false;
   /** What the receiver FIFO (or the one buffer register) holds. */
@@ -57,9 +59,12 @@ export class Uart16550 implements RegisterBlock {
   /** What the other end still has to send: it waits for room, as with hardware flow control. */
   private waiting: number[] = [];
 
-  /** @param onByte gets each transmitted byte */
+  /**
+   * @param irq the ISA interrupt line
+   * @param onByte gets each transmitted byte
+   */
   constructor(
-    private readonly bus: Pick<DeviceBus, 'setInterruptLine'>,
+    private readonly irq: IrqLine,
     private readonly onByte: (byte: number) => void,
   ) {}
 
@@ -99,6 +104,16 @@ export class Uart16550 implements RegisterBlock {
       () => undefined,
       () => void (this.scratch = byte),
     ][offset]?.();
+    this.update();
+  }
+
+  /** As after power-on. What the other end has to send is still to come. */
+  reset(): void {
+    this.ier = this.fcr = this.lcr = this.mcr = this.scratch = 0;
+    this.divisor = DIVISOR;
+    this.overrun = this.transmitterPending = false;
+    this.received = [];
+    this.refill();
     this.update();
   }
 
@@ -220,6 +235,6 @@ export class Uart16550 implements RegisterBlock {
   /** On a PC the interrupt reaches the bus only through OUT2. */
   private update(): void {
     const gate = (this.mcr & (Mcr.Out2 | Mcr.Loop)) === Mcr.Out2;
-    this.bus.setInterruptLine(gate && this.identification() !== Iir.None);
+    this.irq.set(gate && this.identification() !== Iir.None);
   }
 }

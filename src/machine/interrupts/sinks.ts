@@ -1,4 +1,5 @@
 /** Where an interrupt fabric leads, and who watches it. */
+import type { RequesterId } from '../bus';
 import type { IpiMessage } from './message';
 
 /** One CPU as the interrupt fabric sees it. */
@@ -14,7 +15,8 @@ export interface CpuSink {
 }
 
 /** Where an interrupt message came from. */
-export type MessageSource = { from: 'ioapic'; pin: number } | { from: 'msi'; address: number; data: number };
+export type MessageSource =
+  { from: 'ioapic'; pin: number } | { from: 'msi'; requester: RequesterId; address: number; data: number };
 
 /**
  * What a fabric tells whoever keeps the trace. `deliver` does the thing itself, and has to be called once: so what follows

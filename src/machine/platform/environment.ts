@@ -4,11 +4,13 @@
  */
 import type { BusDevice, DeviceBus, IrqLine, Stateful } from '../bus';
 import type { CpuSink, FabricObserver } from '../interrupts/sinks';
+import type { TscToHostTime } from '../interrupts/lapic-timer';
 import type { PhysicalMemory } from '../memory/physical-memory';
 import type { Cycles, EventTarget, Scheduler } from '../time/event-queue';
 
 /** Kinds of units by which a VMM decides where the accesses to them lead (KVM serves interrupt controllers and timer itself). */
-export type UnitClass = 'lapic' | 'ioapic' | 'pic' | 'pit' | 'pci-config' | 'chipset' | 'uart' | 'memory' | 'pci-device';
+export type UnitClass =
+  'lapic' | 'ioapic' | 'pic' | 'pit' | 'pci-config' | 'chipset' | 'uart' | 'memory' | 'pci-device';
 
 /** One unit of the board as the trace shows it. */
 export interface BoardUnit {
@@ -64,6 +66,8 @@ export interface BoardEnvironment<T> {
   /** One per CPU. */
   readonly cpus: readonly CpuSink[];
   readonly observer: FabricObserver;
+  /** Of each CPU's TSC, where that is not the host's; whoever changes one tells its LAPIC's timer (`tscChanged`). */
+  readonly toHostTime?: (cpu: number) => TscToHostTime;
   readonly events: BoardEvents;
   now(): Cycles;
   /** Makes a unit part of every snapshot, by a name that is unique in the run. */

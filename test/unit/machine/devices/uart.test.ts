@@ -5,8 +5,8 @@ import { Uart16550 } from '../../../../src/machine/devices/uart';
 function setUp() {
   const sent: number[] = [];
   const line = { asserted: false };
-  const bus = { setInterruptLine: (asserted: boolean) => void (line.asserted = asserted) };
-  const uart = new Uart16550(bus, (byte) => sent.push(byte));
+  const irq = { set: (asserted: boolean) => void (line.asserted = asserted) };
+  const uart = new Uart16550(irq, (byte) => sent.push(byte));
   const read = (port: number): number => uart.read(port, 1);
   const write = (port: number, value: number): void => uart.write(port, 1, value);
   return { uart, sent, line, read, write };
@@ -47,8 +47,8 @@ describe('Uart16550', () => {
 
   it('signals each empty holding register by an edge, also to a driver that does not read IIR', () => {
     const levels: boolean[] = [];
-    const bus = { setInterruptLine: (asserted: boolean) => void levels.push(asserted) };
-    const uart = new Uart16550(bus, () => undefined);
+    const irq = { set: (asserted: boolean) => void levels.push(asserted) };
+    const uart = new Uart16550(irq, () => undefined);
     uart.write(4, 1, OUT2);
     uart.write(1, 1, 2);
     for (const byte of [65, 66]) uart.write(0, 1, byte);
