@@ -63,6 +63,13 @@ static void load_segments(struct tl_cpu *cpu)
                      : "rax", "memory");
 }
 
+uint32_t tl_cpu_id(void)
+{
+    uint32_t id;
+    __asm__("movl %%gs:%c1, %0" : "=r"(id) : "i"(offsetof(struct tl_cpu, id)));
+    return id;
+}
+
 /* ---- Interrupt descriptor table (SDM vol. 3, 6.14.1) --------------------------------------------------------------- */
 
 enum { VECTORS = 256, STUB_BYTES = 16, DOUBLE_FAULT = 8 };
@@ -138,6 +145,13 @@ void tl_boot(uint64_t ram_bytes)
     fill_idt();
     tl_load_cpu_tables(&boot_cpu);
     load_page_tables();
+}
+
+/* What has to run before main, in the order in which the linker has laid it. */
+void tl_run_constructors(void)
+{
+    for (void (**constructor)(void) = __init_array_start; constructor != __init_array_end; constructor++)
+        (*constructor)();
 }
 
 _Noreturn void tl_exit(uint32_t code)

@@ -71,10 +71,3 @@ void tl_send_ipi(uint32_t id, uint8_t vector)
 {
     tl_apic_command(id, ICR_ASSERT | vector);
 }
-
-uint32_t tl_cpu_id(void)
-{
-    uint32_t id;
-    __asm__("movl %%gs:%c1, %0" : "=r"(id) : "i"(offsetof(struct tl_cpu, id)));
-    return id;
-}

@@ -46,7 +46,8 @@ _Noreturn void tl_exception(const struct tl_frame *frame)
     dumping = true;
 
     const char *name = frame->vector < 32 && names[frame->vector] ? names[frame->vector] : "unexpected interrupt";
-    tl_printf("\nguest stopped: vector %lu, %s, error code 0x%lx\n", frame->vector, name, frame->error_code);
+    tl_printf("\nguest stopped on CPU %u: vector %lu, %s, error code 0x%lx\n", tl_cpu_id(), frame->vector, name,
+              frame->error_code);
     explain(frame);
     tl_printf("  RIP %016lx  CS %04lx  RFLAGS %08lx\n", frame->rip, frame->cs, frame->rflags);
     tl_printf("  RAX %016lx  RBX %016lx  RCX %016lx\n", frame->rax, frame->rbx, frame->rcx);

@@ -10,6 +10,8 @@ extern uint8_t tl_stack_guard[];
 extern uint8_t tl_stack_top[];
 /* guest.ld */
 extern uint8_t tl_image_end[];
+extern void (*__init_array_start[])(void);
+extern void (*__init_array_end[])(void);
 
 /* The stack after an interrupt, from low addresses to high: pushed by start.S, then by the processor. */
 struct tl_frame {
@@ -53,6 +55,7 @@ void tl_apic_command(uint32_t destination, uint32_t command);
 
 /* Called by start.S. */
 void tl_boot(uint64_t ram_bytes);
+void tl_run_constructors(void);
 void tl_interrupt(struct tl_frame *frame);
 
 /* Prints the registers and ends the guest. */

@@ -39,7 +39,7 @@ void tl_putc(char c)
 
 /* One conversion of a format: %[flags][width][.precision][size]letter. */
 struct conversion {
-    bool left, zero;
+    bool left, zero, plus, space, prefix;
     int width, precision; /* precision -1: none given */
 };
 
@@ -54,23 +54,41 @@ static void put_padded(const struct conversion *how, const char *text, int lengt
         tl_putc(' ');
 }
 
-static void put_number(const struct conversion *how, uint64_t value, bool negative, unsigned base, bool upper)
+/* What stands before the digits: a sign, or 0x, or nothing. */
+static const char *prefix_of(const struct conversion *how, uint64_t value, char letter, bool negative)
 {
-    const char *const digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
-    char text[80];
-    int start = sizeof(text);
-    do {
-        text[--start] = digits[value % base];
-        value /= base;
-    } while (value);
+    if (letter == 'd')
+        return negative ? "-" : how->plus ? "+" : how->space ? " " : "";
+    if (!how->prefix || value == 0)
+        return "";
+    return letter == 'x' ? "0x" : letter == 'X' ? "0X" : "";
+}
 
-    int zeros = how->zero && !how->left ? how->width - negative : 0;
-    if (zeros > 64)
-        zeros = 64;
-    while ((int)sizeof(text) - start < zeros)
+/* `letter` is d, u, x, X or o. */
+static void put_number(const struct conversion *how, uint64_t value, char letter, bool negative)
+{
+    enum { DIGITS = 64 };
+    const char *const digits = letter == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
+    const unsigned base = letter == 'o' ? 8 : letter == 'x' || letter == 'X' ? 16 : 10;
+    const char *const prefix = prefix_of(how, value, letter, negative);
+    const int prefix_length = strlen(prefix);
+    char text[DIGITS + 2];
+    int start = sizeof(text);
+    for (; value; value /= base)
+        text[--start] = digits[value % base];
+
+    /* A number has at least one digit, or as many as the precision says; the flag 0 fills the width where none is given. */
+    int wanted = how->precision >= 0 ? how->precision : how->zero && !how->left ? how->width - prefix_length : 1;
+    if (wanted < 1 && how->precision != 0)
+        wanted = 1;
+    if (how->prefix && letter == 'o' && wanted <= (int)sizeof(text) - start)
+        wanted = (int)sizeof(text) - start + 1;
+    if (wanted > DIGITS)
+        wanted = DIGITS;
+    while ((int)sizeof(text) - start < wanted)
         text[--start] = '0';
-    if (negative)
-        text[--start] = '-';
+    for (int i = prefix_length; i > 0; i--)
+        text[--start] = prefix[i - 1];
     put_padded(how, text + start, sizeof(text) - start);
 }
 
@@ -107,9 +125,12 @@ void tl_vprintf(const char *format, va_list original)
         }
         format++;
         struct conversion how = {.precision = -1};
-        for (; *format == '-' || *format == '0'; format++) {
+        for (; *format == '-' || *format == '0' || *format == '+' || *format == ' ' || *format == '#'; format++) {
             how.left |= *format == '-';
             how.zero |= *format == '0';
+            how.plus |= *format == '+';
+            how.space |= *format == ' ';
+            how.prefix |= *format == '#';
         }
         how.width = read_number(&format, &arguments);
         if (how.width < 0) {
@@ -121,27 +142,35 @@ void tl_vprintf(const char *format, va_list original)
             how.precision = read_number(&format, &arguments);
         }
         bool wide = false;
-        for (; *format == 'l' || *format == 'z' || *format == 'h'; format++)
+        int halves = 0;
+        for (; *format == 'l' || *format == 'z' || *format == 'j' || *format == 't' || *format == 'h'; format++) {
             wide |= *format != 'h';
+            halves += *format == 'h';
+        }
 
         switch (*format) {
         case 'd':
         case 'i': {
-            const int64_t value = wide ? va_arg(arguments, int64_t) : va_arg(arguments, int);
-            put_number(&how, value < 0 ? -(uint64_t)value : (uint64_t)value, value < 0, 10, false);
+            int64_t value = wide ? va_arg(arguments, int64_t) : va_arg(arguments, int);
+            if (halves)
+                value = halves > 1 ? (int64_t)(int8_t)value : (int64_t)(int16_t)value;
+            put_number(&how, value < 0 ? -(uint64_t)value : (uint64_t)value, 'd', value < 0);
             break;
         }
         case 'u':
         case 'x':
-        case 'X': {
-            const uint64_t value = wide ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned);
-            put_number(&how, value, false, *format == 'u' ? 10 : 16, *format == 'X');
+        case 'X':
+        case 'o': {
+            uint64_t value = wide ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned);
+            if (halves)
+                value = halves > 1 ? (uint64_t)(uint8_t)value : (uint64_t)(uint16_t)value;
+            put_number(&how, value, *format, false);
             break;
         }
         case 'p':
             tl_putc('0');
             tl_putc('x');
-            put_number(&how, (uint64_t)(uintptr_t)va_arg(arguments, void *), false, 16, false);
+            put_number(&how, (uint64_t)(uintptr_t)va_arg(arguments, void *), 'x', false);
             break;
         case 's':
             put_string(&how, va_arg(arguments, const char *));
@@ -154,8 +183,12 @@ void tl_vprintf(const char *format, va_list original)
         case '\0':
             va_end(arguments);
             return;
-        default: /* %% and what is not known: as it stands */
-            tl_putc(*format);
+        case '%':
+            tl_putc('%');
+            break;
+        default: /* how large its argument is is not known either: everything behind it would be wrong */
+            tl_putc('\n');
+            tl_check(false, "tl_printf has no conversion %%%c", *format);
         }
     }
     va_end(arguments);

@@ -13,6 +13,7 @@ _start:
     movq $tl_stack_top, %rsp        /* the loader's stack is not ours to keep */
     xorl %ebp, %ebp                 /* RBP = 0 ends every walk up the stack frames */
     call tl_boot                    /* GDT, TSS, IDT, page tables; takes RDI */
+    call tl_run_constructors
     call main
     movl %eax, %edi
     call tl_exit                    /* main's result is the guest's exit code */

@@ -1,9 +1,9 @@
 /*
  * trapline.h - everything a small guest driver needs, and nothing that hides the hardware.
  *
- * A guest is a C program that runs alone on a simulated x86-64 computer: no operating system, ring 0, one address
- * space where a pointer is also the physical address a device uses for DMA. Write `int main(void)`; what it returns is
- * the guest's exit code (0 means success).
+ * A guest is a C (or freestanding C++) program that runs alone on a simulated x86-64 computer: no operating system, ring 0,
+ * one address space where a pointer is also the physical address a device uses for DMA. Write `int main(void)`; what it
+ * returns is the guest's exit code (0 means success).
  *
  * Every function that touches hardware is one real instruction (`mov`, `in`, `out`, `rdmsr`, `hlt`, `vmcall` ...), and that
  * instruction is what leaves the guest (a VM exit) when a hypervisor traps it. The accessors are macros on purpose:
@@ -20,6 +20,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Also for C++ sources: C++ has other words for these two, and mangles names but for `extern "C"`. */
+#ifdef __cplusplus
+#define TL_NORETURN_ [[noreturn]]
+#define TL_RESTRICT_ __restrict
+extern "C" {
+int main(void);
+#else
+#define TL_NORETURN_ _Noreturn
+#define TL_RESTRICT_ restrict
+#endif
 
 /* ---- Access log --------------------------------------------------------------------------------------------------- */
 
@@ -236,10 +247,11 @@ struct tl_cpuid {
 #define TL_EXIT_CHECK_FAILED 1    /* exit code after a failed tl_check */
 
 /* Ends the guest with an exit code; 0 is success. */
-_Noreturn void tl_exit(uint32_t code);
+TL_NORETURN_ void tl_exit(uint32_t code);
 
 /* Prints `file:line: check failed: <message>` and ends the guest with TL_EXIT_CHECK_FAILED. Used by tl_check. */
-_Noreturn void tl_check_failed(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+TL_NORETURN_ void tl_check_failed(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Ends the guest with a message (like tl_printf) when the condition does not hold. */
 #define tl_check(condition, ...)                                                                                       \
@@ -254,7 +266,8 @@ _Noreturn void tl_check_failed(const char *file, int line, const char *format, .
  * Prints to the 16550 UART at port 0x3F8, one character at a time: a read of the line status until the transmitter is free,
  * then a write. That is at least two port accesses (and under a hypervisor two exits) for each character.
  *
- * Knows %d %i %u %x %X %p %s %c %%, the sizes hh h l ll z, the flags - and 0, a width and a precision for %s (numbers or *).
+ * Knows %d %i %u %x %X %o %p %s %c %%, the sizes hh h l ll z j t, the flags - 0 + # and space, a width and a precision (numbers
+ * or *). Any other conversion ends the guest with a message.
  */
 void tl_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void tl_vprintf(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
@@ -278,7 +291,7 @@ static inline uint64_t tl_physical(const volatile void *pointer)
     return (uint64_t)(uintptr_t)pointer;
 }
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size);
+void *memcpy(void *TL_RESTRICT_ to, const void *TL_RESTRICT_ from, size_t size);
 void *memmove(void *to, const void *from, size_t size);
 void *memset(void *to, int byte, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
@@ -405,5 +418,9 @@ static inline void tl_spin_unlock(struct tl_spinlock *lock)
 {
     __asm__ volatile("movl $0, %0" : "=m"(lock->taken) : : "memory"); /* stores are not reordered with older ones on x86 */
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

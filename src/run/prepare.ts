@@ -8,7 +8,7 @@ import type { Diagnostic } from '../guest/compile/diagnostics';
 import { GuestImageError } from '../guest/errors';
 import { GuestImage } from '../guest/image';
 import { linkObjects } from '../guest/link/link';
-import { findMultibootHeader } from '../guest/boot/multiboot-header';
+import { brokenHeaderRule, findMultibootHeader } from '../guest/boot/multiboot-header';
 import { memoryMap } from '../machine/firmware/memory-map';
 import type { Problem } from '../protocol/problem';
 import type { RunJob } from '../protocol/run';
@@ -191,7 +191,7 @@ class Preparation {
     if (!this.hasMultibootHeader([...at, 'kernel'], elf, elfFile)) {
       this.refuse(
         [...at, 'kernel'],
-        `${elfFile} has no Multiboot 1 header in its first 8192 bytes. Give the kernel one, at a multiple of 4 bytes and with a checksum that makes its three words add up to 0, or name a 64-bit ELF file as "elf".`,
+        `${elfFile} has no Multiboot 1 header in its first 8192 bytes: ${brokenHeaderRule(elf)}. Give the kernel one, at a multiple of 4 bytes and with a checksum that makes its three words add up to 0, or name a 64-bit ELF file as "elf".`,
       );
     }
     const modules: BootModule[] = [];
@@ -269,10 +269,17 @@ class Preparation {
     return this.refuse(at, result.message);
   }
 
+  private warn(at: readonly (string | number)[], message: string): void {
+    this.problems.push({ ...problemAt(this.text, this.options.file, at, message), severity: 'warning' });
+  }
+
   /** What can be found out about a guest before it runs: that it can be started, and fits. */
   private check(index: number, vm: ScenarioVm, guest: Guest): void {
     try {
-      planBoot(GuestImage.parse(guest.elf, guest.elfFile).file, memoryMap(vm.memoryMiB * MIB), guest.boot);
+      const image = GuestImage.parse(guest.elf, guest.elfFile);
+      const plan = planBoot(image.file, memoryMap(vm.memoryMiB * MIB), guest.boot);
+      if (plan.warning !== undefined) this.warn(['vms', index, 'guest'], plan.warning);
+      if (image.debugProblem !== undefined) this.warn(['vms', index, 'guest'], image.debugProblem);
     } catch (error) {
       if (!(error instanceof GuestImageError)) throw error;
       this.refuse(['vms', index, 'guest'], error.message);

@@ -42,9 +42,18 @@ function recordedKinds(listed: 'all' | readonly string[]): (kind: number) => boo
   };
 }
 
-/** Which VMs were reset or switched off, for a reader; undefined when none was. */
-function stoppedMessage(vms: BuiltMachine['vms']): string | undefined {
-  const sentences = vms.flatMap(({ name, end }) => (end?.how === 'stopped' ? [`${name} ${end.what}.`] : []));
+/** Which VMs were reset or switched off or failed for want of instructions, for a reader; undefined when none was. */
+function stoppedMessage(
+  vms: BuiltMachine['vms'],
+  where: (vm: number, rip: bigint) => string,
+): string | undefined {
+  const sentences = vms.flatMap((vm) => {
+    const { name, end, index } = vm;
+    if (end?.how === 'stopped') return [`${name} ${end.what}.`];
+    const failed = end?.how === 'exited' && end.code !== 0;
+    const advice = failed ? vm.advice((rip) => where(index, rip)) : undefined;
+    return advice === undefined ? [] : [`${name}: ${advice}`];
+  });
   return sentences.length > 0 ? sentences.join(' ') : undefined;
 }
 
@@ -165,7 +174,11 @@ export class RunSession {
       this.stop('finished', `Stopped after ${this.scenario.stop.afterMs} ms of simulated time.`);
     else if (how === 'budget')
       this.stop('finished', `Stopped after ${this.scenario.stop.afterInstructions} guest instructions.`);
-    else this.stop('finished', stoppedMessage(vms));
+    else
+      this.stop(
+        'finished',
+        stoppedMessage(vms, (vm, rip) => this.where(vm, rip)),
+      );
     return false;
   }
 

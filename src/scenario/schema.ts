@@ -14,11 +14,11 @@ const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 
 const sourcesGuest = z.strictObject({
   sources: z
-    .array(z.string().min(1).describe('Path of a C or assembly file, relative to this file.'))
+    .array(z.string().min(1).describe('Path of a C, C++ or assembly file, relative to this file.'))
     .min(1)
     .max(64)
     .describe(
-      'C or assembly files of the guest driver, relative to this file. Trapline compiles them with your compiler and links them with the guest kit.',
+      'C, C++ (`.cpp`, `.cc`, `.cxx`) or assembly files of the guest driver, relative to this file. Trapline compiles them with your compiler and links them with the guest kit.',
     ),
   defines: z
     .record(z.string().regex(IDENTIFIER), z.union([z.number(), z.string()]))
@@ -67,7 +67,7 @@ const kernelGuest = z.strictObject({
     .string()
     .min(1)
     .describe(
-      'Path of a kernel with a Multiboot 1 header, relative to this file: an ELF file of 32 or 64 bits, or any file whose header has address fields. It starts in 32-bit protected mode. A source (`.c`, `.S`, `.s`) is compiled first, and linked without the guest kit: it has the header and `_start` itself.',
+      'Path of a kernel with a Multiboot 1 header, relative to this file: an ELF file of 32 or 64 bits, or any file whose header has address fields. It starts in 32-bit protected mode. A source (`.c`, `.cpp`, `.S`, `.s`) is compiled first, and linked without the guest kit: it has the header and `_start` itself.',
     ),
   cmdline: commandLine.describe("The kernel's command line, after the file's name, which stands first."),
   modules: z

@@ -5,7 +5,7 @@
 import { GuestImageError } from '../errors';
 import type { GuestFile } from '../file';
 import { planMultiboot } from './multiboot';
-import { findMultibootHeader } from './multiboot-header';
+import { brokenHeaderRule, findMultibootHeader } from './multiboot-header';
 import { checkPlacement, ramEnd, type MemoryRange } from './placement';
 
 /** The loader's page tables: PML4, one page-directory-pointer table, four page directories. */
@@ -46,6 +46,8 @@ export interface BootPiece {
 /** How a vCPU starts a guest. */
 export interface BootPlan {
   start: BootStart;
+  /** What the guest asked for and does not get, for a reader. */
+  warning?: string;
   /** What to write into RAM, which is zero elsewhere. */
   pieces: BootPiece[];
 }
@@ -72,7 +74,7 @@ export function planBoot(
   if (header) return planMultiboot(file, header, map, parameters);
   if (file.addressBytes === 4) {
     throw new GuestImageError(
-      `${file.name} is a 32-bit file without a Multiboot header, so that nothing tells how to start it: ` +
+      `${file.name} is a 32-bit file without a Multiboot header (${brokenHeaderRule(file.bytes)}), so that nothing tells how to start it: ` +
         'put a Multiboot 1 header into its first 8 KiB, or build a 64-bit ELF file (-m64).',
     );
   }

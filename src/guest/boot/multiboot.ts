@@ -29,11 +29,22 @@ const Info = {
   mmapLength: 44,
   mmapAddr: 48,
   loaderName: 64,
+  framebuffer: 88,
 } as const;
 
 /** Which fields are valid: mem_*, cmdline, mods_*, mmap_*, boot_loader_name. */
 const INFO_FLAGS = (1 << 0) | (1 << 2) | (1 << 3) | (1 << 6) | (1 << 9);
 const LOADER_NAME = 'Trapline';
+/** For a kernel that asks for a video mode: framebuffer_* are valid, and tell of the screen in text mode. */
+const FRAMEBUFFER_FLAG = 1 << 12;
+const TEXT_SCREEN = {
+  address: 0xb8000,
+  pitch: 160,
+  columns: 80,
+  rows: 25,
+  bitsPerCharacter: 16,
+  type: 2,
+} as const;
 
 /**
  * Plans the start of a kernel with a Multiboot header.
@@ -54,7 +65,9 @@ export function planMultiboot(
     );
   }
   const extras = layOut(segments, map, parameters, file.name);
+  if (header.video !== 'none') tellOfScreen(extras.infoBytes);
   return {
+    ...(header.video === 'graphics' && { warning: noGraphics(file.name) }),
     start: {
       mode: 'protected',
       entry,
@@ -67,6 +80,13 @@ export function planMultiboot(
       ...extras.pieces,
     ],
   };
+}
+
+function noGraphics(name: string): string {
+  return (
+    `${name} asks for a graphics mode by its Multiboot header, and this computer has a text screen only (80 by 25 at 0xb8000), which is ` +
+    "what it is told of: look at framebuffer_type (2: text), or clear bit 2 of the header's flags."
+  );
 }
 
 /** A kernel that is linked to run elsewhere than it is loaded names its entry by the address it runs at. */
@@ -101,7 +121,7 @@ function layOut(
   map: readonly MemoryRange[],
   { cmdline, modules }: BootParameters,
   name: string,
-): { info: number; pieces: BootPiece[] } {
+): { info: number; infoBytes: Uint8Array; pieces: BootPiece[] } {
   const imageEnd = segments.reduce(
     (end, { address, memorySize }) => Math.max(end, Number(address + memorySize)),
     MIB,
@@ -121,7 +141,18 @@ function layOut(
   );
   const end = free + info.length;
   if (end > ramEnd(map)) throw tooSmall(`${name} with its modules`, Math.ceil(end / MIB), ramEnd(map));
-  return { info: free, pieces: [...pieces, { address: free, bytes: info }] };
+  return { info: free, infoBytes: info, pieces: [...pieces, { address: free, bytes: info }] };
+}
+
+function tellOfScreen(info: Uint8Array): void {
+  const view = new DataView(info.buffer);
+  const { address, pitch, columns, rows, bitsPerCharacter, type } = TEXT_SCREEN;
+  view.setUint32(Info.flags, view.getUint32(Info.flags, true) | FRAMEBUFFER_FLAG, true);
+  view.setBigUint64(Info.framebuffer, BigInt(address), true);
+  [pitch, columns, rows].forEach((value, index) =>
+    view.setUint32(Info.framebuffer + 8 + 4 * index, value, true),
+  );
+  info.set([bitsPerCharacter, type], Info.framebuffer + 20);
 }
 
 /** The information structure at an address, followed by what it points to: modules, memory map, strings. */

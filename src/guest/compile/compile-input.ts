@@ -9,16 +9,16 @@ export type Optimisation = '0' | '1' | '2' | 's';
 export type Defines = Readonly<Record<string, string | number>>;
 
 /** What is compiled by a compiler, and what only linked. */
-export const COMPILED = ['.c', '.S', '.s'] as const;
+const CXX = ['.cpp', '.cc', '.cxx'] as const;
+export const COMPILED = ['.c', ...CXX, '.S', '.s'] as const;
 export const LINKED = ['.o'] as const;
 
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 /** Printable ASCII: a line break would let a value end the macro and begin something else. */
 const VALUE = /^[\x20-\x7e]{0,256}$/;
 
-/** Code for ring 0 of a computer without anything: no host headers, no SSE, no red zone below an interrupt's stack. */
+/** Code for ring 0 of a computer without anything, in any language: no host headers, no SSE, no red zone below an interrupt's stack. */
 const COMMON = [
-  '-std=gnu11',
   '-g',
   '-gdwarf-5',
   '-ffreestanding',
@@ -35,6 +35,17 @@ const COMMON = [
   '-Wextra',
   '-fdiagnostics-color=never',
 ] as const;
+
+/** What leads to a guest that does not do what it says, as a call without a declaration, is an error and no warning. */
+const C_ONLY = [
+  '-std=gnu11',
+  '-Werror=implicit-function-declaration',
+  '-Werror=implicit-int',
+  '-Werror=int-conversion',
+] as const;
+
+/** C++ without what needs a library behind it. */
+const CXX_ONLY = ['-std=gnu++17', '-fno-exceptions', '-fno-rtti', '-fno-threadsafe-statics'] as const;
 
 const LINK = ['-no-pie', '-static', '-nostdlib', '-Wl,--build-id=sha1', '-Wl,-z,noexecstack'] as const;
 
@@ -61,7 +72,17 @@ export function problemWith(sources: readonly string[], defines: Defines): strin
   return undefined;
 }
 
-/** Arguments that decide what an object file holds, without the names of the files. */
+/** Whether a source is C++, by its ending. */
+export function isCxx(file: string): boolean {
+  return (CXX as readonly string[]).includes(extname(file));
+}
+
+/** Arguments that depend on the language of a source alone. */
+export function languageFlags(file: string): readonly string[] {
+  return isCxx(file) ? CXX_ONLY : C_ONLY;
+}
+
+/** Arguments that decide what an object file holds, without the names of the files and without those of its language. */
 export function compileFlags(
   kitDir: string,
   sourceDirs: readonly string[],

@@ -50,6 +50,30 @@ export async function findCompiler(
   return { ok: false, message: `${what}${why} ${INSTALL}` };
 }
 
+/** Names of C compilers, and of the C++ compiler that each comes with. A version may stand behind, and a target before. */
+const CXX_NAMES: Readonly<Record<string, string>> = { gcc: 'g++', clang: 'clang++', cc: 'c++' };
+const COMPILER_NAME = /(?<=[/\\-])(gcc|clang|cc)(-[0-9.]+)?(\.exe)?$/;
+
+/**
+ * The C++ compiler beside a C compiler: g++ with gcc, clang++ with clang. A compiler of another name compiles both itself.
+ */
+export async function findCxxCompiler(
+  compiler: Compiler,
+  env: NodeJS.ProcessEnv,
+  signal?: AbortSignal,
+): Promise<FoundCompiler> {
+  const match = COMPILER_NAME.exec(compiler.path);
+  if (!match) return { ok: true, compiler };
+  const [end, name, version = '', suffix = ''] = match;
+  const cxx = `${CXX_NAMES[name]}${version}${suffix}`;
+  const path = await locate(compiler.path.slice(0, -end.length) + cxx, env);
+  if (path) return probe(path, env, signal);
+  return {
+    ok: false,
+    message: `There is no C++ compiler (${cxx}) beside ${compiler.path}. Install one (Debian, Ubuntu: \`sudo apt-get install g++\`), or write the guest in C.`,
+  };
+}
+
 /** A path as it is; a bare name by the PATH. */
 async function locate(name: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
   const isPath = isAbsolute(name) || name.includes('/') || name.includes('\\');

@@ -2,9 +2,9 @@
 import { readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, extname, join, resolve } from 'node:path';
-import { compileFlags, COMPILED, foldersOf, LINKED, linkFlags, problemWith } from './compile-input';
-import type { Defines, Optimisation } from './compile-input';
-import { findCompiler, type Compiler } from './compiler-find';
+import { compileFlags, COMPILED, foldersOf, isCxx, languageFlags, LINKED, linkFlags } from './compile-input';
+import { problemWith, type Defines, type Optimisation } from './compile-input';
+import { findCompiler, findCxxCompiler, type Compiler } from './compiler-find';
 import { parseDiagnostics, type Diagnostic } from './diagnostics';
 import { GuestImageError } from '../errors';
 import type { PathRemap } from '../image';
@@ -20,7 +20,7 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 const LINKER_SCRIPT = 'guest.ld';
 
 export interface CompileOptions {
-  /** Absolute paths: .c, .S, .s, .o. */
+  /** Absolute paths: .c, .cpp, .cc, .cxx, .S, .s, .o. */
   sources: readonly string[];
   defines: Defines;
   optimise: Optimisation;
@@ -66,11 +66,15 @@ export async function compileGuest(options: CompileOptions): Promise<CompileResu
   const sources = options.sources.map((each) => resolve(each));
   const problem = problemWith(sources, options.defines) ?? (await missing(sources));
   if (problem) return failed('invalid-input', problem);
-  const found = await findCompiler(options.compiler, options.env ?? process.env, options.signal);
+  const env = options.env ?? process.env;
+  const found = await findCompiler(options.compiler, env, options.signal);
   if (options.signal?.aborted) return cancelled;
   if (!found.ok) return readyMade(options, sources, found.message);
   try {
-    return await new Compilation(options, sources, found.compiler).run();
+    const cxx = sources.some(isCxx) ? await findCxxCompiler(found.compiler, env, options.signal) : found;
+    if (options.signal?.aborted) return cancelled;
+    if (!cxx.ok) return failed('no-compiler', cxx.message);
+    return await new Compilation(options, sources, { c: found.compiler, cxx: cxx.compiler }).run();
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return failed('compiler-failed', `The guest could not be compiled in ${options.cacheDir}: ${why}`);
@@ -99,7 +103,7 @@ class Compilation {
   constructor(
     private readonly options: CompileOptions,
     private readonly sources: readonly string[],
-    private readonly compiler: Compiler,
+    private readonly compilers: { c: Compiler; cxx: Compiler },
   ) {
     this.cache = new ObjectCache(options.cacheDir);
     const { kitDir, defines, optimise, prefixMap = [] } = options;
@@ -124,15 +128,17 @@ class Compilation {
 
   private async objectOf(file: string): Promise<Step<CompiledObject>> {
     if (isLinked(file)) return { ok: true, value: { path: file, warnings: [] } };
-    const key = hashOf([this.compiler.path, this.compiler.version, ...this.flags, file]);
+    const compiler = isCxx(file) ? this.compilers.cxx : this.compilers.c;
+    const flags = [...languageFlags(file), ...this.flags];
+    const key = hashOf([compiler.path, compiler.version, ...flags, file]);
     const kept = await this.cache.find(key);
     if (kept) return { ok: true, value: kept };
-    this.options.log?.(`compiling ${basename(file)} with ${this.compiler.version}`);
+    this.options.log?.(`compiling ${basename(file)} with ${compiler.version}`);
     const object = this.cache.temporary('.o');
     const rule = `${object}.d`;
     try {
-      const args = [...this.flags, '-MMD', '-MF', rule, '-c', '-o', object, file];
-      const end = await this.execute(args, dirname(file));
+      const args = [...flags, '-MMD', '-MF', rule, '-c', '-o', object, file];
+      const end = await this.execute(compiler, args, dirname(file));
       if (!end.ok) return end;
       const inputs = new Set([
         file,
@@ -151,13 +157,15 @@ class Compilation {
     const contents = await Promise.all(
       [script, ...objects].map(async (each) => (await hashFile(each)) ?? ''),
     );
-    const key = hashOf([this.compiler.path, this.compiler.version, ...linkFlags(''), ...contents]);
+    const compiler = this.compilers.c;
+    const key = hashOf([compiler.path, compiler.version, ...linkFlags(''), ...contents]);
     const name = basename(this.sources[0], extname(this.sources[0])).replace(/[^A-Za-z0-9_-]/g, '_');
     const elfPath = join(this.options.cacheDir, `${name}-${key.slice(0, 16)}.elf`);
     if ((await hashFile(elfPath)) !== undefined) return { ok: true, value: elfPath };
     const partial = this.cache.temporary('.elf');
     try {
       const end = await this.execute(
+        compiler,
         [...linkFlags(script), '-o', partial, ...objects],
         this.options.cacheDir,
       );
@@ -191,15 +199,18 @@ class Compilation {
   }
 
   /** Runs the compiler; gives what it said when it succeeded. */
-  private async execute(args: readonly string[], cwd: string): Promise<Step<Diagnostic[]>> {
+  private async execute(
+    compiler: Compiler,
+    args: readonly string[],
+    cwd: string,
+  ): Promise<Step<Diagnostic[]>> {
     const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = this.options;
-    const end = await runProcess(this.compiler.path, args, { cwd, env: this.env, signal, timeoutMs });
+    const end = await runProcess(compiler.path, args, { cwd, env: this.env, signal, timeoutMs });
     if (end.how === 'exited' && end.code === 0) return { ok: true, value: parseDiagnostics(end.stderr) };
-    return this.explain(end, timeoutMs);
+    return this.explain(compiler.path, end, timeoutMs);
   }
 
-  private explain(end: ProcessEnd, timeoutMs: number): Failed {
-    const who = this.compiler.path;
+  private explain(who: string, end: ProcessEnd, timeoutMs: number): Failed {
     switch (end.how) {
       case 'cancelled':
         return cancelled;

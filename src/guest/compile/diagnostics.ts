@@ -1,5 +1,7 @@
 /** What a compiler, assembler or linker says, as places in files. */
 
+import { withRemedy } from './remedies';
+
 /** One message about one place. */
 export interface Diagnostic {
   /** As the compiler names it; absolute when the source was given by an absolute path. Empty when no file is named. */
@@ -15,10 +17,11 @@ export interface Diagnostic {
 /** gcc and clang: `file:line:column: severity: message`, the column being left out by the assembler. */
 const COMPILER = /^(.+?):(\d+):(?:(\d+):)? (fatal error|error|warning|note|Error|Warning|Fatal error): (.*)$/;
 /** The linker, where debug information gave it a line: `[ld: ][object: ]file:line: message`. */
-const LINKER = /^(?:\S*\bld(?:\.\w+)?: )?(?:[^:]*\.o: ?)?([^:()]+\.(?:c|S|s|h)):(\d+): (.*)$/;
+const LINKER =
+  /^(?:\S*\bld(?:\.\w+)?: )?(?:[^:]*\.o: ?)?([^:()]+\.(?:c|cc|cpp|cxx|S|s|h|hh|hpp)):(\d+): (.*)$/;
 /** The linker or the driver, about nothing in particular: `ld: message`, `gcc: error: message`. */
 const GENERAL =
-  /^\S*?\b(?:ld(?:\.\w+)?|gcc|clang|cc1|as|collect2)(?:-\d+)?: (?:(fatal error|error|warning): )?(.*)$/;
+  /^\S*?\b(?:ld(?:\.\w+)?|gcc|g\+\+|clang(?:\+\+)?|cc1(?:plus)?|as|collect2)(?:-\d+)?: (?:(fatal error|error|warning): )?(.*)$/;
 /** Lines that only say where the next one belongs, or that something failed which another line has told. */
 const CHATTER = /in function `|In function|At top level|ld returned \d|linker command failed|^\s*$/;
 
@@ -86,7 +89,7 @@ function place(
     line: Math.max(1, Number(line)),
     column: Math.max(1, Number(column ?? 1)),
     severity,
-    message,
+    message: withRemedy(message),
   };
 }
 

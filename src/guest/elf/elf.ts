@@ -2,9 +2,9 @@
  * Static ELF executables for x86 in 64-bit and in 32-bit files (System V ABI, chapters 4 and 5, and its i386 and AMD64
  * supplements). The file may be hostile: every offset in it is checked, and whatever is wrong ends in a `GuestImageError`.
  */
-import { inflateSync } from 'node:zlib';
 import { ByteReader } from './byte-reader';
 import { elf32, elf64, type ElfFormat, type FileHeader, type SectionHeader } from './format';
+import { oldPackedName, SHF_COMPRESSED, unpack, unpackOld } from './packed-section';
 import { refuseHeader } from './refusals';
 import { GuestImageError } from '../errors';
 import type { ElfSection, ElfSymbol, GuestFile, LoadSegment } from '../file';
@@ -15,15 +15,11 @@ const SHT_SYMTAB = 2;
 /** `e_ident[EI_CLASS]` of a 64-bit file. */
 const ELFCLASS64 = 2;
 const SHT_NOBITS = 8;
-const SHF_COMPRESSED = 0x800;
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
 const PT_INTERP = 3;
 const PT_NOTE = 4;
 const NT_GNU_BUILD_ID = 3;
-const ELFCOMPRESS_ZLIB = 1;
-/** A debug section that claims to unpack to more than this is not believed. */
-const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
 
 const symbolTypes: Record<number, ElfSymbol['type']> = {
   0: 'none',
@@ -80,8 +76,12 @@ export class ElfFile implements GuestFile {
 
   /** Contents of a section, unpacked when it is compressed; undefined when there is none of that name. */
   section(name: string): Uint8Array | undefined {
-    const section = this.sections.find((each) => each.name === name && each.type !== SHT_NOBITS);
-    return section && this.contents(section);
+    const named = (wanted: string | undefined): ElfSection | undefined =>
+      this.sections.find((each) => each.name === wanted && each.type !== SHT_NOBITS);
+    const section = named(name);
+    if (section) return this.contents(section);
+    const old = named(oldPackedName(name));
+    return old && unpackOld(this.raw(old), `${this.name} has section ${old.name}`);
   }
 
   /** The symbol table, in the file's order; empty for a stripped file. */
@@ -164,20 +164,7 @@ export class ElfFile implements GuestFile {
   private contents(section: ElfSection): Uint8Array {
     const raw = this.raw(section);
     if (!(section.flags & SHF_COMPRESSED)) return raw;
-    const reader = new ByteReader(raw, `${this.name}, section ${section.name}`);
-    const { method, size: unpacked } = this.format.compression(reader);
-    if (method !== ELFCOMPRESS_ZLIB || unpacked > MAX_UNPACKED_BYTES) {
-      throw this.error(
-        `has section ${section.name} packed in a way that is not read here: compile with -gz=none`,
-      );
-    }
-    try {
-      return new Uint8Array(
-        inflateSync(reader.span(reader.left), { maxOutputLength: Math.max(1, unpacked) }),
-      );
-    } catch {
-      throw this.error(`is damaged: section ${section.name} cannot be unpacked`);
-    }
+    return unpack(raw, this.format, `${this.name} has section ${section.name}`);
   }
 
   private readSymbols(): ElfSymbol[] {

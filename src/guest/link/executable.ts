@@ -28,7 +28,7 @@ const SYMBOL_BYTES = 24;
 const SHN_ABS = 0xfff1;
 const Type = { progbits: 1, symtab: 2, strtab: 3, nobits: 8 } as const;
 /** Program header flags by section: execute 1, write 2, read 4. */
-const access: Record<string, number> = { '.text': 5, '.rodata': 4, '.data': 6, '.bss': 6 };
+const access: Record<string, number> = { '.text': 5, '.rodata': 4, '.init_array': 4, '.data': 6, '.bss': 6 };
 
 /** The file's bytes. */
 export function writeExecutable(

@@ -16,8 +16,16 @@ const MAX_BYTES = 1 << 28;
 const MAX_MEMORY = 2 ** 31;
 
 const ENTRY = '_start';
-/** First page after the image, as the guest kit's linker script defines it. */
+/** First page after the image, as the guest kit's linker script defines it; and the table of constructors. */
 const IMAGE_END = 'tl_image_end';
+const CONSTRUCTORS = {
+  section: '.init_array',
+  start: '__init_array_start',
+  end: '__init_array_end',
+} as const;
+/** A constructor with a priority (`.init_array.00101`) runs before those without one, in the order of the numbers. */
+const PRIORITY = /^\.init_array\.(\d+)$/;
+const NO_PRIORITY = 65_536;
 const DISCARDED = /^\.(note\.GNU-stack|note\.gnu\.property|eh_frame|eh_frame_hdr)$/;
 
 /** A section of an object at its place in the output. */
@@ -49,7 +57,8 @@ class Linker {
   constructor(private readonly objects: readonly ObjectFile[]) {}
 
   link(): Uint8Array {
-    for (const name of ['.text', '.rodata', '.data', '.bss']) this.output(name, name === '.bss');
+    for (const name of ['.text', '.rodata', CONSTRUCTORS.section, '.data', '.bss'])
+      this.output(name, name === '.bss');
     this.collectGlobals();
     this.placeSections();
     this.placeCommons();
@@ -107,8 +116,10 @@ class Linker {
     const pieces = this.objects
       .flatMap(({ sections }) => sections)
       .filter(({ name }) => !DISCARDED.test(name));
-    // What has to stand at the image's beginning comes first.
-    pieces.sort((a, b) => Number(b.name === '.text.start') - Number(a.name === '.text.start'));
+    // What has to stand at the image's beginning comes first, and constructors stand in the order in which they run.
+    const rank = ({ name }: ObjectSection): number =>
+      name === '.text.start' ? -1 : Number(PRIORITY.exec(name)?.[1] ?? NO_PRIORITY);
+    pieces.sort((a, b) => rank(a) - rank(b));
     for (const section of pieces) {
       const name = outputName(section);
       if (name !== undefined) this.append(section, this.output(name, name === '.bss'));
@@ -230,7 +241,8 @@ class Linker {
       return symbol.where === 'undefined' ? 0n : this.addressOf({ object, symbol });
     const found = this.globals.get(symbol.name);
     if (found) return this.addressOf(found);
-    if (symbol.name === IMAGE_END) return BigInt(end);
+    const own = this.ownSymbols(end).get(symbol.name);
+    if (own !== undefined) return BigInt(own);
     if (symbol.binding === 'weak') return 0n;
     throw new GuestImageError(
       `${object.name} uses ${symbol.name}, and no object defines it: add the one that does.`,
@@ -254,9 +266,21 @@ class Linker {
         });
       }
     }
-    if (!this.globals.has(IMAGE_END))
-      symbols.push({ name: IMAGE_END, type: 0, size: 0n, global: true, address: BigInt(end) });
+    for (const [name, address] of this.ownSymbols(end)) {
+      if (!this.globals.has(name))
+        symbols.push({ name, type: 0, size: 0n, global: true, address: BigInt(address) });
+    }
     return symbols;
+  }
+
+  /** What the linker script would define. */
+  private ownSymbols(end: number): Map<string, number> {
+    const { address, size } = this.output(CONSTRUCTORS.section, false);
+    return new Map([
+      [IMAGE_END, end],
+      [CONSTRUCTORS.start, address],
+      [CONSTRUCTORS.end, address + size],
+    ]);
   }
 }
 
@@ -272,6 +296,7 @@ function strength({ binding, where }: ObjectSymbol): number {
 function outputName({ name, flags, nobits }: ObjectSection): string | undefined {
   if ((flags & SectionFlag.alloc) === 0) return name.startsWith('.debug_') && !nobits ? name : undefined;
   if (nobits) return '.bss';
+  if (name === CONSTRUCTORS.section || PRIORITY.test(name)) return CONSTRUCTORS.section;
   if ((flags & SectionFlag.execute) !== 0) return '.text';
   return (flags & SectionFlag.write) !== 0 ? '.data' : '.rodata';
 }

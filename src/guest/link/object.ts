@@ -1,7 +1,7 @@
 /** Relocatable objects of x86-64 compilers (System V ABI, chapter 4, and its AMD64 supplement, 4.4). They may be hostile. */
-import { inflateSync } from 'node:zlib';
 import { ByteReader } from '../elf/byte-reader';
 import { elf64, type SectionHeader } from '../elf/format';
+import { oldUnpackedName, SHF_COMPRESSED, unpack, unpackOld } from '../elf/packed-section';
 import { isElf } from '../elf/refusals';
 import { GuestImageError } from '../errors';
 
@@ -10,13 +10,11 @@ const X86_64 = 62;
 const SHT_SYMTAB = 2;
 const SHT_RELA = 4;
 const SHT_NOBITS = 8;
-const SHF_COMPRESSED = 0x800;
 const RELA_BYTES = 24;
 const SHN_UNDEF = 0;
 const SHN_ABS = 0xfff1;
 const SHN_COMMON = 0xfff2;
 const MAX_ALIGNMENT = 1 << 16;
-const MAX_UNPACKED_BYTES = 1 << 28;
 
 /** Bits of a section's flags. */
 export const SectionFlag = { write: 1, alloc: 2, execute: 4 } as const;
@@ -102,9 +100,13 @@ export function parseObject(bytes: Uint8Array, name: string): ObjectFile {
         `has section ${sectionName} aligned to ${alignment}, and a power of 2 up to ${MAX_ALIGNMENT} can be had`,
       );
     const nobits = each.type === SHT_NOBITS;
-    const contents = (each.flags & SHF_COMPRESSED) !== 0 && !nobits ? unpacked(raw(each), name) : raw(each);
+    const plainName = oldUnpackedName(sectionName);
+    const who = `${name} has section ${sectionName}`;
+    let contents = raw(each);
+    if (plainName !== undefined) contents = unpackOld(contents, who);
+    else if ((each.flags & SHF_COMPRESSED) !== 0 && !nobits) contents = unpack(contents, elf64, who);
     const size = nobits ? each.size : contents.length;
-    return { name: sectionName, flags: each.flags, bytes: contents, size, nobits, alignment };
+    return { name: plainName ?? sectionName, flags: each.flags, bytes: contents, size, nobits, alignment };
   });
   const table = headers.findIndex((each) => each.type === SHT_SYMTAB);
   const symbols =
@@ -168,18 +170,4 @@ function stringAt(bytes: Uint8Array, offset: number, name: string): string {
   const reader = new ByteReader(bytes, `${name}, names`);
   reader.seek(offset);
   return reader.left > 0 ? reader.string() : '';
-}
-
-function unpacked(bytes: Uint8Array, name: string): Uint8Array {
-  const reader = new ByteReader(bytes, `${name}, compressed section`);
-  const { method, size } = elf64.compression(reader);
-  try {
-    if (method === 1 && size <= MAX_UNPACKED_BYTES)
-      return new Uint8Array(inflateSync(reader.span(reader.left), { maxOutputLength: Math.max(1, size) }));
-  } catch {
-    // told below
-  }
-  throw new GuestImageError(
-    `${name} has a section packed in a way that is not read here: compile with -gz=none.`,
-  );
 }

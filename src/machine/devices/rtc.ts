@@ -1,19 +1,26 @@
 /**
- * The CMOS of a PC: the clock of an MC146818 and memory that the firmware filled with the sizes of RAM. The clock goes with
- * simulated time from a given start; it cannot be set, and raises no interrupts.
+ * The CMOS of a PC: the clock of an MC146818 (Motorola data sheet, 1984) and memory that the firmware filled with the sizes of
+ * RAM. The clock goes with simulated time from a given start, can be set, and interrupts at IRQ 8: periodically, at each
+ * second, and at its alarm. What a flag is worth is worked out when somebody looks; an interrupt that is enabled is an event.
  */
 import type { AccessSize, RegisterBlock, Stateful } from '../bus';
 import { requireVersion } from '../snapshot';
-import type { Cycles } from '../time/event-queue';
+import type { Cycles, EventHandle, EventTarget } from '../time/event-queue';
+import { cyclesOf, ticksAt } from '../time/rate';
+import { calendarTime, secondsOf, weekDay } from './rtc-calendar';
 
-/** Index and data port. */
+/** Index and data port, and the ISA interrupt line. */
 export const RTC = { base: 0x70, size: 2 } as const;
+export const RTC_IRQ = 8;
 
 /** Registers of the MC146818, and of the memory behind it as PCs use it. */
 export const RtcRegister = {
   Seconds: 0x00,
+  SecondsAlarm: 0x01,
   Minutes: 0x02,
+  MinutesAlarm: 0x03,
   Hours: 0x04,
+  HoursAlarm: 0x05,
   WeekDay: 0x06,
   Day: 0x07,
   Month: 0x08,
@@ -32,18 +39,37 @@ export const RtcRegister = {
 
 const names = new Map<number, string>(Object.entries(RtcRegister).map(([name, at]) => [at, name]));
 
-/** Register A: update in progress, and the divider of a 32.768 kHz crystal. */
+/** Registers that together are date and time. */
+const TIME: readonly number[] = [
+  RtcRegister.Seconds,
+  RtcRegister.Minutes,
+  RtcRegister.Hours,
+  RtcRegister.WeekDay,
+  RtcRegister.Day,
+  RtcRegister.Month,
+  RtcRegister.Year,
+  RtcRegister.Century,
+];
+
+/** Register A: update in progress; the divider of a 32.768 kHz crystal, and 1024 interrupts a second, as a BIOS sets it. */
 const UPDATING = 0x80;
-const DIVIDER = 0x26;
+const FIRMWARE_A = 0x26;
+const Divider = { mask: 0x70, running: 0x20 } as const;
+const RATE_MASK = 15;
+const CRYSTAL_HZ = 32_768;
 /** The registers are about to change during the last part of a second (data sheet, "update cycle"). */
 const UPDATE_NANOSECONDS = 244_000;
-/** Register B: numbers are binary instead of BCD; hours go to 23 instead of to 12. */
-const BINARY = 4;
-const HOURS_24 = 2;
+/** Register B: the clock is being set; the three interrupts; numbers are binary instead of BCD; hours go to 23 instead of to 12. */
+const B = { set: 0x80, periodic: 0x40, alarm: 0x20, update: 0x10, binary: 4, hours24: 2 } as const;
+/** Register C has a flag at the place of each interrupt's enable bit, and one for all. */
+const FLAGS = B.periodic | B.alarm | B.update;
+const INTERRUPT = 0x80;
+/** An alarm byte with both of its highest bits set fits any value ("don't care"). */
+const ANY = 0xc0;
 const PM = 0x80;
 const VALID = 0x80;
 const INDEX_MASK = 0x7f;
-/** Register B: the interrupts and the square wave, which a reset turns off (data sheet, "RESET"). */
+/** Register B: the interrupts and the square wave, which a reset turns off. */
 const ENABLES = 0x78;
 
 const KIB = 1024;
@@ -57,24 +83,53 @@ export interface RtcHost {
   readonly startSeconds: number;
   readonly ramBytes: number;
   readonly cpus: number;
+  schedule(time: Cycles, target: EventTarget): EventHandle;
+  cancel(handle: EventHandle): void;
+  /** Level of IRQ 8. */
+  setLine(asserted: boolean): void;
 }
 
-/** Snapshot of an `Rtc`. */
+/** Snapshot of an `Rtc`; its event is in the queue's. */
 export interface RtcState {
-  version: 1;
+  version: 2;
   index: number;
   memory: Uint8Array;
+  seconds: number;
+  origin: Cycles;
+  weekShift: number;
+  flags: number;
+  looked: Cycles;
+  line: boolean;
+  event: EventHandle;
 }
 
 /** Clock and memory. */
-export class Rtc implements RegisterBlock, Stateful<RtcState> {
+export class Rtc implements RegisterBlock, Stateful<RtcState>, EventTarget {
   private index = 0;
+  /** All registers but C and, while the clock goes, those of the time. */
   private readonly memory = new Uint8Array(128);
+  /** What the clock showed, in seconds since 1970, at the time `origin`. */
+  private seconds: number;
+  private origin: Cycles = 0;
+  /** Days by which the day of the week differs from the calendar's: it is counted apart, and may be set to anything. */
+  private weekShift = 0;
+  /** Of register C, as far as `looked`. */
+  private flags = 0;
+  private looked: Cycles = 0;
+  private line = false;
+  private event: EventHandle = 0;
 
-  constructor(private readonly host: RtcHost) {
+  /** @param eventTargetId unique in the run */
+  constructor(
+    readonly eventTargetId: string,
+    private readonly host: RtcHost,
+  ) {
     const { ramBytes, cpus } = host;
     const { memory } = this;
-    memory[RtcRegister.B] = HOURS_24;
+    this.seconds = host.startSeconds;
+    memory[RtcRegister.A] = FIRMWARE_A;
+    memory[RtcRegister.B] = B.hours24;
+    memory[RtcRegister.D] = VALID;
     this.setWord(RtcRegister.BaseMemory, 640);
     const extended = Math.min(0xffff, (ramBytes - MIB) / KIB);
     this.setWord(RtcRegister.ExtendedMemory, extended);
@@ -89,70 +144,213 @@ export class Rtc implements RegisterBlock, Stateful<RtcState> {
 
   write(offset: number, _size: AccessSize, value: number): void {
     if (offset === 0) this.index = value & INDEX_MASK;
-    else if (this.index === RtcRegister.B || this.index > RtcRegister.D)
-      this.memory[this.index] = value & 0xff;
+    else this.setRegister(this.index, value & 0xff);
   }
 
   registerName(offset: number): string | undefined {
     return offset === 0 ? 'CMOS_INDEX' : `CMOS ${names.get(this.index) ?? ''}`.trim();
   }
 
-  /** A reset of the machine: time and memory live on the battery. */
+  /** A reset of the machine (data sheet, "RESET"): interrupts are off and forgotten; time and memory live on the battery. */
   reset(): void {
+    this.look();
     this.index = 0;
+    this.flags = 0;
     this.memory[RtcRegister.B] &= ~ENABLES;
+    this.follow();
+  }
+
+  onEvent(): void {
+    this.event = 0;
+    this.look();
+    this.follow();
   }
 
   save(): RtcState {
-    return { version: 1, index: this.index, memory: this.memory.slice() };
+    const { index, seconds, origin, weekShift, flags, looked, line, event } = this;
+    const memory = this.memory.slice();
+    return { version: 2, index, memory, seconds, origin, weekShift, flags, looked, line, event };
   }
 
   load(state: RtcState): void {
-    requireVersion('the RTC', state.version, 1);
+    requireVersion('the RTC', state.version, 2);
     this.index = state.index;
     this.memory.set(state.memory);
+    this.seconds = state.seconds;
+    this.origin = state.origin;
+    this.weekShift = state.weekShift;
+    this.flags = state.flags;
+    this.looked = state.looked;
+    this.line = state.line;
+    this.event = state.event;
   }
 
   private register(index: number): number {
-    if (index === RtcRegister.A) return DIVIDER | (this.updating() ? UPDATING : 0);
-    if (index === RtcRegister.C) return 0;
-    if (index === RtcRegister.D) return VALID;
-    const field = this.clock().get(index);
-    if (field === undefined) return this.memory[index];
-    return index === RtcRegister.Hours ? this.hours(field) : this.encode(field);
+    const { memory } = this;
+    if (index === RtcRegister.A) return memory[index] | (this.updating() ? UPDATING : 0);
+    if (index === RtcRegister.C) return this.takeFlags();
+    return this.goes && TIME.includes(index) ? this.shownTime()[index] : memory[index];
   }
 
-  /** The fields of date and time by register. */
-  private clock(): ReadonlyMap<number, number> {
+  private setRegister(index: number, value: number): void {
+    if (index === RtcRegister.C || index === RtcRegister.D) return;
+    this.look();
+    const went = this.goes;
+    // The time is taken down before a register changes, and taken up again after: so it is set, one field after the other.
+    if (went) this.memory.set(this.shownTime());
+    this.memory[index] = index === RtcRegister.A ? value & ~UPDATING : value;
+    const { memory } = this;
+    if (index === RtcRegister.B && (value & B.set) !== 0) memory[index] &= ~B.update; // "a high on SET clears UIE"
+    const isTime = TIME.includes(index);
+    if (this.goes && (isTime || !went)) this.takeUp(index === RtcRegister.A);
+    this.follow();
+  }
+
+  /** Not while it is set, nor while its divider is held or has a wrong frequency. */
+  private get goes(): boolean {
+    const { memory } = this;
+    const divides = (memory[RtcRegister.A] & Divider.mask) === Divider.running;
+    return divides && (memory[RtcRegister.B] & B.set) === 0;
+  }
+
+  private secondsAt(time: Cycles): number {
+    return this.seconds + Math.floor((time - this.origin) / this.host.cyclesPerSecond);
+  }
+
+  /** The memory with the time in it. */
+  private shownTime(): Uint8Array {
+    const seconds = this.secondsAt(this.host.now());
+    const time = calendarTime(seconds);
+    const shown = this.memory.slice();
+    shown[RtcRegister.Seconds] = this.encode(time.second);
+    shown[RtcRegister.Minutes] = this.encode(time.minute);
+    shown[RtcRegister.Hours] = this.encodeHour(time.hour);
+    shown[RtcRegister.WeekDay] = this.encode(((weekDay(seconds) + this.weekShift) % 7) + 1);
+    shown[RtcRegister.Day] = this.encode(time.day);
+    shown[RtcRegister.Month] = this.encode(time.month);
+    shown[RtcRegister.Year] = this.encode(time.year % 100);
+    shown[RtcRegister.Century] = this.encode(Math.floor(time.year / 100));
+    return shown;
+  }
+
+  /**
+   * Goes on from the time in the memory, in the midst of the second that the divider is in.
+   * @param released the divider was held: it begins, and the first second is over after half of one
+   */
+  private takeUp(released: boolean): void {
+    const { memory, host } = this;
+    const at = (index: number): number => this.decode(memory[index]);
+    const year = at(RtcRegister.Century) * 100 + at(RtcRegister.Year);
+    const date = { year, month: at(RtcRegister.Month), day: at(RtcRegister.Day) };
+    const minutes = { minute: at(RtcRegister.Minutes), second: at(RtcRegister.Seconds) };
+    const now = host.now();
+    const { cyclesPerSecond } = host;
+    const passed = released ? Math.floor(cyclesPerSecond / 2) : (now - this.origin) % cyclesPerSecond;
+    this.seconds = secondsOf({ ...date, hour: this.decodeHour(memory[RtcRegister.Hours]), ...minutes });
+    this.origin = now - passed;
+    this.weekShift = (at(RtcRegister.WeekDay) + 13 - weekDay(this.seconds)) % 7;
+  }
+
+  /** Raises the flags of what has happened since somebody looked last. */
+  private look(): void {
+    const { host, looked } = this;
+    const now = host.now();
+    this.looked = now;
+    if (!this.goes) return;
+    const [before, after] = [this.secondsAt(looked), this.secondsAt(now)];
+    if (after > before) this.flags |= B.update;
+    for (let second = before + 1; second <= after && (this.flags & B.alarm) === 0; second++)
+      if (this.isAlarm(second)) this.flags |= B.alarm;
+    const period = this.period();
+    if (period > 0 && this.periodsAt(now, period) > this.periodsAt(looked, period)) this.flags |= B.periodic;
+  }
+
+  private takeFlags(): number {
+    this.look();
+    const { flags } = this;
+    const asserted = (flags & this.memory[RtcRegister.B] & FLAGS) !== 0;
+    this.flags = 0;
+    this.follow();
+    return flags | (asserted ? INTERRUPT : 0);
+  }
+
+  /** Brings IRQ 8 to what flags and enables say, and comes again when an enabled flag may rise. */
+  private follow(): void {
     const { host } = this;
-    const seconds = host.startSeconds + Math.floor(host.now() / host.cyclesPerSecond);
-    const days = Math.floor(seconds / 86_400);
-    const [year, month, day] = civilDate(days);
-    return new Map<number, number>([
-      [RtcRegister.Seconds, seconds % 60],
-      [RtcRegister.Minutes, Math.floor(seconds / 60) % 60],
-      [RtcRegister.Hours, Math.floor(seconds / 3600) % 24],
-      [RtcRegister.WeekDay, ((days + 4) % 7) + 1], // 1970-01-01 was a Thursday; Sunday is 1
-      [RtcRegister.Day, day],
-      [RtcRegister.Month, month],
-      [RtcRegister.Year, year % 100],
-      [RtcRegister.Century, Math.floor(year / 100)],
-    ]);
+    if (this.event !== 0) host.cancel(this.event);
+    this.event = 0;
+    const enabled = this.memory[RtcRegister.B] & FLAGS;
+    const asserted = (this.flags & enabled) !== 0;
+    if (asserted !== this.line) {
+      this.line = asserted;
+      host.setLine(asserted);
+    }
+    if (asserted || enabled === 0 || !this.goes) return;
+    const period = this.period();
+    const times = [];
+    if ((enabled & (B.update | B.alarm)) !== 0) times.push(this.nextSecond());
+    if ((enabled & B.periodic) !== 0 && period > 0) times.push(this.nextPeriod(period));
+    if (times.length > 0) this.event = host.schedule(Math.min(...times), this);
   }
 
-  private hours(hour: number): number {
-    if ((this.memory[RtcRegister.B] & HOURS_24) !== 0) return this.encode(hour);
+  private nextSecond(): Cycles {
+    const { host, origin } = this;
+    const passed = Math.floor((host.now() - origin) / host.cyclesPerSecond);
+    return origin + (passed + 1) * host.cyclesPerSecond;
+  }
+
+  /** Ticks of the crystal between two periodic interrupts (table 5); 0: there are none. The two shortest come as the 8th and 9th. */
+  private period(): number {
+    const rate = this.memory[RtcRegister.A] & RATE_MASK;
+    if (rate === 0) return 0;
+    return 2 ** ((rate < 3 ? rate + 7 : rate) - 1);
+  }
+
+  private periodsAt(time: Cycles, period: number): number {
+    return Math.floor(ticksAt(time, CRYSTAL_HZ, this.host.cyclesPerSecond) / period);
+  }
+
+  private nextPeriod(period: number): Cycles {
+    const { host } = this;
+    return cyclesOf((this.periodsAt(host.now(), period) + 1) * period, CRYSTAL_HZ, host.cyclesPerSecond);
+  }
+
+  private isAlarm(seconds: number): boolean {
+    const { memory } = this;
+    const { hour, minute, second } = calendarTime(seconds);
+    const fits = (index: number, shown: number): boolean =>
+      (memory[index] & ANY) === ANY || memory[index] === shown;
+    return (
+      fits(RtcRegister.SecondsAlarm, this.encode(second)) &&
+      fits(RtcRegister.MinutesAlarm, this.encode(minute)) &&
+      fits(RtcRegister.HoursAlarm, this.encodeHour(hour))
+    );
+  }
+
+  private encodeHour(hour: number): number {
+    if ((this.memory[RtcRegister.B] & B.hours24) !== 0) return this.encode(hour);
     return this.encode(hour % 12 === 0 ? 12 : hour % 12) | (hour >= 12 ? PM : 0);
   }
 
+  private decodeHour(byte: number): number {
+    if ((this.memory[RtcRegister.B] & B.hours24) !== 0) return this.decode(byte);
+    return (this.decode(byte & ~PM) % 12) + ((byte & PM) !== 0 ? 12 : 0);
+  }
+
   private encode(value: number): number {
-    if ((this.memory[RtcRegister.B] & BINARY) !== 0) return value;
+    if ((this.memory[RtcRegister.B] & B.binary) !== 0) return value;
     return Math.floor(value / 10) * 16 + (value % 10);
+  }
+
+  private decode(byte: number): number {
+    if ((this.memory[RtcRegister.B] & B.binary) !== 0) return byte;
+    return (byte >> 4) * 10 + (byte & 15);
   }
 
   private updating(): boolean {
     const { host } = this;
-    const left = host.cyclesPerSecond - (host.now() % host.cyclesPerSecond);
+    if (!this.goes) return false;
+    const left = this.nextSecond() - host.now();
     return left <= (host.cyclesPerSecond / 1e9) * UPDATE_NANOSECONDS;
   }
 
@@ -160,20 +358,4 @@ export class Rtc implements RegisterBlock, Stateful<RtcState> {
     this.memory[at] = value & 0xff;
     this.memory[at + 1] = value >> 8;
   }
-}
-
-/** Year, month (1..12) and day (1..31) of a day counted from 1970-01-01, by the Gregorian calendar. */
-function civilDate(days: number): [year: number, month: number, day: number] {
-  // Counted from 0000-03-01, a leap day is the last day of its year, and of its 4, 100 and 400 years.
-  const shifted = days + 719_468;
-  const era = Math.floor(shifted / 146_097);
-  const ofEra = shifted - era * 146_097;
-  const yearOfEra = Math.floor(
-    (ofEra - Math.floor(ofEra / 1460) + Math.floor(ofEra / 36_524) - Math.floor(ofEra / 146_096)) / 365,
-  );
-  const ofYear = ofEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
-  const fromMarch = Math.floor((5 * ofYear + 2) / 153);
-  const month = fromMarch < 10 ? fromMarch + 3 : fromMarch - 9;
-  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
-  return [year, month, ofYear - Math.floor((153 * fromMarch + 2) / 5) + 1];
 }

@@ -11,7 +11,7 @@ export const COM1 = { base: 0x3f8, size: 8, irq: 4 } as const;
 const Lcr = { Dlab: 1 << 7 } as const;
 const Mcr = { Out2: 1 << 3, Loop: 1 << 4 } as const;
 const Lsr = { DataReady: 1 << 0, Overrun: 1 << 1, Thre: 1 << 5, Temt: 1 << 6 } as const;
-const Ier = { Received: 1 << 0, Transmitter: 1 << 1, LineStatus: 1 << 2 } as const;
+const Ier = { Received: 1 << 0, Transmitter: 1 << 1, LineStatus: 1 << 2, Modem: 1 << 3 } as const;
 /** Interrupt identification, by descending priority (table 5 of the data sheet). */
 const Iir = {
   None: 1,
@@ -24,6 +24,9 @@ const Iir = {
 } as const;
 /** CTS, DSR and DCD: somebody is at the other end. */
 const MSR_CONNECTED = 0xb0;
+/** Of the modem inputs the ring indicator alone is told of when it goes (data sheet, 8.9: "trailing edge"). */
+const MSR_RING = 1 << 6;
+const MSR_INPUTS = 0xf0;
 const FIFO_DEPTH = 16;
 /** 9600 bits a second of a 1.8432 MHz crystal. */
 const DIVISOR = 12;
@@ -31,7 +34,7 @@ const TRIGGER_LEVELS = [1, 4, 8, 14] as const;
 
 /** Snapshot of a `Uart16550`. */
 export interface UartState {
-  version: 1;
+  version: 2;
   ier: number;
   fcr: number;
   lcr: number;
@@ -39,6 +42,7 @@ export interface UartState {
   scratch: number;
   divisor: number;
   overrun: boolean;
+  modemChanges: number;
   transmitterPending: boolean;
   received: Uint8Array;
   waiting: Uint8Array;
@@ -53,6 +57,8 @@ export class Uart16550 implements RegisterBlock {
   private scratch = 0;
   private divisor = DIVISOR;
   private overrun = false;
+  /** Bits 3:0 of the modem status: which inputs have changed since it was read. */
+  private modemChanges = 0;
   private transmitterPending = false;
   /** What the receiver FIFO (or the one buffer register) holds. */
   private received: number[] = [];
@@ -84,7 +90,7 @@ export class Uart16550 implements RegisterBlock {
       () => this.lcr,
       () => this.mcr,
       () => this.takeLineStatus(),
-      () => this.modemStatus(),
+      () => this.takeModemStatus(),
       () => this.scratch,
     ][offset]?.();
     this.update();
@@ -99,7 +105,7 @@ export class Uart16550 implements RegisterBlock {
       () => (dlab ? this.setDivisor(byte << 8, 0xff00) : this.setIer(byte & 0xf)),
       () => this.setFcr(byte),
       () => void (this.lcr = byte),
-      () => void (this.mcr = byte & 0x1f),
+      () => this.setMcr(byte & 0x1f),
       () => undefined,
       () => undefined,
       () => void (this.scratch = byte),
@@ -111,6 +117,7 @@ export class Uart16550 implements RegisterBlock {
   reset(): void {
     this.ier = this.fcr = this.lcr = this.mcr = this.scratch = 0;
     this.divisor = DIVISOR;
+    this.modemChanges = 0;
     this.overrun = this.transmitterPending = false;
     this.received = [];
     this.refill();
@@ -123,7 +130,7 @@ export class Uart16550 implements RegisterBlock {
 
   save(): UartState {
     return {
-      version: 1,
+      version: 2,
       ier: this.ier,
       fcr: this.fcr,
       lcr: this.lcr,
@@ -131,6 +138,7 @@ export class Uart16550 implements RegisterBlock {
       scratch: this.scratch,
       divisor: this.divisor,
       overrun: this.overrun,
+      modemChanges: this.modemChanges,
       transmitterPending: this.transmitterPending,
       received: Uint8Array.from(this.received),
       waiting: Uint8Array.from(this.waiting),
@@ -139,7 +147,7 @@ export class Uart16550 implements RegisterBlock {
 
   /** Tells nobody of the interrupt line: the bus has a snapshot of its own. */
   load(state: UartState): void {
-    requireVersion('a UART', state.version, 1);
+    requireVersion('a UART', state.version, 2);
     this.ier = state.ier;
     this.fcr = state.fcr;
     this.lcr = state.lcr;
@@ -147,6 +155,7 @@ export class Uart16550 implements RegisterBlock {
     this.scratch = state.scratch;
     this.divisor = state.divisor;
     this.overrun = state.overrun;
+    this.modemChanges = state.modemChanges;
     this.transmitterPending = state.transmitterPending;
     this.received = [...state.received];
     this.waiting = [...state.waiting];
@@ -166,9 +175,14 @@ export class Uart16550 implements RegisterBlock {
       this.onByte(byte);
       return;
     }
-    // In loopback nobody waits: a byte that finds no room is lost, and the line status says so.
-    if (this.received.length < this.depth()) this.received.push(byte);
-    else this.overrun = true;
+    // In loopback nobody waits, and the line status says what is lost: of one buffer register the old byte, which the new
+    // one replaces; of a full FIFO the new one, which does not leave the shift register (8.4, bit 1).
+    if (this.received.length < this.depth()) {
+      this.received.push(byte);
+      return;
+    }
+    this.overrun = true;
+    if (!this.fifosOn) this.received = [byte];
   }
 
   private depth(): number {
@@ -195,10 +209,25 @@ export class Uart16550 implements RegisterBlock {
   }
 
   /** In loopback the modem inputs are the modem outputs: RTS to CTS, DTR to DSR, OUT1 to RI, OUT2 to DCD. */
-  private modemStatus(): number {
+  private modemInputs(): number {
     if ((this.mcr & Mcr.Loop) === 0) return MSR_CONNECTED;
     const m = this.mcr;
     return ((m & 2) << 3) | ((m & 1) << 5) | ((m & 4) << 4) | ((m & 8) << 4);
+  }
+
+  private takeModemStatus(): number {
+    const status = this.modemInputs() | this.modemChanges;
+    this.modemChanges = 0;
+    return status;
+  }
+
+  /** In loopback the outputs are the inputs, which change with them. */
+  private setMcr(value: number): void {
+    const before = this.modemInputs();
+    this.mcr = value;
+    const now = this.modemInputs();
+    const changed = (before ^ now) & MSR_INPUTS & ~(MSR_RING & now);
+    this.modemChanges |= changed >> 4;
   }
 
   private takeIdentification(): number {
@@ -213,7 +242,8 @@ export class Uart16550 implements RegisterBlock {
       const trigger = this.fifosOn ? TRIGGER_LEVELS[(this.fcr >> 6) & 3] : 1;
       return this.received.length >= trigger ? Iir.Received : Iir.Timeout;
     }
-    return this.transmitterPending && (this.ier & Ier.Transmitter) !== 0 ? Iir.Transmitter : Iir.None;
+    if (this.transmitterPending && (this.ier & Ier.Transmitter) !== 0) return Iir.Transmitter;
+    return this.modemChanges !== 0 && (this.ier & Ier.Modem) !== 0 ? Iir.Modem : Iir.None;
   }
 
   private setDivisor(bits: number, mask: number): void {

@@ -8,7 +8,7 @@ import { ACPI_PM, AcpiPm } from '../devices/acpi-pm';
 import { FW_CFG, FwCfg } from '../devices/fw-cfg';
 import { PcTestDevice, TESTDEV } from '../devices/pc-testdev';
 import { KEYBOARD, RESET_PORTS, ResetPorts } from '../devices/reset-ports';
-import { RTC, Rtc } from '../devices/rtc';
+import { RTC, RTC_IRQ, Rtc, type RtcHost } from '../devices/rtc';
 import { COM1, Uart16550 } from '../devices/uart';
 import { VGA, VgaText } from '../devices/vga-text';
 import { memoryMap } from '../firmware/memory-map';
@@ -52,8 +52,7 @@ export class Chipset<T> implements Resettable {
     const clock = { now: () => env.now(), cyclesPerSecond: env.cyclesPerSecond };
     const facts = { ramBytes, cpus, cmdline, memoryMap: memoryMap(ramBytes) };
     this.place('fw_cfg', { ...FW_CFG, block: this.kept('fw_cfg', new FwCfg(facts)) });
-    const rtc = this.kept('cmos', new Rtc({ ...clock, startSeconds, ramBytes, cpus }));
-    this.place('CMOS', { ...RTC, block: rtc });
+    this.addClock({ ...clock, startSeconds, ramBytes, cpus });
     const sleep = (): void => events.poweredOff('switched itself off (SLP_EN in PM1_CNT)');
     this.place('ACPI', { ...ACPI_PM, block: this.kept('acpi', new AcpiPm({ ...clock, sleep })) });
     const reset = this.kept('reset', new ResetPorts((how) => events.reset(how)));
@@ -126,6 +125,22 @@ export class Chipset<T> implements Resettable {
   private place(name: string, ...parts: Omit<UnitPart, 'offset'>[]): void {
     const placed = parts.map((part, index) => ({ ...part, offset: index * PART_OFFSET }));
     placeUnit(this.env, this.ports, { class: 'chipset', name }, placed);
+  }
+
+  private addClock(
+    facts: Pick<RtcHost, 'now' | 'cyclesPerSecond' | 'startSeconds' | 'ramBytes' | 'cpus'>,
+  ): void {
+    const { env } = this;
+    const name = `${env.name}/cmos`;
+    const line = env.line(RTC_IRQ, name);
+    const rtc = new Rtc(name, {
+      ...facts,
+      schedule: (time, target) => env.scheduler.schedule(time, target, 0),
+      cancel: (handle) => env.scheduler.cancel(handle),
+      setLine: (asserted) => line.set(asserted),
+    });
+    env.scheduler.register(rtc);
+    this.place('CMOS', { ...RTC, block: this.kept('cmos', rtc) });
   }
 
   private addTestDevice(): void {

@@ -1,5 +1,6 @@
 /** Instructions that a guest tried and a vCPU does not have. */
 import { Mnemonic } from 'iced-x86';
+import { vectorSetOf } from './decode/instruction-sets';
 import type { MissingInstruction } from './types';
 
 /** Kinds kept: a guest that executes random bytes must not fill the memory. */
@@ -25,6 +26,26 @@ export class MissingInstructions {
   load(list: readonly MissingInstruction[]): void {
     this.entries = new Map(list.map((entry) => [entry.mnemonic, { ...entry }]));
   }
+}
+
+/** What a compiler is told so that it uses general registers only, and what where the code computes with fractions. */
+const REMEDY =
+  'compile it with -mgeneral-regs-only or, where it computes with floating-point numbers, with -mno-sse -mno-80387 -msoft-float';
+
+/**
+ * The sentence for a guest that was compiled for floating point or vectors; undefined for one that was not.
+ * @param where turns an address into a place of the guest's source
+ */
+export function vectorAdvice(
+  list: readonly MissingInstruction[],
+  where: (rip: bigint) => string,
+): string | undefined {
+  for (const { mnemonic, rip } of list) {
+    const set = vectorSetOf(mnemonic);
+    if (set !== undefined)
+      return `This guest was compiled for ${set}, which this machine does not have (first met: ${mnemonic} at RIP ${rip}${where(BigInt(rip))}): ${REMEDY}.`;
+  }
+  return undefined;
 }
 
 /** One list of several vCPUs' lists: counts added up, the first one's RIP kept. */

@@ -1,7 +1,7 @@
 /** One virtual machine under KVM: its RAM and vCPUs, KVM's interrupt controllers, and the address maps that exits go by. */
 import { AddressMap } from '../../machine/address-map';
 import type { Stateful } from '../../machine/bus';
-import { mergeMissing } from '../../machine/x86/missing';
+import { mergeMissing, vectorAdvice } from '../../machine/x86/missing';
 import type { CpuVendor, FaultReport, MachineCore, MissingInstruction } from '../../machine/x86/types';
 import { IOAPIC_BASE, IOAPIC_SIZE } from '../../machine/interrupts/ioapic';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory';
@@ -119,7 +119,14 @@ export class KvmVm implements Stateful<KvmVmState> {
     const report = this.end?.how === 'crashed' ? this.end.report : undefined;
     if (!report) return `${this.name} crashed`;
     const code = report.disassembly ? ` (${report.disassembly}; bytes ${report.bytes})` : '';
-    return `${this.name}: ${report.message} at RIP ${report.rip}${code}${where(BigInt(report.rip))}`;
+    const advice = this.advice(where);
+    const said = `${this.name}: ${report.message} at RIP ${report.rip}${code}${where(BigInt(report.rip))}`;
+    return advice === undefined ? said : `${said}. ${advice}`;
+  }
+
+  /** What would help a guest that failed for want of instructions; undefined where nothing is known. */
+  advice(where: (rip: bigint) => string): string | undefined {
+    return vectorAdvice(this.missingInstructions, where);
   }
 
   /** What the guest tried and its vCPUs do not have; each raised #UD. */

@@ -7,7 +7,7 @@ import { ACPI_PM, AcpiPm } from '../../machine/devices/acpi-pm';
 import { FW_CFG, FwCfg } from '../../machine/devices/fw-cfg';
 import { KEYBOARD, RESET_PORTS, ResetPorts } from '../../machine/devices/reset-ports';
 import { PcTestDevice, TESTDEV } from '../../machine/devices/pc-testdev';
-import { RTC, Rtc } from '../../machine/devices/rtc';
+import { RTC, RTC_IRQ, Rtc } from '../../machine/devices/rtc';
 import { VGA, VgaText } from '../../machine/devices/vga-text';
 import { firmwareTables } from '../../machine/firmware/firmware';
 import { memoryMap } from '../../machine/firmware/memory-map';
@@ -52,7 +52,17 @@ export function addBoard(host: Host, vm: KvmVm, options: BoardOptions): ResetPor
   for (const { address, bytes } of tables) vm.memory.write(address, bytes);
   const facts = { ramBytes, cpus, cmdline: options.cmdline, memoryMap: memoryMap(ramBytes) };
   device('fw_cfg', { ...FW_CFG, block: kept('fw_cfg', new FwCfg(facts)) });
-  device('CMOS', { ...RTC, block: kept('cmos', new Rtc({ ...clock, startSeconds, ramBytes, cpus })) });
+  const rtc = new Rtc(`${vm.name}/cmos`, {
+    ...{ ...clock, startSeconds, ramBytes, cpus },
+    schedule: (time, target) => host.queue.schedule(time, target, 0),
+    cancel: (handle) => host.queue.cancel(handle),
+    setLine: (asserted) => {
+      host.advance(host.costs['irq.ioctl']);
+      vm.irqchip.setPin(RTC_IRQ, `${vm.name}/cmos`, asserted);
+    },
+  });
+  host.queue.register(rtc);
+  device('CMOS', { ...RTC, block: kept('cmos', rtc) });
   const sleep = (): void => vm.stopped('switched itself off (SLP_EN in PM1_CNT)');
   device('ACPI', { ...ACPI_PM, block: kept('acpi', new AcpiPm({ ...clock, sleep })) });
   const reset = kept(

@@ -1,5 +1,5 @@
 /** The compiler driver with the computer's own gcc. */
-import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { compileGuest, type CompileOptions, type CompileResult } from '../../../src/guest/compile/compiler';
@@ -187,6 +187,109 @@ describe.skipIf(!has('gcc'))('compiling (needs gcc)', () => {
     expect(noMain).toMatchObject({ ok: false, message: expect.stringContaining('no source defines main') });
   });
 
+  it('takes for an error what would be a guest that does something else', async () => {
+    const dir = fresh();
+    const firstError = async (text: string): Promise<string> => {
+      const result = await compile([write(join(dir, 'e.c'), text)]);
+      return result.ok ? '' : (result.diagnostics.find((each) => each.severity === 'error')?.message ?? '');
+    };
+    expect(await firstError('int main(void) { return later(); }\n')).toMatch(/implicit declaration/);
+    expect(await firstError('f(void) { return 1; }\nint main(void) { return f(); }\n')).toMatch(
+      /defaults to 'int'/,
+    );
+    expect(await firstError('int main(void) { int *p = 5; return *p; }\n')).toMatch(/without a cast/);
+  });
+
+  it('says what a guest has in place of the C library, declared or not', async () => {
+    const dir = fresh();
+    const messages = async (text: string): Promise<string> => {
+      const result = await compile([write(join(dir, 'l.c'), text)]);
+      return result.ok ? '' : result.diagnostics.map((each) => each.message).join('\n');
+    };
+    expect(await messages('int main(void) { printf("x"); return 0; }\n')).toMatch(/printf.*use tl_printf/);
+    expect(
+      await messages('int printf(const char *, ...);\nint main(void) { printf("x"); return 0; }\n'),
+    ).toMatch(/undefined reference to .printf'.*use tl_printf/);
+    expect(await messages('void *malloc(unsigned long);\nint main(void) { return !malloc(1); }\n')).toMatch(
+      /use tl_alloc/,
+    );
+    expect(await messages('int main(void) { tl_putc(65); return 0; }\n')).toMatch(/include "trapline.h"/);
+  });
+
+  it('says why there are no floating-point numbers, in a signature and in arithmetic', async () => {
+    const dir = fresh();
+    const result = await compile([
+      write(
+        join(dir, 'd.c'),
+        'double half(int x)\n{\n  return x / 2.0;\n}\nint main(void) { return (int)half(3); }\n',
+      ),
+    ]);
+    if (result.ok) throw new Error('compiled');
+    expect(result.diagnostics.find(({ severity }) => severity === 'error')).toMatchObject({
+      message: expect.stringMatching(
+        /SSE register return.*need SSE, which this machine does not have.*-mgeneral-regs-only/,
+      ),
+    });
+    const arithmetic = await compile([
+      write(join(dir, 'a.c'), 'volatile double x = 1;\nint main(void)\n{\n  x = x * 2;\n  return 0;\n}\n'),
+    ]);
+    expect(arithmetic.ok ? [] : arithmetic.diagnostics).toContainEqual(
+      expect.objectContaining({ line: 4, message: expect.stringMatching(/need SSE/) }),
+    );
+  });
+
+  it('says what the library calls are that a compiler makes by itself', async () => {
+    const dir = fresh();
+    const messages = async (text: string): Promise<string> => {
+      const result = await compile([write(join(dir, 'm.c'), text)]);
+      return result.ok ? '' : result.diagnostics.map((each) => each.message).join('\n');
+    };
+    expect(
+      await messages('volatile __int128 x = 9;\nint main(void)\n{\n  x = x / x;\n  return 0;\n}\n'),
+    ).toMatch(/__divti3'; this is arithmetic of 128 bits/);
+    // What -msoft-float makes of a multiplication.
+    expect(await messages('long __muldf3(long, long);\nint main(void) { return __muldf3(1, 2); }\n')).toMatch(
+      /__muldf3'; this is arithmetic with floating-point numbers/,
+    );
+  });
+
+  it('runs constructors in the order of their priorities, with its own linker too', async () => {
+    const dir = fresh();
+    const source = write(
+      join(dir, 'c.c'),
+      [
+        '#define RUNS(n) __attribute__((constructor n)) static void',
+        'RUNS() plain(void) { __asm__ volatile(""); }',
+        'RUNS((300)) third(void) { __asm__ volatile("nop"); }',
+        'RUNS((200)) second(void) { __asm__ volatile("nop; nop"); }',
+        'int main(void) { return 0; }',
+      ].join('\n'),
+    );
+    const fake = write(
+      join(dir, 'fakecc'),
+      '#!/bin/sh\ncase " $* " in *" -c "*|*" -dumpmachine "*|*" --version "*) exec gcc "$@";; esac\necho "collect2: fatal error: cannot find ld" >&2\nexit 1\n',
+    );
+    run('chmod', ['+x', fake]);
+    for (const compiler of ['', fake]) {
+      const elf = await compiled([source], { compiler, cacheDir: join(dir, `cache${compiler.length}`) });
+      const { file, symbols } = GuestImage.parse(new Uint8Array(readFileSync(elf)), 'c');
+      const [start, end] = ['__init_array_start', '__init_array_end'].map(
+        (name) => symbols.named(name)!.address,
+      );
+      const home = file.segments.find(
+        ({ address, bytes }) => start >= address && end <= address + BigInt(bytes.length),
+      )!;
+      const table = new DataView(
+        home.bytes.slice(Number(start - home.address), Number(end - home.address)).buffer,
+      );
+      const names = Array.from(
+        { length: table.byteLength / 8 },
+        (_, index) => symbols.functionAt(table.getBigUint64(8 * index, true))?.name,
+      );
+      expect(names, compiler).toEqual(['second', 'third', 'plain']);
+    }
+  });
+
   it('reports an error of the assembler', async () => {
     const source = write(join(fresh(), 'x.S'), '.globl main\nmain:\n  bogus %eax\n  ret\n');
     const result = await compile([source]);
@@ -285,6 +388,83 @@ function isRunning(pid: number): boolean {
   }
 }
 
+describe.skipIf(!has('g++'))('C++ (needs g++)', () => {
+  const text =
+    '#include "trapline.h"\nstruct A {\n  int a;\n  A() : a(tl_inb(0x61)) {}\n} a;\nint main() { return a.a; }\n';
+
+  it('is compiled by the C++ compiler beside the C compiler, and kept for the next time', async () => {
+    for (const ending of ['cpp', 'cc', 'cxx']) {
+      const source = write(join(fresh(), `a.${ending}`), text);
+      const lines: string[] = [];
+      const options = { log: (line: string): void => void lines.push(line) };
+      const elf = await compiled([source], options);
+      expect(lines.filter((line) => line.includes(basename(source)))).toEqual([
+        expect.stringMatching(/ with g\+\+ /),
+      ]);
+      expect(await compiled([source], options)).toBe(elf);
+      expect(lines.filter((line) => line.includes(basename(source)))).toHaveLength(1);
+      const image = GuestImage.parse(new Uint8Array(readFileSync(elf)), 'a');
+      expect(image.resolve(image.symbol('main')!.address)).toMatchObject({ file: source, line: 6 });
+    }
+  });
+
+  it('has the header of the kit without a warning, also with everything of it used', async () => {
+    const source = write(
+      join(fresh(), 'all.cpp'),
+      `#include "trapline.h"
+static void handler(void *) { tl_apic_write(TL_APIC_TPR, 0); }
+int main()
+{
+    tl_pci pci;
+    if (!tl_pci_find(0x8086, 0x100e, 0, &pci))
+        tl_exit(1);
+    tl_irq_register(tl_pci_interrupt_line(&pci), handler, nullptr);
+    tl_write8(0xfee00000, tl_read8(0xfee00000));
+    tl_write64(0xfee00000, tl_read64(0xfee00000) + tl_read16(0xfee00000) + tl_rdtsc());
+    tl_outw(0x80, tl_inw(0x80));
+    tl_outl(0x80, tl_inl(0x80));
+    tl_wrmsr(0x10, tl_rdmsr(0x10) + tl_cpuid(0, 0).eax);
+    tl_cli();
+    tl_wait_for_interrupt();
+    tl_sti();
+    tl_pause();
+    tl_mark(1, tl_physical(tl_alloc(64, 64)));
+    tl_spinlock lock = {};
+    tl_spin_lock(&lock);
+    tl_spin_unlock(&lock);
+    tl_check(memcmp("a", "b", 1) != 0, "%s", "same");
+    memcpy(tl_alloc(8, 8), &pci, sizeof(pci));
+    return 0;
+}
+`,
+    );
+    expect(await compile([source])).toMatchObject({ ok: true, warnings: [] });
+  });
+
+  it('says where an error is, and what a guest has in place of a library', async () => {
+    const source = write(join(fresh(), 'e.cpp'), 'int main()\n{\n  printf("x");\n}\n');
+    const result = await compile([source]);
+    expect(result.ok ? [] : result.diagnostics).toContainEqual(
+      expect.objectContaining({
+        file: source,
+        line: 3,
+        message: expect.stringMatching(/printf.*use tl_printf/),
+      }),
+    );
+  });
+
+  it('without its compiler is refused with what to install; C is compiled as ever', async () => {
+    const dir = fresh();
+    symlinkSync(run('sh', ['-c', 'command -v gcc']).trim(), join(dir, 'gcc'));
+    const options = { compiler: join(dir, 'gcc') };
+    const result = await compile([write(join(dir, 'a.cpp'), text)], options);
+    expect(result).toMatchObject({ ok: false, reason: 'no-compiler' });
+    if (!result.ok)
+      expect(result.message).toMatch(/no C\+\+ compiler \(g\+\+\) beside .*apt-get install g\+\+/);
+    await compiled([join(driversDir, 'hello.c')], options);
+  });
+});
+
 describe('what is refused before any compiler runs', () => {
   const source = join(driversDir, 'hello.c');
   const cases: [
@@ -294,7 +474,12 @@ describe('what is refused before any compiler runs', () => {
     message: RegExp,
   ][] = [
     ['no source', [], {}, /no source/],
-    ['a file that is no source', [join(driversDir, 'hello.cpp')], {}, /\.c, \.S, \.s, \.o/],
+    [
+      'a file that is no source',
+      [join(driversDir, 'hello.java')],
+      {},
+      /\.c, \.cpp, \.cc, \.cxx, \.S, \.s, \.o/,
+    ],
     ['a source that does not exist', [join(driversDir, 'helo.c')], {}, /does not exist/],
     ['a folder', [join(folder.path, 'dir.c')], {}, /not a file/],
     ['a source named twice', [source, source], {}, /named twice/],

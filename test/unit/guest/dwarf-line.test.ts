@@ -133,6 +133,29 @@ describe.skipIf(missing.length > 0)(
       expect(packed.resolve(main).file).toBe(join(driversDir, 'hello.c'));
     });
 
+    it('reads debug sections of the older packed kind, which have a name of their own', () => {
+      const plain = load(build('hello', 5, '2'));
+      const file = build('hello', 5, '2');
+      run('objcopy', ['--compress-debug-sections=zlib-gnu', file]);
+      const packed = load(file);
+      const main = plain.symbol('main')!.address;
+      expect(packed.file.sections.map(({ name }) => name)).toContain('.zdebug_line');
+      expect(packed.debugProblem).toBeUndefined();
+      expect(packed.resolve(main)).toEqual(plain.resolve(main));
+    });
+
+    it('says of debug sections packed with zstd how to get lines', () => {
+      const file = build('hello', 5, '2', ['-gz=zlib']);
+      const bytes = new Uint8Array(readFileSync(file));
+      const section = load(file).file.sections.find(({ name }) => name === '.debug_line')!;
+      new DataView(bytes.buffer).setUint32(section.offset, 2, true); // ELFCOMPRESS_ZSTD
+      const image = GuestImage.parse(bytes, 'hello.elf');
+      expect(image.resolve(image.symbol('main')!.address)).toEqual({ symbol: 'main' });
+      expect(image.debugProblem).toMatch(
+        /no source lines\. hello\.elf has section \.debug_line packed with zstd.*-gz=none or -gz=zlib/,
+      );
+    });
+
     it('reads 64-bit DWARF', () => {
       const image = load(build('hello', 5, '2', ['-gdwarf64']));
       expect(image.debugProblem).toBeUndefined();

@@ -36,7 +36,7 @@ describe.skipIf(!has('gcc') || process.arch !== 'x64')('the kit (needs gcc on x8
       .trim()
       .split('\n')
       .map((line) => line.split('\t'));
-    expect(rows).toHaveLength(14);
+    expect(rows).toHaveLength(21);
     for (const [format, kit, library] of rows) expect(kit, format).toBe(library);
   });
 

@@ -50,6 +50,25 @@ function assembled(...texts: string[]): { name: string; bytes: Uint8Array }[] {
 const START = '.globl _start\n_start: hlt\n';
 
 describe.skipIf(!has('gcc'))('linkObjects (needs gcc)', () => {
+  it.each(['zlib', 'zlib-gnu'])(
+    'keeps the lines of objects whose debug information is packed with %s',
+    (method) => {
+      const source = join(folder.path, `packed-${method}.c`);
+      const object = join(folder.path, `packed-${method}.o`);
+      writeFileSync(source, 'int value;\nvoid _start(void)\n{\n  for (;;)\n    value++;\n}\n');
+      run('gcc', ['-c', '-g', '-O0', '-fno-pic', '-ffreestanding', '-o', object, source]);
+      run('objcopy', [`--compress-debug-sections=${method}`, object]);
+      const elf = linkObjects([{ name: 'packed.o', bytes: new Uint8Array(readFileSync(object)) }]);
+      const image = GuestImage.parse(elf, 'packed');
+      expect(image.debugProblem).toBeUndefined();
+      expect(image.resolve(image.symbol('_start')!.address)).toEqual({
+        symbol: '_start',
+        file: source,
+        line: 3,
+      });
+    },
+  );
+
   it.each(['hello.c', 'uart.c', 'timer.c'])(
     'makes a guest of %s that does what the other linker’s does',
     async (name) => {

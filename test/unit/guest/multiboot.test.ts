@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { planBoot, type BootParameters, type BootPlan } from '../../../src/guest/boot/boot';
 import { GuestImageError } from '../../../src/guest/errors';
 import { GuestImage } from '../../../src/guest/image';
-import { findMultibootHeader } from '../../../src/guest/boot/multiboot-header';
+import { brokenHeaderRule, findMultibootHeader } from '../../../src/guest/boot/multiboot-header';
 import { memoryMap } from '../../../src/machine/firmware/memory-map';
 
 const MIB = 1 << 20;
@@ -147,6 +147,22 @@ describe('the information structure', () => {
     expect(ram.getUint32(info + 8, true)).toBe((RAM - MIB) / 1024);
   });
 
+  it('tells a kernel that asks for a video mode of the text screen, and warns where graphics were meant', () => {
+    const video = (mode: number): Uint8Array =>
+      elf32({ header: header(4, [0, 0, 0, 0, 0, mode, 80, 25, 0]) });
+    for (const mode of [0, 1]) {
+      const { ram, info } = booted(video(mode));
+      expect(ram.getUint32(info, true) & (1 << 12)).toBe(1 << 12);
+      expect(Number(ram.getBigUint64(info + 88, true))).toBe(0xb8000);
+      expect([96, 100, 104].map((at) => ram.getUint32(info + at, true))).toEqual([160, 80, 25]);
+      expect([108, 109].map((at) => ram.getUint8(info + at))).toEqual([16, 2]); // bits of a character; EGA text
+    }
+    expect(plan(video(1)).warning).toBeUndefined();
+    expect(plan(video(0)).warning).toMatch(/asks for a graphics mode.*text screen only/);
+    const { ram, info } = booted(elf32());
+    expect(ram.getUint32(info, true) & (1 << 12)).toBe(0);
+  });
+
   it('leads to the modules, at pages of their own behind the kernel', () => {
     const { ram, info } = booted(elf32({ memorySize: 0x3210 }), parameters);
     expect(ram.getUint32(info + 20, true)).toBe(2);
@@ -183,14 +199,49 @@ describe('the information structure', () => {
   });
 });
 
+describe('what keeps a loader from finding a header', () => {
+  const at = (offset: number, parts: readonly number[]): Uint8Array => {
+    const bytes = new Uint8Array(9000);
+    bytes.set(words(parts), offset);
+    return bytes;
+  };
+
+  it('is told by the rule', () => {
+    expect(brokenHeaderRule(at(8196, header(0)))).toMatch(/0x2004.*in the first 8192 bytes/);
+    expect(brokenHeaderRule(at(6, header(0)))).toMatch(/0x6, which is no multiple of 4/);
+    expect(brokenHeaderRule(at(8, [0x1badb002, 3, 0]))).toMatch(/add up to 0x1badb005/);
+    expect(brokenHeaderRule(new Uint8Array(3))).toMatch(/nowhere/);
+  });
+});
+
+describe('a kernel is given a stack', () => {
+  const stackOf = (bytes: Uint8Array): number => {
+    const { start } = plan(bytes);
+    return start.mode === 'protected' ? start.stack : -1;
+  };
+
+  it('at the top of conventional memory, or below what it has there itself', () => {
+    expect(stackOf(elf32())).toBe(0x9fc00);
+    expect(stackOf(elf32({ physical: 0x9f000 }))).toBe(0x9f000);
+    expect(stackOf(elf32({ physical: 0x90000 }))).toBe(0x9fc00);
+  });
+});
+
 describe('a kernel that cannot be loaded is told why', () => {
   const flat = (addresses: readonly number[], extra = 0): Uint8Array =>
     new Uint8Array([...words(header(1 << 16, addresses)), ...new Uint8Array(extra)]);
   const cases: [name: string, bytes: Uint8Array, message: RegExp][] = [
-    ['it wants a screen', elf32({ header: header(4) }), /video mode.*clear bit 2/],
     ['it asks for the unknown', elf32({ header: header(8) }), /flags 0x8.*clear the bits 0x8/],
-    ['its checksum is wrong', elf32({ header: [0x1badb002, 0, 1] }), /without a Multiboot header/],
-    ['it has no header', elf32({ header: [0, 0, 0] }), /32-bit file without a Multiboot header/],
+    [
+      'its checksum is wrong',
+      elf32({ header: [0x1badb002, 0, 1] }),
+      /without a Multiboot header \(.*add up to 0x1badb003 instead of 0/,
+    ],
+    [
+      'it has no header',
+      elf32({ header: [0, 0, 0] }),
+      /32-bit file without a Multiboot header \(the magic number.*nowhere/,
+    ],
     ['it lies in video memory', elf32({ physical: 0xb8000 }), /0xb8000 to 0xb800e.*link it to 0x100000/],
     ['it lies in the firmware', elf32({ physical: 0xf0000 }), /no free RAM/],
     ['it starts nowhere', elf32({ entry: 0x300000 }), /starts at 0x300000, where it has no code/],

@@ -1,11 +1,9 @@
-/** The small devices of a PC's board: fw_cfg, CMOS, ACPI registers, reset ports, test device. */
-import fc from 'fast-check';
+/** The small devices of a PC's board: fw_cfg, ACPI registers, reset ports, test device. */
 import { describe, expect, it } from 'vitest';
 import { AcpiPm } from '../../../../src/machine/devices/acpi-pm';
 import { FwCfg, FwCfgKey } from '../../../../src/machine/devices/fw-cfg';
 import { PcTestDevice } from '../../../../src/machine/devices/pc-testdev';
 import { ResetPorts } from '../../../../src/machine/devices/reset-ports';
-import { Rtc } from '../../../../src/machine/devices/rtc';
 import { memoryMap } from '../../../../src/machine/firmware/memory-map';
 
 const MIB = 1 << 20;
@@ -51,75 +49,6 @@ describe('FwCfg', () => {
     read(5, 1);
     device.load(saved);
     expect(device.read(1, 1)).toBe('M'.charCodeAt(0));
-  });
-});
-
-describe('Rtc', () => {
-  const at = (start: string, cycles = 0): { read: (index: number) => number; rtc: Rtc } => {
-    const rtc = new Rtc({
-      now: () => cycles,
-      cyclesPerSecond: CYCLES_PER_SECOND,
-      startSeconds: Date.parse(start) / 1000,
-      ramBytes: 64 * MIB,
-      cpus: 2,
-    });
-    const read = (index: number): number => {
-      rtc.write(0, 1, index);
-      return rtc.read(1, 1);
-    };
-    return { rtc, read };
-  };
-
-  it('shows any date as the calendar has it', () => {
-    fc.assert(
-      fc.property(
-        fc.date({ min: new Date('1970-01-01'), max: new Date('2199-12-31'), noInvalidDate: true }),
-        (date) => {
-          const { rtc, read } = at(`${date.toISOString().slice(0, 19)}Z`);
-          rtc.write(0, 1, 0x0b);
-          rtc.write(1, 1, 6); // binary, 24 hours
-          expect([0x32, 9, 8, 7, 4, 2, 0].map(read)).toEqual([
-            Math.floor(date.getUTCFullYear() / 100),
-            date.getUTCFullYear() % 100,
-            date.getUTCMonth() + 1,
-            date.getUTCDate(),
-            date.getUTCHours(),
-            date.getUTCMinutes(),
-            date.getUTCSeconds(),
-          ]);
-          expect(read(6)).toBe(date.getUTCDay() + 1);
-        },
-      ),
-    );
-  });
-
-  it('counts in BCD and goes with simulated time', () => {
-    const { read } = at('2024-12-31T23:59:58Z', 3 * CYCLES_PER_SECOND);
-    expect([0x32, 9, 8, 7, 4, 2, 0].map(read)).toEqual([0x20, 0x25, 1, 1, 0, 0, 1]);
-  });
-
-  it('has hours to 12 with a bit for the afternoon when asked', () => {
-    const hours = (time: string): number => {
-      const { rtc, read } = at(`2024-01-01T${time}:00:00Z`);
-      rtc.write(0, 1, 0x0b);
-      rtc.write(1, 1, 0);
-      return read(4);
-    };
-    expect(['00', '11', '12', '23'].map(hours)).toEqual([0x12, 0x11, 0x92, 0x91]);
-  });
-
-  it('tells of memory and processors', () => {
-    const { read } = at('2024-01-01T00:00:00Z');
-    expect(read(0x15) + 256 * read(0x16)).toBe(640);
-    expect(read(0x30) + 256 * read(0x31)).toBe(63 * 1024);
-    expect(read(0x34) + 256 * read(0x35)).toBe((48 * MIB) / 65_536);
-    expect(read(0x5f)).toBe(1);
-  });
-
-  it('says that an update is near just before a second ends', () => {
-    const near = CYCLES_PER_SECOND - 100_000; // 34 us before
-    expect(at('2024-01-01T00:00:00Z', near).read(0x0a) & 0x80).toBe(0x80);
-    expect(at('2024-01-01T00:00:00Z', CYCLES_PER_SECOND / 2).read(0x0a) & 0x80).toBe(0);
   });
 });
 

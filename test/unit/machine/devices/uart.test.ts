@@ -94,14 +94,44 @@ describe('Uart16550', () => {
     write(4, 0x1b);
     write(0, 0x41);
     write(0, 0x42);
-    expect([read(5) & 3, read(5) & 3, read(0), read(5) & 1, sent, read(6)]).toEqual([
+    // Of one register the new byte stays; RTS, DTR and OUT2 come back as CTS, DSR and DCD.
+    expect([read(5) & 3, read(5) & 3, read(0), read(5) & 1, sent, read(6) & 0xf0]).toEqual([
       3,
       1,
-      0x41,
+      0x42,
       0,
       [],
       0xb0,
     ]);
+  });
+
+  it('loses the new byte when its FIFO is full', () => {
+    const { read, write } = setUp();
+    write(2, 1);
+    write(4, 0x10);
+    for (let byte = 0; byte < 17; byte++) write(0, byte);
+    expect(read(5) & 2).toBe(2);
+    expect(Array.from({ length: 16 }, () => read(0))).toEqual(Array.from({ length: 16 }, (_, i) => i));
+    expect(read(5) & 1).toBe(0);
+  });
+
+  it('tells which modem inputs have changed, once, and raises the modem interrupt last of all', () => {
+    const { read, write } = setUp();
+    write(4, 0x10); // loopback: all inputs go
+    read(6);
+    write(1, 8);
+    write(4, 0x13); // DTR and RTS
+    expect([read(2), read(6), read(2), read(6)]).toEqual([0, 0x33, 1, 0x30]);
+    write(4, 0x17); // OUT1 is the ring indicator, which is told of when it ends
+    expect(read(6)).toBe(0x70);
+    write(4, 0x13);
+    expect(read(6)).toBe(0x34);
+    write(4, 0x10);
+    write(0, 0x55);
+    write(1, 9);
+    expect(read(2)).toBe(4); // what is received goes first
+    read(0);
+    expect([read(2), read(6)]).toEqual([0, 0x03]);
   });
 
   it('goes on identically after save and load, whatever was done to it', () => {
