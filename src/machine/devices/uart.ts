@@ -59,7 +59,7 @@ export class Uart16550 implements RegisterBlock {
 
   /** @param onByte gets each transmitted byte */
   constructor(
-    private readonly bus: Pick<DeviceBus, 'setInterruptLine'>,
+    private readonly bus: Pick<DeviceBus, 'irq'>,
     private readonly onByte: (byte: number) => void,
   ) {}
 
@@ -220,6 +220,6 @@ export class Uart16550 implements RegisterBlock {
   /** On a PC the interrupt reaches the bus only through OUT2. */
   private update(): void {
     const gate = (this.mcr & (Mcr.Out2 | Mcr.Loop)) === Mcr.Out2;
-    this.bus.setInterruptLine(gate && this.identification() !== Iir.None);
+    this.bus.irq.set(gate && this.identification() !== Iir.None);
   }
 }
