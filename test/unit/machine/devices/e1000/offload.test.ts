@@ -116,6 +116,31 @@ describe.each(LATENCIES)('e1000 offloads, DMA of %i cycles', (latency) => {
     );
   });
 
+  it('goes on cutting on another machine, wherever it was when it moved', () => {
+    const prepare = (id: string): Nic => {
+      const nic = new Nic({ latency: latency + 10 }, undefined, id).start();
+      const packet = tcpPacket(5000, 0);
+      contextDescriptor(nic, 0, 900);
+      dataDescriptor(nic, 1, packet.subarray(0, 1500), TxCmd.TSE | TxCmd.IFCS);
+      dataDescriptor(nic, 2, packet.subarray(1500), LAST | TxCmd.TSE);
+      nic.set(Reg.TDT, 3);
+      return nic;
+    };
+    const whole = prepare('e1000');
+    whole.world.drain();
+    expect(whole.wire.frames).toHaveLength(6);
+    for (let moment = 0; moment < 12; moment++) {
+      const from = prepare('e1000');
+      from.world.advanceTo(from.world.time + moment * (latency + 10));
+      const to = new Nic({ latency }, undefined, 'other');
+      to.bus.memory.set(from.bus.memory);
+      to.device.adopt(structuredClone(from.device.saveHardware()));
+      to.world.drain();
+      expect([...from.wire.frames, ...to.wire.frames]).toEqual(whole.wire.frames);
+      expect([to.get(Reg.TDH), to.descriptor(TX_RING, 2).getUint8(12) & 1]).toEqual([3, 1]);
+    }
+  });
+
   it('drops a packet to be cut with a senseless context', () => {
     const nic = new Nic({ latency }).start();
     contextDescriptor(nic, 0, 0);
