@@ -179,10 +179,18 @@ export class Uart16550 implements BusDevice, RegisterBlock {
   }
 
   private loadHardware(hardware: UartHardware): void {
-    const { received, waiting, remaining: _, ...registers } = hardware;
-    Object.assign(this, registers);
-    this.received = [...received];
-    this.waiting = [...waiting];
+    this.ier = hardware.ier;
+    this.fcr = hardware.fcr;
+    this.lcr = hardware.lcr;
+    this.mcr = hardware.mcr;
+    this.scratch = hardware.scratch;
+    this.divisor = hardware.divisor;
+    this.overrun = hardware.overrun;
+    this.modemChanges = hardware.modemChanges;
+    this.transmitterPending = hardware.transmitterPending;
+    this.received = [...hardware.received];
+    this.waiting = [...hardware.waiting];
+    this.timedOut = hardware.timedOut;
   }
 
   private get fifosOn(): boolean {

@@ -122,10 +122,15 @@ export class PacketAssembly {
   }
 
   load(hardware: AssemblyHardware): void {
-    const { begun, bytes, broken, context, options, segmenting, header, segments } = hardware;
-    this.buffer = bytes.slice();
-    this.length = bytes.length;
-    Object.assign(this, { begun, broken, context, options, segmenting, header, segments });
+    this.begun = hardware.begun;
+    this.buffer = hardware.bytes.slice();
+    this.length = hardware.bytes.length;
+    this.broken = hardware.broken;
+    this.context = hardware.context;
+    this.options = hardware.options;
+    this.segmenting = hardware.segmenting;
+    this.header = hardware.header;
+    this.segments = hardware.segments;
   }
 
   /** Bytes of a whole segment. */

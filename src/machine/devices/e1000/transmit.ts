@@ -131,7 +131,7 @@ export class Transmitter {
     this.assembly.reset();
     timers.stop(Timer.Transmit);
     this.timeSpent = false;
-    this.emptyTold = true;
+    this.emptyTold = this.ring.upToTail(this.ring.head) === 0;
     this.fetch.granted(core.bus.trace.cause);
     this.run();
   }

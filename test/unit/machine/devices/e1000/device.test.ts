@@ -107,6 +107,16 @@ describe('e1000 registers', () => {
     expect(nic.get(Reg.STATUS)).toBe(0x80080783);
   });
 
+  it('keeps what the run has apart from what the hardware has, by their types', () => {
+    const { device } = new Nic();
+    const { hardware, run } = device.save();
+    expect(() => device.adopt(hardware)).not.toThrow();
+    // @ts-expect-error What the run has cannot move to another machine.
+    expect(() => device.adopt(run)).toThrow();
+    // @ts-expect-error What the hardware has is no checkpoint of a run.
+    expect(() => device.load({ hardware, run: hardware })).toThrow();
+  });
+
   it("tells which writes QEMU's device coalesces", () => {
     const acting = [Reg.MDIC, Reg.ICR, Reg.ICS, Reg.IMS, Reg.IMC, Reg.TCTL, Reg.TDT];
     const not = Array.from({ length: 0x20000 / 4 }, (_, i) => i * 4).filter((at) => !E1000.coalesces(at));
