@@ -69,6 +69,12 @@ export class PacketAssembly {
 
   add(data: Uint8Array): void {
     const { buffer, length } = this;
+    if (length === 0 && !this.segmenting) {
+      // Most packets are of one piece, which nobody writes into.
+      this.buffer = data;
+      this.length = data.length;
+      return;
+    }
     if (length + data.length > buffer.length) {
       this.buffer = new Uint8Array(Math.max(2 * buffer.length, length + data.length));
       this.buffer.set(buffer.subarray(0, length));

@@ -15,6 +15,8 @@ export const Channel = {
   ReceiveWriteBack: 5,
 } as const;
 const CHANNELS = 6;
+/** A tag is `serial * TAG_STEP + channel`: its end is found without a search, and a later one is greater. */
+const TAG_STEP = 8;
 
 /** A transaction in flight. */
 export interface Transfer {
@@ -41,8 +43,13 @@ export type DmaEnd = (result: DmaResult) => void;
 
 const IGNORED: DmaEnd = () => undefined;
 
+/** No transaction is in flight on a channel. */
+const IDLE = 0;
+
 export class Dma {
-  private inFlight: (Transfer & { tag: number })[] = [];
+  /** By channel: the transaction in flight, and its tag. */
+  private readonly transfers = new Array<Transfer | undefined>(CHANNELS).fill(undefined);
+  private readonly tags = new Array<number>(CHANNELS).fill(IDLE);
   private serial = 0;
   private readonly ends: DmaEnd[] = new Array<DmaEnd>(CHANNELS).fill(IGNORED);
 
@@ -59,7 +66,7 @@ export class Dma {
   }
 
   busy(channel: number): boolean {
-    return this.inFlight.some((transfer) => transfer.channel === channel);
+    return this.tags[channel] !== IDLE;
   }
 
   /** Begins a read for the reason of row `cause`. */
@@ -74,19 +81,20 @@ export class Dma {
 
   /** A transaction of the port has ended. */
   ended(tag: number, result: DmaResult): void {
-    const at = this.inFlight.findIndex((transfer) => transfer.tag === tag);
-    if (at < 0) return;
-    const [transfer] = this.inFlight.splice(at, 1);
-    this.ends[transfer.channel](result);
+    const channel = tag % TAG_STEP;
+    if (this.tags[channel] !== tag) return;
+    this.forget(channel);
+    this.ends[channel](result);
   }
 
   /** Forgets what is in flight on a channel. */
-  forget(...channels: number[]): void {
-    this.inFlight = this.inFlight.filter((transfer) => !channels.includes(transfer.channel));
+  forget(channel: number): void {
+    this.tags[channel] = IDLE;
+    this.transfers[channel] = undefined;
   }
 
   saveHardware(): DmaHardware {
-    return this.inFlight.map(({ tag: _, ...transfer }) => transfer);
+    return this.inFlight.map(({ transfer }) => transfer);
   }
 
   saveRun(): DmaRun {
@@ -95,21 +103,33 @@ export class Dma {
 
   /** @param run absent: the transactions are begun anew on this device's port; present: the port's own snapshot has them */
   load(hardware: DmaHardware, run: DmaRun | undefined): void {
-    this.inFlight = [];
+    for (let channel = 0; channel < CHANNELS; channel++) this.forget(channel);
     if (!run) {
       for (const transfer of hardware) this.begin(transfer, 0);
       return;
     }
     this.serial = run.serial;
-    this.inFlight = hardware.map((transfer, i) => ({ ...transfer, tag: run.tags[i] }));
+    hardware.forEach((transfer, i) => this.keep(transfer, run.tags[i]));
+  }
+
+  /** In the order in which they were begun. */
+  private get inFlight(): { transfer: Transfer; tag: number }[] {
+    return this.transfers
+      .flatMap((transfer, channel) => (transfer ? [{ transfer, tag: this.tags[channel] }] : []))
+      .sort((a, b) => a.tag - b.tag);
+  }
+
+  private keep(transfer: Transfer, tag: number): void {
+    this.transfers[transfer.channel] = transfer;
+    this.tags[transfer.channel] = tag;
   }
 
   private begin(transfer: Transfer, cause: number): void {
     const { dma, trace } = this.core.bus;
-    const tag = ++this.serial;
+    const tag = ++this.serial * TAG_STEP + transfer.channel;
     const requester = this.core.pci.requester();
     const before = trace.cause;
-    this.inFlight.push({ ...transfer, tag });
+    this.keep(transfer, tag);
     trace.cause = cause;
     if (transfer.bytes) dma.write(requester, transfer.address, transfer.bytes, tag);
     else dma.read(requester, transfer.address, transfer.length, tag);
