@@ -93,11 +93,11 @@ export class Chipset<T> implements Resettable {
       registers: () => registerNames([{ size: COM1.size, block: uart, offset: 0 }]),
     };
     const socket = env.socket(unit, { gsi: COM1.irq, busMaster: NO_MASTER });
-    const uart: Uart16550 = new Uart16550(socket.bus.irq, (byte) => {
+    const uart: Uart16550 = new Uart16550(socket.bus, (byte) => {
       socket.bus.trace.instant(Kind.Serial, byte, 0);
       env.events.serial(byte);
     });
-    socket.plug({ onEvent: () => undefined, onDma: () => undefined });
+    socket.plug(uart);
     this.kept('UART', uart);
     this.ports.add(COM1.base, COM1.size, uart, env.tag(unit, 0));
     const block: RegisterBlock = {
