@@ -51,10 +51,10 @@ interface Starter {
 
 /** @param nics how many NICs there are on it */
 export function buildSegment(spec: SegmentSpec, nics: number, environment: SegmentEnvironment): Segment {
-  const { scheduler, keep } = environment;
+  const { scheduler } = environment;
   const link = makeLink(spec, nics + spec.peers.length, environment);
   scheduler.register(link);
-  keep(link.eventTargetId, link);
+  environment.keep(link.eventTargetId, link);
   const starters = spec.peers.map((peer, index) =>
     plugIn(peer, `${link.eventTargetId}/peer${index}`, link.ends[nics + index], index, environment),
   );
@@ -85,12 +85,13 @@ function plugIn(
   name: string,
   end: LinkEnd,
   index: number,
-  { scheduler, keep, frequencyHz, seed }: SegmentEnvironment,
+  environment: SegmentEnvironment,
 ): Starter | undefined {
+  const { scheduler, frequencyHz, seed } = environment;
   const cycles = (nanoseconds: number): Cycles => Math.round((nanoseconds * frequencyHz) / 1e9);
   switch (spec.kind) {
     case 'sink':
-      keep(name, new SinkPeer(end));
+      environment.keep(name, new SinkPeer(end));
       return undefined;
     case 'echo': {
       const { swap, mac } = spec;
@@ -101,7 +102,7 @@ function plugIn(
         mac: mac ? bytesOf(mac) : undefined,
       });
       scheduler.register(echo);
-      keep(name, echo);
+      environment.keep(name, echo);
       return undefined;
     }
     case 'generate': {
@@ -110,14 +111,14 @@ function plugIn(
       const options = { count, length, interval, delay: interval, seed: seed + index, mac: bytesOf(mac) };
       const generator = new GeneratorPeer(name, end, scheduler, options);
       scheduler.register(generator);
-      keep(name, generator);
+      environment.keep(name, generator);
       return generator;
     }
     case 'frames': {
       const frames = spec.frames.map(({ atNs, hex }) => ({ at: cycles(atNs), frame: bytesOf(hex) }));
       const script = new ScriptPeer(name, end, scheduler, frames);
       scheduler.register(script);
-      keep(name, script);
+      environment.keep(name, script);
       return script;
     }
   }
