@@ -176,6 +176,7 @@ export class InterruptFabric implements Stateful<FabricState> {
         eoiBroadcast: (vector) => this.ioapic.eoi(vector),
         ipi: (message) => void this.ipi(cpu, message),
         nmi: () => sink.nmi(),
+        timerExpired: (accept) => sink.ownTimer(accept),
         external: this.pic,
         baseChanged: () => this.pages?.settle(),
         accepted: (vector) => observer.accepted(cpu, vector),

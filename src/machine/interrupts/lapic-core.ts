@@ -18,6 +18,8 @@ export interface LapicHost {
   ipi(message: IpiMessage): void;
   /** The local vector table asks for an NMI. */
   nmi?(): void;
+  /** The timer has come to its end; `accept` has to be called once, and puts its vector into the IRR. Absent: at once. */
+  timerExpired?(accept: () => void): void;
   /** The 8259A, for interrupts of delivery mode ExtINT, by LINT0 or by message: its vector, and its acknowledge cycle. */
   readonly external?: { readonly pendingVector: number; acknowledge(): number };
   /** A vector entered the IRR (from anywhere, the timer included). */
@@ -73,6 +75,7 @@ export interface LocalApicState {
   timer: LapicTimerState;
 }
 
+const TIMER_ENTRY = 0;
 const LINT0_ENTRY = 3;
 const ERROR_ENTRY = 5;
 /** Mask and delivery mode of an entry. */
@@ -127,7 +130,7 @@ export class LapicCore {
       `${options.name}.timer`,
       options.scheduler,
       options.timerCyclesPerTick,
-      () => this.raiseLvt(0),
+      () => this.timerExpired(),
       options.toHostTime,
     );
   }
@@ -379,7 +382,13 @@ export class LapicCore {
     const stored = (this.svr & SVR_ENABLE) === 0 ? value | LVT_MASKED : value;
     this.lvt[entry] = stored;
     if (entry === LINT0_ENTRY) this.update();
-    if (entry === 0) this.timer.configure((stored >> 17) & 3, (stored & LVT_MASKED) !== 0);
+    if (entry === TIMER_ENTRY) this.timer.configure((stored >> 17) & 3, (stored & LVT_MASKED) !== 0);
+  }
+
+  private timerExpired(): void {
+    const accept = (): void => this.raiseLvt(TIMER_ENTRY);
+    if (this.host.timerExpired) this.host.timerExpired(accept);
+    else accept();
   }
 
   protected raiseLvt(entry: number): void {

@@ -6,6 +6,8 @@ import type { IpiMessage } from './message';
 export interface CpuSink {
   /** The CPU's local APIC, or the 8259s through it, asks for attention: a vector is pending that was not before. */
   interrupt(): void;
+  /** The CPU's own LAPIC timer has come to its end; `accept` puts its vector into the IRR, and has to be called once. */
+  ownTimer(accept: () => void): void;
   /** An NMI has come, from another CPU, a pin or a message. */
   nmi(): void;
   /** INIT has come. */

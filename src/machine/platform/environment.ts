@@ -21,8 +21,8 @@ export interface BoardUnit {
   registers: () => Record<string, string>;
   /** Why the device drops packets, by number. */
   reasons?: Readonly<Record<string, string>>;
-  /** By PCI: the function's requester ID (PCI Express Base Specification, 2.2.6.2). */
-  requester?: number;
+  /** Offsets at which writes may wait for a later access (QEMU's coalesced MMIO); absent: none. */
+  coalesces?: ((offset: number) => boolean) | undefined;
 }
 
 /** What stands behind a device's DMA and its pin. */

@@ -19,12 +19,14 @@ import { PciSlots, type PciDevice, type PciPlace } from './pci-slots';
 import { addTimers } from './timers';
 import type { Resettable } from './units';
 
+const APIC_BUS_HZ = 1e9;
+
 /** What may differ from board to board. */
 export interface PcOptions extends ChipsetOptions {
   /** The CPUs' LAPICs can be turned to x2APIC mode. */
   x2apic: boolean;
-  /** Undivided ticks a second of the LAPIC timers: under KVM 1e9. */
-  apicBusHz: number;
+  /** Undivided ticks a second of the LAPIC timers; absent: as KVM has them (KVM_APIC_BUS_FREQUENCY). */
+  apicBusHz?: number;
   /** One of `IOAPIC_VERSION`. */
   ioapicVersion: number;
   /** The 8259s' output is also input 0 of the IOAPIC. */
@@ -44,6 +46,8 @@ export interface NicOptions {
   wire: Wire | undefined;
   /** What the hardware's own work takes; absent: no time. */
   timing?: E1000Timing;
+  /** Writes to the registers that QEMU coalesces may wait for a later access. */
+  coalesced?: boolean;
 }
 
 /**
@@ -69,7 +73,7 @@ export class PcBoard<T> {
       scheduler: env.scheduler,
       cpus: env.cpus,
       observer: env.observer,
-      timerCyclesPerTick: env.cyclesPerSecond / options.apicBusHz,
+      timerCyclesPerTick: env.cyclesPerSecond / (options.apicBusHz ?? APIC_BUS_HZ),
       x2apicSupported: options.x2apic,
       ioapicVersion: options.ioapicVersion,
       picAtIoapic: options.picAtIoapic ?? false,
@@ -96,9 +100,9 @@ export class PcBoard<T> {
   }
 
   /** Puts an e1000 into the next PCI slot; before `powerOn`. Frames for it arrive at what is returned. */
-  addNic({ name, mac, wire, timing }: NicOptions): E1000 {
+  addNic({ name, mac, wire, timing, coalesced }: NicOptions): E1000 {
     const nic = this.addPci(
-      { name, pin: 1, reasons: dropReasonNames },
+      { name, pin: 1, reasons: dropReasonNames, ...(coalesced && { coalesces: E1000.coalesces }) },
       (bus) => new E1000(bus, { mac, ...(timing && { timing }) }),
     );
     if (wire) nic.connect(wire);
@@ -106,28 +110,32 @@ export class PcBoard<T> {
   }
 
   /**
-   * Adds what every PC has, after the devices of the scenario, so that those stand first in the explorer; then does what a
-   * BIOS does.
+   * Switches the board on, for the first time or after `reset`: does what a BIOS does. At the first time it also adds what
+   * every PC has, after the devices of the scenario, so that those stand first in the explorer.
    * @throws RangeError when the BARs of the devices do not fit
    */
   powerOn(): void {
-    const { env, memory, ports, options, slots } = this;
-    this.chipset = new Chipset<T>(env, memory, ports, options);
-    slots.mapPorts(this.chipset.withResetControl(slots.root.ports));
-    this.chipset.addConsole();
+    this.chipset ??= this.addChipset();
     this.runFirmware();
   }
 
   /**
-   * A reset of the machine: every unit as after `powerOn`, the firmware's tables in RAM again. CPUs and the rest of RAM are
-   * the environment's, and so is what of its own is still under way to a unit.
+   * The reset line: every unit as at power-on, before the firmware. CPUs and RAM are the environment's, and so is what of its
+   * own is still under way to a unit.
    */
   reset(): void {
     this.slots.reset();
     this.chipset?.reset();
     this.fabric.reset();
     this.timers.reset();
-    this.runFirmware();
+  }
+
+  private addChipset(): Chipset<T> {
+    const { env, memory, ports, options, slots } = this;
+    const chipset = new Chipset<T>(env, memory, ports, options);
+    slots.mapPorts(chipset.withResetControl(slots.root.ports));
+    chipset.addConsole();
+    return chipset;
   }
 
   private runFirmware(): void {

@@ -30,6 +30,8 @@ export interface PciPlace {
   pin: number;
   /** Why it drops packets, by number. */
   reasons?: Readonly<Record<string, string>>;
+  /** Offsets of BAR 0 at which writes may wait for a later access; absent: none. */
+  coalesces?: ((offset: number) => boolean) | undefined;
 }
 
 /** QEMU's first NIC stands at 00:03.0 of the bus, which gives it IRQ 11. */
@@ -76,7 +78,7 @@ export class PciSlots<T> {
    */
   add<D extends PciDevice>(place: PciPlace, make: (bus: DeviceBus) => D): D {
     const { env, root } = this;
-    const { name, pin, reasons } = place;
+    const { name, pin, reasons, coalesces } = place;
     const address = { bus: 0, device: FIRST_DEVICE + this.devices.length, function: 0 };
     const requester = requesterOf(address);
     let made: D | undefined;
@@ -84,8 +86,8 @@ export class PciSlots<T> {
       class: 'pci-device',
       name,
       registers: () => (made ? namesOf(made) : {}),
-      requester,
       ...(reasons && { reasons }),
+      ...(coalesces && { coalesces }),
     };
     const socket = env.socket(unit, {
       gsi: pin === 0 ? undefined : irqOfPin(address.device, pin),
