@@ -81,27 +81,28 @@ export class PciSlots<T> {
     const { name, pin, reasons, coalesces } = place;
     const address = { bus: 0, device: FIRST_DEVICE + this.devices.length, function: 0 };
     const requester = requesterOf(address);
-    let made: D | undefined;
+    const plugged: { device?: D } = {}; // the socket comes before the device, and asks for it later
     const unit: BoardUnit = {
       class: 'pci-device',
       name,
-      registers: () => (made ? namesOf(made) : {}),
+      registers: () => (plugged.device ? namesOf(plugged.device) : {}),
       ...(reasons && { reasons }),
       ...(coalesces && { coalesces }),
     };
     const socket = env.socket(unit, {
       gsi: pin === 0 ? undefined : irqOfPin(address.device, pin),
-      busMaster: () => made?.pci.busMaster ?? false,
-      gate: { set: (asserted) => made?.pci.setInterrupt(asserted) },
+      busMaster: () => plugged.device?.pci.busMaster ?? false,
+      gate: { set: (asserted) => plugged.device?.pci.setInterrupt(asserted) },
     });
     this.sockets.set(requester, socket);
     this.units.set(requester, unit);
-    made = make(socket.bus);
-    root.add(address, made.pci);
-    socket.plug(made);
-    env.keep(`${env.name}/${name}`, made);
-    this.devices.push(made);
-    return made;
+    const device = make(socket.bus);
+    plugged.device = device;
+    root.add(address, device.pci);
+    socket.plug(device);
+    env.keep(`${env.name}/${name}`, device);
+    this.devices.push(device);
+    return device;
   }
 
   /** Puts the configuration ports into the map of ports. `block` is the root complex's, perhaps with what the chipset adds. */
