@@ -87,17 +87,15 @@ export class Chipset<T> implements Resettable {
   /** COM1 and the debug-exit port. */
   addConsole(): void {
     const { env } = this;
-    const unit: BoardUnit = {
-      class: 'uart',
-      name: 'UART',
-      registers: () => registerNames([{ size: COM1.size, block: uart, offset: 0 }]),
-    };
+    const registers: Record<string, string> = {};
+    const unit: BoardUnit = { class: 'uart', name: 'UART', registers: () => registers };
     const socket = env.socket(unit, { gsi: COM1.irq, busMaster: NO_MASTER });
-    const uart: Uart16550 = new Uart16550(socket.bus, (byte) => {
+    const uart = new Uart16550(socket.bus, (byte) => {
       socket.bus.trace.instant(Kind.Serial, byte, 0);
       env.events.serial(byte);
     });
     socket.plug(uart);
+    Object.assign(registers, registerNames([{ size: COM1.size, block: uart, offset: 0 }]));
     this.kept('UART', uart);
     this.ports.add(COM1.base, COM1.size, uart, env.tag(unit, 0));
     const block: RegisterBlock = {

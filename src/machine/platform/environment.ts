@@ -17,7 +17,10 @@ export interface BoardUnit {
   class: UnitClass;
   /** Name of its lane: `PIC`, `e1000`, `e1000.1`. Unique on its board. */
   name: string;
-  /** Names of its registers by offset in the trace (a region's `offset` added), for tooltips. */
+  /**
+   * Names of its registers by offset in the trace (a region's `offset` added), for tooltips. A socket comes before its device,
+   * and the record is filled when that is there: it is always the same one.
+   */
   registers: () => Record<string, string>;
   /** Why the device drops packets, by number. */
   reasons?: Readonly<Record<string, string>>;

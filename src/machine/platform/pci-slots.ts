@@ -81,11 +81,12 @@ export class PciSlots<T> {
     const { name, pin, reasons, coalesces } = place;
     const address = { bus: 0, device: FIRST_DEVICE + this.devices.length, function: 0 };
     const requester = requesterOf(address);
+    const registers: Record<string, string> = {};
     const plugged: { device?: D } = {}; // the socket comes before the device, and asks for it later
     const unit: BoardUnit = {
       class: 'pci-device',
       name,
-      registers: () => (plugged.device ? namesOf(plugged.device) : {}),
+      registers: () => registers,
       ...(reasons && { reasons }),
       ...(coalesces && { coalesces }),
     };
@@ -98,6 +99,7 @@ export class PciSlots<T> {
     this.units.set(requester, unit);
     const device = make(socket.bus);
     plugged.device = device;
+    Object.assign(registers, namesOf(device));
     root.add(address, device.pci);
     socket.plug(device);
     env.keep(`${env.name}/${name}`, device);

@@ -39,6 +39,8 @@ export function makeBoard(options: Partial<PcOptions> & { cpus?: number } = {}) 
   const log: string[] = [];
   const kept = new Map<string, Stateful<unknown>>();
   const tags: Tag[] = [];
+  /** As a lane has them that is made with the socket, before there is a device. */
+  const registersAtSocket = new Map<string, Record<string, string>>();
   const sockets = new Map<string, { bus: FakeBus; options: SocketOptions }>();
   const env: BoardEnvironment<Tag> = {
     name: 'pc',
@@ -75,6 +77,7 @@ export function makeBoard(options: Partial<PcOptions> & { cpus?: number } = {}) 
       return tag;
     },
     socket: (unit, socketOptions): DeviceSocket => {
+      registersAtSocket.set(unit.name, unit.registers());
       const bus = new FakeBus(world, `pc/${unit.name}/bus`);
       const wire: IrqLine = {
         set: (asserted) => {
@@ -101,7 +104,7 @@ export function makeBoard(options: Partial<PcOptions> & { cpus?: number } = {}) 
     cpuFeatures: 0x201,
     ...changes,
   });
-  return { world, memory, log, kept, tags, sockets, board };
+  return { world, memory, log, kept, tags, sockets, registersAtSocket, board };
 }
 
 /** A line that tells changes only. */

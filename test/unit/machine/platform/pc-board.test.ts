@@ -92,7 +92,7 @@ describe('the map', () => {
   });
 
   it('tells the parts of a unit apart, and knows their names', () => {
-    const { board } = poweredOn();
+    const { board, registersAtSocket } = poweredOn();
     const nameAt = (map: typeof board.ports, address: number): string | undefined => {
       const region = map.find(address);
       if (!region) return undefined;
@@ -116,6 +116,8 @@ describe('the map', () => {
     ]);
     const addresses = [LAPIC + Lapic.Svr, 0xfec00010, 0xfec00040, 0xc0000000 + Reg.ICR];
     expect(addresses.map((address) => nameAt(board.memory, address))).toEqual(['SVR', 'IOWIN', 'EOI', 'ICR']);
+    expect(registersAtSocket.get('UART')?.['3']).toBe('LCR');
+    expect(registersAtSocket.get('e1000')?.[String(Reg.ICR)]).toBe('ICR');
   });
 
   it('is asked of the environment with the devices of the scenario before the small ones', () => {
