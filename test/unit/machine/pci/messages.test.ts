@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Command } from '../../../../src/machine/pci/config';
 import { firmwareAssign } from '../../../../src/machine/pci/firmware';
-import type { PciFunction} from '../../../../src/machine/pci/function';
+import type { PciFunction } from '../../../../src/machine/pci/function';
 import { type BarSpec } from '../../../../src/machine/pci/function';
 import { MsiVectors } from '../../../../src/machine/pci/msi';
 import { MsixVectors } from '../../../../src/machine/pci/msix';

@@ -362,6 +362,30 @@ describe('a reset', () => {
       { seed: 5, numRuns: 60 },
     );
   });
+
+  it('leaves the clock its time and memory, and takes its interrupts', () => {
+    const { board, world } = poweredOn();
+    const cmos = (index: number, value?: number): number => {
+      board.ports.write(0x70, 1, index);
+      if (value !== undefined) board.ports.write(0x71, 1, value);
+      return board.ports.read(0x71, 1);
+    };
+    cmos(0x0b, 0x12); // an interrupt each second, hours to 23
+    cmos(0x40, 0x77);
+    world.advanceTo(3e9 * 2.5);
+    expect(board.fabric.ioapic.pinAsserted(8)).toBe(true);
+    board.reset();
+    board.powerOn();
+    expect([board.fabric.ioapic.pinAsserted(8), cmos(0x0b), cmos(0x0c), cmos(0x40), cmos(0)]).toEqual([
+      false,
+      2,
+      0,
+      0x77,
+      2,
+    ]);
+    world.advanceTo(3e9 * 4);
+    expect([board.fabric.ioapic.pinAsserted(8), cmos(0)]).toEqual([false, 4]);
+  });
 });
 
 describe('snapshots', () => {
