@@ -1,4 +1,5 @@
 /** What the explorer shows of single events and of windows. */
+import type { ModeRole } from '../trace/vocabulary/events';
 
 /** One event as a table row or a link of a chain. Times in cycles. */
 export interface EventRow {
@@ -67,8 +68,8 @@ export interface Distribution {
 export interface TraceStatistics {
   from: number;
   to: number;
-  /** Cycles by mode over all vCPUs of the window. */
-  modes: { mode: 'guest' | 'kvm' | 'transition' | 'qemu' | 'halted'; cycles: number; query: string }[];
+  /** Cycles by mode over all vCPUs of the window; `name` is what the mode is called in this trace. */
+  modes: { mode: ModeRole; name: string; cycles: number; query: string }[];
   exits: (Distribution & { reason: string; kind: number; query: string })[];
   interrupts: { name: string; count: number; query: string }[];
   registers: { track: string; register: string; reads: number; writes: number; query: string }[];

@@ -1,14 +1,7 @@
 /** What a lane shows of a window of time. Times in cycles. */
-import type { ColourRole, KindGroup } from '../trace/vocabulary/events';
+import type { KindGroup } from '../trace/vocabulary/events';
 
-/** Colour roles of a mode lane, in the order in which `LaneBins.shares` has them. */
-export const modeRoles = [
-  'guest',
-  'kernel',
-  'transition',
-  'user',
-  'halted',
-] as const satisfies readonly ColourRole[];
+export { modeRoles } from '../trace/vocabulary/modes';
 
 /** One row of the explorer. */
 export interface Lane {
@@ -60,7 +53,7 @@ export interface LaneBins {
   /** 1 where a fault starts in the pixel. */
   fault: Uint8Array;
   /**
-   * Mode lanes only: fractions of each pixel that each of `modeRoles` covers, pixel by pixel; length `5 × width`. They add
+   * Mode lanes only: fractions of each pixel that each of `modeRoles` covers, pixel by pixel; length `modeRoles.length × width`. They add
    * up to at most the number of the lane's tracks.
    */
   shares?: Float32Array;

@@ -8,7 +8,7 @@ import { buildMachine, type BuiltMachine } from '../scenario/build';
 import { evaluateExpectations } from '../scenario/expectations';
 import { loadScenario } from '../scenario/load';
 import type { Scenario } from '../scenario/schema';
-import { EXIT_KIND_BASE, kinds } from '../trace/vocabulary/events';
+import { isExit, kinds } from '../trace/vocabulary/events';
 import type { RunState, TraceDelta, TraceMeta } from '../trace/model';
 import { Recorder } from '../trace/record/recorder';
 import { summarise } from '../trace/query/summary';
@@ -261,7 +261,7 @@ export class RunSession {
   /** How far the run is. */
   progress(): RunProgress {
     const counts = this.recorder.counts();
-    const exits = counts.reduce((sum, [, kind, count]) => (kind >= EXIT_KIND_BASE ? sum + count : sum), 0);
+    const exits = counts.reduce((sum, [, kind, count]) => (isExit(kind) ? sum + count : sum), 0);
     return {
       cycles: this.machine.host.elapsed,
       guestInstructions: this.instructions,

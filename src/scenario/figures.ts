@@ -1,5 +1,5 @@
 /** The figures of a run that an expectation may name, and how they are read from a summary. */
-import { vmxExitReasons } from '../trace/vocabulary/vmx-exit-reasons';
+import { exitTables } from '../trace/vocabulary/events';
 import type { Summary } from '../trace/query/summary';
 
 const COUNTS = [
@@ -17,7 +17,7 @@ const COUNTS = [
   'packets.tx',
   'packets.rx',
   'packets.dropped',
-  ...vmxExitReasons.map(([, name]) => `exits.${name}`),
+  ...exitTables.flatMap(({ rows }) => rows.map(({ name }) => `exits.${name}`)),
 ];
 const OF_THE_RUN = ['cycles', 'simulatedSeconds', 'events', 'traceHash'];
 const OF_A_VM = ['exitCode'];

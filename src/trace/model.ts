@@ -1,12 +1,24 @@
 /** What a trace consists of besides its columns: the tables that make it explain itself alone. */
 
 /** What a track stands for; decides its lanes in the explorer. */
-export type TrackType = 'vcpu' | 'interrupts' | 'device' | 'dma' | 'irqchip' | 'thread' | 'link' | 'iommu';
+export const trackTypes = [
+  'vcpu',
+  'interrupts',
+  'device',
+  'dma',
+  'irqchip',
+  'thread',
+  'link',
+  'iommu',
+  /** A physical CPU. */
+  'cpu',
+] as const;
+export type TrackType = (typeof trackTypes)[number];
 
 export interface Track {
   id: number;
   type: TrackType;
-  /** Shown at the lane: `vCPU 0`, `e1000`, `QEMU I/O thread`. */
+  /** Shown at the lane: `vCPU 0`, `e1000`, `migration thread`. */
   name: string;
   /** Heading it stands under: `vm0`, `host`, `network`. */
   group: string;
@@ -14,6 +26,8 @@ export interface Track {
   vm: number;
   /** Register names by offset (decimal string), for printing `mmio.*`, `pio.*` and `cfg.*` events of a device. */
   registers?: Record<string, string>;
+  /** Names of locks by number (decimal string), for printing `lock.wait` events of a thread. */
+  locks?: Record<string, string>;
   /** Reasons by number (decimal string), for printing `packet.drop` events of a device. */
   reasons?: Record<string, string>;
 }

@@ -154,7 +154,7 @@ function checkBins(
     if (lane.fault[x] === 1) expect(isFault(truth[row]?.kind ?? 0)).toBe(true);
     if (lane.shares)
       modeRoles.forEach((role, mode) => {
-        const of = kinds.filter((k) => kindRow(k).role === role);
+        const of = kinds.filter((k) => kindRow(k).mode === role);
         const spent = of.reduce((sum, k) => sum + (cycles.get(k) ?? 0), 0);
         expect(lane.shares?.[x * modeRoles.length + mode]).toBeCloseTo(spent / (right - left), 3);
       });

@@ -1,6 +1,6 @@
 /** How tall the columns of a dense lane are. */
-import { modeRoles } from '../../src/protocol/viewport';
 import type { ColourRole } from '../../src/trace/vocabulary/events';
+import { modeColour, modeRoles } from '../../src/trace/vocabulary/modes';
 
 /** Least height of a pixel that holds anything. */
 const LEAST = 0.6;
@@ -31,7 +31,7 @@ export function stackOf(
   modeRoles.forEach((role, mode) => {
     sum += (shares[x * modeRoles.length + mode] ?? 0) / Math.max(1, tracks);
     const to = Math.round(Math.min(1, sum) * height);
-    if (to > from) pieces.push({ role, from, to });
+    if (to > from) pieces.push({ role: modeColour(role), from, to });
     from = to;
   });
   return pieces;

@@ -1,6 +1,6 @@
 /** What of a lane's events is where: nesting, and which event lies under a point. Pixels across, cycles in time. */
 import { modeRoles, type Lane, type LaneBins, type LaneEvents } from '../../src/protocol/viewport';
-import { kindRow, type ColourRole } from '../../src/trace/vocabulary/events';
+import { kindRow } from '../../src/trace/vocabulary/events';
 
 /** Nested spans deeper than this share the innermost place. */
 export const MAX_DEPTH = 3;
@@ -89,8 +89,8 @@ export function binned(
   for (let i = 0; i < events.start.length; i++) {
     const start = events.start[i] ?? 0;
     const end = start + (events.duration[i] ?? 0);
-    const { role } = kindRow(events.kind[i] ?? 0);
-    const mode = modeRoles.findIndex((each: ColourRole) => each === role);
+    const { role, mode: does } = kindRow(events.kind[i] ?? 0);
+    const mode = modeRoles.findIndex((each) => each === does);
     const first = Math.min(width - 1, Math.max(0, Math.floor((start - from) / pixel)));
     const last = Math.min(width - 1, Math.max(first, Math.floor((end - from) / pixel)));
     bins.count[first] = (bins.count[first] ?? 0) + 1;

@@ -2,22 +2,6 @@
 import { Kind, kindRow } from '../../src/trace/vocabulary/events';
 import type { Track } from '../../src/trace/model';
 
-const modeLabels: ReadonlyMap<number, string> = new Map([
-  [Kind.GuestKernel, 'guest'],
-  [Kind.GuestUser, 'guest user'],
-  [Kind.RootKernel, 'KVM'],
-  [Kind.RootUser, 'QEMU'],
-  [Kind.Halted, 'halted'],
-  [Kind.WaitSipi, 'waits for SIPI'],
-  [Kind.Idle, 'idle'],
-  [Kind.KvmHandle, 'KVM'],
-  [Kind.UserExit, 'to user'],
-  [Kind.QemuHandle, 'QEMU'],
-  [Kind.UserEnter, 'to kernel'],
-  [Kind.Entry, 'entry'],
-  [Kind.DeviceWork, 'work'],
-]);
-
 const arrows: ReadonlyMap<number, string> = new Map([
   [Kind.MmioWrite, '←'],
   [Kind.PioOut, '←'],
@@ -29,16 +13,21 @@ const arrows: ReadonlyMap<number, string> = new Map([
 
 /** What to call a kind in full: `EPT_MISCONFIG exit`, else its name. */
 export function kindTitle(kind: number): string {
-  const { name } = kindRow(kind);
-  return name.startsWith('exit.') ? `${name.slice('exit.'.length)} exit` : name;
+  const { name, reason } = kindRow(kind);
+  return reason === undefined ? name : `${reason} exit`;
 }
 
-/** The word to write into or beside an event of a lane. */
-export function eventLabel(kind: number, a: number, track: Track | undefined): string {
-  const mode = modeLabels.get(kind);
-  if (mode !== undefined) return mode;
+/** The word to write into or beside an event of a lane. @param trackOf finds the track that an argument names */
+export function eventLabel(
+  kind: number,
+  a: number,
+  track: Track | undefined,
+  trackOf: (id: number) => Track | undefined,
+): string {
   const row = kindRow(kind);
-  if (row.group === 'exit') return row.name.slice('exit.'.length);
+  const short = row.label ?? row.actor ?? row.reason;
+  if (short !== undefined) return short;
+  if (row.a?.format === 'track') return trackOf(a)?.name ?? `track ${a}`;
   if (row.a?.format === 'register') {
     const register = track?.registers?.[String(a)] ?? `0x${a.toString(16)}`;
     return `${register}${arrows.has(kind) ? ` ${arrows.get(kind) ?? ''}` : ''}`;

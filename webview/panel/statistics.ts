@@ -1,6 +1,6 @@
 /** Figures of the visible window: where the time went, what it cost by reason, line and register. */
 import type { TraceStatistics } from '../../src/protocol/details';
-import type { ColourRole } from '../../src/trace/vocabulary/events';
+import { modeColour } from '../../src/trace/vocabulary/modes';
 import type { Explorer } from '../app/explorer';
 import { Latest } from '../host/latest';
 import type { Signal } from '../host/signal';
@@ -16,23 +16,6 @@ const REST = 200;
 const MOST_ROWS = 12;
 
 type Scope = 'window' | 'range' | 'run';
-type Mode = TraceStatistics['modes'][number]['mode'];
-
-const modeRoles: Record<Mode, ColourRole> = {
-  guest: 'guest',
-  kvm: 'kernel',
-  transition: 'transition',
-  qemu: 'user',
-  halted: 'halted',
-};
-const modeNames: Record<Mode, string> = {
-  guest: 'guest',
-  kvm: 'KVM',
-  transition: 'transition',
-  qemu: 'QEMU',
-  halted: 'halted',
-};
-
 /** Builds the statistics view; every figure runs its query in the find box. */
 export function statisticsView(
   explorer: Explorer,
@@ -117,14 +100,16 @@ export function statisticsView(
     about.textContent = formatRange(figures.from, figures.to, model.frequencyHz);
     const all = figures.modes.reduce((sum, { cycles }) => sum + cycles, 0);
     modes.show(
-      figures.modes.map(({ mode, cycles, query }): Bar => ({
-        label: `${modeNames[mode]}  ${formatShare(cycles, all)}`,
-        from: 0,
-        to: seconds(cycles),
-        colour: colours.roles[modeRoles[mode]],
-        note: `${duration(cycles)}, ${formatShare(cycles, all)}`,
-        query,
-      })),
+      figures.modes
+        .filter(({ cycles }) => cycles > 0)
+        .map(({ mode, name, cycles, query }): Bar => ({
+          label: `${name}  ${formatShare(cycles, all)}`,
+          from: 0,
+          to: seconds(cycles),
+          colour: colours.roles[modeColour(mode)],
+          note: `${duration(cycles)}, ${formatShare(cycles, all)}`,
+          query,
+        })),
       colours,
     );
     const top = [...figures.exits].sort((a, b) => b.total - a.total).slice(0, MOST_ROWS);

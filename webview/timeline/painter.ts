@@ -308,7 +308,7 @@ export class LanePainter implements Painter {
         const label =
           last > first
             ? formatCountShort(last - first + 1)
-            : eventLabel(data.kind[first] ?? 0, data.a[first] ?? 0, track);
+            : eventLabel(data.kind[first] ?? 0, data.a[first] ?? 0, track, this.track);
         if (named === 0 && !mode && this.#width(context, label, this.theme.font) <= room) {
           context.font = this.theme.font;
           context.fillStyle = last > first ? this.theme.muted : this.theme.foreground;
@@ -346,7 +346,7 @@ export class LanePainter implements Painter {
     // What begins inside this span hides the rest of it.
     if (i + 1 < data.start.length) right = Math.min(right, toX(data.start[i + 1] ?? 0));
     if (right - left < 24) return false;
-    const label = eventLabel(kind, data.a[i] ?? 0, track);
+    const label = eventLabel(kind, data.a[i] ?? 0, track, this.track);
     if (this.#width(context, label, this.theme.font) > right - left - 8) return false;
     const { role } = kindRow(kind);
     const { top, height } = bandOf(row, depths[i] ?? 0);

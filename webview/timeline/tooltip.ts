@@ -3,7 +3,7 @@ import type { HostClient } from '../host/client';
 import { Latest } from '../host/latest';
 import { eventLabel, kindTitle } from '../lanes/labels';
 import { kindRow } from '../../src/trace/vocabulary/events';
-import { modeRoles } from '../../src/protocol/viewport';
+import { modeNames, modeRoles } from '../../src/trace/vocabulary/modes';
 import type { EventDetails } from '../../src/protocol/details';
 import type { Model } from '../app/model';
 import { formatCount, formatDuration, formatShare, formatTime } from '../time/format';
@@ -19,14 +19,6 @@ const nouns: Record<string, [string, string]> = {
   packets: ['packet event', 'packet events'],
   translations: ['translation', 'translations'],
 };
-const modeNames: Record<(typeof modeRoles)[number], string> = {
-  guest: 'guest',
-  kernel: 'KVM',
-  transition: 'transitions',
-  user: 'QEMU',
-  halted: 'halted',
-};
-
 /** Milliseconds that the pointer rests before the host is asked. */
 const REST = 60;
 
@@ -95,7 +87,9 @@ export class Tooltip {
     if (hit.type === 'bin') return this.#crowd(hit);
     const { kind, a, start, duration, trackId } = hit.event;
     const { shape } = kindRow(kind);
-    const label = kindRow(kind).a ? ` ${eventLabel(kind, a, this.model.track(trackId))}` : '';
+    const label = kindRow(kind).a
+      ? ` ${eventLabel(kind, a, this.model.track(trackId), (id) => this.model.track(id))}`
+      : '';
     const title = kindRow(kind).group === 'register' ? `${kindTitle(kind)}${label}` : kindTitle(kind);
     const window = this.model.window.value;
     const at = formatTime(start, hz, Math.max(1, (window.to - window.from) / 1000));
@@ -108,11 +102,12 @@ export class Tooltip {
     const { shares, count } = hit;
     if (shares) {
       const tracks = Math.max(1, hit.line.lane.trackIds.length);
+      const names = modeNames((this.model.meta.value?.counts ?? []).map(([, kind]) => kind));
       const spent = modeRoles
         .map((role, mode) => ({ role, share: (shares[mode] ?? 0) / tracks }))
         .filter(({ share }) => share >= 0.001)
         .sort((x, y) => y.share - x.share)
-        .map(({ role, share }) => `${modeNames[role]} ${formatShare(share, 1)}`);
+        .map(({ role, share }) => `${names[role]} ${formatShare(share, 1)}`);
       return `${spent.join(', ')} of these ${pixel}`;
     }
     if (count === 0) return `${kindTitle(hit.kind)} goes on here`;

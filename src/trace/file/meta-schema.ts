@@ -1,6 +1,6 @@
 /** Validation of the tables of a trace file: files come from anywhere. */
 import { z } from 'zod';
-import type { TraceMeta } from '../model';
+import { trackTypes, type TraceMeta } from '../model';
 
 const uint = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const u16 = z.number().int().min(0).max(0xffff);
@@ -8,11 +8,12 @@ const exact = z.array(z.tuple([u16, u16, uint]));
 
 const track = z.object({
   id: u16,
-  type: z.enum(['vcpu', 'interrupts', 'device', 'dma', 'irqchip', 'thread', 'link', 'iommu']),
+  type: z.enum(trackTypes),
   name: z.string(),
   group: z.string(),
   vm: z.number().int().min(-1).max(0xffff),
   registers: z.record(z.string(), z.string()).optional(),
+  locks: z.record(z.string(), z.string()).optional(),
   reasons: z.record(z.string(), z.string()).optional(),
 });
 

@@ -1,5 +1,5 @@
 /** How an event's arguments are printed: by the format its kind names, with the register names of its track. */
-import { EXIT_KIND_BASE, Kind, kindRow, type ArgFormat, type ArgSpec } from '../vocabulary/events';
+import { Kind, kindRow, type ArgFormat, type ArgSpec } from '../vocabulary/events';
 import { THIN_SPACE, baseName, formatCount, formatHex } from '../vocabulary/format';
 import type { Place, Track } from '../model';
 import type { TraceEvent, TraceStore } from './store';
@@ -16,7 +16,9 @@ const msrNames: Record<number, string> = {
   0xc0000080: 'IA32_EFER',
 };
 
-const printers: Record<ArgFormat, (value: number, track: Track | undefined) => string> = {
+type Printer = (value: number, track: Track | undefined, tracks: readonly Track[]) => string;
+
+const printers: Record<ArgFormat, Printer> = {
   none: () => '',
   hex: formatHex,
   decimal: formatCount,
@@ -29,11 +31,13 @@ const printers: Record<ArgFormat, (value: number, track: Track | undefined) => s
     msrNames[value] === undefined ? formatHex(value) : `${msrNames[value]} (${formatHex(value)})`,
   pin: String,
   reason: (value, track) => track?.reasons?.[String(value)] ?? String(value),
+  lock: (value, track) => track?.locks?.[String(value)] ?? String(value),
+  track: (value, _, tracks) => tracks[value]?.name ?? `track ${value}`,
 };
 
-/** One argument, printed. */
-export function formatArg(spec: ArgSpec, value: number, track: Track | undefined): string {
-  return printers[spec.format](value, track);
+/** One argument of an event of a track, printed. @param tracks all of the trace */
+export function formatArg(tracks: readonly Track[], spec: ArgSpec, value: number, track: number): string {
+  return printers[spec.format](value, tracks[track], tracks);
 }
 
 const READS: ReadonlySet<number> = new Set([Kind.MmioRead, Kind.PioIn, Kind.CfgRead]);
@@ -41,15 +45,15 @@ const WRITES: ReadonlySet<number> = new Set([Kind.MmioWrite, Kind.PioOut, Kind.C
 
 /** Both arguments in a few words: `TDT ← 0x3`, `ICR → 0x4`, `vector 0x2b`. */
 export function formatArgs(store: TraceStore, event: TraceEvent): string {
-  const { a, b } = kindRow(event.kind);
-  const track = store.meta.tracks[event.track];
-  const first = a === undefined ? '' : formatArg(a, event.a, track);
-  const second = b === undefined ? '' : formatArg(b, event.b, track);
+  const { a, b, group } = kindRow(event.kind);
+  const { tracks } = store.meta;
+  const first = a === undefined ? '' : formatArg(tracks, a, event.a, event.track);
+  const second = b === undefined ? '' : formatArg(tracks, b, event.b, event.track);
   if (WRITES.has(event.kind)) return `${first} ← ${second}`;
   if (READS.has(event.kind)) return `${first} → ${second}`;
   // A register's name says what it is; everything else carries its argument's name.
   const words = [a?.format === 'register' || a === undefined ? first : `${a.name} ${first}`];
-  if (b !== undefined && !(event.kind >= EXIT_KIND_BASE && event.b === 0)) words.push(`${b.name} ${second}`);
+  if (b !== undefined && !(group === 'exit' && event.b === 0)) words.push(`${b.name} ${second}`);
   return words.filter((word) => word !== '').join(', ');
 }
 

@@ -67,7 +67,7 @@ export function legsOf(store: TraceStore, event: TraceEvent): EventDetails['legs
   if (shape !== 'span' || event.duration === 0) return [];
   const end = event.start + event.duration;
   const rows: number[] = [];
-  for (const inner of group === 'exit' ? (['leg', 'mode'] as const) : [group]) {
+  for (const inner of group === 'exit' ? (['leg', 'mode', 'thread'] as const) : [group]) {
     const stream = store.stream(event.track, inner);
     if (stream === undefined) continue;
     const from = stream.before(event.start);
@@ -99,8 +99,10 @@ function factsOf(store: TraceStore, event: TraceEvent): EventDetails['facts'] {
       value: event.open ? `${time(event.duration)}, not over yet` : time(event.duration),
     });
   }
-  if (kind.a !== undefined) facts.push({ name: kind.a.name, value: formatArg(kind.a, event.a, track) });
-  if (kind.b !== undefined) facts.push({ name: kind.b.name, value: formatArg(kind.b, event.b, track) });
+  if (kind.a !== undefined)
+    facts.push({ name: kind.a.name, value: formatArg(tracks, kind.a, event.a, event.track) });
+  if (kind.b !== undefined)
+    facts.push({ name: kind.b.name, value: formatArg(tracks, kind.b, event.b, event.track) });
   if (track !== undefined) facts.push({ name: 'track', value: `${track.name} (${track.group})` });
   if (place !== undefined) {
     if (place.symbol !== undefined) facts.push({ name: 'function', value: `${place.symbol}()` });

@@ -13,7 +13,8 @@ interface LaneSpec {
 const spans = (part: string, ...groups: KindGroup[]): LaneSpec => ({ part, groups, kind: 'spans' });
 const instants = (part: string, ...groups: KindGroup[]): LaneSpec => ({ part, groups, kind: 'instants' });
 
-const mode: LaneSpec = { part: 'mode', groups: ['mode', 'leg'], kind: 'mode' };
+/** A thread's waits belong to what its vCPU does. */
+const mode: LaneSpec = { part: 'mode', groups: ['mode', 'leg', 'thread'], kind: 'mode' };
 const exits = spans('exits', 'exit');
 const interrupts = spans('interrupts', 'interrupt');
 const registers = instants('registers', 'register', 'ring');
@@ -22,6 +23,7 @@ const dma = spans('DMA', 'dma');
 const translations = spans('translations', 'iommu');
 const packets = spans('packets', 'packet');
 const threads = spans('thread', 'thread');
+const processor = spans('thread', 'thread', 'mode');
 const vmm = spans('VMM', 'vmm');
 const marks = instants('guest', 'guest');
 
@@ -50,6 +52,7 @@ const leading: Record<TrackType, readonly LaneSpec[]> = {
   link: [packets],
   iommu: [translations],
   thread: [threads],
+  cpu: [processor],
 };
 
 /** Order under a heading: the vCPUs, the devices, what their accesses pass through, then what every PC has. */
@@ -62,6 +65,7 @@ const importance: Record<TrackType, number> = {
   link: 2,
   thread: 2,
   irqchip: 3,
+  cpu: 2,
 };
 
 /** Devices that every PC has, last: drivers with DMA are about others. */
@@ -109,8 +113,13 @@ function lanesOfOwner(owner: Owner, countOf: CountOf): (Lane & { always: boolean
   // A device's registers and DMA stand before its interrupts, a vCPU's interrupts before the rest.
   const type = tracks[0]?.type ?? 'device';
   const order = [...leading[type], ...(type === 'vcpu' ? [interrupts] : []), ...everyPart];
+  const taken = new Set<KindGroup>();
   return [...new Set(order)].flatMap((spec) => {
-    const counted = tracks.filter((track) => spec.groups.some((kinds) => countOf(track.id, kinds) > 0));
+    // A group is in the first lane that shows it, and in no other.
+    const groups = spec.groups.filter((group) => !taken.has(group));
+    groups.forEach((group) => taken.add(group));
+    if (groups.length === 0) return [];
+    const counted = tracks.filter((track) => groups.some((kinds) => countOf(track.id, kinds) > 0));
     const meant = tracks.filter((track) => leading[track.type].includes(spec));
     const holders = tracks.filter((track) => counted.includes(track) || meant.includes(track));
     const [first] = holders;
@@ -123,7 +132,7 @@ function lanesOfOwner(owner: Owner, countOf: CountOf): (Lane & { always: boolean
       part: spec.part,
       group,
       trackIds: holders.map(({ id }) => id),
-      groups: spec.groups,
+      groups,
       kind: spec.kind,
       empty: counted.length === 0,
       always: always.has(spec),

@@ -1,5 +1,5 @@
 /** Queries made fast for one trace: names become tables of kinds, tracks and places, so that a row costs a few loads. */
-import { EXIT_KIND_BASE, KIND_LIMIT, Kind, kindRow } from '../vocabulary/events';
+import { KIND_LIMIT, Kind, kindRow } from '../vocabulary/events';
 import type { Operator, Query, QueryField, QueryNumber, QueryTerm } from './query';
 import type { TraceStore } from './store';
 
@@ -28,8 +28,7 @@ function kindTest(term: QueryTerm): KindTest | undefined {
         return texts.some((text) => name === text || name.startsWith(`${text}.`));
       };
     case 'reason':
-      return (kind) =>
-        kind >= EXIT_KIND_BASE && texts.some((text) => kindRow(kind).name.toLowerCase() === `exit.${text}`);
+      return (kind) => texts.includes(kindRow(kind).reason?.toLowerCase() ?? '');
     case 'group':
       return (kind) => texts.includes(kindRow(kind).group);
     default:
@@ -161,18 +160,22 @@ function testOf(store: TraceStore, term: QueryTerm): Test {
 
 /** Prepares a query for a trace. Prepare it anew when the trace grew: new tracks and places are not known to it. */
 export function matcherOf(store: TraceStore, query: Query): Matcher {
-  const kinds = flags(KIND_LIMIT, () => true);
+  const kindTests: KindTest[] = [];
   const tests: Test[] = [];
   for (const term of query.terms) {
-    const byKind = kindTest(term);
-    if (byKind === undefined) {
+    const ofKind = kindTest(term);
+    if (ofKind !== undefined) {
+      kindTests.push(term.negated ? (kind) => !ofKind(kind) : ofKind);
+    } else {
       const test = testOf(store, term);
       tests.push(term.negated ? (row) => !test(row) : test);
-      continue;
     }
-    for (let kind = 0; kind < KIND_LIMIT; kind++) if (byKind(kind) === term.negated) kinds[kind] = 0;
   }
-  return (row) => kinds[store.kindOf(row)] === 1 && tests.every((test) => test(row));
+  // Each kind is asked about once: 1 matches, 2 does not.
+  const known = new Uint8Array(KIND_LIMIT);
+  const fits = (kind: number): boolean =>
+    (known[kind] ||= kindTests.every((test) => test(kind)) ? 1 : 2) === 1;
+  return (row) => fits(store.kindOf(row)) && tests.every((test) => test(row));
 }
 
 /** Whether one row matches; for many rows keep a `matcherOf`. */

@@ -2,20 +2,11 @@
 import type { Distribution, TraceStatistics } from '../../protocol/details';
 import { formatArg } from './arguments';
 import { coveredBetween } from './cumulate';
-import { Kind, kindRow, type KindGroup } from '../vocabulary/events';
+import { Kind, kindRow, kinds, type KindGroup, type ModeRole } from '../vocabulary/events';
+import { modeNames, modeRoles } from '../vocabulary/modes';
 import { baseName } from '../vocabulary/format';
 import type { TraceStore } from './store';
 
-type Mode = TraceStatistics['modes'][number]['mode'];
-
-/** Which kinds make up which mode. */
-const modeKinds: readonly (readonly [mode: Mode, kinds: readonly number[]])[] = [
-  ['guest', [Kind.GuestKernel, Kind.GuestUser]],
-  ['kvm', [Kind.KvmHandle, Kind.Entry, Kind.RootKernel]],
-  ['transition', [Kind.UserExit, Kind.UserEnter]],
-  ['qemu', [Kind.QemuHandle, Kind.RootUser]],
-  ['halted', [Kind.Halted, Kind.WaitSipi, Kind.Idle]],
-];
 const MOST_REGISTERS = 50;
 const MOST_LINES = 500;
 
@@ -93,22 +84,31 @@ export function statistics(store: TraceStore, from: number, to: number): TraceSt
 }
 
 function modes(store: TraceStore, from: number, to: number): TraceStatistics['modes'] {
-  const cycles = new Map<number, number>();
+  const cycles = new Map<ModeRole, number>();
+  const found = new Set<number>();
   for (const track of store.meta.tracks) {
     if (track.type !== 'vcpu') continue;
-    for (const group of ['mode', 'leg'] as const) {
+    for (const group of ['mode', 'leg', 'thread'] as const) {
       const stream = store.stream(track.id, group);
       if (stream === undefined) continue;
       for (const covered of coveredBetween(store, stream, from, to)) {
-        cycles.set(covered.kind, (cycles.get(covered.kind) ?? 0) + covered.cycles);
+        found.add(covered.kind);
+        const { mode } = kindRow(covered.kind);
+        if (mode !== undefined) cycles.set(mode, (cycles.get(mode) ?? 0) + covered.cycles);
       }
     }
   }
-  return modeKinds.map(([mode, kinds]) => ({
+  const names = modeNames(found);
+  return modeRoles.map((mode) => ({
     mode,
-    cycles: kinds.reduce((sum, kind) => sum + (cycles.get(kind) ?? 0), 0),
-    query: `kind:${kinds.map((kind) => kindRow(kind).name).join(',')}`,
+    name: names[mode],
+    cycles: cycles.get(mode) ?? 0,
+    query: `kind:${kindNamesOf(mode).join(',')}`,
   }));
+}
+
+function kindNamesOf(mode: ModeRole): string[] {
+  return [...kinds.values()].filter((row) => row.mode === mode).map(({ name }) => name);
 }
 
 function exits(store: TraceStore, from: number, to: number): TraceStatistics['exits'] {
@@ -118,8 +118,8 @@ function exits(store: TraceStore, from: number, to: number): TraceStatistics['ex
   );
   return [...samples]
     .map(([kind, sample]) => {
-      const reason = kindRow(kind).name.slice('exit.'.length);
-      return { ...sample.distribution(), reason, kind, query: `reason:${reason}` };
+      const reason = kindRow(kind).reason ?? '';
+      return { ...sample.distribution(), reason, kind, query: `reason:${quoted(reason)}` };
     })
     .sort((x, y) => y.total - x.total || x.kind - y.kind);
 }
@@ -139,13 +139,16 @@ function interrupts(store: TraceStore, from: number, to: number): TraceStatistic
 }
 
 const REGISTER_READS: ReadonlySet<number> = new Set([Kind.MmioRead, Kind.PioIn, Kind.CfgRead]);
+const REGISTER_WRITES: ReadonlySet<number> = new Set([Kind.MmioWrite, Kind.PioOut, Kind.CfgWrite]);
 
 function registers(store: TraceStore, from: number, to: number): TraceStatistics['registers'] {
-  const found = new Map<number, { row: number; reads: number; writes: number }>();
+  const found = new Map<string, { row: number; reads: number; writes: number }>();
   eachRow(store, 'register', from, to, (row) => {
-    const { a, track } = store.get(row);
-    const figures = entry(found, track * 0x1_0000_0000 + a, () => ({ row, reads: 0, writes: 0 }));
-    if (REGISTER_READS.has(store.kindOf(row))) figures.reads++;
+    const { a, kind, track } = store.get(row);
+    const reads = REGISTER_READS.has(kind);
+    if (!reads && !REGISTER_WRITES.has(kind)) return;
+    const figures = entry(found, `${track}/${a}`, () => ({ row, reads: 0, writes: 0 }));
+    if (reads) figures.reads++;
     else figures.writes++;
   });
   return [...found.values()]
@@ -155,7 +158,7 @@ function registers(store: TraceStore, from: number, to: number): TraceStatistics
       const event = store.get(row);
       const track = store.meta.tracks[event.track];
       const spec = kindRow(event.kind).a;
-      const register = spec === undefined ? '' : formatArg(spec, event.a, track);
+      const register = spec === undefined ? '' : formatArg(store.meta.tracks, spec, event.a, event.track);
       const name = track?.name ?? '';
       return {
         track: name,
@@ -239,7 +242,7 @@ export function perLine(store: TraceStore, from = -Infinity, to = Infinity): Lin
   return [...lines.values()]
     .map(({ file, line, reasons }) => {
       const byReason = [...reasons]
-        .map(([kind, figures]) => ({ reason: kindRow(kind).name.slice('exit.'.length), ...figures }))
+        .map(([kind, figures]) => ({ reason: kindRow(kind).reason ?? '', ...figures }))
         .sort((x, y) => y.cycles - x.cycles || x.reason.localeCompare(y.reason));
       const sum = (figure: 'exits' | 'cycles'): number =>
         byReason.reduce((total, row) => total + row[figure], 0);

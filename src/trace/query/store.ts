@@ -1,6 +1,6 @@
 /** A trace in memory: its columns as blocks, its tables, and streams by track and group for everything that asks by time. */
 import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT, DURATION_SATURATED, emptyChunk, pasteRows } from '../block';
-import { KIND_LIMIT, Kind, kindRow, type KindGroup } from '../vocabulary/events';
+import { Kind, byKind, type KindGroup } from '../vocabulary/events';
 import type { TraceChunk, TraceDelta, TraceMeta } from '../model';
 import { Stream, type RowSource } from './stream';
 
@@ -40,10 +40,7 @@ const GROUPS: readonly KindGroup[] = [
   'record',
 ];
 const groupIndex = new Map(GROUPS.map((group, i) => [group, i]));
-const groupOfKind = Uint8Array.from(
-  { length: KIND_LIMIT },
-  (_, kind) => groupIndex.get(kindRow(kind).group) ?? 0,
-);
+const groupOfKind = byKind(({ group }) => groupIndex.get(group) ?? 0);
 
 /** A TraceMeta of nothing, for a store that is filled by deltas before its tables are known. */
 export function emptyMeta(title: string, frequencyHz: number): TraceMeta {

@@ -6,7 +6,6 @@
  * them dirty, and the next query rebuilds from there on.
  */
 import { BLOCK_MASK, BLOCK_SHIFT, DURATION_SATURATED } from '../block';
-import { KIND_LIMIT } from '../vocabulary/events';
 import type { TraceChunk } from '../model';
 
 /** What a stream asks about rows; the store answers. */
@@ -22,6 +21,8 @@ export interface RowSource {
 const NODE_SHIFT = 5;
 const NODE = 1 << NODE_SHIFT;
 const NODE_MASK = NODE - 1;
+/** Kinds with a place of their own in each stream's table. */
+const LOW_KINDS = 512;
 /** How far back an event out of order is put into place at once. */
 const NEARBY = 256;
 
@@ -73,7 +74,9 @@ export class Stream {
   private readonly ends: Column[] = [new Column()];
   /** Greatest end in all nodes up to this one. */
   private readonly reach = new Column();
-  private readonly slotOf = new Int16Array(KIND_LIMIT).fill(-1);
+  /** Slots of the kinds with small ids, which are nearly all; the rest have a map. */
+  private readonly slotOfLow = new Int32Array(LOW_KINDS).fill(-1);
+  private readonly slotOfHigh = new Map<number, number>();
   readonly sums: KindSums[] = [];
 
   constructor(
@@ -159,13 +162,13 @@ export class Stream {
       if (start >= time) break;
       let duration = block?.duration[at] ?? 0;
       if (duration === DURATION_SATURATED) duration = this.source.closedDurationOf(row);
-      const slot = this.slotOf[block?.kind[at] ?? 0] ?? 0;
+      const slot = this.slot(block?.kind[at] ?? 0);
       counts[slot] = (counts[slot] ?? 0) + 1;
       cycles[slot] = (cycles[slot] ?? 0) + (start + duration > time ? time - start : duration);
     }
     if (node > 0 && this.reach.at(node - 1) > time) {
       this.reaching(node << NODE_SHIFT, time, (row) => {
-        const slot = this.slotOf[this.source.kindOf(row)] ?? 0;
+        const slot = this.slot(this.source.kindOf(row));
         const beyond = this.source.startOf(row) + this.source.closedDurationOf(row) - time;
         cycles[slot] = (cycles[slot] ?? 0) - beyond;
       });
@@ -173,9 +176,9 @@ export class Stream {
     return i;
   }
 
-  /** Slot of a kind in `sums`. */
+  /** Slot of a kind in `sums`; -1 when the stream has no event of it. */
   slot(kind: number): number {
-    return this.slotOf[kind] ?? -1;
+    return this.slotOfLow[kind] ?? this.slotOfHigh.get(kind) ?? -1;
   }
 
   /** Rows of entries [from, to). */
@@ -302,10 +305,11 @@ export class Stream {
   }
 
   private slotFor(kind: number, node: number): number {
-    const known = this.slotOf[kind] ?? -1;
+    const known = this.slot(kind);
     if (known >= 0) return known;
     const slot = this.sums.length;
-    this.slotOf[kind] = slot;
+    if (kind < LOW_KINDS) this.slotOfLow[kind] = slot;
+    else this.slotOfHigh.set(kind, slot);
     this.sums.push({ kind, counts: new Column(node + 1), cycles: new Column(node + 1) });
     return slot;
   }

@@ -2,15 +2,15 @@
  * The figures of a run, all counted from its events. The same function serves a finished run, a running one and a file:
  * it reads nothing but the exact counts and the machine's facts of a `TraceMeta`.
  */
-import { EXIT_KIND_BASE, Kind, kinds } from '../vocabulary/events';
+import { Kind, kindRow } from '../vocabulary/events';
 import type { RunFacts, TraceMeta } from '../model';
 
 /** The figures that exist once per run and once per VM. */
 export interface SummaryCounts {
   guestInstructions: number;
-  /** VM exits by VMX reason name. */
+  /** VM exits by the name of their reason. */
   exits: Record<string, number>;
-  /** Exits that KVM handed to user space. */
+  /** Exits that the kernel's part of the VMM handed to user space. */
   userExits: number;
   interrupts: { raised: number; injected: number; posted: number; handled: number };
   iommu: {
@@ -62,7 +62,8 @@ function countsOf(
   const n = (kind: number): number => byKind.get(kind) ?? 0;
   const exits: Record<string, number> = {};
   for (const kind of [...byKind.keys()].sort((x, y) => x - y)) {
-    if (kind >= EXIT_KIND_BASE) exits[kinds.get(kind)?.name.slice('exit.'.length) ?? String(kind)] = n(kind);
+    const { reason } = kindRow(kind);
+    if (reason !== undefined) exits[reason] = (exits[reason] ?? 0) + n(kind);
   }
   return {
     guestInstructions,

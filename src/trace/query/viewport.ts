@@ -10,7 +10,7 @@ import {
   type ViewportQuery,
   type ViewportResult,
 } from '../../protocol/viewport';
-import { KIND_LIMIT, kindRow, type ColourRole } from '../vocabulary/events';
+import { byKind } from '../vocabulary/events';
 import { cumulate } from './cumulate';
 import type { Stream } from './stream';
 import type { TraceStore } from './store';
@@ -25,14 +25,10 @@ const MAX_WIDTH = 16_384;
 const REPRESENTATIVE_REACH = 64;
 const FAULT_REACH = 4096;
 
-const isFault = Uint8Array.from({ length: KIND_LIMIT }, (_, kind) =>
-  kindRow(kind).role === 'fault' ? 1 : 0,
-);
+const isFault = byKind(({ role }) => (role === 'fault' ? 1 : 0));
 
 /** Where a kind's time goes in `LaneBins.shares`; -1 nowhere. */
-const modeOf = Int8Array.from({ length: KIND_LIMIT }, (_, kind) =>
-  modeRoles.findIndex((role: ColourRole) => role === kindRow(kind).role),
-);
+const modeOf = byKind(({ mode }) => modeRoles.findIndex((role) => role === mode));
 
 /** A stream and where the window begins and ends in it. */
 interface Part {

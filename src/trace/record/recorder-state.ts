@@ -3,7 +3,7 @@
  * blocks without a hash. One on top of another holds only what came since.
  */
 import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT, emptyChunk, pasteRows } from '../block';
-import { KIND_LIMIT } from '../vocabulary/events';
+
 import type { IndexedHash } from './hash';
 import type { Place, TraceChunk, TraceMeta, Track } from '../model';
 
@@ -95,13 +95,15 @@ export function patchesOf(
 
 /** log2 of the slots that a track takes in the tables of counts and sums. */
 export const TRACK_SHIFT = 9;
+/** Kinds that these tables have room for. */
+export const TABLE_KINDS = 1 << TRACK_SHIFT;
 
 /** The figures of a table that are not zero: track, kind, figure. */
 export function nonZero(table: Float64Array, tracks: number): [number, number, number][] {
   const found: [number, number, number][] = [];
   for (let slot = 0; slot < tracks << TRACK_SHIFT; slot++) {
     const value = table[slot] ?? 0;
-    if (value !== 0) found.push([slot >>> TRACK_SHIFT, slot & (KIND_LIMIT - 1), value]);
+    if (value !== 0) found.push([slot >>> TRACK_SHIFT, slot & (TABLE_KINDS - 1), value]);
   }
   return found;
 }

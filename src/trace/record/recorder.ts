@@ -11,12 +11,13 @@ import {
   emptyChunk,
   pasteRows,
 } from '../block';
-import { KIND_LIMIT, Kind, kindRow } from '../vocabulary/events';
+import { Kind, kindRow } from '../vocabulary/events';
 import { foldHashes, hashRows, type BlockHash, type IndexedHash } from './hash';
 import type { Place, TraceChunk, TraceDelta, TraceMeta, Track } from '../model';
 import { PlaceTable, type ResolvePlace } from './places';
 import {
   RECORDER_STATE_VERSION,
+  TABLE_KINDS,
   TRACK_SHIFT,
   nonZero,
   patchesOf,
@@ -72,7 +73,7 @@ export class Recorder implements Tracer {
 
   private readonly tracks: Track[] = [];
   private readonly placeTable: PlaceTable;
-  private readonly flags = new Uint8Array(KIND_LIMIT);
+  private readonly flags = new Uint8Array(TABLE_KINDS);
   private counted: Float64Array = new Float64Array(0);
   private summed: Float64Array = new Float64Array(0);
   private limit: number;
@@ -115,7 +116,7 @@ export class Recorder implements Tracer {
     this.limit = Math.min(options.maxEvents ?? DEFAULT_MAX_EVENTS, TWO_32 - 2);
     this.receiverHashes = options.receiverHashes ?? false;
     this.placeTable = new PlaceTable(options.resolvePlace);
-    for (let kind = 0; kind < KIND_LIMIT; kind++) {
+    for (let kind = 0; kind < TABLE_KINDS; kind++) {
       const sum = kindRow(kind).sum;
       const recorded = kind === Kind.SpanOverflow || options.records === undefined || options.records(kind);
       this.flags[kind] = (recorded ? RECORDED : 0) | (sum === 'a' ? SUM_A : sum === 'b' ? SUM_B : 0);
@@ -140,8 +141,8 @@ export class Recorder implements Tracer {
   addTrack(track: Omit<Track, 'id'>): number {
     const id = this.tracks.length;
     this.tracks.push({ ...track, id });
-    if ((id + 1) * KIND_LIMIT > this.counted.length) {
-      this.counted = enlarged(this.counted, Math.max(8, (id + 1) * 2) * KIND_LIMIT);
+    if ((id + 1) * TABLE_KINDS > this.counted.length) {
+      this.counted = enlarged(this.counted, Math.max(8, (id + 1) * 2) * TABLE_KINDS);
       this.summed = enlarged(this.summed, this.counted.length);
     }
     return id;
@@ -393,7 +394,7 @@ export class Recorder implements Tracer {
   private loadTables(state: RecorderState): void {
     this.tracks.length = 0;
     this.tracks.push(...state.tracks);
-    const length = Math.max(8, state.tracks.length * 2) * KIND_LIMIT;
+    const length = Math.max(8, state.tracks.length * 2) * TABLE_KINDS;
     this.counted = tableOf(state.counts, length);
     this.summed = tableOf(state.sums, length);
     this.placeTable.load(state.places);

@@ -9,6 +9,7 @@ const parts: Partial<Record<TrackType, string>> = {
   link: 'packets',
   iommu: 'translations',
   thread: 'thread',
+  cpu: 'thread',
 };
 
 /** The part that the track's lane need not repeat beside the track's name; undefined for tracks of several parts. */
@@ -19,6 +20,12 @@ export function impliedPart(track: Pick<Track, 'type'>): string | undefined {
 /** `e1000` of the track `e1000 DMA`, `vCPU 0` of `vCPU 0 interrupts`; a thread's name stays whole. */
 export function trackOwner(track: Pick<Track, 'type' | 'name'>): string {
   const part = parts[track.type];
-  if (part === undefined || track.type === 'thread' || !track.name.endsWith(` ${part}`)) return track.name;
+  if (
+    part === undefined ||
+    track.type === 'thread' ||
+    track.type === 'cpu' ||
+    !track.name.endsWith(` ${part}`)
+  )
+    return track.name;
   return track.name.slice(0, -part.length - 1);
 }

@@ -95,18 +95,20 @@ describe('statistics', () => {
   const all = statistics(store, 0, store.endTime);
 
   it('divides the time of the vCPUs by mode', () => {
-    expect(all.modes.map(({ mode, cycles }) => [mode, cycles])).toEqual([
-      ['guest', 3 * EXIT.start],
-      ['kvm', 3 * (EXIT.kvm + EXIT.entry)],
-      ['transition', 3 * (EXIT.out + EXIT.back)],
-      ['qemu', 3 * EXIT.qemu],
-      ['halted', 0],
+    expect(all.modes.map(({ mode, name, cycles }) => [mode, name, cycles])).toEqual([
+      ['guest-kernel', 'guest kernel', 3 * EXIT.start],
+      ['guest-user', 'guest user', 0],
+      ['vmm-kernel', 'KVM', 3 * (EXIT.kvm + EXIT.entry)],
+      ['transition', 'transitions', 3 * (EXIT.out + EXIT.back)],
+      ['vmm-user', 'QEMU', 3 * EXIT.qemu],
+      ['asleep', 'asleep', 0],
+      ['idle', 'not scheduled', 0],
     ]);
   });
 
   it('clips times to the window exactly', () => {
     const window = statistics(store, 5000, EXIT.start + 300);
-    expect(window.modes.map(({ cycles }) => cycles)).toEqual([5000, 300, 0, 0, 0]);
+    expect(window.modes.map(({ cycles }) => cycles)).toEqual([5000, 0, 300, 0, 0, 0, 0]);
   });
 
   it('has distributions of exits, and figures of interrupts, registers, packets and lines', () => {

@@ -73,7 +73,16 @@ describe('events of a lane', () => {
   });
 
   it('as bins of modes share every pixel out in full', () => {
-    const kinds = [Kind.GuestKernel, Kind.KvmHandle, Kind.UserExit, Kind.QemuHandle, Kind.Halted];
+    // One of each mode, in the order of the modes.
+    const kinds = [
+      Kind.GuestKernel,
+      Kind.GuestUser,
+      Kind.KvmHandle,
+      Kind.UserExit,
+      Kind.QemuHandle,
+      Kind.Halted,
+      Kind.SchedReady,
+    ];
     const lengths = fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1, maxLength: 50 });
     fc.assert(
       fc.property(lengths, (durations) => {
@@ -92,7 +101,7 @@ describe('events of a lane', () => {
                   : sum,
               0,
             );
-            expect(bins.shares?.[x * 5 + mode]).toBeCloseTo(inside / (right - left), 4);
+            expect(bins.shares?.[x * kinds.length + mode]).toBeCloseTo(inside / (right - left), 4);
           });
           const stack = stackOf(bins.shares ?? [], x, 1, 20);
           expect(stack.reduce((sum, { from, to }) => sum + to - from, 0)).toBe(20);

@@ -1,0 +1,129 @@
+/**
+ * The kinds of events but for the VM exits, which come from tables of their own (`exit-tables.ts`). A kind is one row here:
+ * a VMM that works in other steps adds rows, and no view changes.
+ */
+import type { ArgFormat, ArgSpec, ColourRole, KindGroup, KindRow } from './kind-row';
+
+/** Ids by name; part of the file format: never renumber, only add. VM exits are `exitKind(reason)`. */
+// prettier-ignore
+export const Kind = {
+  GuestKernel: 1, GuestUser: 2, RootKernel: 3, RootUser: 4, Halted: 5, Idle: 6, WaitSipi: 7,
+  KvmHandle: 16, UserExit: 17, QemuHandle: 18, UserEnter: 19, Entry: 20,
+  IrqRaise: 32, IoapicRoute: 33, IrqRemap: 34, IrqPost: 35, IrqInject: 36, IrqWindow: 37, IrqDeliver: 38, Handler: 39,
+  IrqEoi: 40, IpiSend: 41, IrqLower: 42, IrqAccept: 43, IpiInit: 44, IpiStartUp: 45, IpiNmi: 46, NmiInject: 47,
+  MmioRead: 48, MmioWrite: 49, PioIn: 50, PioOut: 51, CfgRead: 52, CfgWrite: 53, RingHead: 54, RingTail: 55, Doorbell: 56,
+  DeviceWork: 57, DeviceIgnored: 58,
+  DmaRead: 64, DmaWrite: 65,
+  IommuHit: 72, IommuWalk: 73, IommuFault: 74, IommuInvalidate: 75,
+  VirtqKick: 80, VirtqSuppressed: 81, VirtqUsed: 82, VirtqInterrupt: 83,
+  PacketTx: 88, PacketRx: 89, PacketDrop: 90, LinkTransit: 91,
+  SchedRun: 96, SchedWake: 97, SchedSwitch: 98, LockWait: 99, SchedReady: 100, CpuThread: 101,
+  Msi: 104, PicInta: 105,
+  Mark: 112, Serial: 113, GuestFault: 114, GuestReset: 115,
+  CoalescedFlush: 120, Ioeventfd: 121,
+  SpanOverflow: 127,
+} as const;
+
+const hex = (name: string): ArgSpec => ({ name, format: 'hex' });
+const dec = (name: string): ArgSpec => ({ name, format: 'decimal' });
+const arg = (name: string, format: ArgFormat): ArgSpec => ({ name, format });
+const register = arg('register', 'register');
+const vector = arg('vector', 'vector');
+
+type Details = Pick<KindRow, 'a' | 'b' | 'sum' | 'mode' | 'actor' | 'label'>;
+
+/** Rows of one shape: id, name, group, colour, what else it has, its meaning, and the story of one event. */
+const rowsOf =
+  (shape: KindRow['shape']) =>
+  (
+    id: number,
+    name: string,
+    group: KindGroup,
+    role: ColourRole,
+    details: Details,
+    sentence: string,
+    story?: string,
+  ): KindRow => ({
+    id,
+    name,
+    group,
+    role,
+    shape,
+    ...details,
+    sentence,
+    ...(story !== undefined && { story }),
+  });
+const span = rowsOf('span');
+const instant = rowsOf('instant');
+
+// prettier-ignore
+export const kindRows: readonly KindRow[] = [
+  span(Kind.GuestKernel, 'guest.kernel', 'mode', 'guest', { mode: 'guest-kernel', label: 'guest' }, 'The vCPU runs guest code at CPL 0.', '{track} ran guest kernel code for {took}.'),
+  span(Kind.GuestUser, 'guest.user', 'mode', 'guest', { mode: 'guest-user', label: 'guest user' }, 'The vCPU runs guest code at CPL 3.', '{track} ran guest user code for {took}.'),
+  span(Kind.RootKernel, 'root.kernel', 'mode', 'kernel', { mode: 'vmm-kernel', label: 'VMM kernel' }, 'The host CPU runs the kernel part of the VMM.'),
+  span(Kind.RootUser, 'root.user', 'mode', 'user', { mode: 'vmm-user', label: 'VMM user' }, 'The host CPU runs the user-space part of the VMM.'),
+  span(Kind.Halted, 'halted', 'mode', 'halted', { mode: 'asleep', label: 'halted' }, 'The vCPU sleeps in HLT until an interrupt comes.', '{track} slept in HLT for {took}.'),
+  span(Kind.Idle, 'idle', 'mode', 'halted', { mode: 'idle', label: 'idle' }, 'The CPU has nothing to do.'),
+  span(Kind.SchedReady, 'sched.ready', 'thread', 'transition', { mode: 'idle', label: 'ready' }, 'A thread could run and waits for a physical CPU.', '{track} was ready to run and waited {took} for a CPU.'),
+  span(Kind.LockWait, 'lock.wait', 'thread', 'halted', { a: arg('lock', 'lock'), mode: 'asleep', label: 'waits for lock' }, 'A thread sleeps until it gets a lock.', '{track} waited {took} for lock {a}.'),
+  span(Kind.CpuThread, 'cpu.thread', 'thread', 'thread', { a: arg('thread', 'track') }, 'A physical CPU runs this thread.', '{track} ran {a} for {took}.'),
+  span(Kind.WaitSipi, 'wait.sipi', 'mode', 'halted', { mode: 'asleep', label: 'waits for SIPI' }, 'The vCPU waits for a start-up IPI: since power-up, or since an INIT.', '{track} waited {took} for its start-up IPI.'),
+  span(Kind.KvmHandle, 'kvm.handle', 'leg', 'kernel', { mode: 'vmm-kernel', actor: 'KVM' }, 'KVM decodes and dispatches the exit in the host kernel.', 'KVM handled the exit of {track} in the host kernel for {took}.'),
+  span(Kind.UserExit, 'user.exit', 'leg', 'transition', { mode: 'transition', label: 'to user' }, 'KVM_RUN returns to QEMU: the exit leaves the host kernel.', 'Returning from KVM to QEMU cost {track} {took}.'),
+  span(Kind.QemuHandle, 'qemu.handle', 'leg', 'user', { mode: 'vmm-user', actor: 'QEMU' }, 'QEMU runs the device model in user space.', 'QEMU worked for {track} in user space for {took}.'),
+  span(Kind.UserEnter, 'user.enter', 'leg', 'transition', { mode: 'transition', label: 'to kernel' }, 'QEMU calls KVM_RUN again: back into the host kernel.', 'Going back from QEMU to KVM cost {track} {took}.'),
+  span(Kind.Entry, 'entry', 'leg', 'kernel', { mode: 'vmm-kernel', label: 'entry' }, 'KVM prepares and performs the VM entry.', 'The VM entry of {track} took {took}.'),
+  instant(Kind.IrqRaise, 'irq.raise', 'interrupt', 'interrupt', { a: arg('pin', 'pin') }, 'A device asserts its interrupt.', '{track} raised its interrupt (pin {a}).'),
+  instant(Kind.IrqLower, 'irq.lower', 'interrupt', 'interrupt', { a: arg('pin', 'pin') }, 'A device deasserts its interrupt line.', '{track} lowered its interrupt line (pin {a}).'),
+  instant(Kind.IoapicRoute, 'ioapic.route', 'interrupt', 'interrupt', { a: arg('pin', 'pin'), b: vector }, 'The IOAPIC turns a pin into a vector for a LAPIC.', '{track} turned pin {a} into vector {b}.'),
+  instant(Kind.IrqRemap, 'irq.remap', 'interrupt', 'iommu', { a: dec('index'), b: vector }, 'The interrupt-remapping unit translates an interrupt request.'),
+  instant(Kind.IrqPost, 'irq.post', 'interrupt', 'interrupt', { a: vector }, 'An interrupt is posted to the vCPU without an exit.'),
+  instant(Kind.IrqAccept, 'irq.accept', 'interrupt', 'interrupt', { a: vector }, 'The LAPIC takes the vector into its IRR.', 'The local APIC took vector {a} into its IRR.'),
+  instant(Kind.IrqInject, 'irq.inject', 'interrupt', 'interrupt', { a: vector }, 'The VMM injects the vector at VM entry.', 'The VMM injected vector {a} at VM entry.'),
+  instant(Kind.IrqWindow, 'irq.window', 'interrupt', 'interrupt', { a: vector }, 'The guest has interrupts off: the VMM asks for an interrupt-window exit.'),
+  instant(Kind.IrqDeliver, 'irq.deliver', 'interrupt', 'interrupt', { a: vector }, "The vCPU takes the vector through the guest's IDT.", 'The guest was interrupted{at} by vector {a}.'),
+  span(Kind.Handler, 'handler', 'interrupt', 'interrupt', { a: vector }, "The guest's interrupt handler, from IDT delivery to IRET.", "The guest's handler of vector {a} ran for {took}."),
+  instant(Kind.IrqEoi, 'irq.eoi', 'interrupt', 'interrupt', { a: vector }, 'End of interrupt: the LAPIC clears the in-service bit.', 'The guest signalled end of interrupt for vector {a}.'),
+  instant(Kind.IpiSend, 'ipi.send', 'interrupt', 'interrupt', { a: vector, b: dec('target') }, 'A CPU sends an inter-processor interrupt.'),
+  instant(Kind.IpiInit, 'ipi.init', 'interrupt', 'interrupt', { a: dec('target') }, 'A CPU sends INIT, which resets the CPUs it reaches.', 'The guest sent INIT to {a}{at}.'),
+  instant(Kind.IpiStartUp, 'ipi.startup', 'interrupt', 'interrupt', { a: hex('page'), b: dec('target') }, 'A CPU sends a start-up IPI: CPUs that wait for one begin at that 4 KiB page in real mode.', 'The guest told {b}{at} to start up at page {a}.'),
+  instant(Kind.IpiNmi, 'ipi.nmi', 'interrupt', 'interrupt', { a: dec('target') }, 'A CPU sends a non-maskable interrupt.', 'The guest sent an NMI to {a}{at}.'),
+  instant(Kind.NmiInject, 'nmi.inject', 'interrupt', 'interrupt', {}, 'The VMM injects a non-maskable interrupt at VM entry.', 'The VMM injected an NMI at VM entry.'),
+  instant(Kind.Msi, 'msi', 'interrupt', 'interrupt', { a: arg('address', 'address'), b: hex('data') }, 'A device writes an interrupt message.', '{track} sent the interrupt message {b} to {a}.'),
+  instant(Kind.PicInta, 'pic.inta', 'interrupt', 'interrupt', { a: vector }, 'The interrupt-acknowledge cycle of a CPU: the 8259A names the vector.', 'The 8259A acknowledged with vector {a}.'),
+  instant(Kind.MmioRead, 'mmio.read', 'register', 'device', { a: register, b: hex('value') }, 'A memory-mapped device register is read.', 'The guest read {b} from {track} register {a}{at}.'),
+  instant(Kind.MmioWrite, 'mmio.write', 'register', 'device', { a: register, b: hex('value') }, 'A memory-mapped device register is written.', 'The guest wrote {b} to {track} register {a}{at}.'),
+  instant(Kind.PioIn, 'pio.in', 'register', 'device', { a: register, b: hex('value') }, 'An I/O port is read.', 'The guest read {b} from {track} port {a}{at}.'),
+  instant(Kind.PioOut, 'pio.out', 'register', 'device', { a: register, b: hex('value') }, 'An I/O port is written.', 'The guest wrote {b} to {track} port {a}{at}.'),
+  instant(Kind.CfgRead, 'cfg.read', 'register', 'device', { a: hex('offset'), b: hex('value') }, 'PCI configuration space is read.'),
+  instant(Kind.CfgWrite, 'cfg.write', 'register', 'device', { a: hex('offset'), b: hex('value') }, 'PCI configuration space is written.'),
+  instant(Kind.DeviceIgnored, 'device.ignored', 'register', 'device', { a: register, b: hex('value') }, 'The device ignores an access to a register: it is reserved, read-only or of the wrong size.', '{track} ignored the access to register {a} (value {b}){at}.'),
+  instant(Kind.RingHead, 'ring.head', 'ring', 'device', { a: dec('head'), b: dec('tail') }, 'The device moves a ring head.'),
+  instant(Kind.RingTail, 'ring.tail', 'ring', 'device', { a: dec('tail'), b: dec('head') }, 'The driver moves a ring tail.'),
+  instant(Kind.Doorbell, 'doorbell', 'ring', 'device', { a: register, b: hex('value') }, 'The driver tells the device that there is work.'),
+  span(Kind.DeviceWork, 'device.work', 'ring', 'device', { label: 'work' }, 'The device processes work.'),
+  span(Kind.DmaRead, 'dma.read', 'dma', 'dma', { a: arg('address', 'address'), b: arg('length', 'bytes'), sum: 'b' }, 'The device reads memory as bus master.', '{track} read {b} from memory at {a} in {took}.'),
+  span(Kind.DmaWrite, 'dma.write', 'dma', 'dma', { a: arg('address', 'address'), b: arg('length', 'bytes'), sum: 'b' }, 'The device writes memory as bus master.', '{track} wrote {b} to memory at {a} in {took}.'),
+  instant(Kind.IommuHit, 'iommu.hit', 'iommu', 'iommu', { a: arg('iova', 'address') }, 'The IOTLB knows the translation.'),
+  span(Kind.IommuWalk, 'iommu.walk', 'iommu', 'iommu', { a: dec('references'), b: dec('levels'), sum: 'a' }, 'The IOMMU walks its tables.', 'The IOMMU walked {b} levels with {a} memory references in {took}.'),
+  instant(Kind.IommuFault, 'iommu.fault', 'iommu', 'fault', { a: arg('iova', 'address'), b: arg('reason', 'reason') }, 'The IOMMU refuses an access.', 'The IOMMU refused the access to {a} (reason {b}).'),
+  span(Kind.IommuInvalidate, 'iommu.invalidate', 'iommu', 'iommu', {}, 'Cached translations are invalidated.'),
+  instant(Kind.VirtqKick, 'virtq.kick', 'virtio', 'device', { a: dec('queue') }, 'The driver notifies the device of available buffers.'),
+  instant(Kind.VirtqSuppressed, 'virtq.suppressed', 'virtio', 'device', { a: dec('queue') }, 'A notification was suppressed.'),
+  instant(Kind.VirtqUsed, 'virtq.used', 'virtio', 'device', { a: dec('queue'), b: dec('buffers') }, 'The device returns used buffers.'),
+  instant(Kind.VirtqInterrupt, 'virtq.interrupt', 'virtio', 'interrupt', { a: dec('queue') }, 'The device interrupts for used buffers.'),
+  instant(Kind.PacketTx, 'packet.tx', 'packet', 'network', { a: arg('length', 'bytes'), b: dec('packet'), sum: 'a' }, 'A packet leaves the NIC.', 'Packet {b} of {a} left {track}.'),
+  instant(Kind.PacketRx, 'packet.rx', 'packet', 'network', { a: arg('length', 'bytes'), b: dec('packet'), sum: 'a' }, 'A packet has arrived in guest memory.', 'Packet {b} of {a} arrived in guest memory by {track}.'),
+  instant(Kind.PacketDrop, 'packet.drop', 'packet', 'fault', { a: arg('length', 'bytes'), b: arg('reason', 'reason'), sum: 'a' }, 'A packet is lost.', '{track} lost a packet of {a} (reason {b}).'),
+  span(Kind.LinkTransit, 'link.transit', 'packet', 'network', { a: arg('length', 'bytes'), b: dec('packet') }, 'A packet is on the wire.', 'Packet {b} of {a} was on {track} for {took}.'),
+  span(Kind.SchedRun, 'sched.run', 'thread', 'thread', {}, 'A host thread runs.', '{track} ran for {took}.'),
+  instant(Kind.SchedWake, 'sched.wake', 'thread', 'thread', {}, 'A host thread is woken.'),
+  instant(Kind.SchedSwitch, 'sched.switch', 'thread', 'thread', { a: arg('CPU', 'decimal'), b: arg('thread', 'track') }, 'A physical CPU switches to this thread.', 'CPU {a} switched to {b}.'),
+  instant(Kind.Mark, 'mark', 'guest', 'mark', { a: dec('id'), b: dec('value') }, 'The guest left a mark.'),
+  instant(Kind.Serial, 'serial', 'guest', 'mark', { a: hex('byte') }, 'The guest printed a character.'),
+  instant(Kind.GuestFault, 'guest.fault', 'guest', 'fault', { a: vector, b: hex('error') }, 'The guest raised an exception that stopped it.'),
+  instant(Kind.GuestReset, 'guest.reset', 'guest', 'mark', {}, 'The guest restarted its machine.', 'The guest restarted its machine{at}.'),
+  instant(Kind.CoalescedFlush, 'coalesced.flush', 'vmm', 'user', { a: dec('writes') }, 'The device writes that the VMM kernel had put aside are done in user space.', '{track} got {a} writes that had been put aside.'),
+  instant(Kind.Ioeventfd, 'ioeventfd', 'vmm', 'kernel', { a: arg('address', 'address'), b: hex('value') }, 'A write ends in the VMM kernel, which signals an event instead of going to user space.', 'The write of {b} to {a}{at} signalled an event.'),
+  instant(Kind.SpanOverflow, 'span.overflow', 'record', 'mark', { a: dec('high'), b: dec('low') }, 'Full duration of the causing row, which did not fit 32 bits.'),
+];
