@@ -4,7 +4,6 @@
  */
 import { FormatError, Table } from './flatbuffer';
 import { TraceFileError } from './error';
-import { KIND_LIMIT } from '../vocabulary/events';
 import { parseMeta } from './meta-schema';
 import type { TraceChunk, TraceMeta } from '../model';
 import { TraceStore } from '../query/store';
@@ -247,22 +246,20 @@ function readBatch(message: Message, firstRow: number, meta: TraceMeta): TraceCh
   return chunk;
 }
 
-/** Everything later relies on these: tracks, kinds and places exist, times are times, causes come first. */
+/** Everything later relies on these: tracks and places exist, times are times, causes come first. */
 function checkRows(chunk: TraceChunk, meta: TraceMeta, position: number): void {
-  const { start, track, kind, rip, cause, firstRow } = chunk;
+  const { start, track, rip, cause, firstRow } = chunk;
   for (let i = 0; i < start.length; i++) {
     const time = start[i] ?? 0;
     const what = !(time >= 0 && time <= Number.MAX_SAFE_INTEGER)
       ? `starts at ${time}`
       : (track[i] ?? 0) >= meta.tracks.length
         ? `is on track ${track[i]}, which the tables do not have`
-        : (kind[i] ?? 0) >= KIND_LIMIT
-          ? `is of kind ${kind[i]}, which does not exist`
-          : (rip[i] ?? 0) > meta.places.length
-            ? `is at place ${rip[i]}, which the tables do not have`
-            : (cause[i] ?? 0) > firstRow + i
-              ? `is caused by row ${(cause[i] ?? 0) - 1}, which comes later`
-              : undefined;
+        : (rip[i] ?? 0) > meta.places.length
+          ? `is at place ${rip[i]}, which the tables do not have`
+          : (cause[i] ?? 0) > firstRow + i
+            ? `is caused by row ${(cause[i] ?? 0) - 1}, which comes later`
+            : undefined;
     if (what !== undefined) throw new TraceFileError(`Event ${firstRow + i} ${what}`, position, DAMAGED);
   }
 }
