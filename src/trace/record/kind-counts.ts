@@ -42,24 +42,24 @@ export class KindCounts {
 
   /** Counts an event; whether its kind is recorded. */
   count(track: number, kind: number, a: number, b: number): boolean {
-    const known = this.known[kind]! || this.learn(kind);
+    const known = this.known[kind] || this.learn(kind);
     const slot = (track << this.shift) | (known >>> FLAG_BITS);
-    this.counted[slot]! += 1;
-    if ((known & (SUM_A | SUM_B)) !== 0) this.summed[slot]! += fullArgument(known & SUM_A ? a : b);
+    this.counted[slot] += 1;
+    if ((known & (SUM_A | SUM_B)) !== 0) this.summed[slot] += fullArgument(known & SUM_A ? a : b);
     return (known & RECORDED) !== 0;
   }
 
   /** Whether a total is kept of a kind that has been counted. */
   sums(kind: number): boolean {
-    return (this.known[kind]! & (SUM_A | SUM_B)) !== 0;
+    return (this.known[kind] & (SUM_A | SUM_B)) !== 0;
   }
 
   /** Arguments of an event that has been counted are others than they were. */
   correct(track: number, kind: number, before: readonly [number, number], a: number, b: number): void {
-    const known = this.known[kind]!;
+    const known = this.known[kind];
     const change =
       known & SUM_A ? fullArgument(a) - before[0] : known & SUM_B ? fullArgument(b) - before[1] : 0;
-    if (change !== 0) this.summed[(track << this.shift) | (known >>> FLAG_BITS)]! += change;
+    if (change !== 0) this.summed[(track << this.shift) | (known >>> FLAG_BITS)] += change;
   }
 
   /** Counts that are not zero, in order of track and kind. */
@@ -84,7 +84,7 @@ export class KindCounts {
   }
 
   private slotOf(track: number, kind: number): number {
-    return (track << this.shift) | (this.known[kind]! >>> FLAG_BITS);
+    return (track << this.shift) | (this.known[kind] >>> FLAG_BITS);
   }
 
   private learn(kind: number): number {

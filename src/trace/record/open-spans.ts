@@ -28,7 +28,7 @@ export class OpenSpans {
     if (last < 0 || rows[last] !== row) {
       const place = this.placeOf(row);
       if (place < 0) return false;
-      const moved = rows[last]!;
+      const moved = rows[last];
       rows[place] = moved;
       this.places[moved & (PLACES - 1)] = place;
     }
@@ -56,7 +56,7 @@ export class OpenSpans {
   }
 
   private placeOf(row: number): number {
-    const hint = this.places[row & (PLACES - 1)]!;
+    const hint = this.places[row & (PLACES - 1)];
     if (this.count > FEW && hint < this.count && this.rows[hint] === row) return hint;
     let place = this.count - 1;
     while (place >= 0 && this.rows[place] !== row) place--;

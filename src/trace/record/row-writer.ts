@@ -95,7 +95,7 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     // Most spans end soon: in the block under recording, before they were handed out.
     const at = row - this.base;
     if (at >= 0 && row >= this.changes.settled) {
-      const duration = end - this.f64[at]!;
+      const duration = end - this.f64[at];
       if (duration >= 0 && duration < DURATION_SATURATED) {
         this.u32[DURATION + at] = duration;
         return;
@@ -116,7 +116,7 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
       b <= NARROW_MAX &&
       u16[KIND + at + 1] !== Kind.ArgsHigh &&
       !this.wide.hasLate &&
-      !this.kinds.sums(u16[KIND + at]!);
+      !this.kinds.sums(u16[KIND + at]);
     if (!plain) return this.changeArgs(ref, a, b);
     u32[A + at] = a;
     u32[B + at] = b;
@@ -175,14 +175,14 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     }
     const i = row & BLOCK_MASK;
     const { chunk } = block;
-    const track = chunk.track[i]!;
+    const track = chunk.track[i];
     const [aHigh, bHigh] = this.wide.of(row);
-    const before = [joined(chunk.a[i]!, aHigh), joined(chunk.b[i]!, bHigh)] as const;
-    this.kinds.correct(track, chunk.kind[i]!, before, a, b);
+    const before = [joined(chunk.a[i], aHigh), joined(chunk.b[i], bHigh)] as const;
+    this.kinds.correct(track, chunk.kind[i], before, a, b);
     chunk.a[i] = a;
     chunk.b[i] = b;
     if (row < this.changes.settled) this.changes.note(row);
-    const high = this.wide.change(row, chunk.start[i]!, track, a, b);
+    const high = this.wide.change(row, chunk.start[i], track, a, b);
     if (high !== undefined && high < this.changes.settled) this.changes.note(high);
   }
 
@@ -191,12 +191,12 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     // Cannot happen: a block with an open span is not final.
     if (block === undefined) return;
     const i = row & BLOCK_MASK;
-    const start = block.chunk.start[i]!;
+    const start = block.chunk.start[i];
     const duration = Math.max(0, end - start);
     const saturated = duration >= DURATION_SATURATED;
     block.chunk.duration[i] = saturated ? DURATION_SATURATED : duration;
     if (row < this.changes.settled) this.changes.note(row);
-    if (saturated) this.overflow(row + 1, start, duration, block.chunk.track[i]!);
+    if (saturated) this.overflow(row + 1, start, duration, block.chunk.track[i]);
   }
 
   private overflow(ref: RowRef, start: number, duration: number, track: number): void {
@@ -214,8 +214,8 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     cause: RowRef,
   ): RowRef {
     const { kinds } = this;
-    const known = kinds.known[kind]!;
-    if ((known & FLAGS) === RECORDED) kinds.counted[(track << kinds.shift) | (known >>> FLAG_BITS)]! += 1;
+    const known = kinds.known[kind];
+    if ((known & FLAGS) === RECORDED) kinds.counted[(track << kinds.shift) | (known >>> FLAG_BITS)] += 1;
     else if (!kinds.count(track, kind, a, b)) return 0;
     if (this.at >= this.stop && !this.room(start)) return 0;
     const { at, u16, u32 } = this;

@@ -38,7 +38,7 @@ export class WideArguments {
     const block = found === undefined ? undefined : this.rows.blocks[found >>> BLOCK_SHIFT];
     if (found === undefined || block === undefined) return [0, 0];
     const at = found & BLOCK_MASK;
-    return [block.u32[A + at]!, block.u32[B + at]!];
+    return [block.u32[A + at], block.u32[B + at]];
   }
 
   /** Gives a row other high halves. @returns the row that changed, undefined where one was added or none was needed */
