@@ -7,6 +7,7 @@ import { TraceFileError } from './error';
 import { parseMeta } from './meta-schema';
 import type { TraceChunk, TraceMeta } from '../model';
 import { TraceStore } from '../query/store';
+import { gapsEnd } from '../vocabulary/gaps';
 import { countRows } from './verify';
 
 const MAGIC = 'ARROW1';
@@ -268,6 +269,7 @@ function checkRows(chunk: TraceChunk, meta: TraceMeta, position: number): void {
 function truncated(store: TraceStore, meta: TraceMeta, rows: number, position: number): TraceStore {
   const { traceHash: _, ...rest } = meta;
   const of = rows >= 0 ? ` of ${rows}` : '';
+  const end = Math.max(meta.facts.cycles, gapsEnd(meta.gaps));
   store.setMeta({
     ...rest,
     state: 'truncated',
@@ -275,6 +277,7 @@ function truncated(store: TraceStore, meta: TraceMeta, rows: number, position: n
       `The file ends at byte ${position}, before the trace does: ${store.rows}${of} events could be recovered. ` +
       'Figures are those of the recovered events. Copy the file again or run the scenario again.',
     facts: { ...meta.facts, cycles: store.endWithoutFacts },
+    gaps: [{ from: store.endWithoutFacts, ...(end > store.endWithoutFacts && { to: end }), why: 'cut' }],
     ...countRows(store),
   });
   return store;

@@ -1,6 +1,7 @@
 /** A trace in memory: its columns as blocks, its tables, and streams by track and group for everything that asks by time. */
 import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT, DURATION_SATURATED, emptyChunk, pasteRows } from '../block';
 import { Kind, byKind, type KindGroup } from '../vocabulary/events';
+import { gapsEnd } from '../vocabulary/gaps';
 import { joined } from '../vocabulary/wide';
 import type { TraceChunk, TraceDelta, TraceMeta } from '../model';
 import { Stream, type RowSource } from './stream';
@@ -59,6 +60,7 @@ export function emptyMeta(title: string, frequencyHz: number): TraceMeta {
     facts: { cycles: 0, vms: [] },
     counts: [],
     sums: [],
+    gaps: [],
   };
 }
 
@@ -87,10 +89,10 @@ export class TraceStore implements RowSource {
     return this.count;
   }
 
-  /** Cycles: the latest start or end of any event, or the machine's own end if that is later. */
+  /** Cycles: the latest start or end of any event, or the machine's own end or that of a gap if one is later. */
   get endTime(): number {
     this.index();
-    return Math.max(this.end, this.meta.facts.cycles);
+    return Math.max(this.end, this.meta.facts.cycles, gapsEnd(this.meta.gaps));
   }
 
   /** Cycles: the latest start or end of any recorded event. */

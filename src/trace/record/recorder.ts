@@ -32,7 +32,7 @@ export const DEFAULT_MAX_EVENTS = 20_000_000;
 const TWO_32 = 0x1_0000_0000;
 
 /** The tables and exact figures a recorder knows, for `TraceMeta`. */
-export type RecorderTables = Pick<TraceMeta, 'tracks' | 'places' | 'counts' | 'sums' | 'truncatedAt'>;
+export type RecorderTables = Pick<TraceMeta, 'tracks' | 'places' | 'counts' | 'sums' | 'gaps'>;
 
 /**
  * Records a run. Rows are numbered from 0 in the order of recording. A row's `duration` is 0 until its span is closed.
@@ -43,15 +43,15 @@ export class Recorder extends RowWriter implements Tracer {
   private readonly placeTable: PlaceTable;
   private readonly out: HandOut;
   private readonly receiverHashes: boolean;
+  private readonly maxEvents: number;
   private handedTracks = 0;
   private handedPlaces = 0;
 
   constructor(options: RecorderOptions = {}) {
     const { records } = options;
-    super(
-      new KindCounts((kind) => bookkeeping.has(kind) || (records?.(kind) ?? true)),
-      Math.min(options.maxEvents ?? DEFAULT_MAX_EVENTS, TWO_32 - 2),
-    );
+    const maxEvents = Math.min(options.maxEvents ?? DEFAULT_MAX_EVENTS, TWO_32 - 2);
+    super(new KindCounts((kind) => bookkeeping.has(kind) || (records?.(kind) ?? true)), maxEvents);
+    this.maxEvents = maxEvents;
     this.receiverHashes = options.receiverHashes ?? false;
     this.placeTable = new PlaceTable(options.resolvePlace);
     this.out = new HandOut(this, this.receiverHashes);
@@ -103,6 +103,12 @@ export class Recorder extends RowWriter implements Tracer {
     return this.kinds.totals();
   }
 
+  /** Where events are missing: from the first one on that the limit kept out. */
+  gaps(): TraceMeta['gaps'] {
+    const { refused: from } = this;
+    return from === undefined ? [] : [{ from, why: 'limit', limit: this.maxEvents }];
+  }
+
   /** Tables and figures for the trace's `TraceMeta`. */
   tables(): RecorderTables {
     return {
@@ -110,7 +116,7 @@ export class Recorder extends RowWriter implements Tracer {
       places: this.placeTable.all(),
       counts: this.counts(),
       sums: this.sums(),
-      ...(this.truncatedAt !== undefined && { truncatedAt: this.truncatedAt }),
+      gaps: this.gaps(),
     };
   }
 

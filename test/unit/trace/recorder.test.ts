@@ -73,6 +73,9 @@ describe('Recorder', () => {
     const refs = [1, 2, 3, 4, 5].map((time) => recorder.instant(time * 10, 0, Kind.IrqRaise, 0, 0));
     expect(refs).toEqual([1, 2, 3, 0, 0]);
     expect(recorder.truncatedAt).toBe(40);
+    expect(recorder.tables().gaps).toEqual([{ from: 40, why: 'limit', limit: 3 }]);
+    recorder.finish(60);
+    expect(recorder.tables().gaps).toEqual([{ from: 40, why: 'limit', limit: 3 }]);
     expect(recorder.counts()).toEqual([[0, Kind.IrqRaise, 5]]);
   });
 
