@@ -6,7 +6,7 @@ import { damageOf } from '../trace/file/file';
 import { summarise } from '../trace/query/summary';
 import { ExitCode, type CliHost } from './host';
 import { printJson, printProblem, printSummary } from './print';
-import { messageOf } from './run';
+import { messageOf, warnOfGaps } from './run';
 
 /** Prints the figures of a trace file. */
 export async function printStats(command: { file: string; json: boolean }, host: CliHost): Promise<ExitCode> {
@@ -20,6 +20,8 @@ export async function printStats(command: { file: string; json: boolean }, host:
   const { meta, rows } = store;
   const truncated = meta.state === 'truncated';
   if (truncated) host.err(`warning: ${command.file}: ${meta.message ?? 'the file is not complete'}\n`);
+  // What a file cut short lacks has just been said.
+  else warnOfGaps(meta, command.file, host);
   const damage = damageOf(store);
   if (damage !== undefined) host.err(`warning: ${command.file}: ${damage}\n`);
   const summary = summarise(meta, rows);

@@ -1,9 +1,10 @@
 /** `trapline run`: prepares, runs, prints, and says by its exit code whether all was as expected. */
 import { resolve } from 'node:path';
 import type { RunEnd, RunListener, RunProgress } from '../protocol/run';
-import type { RunState, TraceDelta, TraceMeta } from '../trace/model';
+import type { RunState, TraceDelta, TraceGap, TraceMeta } from '../trace/model';
 import { TraceStore } from '../trace/query/store';
 import type { Summary } from '../trace/query/summary';
+import { gapSentence } from '../trace/vocabulary/gaps';
 import type { Command } from './arguments';
 import { ExitCode, type CliHost } from './host';
 import { printExpectation, printJson, printProblem, printSummary, SerialPrinter, shortPath } from './print';
@@ -116,7 +117,9 @@ class Recording implements RunListener {
     const { meta } = this.store;
     const { cycles, counts } = this.progress ?? { cycles: 0, counts: [] };
     const facts = { ...meta.facts, cycles: Math.max(cycles, meta.facts.cycles) };
-    this.store.setMeta({ ...meta, state, ...(message !== undefined && { message }), facts, counts });
+    const lost: TraceGap = { from: this.store.endWithoutFacts, why: 'lost' };
+    const gaps = [...(this.progress?.gaps ?? []), lost];
+    this.store.setMeta({ ...meta, state, ...(message !== undefined && { message }), facts, counts, gaps });
   }
 
   private nameOf(vm: number): string {
@@ -146,6 +149,7 @@ function report(command: RunCommand, host: CliHost, { meta, summary }: RunEnd): 
       `error: ${name} ended with exit code ${exitCode}. If that is right, expect it: "vms.${name}.exitCode": ${exitCode}\n`,
     );
   }
+  warnOfGaps(meta, command.file, host);
   if (meta.state === 'crashed' && (command.json || command.quiet))
     host.err(`error: ${meta.message ?? 'the guest crashed'}\n`);
 }
@@ -164,6 +168,11 @@ function verdict(meta: TraceMeta, summary: Summary): ExitCode {
   if (meta.state === 'failed') return ExitCode.Internal;
   const failed = summary.expectations.some(({ held }) => !held) || uncoveredExits(summary).length > 0;
   return failed ? ExitCode.Failed : ExitCode.Held;
+}
+
+/** Says where a trace is incomplete, and what to do. */
+export function warnOfGaps(meta: TraceMeta, file: string, host: CliHost): void {
+  for (const gap of meta.gaps) host.err(`warning: ${file}: ${gapSentence(gap, meta.frequencyHz)}\n`);
 }
 
 /** The message of whatever was thrown. */

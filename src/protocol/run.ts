@@ -34,6 +34,8 @@ export interface RunProgress {
   exits: number;
   /** Exact counts so far, as in `TraceMeta.counts`. */
   counts: TraceMeta['counts'];
+  /** Where events are missing so far, as in `TraceMeta.gaps`. */
+  gaps: TraceMeta['gaps'];
 }
 
 /** The last word of a run. */

@@ -36,7 +36,7 @@ export interface LaneEvents {
   start: Float64Array;
   duration: Float64Array;
   kind: Uint16Array;
-  a: Uint32Array;
+  a: Float64Array;
 }
 
 /** Too many to show singly: one bin per pixel, parallel columns of length `width`. */

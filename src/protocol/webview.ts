@@ -38,6 +38,7 @@ export type HostNotice =
       state: RunState;
       message?: string;
       tracks: TraceMeta['tracks'];
+      gaps: TraceMeta['gaps'];
       progress?: RunProgress;
     }
   /** Show this event: select it and bring it into view (from a source line, a link, another view). */

@@ -268,6 +268,7 @@ export class RunSession {
       events: this.recorder.rows,
       exits,
       counts,
+      gaps: this.recorder.gaps(),
     };
   }
 

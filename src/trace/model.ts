@@ -76,8 +76,20 @@ export interface TraceMeta {
   counts: [track: number, kind: number, count: number][];
   /** Exact totals of the argument that a kind names in `KindRow.sum`: [track, kind, total]. */
   sums: [track: number, kind: number, total: number][];
-  /** Time in cycles of the first event that was not recorded because the limit was reached; absent: none. */
-  truncatedAt?: number;
+  /** Where events are missing, in order of time; empty: the trace is complete. */
+  gaps: TraceGap[];
+}
+
+/** A stretch of time of which events are missing, though they are counted. */
+export interface TraceGap {
+  /** Cycles. */
+  from: number;
+  /** Cycles; absent: to the end. */
+  to?: number;
+  /** Recording stopped at the limit of events; the file is cut short; the run ended without handing over the rest. */
+  why: 'limit' | 'cut' | 'lost';
+  /** Of a limit: how many events it allows. */
+  limit?: number;
 }
 
 /** Figures kept by the machine itself. */

@@ -24,6 +24,7 @@ export interface Setup {
   packets: number;
   state?: 'running' | 'finished' | 'cancelled' | 'crashed' | 'failed' | 'truncated';
   message?: string;
+  maxEvents?: number;
   silent?: boolean;
 }
 

@@ -53,6 +53,25 @@ describe('looking at a trace', () => {
     expect(colours).toBeGreaterThan(20);
   });
 
+  it('marks where recording stopped, however far away it is, and says why', async () => {
+    const page = await pageOf({ packets: 40, maxEvents: 500 });
+    const gap = page.locator('.gap');
+    expect(((await gap.textContent()) ?? '').replaceAll('\u2009', ' ')).toBe(
+      'not recorded: the limit of 500 events was reached',
+    );
+    const banner = (await page.locator('.banner').textContent()) ?? '';
+    expect(banner).toContain('Raise trace.maxEvents in the scenario, or narrow trace.kinds');
+    const box = await surfaceBox(page);
+    const mark = await gap.boundingBox();
+    const { window: shown } = await stateOf(page);
+    const at = await page.evaluate(() => window.fakeHost.gapFrom());
+    const left = box.x + ((at - shown.from) / (shown.to - shown.from)) * box.width;
+    expect(mark?.x).toBeCloseTo(left, -1);
+    const end = await page.evaluate(() => window.fakeHost.endTime());
+    const right = box.x + ((end - shown.from) / (shown.to - shown.from)) * box.width;
+    expect((mark?.x ?? 0) + (mark?.width ?? 0)).toBeCloseTo(right, -1);
+  });
+
   it('zooms by ctrl+wheel so that the time under the pointer stays', async () => {
     const page = await pageOf({ packets: 10 });
     const box = await surfaceBox(page);

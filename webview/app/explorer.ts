@@ -74,6 +74,7 @@ export class Explorer {
         ...meta,
         tracks: notice.tracks,
         state: notice.state,
+        gaps: notice.gaps,
         ...(counts && { counts }),
       };
       const lanes = lanesOf(next);

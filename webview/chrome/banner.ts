@@ -1,6 +1,7 @@
 /** The slim line that says how the run stands, with one next step. */
 import type { Explorer } from '../app/explorer';
 import type { RunState } from '../../src/trace/model';
+import { gapSentence } from '../../src/trace/vocabulary/gaps';
 import { formatCount, formatDuration } from '../time/format';
 import { h, icons } from '../ui/dom';
 import { button, iconButton } from '../ui/toolkit';
@@ -59,6 +60,8 @@ export function banner(explorer: Explorer): HTMLElement {
         step: state === 'crashed' && rows > 0 ? show : again,
       };
     }
+    const [gap] = model.meta.value.gaps;
+    if (gap) return { look: 'warning', text: gapSentence(gap, model.frequencyHz), step: again };
     if (rows === 0)
       return {
         look: 'quiet',

@@ -44,7 +44,7 @@ function lane(fields: Fields): LaneEvents | LaneBins {
       start: float64(fields['start']),
       duration: float64(fields['duration']),
       kind: uint16(fields['kind']),
-      a: uint32(fields['a']),
+      a: float64(fields['a']),
     };
   }
   if (fields['type'] === 'bins') {

@@ -8,6 +8,7 @@ import { resolveColour, type Theme } from '../ui/theme';
 import type { Signal } from '../host/signal';
 import { AXIS_HEIGHT, lanesChart } from './chart';
 import { Feed } from './feed';
+import { gapMarks } from './gaps';
 import { hitAt, type Hit } from './hit';
 import { listen } from './input';
 import { Overlay } from './overlay';
@@ -33,6 +34,7 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
   const gutter = h('div', { class: 'gutter' }, corner, headings);
   const lanesCanvas = h('canvas', { attrs: { 'aria-hidden': 'true' } });
   const overlayCanvas = h('canvas', { class: 'overlay', attrs: { 'aria-hidden': 'true' } });
+  const gaps = gapMarks(model);
   const surface = h(
     'div',
     {
@@ -45,6 +47,7 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
       },
     },
     lanesCanvas,
+    gaps.element,
     overlayCanvas,
   );
   const scroller = h('div', { class: 'scroller' }, gutter, surface);
@@ -88,6 +91,7 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
       // What lies under a resting pointer changes when the lanes move.
       if (pointer) point(pointer.x, pointer.y, hitAt(model, painter, pointer.x, pointer.y, size.width));
     }
+    gaps.draw(size.width);
     overlay.draw();
   };
   const redraw = (lanes = true): void => {

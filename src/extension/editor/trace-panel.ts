@@ -144,6 +144,7 @@ export class TracePanel implements Disposable {
       endTime,
       state: meta.state,
       tracks: meta.tracks,
+      gaps: meta.gaps,
       ...(meta.message !== undefined && { message: meta.message }),
       ...(progress && { progress }),
     });

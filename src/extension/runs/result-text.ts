@@ -2,6 +2,7 @@
 import type { RunEnd } from '../../protocol/run';
 import type { ExpectationResult } from '../../trace/query/summary';
 import { formatCount, formatTime } from '../../trace/vocabulary/format';
+import { gapSentence } from '../../trace/vocabulary/gaps';
 
 /** A line for a message box and how loud it is. */
 export interface ResultText {
@@ -38,7 +39,7 @@ export function resultText(name: string, end: RunEnd): ResultText {
   const truncated =
     meta.state === 'truncated'
       ? ` The trace is cut short: ${meta.message ?? 'recording stopped early'}.`
-      : '';
+      : meta.gaps.map((gap) => ` ${gapSentence(gap, meta.frequencyHz)}`).join('');
   const held =
     summary.expectations.length === 0
       ? ''

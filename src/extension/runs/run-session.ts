@@ -1,7 +1,7 @@
 /** One run of one scenario: its growing trace, its progress and its end. */
 import { EventEmitter, type Disposable, type Event, type Uri } from 'vscode';
 import type { RunEnd, RunListener, RunProgress } from '../../protocol/run';
-import type { TraceDelta, TraceMeta } from '../../trace/model';
+import type { TraceDelta, TraceGap, TraceMeta } from '../../trace/model';
 import type { RunHandle } from '../../run/api';
 import { TraceStore } from '../../trace/query/store';
 
@@ -64,7 +64,11 @@ export class RunSession implements RunListener, Disposable {
       this.takeAll();
       const message = error instanceof Error ? error.message : String(error);
       // A run that did not stop in time is ended with its thread: that is what the user asked for, not a failure.
-      this.store?.setMeta({ ...this.store.meta, state: this.cancelled ? 'cancelled' : 'failed', message });
+      const state = this.cancelled ? 'cancelled' : 'failed';
+      if (this.store) {
+        const gaps: TraceGap[] = [...(this.progress?.gaps ?? []), { from: this.store.endTime, why: 'lost' }];
+        this.store.setMeta({ ...this.store.meta, state, message, gaps });
+      }
       return this.close(this.cancelled ? {} : { failure: message });
     }
   }
@@ -104,6 +108,7 @@ export class RunSession implements RunListener, Disposable {
     const next = this.waiting.shift();
     if (!next) return;
     this.store?.append(next.delta);
+    this.store?.setMeta({ ...this.store.meta, gaps: next.progress.gaps });
     this.progress = next.progress;
     next.taken();
     if (this.waiting.length > 0) this.turn = setImmediate(() => this.takeNext());

@@ -26,6 +26,13 @@ const place = z.object({
   line: uint.optional(),
 });
 
+const gap = z.object({
+  from: uint,
+  to: uint.optional(),
+  why: z.enum(['limit', 'cut', 'lost']),
+  limit: uint.optional(),
+});
+
 /** Shape of `TraceMeta`, with ids dense as the columns need them. */
 export const traceMetaSchema: z.ZodType<TraceMeta> = z
   .object({
@@ -59,7 +66,7 @@ export const traceMetaSchema: z.ZodType<TraceMeta> = z
     }),
     counts: exact,
     sums: exact,
-    truncatedAt: uint.optional(),
+    gaps: z.array(gap),
   })
   .refine((meta) => meta.tracks.every((row, i) => row.id === i), {
     message: 'ids must count from 0',
@@ -70,9 +77,16 @@ export const traceMetaSchema: z.ZodType<TraceMeta> = z
     path: ['places'],
   });
 
+/** Tables of files that were written before gaps had a list. */
+function withGaps(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || 'gaps' in value) return value;
+  const at = 'truncatedAt' in value ? value.truncatedAt : undefined;
+  return { ...value, gaps: at === undefined ? [] : [{ from: at, why: 'limit' }] };
+}
+
 /** Checks parsed JSON. The error text names the field. */
 export function parseMeta(value: unknown): { meta: TraceMeta } | { error: string } {
-  const result = traceMetaSchema.safeParse(value);
+  const result = traceMetaSchema.safeParse(withGaps(value));
   if (result.success) return { meta: result.data };
   const issue = result.error.issues[0];
   return {

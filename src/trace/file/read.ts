@@ -4,10 +4,10 @@
  */
 import { FormatError, Table } from './flatbuffer';
 import { TraceFileError } from './error';
-import { KIND_LIMIT } from '../vocabulary/events';
 import { parseMeta } from './meta-schema';
 import type { TraceChunk, TraceMeta } from '../model';
 import { TraceStore } from '../query/store';
+import { gapsEnd } from '../vocabulary/gaps';
 import { countRows } from './verify';
 
 const MAGIC = 'ARROW1';
@@ -247,22 +247,20 @@ function readBatch(message: Message, firstRow: number, meta: TraceMeta): TraceCh
   return chunk;
 }
 
-/** Everything later relies on these: tracks, kinds and places exist, times are times, causes come first. */
+/** Everything later relies on these: tracks and places exist, times are times, causes come first. */
 function checkRows(chunk: TraceChunk, meta: TraceMeta, position: number): void {
-  const { start, track, kind, rip, cause, firstRow } = chunk;
+  const { start, track, rip, cause, firstRow } = chunk;
   for (let i = 0; i < start.length; i++) {
     const time = start[i] ?? 0;
     const what = !(time >= 0 && time <= Number.MAX_SAFE_INTEGER)
       ? `starts at ${time}`
       : (track[i] ?? 0) >= meta.tracks.length
         ? `is on track ${track[i]}, which the tables do not have`
-        : (kind[i] ?? 0) >= KIND_LIMIT
-          ? `is of kind ${kind[i]}, which does not exist`
-          : (rip[i] ?? 0) > meta.places.length
-            ? `is at place ${rip[i]}, which the tables do not have`
-            : (cause[i] ?? 0) > firstRow + i
-              ? `is caused by row ${(cause[i] ?? 0) - 1}, which comes later`
-              : undefined;
+        : (rip[i] ?? 0) > meta.places.length
+          ? `is at place ${rip[i]}, which the tables do not have`
+          : (cause[i] ?? 0) > firstRow + i
+            ? `is caused by row ${(cause[i] ?? 0) - 1}, which comes later`
+            : undefined;
     if (what !== undefined) throw new TraceFileError(`Event ${firstRow + i} ${what}`, position, DAMAGED);
   }
 }
@@ -271,6 +269,7 @@ function checkRows(chunk: TraceChunk, meta: TraceMeta, position: number): void {
 function truncated(store: TraceStore, meta: TraceMeta, rows: number, position: number): TraceStore {
   const { traceHash: _, ...rest } = meta;
   const of = rows >= 0 ? ` of ${rows}` : '';
+  const end = Math.max(meta.facts.cycles, gapsEnd(meta.gaps));
   store.setMeta({
     ...rest,
     state: 'truncated',
@@ -278,6 +277,7 @@ function truncated(store: TraceStore, meta: TraceMeta, rows: number, position: n
       `The file ends at byte ${position}, before the trace does: ${store.rows}${of} events could be recovered. ` +
       'Figures are those of the recovered events. Copy the file again or run the scenario again.',
     facts: { ...meta.facts, cycles: store.endWithoutFacts },
+    gaps: [{ from: store.endWithoutFacts, ...(end > store.endWithoutFacts && { to: end }), why: 'cut' }],
     ...countRows(store),
   });
   return store;

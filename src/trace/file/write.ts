@@ -139,7 +139,6 @@ export function encodeTrace(store: TraceStore): Uint8Array {
 /** A trace whose run is not over is written as what it is. */
 function finalMeta(store: TraceStore): TraceMeta {
   const { meta } = store;
-  return meta.facts.cycles >= store.endTime
-    ? meta
-    : { ...meta, facts: { ...meta.facts, cycles: store.endTime } };
+  const cycles = store.endWithoutFacts;
+  return meta.facts.cycles >= cycles ? meta : { ...meta, facts: { ...meta.facts, cycles } };
 }

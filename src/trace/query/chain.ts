@@ -1,4 +1,5 @@
 /** Why an event happened and what came of it: the `cause` column followed both ways. */
+import { bookkeeping } from '../vocabulary/events';
 import type { TraceStore } from './store';
 
 /** Consequences of every row as linked lists, newest first; grows with the store. */
@@ -19,7 +20,7 @@ class Consequences {
     }
     for (; this.rows < store.rows; this.rows++) {
       const cause = store.causeOf(this.rows);
-      if (cause < 0) continue;
+      if (cause < 0 || bookkeeping.has(store.kindOf(this.rows))) continue;
       this.older[this.rows] = this.newest[cause] ?? 0;
       this.newest[cause] = this.rows + 1;
     }

@@ -1,5 +1,5 @@
 /** Queries made fast for one trace: names become tables of kinds, tracks and places, so that a row costs a few loads. */
-import { KIND_LIMIT, Kind, kindRow } from '../vocabulary/events';
+import { KIND_LIMIT, Kind, bookkeeping, kindRow } from '../vocabulary/events';
 import type { Operator, Query, QueryField, QueryNumber, QueryTerm } from './query';
 import type { TraceStore } from './store';
 
@@ -66,6 +66,8 @@ function numberOf(store: TraceStore, field: QueryField): ((row: number) => numbe
       return column(store, 'a');
     case 'b':
       return column(store, 'b');
+    case 'addr':
+      return (row) => addressOf(store, row);
     case 'vector':
       return (row) => (VECTOR_KINDS(store.kindOf(row)) ? store.get(row).a : vectorInB(store, row));
     case 'packet':
@@ -79,6 +81,13 @@ function numberOf(store: TraceStore, field: QueryField): ((row: number) => numbe
     default:
       return undefined;
   }
+}
+
+/** The argument that is an address, wherever it stands. */
+function addressOf(store: TraceStore, row: number): number {
+  const { a, b } = kindRow(store.kindOf(row));
+  if (a?.format === 'address') return store.get(row).a;
+  return b?.format === 'address' ? store.get(row).b : NaN;
 }
 
 /** Routes and remappings name their vector in the second argument. */
@@ -160,7 +169,7 @@ function testOf(store: TraceStore, term: QueryTerm): Test {
 
 /** Prepares a query for a trace. Prepare it anew when the trace grew: new tracks and places are not known to it. */
 export function matcherOf(store: TraceStore, query: Query): Matcher {
-  const kindTests: KindTest[] = [];
+  const kindTests: KindTest[] = [(kind) => !bookkeeping.has(kind)];
   const tests: Test[] = [];
   for (const term of query.terms) {
     const ofKind = kindTest(term);

@@ -19,6 +19,7 @@ export const queryFields = {
   reg: 'register by name or offset: TDT, 0x3818',
   a: 'first argument: 0x10, >64',
   b: 'second argument',
+  addr: 'memory address: 0x123456000, >=4294967296',
   vector: 'interrupt vector: 0x2b',
   packet: 'packet number: 12',
   file: 'source file, or the end of its path: e1000.c',
@@ -35,6 +36,7 @@ const NUMERIC: ReadonlySet<QueryField> = new Set([
   'time',
   'a',
   'b',
+  'addr',
   'vector',
   'packet',
   'line',
@@ -44,6 +46,7 @@ const NUMERIC: ReadonlySet<QueryField> = new Set([
 const TIMES: ReadonlySet<QueryField> = new Set(['dur', 'time']);
 const SYNONYMS: ReadonlyMap<string, QueryField> = new Map([
   ['duration', 'dur'],
+  ['address', 'addr'],
   ['start', 'time'],
   ['register', 'reg'],
   ['function', 'fn'],

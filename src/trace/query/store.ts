@@ -1,6 +1,8 @@
 /** A trace in memory: its columns as blocks, its tables, and streams by track and group for everything that asks by time. */
 import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT, DURATION_SATURATED, emptyChunk, pasteRows } from '../block';
 import { Kind, byKind, type KindGroup } from '../vocabulary/events';
+import { gapsEnd } from '../vocabulary/gaps';
+import { joined } from '../vocabulary/wide';
 import type { TraceChunk, TraceDelta, TraceMeta } from '../model';
 import { Stream, type RowSource } from './stream';
 
@@ -22,7 +24,7 @@ export interface TraceEvent {
   cause: number;
 }
 
-const TWO_32 = 0x1_0000_0000;
+const NO_HIGHS = [0, 0] as const;
 const GROUPS: readonly KindGroup[] = [
   'mode',
   'exit',
@@ -58,6 +60,7 @@ export function emptyMeta(title: string, frequencyHz: number): TraceMeta {
     facts: { cycles: 0, vms: [] },
     counts: [],
     sums: [],
+    gaps: [],
   };
 }
 
@@ -68,6 +71,8 @@ export class TraceStore implements RowSource {
   private count = 0;
   private end = 0;
   private openSet = new Set<number>();
+  /** High halves of arguments, as far as any are not zero. */
+  private readonly highs = new Map<number, readonly [a: number, b: number]>();
   /** Full durations of saturated rows. */
   private readonly overflow = new Map<number, number>();
   private readonly streams: (Stream | undefined)[] = [];
@@ -84,10 +89,10 @@ export class TraceStore implements RowSource {
     return this.count;
   }
 
-  /** Cycles: the latest start or end of any event, or the machine's own end if that is later. */
+  /** Cycles: the latest start or end of any event, or the machine's own end or that of a gap if one is later. */
   get endTime(): number {
     this.index();
-    return Math.max(this.end, this.meta.facts.cycles);
+    return Math.max(this.end, this.meta.facts.cycles, gapsEnd(this.meta.gaps));
   }
 
   /** Cycles: the latest start or end of any recorded event. */
@@ -147,6 +152,8 @@ export class TraceStore implements RowSource {
       throw new RangeError(`The trace has no row ${row}; rows are 0 to ${this.count - 1}.`);
     }
     const i = row & BLOCK_MASK;
+    this.index();
+    const [aHigh, bHigh] = this.highs.get(row) ?? NO_HIGHS;
     return {
       row,
       start: block.start[i] ?? 0,
@@ -155,8 +162,8 @@ export class TraceStore implements RowSource {
       track: block.track[i] ?? 0,
       kind: block.kind[i] ?? 0,
       place: block.rip[i] ?? 0,
-      a: block.a[i] ?? 0,
-      b: block.b[i] ?? 0,
+      a: joined(block.a[i] ?? 0, aHigh),
+      b: joined(block.b[i] ?? 0, bHigh),
       cause: this.causeOf(row),
     };
   }
@@ -242,15 +249,17 @@ export class TraceStore implements RowSource {
       const index = (track[i] ?? 0) * GROUPS.length + (groupOfKind[kind[i] ?? 0] ?? 0);
       if (index !== lastIndex || stream === undefined) stream = this.streamFor((lastIndex = index));
       stream.push(firstRow + i, time);
-      if (kind[i] === Kind.SpanOverflow) {
-        const row = (cause[i] ?? 0) - 1;
-        const full = (a[i] ?? 0) * TWO_32 + (b[i] ?? 0);
-        if (row < 0 || row >= firstRow + i || full > Number.MAX_SAFE_INTEGER) continue;
-        this.overflow.set(row, full);
-        this.end = Math.max(this.end, this.startOf(row) + full);
-        this.streamOf(row).touch(row);
-      }
+      const row = (cause[i] ?? 0) - 1;
+      if (row < 0 || row >= firstRow + i) continue;
+      if (kind[i] === Kind.ArgsHigh) this.highs.set(row, [a[i] ?? 0, b[i] ?? 0]);
+      else if (kind[i] === Kind.SpanOverflow) this.lengthen(row, joined(b[i] ?? 0, a[i] ?? 0));
     }
+  }
+
+  private lengthen(row: number, duration: number): void {
+    this.overflow.set(row, duration);
+    this.end = Math.max(this.end, this.startOf(row) + duration);
+    this.streamOf(row).touch(row);
   }
 
   private patch({ row, duration, a, b }: TraceDelta['patches']): void {
@@ -266,6 +275,7 @@ export class TraceStore implements RowSource {
       const start = this.startOf(at);
       this.end = Math.max(this.end, start + this.closedDurationOf(at));
       this.streamOf(at).touch(at);
+      if (this.kindOf(at) === Kind.ArgsHigh) this.highs.set(this.causeOf(at), [a[i] ?? 0, b[i] ?? 0]);
     }
   }
 }

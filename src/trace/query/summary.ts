@@ -3,7 +3,7 @@
  * it reads nothing but the exact counts and the machine's facts of a `TraceMeta`.
  */
 import { Kind, kindRow } from '../vocabulary/events';
-import type { RunFacts, TraceMeta } from '../model';
+import type { RunFacts, TraceGap, TraceMeta } from '../model';
 
 /** The figures that exist once per run and once per VM. */
 export interface SummaryCounts {
@@ -42,6 +42,8 @@ export interface Summary extends SummaryCounts {
   /** Recorded rows. */
   events: number;
   traceHash: string;
+  /** Where events are missing from the trace; the figures count them all the same. */
+  gaps: TraceGap[];
   vms: (SummaryCounts & Pick<RunFacts['vms'][number], 'name' | 'exitCode' | 'missingInstructions'>)[];
   expectations: ExpectationResult[];
 }
@@ -97,6 +99,7 @@ export function summarise(meta: TraceMeta, rows: number): Summary {
     simulatedSeconds: facts.cycles / meta.frequencyHz,
     events: rows,
     traceHash: meta.traceHash ?? '',
+    gaps: meta.gaps,
     vms: facts.vms.map((vm, index) => ({
       name: vm.name,
       ...countsOf(

@@ -104,7 +104,7 @@ function eventsOf(store: TraceStore, parts: readonly Part[], count: number): Lan
     start: new Float64Array(count),
     duration: new Float64Array(count),
     kind: new Uint16Array(count),
-    a: new Uint32Array(count),
+    a: new Float64Array(count),
   };
   for (let i = 0; i < count; i++) {
     const event = store.get(row[i] ?? 0);

@@ -8,7 +8,7 @@ import type { IndexedHash } from './hash';
 import type { Place, TraceChunk, TraceMeta, Track } from '../model';
 
 /** Version of `RecorderState`. */
-export const RECORDER_STATE_VERSION = 1;
+export const RECORDER_STATE_VERSION = 2;
 
 /** Late values of rows: four parallel columns. */
 export interface RowPatches {
@@ -33,6 +33,8 @@ export interface RecorderState {
   patches: RowPatches;
   /** Rows of open spans. */
   open: Uint32Array;
+  /** High halves of arguments that do not stand behind their row: row, and row of the halves. */
+  wide: [row: number, high: number][];
   /** Hashes of blocks, as far as they are known here. */
   hashes: IndexedHash[];
   cause: number;
@@ -91,29 +93,4 @@ export function patchesOf(
   const value = (column: 'duration' | 'a' | 'b'): Uint32Array =>
     row.map((each) => chunkOf(each)?.[column][each & BLOCK_MASK] ?? 0);
   return { row, duration: value('duration'), a: value('a'), b: value('b') };
-}
-
-/** log2 of the slots that a track takes in the tables of counts and sums. */
-export const TRACK_SHIFT = 9;
-/** Kinds that these tables have room for. */
-export const TABLE_KINDS = 1 << TRACK_SHIFT;
-
-/** The figures of a table that are not zero: track, kind, figure. */
-export function nonZero(table: Float64Array, tracks: number): [number, number, number][] {
-  const found: [number, number, number][] = [];
-  for (let slot = 0; slot < tracks << TRACK_SHIFT; slot++) {
-    const value = table[slot] ?? 0;
-    if (value !== 0) found.push([slot >>> TRACK_SHIFT, slot & (TABLE_KINDS - 1), value]);
-  }
-  return found;
-}
-
-/** The other way round. */
-export function tableOf(
-  figures: readonly (readonly [number, number, number])[],
-  length: number,
-): Float64Array {
-  const table = new Float64Array(length);
-  for (const [track, kind, figure] of figures) table[(track << TRACK_SHIFT) | kind] = figure;
-  return table;
 }

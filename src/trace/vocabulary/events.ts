@@ -3,12 +3,12 @@
  * read it. Ids are part of the file format: never renumber, only add.
  */
 import { exitId, kindRowsOf, type ExitTable } from './exit-table';
-import { kindRows } from './kind-rows';
+import { Kind, kindRows } from './kind-rows';
 import type { KindRow } from './kind-row';
 import { svmExits } from './svm-exit-codes';
 import { vmxExits } from './vmx-exit-reasons';
 
-export { Kind } from './kind-rows';
+export { Kind };
 export type { ArgFormat, ArgSpec, ColourRole, KindGroup, KindRow, ModeRole } from './kind-row';
 
 /** Every table of VM exits. */
@@ -49,6 +49,9 @@ function unknownRow(id: number): KindRow {
 export function kindRow(id: number): KindRow {
   return kinds.get(id) ?? unknownRow(id);
 }
+
+/** Kinds of rows that carry what did not fit another row: recorded always, and no events themselves. */
+export const bookkeeping: ReadonlySet<number> = new Set([Kind.SpanOverflow, Kind.ArgsHigh]);
 
 /** Whether events of a kind are VM exits. */
 export function isExit(kind: number): boolean {

@@ -21,7 +21,7 @@ export const Kind = {
   Msi: 104, PicInta: 105,
   Mark: 112, Serial: 113, GuestFault: 114, GuestReset: 115,
   CoalescedFlush: 120, Ioeventfd: 121,
-  SpanOverflow: 127,
+  ArgsHigh: 126, SpanOverflow: 127,
 } as const;
 
 const hex = (name: string): ArgSpec => ({ name, format: 'hex' });
@@ -125,5 +125,6 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.GuestReset, 'guest.reset', 'guest', 'mark', {}, 'The guest restarted its machine.', 'The guest restarted its machine{at}.'),
   instant(Kind.CoalescedFlush, 'coalesced.flush', 'vmm', 'user', { a: dec('writes') }, 'The device writes that the VMM kernel had put aside are done in user space.', '{track} got {a} writes that had been put aside.'),
   instant(Kind.Ioeventfd, 'ioeventfd', 'vmm', 'kernel', { a: arg('address', 'address'), b: hex('value') }, 'A write ends in the VMM kernel, which signals an event instead of going to user space.', 'The write of {b} to {a}{at} signalled an event.'),
+  instant(Kind.ArgsHigh, 'args.high', 'record', 'mark', { a: hex('a high'), b: hex('b high') }, 'High halves of the arguments of the causing row, where they did not fit 32 bits.'),
   instant(Kind.SpanOverflow, 'span.overflow', 'record', 'mark', { a: dec('high'), b: dec('low') }, 'Full duration of the causing row, which did not fit 32 bits.'),
 ];

@@ -124,7 +124,7 @@ export class AccessPath {
       cycles += costs['kvm.apic'];
     } else {
       const first = this.touch(address);
-      this.exits.begin(first ? VmxExit.EPT_VIOLATION : VmxExit.EPT_MISCONFIG, address >>> 0, value, cause);
+      this.exits.begin(first ? VmxExit.EPT_VIOLATION : VmxExit.EPT_MISCONFIG, address, value, cause);
       cycles += costs['kvm.mmio'];
       if (unit === 'ioapic') cycles += costs['kvm.ioapic'];
       if (first) cycles += costs['kvm.eptViolation'];
@@ -141,7 +141,7 @@ export class AccessPath {
     const value = mmio.read(address, size);
     this.high = mmio.resultHigh;
     this.answered(region, address, value);
-    this.exits.setArgs(region?.tag.unit === 'lapic' ? address % PAGE : address >>> 0, value);
+    this.exits.setArgs(region?.tag.unit === 'lapic' ? address % PAGE : address, value);
     return value;
   }
 

@@ -187,7 +187,7 @@ export class EmulatedDeviceBus implements DeviceBus, JobTarget, Stateful<Emulate
     }
     const cycles =
       host.costs['device.dmaSetup'] + Math.ceil(length / 64) * host.costs['device.dmaPer64Bytes'];
-    host.tracer.cause = host.tracer.span(host.now(), cycles, this.dmaTrack, kind, address >>> 0, length);
+    host.tracer.cause = host.tracer.span(host.now(), cycles, this.dmaTrack, kind, address, length);
     host.advance(cycles);
   }
 }

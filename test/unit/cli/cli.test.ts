@@ -128,6 +128,7 @@ describe('trapline run', () => {
         'cycles',
         'events',
         'expectations',
+        'gaps',
         'simulatedSeconds',
         'traceHash',
         'vms',
@@ -327,6 +328,21 @@ describe('trapline stats', () => {
     host.traces.set('/home/ada/t', store('truncated'));
     expect(await runCli(['stats', 't'], host)).toBe(0);
     expect(host.stderr).toBe('warning: t: It ends at byte 4096.\n');
+  });
+
+  it('says of a trace that reached its limit where it is incomplete and what to do', async () => {
+    const gaps = [{ from: 50, why: 'limit' as const, limit: 10_000_000 }];
+    const host = new FakeHost();
+    host.traces.set('/home/ada/t', new TraceStore({ ...store('finished').meta, gaps }));
+    expect(await runCli(['stats', 't'], host)).toBe(0);
+    expect(host.stderr.replaceAll('\u2009', ' ')).toBe(
+      'warning: t: From 50 ns on events were not recorded: the limit of 10 000 000 events was reached. ' +
+        'Raise trace.maxEvents in the scenario, or narrow trace.kinds to what you look for. The figures count all events.\n',
+    );
+    const json = new FakeHost();
+    json.traces.set('/home/ada/t', new TraceStore({ ...store('finished').meta, gaps }));
+    await runCli(['stats', 't', '--json'], json);
+    expect(JSON.parse(json.stdout)).toMatchObject({ gaps });
   });
 
   it('ends with 2 for a file that is none', async () => {

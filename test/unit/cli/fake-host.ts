@@ -147,6 +147,7 @@ export class FakeHost implements CliHost {
         events: 0,
         exits: 3,
         counts: [[0, exitKind(12), 3]],
+        gaps: [],
       });
       throw new Error(failure);
     }

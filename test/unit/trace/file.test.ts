@@ -94,6 +94,14 @@ describe('trace file', () => {
     expect(cut.rows).toBeGreaterThan(65_536);
     expect(cut.meta.state).toBe('truncated');
     expect(cut.meta.message).toContain(`${cut.rows} of ${store.rows} events could be recovered`);
+    const { cycles } = store.meta.facts;
+    expect(cut.meta.gaps).toEqual([{ from: cut.endWithoutFacts, to: cycles, why: 'cut' }]);
+    // The timeline goes on to the run's end, and the lost stretch is marked on it.
+    expect(cut.endTime).toBe(cycles);
+    expect(readTrace(join(writeTrace(cut))).meta).toMatchObject({
+      gaps: cut.meta.gaps,
+      facts: cut.meta.facts,
+    });
     expect(cut.meta.traceHash).toBeUndefined();
     expect(cut.meta.counts.reduce((sum, [, , n]) => sum + n, 0)).toBe(cut.rows);
     expect(cut.meta.facts.cycles).toBeLessThan(store.meta.facts.cycles);

@@ -73,6 +73,9 @@ describe('Recorder', () => {
     const refs = [1, 2, 3, 4, 5].map((time) => recorder.instant(time * 10, 0, Kind.IrqRaise, 0, 0));
     expect(refs).toEqual([1, 2, 3, 0, 0]);
     expect(recorder.truncatedAt).toBe(40);
+    expect(recorder.tables().gaps).toEqual([{ from: 40, why: 'limit', limit: 3 }]);
+    recorder.finish(60);
+    expect(recorder.tables().gaps).toEqual([{ from: 40, why: 'limit', limit: 3 }]);
     expect(recorder.counts()).toEqual([[0, Kind.IrqRaise, 5]]);
   });
 
@@ -101,6 +104,77 @@ describe('Recorder', () => {
     expect(chunk?.duration[0]).toBe(250);
     expect(recorder.instant(400, 0, Kind.IrqRaise, 0, 0)).toBe(0);
     expect(recorder.truncatedAt).toBeUndefined();
+  });
+
+  it('closes each open span once at the end, whoever else would still end it', () => {
+    const recorder = recorderWithTrack();
+    const spans = Array.from({ length: 100 }, (_, i) => recorder.open(i, 0, Kind.SchedRun, 0, 0));
+    recorder.close(spans[40] ?? 0, 1000);
+    recorder.finish(5000);
+    recorder.finish(9000);
+    for (const span of spans) recorder.close(span, 9000);
+    const [chunk] = recorder.takeDelta().chunks;
+    const expected = spans.map((_, i) => (i === 40 ? 1000 - i : 5000 - i));
+    expect([...(chunk?.duration.subarray(0, 100) ?? [])]).toEqual(expected);
+    expect(recorder.rows).toBe(100);
+  });
+
+  it('keeps what belongs to a recorded row beyond the limit, and no more', () => {
+    const recorder = recorderWithTrack({ maxEvents: 2 });
+    const [first, second] = [10, 20].map((time) => recorder.open(time, 0, Kind.DmaRead, 5e9, 0));
+    // The high halves of the first took the second row.
+    expect([first, second]).toEqual([1, 0]);
+    recorder.close(first ?? 0, 10 + 2 ** 33);
+    recorder.setArgs(first ?? 0, 7e9, 6e9);
+    expect(recorder.instant(30, 0, Kind.IrqRaise, 0, 0)).toBe(0);
+    expect(recorder.truncatedAt).toBe(20);
+    const store = new TraceStore(emptyMeta('t', 1));
+    store.append(recorder.takeDelta());
+    expect(store.get(0)).toMatchObject({ duration: 2 ** 33, a: 7e9, b: 6e9 });
+    expect(store.rows).toBe(3);
+  });
+
+  it('counts any number of kinds and tracks', () => {
+    const recorder = new Recorder({ records: (kind) => kind % 2 === 0 });
+    const counts = new Map<string, number>();
+    for (let i = 0; i < 200; i++) recorder.addTrack({ type: 'thread', name: `${i}`, group: 'host', vm: -1 });
+    for (let i = 0; i < 20_000; i++) {
+      const [track, kind] = [(i * 7919) % 200, (i * 104_729) % 65_535];
+      expect(recorder.instant(i, track, kind, 0, 0) !== 0).toBe(kind % 2 === 0);
+      counts.set(`${track} ${kind}`, (counts.get(`${track} ${kind}`) ?? 0) + 1);
+      if (i === 10_000) recorder.addTrack({ type: 'thread', name: 'more', group: 'host', vm: -1 });
+    }
+    const found = recorder.counts();
+    expect(new Map(found.map(([track, kind, count]) => [`${track} ${kind}`, count]))).toEqual(counts);
+    const again = new Recorder({ records: (kind) => kind % 2 === 0 });
+    again.load(recorder.save());
+    expect(again.counts()).toEqual(found);
+    const order = found.map(([track, kind]) => track * 65_536 + kind);
+    expect(order).toEqual([...order].sort((x, y) => x - y));
+  });
+
+  it('finds open spans among any number of them, in any order', () => {
+    const recorder = recorderWithTrack();
+    const open: number[] = [];
+    let state = 1;
+    const expected = new Map<number, number>();
+    for (let i = 0; i < 20_000; i++) {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      if (open.length > 0 && (state >>> 8) % 1000 < open.length) {
+        const [ref = 0] = open.splice((state >>> 4) % open.length, 1);
+        recorder.close(ref, 50_000 + i);
+        expected.set(ref - 1, 50_000 + i);
+        expect(() => recorder.close(ref, 0)).toThrow(/not an open span/);
+      } else {
+        open.push(recorder.open(i, 0, Kind.SchedRun, 0, 0));
+      }
+    }
+    expect(open.length).toBeGreaterThan(300);
+    expect([...recorder.takeDelta().open]).toEqual(open.map((ref) => ref - 1).sort((x, y) => x - y));
+    recorder.finish(90_000);
+    const store = new TraceStore(emptyMeta('t', 1));
+    store.append(recorder.takeDelta());
+    for (const [row, end] of expected) expect(end).toBeGreaterThan(store.startOf(row));
   });
 
   it('keeps the full duration of a span beyond 32 bits', () => {

@@ -15,7 +15,7 @@ function eventsOf(spans: readonly (readonly [start: number, duration: number])[]
     start: Float64Array.from(spans, ([start]) => start),
     duration: Float64Array.from(spans, ([, duration]) => duration),
     kind: new Uint16Array(spans.length).fill(1),
-    a: new Uint32Array(spans.length),
+    a: new Float64Array(spans.length),
   };
 }
 

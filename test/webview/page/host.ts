@@ -14,6 +14,8 @@ interface Setup {
   packets: number;
   state: RunState;
   message?: string;
+  /** As `trace.maxEvents` of a scenario. */
+  maxEvents?: number;
   /** Milliseconds before the host says anything. */
   silent?: boolean;
 }
@@ -27,6 +29,8 @@ export interface FakeHost {
   post(message: unknown): void;
   rows(): number;
   endTime(): number;
+  /** Where recording stopped at its limit. */
+  gapFrom(): number;
   /** First event of a kind. */
   first(name: string): { row: number; start: number; duration: number };
   nameOf(row: number): string;
@@ -43,7 +47,7 @@ declare global {
   }
 }
 
-const trace = new Synthetic();
+let trace = new Synthetic();
 const store = new TraceStore(trace.meta('running'));
 let setup: Setup | undefined;
 let ready = false;
@@ -100,6 +104,7 @@ const fakeHost: FakeHost = {
   notices: [],
   start(next) {
     setup = next;
+    if (next.maxEvents !== undefined) trace = new Synthetic(next.maxEvents);
     send(next.packets);
     init();
   },
@@ -114,12 +119,21 @@ const fakeHost: FakeHost = {
       state,
       ...(message !== undefined && { message }),
       tracks: store.meta.tracks,
-      progress: { cycles: trace.time, guestInstructions: 0, events: store.rows, exits: 0, counts },
+      gaps: store.meta.gaps,
+      progress: {
+        cycles: trace.time,
+        guestInstructions: 0,
+        events: store.rows,
+        exits: 0,
+        counts,
+        gaps: store.meta.gaps,
+      },
     });
   },
   post: (message) => window.postMessage(message, '*'),
   rows: () => store.rows,
   endTime: () => store.endTime,
+  gapFrom: () => store.meta.gaps[0]?.from ?? -1,
   first(name) {
     for (let row = 0; row < store.rows; row++) if (fakeHost.nameOf(row) === name) return store.get(row);
     throw new Error(`no ${name} in the trace`);

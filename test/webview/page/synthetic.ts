@@ -37,9 +37,9 @@ export class Synthetic {
   private readonly wire: number;
   private packet = 0;
 
-  constructor() {
+  constructor(maxEvents = 30_000_000) {
     this.recorder = new Recorder({
-      maxEvents: 30_000_000,
+      maxEvents,
       resolvePlace: (_vm, rip) => {
         const found = LINES.find(([address]) => address === Number(rip));
         return found ? { symbol: found[1], file: '/home/ada/drivers/e1000.c', line: found[2] } : {};

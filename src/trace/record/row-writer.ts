@@ -1,0 +1,262 @@
+/**
+ * The pen: writes rows into blocks of columns, ends spans, fills in arguments. This is the simulator's innermost loop, so one
+ * function counts an event and writes its row, and all else is out of its way.
+ */
+import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT, DURATION_SATURATED, emptyChunk } from '../block';
+import type { TraceChunk } from '../model';
+import { Kind } from '../vocabulary/events';
+import { NARROW_MAX, joined } from '../vocabulary/wide';
+import { ChangedRows } from './changed-rows';
+import { FLAGS, FLAG_BITS, RECORDED, type KindCounts } from './kind-counts';
+import { OpenSpans } from './open-spans';
+import { A, B, CAUSE, DURATION, KIND, RIP, TRACK, blockOf, type Block } from './record-block';
+import type { RowRef, Tracer } from './tracer';
+import { WideArguments } from './wide-arguments';
+
+const TWO_32 = 0x1_0000_0000;
+
+/** Rows in blocks; the last block is written to. */
+export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
+  cause: RowRef = 0;
+  place = 0;
+  /** Start of the first row that the limit kept out. */
+  protected refused: number | undefined;
+  /** Undefined once final, hashed and handed out. */
+  readonly blocks: (Block | undefined)[] = [];
+  /** Blocks whose rows were handed out as copies: memory that is written again costs a fraction of new memory. */
+  readonly spare: TraceChunk[] = [];
+  protected readonly spans = new OpenSpans();
+  protected readonly changes = new ChangedRows();
+  protected readonly wide = new WideArguments(this);
+  protected ended = false;
+  /** First row of the block that is written to, and its views. */
+  private base = 0;
+  private f64: Float64Array = new Float64Array(0);
+  private u32: Uint32Array = new Uint32Array(0);
+  private u16: Uint16Array = new Uint16Array(0);
+  /** Position of the next row in the block. */
+  private at = 0;
+  /** First position in the block where something must be looked at before a row is written. */
+  private stop = 0;
+
+  /** @param limit rows after which events are only counted */
+  constructor(
+    protected readonly kinds: KindCounts,
+    protected limit: number,
+  ) {}
+
+  /** Rows recorded so far. */
+  get rows(): number {
+    return this.base + this.at;
+  }
+
+  instant(time: number, track: number, kind: number, a: number, b: number): RowRef {
+    return this.write(time, 0, track, kind, a, b, this.cause);
+  }
+
+  /** @throws nothing; a duration of 2^32 - 1 cycles or more is saturated and gets a `span.overflow` row. */
+  span(start: number, duration: number, track: number, kind: number, a: number, b: number): RowRef {
+    return this.spanBecause(start, duration, track, kind, a, b, this.cause);
+  }
+
+  spanBecause(
+    start: number,
+    duration: number,
+    track: number,
+    kind: number,
+    a: number,
+    b: number,
+    cause: RowRef,
+  ): RowRef {
+    if (duration < DURATION_SATURATED) return this.write(start, duration, track, kind, a, b, cause);
+    const row = this.write(start, DURATION_SATURATED, track, kind, a, b, cause);
+    if (row !== 0) this.overflow(row, start, duration, track);
+    return row;
+  }
+
+  open(start: number, track: number, kind: number, a: number, b: number): RowRef {
+    const row = this.write(start, 0, track, kind, a, b, this.cause);
+    if (row !== 0) this.spans.add(row - 1);
+    return row;
+  }
+
+  /**
+   * Ends an open span at `end`. Reference 0 (a row that was not recorded) is ignored; so is everything after `finish`, which
+   * has ended all.
+   * @throws RangeError when the row is not an open span: a mistake of the caller.
+   */
+  close(ref: RowRef, end: number): void {
+    if (ref === 0) return;
+    const row = ref - 1;
+    if (!this.spans.remove(row)) {
+      if (this.ended) return;
+      throw new RangeError(`Row ${row} is not an open span; it can be closed once only.`);
+    }
+    // Most spans end soon: in the block under recording, before they were handed out.
+    const at = row - this.base;
+    if (at >= 0 && row >= this.changes.settled) {
+      const duration = end - this.f64[at];
+      if (duration >= 0 && duration < DURATION_SATURATED) {
+        this.u32[DURATION + at] = duration;
+        return;
+      }
+    }
+    this.closeRow(row, end);
+  }
+
+  /** @throws RangeError when the row is so old that it is already part of the trace hash. */
+  setArgs(ref: RowRef, a: number, b: number): void {
+    if (ref === 0) return;
+    const { u16, u32, base } = this;
+    const at = ref - 1 - base;
+    const plain =
+      at >= 0 &&
+      ref > this.changes.settled &&
+      a <= NARROW_MAX &&
+      b <= NARROW_MAX &&
+      u16[KIND + at + 1] !== Kind.ArgsHigh &&
+      !this.wide.hasLate &&
+      !this.kinds.sums(u16[KIND + at]);
+    if (!plain) return this.changeArgs(ref, a, b);
+    u32[A + at] = a;
+    u32[B + at] = b;
+  }
+
+  /** Writes a row whatever the limit: what belongs to a row that is there. */
+  writeAlways(start: number, track: number, kind: number, a: number, b: number, cause: RowRef): void {
+    const { limit, place } = this;
+    this.place = 0;
+    this.limitTo(Infinity);
+    this.write(start, 0, track, kind, a, b, cause);
+    this.limitTo(limit);
+    this.place = place;
+  }
+
+  /** The block of a row; undefined when its rows cannot be changed any more. */
+  blockOf(row: number): Block | undefined {
+    const block = this.blocks[row >>> BLOCK_SHIFT];
+    return block === undefined || block.final ? undefined : block;
+  }
+
+  /** Nothing is written any more. */
+  protected end(): void {
+    this.ended = true;
+    this.limitTo(this.rows);
+  }
+
+  /** Takes blocks with `rows` rows, the last of them perhaps not full, in place of those so far. */
+  protected loadRows(
+    chunks: readonly (TraceChunk | undefined)[],
+    rows: number,
+    limit: number,
+    ended: boolean,
+  ): void {
+    this.blocks.length = 0;
+    for (const chunk of chunks) this.blocks.push(chunk && blockOf(chunk));
+    const last = this.blocks.at(-1);
+    if (last) this.attach(last, ((rows - 1) & BLOCK_MASK) + 1);
+    else {
+      this.base = rows;
+      this.at = 0;
+      this.f64 = new Float64Array(0);
+    }
+    this.ended = ended;
+    this.limitTo(limit);
+  }
+
+  /** `setArgs` where more than two columns are concerned. */
+  private changeArgs(ref: RowRef, a: number, b: number): void {
+    const row = ref - 1;
+    const block = this.blockOf(row);
+    if (block === undefined) {
+      throw new RangeError(
+        `Row ${row} is final: its arguments must be set within ${BLOCK_ROWS} rows after it ended.`,
+      );
+    }
+    const i = row & BLOCK_MASK;
+    const { chunk } = block;
+    const track = chunk.track[i];
+    const [aHigh, bHigh] = this.wide.of(row);
+    const before = [joined(chunk.a[i], aHigh), joined(chunk.b[i], bHigh)] as const;
+    this.kinds.correct(track, chunk.kind[i], before, a, b);
+    chunk.a[i] = a;
+    chunk.b[i] = b;
+    if (row < this.changes.settled) this.changes.note(row);
+    const high = this.wide.change(row, chunk.start[i], track, a, b);
+    if (high !== undefined && high < this.changes.settled) this.changes.note(high);
+  }
+
+  protected closeRow(row: number, end: number): void {
+    const block = this.blockOf(row);
+    // Cannot happen: a block with an open span is not final.
+    if (block === undefined) return;
+    const i = row & BLOCK_MASK;
+    const start = block.chunk.start[i];
+    const duration = Math.max(0, end - start);
+    const saturated = duration >= DURATION_SATURATED;
+    block.chunk.duration[i] = saturated ? DURATION_SATURATED : duration;
+    if (row < this.changes.settled) this.changes.note(row);
+    if (saturated) this.overflow(row + 1, start, duration, block.chunk.track[i]);
+  }
+
+  private overflow(ref: RowRef, start: number, duration: number, track: number): void {
+    const high = Math.floor(duration / TWO_32);
+    this.writeAlways(start, track, Kind.SpanOverflow, high, duration % TWO_32, ref);
+  }
+
+  private write(
+    start: number,
+    duration: number,
+    track: number,
+    kind: number,
+    a: number,
+    b: number,
+    cause: RowRef,
+  ): RowRef {
+    const { kinds } = this;
+    const known = kinds.known[kind];
+    if ((known & FLAGS) === RECORDED) kinds.counted[(track << kinds.shift) | (known >>> FLAG_BITS)] += 1;
+    else if (!kinds.count(track, kind, a, b)) return 0;
+    if (this.at >= this.stop && !this.room(start)) return 0;
+    const { at, u16, u32 } = this;
+    this.f64[at] = start;
+    u32[DURATION + at] = duration;
+    u16[TRACK + at] = track;
+    u16[KIND + at] = kind;
+    u32[RIP + at] = this.place;
+    u32[A + at] = a;
+    u32[B + at] = b;
+    u32[CAUSE + at] = cause;
+    const ref = this.base + (this.at = at + 1);
+    if (a > NARROW_MAX || b > NARROW_MAX) this.wide.write(ref, start, track, a, b);
+    return ref;
+  }
+
+  /** Makes room for a row; false when the limit is reached. */
+  private room(time: number): boolean {
+    if (this.rows >= this.limit) {
+      if (!this.ended) this.refused ??= time;
+      return false;
+    }
+    const chunk = this.spare.pop() ?? emptyChunk(0, BLOCK_ROWS);
+    chunk.firstRow = this.blocks.length * BLOCK_ROWS;
+    const block = blockOf(chunk);
+    this.blocks.push(block);
+    this.attach(block, 0);
+    return true;
+  }
+
+  private attach(block: Block, at: number): void {
+    this.base = block.chunk.firstRow;
+    this.f64 = block.f64;
+    this.u32 = block.u32;
+    this.u16 = block.u16;
+    this.at = at;
+    this.limitTo(this.limit);
+  }
+
+  private limitTo(rows: number): void {
+    this.limit = rows;
+    this.stop = Math.min(this.f64.length, rows - this.base);
+  }
+}
