@@ -212,6 +212,6 @@ export interface MachineCoreOptions {
     /** PAUSE: the delay that a waiting loop asks for. */
     pause: number;
   };
-  /** What differs between vendors: SYSCALL outside 64-bit mode is AMD's. `intel` when left out. */
+  /** Whose manual the vCPUs follow where the two differ, in decoding and in what instructions do. `intel` when left out. */
   vendor?: CpuVendor;
 }

@@ -22,6 +22,7 @@ import {
   type Cpu,
   type CpuCallouts,
   type CpuMode,
+  type CpuVendor,
   type FaultReport,
   type MissingInstruction,
 } from './types';
@@ -303,6 +304,11 @@ export class VirtualCpu implements Cpu {
   /** Bits of the code at RIP. */
   codeBits(): 64 | 32 | 16 {
     return MODE_BITS[this.i32[L.C_MODE / 4]];
+  }
+
+  /** Whose architecture this vCPU follows. */
+  vendor(): CpuVendor {
+    return this.i32[L.C_AMD / 4] !== 0 ? 'amd' : 'intel';
   }
 
   /** CR2 of the last page fault. */
