@@ -29,6 +29,11 @@ const isFault = Uint8Array.from({ length: KIND_LIMIT }, (_, kind) =>
   kindRow(kind).role === 'fault' ? 1 : 0,
 );
 
+/** Faults that are instants: shown in the pixel where they begin alone, whatever time was recorded with them. */
+const isFaultInstant = Uint8Array.from({ length: KIND_LIMIT }, (_, kind) =>
+  isFault[kind] === 1 && kindRow(kind).shape === 'instant' ? 1 : 0,
+);
+
 /** Where a kind's time goes in `LaneBins.shares`; -1 nowhere. */
 const modeOf = Int8Array.from({ length: KIND_LIMIT }, (_, kind) =>
   modeRoles.findIndex((role: ColourRole) => role === kindRow(kind).role),
@@ -215,6 +220,10 @@ function addPart(
       if (fault === 1 && bins.fault[x] === 0 && count > (x === 0 ? (carriedOf[slot] ?? 0) : 0)) {
         bins.fault[x] = 1;
         bins.row[x] = representative(store, part, kind, i, next, edge);
+      }
+      if (count === 0 && isFaultInstant[kind] === 1) {
+        if (bins.row[x] === -1) bins.row[x] = representative(store, part, kind, i, next, edge);
+        continue;
       }
       const choice: Choice = { kind, fault, cycles: spent, count };
       const best = choices[x];

@@ -10,11 +10,11 @@ it('no double shift of 16 bits by more than 16, also where the operand in memory
   const byCl: ReadonlySet<number> = new Set([Code.Shld_rm16_r16_CL, Code.Shrd_rm16_r16_CL]);
   const host = { vendor: 'intel' as const, has: (code: number) => byCl.has(code) };
   for (const bits of [64, 32] as const) {
-    const { cases } = casesOf(bits, host, 1, 2000);
-    expect(cases.length).toBe(4000);
+    const { cases } = casesOf(bits, host, 1, 300);
+    expect(cases.length).toBe(600);
     // A LOCK prefix, which must not stand there, makes it #UD whatever the count.
     const shifts = cases.filter(({ code }) => !code.subarray(0, 3).includes(0xf0));
-    expect(shifts.length).toBeGreaterThan(3000);
+    expect(shifts.length).toBeGreaterThan(400);
     expect(shifts.filter(({ registers }) => (registers[1] & 31n) > 16n).length).toBe(0);
   }
 });
