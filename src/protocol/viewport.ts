@@ -44,7 +44,10 @@ export interface LaneBins {
   type: 'bins';
   /** Events that start in the pixel (the first pixel also counts those that reach into the window). */
   count: Uint32Array;
-  /** The kind that covers most of the pixel, else the most frequent; a fault only where nothing else is; 0: nothing. */
+  /**
+   * The kind that covers most of the pixel, else the most frequent; a fault only where nothing else is, and one that is an
+   * instant only where it begins; 0: nothing.
+   */
   kind: Uint16Array;
   /** Covered fraction 0..1. */
   cover: Float32Array;

@@ -125,7 +125,7 @@ const vm = z.strictObject({
         .enum(['intel', 'amd'])
         .default('intel')
         .describe(
-          'Whose processor the guest sees: its name in CPUID, and what differs (SYSCALL outside 64-bit mode is on `amd` only).',
+          'Whose processor the guest sees: its name in CPUID, and what the two do differently, as SYSCALL outside 64-bit mode, SYSENTER in long mode, or 66H before a near branch.',
         ),
     })
     .prefault({})

@@ -1,11 +1,14 @@
 /** Every encoding that the vCPU has and a user process may execute, against the processor this test runs on. */
-import { Code, Decoder, Formatter, FormatterSyntax } from 'iced-x86';
-import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
-import { casesOf, type Case } from './native-oracle/cases';
+import { Code } from 'iced-x86';
+import { afterAll, expect, it } from 'vitest';
+import { disassemble } from '../../src/machine/x86';
+import type { CpuVendor } from '../../src/machine/x86/types';
+import { casesOf, type Case, type Cases } from './native-oracle/cases';
+import { decodeAt, type Bits } from './native-oracle/encodings';
+import { askHost, type Host } from './native-oracle/host';
 import { whyNoOracle } from './native-oracle/native';
 import { TEST } from './native-oracle/place';
 import { NativeProcessor, type Outcome } from './native-oracle/processor';
-import { isIntelsOwn, processorVendor } from './native-oracle/vendors';
 import { VirtualProcessor } from './native-oracle/virtual';
 
 const NAMES = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ');
@@ -15,26 +18,20 @@ const ALL = (1n << 64n) - 1n;
 const OTHER_FLAGS = 0x244400n;
 /** Cases handed to the native program at once. */
 const BATCH = 20_000;
-const GENERAL_PROTECTION = 13;
 
-const reason = whyNoOracle();
 const seed = Number(process.env.TRAPLINE_ORACLE_SEED ?? 20240607);
 /** Tests of each encoding; TRAPLINE_ORACLE_TESTS asks for about so many tests in all. */
 const asked = Number(process.env.TRAPLINE_ORACLE_TESTS ?? 0);
 
-function text(one: Case): string {
-  const decoder = new Decoder(one.bits, one.code, 0);
-  decoder.ip = BigInt(TEST);
-  const insn = decoder.decode();
-  const formatter = new Formatter(FormatterSyntax.Intel);
-  const shown = `${formatter.format(insn)} [${Buffer.from(one.code.subarray(0, insn.length)).toString('hex')}]`;
-  formatter.free();
+function text(one: Case, vendor: CpuVendor): string {
+  const { insn } = decodeAt([...one.code], one.bits, vendor);
+  const bytes = one.code.subarray(0, insn.length);
   insn.free();
-  decoder.free();
-  return shown;
+  const shown = disassemble(bytes, BigInt(TEST), one.bits, vendor) || '(bad)';
+  return `${shown} [${Buffer.from(bytes).toString('hex')}]`;
 }
 
-function difference(one: Case, native: Outcome, mine: Outcome): string | undefined {
+function difference(one: Case, vendor: CpuVendor, native: Outcome, mine: Outcome): string | undefined {
   const wrong: string[] = [];
   if (native.vector !== mine.vector) wrong.push(`vector: processor ${native.vector}, vCPU ${mine.vector}`);
   else {
@@ -63,59 +60,81 @@ function difference(one: Case, native: Outcome, mine: Outcome): string | undefin
   }
   if (wrong.length === 0) return undefined;
   const before = NAMES.map((n, r) => `${n}=${one.registers[r].toString(16)}`).join(' ');
-  return `${Code[one.encoding]}: ${text(one)}\n  ${wrong.join('\n  ')}\n  before: ${before} flags=${one.registers[16].toString(16)}`;
+  return `${Code[one.encoding]}: ${text(one, vendor)}\n  ${wrong.join('\n  ')}\n  before: ${before} flags=${one.registers[16].toString(16)}`;
 }
 
-describe.skipIf(reason !== undefined)(`instruction oracle${reason ? ` (skipped: ${reason})` : ''}`, () => {
-  let processor: NativeProcessor;
-  beforeAll(() => {
-    processor = new NativeProcessor();
-  });
-  afterAll(() => processor.close());
-
-  it.for([64, 32] as const)(
-    'every encoding of %i-bit code ends as on this processor, by both paths',
-    (bits: 64 | 32, { skip }: TestContext) => {
-      const few = casesOf(bits, seed, 3);
-      const encodings = new Set(few.map((one) => one.encoding)).size;
-      const each = Math.ceil(asked / 2 / encodings);
-      const all = each > 3 ? casesOf(bits, seed, each) : few;
-      // The vCPU is Intel's here: another maker's processor cannot answer for what is Intel's own.
-      const cases = processorVendor() === 'GenuineIntel' ? all : all.filter((one) => !isIntelsOwn(one));
-      // Some kernels have no 32-bit code segment for user code: then nothing of it can be executed.
-      const probe = processor.run(cases.slice(0, 50));
-      if (bits === 32 && probe.every(({ vector }) => vector === GENERAL_PROTECTION))
-        return skip('this kernel has no 32-bit code segment for user code');
-      const paths = [new VirtualProcessor(false), new VirtualProcessor(true)];
-      const failures: string[] = [];
-      let ended = 0;
-      for (let from = 0; from < cases.length; from += BATCH) {
-        const batch = cases.slice(from, from + BATCH);
-        const native = processor.run(batch);
-        batch.forEach((one, i) => {
-          if (native[i].vector < 0) ended++;
-          for (const [p, path] of paths.entries()) {
-            const found = difference(one, native[i], path.run(one));
-            if (found !== undefined) failures.push(`${p ? 'fast' : 'general'} path, ${found}`);
-          }
-        });
+/** The native program, built once, and what it says of the machine it runs on. */
+const native = (() => {
+  let built: { processor: NativeProcessor; host: Host | string } | undefined;
+  return {
+    get: () => {
+      if (!built) {
+        const processor = new NativeProcessor();
+        built = { processor, host: askHost(processor) };
       }
-      console.log(
-        `${cases.length} tests of ${encodings} encodings in ${bits}-bit code, ${ended} without an exception`,
-      );
-      const kinds = new Map<string, number>();
-      for (const found of failures) {
-        const kind = found.slice(0, found.indexOf(':'));
-        kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-      }
-      const overview = [...kinds].map(([kind, n]) => `${kind} ${n}`).join('; ');
-      expect(
-        [...failures.slice(0, 12), overview].join('\n'),
-        `${failures.length} of ${cases.length} differ`,
-      ).toBe('');
-      expect(encodings).toBeGreaterThan(bits === 64 ? 500 : 400);
-      expect(ended).toBeGreaterThan(cases.length / 2);
+      return built;
     },
-    600_000,
-  );
-});
+    close: () => built?.processor.close(),
+  };
+})();
+
+afterAll(() => native.close());
+
+/** The tests of one kind of code, as the processor and both paths of the vCPU answer them. */
+function compare(
+  bits: Bits,
+  processor: NativeProcessor,
+  host: Host,
+): { failures: string[]; ended: number } & Cases {
+  const few = casesOf(bits, host, seed, 3);
+  const each = Math.ceil(asked / 2 / few.encodings);
+  const chosen = each > 3 ? casesOf(bits, host, seed, each) : few;
+  const paths = [new VirtualProcessor(false, host.vendor), new VirtualProcessor(true, host.vendor)];
+  const failures: string[] = [];
+  let ended = 0;
+  for (let from = 0; from < chosen.cases.length; from += BATCH) {
+    const batch = chosen.cases.slice(from, from + BATCH);
+    const answers = processor.run(batch);
+    batch.forEach((one, i) => {
+      if (answers[i].vector < 0) ended++;
+      for (const [p, path] of paths.entries()) {
+        const found = difference(one, host.vendor, answers[i], path.run(one));
+        if (found !== undefined) failures.push(`${p ? 'fast' : 'general'} path, ${found}`);
+      }
+    });
+  }
+  return { ...chosen, failures, ended };
+}
+
+/** How often each encoding failed. */
+function overview(failures: readonly string[]): string {
+  const kinds = new Map<string, number>();
+  for (const found of failures) {
+    const kind = found.slice(0, found.indexOf(':'));
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  return [...kinds].map(([kind, n]) => `${kind} ${n}`).join('; ');
+}
+
+it.for([64, 32] as const)(
+  'every encoding of %i-bit code ends as on this processor, by both paths',
+  { timeout: 600_000 },
+  (bits, { skip }) => {
+    const none = whyNoOracle();
+    if (none !== undefined) return skip(none);
+    const { processor, host } = native.get();
+    if (typeof host === 'string') return skip(host);
+    const reason = host.whyNot(bits);
+    if (reason !== undefined) return skip(reason);
+    const { cases, encodings, absent, failures, ended } = compare(bits, processor, host);
+    console.log(
+      `${cases.length} tests of ${encodings} encodings in ${bits}-bit code against ${host.vendor}, seed ${seed}: ${ended} without an exception; ${absent} encodings are not there`,
+    );
+    expect(
+      [...failures.slice(0, 12), overview(failures)].join('\n'),
+      `${failures.length} of ${2 * cases.length} differ`,
+    ).toBe('');
+    expect(encodings + absent).toBeGreaterThan(bits === 64 ? 500 : 400);
+    expect(ended).toBeGreaterThan(cases.length / 2);
+  },
+);

@@ -6,7 +6,7 @@ import { MODE_BITS } from './decode/disassemble';
 import { NO_INTERCEPTS, applyPolicy, type CpuPolicy } from './policy';
 import { modeOf, type RegisterViews } from './start-states';
 import type { CpuTranslation } from './translation';
-import type { CpuMode } from './types';
+import type { CpuMode, CpuVendor } from './types';
 
 const CONTROL_REGISTERS = { 0: L.C_CR0, 2: L.C_CR2, 3: L.C_CR3, 4: L.C_CR4 } as const;
 
@@ -147,6 +147,11 @@ export class CpuRegisters {
     const rip = this.u64[L.C_RIP / 8];
     if (this.i32[L.C_MODE / 4] === L.MODE_64) return rip;
     return BigInt.asUintN(32, rip + this.u64[L.C_CODE_BASE / 8]);
+  }
+
+  /** Whose architecture this vCPU follows. */
+  vendor(): CpuVendor {
+    return this.i32[L.C_AMD / 4] !== 0 ? 'amd' : 'intel';
   }
 
   /** Bits of the code at RIP. */

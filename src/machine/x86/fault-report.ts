@@ -1,7 +1,7 @@
 /** Puts the end of a run into words for the person who reads it. */
 import * as L from './core/state/layout';
 import { disassemble } from './decode/disassemble';
-import type { FaultReport } from './types';
+import type { CpuVendor, FaultReport } from './types';
 
 const NAMES = [
   '#DE',
@@ -35,6 +35,8 @@ export interface ReportSubject {
   codeAddress(): bigint;
   /** Bits of the code at RIP. */
   codeBits(): 64 | 32 | 16;
+  /** Whose decoder tells what the code is. */
+  vendor(): CpuVendor;
   faultAddress(): bigint;
   peekVirtual(address: bigint, length: number): Uint8Array | undefined;
 }
@@ -70,7 +72,7 @@ export function describeStop(cpu: ReportSubject, stop: number, chain: number, re
   const rip = cpu.codeAddress();
   const bytes = codeBytes(cpu, rip);
   const offset = (BigInt(cpu.ripHigh) << 32n) | BigInt(cpu.ripLow);
-  const disassembly = bytes.length > 0 ? disassemble(bytes, offset, cpu.codeBits()) : '';
+  const disassembly = bytes.length > 0 ? disassemble(bytes, offset, cpu.codeBits(), cpu.vendor()) : '';
   let message: string;
   if (stop === L.STOP_SHUTDOWN) message = tripleFault(cpu, chain);
   else if (reason in LACKING) {

@@ -139,7 +139,12 @@ export function createMachineCore(options: MachineCoreOptions, tuning: Tuning = 
   late.words = new Uint32Array(buffer);
   late.translator = new Translator(
     { buffer, ramBase: areas.ram, markGranules: core.markGranules },
-    { costs: options.costs, fastPaths, hits: jitOptions ? jitOptions.threshold : 0 },
+    {
+      costs: options.costs,
+      vendor: options.vendor ?? 'intel',
+      fastPaths,
+      hits: jitOptions ? jitOptions.threshold : 0,
+    },
   );
   core.init(
     options.cpus,

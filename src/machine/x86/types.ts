@@ -263,6 +263,6 @@ export interface MachineCoreOptions {
   };
   /** What leaves the guest at first; `NO_INTERCEPTS` when left out. */
   policy?: CpuPolicy;
-  /** What differs between vendors: SYSCALL outside 64-bit mode is AMD's. `intel` when left out. */
+  /** Whose manual the vCPUs follow where the two differ, in decoding and in what instructions do. `intel` when left out. */
   vendor?: CpuVendor;
 }

@@ -27,6 +27,9 @@ const FAULT_REACH = 4096;
 
 const isFault = byKind(({ role }) => (role === 'fault' ? 1 : 0));
 
+/** Faults that are instants: shown in the pixel where they begin alone, whatever time was recorded with them. */
+const isFaultInstant = byKind(({ role, shape }) => (role === 'fault' && shape === 'instant' ? 1 : 0));
+
 /** Where a kind's time goes in `LaneBins.shares`; -1 nowhere. */
 const modeOf = byKind(({ mode }) => modeRoles.findIndex((role) => role === mode));
 
@@ -211,6 +214,10 @@ function addPart(
       if (fault === 1 && bins.fault[x] === 0 && count > (x === 0 ? (carriedOf[slot] ?? 0) : 0)) {
         bins.fault[x] = 1;
         bins.row[x] = representative(store, part, kind, i, next, edge);
+      }
+      if (count === 0 && isFaultInstant[kind] === 1) {
+        if (bins.row[x] === -1) bins.row[x] = representative(store, part, kind, i, next, edge);
+        continue;
       }
       const choice: Choice = { kind, fault, cycles: spent, count };
       const best = choices[x];

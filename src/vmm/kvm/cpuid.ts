@@ -45,6 +45,8 @@ const LEAF1_EDX = {
 const LEAF1_ECX = { cx16: 13, pcid: 17, x2apic: 21, movbe: 22, popcnt: 23, tscDeadline: 24, hypervisor: 31 };
 const LEAF80000001_EDX = { syscall: 11, nx: 20, page1gb: 26, rdtscp: 27, longMode: 29 };
 const LEAF80000001_ECX = { lahf: 0, lzcnt: 5, prefetchw: 8 };
+/** What AMD's have besides: LOCK MOV CR0 as CR8 (AMD64 vol. 3, appendix E, AltMovCr8). */
+const AMD_LEAF80000001_ECX = { ...LEAF80000001_ECX, altMovCr8: 4 };
 /** Leaf 7, subleaf 0. */
 const LEAF7_EBX = {
   ...{ fsgsbase: 0, tscAdjust: 1, smep: 7, invpcid: 10, smap: 20 },
@@ -116,7 +118,11 @@ export function cpuidOf(leaf: number, subleaf: number, subject: CpuidSubject): C
     case 0x8000_0000:
       return { eax: 0x8000_0008, ebx: 0, ecx: 0, edx: 0 };
     case 0x8000_0001:
-      return { eax: 0, ebx: 0, ecx: bits(LEAF80000001_ECX), edx: bits(LEAF80000001_EDX) };
+      return {
+        ...NONE,
+        ecx: bits(subject.vendor === 'amd' ? AMD_LEAF80000001_ECX : LEAF80000001_ECX),
+        edx: bits(LEAF80000001_EDX),
+      };
     case 0x8000_0007: // invariant TSC
       return { ...NONE, edx: 1 << 8 };
     case 0x8000_0008: // physical and linear address bits

@@ -1,6 +1,7 @@
 /** What a case is made of: bytes to execute, registers, and bits of the state that a guest may have set before. */
 import { Code } from 'iced-x86';
 import * as L from '../../../src/machine/x86/core/state/layout';
+import type { CpuVendor } from '../../../src/machine/x86/types';
 import { planOf, randomBytes, type Random } from '../native-oracle/encodings';
 import { CODE, DATA, DEVICE, GDT, IDT, RAM, STACK, type FuzzMachine } from './machine';
 
@@ -15,13 +16,13 @@ const LIKELY = [
 const OF_EACH = 4;
 const POINTERS = [0, CODE, CODE + 0x800, STACK, DATA, DEVICE, RAM - 4, GDT, IDT, 0x1000, 0x7fffffff, -8];
 
-/** Valid instructions of every encoding of 64- and 32-bit code, to be put into cases whole. */
-export function piecesOf(random: Random): Uint8Array[] {
+/** Valid instructions of every encoding that the vendor has in 64- and 32-bit code, to be put into cases whole. */
+export function piecesOf(random: Random, vendor: CpuVendor): Uint8Array[] {
   const pieces: Uint8Array[] = [];
   for (const code of Object.values(Code)) {
     if (typeof code !== 'number') continue;
     for (const bits of [64, 32] as const) {
-      const plan = planOf(code, bits);
+      const plan = planOf(code, bits, vendor);
       if (!plan) continue;
       for (let n = 0; n < OF_EACH; n++) pieces.push(Uint8Array.from(randomBytes(plan, bits, random)));
     }

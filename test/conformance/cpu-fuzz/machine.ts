@@ -2,7 +2,7 @@
 import { createMachineCore, type GuestMachineCore } from '../../../src/machine/x86';
 import * as L from '../../../src/machine/x86/core/state/layout';
 import type { CoreExports } from '../../../src/machine/x86/core-instance';
-import type { Cpu, CpuCallouts, CpuState } from '../../../src/machine/x86/types';
+import type { Cpu, CpuCallouts, CpuState, CpuVendor } from '../../../src/machine/x86/types';
 import type { Random } from '../native-oracle/encodings';
 
 export const RAM = 1 << 20;
@@ -71,8 +71,12 @@ export class FuzzMachine {
   private readonly first: CpuState;
   private readonly image = new Uint8Array(RAM);
 
-  constructor(module: WebAssembly.Module, callouts: CpuCallouts) {
-    this.machine = createMachineCore({ ramBytes: RAM, cpus: 1, module, costs: COSTS });
+  constructor(
+    module: WebAssembly.Module,
+    callouts: CpuCallouts,
+    readonly vendor: CpuVendor,
+  ) {
+    this.machine = createMachineCore({ ramBytes: RAM, cpus: 1, module, costs: COSTS, vendor });
     this.cpu = this.machine.cpus[0];
     const inside = this.cpu as unknown as Inside;
     this.core = inside.core;

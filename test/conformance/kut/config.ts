@@ -11,7 +11,7 @@ export interface KernelTest {
   file: string;
   cpus: number;
   memoryMiB: number;
-  /** Appended to the kernel's own name on its command line. */
+  /** What follows the kernel's name on its command line; the product puts the name there. */
   arguments: string;
   x2apic: boolean;
   amd: boolean;
@@ -139,7 +139,7 @@ export function scenarioOf(test: KernelTest, simulatedMs: number): string {
         memoryMiB: test.memoryMiB,
         apic: test.x2apic ? 'x2apic' : 'xapic',
         cpu: { vendor: test.amd ? 'amd' : 'intel' },
-        guest: { kernel: test.file, cmdline: `${test.file} ${test.arguments}`.trim() },
+        guest: { kernel: test.file, cmdline: test.arguments },
         testDevices: true,
       },
     ],

@@ -1,6 +1,12 @@
 /** The conformance runner's own reading: of a configuration in the style of test suites, and of what kernels print. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { prepareRun } from '../../../src/run/prepare';
 import { loadScenario } from '../../../src/scenario/load';
+import { MULTIBOOT, elf32 } from '../../support/elf32';
+import { environment } from '../../support/runs';
 import { scenarioOf, testsOfConfiguration, testsOfFiles } from './config';
 import { judge, perKernel } from './verdict';
 
@@ -61,6 +67,19 @@ describe('configuration', () => {
     const [test] = testsOfFiles(['ioapic.flat']);
     const loaded = loadScenario(scenarioOf(test, 1000), '/kernels/ioapic.trapline.json');
     expect(loaded.ok ? loaded.scenario.vms[0]?.vcpus : loaded.problems).toBe(4);
+  });
+
+  it('gives a kernel its name once, and then its arguments', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'trapline-kut-'));
+    try {
+      writeFileSync(join(folder, 'one.flat'), elf32(MULTIBOOT, [0xf4]));
+      const file = join(folder, 'first.trapline.json');
+      const prepared = await prepareRun({ ...environment, file, text: scenarioOf(tests[0], 1000) });
+      if (!prepared.ok) throw new Error(prepared.problems[0]?.message);
+      expect(prepared.job.guests[0].boot?.cmdline).toBe('one.flat alpha beta');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 /** Tests of one instruction each: registers, flags and memory chosen so that its operands lie where both sides have memory. */
 import type { Instruction } from 'iced-x86';
 import { Code, Mnemonic as M, OpKind, Register, RegisterExt, RflagsBits } from 'iced-x86';
+import type { CpuVendor } from '../../../src/machine/x86/types';
 import { rowOf } from '../../../src/machine/x86/decode/decode-tables';
 import { randomSource } from './generate';
 import { decodeAt, isInvalid, planOf, randomBytes, type Bits, type Plan, type Random } from './encodings';
@@ -60,21 +61,34 @@ const BY_NAME = new RegExp(
     .replaceAll(' ', '|')}|J[a-z]{1,2}|Set[a-z]{1,2}|Cmov[a-z]{1,2})$`,
 );
 
+/** Of these, what an AMD processor has no long mode's form of: each is #UD there, in a process too. */
+const AMD_LACKS: ReadonlySet<number> = new Set([M.Sysenter, M.Sysexit]);
+
 /** True when the vCPU has this mnemonic and a native process can be asked about it. */
-function wanted(mnemonic: number): boolean {
+function wanted(mnemonic: number, vendor: CpuVendor): boolean {
+  if (vendor === 'amd' && AMD_LACKS.has(mnemonic)) return true;
   if (EXCLUDED.has(mnemonic)) return false;
   return rowOf(mnemonic) !== undefined || BY_NAME.test(M[mnemonic]);
 }
 
-/** Every encoding of this mode that is to be tested. */
-export function plansOf(bits: Bits): Plan[] {
+/** Whose encodings are wanted, and which of them (`Code` numbers) there are. */
+export interface Asked {
+  readonly vendor: CpuVendor;
+  has(code: number): boolean;
+}
+
+/** Every encoding of this mode that is to be tested, and how many the host's processor does not have. */
+function plansOf(bits: Bits, host: Asked): { plans: Plan[]; absent: number } {
   const plans: Plan[] = [];
+  let absent = 0;
   for (const code of Object.values(Code)) {
     if (typeof code !== 'number' || isForeign(code)) continue;
-    const plan = planOf(code, bits);
-    if (plan && wanted(plan.mnemonic)) plans.push(plan);
+    const plan = planOf(code, bits, host.vendor);
+    if (!plan || !wanted(plan.mnemonic, host.vendor)) continue;
+    if (host.has(code)) plans.push(plan);
+    else absent++;
   }
-  return plans;
+  return { plans, absent };
 }
 
 /** Encodings with operands that the vCPU has no registers for, or far ones, or of FS. */
@@ -277,10 +291,19 @@ function definedAfter(insn: Instruction, cl: bigint): number {
   return defined;
 }
 
+/**
+ * Double shifts of 16 bits by more than 16 have no defined result (SDM vol. 2, "SHLD"). `cl` is RCX as the test will have it: an
+ * operand in memory may have taken the register for its address.
+ */
+function isUndefined(insn: Instruction, cl: bigint): boolean {
+  const m: number = insn.mnemonic;
+  return (m === M.Shld || m === M.Shrd) && bitsOf(insn) === 16 && shiftCount(insn, cl) > 16;
+}
+
 /** A random test of the encoding, or undefined when this roll of the dice makes none. */
-function roll(plan: Plan, bits: Bits, random: Random): Case | undefined {
+function roll(plan: Plan, bits: Bits, vendor: CpuVendor, random: Random): Case | undefined {
   const bytes = randomBytes(plan, bits, random);
-  const { insn, displacementAt, immediateAt } = decodeAt(bytes, bits);
+  const { insn, displacementAt, immediateAt } = decodeAt(bytes, bits, vendor);
   try {
     const bad = isInvalid(insn);
     // Only a misplaced LOCK may make it invalid; other prefixes may make it another encoding.
@@ -288,8 +311,7 @@ function roll(plan: Plan, bits: Bits, random: Random): Case | undefined {
     const c = new Chooser(random);
     const code = bytes.slice(0, bad ? bytes.length : insn.length);
     if (!bad && !dress(insn, code, { displacementAt, immediateAt }, bits, c)) return undefined;
-    // By the registers that the test will have: its operands may have taken RCX.
-    if (!bad && isUndefinedShift(insn, c.registers[1])) return undefined;
+    if (!bad && isUndefined(insn, c.registers[1])) return undefined;
     if (isBranch(insn)) code.push(...marker(bits));
     code.push(...leave(bits, TEST + code.length));
     if (code.length > CODE_BYTES) return undefined;
@@ -305,12 +327,6 @@ function roll(plan: Plan, bits: Bits, random: Random): Case | undefined {
   } finally {
     insn.free();
   }
-}
-
-/** SHLD and SHRD of 16 bits by more than 16: the result is undefined (SDM vol. 2, SHLD; APM vol. 3, SHLD). */
-function isUndefinedShift(insn: Instruction, rcx: bigint): boolean {
-  const m = insn.mnemonic as number;
-  return (m === M.Shld || m === M.Shrd) && bitsOf(insn) === 16 && shiftCount(insn, rcx) > 16;
 }
 
 const isBranch = (insn: Instruction): boolean => {
@@ -397,19 +413,30 @@ function aimBranch(
 /** Tries before an encoding counts as one that no test can be made of. */
 const TRIES = 400;
 
-/** `each` tests of every encoding of the mode; the same seed gives the same tests. Throws when an encoding yields none. */
-export function casesOf(bits: Bits, seed: number, each: number): Case[] {
+/** Tests, of how many encodings, and how many are left out because the processor lacks them. */
+export interface Cases {
+  cases: Case[];
+  encodings: number;
+  absent: number;
+}
+
+/**
+ * `each` tests of every encoding that the mode and the host have; the same seed gives the same tests. Throws when an encoding
+ * yields none.
+ */
+export function casesOf(bits: Bits, host: Asked, seed: number, each: number): Cases {
   const random = randomSource(seed);
   const cases: Case[] = [];
-  for (const plan of plansOf(bits)) {
+  const { plans, absent } = plansOf(bits, host);
+  for (const plan of plans) {
     let made = 0;
     for (let tries = 0; made < each && tries < TRIES + 8 * each; tries++) {
-      const one = roll(plan, bits, random);
+      const one = roll(plan, bits, host.vendor, random);
       if (!one) continue;
       cases.push(one);
       made++;
     }
     if (made === 0) throw new Error(`no test of ${Code[plan.code]} in ${bits}-bit code`);
   }
-  return cases;
+  return { cases, encodings: plans.length, absent };
 }

@@ -2,16 +2,21 @@
 import {
   CodeExt,
   Decoder,
+  DecoderOptions,
   EncodingKind,
   Instruction,
   MandatoryPrefix,
   Mnemonic,
   OpCodeOperandKind as K,
 } from 'iced-x86';
+import type { CpuVendor } from '../../../src/machine/x86/types';
 import { TEST } from './place';
 
 export type Random = () => number;
 export type Bits = 32 | 64;
+
+/** Which encodings there are, by vendor; what the vCPU's decoder corrects besides is what the tests are to find. */
+const OPTIONS: Readonly<Record<CpuVendor, number>> = { intel: DecoderOptions.None, amd: DecoderOptions.AMD };
 
 /** What is needed of `OpCodeInfo`, read once. */
 export interface Plan {
@@ -83,7 +88,7 @@ const OPERAND_SIZES: [boolean, boolean][] = [
 ];
 
 /** The plan of an encoding, or undefined when it is none of this mode or not made of such operands. */
-export function planOf(code: number, bits: Bits): Plan | undefined {
+export function planOf(code: number, bits: Bits, vendor: CpuVendor): Plan | undefined {
   const info = CodeExt.opCode(code);
   const encoding: number = info.encoding;
   const usable = info.isInstruction && (bits === 64 ? info.mode64 : info.mode32);
@@ -122,20 +127,21 @@ export function planOf(code: number, bits: Bits): Plan | undefined {
     const fixed: Random = () => 0;
     plan.sizes = OPERAND_SIZES.filter(([narrow, wide]) => {
       if (wide && bits === 32) return false;
-      return decoded(plain(plan, bits, narrow, wide, fixed), bits) === code;
+      return decoded(plain(plan, bits, narrow, wide, fixed), bits, vendor) === code;
     });
   }
   return plan.sizes.length > 0 ? plan : undefined;
 }
 
-function decoded(bytes: number[], bits: Bits): number {
-  const decoder = new Decoder(bits, Uint8Array.from([...bytes, ...new Array<number>(16).fill(0)]), 0);
+function decoded(bytes: number[], bits: Bits, vendor: CpuVendor): number {
+  const code = Uint8Array.from([...bytes, ...new Array<number>(16).fill(0)]);
+  const decoder = new Decoder(bits, code, OPTIONS[vendor]);
   const insn = new Instruction();
   decoder.decodeOut(insn);
-  const code = insn.code;
+  const found = insn.code;
   insn.free();
   decoder.free();
-  return code;
+  return found;
 }
 
 function memoryModrm(reg: number, random: Random): number[] {
@@ -230,8 +236,10 @@ export function randomBytes(plan: Plan, bits: Bits, random: Random): number[] {
 export function decodeAt(
   bytes: readonly number[],
   bits: Bits,
+  vendor: CpuVendor,
 ): { insn: Instruction; displacementAt: number; immediateAt: number } {
-  const decoder = new Decoder(bits, Uint8Array.from([...bytes, ...new Array<number>(16).fill(0x90)]), 0);
+  const code = Uint8Array.from([...bytes, ...new Array<number>(16).fill(0x90)]);
+  const decoder = new Decoder(bits, code, OPTIONS[vendor]);
   decoder.ip = BigInt(TEST);
   const insn = decoder.decode();
   const offsets = decoder.getConstantOffsets(insn);

@@ -24,6 +24,7 @@ const bytesOf = (code: Uint8Array): string => Array.from(code).join(',');
 
 const PROGRAM = `
 #define _GNU_SOURCE
+#include <cpuid.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -46,7 +47,19 @@ static void on_fault(int sig, siginfo_t *info, void *context) {
 }
 static const uint8_t prologue[] = {${bytesOf(P.PROLOGUE_CODE)}};
 static const uint8_t epilogue[] = {${bytesOf(P.epilogue(P.RETURN))}};
+static int probe(void) {
+  unsigned a, b, c, d, leaves[] = {1, 7, 0x80000001}, rights = 0;
+  for (int i = 0; i < 3; i++) {
+    if (!__get_cpuid_count(leaves[i], 0, &a, &b, &c, &d)) b = c = 0;
+    printf("%u %u ", b, c);
+  }
+  asm("lar %1, %0" : "+r"(rights) : "r"(${P.CS32}) : "cc");
+  __cpuid(0, a, b, c, d);
+  printf("%u %.4s%.4s%.4s", rights, (char *)&b, (char *)&d, (char *)&c);
+  return 0;
+}
 int main(int argc, char **argv) {
+  if (argc == 1) return probe();
   mmap(state, ${P.STATE_SPAN}, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   memcpy((void *)${P.PROLOGUE}UL, prologue, sizeof prologue);
   memcpy((void *)${P.EPILOGUE}UL, epilogue, sizeof epilogue);
@@ -81,6 +94,18 @@ int main(int argc, char **argv) {
 }
 `;
 
+export type Leaf = 'one' | 'seven' | 'extended';
+
+/** What the program tells of the processor. */
+export interface Probe {
+  /** Twelve characters of CPUID leaf 0. */
+  vendor: string;
+  /** CPUID leaves 1, 7 and 80000001H. */
+  leaves: Record<Leaf, { ebx: number; ecx: number }>;
+  /** LAR of the selector of 32-bit code; 0: there is none. */
+  rights: number;
+}
+
 /** A built program; `close` takes its folder away. */
 export class NativeProcessor {
   private readonly folder = mkdtempSync(join(tmpdir(), 'trapline-oracle-'));
@@ -88,6 +113,13 @@ export class NativeProcessor {
   constructor() {
     writeFileSync(join(this.folder, 'oracle.c'), PROGRAM);
     execFileSync('gcc', ['-O1', '-w', '-o', join(this.folder, 'oracle'), join(this.folder, 'oracle.c')]);
+  }
+
+  probe(): Probe {
+    const said = execFileSync(join(this.folder, 'oracle'), { encoding: 'utf8' });
+    const [b1, c1, b7, c7, bx, cx, rights] = said.split(' ', 7).map(Number);
+    const leaves = { one: { ebx: b1, ecx: c1 }, seven: { ebx: b7, ecx: c7 }, extended: { ebx: bx, ecx: cx } };
+    return { vendor: said.slice(-12), leaves, rights };
   }
 
   run(cases: readonly Case[]): Outcome[] {

@@ -1,5 +1,5 @@
 /** Runs cases in the vCPU as a user-mode process would: CPL 3 under the selectors of Linux, every exception to a handler. */
-import { StopReason } from '../../../src/machine/x86/types';
+import { StopReason, type CpuVendor } from '../../../src/machine/x86/types';
 import { bench, type Bench } from '../../unit/machine/x86/harness';
 import type { Case } from './cases';
 import * as P from './place';
@@ -23,8 +23,8 @@ const WITH_ERROR: ReadonlySet<number> = new Set([8, 10, 11, 12, 13, 14, 17]);
 export class VirtualProcessor {
   private readonly b: Bench;
 
-  constructor(fastPaths: boolean) {
-    const b = bench([], {}, fastPaths);
+  constructor(fastPaths: boolean, vendor: CpuVendor) {
+    const b = bench([], {}, fastPaths, undefined, vendor);
     this.b = b;
     // Only the tests' stretch belongs to the user; it lies where the native program has it.
     for (let i = 0; i < 512; i++) b.poke(0x3000 + i * 8, (BigInt(i) << 21n) | 0x83n);

@@ -46,7 +46,7 @@ describe('test files', async () => {
   });
 
   it('are named so that they can be collected', () => {
-    const testing = /^\s*(it|test)(\.each|\.skip|\.only)?\(/m;
+    const testing = /^\s*(it|test)(\.each|\.for|\.skip|\.only)?\(/m;
     const unnamed = candidates.filter(
       (file) => !collected.includes(file) && testing.test(readFileSync(join(root, file), 'utf8')),
     );
@@ -56,5 +56,19 @@ describe('test files', async () => {
   it('leave nothing out by .only', () => {
     const only = /^\s*(it|test|describe)\.only\(/m;
     expect(collected.filter((file) => only.test(readFileSync(join(root, file), 'utf8')))).toEqual([]);
+  });
+
+  it('say why where they are skipped: in brackets of the title, or when they skip themselves', () => {
+    const unexplained = collected.flatMap((file) => {
+      const text = readFileSync(join(root, file), 'utf8');
+      const skips = [...text.matchAll(/\b(?:it|test|describe)\.(?:skip|skipIf|runIf|todo)\(/g)];
+      return skips
+        .map(({ index }) => text.slice(index, index + 400))
+        .filter((use) => !/^[^;]*?\((?:needs|only) [^)]*\)/s.test(use))
+        .map((use) => `${file}: ${use.split('\n', 1)[0]}`);
+    });
+    expect(unexplained).toEqual([]);
+    const silent = /\bskip\(\s*\)/;
+    expect(collected.filter((file) => silent.test(readFileSync(join(root, file), 'utf8')))).toEqual([]);
   });
 });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Prepared } from '../../../src/run/api';
 import { prepareRun } from '../../../src/run/prepare';
 import { has, run } from '../guest/build';
+import { MULTIBOOT, elf32 } from '../../support/elf32';
 import { environment, jobOf, runJob, sample } from '../../support/runs';
 
 const folder = mkdtempSync(join(tmpdir(), 'trapline-kernels-'));
@@ -15,21 +16,6 @@ const file = join(folder, 'scenarios', 'kernel.trapline.json');
 const FIRST_BYTE = [
   0x8b, 0x43, 0x18, 0x8b, 0x00, 0x0f, 0xb6, 0x00, 0x66, 0xba, 0xf4, 0x00, 0xef, 0xf4, 0xeb, 0xfd,
 ];
-
-/** A 32-bit ELF executable at 1 MiB (System V ABI, i386): one segment with these words, then code, where it begins. */
-function elf32(header: readonly number[], code: readonly number[]): Uint8Array {
-  const size = 4 * header.length + code.length;
-  const bytes = new Uint8Array(84 + size);
-  const view = new DataView(bytes.buffer);
-  bytes.set([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]);
-  [2, 3].forEach((half, index) => view.setUint16(16 + 2 * index, half, true));
-  [1, 0x100000 + 4 * header.length, 52].forEach((word, index) => view.setUint32(20 + 4 * index, word, true));
-  [52, 32, 1].forEach((half, index) => view.setUint16(40 + 2 * index, half, true));
-  const program = [1, 84, 0x100000, 0x100000, size, size, 7, 4];
-  [...program, ...header].forEach((word, index) => view.setUint32(52 + 4 * index, word >>> 0, true));
-  bytes.set(code, 84 + 4 * header.length);
-  return bytes;
-}
 
 /** Counts in EBX what is not as it should be, and ends the guest with that. */
 const CHECKED_KERNEL = `
@@ -57,8 +43,6 @@ _start:
     xor %ebx, %ebx
 `;
 
-const multiboot = [0x1badb002, 0, -0x1badb002];
-
 /** One VM with a guest; its lines stand one below the other, the first of them in line 3. */
 function scenario(guest: readonly string[]): string {
   return ['{ "vms": [{', '"guest": {', ...guest, '} }] }'].join('\n');
@@ -78,7 +62,7 @@ async function refused(...guest: string[]): Promise<string[]> {
 beforeAll(() => {
   mkdirSync(join(folder, 'scenarios'), { recursive: true });
   mkdirSync(join(folder, 'a-folder'));
-  writeFileSync(join(folder, 'kernel.elf'), elf32(multiboot, FIRST_BYTE));
+  writeFileSync(join(folder, 'kernel.elf'), elf32(MULTIBOOT, FIRST_BYTE));
   writeFileSync(join(folder, 'plain.elf'), elf32([0, 0, 0], FIRST_BYTE));
   writeFileSync(join(folder, 'disk.img'), Uint8Array.of(200, 1, 2));
   writeFileSync(join(folder, 'text.o'), 'not an object');

@@ -41,7 +41,7 @@ function foldSegment(u: MicroOp): void {
   u.seg = L.C_ZERO;
 }
 
-/** What the inner loop does with 64-bit operands whatever the operand size: the stack and indirect branches. */
+/** What the inner loop does with 64-bit operands whatever the operand size: the stack, calls and indirect branches. */
 const WIDE: ReadonlySet<number> = new Set([
   ...[op.OP_PUSH, op.OP_POP, op.OP_PUSHF, op.OP_POPF, op.OP_LEAVE],
   ...[op.OP_CALL, op.OP_RET, op.OP_JMP_IND, op.OP_CALL_IND],
@@ -49,11 +49,12 @@ const WIDE: ReadonlySet<number> = new Set([
 
 /**
  * The inner loop has the operands: addresses with no FS or GS left, not cut to 32 or 16 bits, not checked against a
- * segment; in 32- and 16-bit code no stack. Of LEA with a 32-bit result the bits above the address size do not matter.
+ * segment; in 32- and 16-bit code, and with other operands than 64 bits, no stack. Of LEA with a 32-bit result the bits above the address size do not matter.
  */
 function plainOperands(u: MicroOp): boolean {
   const memory = u.k1 === L.K_MEM || u.k2 === L.K_MEM;
   if (u.op === op.OP_LEA) return u.asize === 8 || (u.asize === 4 && u.size === 4);
+  if (WIDE.has(u.op) && u.size !== 8) return false;
   if (u.flags & L.UF_SEGMENTED) return !memory && !WIDE.has(u.op);
   return u.seg === L.C_ZERO && (!memory || u.asize === 8);
 }

@@ -6,6 +6,7 @@ import * as iced from 'iced-x86';
 
 export const Code = iced.Code;
 export const DecoderError = iced.DecoderError;
+export const DecoderOptions = iced.DecoderOptions;
 export const MemorySizeExt = iced.MemorySizeExt;
 export const Mnemonic = iced.Mnemonic;
 export const OpKind = iced.OpKind;

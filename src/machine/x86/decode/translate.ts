@@ -6,8 +6,9 @@ import { decodeInstruction, missingInstruction } from './decode';
 import { MODE_BITS } from './disassemble';
 import { fastOperation } from './fast-forms';
 import { DecoderError, Mnemonic } from './iced';
-import type { MachineCoreOptions } from '../types';
+import type { CpuVendor, MachineCoreOptions } from '../types';
 import { emptyMicroOp, writeMicroOp, type MicroOp } from './uop-writer';
+import { DECODER_OPTIONS, amend } from './vendor';
 
 const PAGE = 4096;
 /** Longest x86 instruction. */
@@ -58,6 +59,8 @@ export interface TranslatorTarget {
 /** How translation is done. */
 export interface TranslatorOptions {
   costs: MachineCoreOptions['costs'];
+  /** Whose decoder. */
+  vendor: CpuVendor;
   /** False: every instruction takes the general path (for comparing the two). */
   fastPaths: boolean;
   /** Taken direct branches after which their target is hot; 0: never. */
@@ -88,8 +91,7 @@ export class Translator {
     if (place.phys2 >= 0) return this.translateCrossing(place, left, out);
     const window = Math.min(left, WINDOW, room);
     const start = this.target.ramBase + phys;
-    const decoder = new Decoder(MODE_BITS[mode], this.bytes.subarray(start, start + window), 0);
-    decoder.ip = rip;
+    const decoder = this.decoder(mode, this.bytes.subarray(start, start + window), rip);
     let count = 0;
     let decoded = 0;
     let open = true;
@@ -115,6 +117,13 @@ export class Translator {
     return count;
   }
 
+  /** A decoder of the vendor's; the caller frees it. */
+  private decoder(mode: number, code: Uint8Array, rip: bigint): Decoder {
+    const decoder = new Decoder(MODE_BITS[mode], code, DECODER_OPTIONS[this.options.vendor]);
+    decoder.ip = rip;
+    return decoder;
+  }
+
   /** A block of the one instruction that lies in two pages, with a guard for the second page's mapping. */
   private translateCrossing(place: CodePlace, left: number, out: number): number {
     const { phys, phys2, rip, mode, room } = place;
@@ -122,8 +131,7 @@ export class Translator {
     const code = new Uint8Array(left + LONGEST);
     code.set(this.bytes.subarray(ramBase + phys, ramBase + phys + left));
     code.set(this.bytes.subarray(ramBase + phys2, ramBase + phys2 + LONGEST), left);
-    const decoder = new Decoder(MODE_BITS[mode], code.subarray(0, Math.min(room, code.length)), 0);
-    decoder.ip = rip;
+    const decoder = this.decoder(mode, code.subarray(0, Math.min(room, code.length)), rip);
     decoder.decodeOut(this.instruction);
     const beyond = decoder.lastError === DecoderError.NoMoreBytes;
     decoder.free();
@@ -147,6 +155,7 @@ export class Translator {
   private emit(at: number, inPage: number, mode: number): boolean {
     const insn = this.instruction;
     const rip = insn.ip;
+    amend(insn, this.options.vendor);
     if (insn.mnemonic === Mnemonic.INVALID) {
       this.needsGoto = false;
       const bad = emptyMicroOp(op.OP_UD);

@@ -1,5 +1,6 @@
 /** String operations, with and without repeat prefixes. Each iteration is charged; between two of them time may run out. */
 import {
+  C_AMD,
   C_BUDGET,
   C_FLAGS,
   C_ITERATIONS,
@@ -71,9 +72,9 @@ function repeat(cpu: i32, pc: i32, op: i32, width: i32, flags: i32): void {
   }
 }
 
-/** No iteration at all: with a 32-bit counter processors clear the upper halves, of MOVS and STOS the pointers' too. */
+/** No iteration at all: with a 32-bit counter Intel's clear the upper halves, of MOVS and STOS the pointers' too; AMD's do not. */
 function emptyRepeat(cpu: i32, op: i32, width: i32): void {
-  if (width != 4) return;
+  if (width != 4 || load<i32>(cpu, C_AMD)) return;
   writeReg(cpu, RCX, 4, 0);
   if (op != OP_MOVS && op != OP_STOS) return;
   writeReg(cpu, RDI, 4, load<i64>(cpu, RDI));

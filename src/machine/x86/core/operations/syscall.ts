@@ -91,21 +91,33 @@ export function execSyscall(cpu: i32, pc: i32): void {
   branchTo(load<i64>(cpu + target));
 }
 
-/** SYSRET; with an operand of 4 bytes it returns to compatibility mode. */
+/**
+ * SYSRET; with an operand of 4 bytes it returns to compatibility mode. AMD's go to any address, and fault when they fetch there
+ * as the user; outside 64-bit mode they set IF and leave the other flags (AMD64 vol. 3, "SYSRET").
+ */
 export function execSysret(cpu: i32, pc: i32): void {
   if (!available(cpu)) return fault(VECTOR_UD);
   if (!needRing0(cpu)) return;
   const long = load<u8>(pc, U_SIZE) == 8;
   const target = long ? load<i64>(cpu, RCX) : <i64>load<u32>(cpu, RCX);
-  if (!canonical(target)) return faultWith(VECTOR_GP, 0);
+  const amd = load<i32>(cpu, C_AMD) != 0;
+  if (!amd && !canonical(target)) return faultWith(VECTOR_GP, 0);
+  const fromR11 = !amd || load<i32>(cpu, C_MODE) == MODE_64;
+  const flags = fromR11 ? load<i64>(cpu, R11) & SYSRET_FLAGS : allFlags(cpu) | FLAG_IF;
   const selector = (<i32>(load<i64>(cpu, C_STAR) >> 48)) & 0xfffc;
   flatSegments(cpu, long ? selector + 16 : selector, selector + 8, long ? CODE64 : CODE32, 3);
-  const flags = load<i64>(cpu, R11) & SYSRET_FLAGS;
   setAllFlags(cpu, flags);
   // The TF that SYSRET loads traps at once, not after the next instruction; it may have come here without the debug loop.
   if (flags & FLAG_TF) store<i32>(cpu, load<i32>(cpu, C_PENDING_DB) | DR6_BS, C_PENDING_DB);
   branchTo(target);
   if (load<i32>(cpu, C_WINDOW)) stopAfter(cpu, 0);
+}
+
+/** AMD's do not have SYSENTER and SYSEXIT in long mode, neither in 64-bit nor in compatibility mode (AMD64 vol. 3, "SYSENTER"). */
+function sysenterMissing(cpu: i32): bool {
+  if (!load<i32>(cpu, C_AMD) || !(load<i64>(cpu, C_EFER) & EFER_LMA)) return false;
+  fault(VECTOR_UD);
+  return true;
 }
 
 /** The selector in IA32_SYSENTER_CS, or 0 with #GP(0) raised: null, or not in protected mode. */
@@ -117,6 +129,7 @@ function sysenterSelector(cpu: i32): i32 {
 }
 
 export function execSysenter(cpu: i32): void {
+  if (sysenterMissing(cpu)) return;
   const selector = sysenterSelector(cpu);
   if (!selector) return;
   const long = (load<i64>(cpu, C_EFER) & EFER_LMA) != 0;
@@ -129,6 +142,7 @@ export function execSysenter(cpu: i32): void {
 
 /** SYSEXIT; an operand of 8 bytes returns to 64-bit mode. */
 export function execSysexit(cpu: i32, pc: i32): void {
+  if (sysenterMissing(cpu)) return;
   if (load<i32>(cpu, C_CPL)) return faultWith(VECTOR_GP, 0);
   const selector = sysenterSelector(cpu);
   if (!selector) return;
