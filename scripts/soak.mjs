@@ -103,7 +103,7 @@ async function oracle(_, { runs = 300_000, seed }) {
   const code = await run(process.execPath, [vitest, 'run', ...files, '--testTimeout=1800000'], {
     env: { ...process.env, TRAPLINE_ORACLE_TESTS: String(runs), TRAPLINE_ORACLE_SEED: String(seed) },
   });
-  if (code !== 0) say(`again: npm run soak -- --only oracle --seed ${seed} --runs ${runs}`);
+  if (code !== 0) say(`again: npm run soak -- --only oracle --seed=${seed} --runs ${runs}`);
   return code;
 }
 

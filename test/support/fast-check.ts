@@ -44,7 +44,7 @@ export function parametersOf<Ts>(own: Parameters<Ts> = {}): Parameters<Ts> {
     ...own,
     seed,
     ...(path !== undefined && { path }),
-    numRuns: runs,
+    numRuns: path === undefined ? runs : 1,
     interruptAfterTimeLimit: milliseconds,
     markInterruptAsFailure: false,
   };
@@ -57,7 +57,7 @@ function explain(error: unknown): never {
     const { testPath = '', currentTestName = '' } = expect.getState();
     const file = relative(resolve(import.meta.dirname, '../..'), testPath);
     const name = JSON.stringify(currentTestName);
-    const again = `again: npm run soak -- --only ${file} --test ${name} --seed ${at[1]} --path ${at[2]}`;
+    const again = `again: npm run soak -- --only ${file} --test ${name} --seed=${at[1]} --path ${at[2]}`;
     error.message += `\n\n${again}`;
     if (soak) appendFileSync(soak.log, `${again}\n`);
   }

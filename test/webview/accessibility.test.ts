@@ -22,7 +22,7 @@ it.each(['dark', 'light', 'hc-dark', 'hc-light'] as const)(
     await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
     for (const tab of ['details', 'chain', 'statistics', 'events']) {
       await page.locator(`#tab-${tab}`).click();
-      await settle(page, 500);
+      await settle(page);
       const serious = await page.evaluate(async () => {
         const { axe } = window as unknown as { axe: Axe };
         const { violations } = await axe.run();

@@ -104,9 +104,9 @@ export class Harness {
   }
 }
 
-/** Waits until answers are drawn. */
-export async function settle(page: Page, milliseconds = 350): Promise<void> {
-  await page.waitForTimeout(milliseconds);
+/** Waits until the page has come to rest: answers are there and drawn, what it puts off is done. */
+export async function settle(page: Page): Promise<void> {
+  await page.evaluate(() => window.fakeHost.atRest());
 }
 
 /** What the page keeps for later. */
@@ -120,7 +120,7 @@ export interface KeptState {
 
 /** The kept state, once everything has come to rest. */
 export async function stateOf(page: Page): Promise<KeptState> {
-  await settle(page, 450);
+  await settle(page);
   return (await page.evaluate(
     () => JSON.parse(sessionStorage.getItem('state') ?? 'null') as unknown,
   )) as KeptState;

@@ -93,7 +93,7 @@ describe('looking at a trace', () => {
     await page.locator('.surface').focus();
     for (let i = 0; i < 4; i++) {
       await page.keyboard.press('w');
-      await settle(page, 200);
+      await settle(page);
     }
     const start = (await stateOf(page)).window;
     await page.mouse.move(box.x + 500, box.y + 400);
@@ -115,7 +115,7 @@ describe('looking at a trace', () => {
     const page = await pageOf({ packets: 10 });
     await page.locator('.surface').focus();
     await page.keyboard.press('s');
-    await settle(page, 250);
+    await settle(page);
     const end = await page.evaluate(() => window.fakeHost.endTime());
     await page.keyboard.press('w');
     const box = await surfaceBox(page);
@@ -137,7 +137,7 @@ describe('selecting', () => {
     const page = await pageOf({ packets: 3 });
     await page.locator('.surface').focus();
     await page.keyboard.press('w');
-    await settle(page, 250);
+    await settle(page);
     await page.keyboard.press('Home');
     const target = await firstExit(page);
     await page.mouse.click(target.x, target.y);
@@ -177,7 +177,7 @@ describe('selecting', () => {
     const page = await pageOf({ packets: 3 });
     await page.locator('.surface').focus();
     await page.keyboard.press('w');
-    await settle(page, 250);
+    await settle(page);
     await page.keyboard.press('Home');
     const target = await firstExit(page);
     await page.mouse.dblclick(target.x, target.y);
@@ -238,7 +238,7 @@ describe('a running trace', () => {
     await page.locator('.surface').focus();
     for (let i = 0; i < 3; i++) {
       await page.keyboard.press('w');
-      await settle(page, 200);
+      await settle(page);
     }
     await page.keyboard.press('Home');
     const place = await stateOf(page);

@@ -109,7 +109,7 @@ it('a crowded pixel tells how much it holds, and opens one of its events', async
 it('a figure leads to the events that it counts', async () => {
   const page = await pageOf({ packets: 7 });
   await page.locator('#tab-statistics').click();
-  await settle(page, 500);
+  await settle(page);
   await page.getByRole('button', { name: 'sent', exact: true }).click();
   const { query, selection } = await stateOf(page);
   expect(query).toBe('kind:packet.tx');
@@ -120,7 +120,7 @@ it('a figure leads to the events that it counts', async () => {
 it('the events are walked through by keys', async () => {
   const page = await pageOf({ packets: 50 });
   await page.locator('#tab-events').click();
-  await settle(page, 500);
+  await settle(page);
   const rows = await page.evaluate(() => window.fakeHost.rows());
   await page.locator('.events-grid').focus();
   await page.keyboard.press('Home');
@@ -144,7 +144,7 @@ describe('the chain', () => {
     const { row } = await page.evaluate(() => window.fakeHost.first('exit.EPT_MISCONFIG'));
     await page.evaluate((at) => window.fakeHost.post({ type: 'reveal', row: at }), row);
     await page.locator('#tab-chain').click();
-    await settle(page, 500);
+    await settle(page);
   };
 
   it('fits into the window by C', async () => {

@@ -7,7 +7,7 @@ import type { ThemeName } from './themes';
 
 async function selectChain({ page }: OpenPage): Promise<void> {
   await page.evaluate(() => window.fakeHost.post({ type: 'reveal', row: 1 }));
-  await settle(page, 500);
+  await settle(page);
 }
 
 /** Takes all pictures, or those whose name contains `only`. */
@@ -40,7 +40,7 @@ export async function takePictures(harness: Harness, only = ''): Promise<string[
     async (open: OpenPage): Promise<void> => {
       await selectChain(open);
       await open.page.locator(`#tab-${name}`).click();
-      await settle(open.page, 700);
+      await settle(open.page);
     };
   for (const name of ['chain', 'statistics', 'events']) {
     await take(`tab-${name}-dark-1400`, 40, 'dark', big, tab(name));

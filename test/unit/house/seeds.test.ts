@@ -43,7 +43,7 @@ describe('random numbers of tests', () => {
         { seed: 7, endOnFailure: true, path: '0' },
       );
     expect(fail).toThrow(
-      /again: npm run soak -- --only test\/unit\/house\/seeds\.test\.ts --test ".*" --seed 7 --path 0/,
+      /again: npm run soak -- --only test\/unit\/house\/seeds\.test\.ts --test ".*" --seed=7 --path 0/,
     );
   });
 

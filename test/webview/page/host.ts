@@ -8,6 +8,7 @@ import type { RunState } from '../../../src/trace/model';
 import { statistics } from '../../../src/trace/query/statistics';
 import { TraceStore } from '../../../src/trace/query/store';
 import { queryViewport } from '../../../src/trace/query/viewport';
+import { atRest } from './idle';
 import { Synthetic } from './synthetic';
 
 interface Setup {
@@ -34,6 +35,8 @@ export interface FakeHost {
   /** First event of a kind. */
   first(name: string): { row: number; start: number; duration: number };
   nameOf(row: number): string;
+  /** Resolves when the page has come to rest. */
+  atRest(): Promise<void>;
 }
 
 declare global {
@@ -139,6 +142,7 @@ const fakeHost: FakeHost = {
     throw new Error(`no ${name} in the trace`);
   },
   nameOf: (row) => kindRow(store.get(row).kind).name,
+  atRest,
 };
 window.fakeHost = fakeHost;
 window.acquireVsCodeApi = () => ({
