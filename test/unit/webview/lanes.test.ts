@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Lane, LaneEvents } from '../../../src/protocol/viewport';
 import { columns } from '../../../webview/host/columns';
 import { Kind } from '../../../src/trace/vocabulary/events';
@@ -232,7 +232,7 @@ it('asks one question at a time and skips those that are overtaken', async () =>
     () => undefined,
   );
   for (const question of [1, 2, 3, 4]) latest.request(question);
-  await new Promise((done) => setTimeout(done, 5));
+  await vi.waitUntil(() => got.length === 2);
   expect(asked).toEqual([1, 4]);
   expect(got).toEqual([10, 40]);
 });
