@@ -3,15 +3,16 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Summary } from '../../../src/trace/query/summary';
+import type { RunJob } from '../../../src/protocol/run';
 import { startRun } from '../../../src/run/start';
 import { TraceStore, emptyMeta } from '../../../src/trace/query/store';
 import { hashOf } from '../../../src/trace/record/hash';
 import { environment, jobOf, root, runJob, sample } from '../../support/runs';
 
 /** Runs a job in a worker; `onDelta` may cancel it. */
-async function inWorker(file: string, onDelta: (cancel: () => void) => void = () => undefined) {
+async function inWorker(job: RunJob, onDelta: (cancel: () => void) => void = () => undefined) {
   const store = new TraceStore(emptyMeta('test', 1));
-  const run = startRun(await jobOf(file), environment, {
+  const run = startRun(job, environment, {
     started: (meta) => store.setMeta(meta),
     delta: (delta) => {
       store.append(delta);
@@ -28,7 +29,7 @@ describe('a run', () => {
   it('has one trace hash inline, in a worker, and by the command line', async () => {
     const file = sample('b7-e1000-emulated');
     const inline = runJob(await jobOf(file));
-    const worker = await inWorker(file);
+    const worker = await inWorker(await jobOf(file));
     const printed = execFileSync(
       process.execPath,
       [join(root, 'dist/cli.js'), 'run', file, '--json', '--quiet'],
@@ -45,7 +46,11 @@ describe('a run', () => {
 
   it('can be cancelled while its guest spins, and keeps what it has recorded', async () => {
     let asked = false;
-    const { end, store } = await inWorker(sample('spin'), (cancel) => {
+    const job = await jobOf(sample('spin'));
+    // Long enough that it cannot end by itself before the cancel reaches it, however busy the machine is.
+    const scenarioText = job.scenarioText.replace('"afterMs": 20', '"afterMs": 60000');
+    expect(scenarioText).not.toBe(job.scenarioText);
+    const { end, store } = await inWorker({ ...job, scenarioText }, (cancel) => {
       if (asked) return;
       asked = true;
       cancel();
