@@ -1,7 +1,7 @@
 /** Puts the end of a run into words for the person who reads it. */
 import * as L from './core/state/layout';
 import { disassemble } from './decode/disassemble';
-import type { CpuVendor, FaultReport } from './types';
+import { Reg, type CpuVendor, type FaultReport } from './types';
 
 const NAMES = [
   '#DE',
@@ -38,6 +38,7 @@ export interface ReportSubject {
   /** Whose decoder tells what the code is. */
   vendor(): CpuVendor;
   faultAddress(): bigint;
+  getReg(reg: number): bigint;
   peekVirtual(address: bigint, length: number): Uint8Array | undefined;
 }
 
@@ -67,6 +68,13 @@ function tripleFault(cpu: ReportSubject, packed: number): string {
   return `triple fault: ${first}, then ${chain}${at}. Check the IDT, the handler's stack and the page tables.`;
 }
 
+/** The 8 bytes on top of the stack, in 64-bit code. */
+function topOfStack(cpu: ReportSubject): bigint | undefined {
+  if (cpu.codeBits() !== 64) return undefined;
+  const bytes = cpu.peekVirtual(cpu.getReg(Reg.RSP), 8);
+  return bytes && new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+}
+
 /** The report of a stop with STOP_SHUTDOWN or STOP_UNSUPPORTED; `chain` is C_CHAIN and the three bytes after it. */
 export function describeStop(cpu: ReportSubject, stop: number, chain: number, reason: number): FaultReport {
   const rip = cpu.codeAddress();
@@ -74,11 +82,13 @@ export function describeStop(cpu: ReportSubject, stop: number, chain: number, re
   const offset = (BigInt(cpu.ripHigh) << 32n) | BigInt(cpu.ripLow);
   const disassembly = bytes.length > 0 ? disassemble(bytes, offset, cpu.codeBits(), cpu.vendor()) : '';
   let message: string;
+  let returnAddress: bigint | undefined;
   if (stop === L.STOP_SHUTDOWN) message = tripleFault(cpu, chain);
   else if (reason in LACKING) {
     message = `${LACKING[reason]} at ${hex(rip)}: the vCPU does not have it`;
   } else if (reason === L.REASON_FETCH) {
     message = `instruction fetch outside RAM at ${hex(rip)}: the vCPU runs code from RAM only`;
+    returnAddress = topOfStack(cpu);
   } else {
     message = `unsupported instruction${disassembly ? ` "${disassembly}"` : ''} at ${hex(rip)}: the vCPU has general-purpose and system instructions only`;
   }
@@ -87,5 +97,6 @@ export function describeStop(cpu: ReportSubject, stop: number, chain: number, re
     rip: hex(rip),
     bytes: Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join(''),
     disassembly,
+    ...(returnAddress !== undefined && { returnAddress: hex(returnAddress) }),
   };
 }

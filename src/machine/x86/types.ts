@@ -106,6 +106,8 @@ export interface FaultReport {
   bytes: string;
   /** Intel-syntax disassembly, empty when it cannot be decoded. */
   disassembly: string;
+  /** After a fetch in 64-bit code where there is no RAM: what a call would have left on the stack, hexadecimal with 0x. */
+  returnAddress?: string;
 }
 
 /**

@@ -57,6 +57,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     tracer.place = this.place;
     tracer.cause = cause;
     tracer.close(this.guestRow, now);
+    this.guestRow = 0;
     this.exitRow = tracer.open(now, this.track, exitKind(reason), a, b);
     tracer.cause = this.exitRow;
   }
@@ -88,6 +89,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
   leaveUser(): void {
     const { costs, tracer } = this.host;
     tracer.close(this.userRow, this.cpu.now());
+    this.userRow = 0;
     tracer.cause = this.exitRow;
     this.leg(Kind.UserEnter, costs['user.enter']);
   }
@@ -100,6 +102,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
   /** The vCPU thread runs again, `wakeCycles` after the interrupt that woke it: scheduling, then back in KVM. */
   wake(wakeCycles: Cycles): void {
     this.host.tracer.close(this.haltedRow, this.cpu.now());
+    this.haltedRow = 0;
     this.host.tracer.place = this.place;
     this.kernel(wakeCycles);
   }
@@ -112,12 +115,16 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     tracer.span(time, entryCycles, this.track, Kind.Entry, 0, 0);
     this.cpu.advance(entryCycles);
     tracer.close(this.exitRow, time + entryCycles);
+    this.exitRow = 0;
     this.enterGuest(time + entryCycles);
   }
 
-  /** The guest will never run again. */
+  /** The guest will never run again, wherever it was, in an exit or between two: each span that is open ends once. */
   endForGood(): void {
-    this.host.tracer.close(this.exitRow, this.cpu.now());
+    const { tracer } = this.host;
+    const now = this.cpu.now();
+    for (const row of [this.userRow, this.haltedRow, this.exitRow, this.guestRow]) tracer.close(row, now);
+    this.userRow = this.haltedRow = this.exitRow = this.guestRow = 0;
   }
 
   save(): ExitTimelineState {

@@ -120,7 +120,10 @@ export class KvmVm implements Stateful<KvmVmState> {
     if (!report) return `${this.name} crashed`;
     const code = report.disassembly ? ` (${report.disassembly}; bytes ${report.bytes})` : '';
     const advice = this.advice(where);
-    const said = `${this.name}: ${report.message} at RIP ${report.rip}${code}${where(BigInt(report.rip))}`;
+    // The return address is behind the call: the byte before it belongs to the caller's line.
+    const caller = report.returnAddress === undefined ? '' : where(BigInt(report.returnAddress) - 1n);
+    const from = caller === '' ? '' : `, called${caller}`;
+    const said = `${this.name}: ${report.message} at RIP ${report.rip}${code}${where(BigInt(report.rip))}${from}`;
     return advice === undefined ? said : `${said}. ${advice}`;
   }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Problem } from '../../../src/protocol/problem';
+import { Kind } from '../../../src/trace/vocabulary/events';
 import { prepareRun } from '../../../src/run/prepare';
 import { environment, jobOf, runJob, sample } from '../../support/runs';
 
@@ -38,6 +39,19 @@ beforeAll(() => {
   writeFileSync(
     join(folder, 'huge.c'),
     '#include "trapline.h"\nchar block[64 << 20];\nint main(void) { block[1] = 1; return 0; }\n',
+  );
+  writeFileSync(
+    join(folder, 'wild.c'),
+    [
+      '#include "trapline.h"',
+      'int main(void)',
+      '{',
+      '    void (*nowhere)(void) = (void (*)(void))0xfd000000;',
+      '    tl_printf("%x\\n", tl_read32(0xfd000000));',
+      '    nowhere();',
+      '    return 0;',
+      '}',
+    ].join('\n'),
   );
   writeFileSync(join(folder, 'text.elf'), 'this is not an ELF file\n');
   writeFileSync(join(folder, 'arm.elf'), elfFor(183));
@@ -148,5 +162,17 @@ describe('bad input', () => {
     expect(run.end.meta.message).toContain('triple-fault.c');
     expect(run.end.summary.exits['TRIPLE_FAULT']).toBe(1);
     expect(run.store.rows).toBeGreaterThan(0);
+  });
+
+  it('tells of a call into a hole, after an exit, with the address and the line of the call, and keeps the trace', async () => {
+    const run = runJob(await jobOf(file, '{ "vms": [{ "guest": { "sources": ["../wild.c"] } }] }'));
+    expect(run.end.meta.state).toBe('crashed');
+    expect(run.end.meta.message).toContain('0xfd000000');
+    expect(run.end.meta.message).toMatch(/called at \S*wild\.c:6 in main/);
+    expect(run.store.rows).toBe(run.end.summary.events);
+    // The guest ran until the call: its last span ends with the run, and no exit goes on after it.
+    const spans = Array.from({ length: run.store.rows }, (_, row) => run.store.get(row));
+    const last = spans.filter(({ kind }) => kind === Kind.GuestKernel).at(-1);
+    expect(last && last.start + last.duration).toBe(run.end.summary.cycles);
   });
 });
