@@ -24,9 +24,21 @@ static struct tl_access_counter *find(uint64_t address, uint64_t is_port)
     return NULL;
 }
 
-/* Adds an entry. Alone, for a handler or another CPU may be adding the same one; this happens once per page or port. */
+static bool in_ring_0(void)
+{
+    uint64_t cs;
+    __asm__("movq %%cs, %0" : "=r"(cs));
+    return (cs & 3) == 0;
+}
+
+/*
+ * Adds an entry. Alone, for a handler or another CPU may be adding the same one; this happens once per page or port. Elsewhere
+ * than in ring 0 nobody can switch interrupts off, and a new page or port gets no entry.
+ */
 static struct tl_access_counter *add(uint64_t address, uint64_t is_port)
 {
+    if (!in_ring_0())
+        return NULL;
     static struct tl_spinlock lock;
     uint64_t flags;
     __asm__ volatile("pushfq\n\tpopq %0\n\tcli" : "=r"(flags) : : "memory");

@@ -29,6 +29,8 @@ static struct {
     void *argument;
 } handlers[256];
 
+static tl_trap_handler traps[256];
+
 static uint8_t next_free_vector = FIRST_FREE_VECTOR;
 
 /* ---- Local APIC --------------------------------------------------------------------------------------------------- */
@@ -165,9 +167,16 @@ void tl_timer_stop(void)
 
 /* ---- From the stub to the handler ---------------------------------------------------------------------------------- */
 
+void tl_trap_register(uint8_t vector, tl_trap_handler handler)
+{
+    traps[vector] = handler;
+}
+
 void tl_interrupt(struct tl_frame *frame)
 {
     const uint64_t vector = frame->vector;
+    if (traps[vector] && traps[vector](frame))
+        return;
     if (vector < 32)
         tl_exception(frame);
     if (vector == SPURIOUS_VECTOR)

@@ -3,6 +3,7 @@
 #define TRAPLINE_KIT_H
 
 #include "trapline.h"
+#include "trapline-privilege.h"
 
 /* start.S */
 extern uint8_t tl_stubs[];
@@ -12,13 +13,6 @@ extern uint8_t tl_stack_top[];
 extern uint8_t tl_image_end[];
 extern void (*__init_array_start[])(void);
 extern void (*__init_array_end[])(void);
-
-/* The stack after an interrupt, from low addresses to high: pushed by start.S, then by the processor. */
-struct tl_frame {
-    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
-    uint64_t vector, error_code;
-    uint64_t rip, cs, rflags, rsp, ss;
-};
 
 /* ap-start.S */
 extern uint8_t tl_ap_code[], tl_ap_code_end[];

@@ -2,7 +2,7 @@
  * Who answers at an address: memory-mapped registers or I/O ports. Knows no cost and no trap; a platform asks it, and
  * puts whatever it needs to know about a region (the device's track, where it is emulated) into the region's tag.
  */
-import type { AccessSize, RegisterBlock } from './bus';
+import { NO_CPU, type AccessSize, type Initiator, type RegisterBlock } from './bus';
 
 /** One stretch of addresses with a block of registers behind it. Changed through its map only. */
 export interface Region<T> {
@@ -95,68 +95,72 @@ export class AddressMap<T> {
    * Reads 1, 2, 4 or 8 bytes; returns the low 32 bits unsigned, the high ones are left in `resultHigh`. Eight bytes are two
    * reads of four, low half first; an access across a 4-byte boundary, or one that sticks out of a region, is done in
    * naturally aligned pieces. Where nothing answers, bits are ones.
+   * @param initiator who accesses: a block may answer each CPU differently
    */
-  read(address: number, size: number): number {
+  read(address: number, size: number, initiator: Initiator = NO_CPU): number {
     if (size !== 8) {
       this.resultHigh = 0;
-      return this.readUpTo4(address, size as AccessSize);
+      return this.readUpTo4(address, size as AccessSize, initiator);
     }
-    const low = this.readUpTo4(address, 4);
-    this.resultHigh = this.readUpTo4(address + 4, 4);
+    const low = this.readUpTo4(address, 4, initiator);
+    this.resultHigh = this.readUpTo4(address + 4, 4, initiator);
     return low;
   }
 
   /** Writes 1, 2, 4 or 8 bytes, split as `read` does. Where nothing answers, nothing happens. */
-  write(address: number, size: number, low: number, high = 0): void {
-    this.writeUpTo4(address, size === 8 ? 4 : (size as AccessSize), low);
-    if (size === 8) this.writeUpTo4(address + 4, 4, high);
+  write(address: number, size: number, low: number, high = 0, initiator: Initiator = NO_CPU): void {
+    this.writeUpTo4(address, size === 8 ? 4 : (size as AccessSize), low, initiator);
+    if (size === 8) this.writeUpTo4(address + 4, 4, high, initiator);
   }
 
-  private readUpTo4(address: number, size: AccessSize): number {
-    if ((address & (size - 1)) === 0) return this.readPiece(address, size);
+  private readUpTo4(address: number, size: AccessSize, initiator: Initiator): number {
+    if ((address & (size - 1)) === 0) return this.readPiece(address, size, initiator);
     let value = 0;
     let done = 0;
     while (done < size) {
       const piece = pieceSize(address + done, size - done);
-      value += this.readPiece(address + done, piece) * 2 ** (8 * done);
+      value += this.readPiece(address + done, piece, initiator) * 2 ** (8 * done);
       done += piece;
     }
     return value;
   }
 
-  private writeUpTo4(address: number, size: AccessSize, value: number): void {
+  private writeUpTo4(address: number, size: AccessSize, value: number, initiator: Initiator): void {
     if ((address & (size - 1)) === 0) {
-      this.writePiece(address, size, value);
+      this.writePiece(address, size, value, initiator);
       return;
     }
     let done = 0;
     while (done < size) {
       const piece = pieceSize(address + done, size - done);
-      this.writePiece(address + done, piece, ((value >>> (8 * done)) & ALL_ONES[piece]) >>> 0);
+      this.writePiece(address + done, piece, ((value >>> (8 * done)) & ALL_ONES[piece]) >>> 0, initiator);
       done += piece;
     }
   }
 
-  private readPiece(address: number, size: AccessSize): number {
+  private readPiece(address: number, size: AccessSize, initiator: Initiator): number {
     const region = this.find(address);
     if (region && address - region.base + size <= region.size) {
-      return (region.block.read(address - region.base, size) & ALL_ONES[size]) >>> 0;
+      return (region.block.read(address - region.base, size, initiator) & ALL_ONES[size]) >>> 0;
     }
     if (size === 1) return ALL_ONES[1];
     const half = (size / 2) as AccessSize;
-    return this.readPiece(address, half) + this.readPiece(address + half, half) * 2 ** (8 * half);
+    return (
+      this.readPiece(address, half, initiator) +
+      this.readPiece(address + half, half, initiator) * 2 ** (8 * half)
+    );
   }
 
-  private writePiece(address: number, size: AccessSize, value: number): void {
+  private writePiece(address: number, size: AccessSize, value: number, initiator: Initiator): void {
     const region = this.find(address);
     if (region && address - region.base + size <= region.size) {
-      region.block.write(address - region.base, size, (value & ALL_ONES[size]) >>> 0);
+      region.block.write(address - region.base, size, (value & ALL_ONES[size]) >>> 0, initiator);
       return;
     }
     if (size === 1) return;
     const half = (size / 2) as AccessSize;
-    this.writePiece(address, half, value);
-    this.writePiece(address + half, half, value >>> (8 * half));
+    this.writePiece(address, half, value, initiator);
+    this.writePiece(address + half, half, value >>> (8 * half), initiator);
   }
 
   /** Who answers depends on where the regions stand alone, not on how they came there: a loaded snapshot finds the same. */

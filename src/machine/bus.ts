@@ -1,39 +1,92 @@
 /**
  * What joins devices to the rest of a machine. A device is written once against these interfaces; whether its registers
- * are reached directly or through a VM exit, and whether its DMA passes an IOMMU, is the platform's business.
+ * are reached directly or through a VM exit, who moves the bytes of its DMA and whether an IOMMU stands in their way, is
+ * the platform's business.
  */
 import type { Cycles, EventHandle } from './time/event-queue';
 
 /** Width of one access in bytes. The platform splits an 8-byte access into two 4-byte ones, low half first. */
 export type AccessSize = 1 | 2 | 4;
 
-/** A block of registers or ports. Offsets are relative to the block; values are unsigned. */
+/** Who accesses a register: the index of a CPU in its machine, or `NO_CPU`. */
+export type Initiator = number;
+
+/** An access that no CPU makes: the firmware's before the first instruction, a debugger's. */
+export const NO_CPU: Initiator = -1;
+
+/**
+ * A block of registers or ports. Offsets are relative to the block; values are unsigned. An implementation that answers
+ * everybody alike leaves the last parameter out.
+ */
 export interface RegisterBlock {
-  read(offset: number, size: AccessSize): number;
-  write(offset: number, size: AccessSize, value: number): void;
+  read(offset: number, size: AccessSize, initiator: Initiator): number;
+  write(offset: number, size: AccessSize, value: number, initiator: Initiator): void;
   /** The register's name at an offset by the device's manual, for the trace; undefined where nothing is. */
   registerName(offset: number): string | undefined;
 }
 
-/** What a device may do to the world around it. One instance belongs to one device. */
+/** PCI requester ID: bus in bits 15 to 8, device in 7 to 3, function in 2 to 0 (PCI Express Base Specification, 2.2.6.2). */
+export type RequesterId = number;
+
+/** Why a DMA transaction was not done. Memory is untouched then. */
+export type DmaFault =
+  /** Nothing answers at the address, or the function may not be a bus master. */
+  | 'master-abort'
+  /** An IOMMU refused it. */
+  | 'blocked';
+
+/** How a DMA transaction ended: the bytes read (none for a write), or why it was not done. */
+export type DmaResult = Uint8Array | DmaFault;
+
+/**
+ * Bus-master accesses of one device. They take time: the call returns at once, and the end is told by `BusDevice.onDma`,
+ * never within the call. Transactions of one port end in the order in which they were begun. What a read returns and when
+ * a write is seen in memory is the moment of its end. A device that is reset gets the ends of what it had begun all the
+ * same and ignores them by their tags.
+ */
+export interface DmaPort {
+  /** @param tag whatever the device needs to know the transaction by: a whole number */
+  read(requester: RequesterId, address: number, length: number, tag: number): void;
+  /** @param bytes not to be changed afterwards */
+  write(requester: RequesterId, address: number, bytes: Uint8Array, tag: number): void;
+}
+
+/** Message-signalled interrupts: a write of `data` to an address that an interrupt controller answers at. */
+export interface MsiPort {
+  send(requester: RequesterId, address: number, data: number): void;
+}
+
+/** One interrupt wire. */
+export interface IrqLine {
+  /** True: asserted. Setting the same level twice does nothing. */
+  set(asserted: boolean): void;
+}
+
+/** What the platform gives to one device. */
 export interface DeviceBus {
   now(): Cycles;
   /** Calls the device's `onEvent(kind, arg)` after `delay` cycles. */
   schedule(delay: Cycles, kind: number, arg?: number): EventHandle;
   cancel(handle: EventHandle): void;
-  /** Bus-master read. Undefined when the access was aborted (outside memory, or refused by an IOMMU). The bytes are a copy. */
-  dmaRead(address: number, length: number): Uint8Array | undefined;
-  /** Bus-master write; false when the access was aborted, and then memory is untouched. */
-  dmaWrite(address: number, bytes: Uint8Array): boolean;
-  /** Level of the device's INTx pin (true: asserted). Setting the same level twice does nothing. */
-  setInterruptLine(asserted: boolean): void;
+  readonly dma: DmaPort;
+  /** The device's own pin: INTx of a PCI function, the IRQ of an ISA device. */
+  readonly irq: IrqLine;
+  readonly msi: MsiPort;
   /** Trace notes on the device's own track; each becomes the current cause, so that what follows hangs on it. */
-  trace: DeviceTrace;
+  readonly trace: DeviceTrace;
   /** Cycles per nanosecond of this host, for turning a data-sheet time into cycles. */
   readonly cyclesPerNanosecond: number;
 }
 
-/** The device's pen. Kinds are ids of `trace/events.ts`; `a` and `b` are unsigned 32-bit numbers. */
+/** What a device does when the platform calls it back. */
+export interface BusDevice {
+  /** A time asked for by `DeviceBus.schedule` has come. */
+  onEvent(kind: number, arg: number): void;
+  /** A transaction has ended; the trace's current cause is its row. */
+  onDma(tag: number, result: DmaResult): void;
+}
+
+/** The device's pen. Kinds are ids of `trace/vocabulary/events.ts`; `a` and `b` are unsigned numbers. */
 export interface DeviceTrace {
   /** The current cause (a row reference). A device that does several things for one reason keeps it and sets it back. */
   cause: number;

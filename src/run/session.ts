@@ -13,6 +13,8 @@ import type { RunState, TraceDelta, TraceMeta } from '../trace/model';
 import { Recorder } from '../trace/record/recorder';
 import { summarise } from '../trace/query/summary';
 import { SnapshotError } from '../trace/snapshot-error';
+import { vectorAdvice } from '../machine/x86/missing';
+import type { Guest } from '../vmm/guest';
 import {
   RUN_SNAPSHOT_VERSION,
   flattened,
@@ -42,19 +44,38 @@ function recordedKinds(listed: 'all' | readonly string[]): (kind: number) => boo
   };
 }
 
-/** Which VMs were reset or switched off or failed for want of instructions, for a reader; undefined when none was. */
-function stoppedMessage(
-  vms: BuiltMachine['vms'],
-  where: (vm: number, rip: bigint) => string,
-): string | undefined {
-  const sentences = vms.flatMap((vm) => {
-    const { name, end, index } = vm;
+/** Turns an address of a guest into a place of its source, for a sentence; empty where nothing is known. */
+type Where = (guest: number, rip: bigint) => string;
+
+/** Which guests were switched off or failed for want of instructions, for a reader; undefined when none was. */
+function stoppedMessage(guests: readonly Guest[], where: Where): string | undefined {
+  const sentences = guests.flatMap((guest) => {
+    const { name, end } = guest;
     if (end?.how === 'stopped') return [`${name} ${end.what}.`];
     const failed = end?.how === 'exited' && end.code !== 0;
-    const advice = failed ? vm.advice((rip) => where(index, rip)) : undefined;
+    const advice = failed ? adviceFor(guest, where) : undefined;
     return advice === undefined ? [] : [`${name}: ${advice}`];
   });
   return sentences.length > 0 ? sentences.join(' ') : undefined;
+}
+
+/** What would help a guest that failed for want of instructions; undefined where nothing is known. */
+function adviceFor({ missingInstructions, index }: Guest, where: Where): string | undefined {
+  return vectorAdvice(missingInstructions, (rip) => where(index, rip));
+}
+
+/** What happened to a guest that can't go on. */
+function crashMessage(guest: Guest, where: Where): string {
+  const { end, name, index } = guest;
+  const report = end?.how === 'crashed' ? end.report : undefined;
+  if (!report) return `${name} crashed`;
+  const code = report.disassembly ? ` (${report.disassembly}; bytes ${report.bytes})` : '';
+  const advice = adviceFor(guest, where);
+  // The return address is behind the call: the byte before it belongs to the caller's line.
+  const caller = report.returnAddress === undefined ? '' : where(index, BigInt(report.returnAddress) - 1n);
+  const from = caller === '' ? '' : `, called${caller}`;
+  const said = `${name}: ${report.message} at RIP ${report.rip}${code}${where(index, BigInt(report.rip))}${from}`;
+  return advice === undefined ? said : `${said}. ${advice}`;
 }
 
 /** One run. */
@@ -153,32 +174,24 @@ export class RunSession {
 
   /** Guest instructions retired so far, by all vCPUs. */
   get instructions(): number {
-    return this.machine.vms.reduce((sum, vm) => sum + vm.instructions, 0);
+    return this.machine.host.instructions;
   }
 
   private advance(cycles: number, instructions: number): boolean {
     if (this.state !== 'running') return false;
-    const { host, vms, stopTime } = this.machine;
+    const { host, guests, stopTime } = this.machine;
     const budget = this.scenario.stop.afterInstructions ?? Infinity;
     const how = host.run(cycles, stopTime, Math.min(budget, instructions));
     if (how === 'budget' && this.instructions < budget) return true;
     if (how === 'running') return true;
-    const crashed = vms.find((vm) => vm.end?.how === 'crashed');
-    if (crashed)
-      this.stop(
-        'crashed',
-        crashed.crashMessage((rip) => this.where(crashed.index, rip)),
-      );
+    const crashed = guests.find((vm) => vm.end?.how === 'crashed');
+    if (crashed) this.stop('crashed', crashMessage(crashed, this.where));
     else if (how === 'deadlock') this.stop('crashed', this.deadlockMessage());
     else if (how === 'timeout')
       this.stop('finished', `Stopped after ${this.scenario.stop.afterMs} ms of simulated time.`);
     else if (how === 'budget')
       this.stop('finished', `Stopped after ${this.scenario.stop.afterInstructions} guest instructions.`);
-    else
-      this.stop(
-        'finished',
-        stoppedMessage(vms, (vm, rip) => this.where(vm, rip)),
-      );
+    else this.stop('finished', stoppedMessage(guests, this.where));
     return false;
   }
 
@@ -219,7 +232,7 @@ export class RunSession {
         state: this.state,
         ...(this.message !== undefined && { message: this.message }),
         sliceEnd: this.sliceEnd,
-        serial: Array.from(this.machine.vms, (_, vm) => this.serialPending[vm] ?? ''),
+        serial: Array.from(this.machine.guests, (_, vm) => this.serialPending[vm] ?? ''),
       },
     });
     return this.latest;
@@ -247,8 +260,8 @@ export class RunSession {
   }
 
   /** Physical memory of a VM, for tests that ask the guest what it saw. */
-  memory(vm: number): BuiltMachine['vms'][number]['memory'] {
-    const found = this.machine.vms[vm];
+  memory(vm: number): BuiltMachine['guests'][number]['memory'] {
+    const found = this.machine.guests[vm];
     if (!found) throw new RangeError(`this run has no VM ${vm}`);
     return found.memory;
   }
@@ -274,7 +287,7 @@ export class RunSession {
 
   /** The trace's tables as they stand. */
   meta(): TraceMeta {
-    const { host, vms, costs } = this.machine;
+    const { host, guests, costs } = this.machine;
     return {
       version: 1,
       title: this.scenario.title,
@@ -286,13 +299,13 @@ export class RunSession {
       scenarioName: this.job.scenarioFile.split(/[\\/]/).pop() ?? this.job.scenarioFile,
       costs,
       guests: this.images.map((image, index) => ({
-        vm: vms[index]?.name ?? '',
+        vm: guests[index]?.name ?? '',
         sha256: image.sha256,
         ...(image.buildId !== undefined && { buildId: image.buildId }),
       })),
       facts: {
         cycles: host.elapsed,
-        vms: vms.map((vm) => ({
+        vms: guests.map((vm) => ({
           name: vm.name,
           guestInstructions: vm.instructions,
           ...(vm.end?.how === 'exited' && { exitCode: vm.end.code }),
@@ -325,14 +338,14 @@ export class RunSession {
   }
 
   /** `e1000.c:142 in e1000_transmit`, or nothing where the guest has no debug information. */
-  private where(vm: number, rip: bigint): string {
-    const known = this.images[vm]?.resolve(rip);
+  private readonly where: Where = (guest, rip) => {
+    const known = this.images[guest]?.resolve(rip);
     if (!known?.file) return known?.symbol ? ` in ${known.symbol}` : '';
     return ` at ${known.file}:${known.line}${known.symbol ? ` in ${known.symbol}` : ''}`;
-  }
+  };
 
   private deadlockMessage(): string {
-    const halted = this.machine.vms
+    const halted = this.machine.guests
       .filter((vm) => !vm.end)
       .map((vm) => `${vm.name}${this.where(vm.index, vm.rip)}`);
     return (

@@ -1,27 +1,26 @@
 /** The one function that builds a machine from a scenario. */
 import { planBoot, type BootParameters } from '../guest/boot/boot';
 import type { GuestImage } from '../guest/image';
+import { memoryMap } from '../machine/firmware/memory-map';
 import { createMachineCore, type GuestRam } from '../machine/x86';
 import type { MachineCoreOptions } from '../machine/x86/types';
-import { memoryMap } from '../machine/firmware/memory-map';
-import { Link } from '../machine/link/link';
-import { EchoPeer, GeneratorPeer, SinkPeer } from '../machine/link/peers';
 import type { Tracer } from '../trace/record/tracer';
 import type { Costs } from '../vmm/cost-keys';
-import { Host } from '../vmm/host';
-import { KvmVm } from '../vmm/kvm/vm';
-import { QemuPc } from '../vmm/qemu/pc';
-import { TrackTrace } from '../vmm/track-trace';
+import type { DevicePlan, Guest, GuestPlan } from '../vmm/guest';
+import { Host, type Site } from '../vmm/host';
+import { vmms } from '../vmm/vmms';
 import { resolveCosts } from './costs';
-import type { Scenario, ScenarioLink } from './schema';
+import { planIslands } from './islands';
+import { Networks } from './networks';
+import type { Scenario, ScenarioDevice } from './schema';
 
 const MIB = 1024 * 1024;
 
 /** A machine ready to run. */
 export interface BuiltMachine {
   host: Host;
-  vms: readonly KvmVm[];
-  /** RAM of each VM, for snapshots. */
+  guests: readonly Guest[];
+  /** RAM of each guest, for snapshots. */
   memories: readonly GuestRam[];
   costs: Costs;
   /** Simulated time at which the run ends at the latest, in cycles. */
@@ -42,7 +41,7 @@ export interface MachineEvents {
 }
 
 /**
- * Builds host, links, VMs and devices, loads the guests and lets them stand at their first instruction.
+ * Builds host, links, guests and devices, loads the guests and lets them stand at their first instruction.
  *
  * @param guests one per VM of the scenario
  * @param core compiled `cpu-core.wasm`
@@ -50,18 +49,23 @@ export interface MachineEvents {
  */
 export function buildMachine(
   scenario: Scenario,
-  guests: readonly LoadedGuest[],
+  loaded: readonly LoadedGuest[],
   core: WebAssembly.Module,
   tracer: Tracer,
   events: MachineEvents,
 ): BuiltMachine {
   const costs = resolveCosts(scenario);
   const host = new Host(tracer, costs, Math.round(scenario.host.frequencyGHz * 1e9));
+  const sites: Site[] = [];
+  for (const { vms, cpus } of planIslands(scenario)) {
+    const site = host.addIsland(cpus);
+    for (const vm of vms) sites[vm] = site;
+  }
+  const networks = new Networks(scenario, sites, host);
   const memories: GuestRam[] = [];
-  const vms = scenario.vms.map((spec, index) => {
-    const ramBytes = spec.memoryMiB * MIB;
+  const plans = scenario.vms.map((spec, index) => {
     const machine = createMachineCore({
-      ramBytes,
+      ramBytes: spec.memoryMiB * MIB,
       cpus: spec.vcpus,
       module: core,
       costs: instructionCosts(costs),
@@ -69,42 +73,45 @@ export function buildMachine(
     });
     memories.push(machine.memory);
     for (const cpu of machine.cpus) host.units.keep(`${spec.name}/cpu${cpu.index}`, cpu);
-    return new KvmVm(host, index, spec.name, machine, {
-      x2apic: spec.apic === 'x2apic',
-      vendor: spec.cpu.vendor,
-    });
-  });
-  const links = new Map(scenario.links.map((spec) => [spec.id, { spec, link: buildLink(host, spec) }]));
-
-  scenario.vms.forEach((spec, index) => {
-    const vm = vms[index];
-    const pc = new QemuPc(host, vm);
-    spec.devices.forEach((device, position) => {
-      const link = device.link === undefined ? undefined : links.get(device.link)?.link;
-      const nic = pc.addE1000({
-        name: position === 0 ? device.model : `${device.model}.${position}`,
-        mac: Uint8Array.from(device.mac.split(':'), (byte) => parseInt(byte, 16)),
-        wire: link?.wire(0),
-      });
-      link?.attach(0, nic);
-    });
-    const { image, boot } = guests[index];
-    pc.powerOn((byte) => events.serial(index, byte), {
-      cmdline: boot?.cmdline ?? '',
+    const { image, boot } = loaded[index];
+    const plan: GuestPlan = {
+      index,
+      name: spec.name,
+      core: machine,
+      features: { x2apic: spec.apic === 'x2apic', vendor: spec.cpu.vendor },
       startSeconds: Date.parse(spec.clock) / 1000,
       testDevices: spec.testDevices,
-    });
-    vm.boot(planBoot(image.file, memoryMap(spec.memoryMiB * MIB), boot));
+      boot: planBoot(image.file, memoryMap(spec.memoryMiB * MIB), boot),
+      cmdline: boot?.cmdline ?? '',
+      devices: planDevices(spec.devices, networks),
+      serial: (byte) => events.serial(index, byte),
+    };
+    return { plan, site: sites[index] };
   });
-
-  for (const { spec, link } of links.values()) addPeer(host, scenario.seed, spec, link);
+  const guests = vmms[scenario.vmm](plans);
+  for (const guest of guests) guest.boot();
+  networks.start();
   return {
     host,
-    vms,
+    guests,
     memories,
     costs,
     stopTime: Math.round((scenario.stop.afterMs / 1000) * host.frequencyHz),
   };
+}
+
+/** Devices in slot order; those of one model are counted: `e1000`, `e1000.1`. */
+function planDevices(devices: readonly ScenarioDevice[], networks: Networks): DevicePlan[] {
+  const counts = new Map<string, number>();
+  return devices.map((device) => {
+    const { model } = device;
+    const position = counts.get(model) ?? 0;
+    counts.set(model, position + 1);
+    const name = position === 0 ? model : `${model}.${position}`;
+    if (device.model === 'edu') return { model: device.model, name };
+    const mac = Uint8Array.from(device.mac.split(':'), (byte) => parseInt(byte, 16));
+    return { model: device.model, name, mac, coalesced: device.coalescedMmio, ...networks.plug(device.link) };
+  });
 }
 
 /** The core charges one figure for an instruction, by its class; the profile states what a class adds to the base. */
@@ -120,44 +127,4 @@ function instructionCosts(costs: Costs): MachineCoreOptions['costs'] {
     control: base + costs['instruction.control'],
     pause: base + costs['instruction.pause'],
   };
-}
-
-function buildLink(host: Host, spec: ScenarioLink): Link {
-  const track = host.tracer.addTrack({ type: 'link', name: spec.id, group: 'network', vm: -1 });
-  const link = new Link({
-    name: `link/${spec.id}`,
-    gigabitsPerSecond: spec.gbps,
-    latencyNanoseconds: spec.latencyNs,
-    cyclesPerNanosecond: host.frequencyHz / 1e9,
-    scheduler: host.queue,
-    trace: new TrackTrace(host, track),
-  });
-  host.queue.register(link);
-  host.units.keep(link.eventTargetId, link);
-  return link;
-}
-
-function addPeer(host: Host, seed: number, { id, peer }: ScenarioLink, link: Link): void {
-  const cycles = (nanoseconds: number): number => Math.round((nanoseconds * host.frequencyHz) / 1e9);
-  const name = `link/${id}/peer`;
-  if (peer.kind === 'echo') {
-    const echo = new EchoPeer(name, link, host.queue, cycles(peer.turnaroundNs));
-    host.queue.register(echo);
-    host.units.keep(name, echo);
-  } else if (peer.kind === 'generate') {
-    const { count, length, intervalNs } = peer;
-    const interval = cycles(intervalNs);
-    const generator = new GeneratorPeer(name, link, host.queue, {
-      count,
-      length,
-      interval,
-      delay: interval,
-      seed,
-    });
-    host.queue.register(generator);
-    host.units.keep(name, generator);
-    generator.start();
-  } else {
-    host.units.keep(name, new SinkPeer(link));
-  }
 }

@@ -1,15 +1,21 @@
 /** What a scenario's fields have to be to each other: references that exist, names that are unique, sizes that fit. */
 import { kinds } from '../trace/vocabulary/events';
 import { costKeyNames, costProfileNames } from './costs';
+import { printPath, type Path } from './document';
 import { figurePaths } from './figures';
 import { didYouMean } from './nearest';
 import type { ProblemList } from './problems';
-import type { Scenario } from './schema';
+import type { Parsed, Scenario } from './schema';
 
-/** Adds a problem for everything that does not fit together. */
-export function checkScenario(scenario: Scenario, list: ProblemList): void {
+/**
+ * Adds a problem for everything that does not fit together.
+ * @param written the same before defaults were filled in: where things stand in the file
+ */
+export function checkScenario(scenario: Scenario, written: Parsed, list: ProblemList): void {
   checkCosts(scenario, list);
   checkVms(scenario, list);
+  checkCpus(scenario, list);
+  checkAddresses(scenario, written, list);
   checkLinks(scenario, list);
   checkTrace(scenario, list);
   checkExpect(scenario, list);
@@ -39,9 +45,57 @@ function checkCosts({ host }: Scenario, list: ProblemList): void {
   }
 }
 
+/** What follows from there being a hypervisor, or none. */
+function checkCpus({ host, vmm, vms }: Scenario, list: ProblemList): void {
+  if (vmm === 'none' && vms.length > 1)
+    list.add(
+      'value',
+      ['vms'],
+      `without a hypervisor ("vmm": "none") there is one machine: "vms" has ${vms.length} entries. Keep one, or take "vmm": "kvm".`,
+    );
+  vms.forEach(({ vcpus }, index) => {
+    if (vcpus <= host.cpus) return;
+    const path = ['vms', index, 'vcpus'];
+    if (vmm === 'none')
+      return list.add(
+        'value',
+        path,
+        `a bare machine has no more CPUs than there are: raise host.cpus from ${host.cpus} to ${vcpus}`,
+      );
+    list.add(
+      'value',
+      path,
+      `${vcpus} vCPUs take turns on ${host.cpus} physical CPUs: raise host.cpus to ${vcpus} if they are to run at the same time`,
+      'warning',
+    );
+  });
+}
+
+/** No two stations may be called the same, wherever they are. */
+function checkAddresses({ vms, links }: Scenario, written: Parsed, list: ProblemList): void {
+  const first = new Map<string, string>();
+  const check = (mac: string | undefined, path: Path): void => {
+    if (mac === undefined) return;
+    const at = printPath(path.slice(0, -1));
+    const taken = first.get(mac.toLowerCase());
+    if (taken === undefined) first.set(mac.toLowerCase(), at);
+    else list.add('value', path, `${taken} and ${at} have the same MAC address ${mac}`);
+  };
+  vms.forEach(({ devices }, index) =>
+    devices.forEach((device, slot) => {
+      if (device.model === 'e1000') check(device.mac, ['vms', index, 'devices', slot, 'mac']);
+    }),
+  );
+  links.forEach(({ peers }, index) =>
+    peers.forEach((peer, position) => {
+      const place = written.links[index].peers ? ['peers', position] : ['peer'];
+      if ('mac' in peer) check(peer.mac, ['links', index, ...place, 'mac']);
+    }),
+  );
+}
+
 function checkVms({ host, vms }: Scenario, list: ProblemList): void {
   const first = new Map<string, number>();
-  const macs = new Map<string, string>();
   let memory = 0;
   vms.forEach((vm, index) => {
     const other = first.get(vm.name);
@@ -52,25 +106,7 @@ function checkVms({ host, vms }: Scenario, list: ProblemList): void {
         `two VMs are called "${vm.name}": vms[${other}] and vms[${index}]. Give one another name.`,
       );
     else first.set(vm.name, index);
-    if (vm.vcpus > host.cpus) {
-      list.add(
-        'value',
-        ['vms', index, 'vcpus'],
-        `${vm.vcpus} vCPUs do not fit a host with host.cpus ${host.cpus}`,
-      );
-    }
     memory += vm.memoryMiB;
-    vm.devices.forEach((device, slot) => {
-      const at = `vms[${index}].devices[${slot}]`;
-      const taken = macs.get(device.mac.toLowerCase());
-      if (taken !== undefined)
-        list.add(
-          'value',
-          ['vms', index, 'devices', slot, 'mac'],
-          `${taken} and ${at} have the same MAC address ${device.mac}`,
-        );
-      else macs.set(device.mac.toLowerCase(), at);
-    });
   });
   if (memory > host.memoryMiB) {
     list.add(
@@ -93,25 +129,17 @@ function checkLinks({ vms, links }: Scenario, list: ProblemList): void {
       );
     else first.set(id, index);
   });
-  const plugged = new Map<string, string>();
   vms.forEach((vm, index) => {
-    vm.devices.forEach(({ link }, slot) => {
-      if (link === undefined) return;
-      const path = ['vms', index, 'devices', slot, 'link'];
-      const at = `vms[${index}].devices[${slot}]`;
+    vm.devices.forEach((device, slot) => {
+      const link = device.model === 'e1000' ? device.link : undefined;
+      if (link === undefined || first.has(link)) return;
       const there = [...first.keys()];
-      if (!first.has(link)) {
-        const known = there.length > 0 ? `There is: ${there.join(', ')}.` : 'The scenario has no "links".';
-        return list.add('value', path, `no link has the id "${link}".${didYouMean(link, there)} ${known}`);
-      }
-      const taken = plugged.get(link);
-      if (taken !== undefined)
-        list.add(
-          'value',
-          path,
-          `the link "${link}" has ${taken} at its end already: a link joins one device with its peer`,
-        );
-      else plugged.set(link, at);
+      const known = there.length > 0 ? `There is: ${there.join(', ')}.` : 'The scenario has no "links".';
+      list.add(
+        'value',
+        ['vms', index, 'devices', slot, 'link'],
+        `no link has the id "${link}".${didYouMean(link, there)} ${known}`,
+      );
     });
   });
 }

@@ -119,9 +119,9 @@ function addMarkdown(node: JsonSchema): void {
   if (typeof node.additionalProperties === 'object') addMarkdown(node.additionalProperties);
 }
 
-/** The alternatives of a node; the node itself when it has none. */
+/** The alternatives of a node, and theirs; the node itself when it has none. */
 export function alternatives(node: JsonSchema): JsonSchema[] {
-  return node.anyOf ?? node.oneOf ?? [node];
+  return (node.anyOf ?? node.oneOf)?.flatMap(alternatives) ?? [node];
 }
 
 /** The alternatives of a node that a value with its fixed names (`kind: "sink"`) belongs to; all when none does. */

@@ -24,7 +24,7 @@ export function loadScenario(text: string, file: string): LoadedScenario {
   if (!parsed.success) addIssues(list, document, parsed.error.issues);
   if (!parsed.success || document.faults.length > 0) return { ok: false, problems: list.sorted() };
   const scenario = fillIn(parsed.data, file.split(/[\\/]/).at(-1) ?? file);
-  checkScenario(scenario, list);
+  checkScenario(scenario, parsed.data, list);
   const problems = list.sorted();
   if (problems.some(({ severity }) => severity === 'error')) return { ok: false, problems };
   return { ok: true, scenario, problems };

@@ -14,7 +14,7 @@ interface Planned {
 }
 
 const planned: readonly Planned[] = [
-  { field: 'vmm', names: ['none', 'xen', 'disco'], instead: 'runs "kvm" only' },
+  { field: 'vmm', names: ['xen', 'disco'], instead: 'runs "kvm" and "none" only' },
   { field: 'vms[].interrupts', names: ['eli', 'apicv', 'posted', 'avic'], instead: 'runs "inject" only' },
   {
     field: 'vms[].devices[].model',

@@ -162,6 +162,10 @@ function addWrongValue(
   const field = path.length > 0 ? printPath(path) : 'the scenario';
   const nodes = nodesAt(schema, path);
   const found = valueAt(document.value, path);
+  if (issue.code === 'too_big' && Array.isArray(found)) {
+    const message = `${field} has ${found.length} entries, but at most ${issue.maximum} are possible`;
+    return list.add('value', path, message);
+  }
   if (issue.code === 'custom') return list.add('value', path, `${field} ${issue.message}`);
   if (issue.code === 'invalid_key') {
     const message = `${quote(String(path.at(-1)))} cannot be a name in ${printPath(path.slice(0, -1))}: it has to be a C identifier`;

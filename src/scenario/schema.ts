@@ -9,6 +9,8 @@ import { z } from 'zod';
 const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
 /** A unicast MAC address: the lowest bit of the first byte is clear (IEEE 802, 8.2.2). */
 const UNICAST_MAC = /^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$/;
+/** From the Ethernet header to the longest frame without FCS, in bytes that blanks may stand between. */
+const HEX_FRAME = /^([0-9A-Fa-f]{2} ?){14,1514}$/;
 /** A C identifier, as a preprocessor macro has it. */
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 
@@ -77,28 +79,39 @@ const kernelGuest = z.strictObject({
     .describe('Boot modules, in order: a `file`, or a `text` that is written here.'),
 });
 
+const MODEL =
+  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin.';
+const backend = z
+  .enum(['qemu'])
+  .default('qemu')
+  .describe(
+    'Where its model runs: `qemu` is the user-space process of the VMM, so that every register access costs a user exit. Of no account without a VMM (`"vmm": "none"`): there it is the physical device.',
+  );
+
 const e1000Device = z.strictObject({
-  model: z
-    .enum(['e1000'])
-    .default('e1000')
-    .describe('The device: `e1000` is an Intel 82540EM Ethernet controller with INTx.'),
-  backend: z
-    .enum(['qemu'])
-    .default('qemu')
+  model: z.literal('e1000').default('e1000').describe(MODEL),
+  backend,
+  coalescedMmio: z
+    .boolean()
+    .default(false)
     .describe(
-      'Where its model runs: `qemu` is the user-space process of the VMM, so that every register access costs a user exit.',
+      'Whether KVM gathers the writes to registers that can wait and hands them to QEMU with the next exit that goes there, as QEMU asks of it for this device (coalesced MMIO). `false`: each write is an exit to QEMU.',
     ),
   link: z
     .string()
     .regex(NAME)
     .optional()
-    .describe('The `id` of the link its cable is plugged into. Without it the NIC sees no carrier.'),
+    .describe(
+      'The `id` of the link its cable is plugged into; NICs that name the same link hear each other. Without it the NIC sees no carrier.',
+    ),
   mac: z
     .string()
     .regex(UNICAST_MAC)
     .optional()
     .describe('Ethernet address in its EEPROM, `52:54:00:12:34:56` and counting up when left out.'),
 });
+
+const eduDevice = z.strictObject({ model: z.literal('edu').describe(MODEL), backend });
 
 const vm = z.strictObject({
   name: z
@@ -149,21 +162,36 @@ const vm = z.strictObject({
     .describe(
       "Adds QEMU's pc-testdev: ports 0xE0 to 0xEB to read and write, 0x2000 to 0x2017 to drive interrupt lines, memory at 0xFF000000.",
     ),
-  devices: z.array(e1000Device).max(8).default([]).describe('PCI devices of the VM, in slot order.'),
+  devices: z
+    .array(z.union([e1000Device, eduDevice]))
+    .max(8)
+    .default([])
+    .describe('PCI devices of the VM, in slot order.'),
 });
 
+/** Of a peer: what it is called on the link. */
+const peerMac = z.string().regex(UNICAST_MAC).optional();
 const echoPeer = z.strictObject({
-  kind: z.literal('echo').describe('Sends every packet back.'),
+  kind: z.literal('echo').describe('Sends packets back.'),
   turnaroundNs: z
     .int()
     .min(0)
     .max(1e9)
     .default(0)
     .describe('Time between the last bit in and the first bit out, in nanoseconds.'),
+  swap: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether the two Ethernet addresses change places, so that a packet comes back to its sender. `false`: it comes back as it went, and a switch finds its destination as before.',
+    ),
+  mac: peerMac.describe(
+    "The echo's own Ethernet address: it answers what is sent to it and to groups, and from it. Without one it answers everything, from where it was sent to; on a link with more stations a switch then takes it for the other one.",
+  ),
 });
 const sinkPeer = z.strictObject({ kind: z.literal('sink').describe('Takes every packet and says nothing.') });
 const generatePeer = z.strictObject({
-  kind: z.literal('generate').describe('Sends packets of its own accord.'),
+  kind: z.literal('generate').describe('Sends packets to everybody (broadcast) of its own accord.'),
   count: z.int().min(1).max(1e6).default(64).describe('How many packets.'),
   length: z.int().min(60).max(1514).default(60).describe('Bytes of each frame without its check sequence.'),
   intervalNs: z
@@ -174,25 +202,60 @@ const generatePeer = z.strictObject({
     .describe(
       'Nanoseconds from the start of one packet to the start of the next; 0 is as fast as the link carries them.',
     ),
+  mac: peerMac.describe(
+    "The generator's own Ethernet address, `02:54:4C:00:00:01` and counting up when left out.",
+  ),
 });
+const framesPeer = z.strictObject({
+  kind: z.literal('frames').describe('Sends exactly these packets.'),
+  frames: z
+    .array(
+      z.strictObject({
+        atNs: z.int().min(0).max(60e9).default(0).describe('When, in nanoseconds from the start of the run.'),
+        hex: z
+          .string()
+          .regex(HEX_FRAME)
+          .describe(
+            'The Ethernet frame from its destination address on, without its check sequence, as hexadecimal digits. Padded with zeros to 60 bytes.',
+          ),
+      }),
+    )
+    .min(1)
+    .max(1000)
+    .describe('The packets, each with its time.'),
+});
+const peer = z.discriminatedUnion('kind', [echoPeer, sinkPeer, generatePeer, framesPeer]);
 
-const link = z.strictObject({
-  id: z.string().regex(NAME).default('wire').describe("Name that a device's `link` refers to."),
-  gbps: z.number().min(0.001).max(800).default(10).describe('Rate in gigabits a second.'),
-  latencyNs: z.int().min(0).max(1e9).default(500).describe('Propagation delay one way, in nanoseconds.'),
-  peer: z
-    .discriminatedUnion('kind', [echoPeer, sinkPeer, generatePeer])
-    .prefault({ kind: 'echo' })
-    .describe('What is at the other end: `echo`, `sink` or `generate`.'),
-});
+const link = z
+  .strictObject({
+    id: z.string().regex(NAME).default('wire').describe("Name that a device's `link` refers to."),
+    gbps: z.number().min(0.001).max(800).default(10).describe('Rate of each wire in gigabits a second.'),
+    latencyNs: z
+      .int()
+      .min(0)
+      .max(1e9)
+      .default(500)
+      .describe('Propagation delay of each wire, in nanoseconds.'),
+    peer: z
+      .union([z.literal('none'), peer])
+      .optional()
+      .describe(
+        'What is on the link beside the NICs: `echo`, `sink`, `generate` or `frames`; `"none"` is nothing. When left out, an echo for a NIC that would be alone.',
+      ),
+    peers: z.array(peer).max(64).optional().describe('Several of them, instead of `peer`.'),
+  })
+  .refine(({ peer, peers }) => peer === undefined || peers === undefined, {
+    path: ['peers'],
+    error: 'stands beside "peer": keep one of the two',
+  });
 
 const host = z.strictObject({
   cpus: z
     .int()
     .min(1)
-    .max(64)
+    .max(256)
     .default(2)
-    .describe("Physical CPUs. vCPU threads and QEMU's I/O thread share them."),
+    .describe("Physical CPUs. vCPU threads and QEMU's main loop share them."),
   frequencyGHz: z
     .number()
     .min(0.1)
@@ -244,11 +307,19 @@ export const scenarioSchema = z
       .describe('Seed of everything random in the run. The same seed gives the same trace.'),
     host: host.prefault({}).describe('The physical computer.'),
     vmm: z
-      .enum(['kvm'])
+      .enum(['none', 'kvm'])
       .default('kvm')
-      .describe('The hypervisor: `kvm` is Linux KVM with QEMU as its user-space part.'),
-    vms: z.array(vm).min(1).max(8).describe('The virtual machines. Only `guest` has no default.'),
-    links: z.array(link).max(16).default([]).describe('Ethernet links between devices and the outside.'),
+      .describe(
+        'The hypervisor: `kvm` is Linux KVM with QEMU as its user-space part; `none` is no hypervisor, and the one entry of `vms` describes the bare machine.',
+      ),
+    vms: z.array(vm).min(1).max(64).describe('The virtual machines. Only `guest` has no default.'),
+    links: z
+      .array(link)
+      .max(64)
+      .default([])
+      .describe(
+        'Ethernet links. One with two stations is a cable from one to the other; with more it is a switch that learns where each of them is.',
+      ),
     stop: z
       .strictObject({
         when: z
@@ -296,38 +367,82 @@ export const scenarioSchema = z
   })
   .describe('A Trapline scenario: a computer, the VMs on it, and what is expected of the run.');
 
-type Parsed = z.output<typeof scenarioSchema>;
+/** A scenario as it was written, with those defaults that do not depend on anything. */
+export type Parsed = z.output<typeof scenarioSchema>;
 
+type ParsedDevice = Parsed['vms'][number]['devices'][number];
+/** A network card with its defaults filled in. */
+export type ScenarioNic = Extract<ParsedDevice, { model: 'e1000' }> & { mac: string };
 /** A device with its defaults filled in. */
-export type ScenarioDevice = Parsed['vms'][number]['devices'][number] & { mac: string };
+export type ScenarioDevice = ScenarioNic | Extract<ParsedDevice, { model: 'edu' }>;
 /** A VM with its defaults filled in. */
 export type ScenarioVm = Omit<Parsed['vms'][number], 'name' | 'devices'> & {
   name: string;
   devices: ScenarioDevice[];
 };
-/** A link and its peer. */
-export type ScenarioLink = Parsed['links'][number];
+/** Something on a link that is no NIC. */
+export type ScenarioPeer = WithMac<NonNullable<Parsed['links'][number]['peers']>[number]>;
+/** A generator has an address in the end, whoever chose it. */
+type WithMac<Peer> = Peer extends { kind: 'generate' } ? Peer & { mac: string } : Peer;
+/** A link and its peers. */
+export type ScenarioLink = Omit<Parsed['links'][number], 'peer' | 'peers'> & { peers: ScenarioPeer[] };
 /** What an expectation demands of a figure. */
 export type Expectation = Parsed['expect'][string];
 /** A valid scenario with all defaults filled in. */
-export type Scenario = Omit<Parsed, '$schema' | 'title' | 'vms'> & { title: string; vms: ScenarioVm[] };
+export type Scenario = Omit<Parsed, '$schema' | 'title' | 'vms' | 'links'> & {
+  title: string;
+  vms: ScenarioVm[];
+  links: ScenarioLink[];
+};
 
-/** Fills in the defaults that depend on where a thing stands: the title, VM names and MAC addresses. */
+/** The network cards among the devices of a VM, in slot order. */
+export function nicsOf<D extends { model: string }>(devices: readonly D[]): Extract<D, { model: 'e1000' }>[] {
+  return devices.filter((device): device is Extract<D, { model: 'e1000' }> => device.model === 'e1000');
+}
+
+/** Fills in the defaults that depend on where a thing stands: the title, VM names, MAC addresses, an echo for a single NIC. */
 export function fillIn(parsed: Parsed, fileName: string): Scenario {
   let nic = 0;
+  let generator = 0;
   const { $schema: _schema, ...rest } = parsed;
+  const plugged = parsed.vms.flatMap(({ devices }) => nicsOf(devices).map(({ link }) => link));
   return {
     ...rest,
     title: parsed.title ?? fileName.replace(/\.trapline\.json$/, ''),
     vms: parsed.vms.map((each, index) => ({
       ...each,
       name: each.name ?? `vm${index}`,
-      devices: each.devices.map((device) => ({ ...device, mac: device.mac ?? defaultMac(nic++) })),
+      devices: each.devices.map((device) =>
+        device.model === 'e1000' ? { ...device, mac: device.mac ?? countedMac(FIRST_NIC, nic++) } : device,
+      ),
+    })),
+    links: parsed.links.map(({ peer, peers, ...each }) => ({
+      ...each,
+      peers: peersOf(peer, peers, plugged.filter((id) => id === each.id).length).map((one) =>
+        one.kind === 'generate' ? { ...one, mac: one.mac ?? countedMac(FIRST_GENERATOR, generator++) } : one,
+      ),
     })),
   };
 }
 
-/** QEMU's range for guests' NICs, counted up. */
-function defaultMac(index: number): string {
-  return `52:54:00:12:34:${(0x56 + index).toString(16).padStart(2, '0')}`;
+type ParsedLink = Parsed['links'][number];
+
+/** What a link has beside its NICs. */
+function peersOf(
+  peer: ParsedLink['peer'],
+  peers: ParsedLink['peers'],
+  nics: number,
+): NonNullable<ParsedLink['peers']> {
+  if (peers) return peers;
+  if (peer === undefined) return nics > 1 ? [] : [{ kind: 'echo', turnaroundNs: 0, swap: true }];
+  return peer === 'none' ? [] : [peer];
+}
+
+/** QEMU's first address for a guest's NIC. */
+const FIRST_NIC = 0x52_54_00_12_34_56;
+/** Locally administered, "TL" in ASCII. */
+const FIRST_GENERATOR = 0x02_54_4c_00_00_01;
+
+function countedMac(first: number, index: number): string {
+  return (first + index).toString(16).padStart(12, '0').match(/../g)!.join(':');
 }

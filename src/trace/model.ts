@@ -27,7 +27,7 @@ export interface Track {
   /** Register names by offset (decimal string), for printing `mmio.*`, `pio.*` and `cfg.*` events of a device. */
   registers?: Record<string, string>;
   /** Names of locks by number (decimal string), for printing `lock.wait` events of a thread. */
-  locks?: Record<string, string>;
+  locks?: Readonly<Record<string, string>>;
   /** Reasons by number (decimal string), for printing `packet.drop` events of a device. */
   reasons?: Record<string, string>;
 }

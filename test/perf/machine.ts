@@ -8,7 +8,7 @@ import { createMachineCore } from '../../src/machine/x86';
 import { StopReason, type Cpu, type CpuCallouts, type MachineCoreOptions } from '../../src/machine/x86/types';
 import { E1000 } from '../../src/machine/devices/e1000/e1000';
 import { BarMapper } from '../../src/machine/pci/bar-mapper';
-import { CONFIG_PORT_BASE, CONFIG_PORT_COUNT, PciBus } from '../../src/machine/pci/bus';
+import { CONFIG_PORTS, PciRoot } from '../../src/machine/pci/root';
 import { ROW_BYTES } from '../../src/trace/block';
 import { Kind } from '../../src/trace/vocabulary/events';
 import { HashCollector } from '../../src/trace/record/hash';
@@ -55,9 +55,9 @@ function silentBus(now: () => number): DeviceBus {
     now,
     schedule: () => 0,
     cancel: () => undefined,
-    dmaRead: () => undefined,
-    dmaWrite: () => false,
-    setInterruptLine: () => undefined,
+    dma: { read: () => undefined, write: () => undefined },
+    irq: { set: () => undefined },
+    msi: { send: () => undefined },
     trace: { cause: 0, instant: () => undefined, span: () => undefined },
     cyclesPerNanosecond: 2,
   };
@@ -69,7 +69,7 @@ function wire(cpu: Cpu, recorder: Recorder | undefined, progress: Progress): Cpu
   const ports = new AddressMap<number>('I/O ports');
   const track = recorder?.addTrack({ type: 'device', name: 'e1000', group: 'bench', vm: 0 }) ?? 0;
   const mapper = new BarMapper<number>(memory, ports, () => track);
-  const bus = new PciBus({
+  const bus = new PciRoot({
     barChanged: (slot, bar, base, enabled) => mapper.barChanged(slot, bar, base, enabled),
     interruptChanged: () => undefined,
   });
@@ -80,7 +80,7 @@ function wire(cpu: Cpu, recorder: Recorder | undefined, progress: Progress): Cpu
       { mac: MAC },
     ).pci,
   );
-  ports.add(CONFIG_PORT_BASE, CONFIG_PORT_COUNT, bus, track);
+  ports.add(CONFIG_PORTS.base, CONFIG_PORTS.size, bus.ports, track);
   const note = (kind: number, address: number, value: number): void => {
     if (!recorder) return;
     recorder.place = recorder.internPlace(0, cpu.ripLow, cpu.ripHigh);

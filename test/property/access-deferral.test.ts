@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { RunJob } from '../../src/protocol/run';
-import { Host } from '../../src/vmm/host';
+import { Island } from '../../src/vmm/threads/island';
 import { freely, type Outcome } from '../support/journeys';
 import { randomGuest } from '../support/random-guest';
 import { jobOf, sample } from '../support/runs';
@@ -16,7 +16,7 @@ afterEach(() => {
 
 /** The run in which everything waits for an event. */
 function deferred(job: RunJob): Outcome {
-  const mustWait = vi.spyOn(Host.prototype, 'mustWait').mockReturnValue(true);
+  const mustWait = vi.spyOn(Island.prototype, 'mustWait').mockReturnValue(true);
   const outcome = freely(job);
   expect(mustWait).toHaveBeenCalled();
   mustWait.mockRestore();

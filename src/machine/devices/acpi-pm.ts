@@ -61,6 +61,11 @@ export class AcpiPm implements RegisterBlock, Stateful<AcpiPmState> {
     return ['PM1_STS', 'PM1_EN', 'PM1_CNT'][offset >> 1];
   }
 
+  /** As after power-on. */
+  reset(): void {
+    this.enable = this.control = 0;
+  }
+
   save(): AcpiPmState {
     return { version: 1, enable: this.enable, control: this.control };
   }

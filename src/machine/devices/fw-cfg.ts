@@ -75,6 +75,11 @@ export class FwCfg implements RegisterBlock, Stateful<FwCfgState> {
     return ['FW_CFG_SELECTOR', 'FW_CFG_DATA'][offset];
   }
 
+  /** As after power-on. */
+  reset(): void {
+    this.selected = this.offset = 0;
+  }
+
   save(): FwCfgState {
     return { version: 1, selected: this.selected, offset: this.offset };
   }

@@ -41,8 +41,8 @@ export class PcTestDevice implements Stateful<PcTestDeviceState> {
 
   /** The same latch, always from its first byte. */
   readonly bytePorts: RegisterBlock = {
-    read: (_offset, size) => this.latchPorts.read(0, size),
-    write: (_offset, size, value) => this.latchPorts.write(0, size, value),
+    read: (_offset, size, initiator) => this.latchPorts.read(0, size, initiator),
+    write: (_offset, size, value, initiator) => this.latchPorts.write(0, size, value, initiator),
     registerName: () => 'LATCH8',
   };
 
@@ -72,6 +72,12 @@ export class PcTestDevice implements Stateful<PcTestDeviceState> {
     },
     registerName: () => 'IORAM',
   };
+
+  /** As after power-on. */
+  reset(): void {
+    this.latch = 0;
+    this.ram.fill(0);
+  }
 
   save(): PcTestDeviceState {
     return { version: 1, latch: this.latch, memory: this.ram.slice() };

@@ -69,10 +69,18 @@ export class Pit implements RegisterBlock, Stateful<PitState>, EventTarget {
     readonly eventTargetId: string,
     private readonly host: PitHost,
   ) {
-    this.channels[2].setGate(false, 0);
-    this.channels[0].control(FIRMWARE_CONTROL, 0);
-    this.channels[0].write(0, 0);
-    this.channels[0].write(0, 0);
+    this.programByFirmware(0);
+  }
+
+  /** As after power-on and the firmware's work. The line is taken to be low. */
+  reset(): void {
+    if (this.event !== 0) this.host.cancel(this.event);
+    this.event = 0;
+    this.programmed = this.listened = false;
+    this.portB = 0;
+    this.output = true;
+    for (const channel of this.channels) channel.load(new PitChannel().save());
+    this.programByFirmware(this.ticks());
   }
 
   /** Tells whether line 0 of the 8259 is open. */
@@ -135,6 +143,14 @@ export class Pit implements RegisterBlock, Stateful<PitState>, EventTarget {
     this.portB = state.portB;
     this.output = state.output;
     this.event = state.event;
+  }
+
+  private programByFirmware(ticks: number): void {
+    const [timer, , speaker] = this.channels;
+    speaker.setGate(false, ticks);
+    timer.control(FIRMWARE_CONTROL, ticks);
+    timer.write(0, ticks);
+    timer.write(0, ticks);
   }
 
   private readBack(command: number, ticks: number): void {

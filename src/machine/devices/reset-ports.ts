@@ -69,6 +69,12 @@ export class ResetPorts implements Stateful<ResetPortsState> {
     registerName: () => 'RESET_CONTROL',
   };
 
+  /** As after power-on. */
+  reset(): void {
+    this.systemControlValue = A20_ON;
+    this.controlValue = 0;
+  }
+
   save(): ResetPortsState {
     return { version: 1, systemControl: this.systemControlValue, control: this.controlValue };
   }

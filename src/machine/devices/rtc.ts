@@ -69,6 +69,8 @@ const ANY = 0xc0;
 const PM = 0x80;
 const VALID = 0x80;
 const INDEX_MASK = 0x7f;
+/** Register B: the interrupts and the square wave, which a reset turns off. */
+const ENABLES = 0x78;
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -147,6 +149,15 @@ export class Rtc implements RegisterBlock, Stateful<RtcState>, EventTarget {
 
   registerName(offset: number): string | undefined {
     return offset === 0 ? 'CMOS_INDEX' : `CMOS ${names.get(this.index) ?? ''}`.trim();
+  }
+
+  /** A reset of the machine (data sheet, "RESET"): interrupts are off and forgotten; time and memory live on the battery. */
+  reset(): void {
+    this.look();
+    this.index = 0;
+    this.flags = 0;
+    this.memory[RtcRegister.B] &= ~ENABLES;
+    this.follow();
   }
 
   onEvent(): void {

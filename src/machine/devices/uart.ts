@@ -1,9 +1,10 @@
 /**
  * A 16550 UART as COM1 of a PC (National Semiconductor PC16550D data sheet). Characters take no time on the line: they are
- * handed over at once, and the transmitter is always empty.
+ * handed over at once, and the transmitter is always empty. The character timeout of the receiver FIFO takes its time.
  */
-import type { AccessSize, DeviceBus, RegisterBlock } from '../bus';
+import type { AccessSize, BusDevice, DeviceBus, RegisterBlock } from '../bus';
 import { requireVersion } from '../snapshot';
+import type { Cycles, EventHandle } from '../time/event-queue';
 
 /** Ports of COM1, their number, and its ISA interrupt line. */
 export const COM1 = { base: 0x3f8, size: 8, irq: 4 } as const;
@@ -24,15 +25,20 @@ const Iir = {
 } as const;
 /** CTS, DSR and DCD: somebody is at the other end. */
 const MSR_CONNECTED = 0xb0;
-/** Of the modem inputs the ring indicator alone is told of when it goes (data sheet, 8.9: "trailing edge"). */
+/** Modem status: inputs that have changed since it was read, a bit for each; that of RI for its end only. */
 const MSR_RING = 1 << 6;
-const MSR_INPUTS = 0xf0;
+const MSR_ANY_CHANGE = 0xb0;
 const FIFO_DEPTH = 16;
+/** 9600 bits a second of a 1.8432 MHz crystal. */
+const DIVISOR = 12;
 const TRIGGER_LEVELS = [1, 4, 8, 14] as const;
+/** Nanoseconds of one bit at divisor 1: 16 clocks of 1.8432 MHz. */
+const BIT_NANOSECONDS = (16 * 1e9) / 1_843_200;
+/** The FIFO times out after so many characters' time without one coming or being read (8.4). */
+const TIMEOUT_CHARACTERS = 4;
 
-/** Snapshot of a `Uart16550`. */
-export interface UartState {
-  version: 2;
+/** What the hardware has of a `Uart16550`. */
+export interface UartHardware {
   ier: number;
   fcr: number;
   lcr: number;
@@ -44,28 +50,50 @@ export interface UartState {
   transmitterPending: boolean;
   received: Uint8Array;
   waiting: Uint8Array;
+  timedOut: boolean;
+  /** Cycles that remain until the timeout; -1: it does not run. */
+  remaining: Cycles;
+}
+
+/** What the run has of it: the timeout's event, 0 if none, and its time. */
+export interface UartRun {
+  timer: EventHandle;
+  deadline: Cycles;
+}
+
+/** Snapshot of a `Uart16550`. */
+export interface UartState {
+  version: 2;
+  hardware: UartHardware;
+  run: UartRun;
 }
 
 /** Eight ports. */
-export class Uart16550 implements RegisterBlock {
+export class Uart16550 implements BusDevice, RegisterBlock {
   private ier = 0;
   private fcr = 0;
   private lcr = 0;
   private mcr = 0;
   private scratch = 0;
-  private divisor = 12;
+  private divisor = DIVISOR;
   private overrun = false;
-  /** Bits 3:0 of the modem status: which inputs have changed since it was read. */
+  /** Bits 3 to 0 of the modem status. */
   private modemChanges = 0;
   private transmitterPending = false;
   /** What the receiver FIFO (or the one buffer register) holds. */
   private received: number[] = [];
   /** What the other end still has to send: it waits for room, as with hardware flow control. */
   private waiting: number[] = [];
+  private timedOut = false;
+  private timer: EventHandle = 0;
+  private deadline: Cycles = 0;
 
-  /** @param onByte gets each transmitted byte */
+  /**
+   * @param irq the ISA interrupt line
+   * @param onByte gets each transmitted byte
+   */
   constructor(
-    private readonly bus: Pick<DeviceBus, 'setInterruptLine'>,
+    private readonly bus: Pick<DeviceBus, 'irq' | 'now' | 'schedule' | 'cancel' | 'cyclesPerNanosecond'>,
     private readonly onByte: (byte: number) => void,
   ) {}
 
@@ -74,6 +102,18 @@ export class Uart16550 implements RegisterBlock {
     this.waiting.push(...bytes);
     this.refill();
     this.update();
+  }
+
+  /** The FIFO has timed out. */
+  onEvent(): void {
+    this.timer = 0;
+    this.timedOut = true;
+    this.update();
+  }
+
+  /** A UART is no bus master. */
+  onDma(): void {
+    return;
   }
 
   read(offset: number, _size: AccessSize): number {
@@ -108,41 +148,66 @@ export class Uart16550 implements RegisterBlock {
     this.update();
   }
 
+  /** As after power-on. What the other end has to send is still to come. */
+  reset(): void {
+    this.ier = this.fcr = this.lcr = this.mcr = this.scratch = 0;
+    this.divisor = DIVISOR;
+    this.modemChanges = 0;
+    this.overrun = this.transmitterPending = false;
+    this.received = [];
+    this.refill();
+    this.restartTimeout();
+    this.update();
+  }
+
   registerName(offset: number): string | undefined {
     return ['RBR/THR', 'IER', 'IIR/FCR', 'LCR', 'MCR', 'LSR', 'MSR', 'SCR'][offset];
   }
 
   save(): UartState {
-    return {
-      version: 2,
-      ier: this.ier,
-      fcr: this.fcr,
-      lcr: this.lcr,
-      mcr: this.mcr,
-      scratch: this.scratch,
-      divisor: this.divisor,
-      overrun: this.overrun,
-      modemChanges: this.modemChanges,
-      transmitterPending: this.transmitterPending,
-      received: Uint8Array.from(this.received),
-      waiting: Uint8Array.from(this.waiting),
-    };
+    const { timer, deadline } = this;
+    return { version: 2, hardware: this.saveHardware(), run: { timer, deadline } };
   }
 
-  /** Tells nobody of the interrupt line: the bus has a snapshot of its own. */
+  /** Tells nobody of the interrupt line: the bus has a snapshot of its own, as the queue has of the timeout. */
   load(state: UartState): void {
     requireVersion('a UART', state.version, 2);
-    this.ier = state.ier;
-    this.fcr = state.fcr;
-    this.lcr = state.lcr;
-    this.mcr = state.mcr;
-    this.scratch = state.scratch;
-    this.divisor = state.divisor;
-    this.overrun = state.overrun;
-    this.modemChanges = state.modemChanges;
-    this.transmitterPending = state.transmitterPending;
-    this.received = [...state.received];
-    this.waiting = [...state.waiting];
+    this.loadHardware(state.hardware);
+    this.timer = state.run.timer;
+    this.deadline = state.run.deadline;
+  }
+
+  /** Goes on on another bus. */
+  adopt(hardware: UartHardware): void {
+    this.loadHardware(hardware);
+    this.timer = 0;
+    if (hardware.remaining >= 0) this.startTimer(hardware.remaining);
+    this.update();
+  }
+
+  private saveHardware(): UartHardware {
+    const { ier, fcr, lcr, mcr, scratch, divisor, overrun, modemChanges, transmitterPending, timedOut } =
+      this;
+    const remaining = this.timer === 0 ? -1 : Math.max(0, this.deadline - this.bus.now());
+    const received = Uint8Array.from(this.received);
+    const waiting = Uint8Array.from(this.waiting);
+    const registers = { ier, fcr, lcr, mcr, scratch, divisor, overrun, modemChanges, transmitterPending };
+    return { ...registers, received, waiting, timedOut, remaining };
+  }
+
+  private loadHardware(hardware: UartHardware): void {
+    this.ier = hardware.ier;
+    this.fcr = hardware.fcr;
+    this.lcr = hardware.lcr;
+    this.mcr = hardware.mcr;
+    this.scratch = hardware.scratch;
+    this.divisor = hardware.divisor;
+    this.overrun = hardware.overrun;
+    this.modemChanges = hardware.modemChanges;
+    this.transmitterPending = hardware.transmitterPending;
+    this.received = [...hardware.received];
+    this.waiting = [...hardware.waiting];
+    this.timedOut = hardware.timedOut;
   }
 
   private get fifosOn(): boolean {
@@ -159,14 +224,14 @@ export class Uart16550 implements RegisterBlock {
       this.onByte(byte);
       return;
     }
-    // In loopback nobody waits, and the line status says what is lost: of one buffer register the old byte, which the new
-    // one replaces; of a full FIFO the new one, which does not leave the shift register (8.4, bit 1).
-    if (this.received.length < this.depth()) {
-      this.received.push(byte);
-      return;
+    // In loopback nobody waits. A byte that finds no room takes the place of the one in the buffer register, but leaves a
+    // full FIFO as it is; the line status tells both (8.3).
+    if (this.received.length < this.depth()) this.received.push(byte);
+    else {
+      this.overrun = true;
+      if (!this.fifosOn) this.received = [byte];
     }
-    this.overrun = true;
-    if (!this.fifosOn) this.received = [byte];
+    this.restartTimeout();
   }
 
   private depth(): number {
@@ -176,11 +241,14 @@ export class Uart16550 implements RegisterBlock {
   private refill(): void {
     if ((this.mcr & Mcr.Loop) !== 0) return;
     const room = this.depth() - this.received.length;
-    if (room > 0 && this.waiting.length > 0) this.received.push(...this.waiting.splice(0, room));
+    if (room <= 0 || this.waiting.length === 0) return;
+    this.received.push(...this.waiting.splice(0, room));
+    this.restartTimeout();
   }
 
   private takeReceived(): number {
     const byte = this.received.shift() ?? 0;
+    this.restartTimeout();
     this.refill();
     return byte;
   }
@@ -193,25 +261,42 @@ export class Uart16550 implements RegisterBlock {
   }
 
   /** In loopback the modem inputs are the modem outputs: RTS to CTS, DTR to DSR, OUT1 to RI, OUT2 to DCD. */
-  private modemInputs(): number {
+  private get modemInputs(): number {
     if ((this.mcr & Mcr.Loop) === 0) return MSR_CONNECTED;
     const m = this.mcr;
     return ((m & 2) << 3) | ((m & 1) << 5) | ((m & 4) << 4) | ((m & 8) << 4);
   }
 
   private takeModemStatus(): number {
-    const status = this.modemInputs() | this.modemChanges;
+    const changes = this.modemChanges;
     this.modemChanges = 0;
-    return status;
+    return this.modemInputs | changes;
   }
 
-  /** In loopback the outputs are the inputs, which change with them. */
   private setMcr(value: number): void {
-    const before = this.modemInputs();
+    const before = this.modemInputs;
     this.mcr = value;
-    const now = this.modemInputs();
-    const changed = (before ^ now) & MSR_INPUTS & ~(MSR_RING & now);
+    const after = this.modemInputs;
+    const changed = ((before ^ after) & MSR_ANY_CHANGE) | (before & ~after & MSR_RING);
     this.modemChanges |= changed >> 4;
+  }
+
+  /** A character has come or was read: the FIFO's timeout begins anew while it holds any (8.4). */
+  private restartTimeout(): void {
+    if (this.timer !== 0) this.bus.cancel(this.timer);
+    this.timer = 0;
+    this.timedOut = false;
+    if (!this.fifosOn || this.received.length === 0) return;
+    const { lcr } = this;
+    const stop = (lcr & 4) === 0 ? 1 : (lcr & 3) === 0 ? 1.5 : 2;
+    const bits = 1 + 5 + (lcr & 3) + ((lcr & 8) !== 0 ? 1 : 0) + stop;
+    const nanoseconds = TIMEOUT_CHARACTERS * bits * Math.max(1, this.divisor) * BIT_NANOSECONDS;
+    this.startTimer(Math.ceil(nanoseconds * this.bus.cyclesPerNanosecond));
+  }
+
+  private startTimer(cycles: Cycles): void {
+    this.deadline = this.bus.now() + cycles;
+    this.timer = this.bus.schedule(cycles, 0);
   }
 
   private takeIdentification(): number {
@@ -222,9 +307,10 @@ export class Uart16550 implements RegisterBlock {
 
   private identification(): number {
     if (this.overrun && (this.ier & Ier.LineStatus) !== 0) return Iir.LineStatus;
-    if (this.received.length > 0 && (this.ier & Ier.Received) !== 0) {
+    if ((this.ier & Ier.Received) !== 0) {
       const trigger = this.fifosOn ? TRIGGER_LEVELS[(this.fcr >> 6) & 3] : 1;
-      return this.received.length >= trigger ? Iir.Received : Iir.Timeout;
+      if (this.received.length >= trigger) return Iir.Received;
+      if (this.timedOut) return Iir.Timeout;
     }
     if (this.transmitterPending && (this.ier & Ier.Transmitter) !== 0) return Iir.Transmitter;
     return this.modemChanges !== 0 && (this.ier & Ier.Modem) !== 0 ? Iir.Modem : Iir.None;
@@ -241,14 +327,18 @@ export class Uart16550 implements RegisterBlock {
   }
 
   private setFcr(value: number): void {
-    if (((value ^ this.fcr) & 1) !== 0 || (value & 2) !== 0) this.received = [];
+    const cleared = ((value ^ this.fcr) & 1) !== 0 || (value & 2) !== 0;
     this.fcr = value & 0xc9;
+    if (cleared) {
+      this.received = [];
+      this.restartTimeout();
+    }
     this.refill();
   }
 
   /** On a PC the interrupt reaches the bus only through OUT2. */
   private update(): void {
     const gate = (this.mcr & (Mcr.Out2 | Mcr.Loop)) === Mcr.Out2;
-    this.bus.setInterruptLine(gate && this.identification() !== Iir.None);
+    this.bus.irq.set(gate && this.identification() !== Iir.None);
   }
 }

@@ -102,6 +102,13 @@ export class VgaText implements Stateful<VgaTextState> {
     registerName: () => 'VGA_MISC_READ',
   };
 
+  /** As after power-on and the BIOS's setting of mode 3. */
+  reset(): void {
+    this.index = 0;
+    this.misc = MISC_MODE_3;
+    this.registers.set(MODE_3);
+  }
+
   save(): VgaTextState {
     return { version: 1, index: this.index, misc: this.misc, registers: this.registers.slice() };
   }

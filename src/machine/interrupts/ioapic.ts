@@ -1,18 +1,20 @@
 /**
- * An I/O APIC (82093AA data sheet, with the EOI register of version 0x20): turns interrupt pins into messages by its
+ * An I/O APIC (82093AA data sheet; from version 0x20 with an EOI register): turns interrupt pins into messages by its
  * redirection table.
  */
-import type { AccessSize, RegisterBlock } from '../bus';
+import type { AccessSize, RegisterBlock, Stateful } from '../bus';
 import { requireVersion } from '../snapshot';
-import type { InterruptMessage } from './message';
+import { DeliveryMode, type InterruptMessage } from './message';
 
 /** Physical address of the only IOAPIC of a PC, its size and its number of pins. */
 export const IOAPIC_BASE = 0xfec00000;
 export const IOAPIC_SIZE = 0x1000;
 export const IOAPIC_PINS = 24;
 
-/** Version 0x20 (has the EOI register), highest redirection entry 23. */
-const IOAPIC_VERSION = 0x00170020;
+/** Versions: that of the 82093AA, which KVM has too, and the one with the EOI register of later chipsets. */
+export const IOAPIC_VERSION = { plain: 0x11, withEoi: 0x20 } as const;
+/** In the version register: the number of the highest redirection entry. */
+const HIGHEST_ENTRY = (IOAPIC_PINS - 1) << 16;
 
 /** Bits of the low half of a redirection entry (82093AA, 3.2.4). */
 const Entry = {
@@ -43,8 +45,8 @@ export interface IoApicState {
   sources: Uint32Array;
 }
 
-/** One IOAPIC. `deliver` is called for each interrupt it sends. */
-export class IoApic implements RegisterBlock {
+/** One IOAPIC. */
+export class IoApic implements RegisterBlock, Stateful<IoApicState> {
   private id = 0;
   private select = 0;
   private readonly low = new Uint32Array(IOAPIC_PINS).fill(Entry.Masked);
@@ -52,7 +54,14 @@ export class IoApic implements RegisterBlock {
   /** By pin: one bit per source that asserts it. */
   private readonly sources = new Uint32Array(IOAPIC_PINS);
 
-  constructor(private readonly deliver: (message: IoApicMessage) => void) {}
+  /**
+   * @param deliver called for each interrupt it sends; whether any local APIC accepted it
+   * @param version one of `IOAPIC_VERSION`
+   */
+  constructor(
+    private readonly deliver: (message: IoApicMessage) => boolean,
+    private readonly version: number = IOAPIC_VERSION.withEoi,
+  ) {}
 
   /**
    * Level of one source on a pin; a pin is asserted while any of its sources asserts it. `asserted` is what the device
@@ -67,7 +76,10 @@ export class IoApic implements RegisterBlock {
     }
     const before = this.sources[pin];
     this.sources[pin] = asserted ? before | (1 << source) : before & ~(1 << source);
-    if (before === 0 && asserted) this.pinRose(pin);
+    if (!asserted || this.sources[pin] === before) return;
+    // Another source of a level that no local APIC accepted: it is offered again.
+    if (isLevel(this.low[pin])) this.serviceLevel(pin);
+    else if (before === 0 && (this.low[pin] & Entry.Masked) === 0) this.send(pin);
   }
 
   /** Whether any source asserts the pin. */
@@ -79,7 +91,7 @@ export class IoApic implements RegisterBlock {
   eoi(vector: number): void {
     for (let pin = 0; pin < IOAPIC_PINS; pin++) {
       const entry = this.low[pin];
-      if ((entry & 0xff) !== vector || (entry & Entry.Level) === 0) continue;
+      if ((entry & 0xff) !== vector || !isLevel(entry)) continue;
       this.low[pin] = entry & ~Entry.RemoteIrr;
       this.serviceLevel(pin);
     }
@@ -87,7 +99,15 @@ export class IoApic implements RegisterBlock {
 
   /** True when some level-triggered, unmasked entry has this vector: its EOI concerns the IOAPIC. */
   handlesVector(vector: number): boolean {
-    return this.low.some((entry) => (entry & 0xff) === vector && (entry & Entry.Level) !== 0);
+    return this.low.some((entry) => (entry & 0xff) === vector && isLevel(entry));
+  }
+
+  /** As after power-on: everything masked, and no pin asserted. */
+  reset(): void {
+    this.id = this.select = 0;
+    this.low.fill(Entry.Masked);
+    this.high.fill(0);
+    this.sources.fill(0);
   }
 
   read(offset: number, size: AccessSize): number {
@@ -100,11 +120,22 @@ export class IoApic implements RegisterBlock {
     if (offset === Window.Select) this.select = value & 0xff;
     else if (size !== 4) return;
     else if (offset === Window.Data) this.writeIndirect(value);
-    else if (offset === Window.Eoi) this.eoi(value & 0xff);
+    else if (offset === Window.Eoi && this.hasEoi) this.eoi(value & 0xff);
   }
 
   registerName(offset: number): string | undefined {
-    return { [Window.Select]: 'IOREGSEL', [Window.Data]: 'IOWIN', [Window.Eoi]: 'EOI' }[offset & ~3];
+    const at = offset & ~3;
+    if (at === Window.Eoi) return this.hasEoi ? 'EOI' : undefined;
+    return { [Window.Select]: 'IOREGSEL', [Window.Data]: 'IOWIN' }[at];
+  }
+
+  /** Names of its registers by offset, for a trace's track. */
+  registerNames(): Record<string, string> {
+    const named = Object.values(Window).flatMap((at) => {
+      const name = this.registerName(at);
+      return name === undefined ? [] : [[String(at), name]];
+    });
+    return Object.fromEntries(named) as Record<string, string>;
   }
 
   save(): IoApicState {
@@ -127,9 +158,13 @@ export class IoApic implements RegisterBlock {
     this.sources.set(state.sources);
   }
 
+  private get hasEoi(): boolean {
+    return this.version >= IOAPIC_VERSION.withEoi;
+  }
+
   private readIndirect(): number {
     if (this.select === 0 || this.select === 2) return (this.id << 24) >>> 0;
-    if (this.select === 1) return IOAPIC_VERSION;
+    if (this.select === 1) return HIGHEST_ENTRY | this.version;
     const pin = (this.select - 0x10) >> 1;
     if (pin < 0 || pin >= IOAPIC_PINS) return 0;
     return (this.select & 1) === 0 ? this.low[pin] : this.high[pin];
@@ -145,34 +180,35 @@ export class IoApic implements RegisterBlock {
     }
     let entry = (value & WRITABLE_LOW) | (this.low[pin] & Entry.RemoteIrr);
     // Remote IRR has no meaning for edge; software clears a stuck one by turning the entry to edge and back.
-    if ((entry & Entry.Level) === 0) entry &= ~Entry.RemoteIrr;
+    if (!isLevel(entry)) entry &= ~Entry.RemoteIrr;
     this.low[pin] = entry;
     this.serviceLevel(pin);
   }
 
-  private pinRose(pin: number): void {
-    const entry = this.low[pin];
-    if ((entry & Entry.Level) !== 0) this.serviceLevel(pin);
-    else if ((entry & Entry.Masked) === 0) this.send(pin);
-  }
-
   private serviceLevel(pin: number): void {
     const entry = this.low[pin];
-    if ((entry & Entry.Level) === 0 || (entry & (Entry.Masked | Entry.RemoteIrr)) !== 0) return;
+    if (!isLevel(entry) || (entry & (Entry.Masked | Entry.RemoteIrr)) !== 0) return;
     if (this.sources[pin] === 0) return;
     this.low[pin] = entry | Entry.RemoteIrr;
-    this.send(pin);
+    // Remote IRR says that a local APIC has accepted the interrupt (3.2.4); otherwise nobody's EOI would ever clear it.
+    if (!this.send(pin)) this.low[pin] &= ~Entry.RemoteIrr;
   }
 
-  private send(pin: number): void {
+  private send(pin: number): boolean {
     const entry = this.low[pin];
-    this.deliver({
+    return this.deliver({
       pin,
       vector: entry & 0xff,
       mode: (entry >> 8) & 7,
       logical: (entry & Entry.Logical) !== 0,
       destination: this.high[pin] >>> 24,
-      level: (entry & Entry.Level) !== 0,
+      level: isLevel(entry),
     });
   }
+}
+
+/** Level-triggered; only a vector can be: NMI, INIT, SMI and ExtINT are edges whatever is programmed (3.2.4). */
+function isLevel(entry: number): boolean {
+  const mode = (entry >> 8) & 7;
+  return (entry & Entry.Level) !== 0 && (mode === DeliveryMode.Fixed || mode === DeliveryMode.LowestPriority);
 }

@@ -5,7 +5,7 @@
 import type { Scheduler } from '../time/event-queue';
 import { requireVersion } from '../snapshot';
 import { ApicBase, ApicError, LAPIC_BASE, LVT_MASKED, LVT_WRITABLE, SVR_ENABLE } from './lapic-registers';
-import { LapicTimer, type LapicTimerState } from './lapic-timer';
+import { LapicTimer, type LapicTimerState, type TscToHostTime } from './lapic-timer';
 import { DeliveryMode, Shorthand, type InterruptMessage, type IpiMessage } from './message';
 
 /** What a LAPIC tells the world. */
@@ -18,7 +18,9 @@ export interface LapicHost {
   ipi(message: IpiMessage): void;
   /** The local vector table asks for an NMI. */
   nmi?(): void;
-  /** The 8259A at LINT0, for an interrupt of delivery mode ExtINT: its vector, and its acknowledge cycle. */
+  /** The timer has come to its end; `accept` has to be called once, and puts its vector into the IRR. Absent: at once. */
+  timerExpired?(accept: () => void): void;
+  /** The 8259A, for interrupts of delivery mode ExtINT, by LINT0 or by message: its vector, and its acknowledge cycle. */
   readonly external?: { readonly pendingVector: number; acknowledge(): number };
   /** A vector entered the IRR (from anywhere, the timer included). */
   accepted?(vector: number, level: boolean): void;
@@ -39,6 +41,8 @@ export interface LocalApicOptions {
   scheduler: Scheduler;
   /** Cycles of one undivided timer tick. */
   timerCyclesPerTick: number;
+  /** Of the CPU's TSC, which a deadline is compared with; absent: it is the host's. */
+  toHostTime?: TscToHostTime | undefined;
   /** Starts in x2APIC mode, as firmware may leave it. */
   x2apic?: boolean;
   /** CPUID tells of x2APIC (the default); without it the mode cannot be entered. */
@@ -49,7 +53,7 @@ export interface LocalApicOptions {
 
 /** Snapshot of a `LocalApic`. */
 export interface LocalApicState {
-  version: 3;
+  version: 4;
   base: number;
   /** ID of the xAPIC, which software may have changed. */
   xapicId: number;
@@ -67,9 +71,11 @@ export interface LocalApicState {
   tmr: Uint32Array;
   output: boolean;
   lint0: boolean;
+  extInt: boolean;
   timer: LapicTimerState;
 }
 
+const TIMER_ENTRY = 0;
 const LINT0_ENTRY = 3;
 const ERROR_ENTRY = 5;
 /** Mask and delivery mode of an entry. */
@@ -100,7 +106,10 @@ export class LapicCore {
   protected outputLevel = false;
   /** Level of LINT0. */
   private lint0 = false;
+  /** A message of delivery mode ExtINT has come: an acknowledge cycle is owed to the 8259A. */
+  private extInt = false;
   private readonly virtualWire: boolean;
+  private readonly initialBase: number;
 
   constructor(
     options: LocalApicOptions,
@@ -111,14 +120,24 @@ export class LapicCore {
     this.x2apicSupported = options.x2apicSupported ?? true;
     this.virtualWire = options.virtualWire ?? false;
     this.resetLvt();
-    this.base =
+    this.initialBase =
       LAPIC_BASE +
       ApicBase.Enable +
       (options.bootstrap ? ApicBase.Bsp : 0) +
       (options.x2apic ? ApicBase.X2 : 0);
-    this.timer = new LapicTimer(`${options.name}.timer`, options.scheduler, options.timerCyclesPerTick, () =>
-      this.raiseLvt(0),
+    this.base = this.initialBase;
+    this.timer = new LapicTimer(
+      `${options.name}.timer`,
+      options.scheduler,
+      options.timerCyclesPerTick,
+      () => this.timerExpired(),
+      options.toHostTime,
     );
+  }
+
+  /** True when it takes fixed interrupts: neither IA32_APIC_BASE nor software (SVR) has disabled it. */
+  get takesVectors(): boolean {
+    return this.enabled && (this.svr & SVR_ENABLE) !== 0;
   }
 
   /** True unless IA32_APIC_BASE has disabled it as a whole: CPUID then denies it. */
@@ -150,12 +169,20 @@ export class LapicCore {
     this.setTpr((value & 15) << 4);
   }
 
+  /** Power-on: as INIT, with the ID and IA32_APIC_BASE as they were at first. */
+  reset(): void {
+    this.base = this.initialBase;
+    this.xapicId = this.id & 0xff;
+    this.init();
+  }
+
   /** INIT: everything to its reset state but IA32_APIC_BASE and the ID (10.4.7.3). */
   init(): void {
     this.tpr = this.esr = this.errors = this.icrLow = this.icrHigh = this.ldr = 0;
     this.dfr = 0xffffffff;
     this.svr = 0xff;
     this.resetLvt();
+    this.extInt = false;
     for (const bank of [this.irr, this.isr, this.tmr]) bank.fill(0);
     this.timer.reset();
     this.update();
@@ -166,7 +193,7 @@ export class LapicCore {
    * illegal vector (which is noted in the ESR).
    */
   accept(vector: number, level: boolean): boolean {
-    if (!this.enabled || (this.svr & SVR_ENABLE) === 0) return false;
+    if (!this.takesVectors) return false;
     if (vector < 16) {
       this.error(ApicError.ReceiveIllegalVector);
       return false;
@@ -181,6 +208,16 @@ export class LapicCore {
     return true;
   }
 
+  /** Takes an interrupt of delivery mode ExtINT: its vector is the 8259A's to give, by an acknowledge cycle. */
+  acceptExternal(): boolean {
+    const { external } = this.host;
+    if (!this.takesVectors || !external) return false;
+    this.extInt = true;
+    this.host.accepted?.(external.pendingVector, false);
+    this.update();
+    return true;
+  }
+
   /**
    * The vector the CPU would get now: that of the 8259A at LINT0, which knows no priorities of ours, or else the highest in
    * the IRR whose class is above the processor priority; -1 for none.
@@ -191,8 +228,12 @@ export class LapicCore {
     return this.externalPending ? (this.host.external?.pendingVector ?? -1) : this.highestAllowed();
   }
 
-  /** LINT0 is asserted and passed on: by its entry, or past a LAPIC that is disabled as a whole (10.4.3). */
+  /**
+   * The 8259A asks: by a message, or by LINT0 when that is asserted and passed on, by its entry or past a LAPIC that is
+   * disabled as a whole (10.4.3).
+   */
   private get externalPending(): boolean {
+    if (this.extInt) return true;
     return this.lint0 && (!this.enabled || (this.lvt[LINT0_ENTRY] & LVT_WAY) === LVT_EXT_INT);
   }
 
@@ -214,7 +255,12 @@ export class LapicCore {
 
   /** Interrupt acknowledge: moves the highest pending vector from IRR to ISR; the spurious vector when there is none (10.9). */
   acknowledge(): number {
-    if (this.externalPending && this.host.external) return this.host.external.acknowledge();
+    if (this.externalPending && this.host.external) {
+      this.extInt = false;
+      const vector = this.host.external.acknowledge();
+      this.update();
+      return vector;
+    }
     const vector = this.highestPending();
     if (vector < 0) return this.svr & 0xff;
     this.irr[vector >> 5] &= ~(1 << (vector & 31));
@@ -274,7 +320,7 @@ export class LapicCore {
 
   save(): LocalApicState {
     return {
-      version: 3,
+      version: 4,
       base: this.base,
       xapicId: this.xapicId,
       tpr: this.tpr,
@@ -291,13 +337,14 @@ export class LapicCore {
       tmr: this.tmr.slice(),
       output: this.outputLevel,
       lint0: this.lint0,
+      extInt: this.extInt,
       timer: this.timer.save(),
     };
   }
 
   /** Tells nobody: whoever follows the output or the page's address has a snapshot of its own. */
   load(state: LocalApicState): void {
-    requireVersion('a local APIC', state.version, 3);
+    requireVersion('a local APIC', state.version, 4);
     this.base = state.base;
     this.xapicId = state.xapicId;
     this.tpr = state.tpr;
@@ -314,6 +361,7 @@ export class LapicCore {
     this.tmr.set(state.tmr);
     this.outputLevel = state.output;
     this.lint0 = state.lint0;
+    this.extInt = state.extInt;
     this.timer.load(state.timer);
   }
 
@@ -334,7 +382,13 @@ export class LapicCore {
     const stored = (this.svr & SVR_ENABLE) === 0 ? value | LVT_MASKED : value;
     this.lvt[entry] = stored;
     if (entry === LINT0_ENTRY) this.update();
-    if (entry === 0) this.timer.configure((stored >> 17) & 3, (stored & LVT_MASKED) !== 0);
+    if (entry === TIMER_ENTRY) this.timer.configure((stored >> 17) & 3, (stored & LVT_MASKED) !== 0);
+  }
+
+  private timerExpired(): void {
+    const accept = (): void => this.raiseLvt(TIMER_ENTRY);
+    if (this.host.timerExpired) this.host.timerExpired(accept);
+    else accept();
   }
 
   protected raiseLvt(entry: number): void {

@@ -8,6 +8,14 @@ import type { Cycles, EventHandle, EventTarget, Scheduler } from '../time/event-
 /** LVT timer mode, bits 18:17. */
 export const TimerMode = { OneShot: 0, Periodic: 1, TscDeadline: 2 } as const;
 
+/**
+ * The first time of the host at which a CPU's own TSC shows this value or more (its halves, unsigned): what a hypervisor's
+ * offset and scaling, and writes of the TSC, make of it. Past or negative when it shows more already; Infinity for never.
+ */
+export type TscToHostTime = (low: number, high: number) => Cycles;
+
+const hostTsc: TscToHostTime = (low, high) => high * 2 ** 32 + low;
+
 /** Snapshot of a `LapicTimer`. */
 export interface LapicTimerState {
   version: 1;
@@ -41,12 +49,14 @@ export class LapicTimer implements EventTarget {
   /**
    * @param cyclesPerTick cycles of one undivided tick of the timer's clock; may have a fraction
    * @param expired raises the timer's LVT interrupt
+   * @param toHostTime of the TSC that a deadline is compared with
    */
   constructor(
     readonly eventTargetId: string,
     private readonly scheduler: Scheduler,
     private readonly cyclesPerTick: number,
     private readonly expired: () => void,
+    private readonly toHostTime: TscToHostTime = hostTsc,
   ) {}
 
   /** Follows LVT timer bits 18:17 and 16. Changing to or from TSC-deadline disarms the timer. */
@@ -110,6 +120,11 @@ export class LapicTimer implements EventTarget {
     this.arm();
   }
 
+  /** The CPU's TSC has been written, or its offset changed: a deadline is now at another time. */
+  tscChanged(): void {
+    if (this.mode === TimerMode.TscDeadline) this.arm();
+  }
+
   /** Stops everything, as INIT and reset do. */
   reset(): void {
     this.disarm();
@@ -171,7 +186,7 @@ export class LapicTimer implements EventTarget {
 
   /** Time of the next expiry after now, by arithmetic. */
   private nextExpiry(): Cycles {
-    if (this.mode === TimerMode.TscDeadline) return this.deadlineHigh * 2 ** 32 + this.deadlineLow;
+    if (this.mode === TimerMode.TscDeadline) return this.toHostTime(this.deadlineLow, this.deadlineHigh);
     const periods = this.mode === TimerMode.Periodic ? this.periodsDone() : 0;
     return this.start + (periods + 1) * this.period();
   }

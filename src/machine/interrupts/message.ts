@@ -32,3 +32,30 @@ export interface IpiMessage extends InterruptMessage {
   /** A `Shorthand`; anything but None makes `destination` meaningless. */
   shorthand: number;
 }
+
+/** MSI addresses: all that a processor takes for interrupts and not for memory (10.11.1). */
+export const MSI_BASE = 0xfee00000;
+const MSI_SIZE = 0x100000;
+const MsiAddress = { logical: 1 << 2, redirect: 1 << 3 } as const;
+const MsiData = { assert: 1 << 14, level: 1 << 15 } as const;
+
+/**
+ * Decodes a message that a device wrote (SDM vol. 3, 10.11). The destination mode bit is obeyed with the redirection hint and
+ * without it, as processors do and as Linux relies on; with it the vector goes to one processor of those that are meant, as
+ * by lowest priority.
+ * @returns undefined when the address is not one of interrupts, or the message takes a level back, which no LAPIC heeds
+ */
+export function decodeMsi(address: number, data: number): InterruptMessage | undefined {
+  if (address < MSI_BASE || address >= MSI_BASE + MSI_SIZE) return undefined;
+  const level = (data & MsiData.level) !== 0;
+  if (level && (data & MsiData.assert) === 0) return undefined;
+  const mode = (data >> 8) & 7;
+  const redirected = (address & MsiAddress.redirect) !== 0 && mode === DeliveryMode.Fixed;
+  return {
+    vector: data & 0xff,
+    mode: redirected ? DeliveryMode.LowestPriority : mode,
+    level,
+    logical: (address & MsiAddress.logical) !== 0,
+    destination: (address >>> 12) & 0xff,
+  };
+}

@@ -78,6 +78,9 @@ function initialState(base: number, imr: number): PicChipState {
   };
 }
 
+const masterState = (): PicChipState => initialState(0x08, 0xff & ~(1 << CASCADE));
+const slaveState = (): PicChipState => initialState(0x70, 0xff);
+
 /** One controller. */
 class Chip {
   /** @param master whether the other one hangs on its input 2 */
@@ -201,8 +204,8 @@ class Chip {
  * the cascade. A BIOS then opens the lines that it serves itself (timer, keyboard, clock); nobody serves them here.
  */
 export class PicPair implements Stateful<PicPairState> {
-  private readonly master = new Chip(true, initialState(0x08, 0xff & ~(1 << CASCADE)));
-  private readonly slave = new Chip(false, initialState(0x70, 0xff));
+  private readonly master = new Chip(true, masterState());
+  private readonly slave = new Chip(false, slaveState());
   private output = false;
 
   /** @param onOutput level of the master's output, when it changes */
@@ -230,6 +233,13 @@ export class PicPair implements Stateful<PicPairState> {
   /** Whether a request at an IRQ line of the master (0..7) would be passed on. */
   lineOpen(line: number): boolean {
     return (this.master.state.imr & (1 << line)) === 0;
+  }
+
+  /** As after power-on, with no line asserted. */
+  reset(): void {
+    this.master.state = masterState();
+    this.slave.state = slaveState();
+    this.update();
   }
 
   /** Whether the processor is being asked to acknowledge. */

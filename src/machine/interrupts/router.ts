@@ -20,7 +20,7 @@ export class InterruptRouter {
 
   /**
    * Delivers a message of an IOAPIC or an MSI. Lowest priority goes to the matching LAPIC of the lowest processor
-   * priority, the first of equals. Returns the indices of the LAPICs it reached.
+   * priority that is enabled, the first of equals. Returns the indices of the LAPICs it reached.
    */
   deliver(message: InterruptMessage): number[] {
     // Whoever has 8 bits of destination means everybody by all of them, also those in x2APIC mode.
@@ -48,12 +48,15 @@ export class InterruptRouter {
     if (message.mode === DeliveryMode.LowestPriority) {
       let best: number | undefined;
       for (const index of targets) {
-        if (best === undefined || this.lapics[index].ppr() < this.lapics[best].ppr()) best = index;
+        const lapic = this.lapics[index];
+        if (!lapic.takesVectors) continue;
+        if (best === undefined || lapic.ppr() < this.lapics[best].ppr()) best = index;
       }
       return best === undefined ? [] : this.fixed(message, [best]);
     }
-    if (message.mode === DeliveryMode.Fixed || message.mode === DeliveryMode.ExtInt)
-      return this.fixed(message, targets);
+    if (message.mode === DeliveryMode.Fixed) return this.fixed(message, targets);
+    if (message.mode === DeliveryMode.ExtInt)
+      return targets.filter((index) => this.lapics[index].acceptExternal());
     for (const index of targets) this.special(message, index);
     return [...targets];
   }

@@ -1,50 +1,71 @@
-/** Simple machines at the far end of a link: an echo, a sink, a generator. */
+/** Simple machines on a link: an echo, a sink, a generator, and one that sends given frames. */
 import { requireVersion } from '../snapshot';
 import { Random, type RandomState } from '../time/random';
 import type { Cycles, EventTarget, Scheduler } from '../time/event-queue';
-import type { Link, SavedFrame } from './link';
+import { addressAt, isGroup } from './address-table';
+import type { CarriedFrame } from './lane';
+import type { LinkEnd } from './link';
 import { FRAME_MIN, type FrameReceiver } from './wire';
 
 const ETHERNET_HEADER = 14;
 /** IEEE 802 local experimental Ethertype 1. */
 const EXPERIMENTAL_TYPE = 0x88b5;
-/** The generator's own station address, locally administered. */
-const GENERATOR_MAC = [0x02, 0x54, 0x4c, 0x00, 0x00, 0x01] as const;
 
 /** Snapshot of an `EchoPeer`. */
 export interface EchoState {
   version: 1;
-  waiting: SavedFrame[];
+  waiting: CarriedFrame[];
   sent: number;
 }
 
-/** Sends every frame back to its sender, with the two addresses swapped, after a turn-around time. */
+/** What an echo does. */
+export interface EchoOptions {
+  /** Cycles from the arrival of a frame to its sending back. */
+  turnaround: Cycles;
+  /** Whether the two addresses are swapped, so that the frame goes to its sender. */
+  swap: boolean;
+  /** Six bytes: only frames to this address and to groups are answered, and from it. Absent: all are, from where they went. */
+  mac?: Uint8Array | undefined;
+}
+
+/** Sends frames back after a turn-around time. */
 export class EchoPeer implements FrameReceiver, EventTarget {
-  private waiting: SavedFrame[] = [];
+  private waiting: CarriedFrame[] = [];
   private sent = 0;
 
-  /** Stands at end 1 of `link`. @param turnaround cycles from the arrival of a frame to its sending back */
+  /** Stands at `end`. */
   constructor(
     readonly eventTargetId: string,
-    private readonly link: Link,
+    private readonly end: LinkEnd,
     private readonly scheduler: Scheduler,
-    private readonly turnaround: Cycles,
+    private readonly options: EchoOptions,
   ) {
-    link.attach(1, this);
+    end.attach(this);
+  }
+
+  canReceive(): boolean {
+    return true;
   }
 
   receive(frame: Uint8Array): void {
+    const { turnaround, swap, mac } = this.options;
+    if (mac) {
+      const destination = addressAt(frame, 0);
+      if (destination !== addressAt(mac, 0) && !isGroup(destination)) return;
+    }
     const back = frame.slice();
-    back.copyWithin(0, 6, 12);
-    back.set(frame.subarray(0, 6), 6);
+    if (swap) {
+      back.copyWithin(0, 6, 12);
+      back.set(mac ?? frame.subarray(0, 6), 6);
+    }
     this.waiting.push({ frame: back, packet: this.sent++ });
-    if (this.turnaround === 0) this.onEvent();
-    else this.scheduler.schedule(this.scheduler.now() + this.turnaround, this, 0);
+    if (turnaround === 0) this.onEvent();
+    else this.scheduler.schedule(this.scheduler.now() + turnaround, this, 0);
   }
 
   onEvent(): void {
     const next = this.waiting.shift();
-    if (next) this.link.transmit(1, next.frame, next.packet);
+    if (next) this.end.send(next.frame, next.packet);
   }
 
   save(): EchoState {
@@ -70,8 +91,12 @@ export class SinkPeer implements FrameReceiver {
   frames = 0;
   bytes = 0;
 
-  constructor(link: Link) {
-    link.attach(1, this);
+  constructor(end: LinkEnd) {
+    end.attach(this);
+  }
+
+  canReceive(): boolean {
+    return true;
   }
 
   receive(frame: Uint8Array): void {
@@ -102,8 +127,10 @@ export interface GeneratorOptions {
   delay: Cycles;
   /** Of the payload. */
   seed: number;
+  /** Its own address, six bytes. */
+  mac: Uint8Array;
   /** Destination address, six bytes; broadcast when absent. */
-  destination?: Uint8Array;
+  destination?: Uint8Array | undefined;
 }
 
 /** Snapshot of a `GeneratorPeer`. */
@@ -123,22 +150,26 @@ export class GeneratorPeer implements FrameReceiver, EventTarget {
   private sent = 0;
   private readonly random: Random;
 
-  /** Stands at end 1 of `link`; call `start` once. */
+  /** Stands at `end`; call `start` once. */
   constructor(
     readonly eventTargetId: string,
-    private readonly link: Link,
+    private readonly end: LinkEnd,
     private readonly scheduler: Scheduler,
     private readonly options: GeneratorOptions,
   ) {
     if (options.length < FRAME_MIN)
       throw new RangeError(`generator frames of ${options.length} bytes: the least is ${FRAME_MIN}`);
     this.random = new Random(options.seed);
-    link.attach(1, this);
+    end.attach(this);
   }
 
   /** Schedules the first frame. */
   start(): void {
     if (this.options.count > 0) this.scheduler.schedule(this.scheduler.now() + this.options.delay, this, 0);
+  }
+
+  canReceive(): boolean {
+    return true;
   }
 
   receive(): void {
@@ -149,10 +180,10 @@ export class GeneratorPeer implements FrameReceiver, EventTarget {
     const number = this.sent++;
     const { count, interval, length } = this.options;
     // Not before this frame has left: what is generated faster than the wire carries would pile up without end.
-    const wireFree = this.link.roomIn(1, 0) + this.link.occupancy(length);
+    const wireFree = this.end.roomIn(0) + this.end.occupancy(length);
     // The next one is scheduled first: it is no consequence of this frame.
     if (this.sent < count) this.scheduler.schedule(time + Math.max(interval, wireFree), this, 0);
-    this.link.transmit(1, this.frame(number), number);
+    this.end.send(this.frame(number), number);
   }
 
   save(): GeneratorState {
@@ -167,13 +198,88 @@ export class GeneratorPeer implements FrameReceiver, EventTarget {
   }
 
   private frame(number: number): Uint8Array {
-    const frame = new Uint8Array(this.options.length);
-    frame.set(this.options.destination ?? new Uint8Array(6).fill(0xff));
-    frame.set(GENERATOR_MAC, 6);
+    const { length, mac, destination } = this.options;
+    const frame = new Uint8Array(length);
+    frame.set(destination ?? new Uint8Array(6).fill(0xff));
+    frame.set(mac, 6);
     const view = new DataView(frame.buffer);
     view.setUint16(12, EXPERIMENTAL_TYPE);
     view.setUint32(ETHERNET_HEADER, number);
     frame.set(this.random.bytes(frame.length - ETHERNET_HEADER - 4), ETHERNET_HEADER + 4);
     return frame;
   }
+}
+
+/** A frame and when it is to leave. */
+export interface TimedFrame {
+  /** Cycles from the beginning of the run. */
+  at: Cycles;
+  frame: Uint8Array;
+}
+
+/** Snapshot of a `ScriptPeer`. */
+export interface ScriptState {
+  version: 1;
+  sent: number;
+  received: number;
+}
+
+/** Sends given frames at given times, each when the wire is free for it; counts what it gets. */
+export class ScriptPeer implements FrameReceiver, EventTarget {
+  received = 0;
+  private sent = 0;
+  private readonly frames: readonly TimedFrame[];
+
+  /** Stands at `end`; call `start` once. Frames shorter than the least are padded with zeros (IEEE 802.3, 4.2.3.3). */
+  constructor(
+    readonly eventTargetId: string,
+    private readonly end: LinkEnd,
+    private readonly scheduler: Scheduler,
+    frames: readonly TimedFrame[],
+  ) {
+    this.frames = frames.map(({ at, frame }) => ({ at, frame: padded(frame) })).sort((x, y) => x.at - y.at);
+    end.attach(this);
+  }
+
+  /** Schedules the first frame. */
+  start(): void {
+    this.scheduleNext();
+  }
+
+  canReceive(): boolean {
+    return true;
+  }
+
+  receive(): void {
+    this.received += 1;
+  }
+
+  onEvent(): void {
+    const number = this.sent++;
+    this.scheduleNext();
+    // A copy: what is on a wire belongs to the wire.
+    this.end.send(this.frames[number].frame.slice(), number);
+  }
+
+  save(): ScriptState {
+    return { version: 1, sent: this.sent, received: this.received };
+  }
+
+  load(state: ScriptState): void {
+    requireVersion('a peer with given frames', state.version, 1);
+    this.sent = state.sent;
+    this.received = state.received;
+  }
+
+  private scheduleNext(): void {
+    if (this.sent === this.frames.length) return;
+    this.scheduler.schedule(Math.max(this.scheduler.now(), this.frames[this.sent].at), this, 0);
+  }
+}
+
+function padded(frame: Uint8Array): Uint8Array {
+  if (frame.length >= FRAME_MIN) return frame;
+  const longer = new Uint8Array(FRAME_MIN);
+  longer.set(frame);
+  return longer;
 }

@@ -7,10 +7,17 @@ export interface Wire {
   send(frame: Uint8Array, packet: number): void;
   /** Cycles until no more than `bytes` wait for the wire; 0 when it is so now. */
   roomIn(bytes: number): Cycles;
+  /** The NIC, which could not receive before, can now: whoever holds frames back for it goes on. */
+  onRoom(): void;
 }
 
 /** Whatever frames arrive at. */
 export interface FrameReceiver {
+  /**
+   * Whether a frame of `length` bytes would be kept now. Asked by those who can hold frames back (a tap device); a cable
+   * cannot, and a NIC that has no room drops and counts what it brings.
+   */
+  canReceive(length: number): boolean;
   /** A whole frame has arrived. The bytes must not be changed. */
   receive(frame: Uint8Array): void;
 }

@@ -1,8 +1,8 @@
 /** RAM of a machine: a window on the vCPU core's linear memory, so that the core and the devices see the same bytes. */
 import type { Stateful } from '../bus';
+import { DirtyLogs, PAGE_SIZE as PAGE, type DirtyLog } from './dirty-log';
+import type { MemorySlot } from './host-memory';
 import type { PhysicalMemory } from './physical-memory';
-
-const PAGE = 4096;
 
 /** What RAM needs of the core around it. */
 export interface RamHooks {
@@ -28,13 +28,19 @@ export interface RamState {
   bytes: Uint8Array;
 }
 
-/** `PhysicalMemory` over a part of the core's memory, with the dirty pages as snapshots and migration need them. */
-export class GuestRam implements PhysicalMemory, Stateful<RamState> {
+/**
+ * `PhysicalMemory` over a part of the core's memory, and a slot of the host's. The core and DMA set one dirty bit a page;
+ * each reader's log takes its pages from there.
+ */
+export class GuestRam implements PhysicalMemory, MemorySlot, Stateful<RamState> {
   private readonly bytes: Uint8Array;
   /** The same, to look through quickly. */
   private readonly words: Uint32Array;
   /** By page, whether it has ever been written: all others are zeros, and need no look. */
   private readonly touched: Uint8Array;
+  private readonly logs: DirtyLogs;
+  /** The log of `saveChanges`. */
+  private readonly changes: DirtyLog;
 
   /**
    * @param bytes RAM itself, from physical address 0; whole pages, at a multiple of 4 in their buffer
@@ -49,6 +55,8 @@ export class GuestRam implements PhysicalMemory, Stateful<RamState> {
     this.bytes = bytes;
     this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
     this.touched = new Uint8Array(flags.length);
+    this.logs = new DirtyLogs(flags.length, () => this.harvest((page) => this.logs.mark(page)));
+    this.changes = this.logs.openLog();
   }
 
   get size(): number {
@@ -70,17 +78,14 @@ export class GuestRam implements PhysicalMemory, Stateful<RamState> {
     this.hooks.noteStore(address, bytes.length);
   }
 
-  /** Page numbers written since the last call (or since the start), ascending; forgets them. */
+  /** A log of the pages written from now on, by vCPUs and by DMA, for one reader. */
+  openDirtyLog(): DirtyLog {
+    return this.logs.openLog();
+  }
+
+  /** Page numbers written since the last call (or since the start), ascending; forgets them. `saveChanges` reads the same log. */
   takeDirtyPages(): number[] {
-    const pages: number[] = [];
-    for (let page = 0; page < this.flags.length; page++) {
-      if (!(this.flags[page] & this.dirtyBit)) continue;
-      pages.push(page);
-      this.touched[page] = 1;
-      this.flags[page] &= ~this.dirtyBit;
-    }
-    if (pages.length > 0) this.hooks.dirtyCleared();
-    return pages;
+    return this.changes.drain();
   }
 
   /** All of RAM. From here on `saveChanges` counts what changes; `takeDirtyPages` forgets with it. */
@@ -98,7 +103,8 @@ export class GuestRam implements PhysicalMemory, Stateful<RamState> {
 
   /**
    * Puts a saved state in place; from here on `saveChanges` counts what changes. Pages that have the wanted contents are
-   * left alone. Throws RangeError for a state of another version, size or shape.
+   * left alone. The logs of other readers stay as they are: a restored run restores them too. Throws RangeError for a state
+   * of another version, size or shape.
    */
   load(state: RamState): void {
     const { version, size, pages, bytes } = state;
@@ -107,6 +113,8 @@ export class GuestRam implements PhysicalMemory, Stateful<RamState> {
         `RAM state of version ${version}, ${size} bytes, ${pages.length} pages in ${bytes.length} bytes does not fit ${this.size} bytes of RAM: load a state that save() of the same machine gave`,
       );
     }
+    // What was written up to now is dirty for the others; what is written from here on is not.
+    this.takeDirtyPages();
     const kept = new Set(pages);
     for (let page = 0; state.whole && page < this.flags.length; page++) {
       if (!kept.has(page) && !this.isZero(page)) this.write(page * PAGE, new Uint8Array(PAGE));
@@ -115,7 +123,20 @@ export class GuestRam implements PhysicalMemory, Stateful<RamState> {
       const wanted = bytes.subarray(i * PAGE, (i + 1) * PAGE);
       if (!this.equals(page, wanted)) this.write(page * PAGE, wanted);
     });
-    this.takeDirtyPages();
+    this.harvest(() => undefined);
+  }
+
+  /** Takes the pages that are dirty out of the core's bits, ascending. */
+  private harvest(each: (page: number) => void): void {
+    let found = false;
+    for (let page = 0; page < this.flags.length; page++) {
+      if (!(this.flags[page] & this.dirtyBit)) continue;
+      each(page);
+      found = true;
+      this.touched[page] = 1;
+      this.flags[page] &= ~this.dirtyBit;
+    }
+    if (found) this.hooks.dirtyCleared();
   }
 
   private equals(page: number, wanted: Uint8Array): boolean {

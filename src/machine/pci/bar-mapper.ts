@@ -1,7 +1,7 @@
 /** Keeps the address maps of a platform in step with the BARs of its PCI functions. */
 import type { AddressMap, Region } from '../address-map';
-import type { PciSlot } from './bus';
-import type { BarSpec } from './function';
+import type { BarSpec } from './bars';
+import type { PciSlot } from './root';
 
 /** Use its `barChanged` as `PciPlatform.barChanged`. */
 export class BarMapper<T> {

@@ -1,4 +1,5 @@
-/** Numbers of PCI configuration space (PCI Local Bus Specification 3.0, chapter 6). */
+/** Numbers of PCI configuration space (PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7). */
+import type { RequesterId } from '../bus';
 
 /** Offsets of the type 0 header. */
 export const Config = {
@@ -23,6 +24,13 @@ export const Config = {
   MaxLatency: 0x3f,
 } as const;
 
+/** Bytes of a conventional function's space, and of one with PCI Express's extended space behind them. */
+export const CONFIG_BYTES = { conventional: 256, extended: 4096 } as const;
+
+/** First byte that a capability may take, and where the extended ones begin. */
+export const FIRST_CAPABILITY = 0x40;
+export const FIRST_EXTENDED_CAPABILITY = 0x100;
+
 /** Bits of the command register (6.2.2). */
 export const Command = {
   IoSpace: 1 << 0,
@@ -36,13 +44,31 @@ export const Command = {
 /** Bits of the status register (6.2.3). */
 export const Status = { InterruptStatus: 1 << 3, CapabilitiesList: 1 << 4, WriteOneToClear: 0xf900 } as const;
 
-/** Where a function stands: device 0..31 and function 0..7 of bus 0, printed as `00:03.0`. */
+/** Bit 7 of the header type: the device has other functions than 0. */
+export const MULTI_FUNCTION = 0x80;
+
+/** Capability identifiers (PCI Code and ID Assignment Specification, chapter 2). */
+export const CapabilityId = { powerManagement: 0x01, msi: 0x05, express: 0x10, msix: 0x11 } as const;
+
+/** Where a function stands: bus 0..255, device 0..31, function 0..7. */
 export interface PciAddress {
+  bus: number;
   device: number;
   function: number;
 }
 
 /** `00:03.0`, as `lspci` prints it. */
 export function addressName(address: PciAddress): string {
-  return `00:${address.device.toString(16).padStart(2, '0')}.${address.function}`;
+  const hex = (value: number): string => value.toString(16).padStart(2, '0');
+  return `${hex(address.bus)}:${hex(address.device)}.${address.function}`;
+}
+
+/** The number by which a function's transactions are known (PCI Express Base Specification, 2.2.6.2). */
+export function requesterOf(address: PciAddress): RequesterId {
+  return (address.bus << 8) | (address.device << 3) | address.function;
+}
+
+/** The place that a requester ID tells of. */
+export function addressOf(requester: RequesterId): PciAddress {
+  return { bus: (requester >> 8) & 0xff, device: (requester >> 3) & 0x1f, function: requester & 7 };
 }

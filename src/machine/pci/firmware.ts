@@ -2,20 +2,42 @@
  * What a PC's firmware has done to the PCI bus when an operating system or a bare-metal guest starts: BARs placed, decoding
  * on, interrupt lines written. Done through configuration writes, as software does.
  */
-import type { PciBus, PciSlot } from './bus';
+import { barOffset, type BarSpec } from './bars';
 import { Command, Config } from './config';
+import type { PciRoot, PciSlot } from './root';
 
 /** Memory BARs are placed upward from here: above any RAM of a small machine, below the IOAPIC at 0xFEC00000. */
 export const MMIO_WINDOW = { base: 0xc0000000, end: 0xfec00000 } as const;
+/** 64-bit memory BARs that find no room there are placed upward from here; processors of 36 address bits still reach them. */
+export const HIGH_MMIO_WINDOW = { base: 0x8_0000_0000, end: 2 ** 36 } as const;
 /** I/O BARs are placed upward from here, clear of every legacy port. */
 export const IO_WINDOW = { base: 0xc000, end: 0x10000 } as const;
 
 /** IRQs (and IOAPIC pins) behind the chipset's interrupt router inputs PIRQA to PIRQD. */
 const PIRQ_TO_IRQ = [10, 10, 11, 11] as const;
+/** No two devices share a page of memory. */
+const PAGE = 4096;
 
 /** IRQ line (= IOAPIC pin) of a device's interrupt pin (1..4): the pins are rotated by device number over four router inputs. */
 export function irqOfPin(device: number, pin: number): number {
   return PIRQ_TO_IRQ[(pin - 1 + device - 1 + 4) % 4];
+}
+
+/** Hands out a stretch of addresses upward. */
+class Window {
+  private next: number;
+
+  constructor(private readonly bounds: { base: number; end: number }) {
+    this.next = bounds.base;
+  }
+
+  /** A naturally aligned place; undefined when there is no room. */
+  take(size: number): number | undefined {
+    const base = Math.ceil(this.next / size) * size;
+    if (base + size > this.bounds.end) return undefined;
+    this.next = base + size;
+    return base;
+  }
 }
 
 /**
@@ -23,37 +45,41 @@ export function irqOfPin(device: number, pin: number): number {
  * I/O decoding and writes the interrupt line. Bus mastering stays off: that is the driver's to turn on.
  * @throws RangeError when a window is too small for all BARs
  */
-export function firmwareAssign(bus: PciBus): void {
-  let nextMemory: number = MMIO_WINDOW.base;
-  let nextIo: number = IO_WINDOW.base;
-  for (const slot of bus.functions()) {
+export function firmwareAssign(root: PciRoot): void {
+  const windows = {
+    io: new Window(IO_WINDOW),
+    low: new Window(MMIO_WINDOW),
+    high: new Window(HIGH_MMIO_WINDOW),
+  };
+  const place = ({ kind, size }: BarSpec): number | undefined => {
+    if (kind === 'io') return windows.io.take(size);
+    const bytes = Math.max(size, PAGE);
+    return windows.low.take(bytes) ?? (kind === 'memory64' ? windows.high.take(bytes) : undefined);
+  };
+  for (const slot of root.functions()) {
     for (const bar of slot.fn.bars) {
-      const io = bar.kind === 'io';
-      const alignment = io ? bar.size : Math.max(bar.size, 4096);
-      const base = Math.ceil((io ? nextIo : nextMemory) / alignment) * alignment;
-      const end = base + alignment;
-      if (end > (io ? IO_WINDOW.end : MMIO_WINDOW.end)) {
-        throw new RangeError(
-          `no room in the ${io ? 'I/O' : 'memory'} window for BAR ${bar.index} of ${slot.name}`,
-        );
+      const base = place(bar);
+      if (base === undefined) {
+        const window = bar.kind === 'io' ? 'I/O' : 'memory';
+        throw new RangeError(`no room in the ${window} window for BAR ${bar.index} of ${slot.name}`);
       }
-      if (io) nextIo = end;
-      else nextMemory = end;
-      const at = Config.Bar0 + bar.index * 4;
-      slot.fn.write(at, 4, base);
-      if (bar.kind === 'memory64') slot.fn.write(at + 4, 4, 0);
+      const at = barOffset(bar);
+      slot.fn.write(at, 4, base % 2 ** 32);
+      if (bar.kind === 'memory64') slot.fn.write(at + 4, 4, Math.floor(base / 2 ** 32));
     }
     enable(slot);
   }
 }
 
-/** Interrupt pins of the functions on a bus, each once, and the IOAPIC inputs they are wired to. */
-export function wiredPins(bus: PciBus): { device: number; pin: number; input: number }[] {
+/** Interrupt pins of the functions on bus 0, each once, and the IOAPIC inputs they are wired to. */
+export function wiredPins(root: PciRoot): { device: number; pin: number; input: number }[] {
   const pins = new Map<number, { device: number; pin: number; input: number }>();
-  for (const { fn, address } of bus.functions()) {
+  for (const { fn, address } of root.functions()) {
     const { device } = address;
     const pin = fn.identity.interruptPin;
-    if (pin !== 0) pins.set(device * 4 + pin, { device, pin, input: irqOfPin(device, pin) });
+    if (address.bus === 0 && pin !== 0) {
+      pins.set(device * 4 + pin, { device, pin, input: irqOfPin(device, pin) });
+    }
   }
   return [...pins.values()];
 }

@@ -1,23 +1,14 @@
 /**
- * One PCI function: its 256 bytes of configuration space and what writing them does (PCI Local Bus Specification 3.0,
- * chapter 6). Knows nothing of the device behind it but the register blocks of its BARs.
+ * One PCI function: its configuration space and what writing it does (PCI Local Bus Specification 3.0, chapter 6). Knows
+ * nothing of the device behind it but the register blocks of its BARs.
  */
-import type { AccessSize, RegisterBlock } from '../bus';
-import { requireVersion } from '../snapshot';
-import { Command, Config, Status } from './config';
+import type { AccessSize, RequesterId, Stateful } from '../bus';
+import { SnapshotError, requireVersion } from '../snapshot';
+import { barBase, checkBar, layOutBar, type BarSpec } from './bars';
+import { Command, Config, MULTI_FUNCTION, Status } from './config';
+import { ConfigSpace, type CapabilityWritten } from './config-space';
 
-/** A base address register (6.2.5). A 64-bit one takes this index and the next. */
-export interface BarSpec {
-  /** 0..5. */
-  index: number;
-  kind: 'memory32' | 'memory64' | 'io';
-  /** Bytes; a power of two, at least 16 for memory and 4 for I/O. */
-  size: number;
-  prefetchable?: boolean;
-  block: RegisterBlock;
-  /** For the trace and messages: `registers`, `flash`. */
-  name: string;
-}
+export type { BarSpec } from './bars';
 
 /** What a device says of itself to configuration software. */
 export interface PciIdentity {
@@ -30,10 +21,9 @@ export interface PciIdentity {
   subsystemId: number;
   /** 0: none, 1..4: INTA..INTD. */
   interruptPin: number;
-  multiFunction?: boolean;
 }
 
-/** What follows from configuration writes; the bus (or whoever owns the function) installs it. */
+/** What follows from configuration writes; whoever places the function provides it. */
 export interface PciFunctionHost {
   /** A BAR began, stopped or moved decoding. `base` is meaningless while not enabled. */
   barChanged(bar: BarSpec, base: number, enabled: boolean): void;
@@ -41,11 +31,17 @@ export interface PciFunctionHost {
   interruptChanged(asserted: boolean): void;
 }
 
+/** State of a function besides its configuration space: a table of MSI-X. */
+export interface FunctionPart extends Stateful<unknown> {
+  reset(): void;
+}
+
 /** Snapshot of a `PciFunction`. */
 export interface PciFunctionState {
-  version: 1;
+  version: 2;
   config: Uint8Array;
   interrupt: boolean;
+  parts: unknown[];
 }
 
 const NO_HOST: PciFunctionHost = { barChanged: () => undefined, interruptChanged: () => undefined };
@@ -56,19 +52,16 @@ const COMMAND_WRITABLE =
   Command.ParityErrorResponse |
   Command.SerrEnable |
   Command.InterruptDisable;
-const FIRST_CAPABILITY = 0x40;
+const bytes16 = (value: number): number[] => [value & 0xff, value >> 8];
 
-/** Configuration space of one function. Reads and writes never throw, whatever a guest does. */
+/** One function. Reads and writes of its configuration space never throw, whatever a guest does. */
 export class PciFunction {
-  /** Installed when the function is put on a bus. */
-  host: PciFunctionHost = NO_HOST;
-  private readonly config = new Uint8Array(256);
-  private readonly writable = new Uint8Array(256);
-  private readonly clearedByOne = new Uint8Array(256);
-  private readonly hooks: { first: number; end: number; after: () => void }[] = [];
+  private readonly config = new ConfigSpace();
+  private readonly parts: FunctionPart[] = [];
   private readonly decoding = new Map<number, number>();
-  private capabilityEnd = FIRST_CAPABILITY;
-  private lastCapability = 0;
+  private readonly inhibitors: { intx: () => boolean; power: () => boolean }[] = [];
+  private host = NO_HOST;
+  private placed: RequesterId = 0;
   private interrupt = false;
   private interruptOut = false;
 
@@ -76,126 +69,155 @@ export class PciFunction {
     readonly identity: PciIdentity,
     readonly bars: readonly BarSpec[],
   ) {
+    const { config } = this;
     for (const bar of bars) checkBar(bar, bars);
-    this.set16(Config.VendorId, identity.vendorId);
-    this.set16(Config.DeviceId, identity.deviceId);
-    this.config[Config.RevisionId] = identity.revision;
-    this.set16(Config.ClassCode, identity.classCode & 0xffff);
-    this.config[Config.ClassCode + 2] = identity.classCode >> 16;
-    this.config[Config.HeaderType] = identity.multiFunction ? 0x80 : 0;
-    this.set16(Config.SubsystemVendorId, identity.subsystemVendorId);
-    this.set16(Config.SubsystemId, identity.subsystemId);
-    this.config[Config.InterruptPin] = identity.interruptPin;
-    this.writable[Config.Command] = COMMAND_WRITABLE & 0xff;
-    this.writable[Config.Command + 1] = COMMAND_WRITABLE >> 8;
-    this.clearedByOne[Config.Status + 1] = Status.WriteOneToClear >> 8;
+    config.define(Config.VendorId, [...bytes16(identity.vendorId), ...bytes16(identity.deviceId)]);
+    const { classCode } = identity;
+    config.define(Config.RevisionId, [identity.revision, ...bytes16(classCode & 0xffff), classCode >> 16]);
+    config.define(Config.SubsystemVendorId, bytes16(identity.subsystemVendorId));
+    config.define(Config.SubsystemId, bytes16(identity.subsystemId));
+    config.define(Config.InterruptPin, [identity.interruptPin]);
+    config.allow(Config.Command, bytes16(COMMAND_WRITABLE));
+    config.allow(Config.Status, [0, 0], bytes16(Status.WriteOneToClear));
     for (const at of [Config.CacheLineSize, Config.LatencyTimer, Config.InterruptLine])
-      this.writable[at] = 0xff;
-    for (const bar of bars) this.layOutBar(bar);
+      config.allow(at, [0xff]);
+    for (const bar of bars) layOutBar(config, bar);
   }
 
-  /** Reads configuration bytes; `offset + size` ≤ 256. */
+  /** By what its transactions are known: 0 until it is placed. */
+  get requester(): RequesterId {
+    return this.placed;
+  }
+
+  /** Puts the function somewhere; called by the root complex. */
+  place(requester: RequesterId, host: PciFunctionHost): void {
+    this.placed = requester;
+    this.host = host;
+  }
+
+  /** The device has several functions: software then looks for the others. */
+  setMultiFunction(): void {
+    this.config.define(Config.HeaderType, [MULTI_FUNCTION]);
+  }
+
+  /** Reads configuration bytes, naturally aligned. */
   read(offset: number, size: AccessSize): number {
-    let value = 0;
-    for (let i = size - 1; i >= 0; i--) value = value * 256 + (this.config[(offset + i) & 0xff] ?? 0);
-    return value;
+    return this.config.read(offset, size);
   }
 
-  /** Writes configuration bytes as software does: read-only bits stay, write-one-to-clear bits clear. */
+  /** Writes configuration bytes as software does, naturally aligned. */
   write(offset: number, size: AccessSize, value: number): void {
-    for (let i = 0; i < size; i++) {
-      const at = (offset + i) & 0xff;
-      const byte = (value >>> (8 * i)) & 0xff;
-      const mask = this.writable[at];
-      const kept = this.config[at] & ~mask & ~(byte & this.clearedByOne[at]);
-      this.config[at] = kept | (byte & mask);
-    }
+    this.config.write(offset, size, value);
     if (offset < Config.Bar0 + 24) this.applyDecoding();
+    this.config.notify(offset, size, value);
     this.applyInterrupt();
-    for (const hook of this.hooks) if (offset < hook.end && offset + size > hook.first) hook.after();
   }
 
   /** The command register. */
   get command(): number {
-    return this.read(Config.Command, 2);
+    return this.config.read(Config.Command, 2);
   }
 
-  /** Whether the function may read and write memory on its own (command register, bus master). */
+  /** Whether the function may read and write memory on its own (command register, bus master; power state). */
   get busMaster(): boolean {
-    return (this.command & Command.BusMaster) !== 0;
+    return (this.command & Command.BusMaster) !== 0 && this.powered;
   }
 
-  /**
-   * Appends a capability (6.7) and links it into the list. `body` follows the two bytes of identifier and next pointer;
-   * `writable` has the same length. `after` runs after each configuration write that touches the capability.
-   * @returns the offset of the identifier byte
-   */
-  addCapability(id: number, body: Uint8Array, writable: Uint8Array, after?: () => void): number {
-    const at = this.capabilityEnd;
-    const end = at + 2 + body.length;
-    if (end > 256)
-      throw new RangeError(`capability 0x${id.toString(16)} does not fit into configuration space`);
-    this.config[at] = id;
-    this.config.set(body, at + 2);
-    this.writable.set(writable, at + 2);
-    this.config[this.lastCapability === 0 ? Config.CapabilitiesPointer : this.lastCapability + 1] = at;
-    this.config[Config.Status] |= Status.CapabilitiesList;
-    this.lastCapability = at;
-    this.capabilityEnd = (end + 3) & ~3;
-    if (after) this.hooks.push({ first: at, end, after });
-    return at;
+  /** As `ConfigSpace.addCapability`. */
+  addCapability(
+    id: number,
+    body: ArrayLike<number>,
+    writable: ArrayLike<number>,
+    written?: CapabilityWritten,
+  ): number {
+    return this.config.addCapability(id, body, writable, written);
+  }
+
+  /** As `ConfigSpace.addExtendedCapability`. */
+  addExtendedCapability(
+    id: number,
+    version: number,
+    body: ArrayLike<number>,
+    writable: ArrayLike<number>,
+    written?: CapabilityWritten,
+  ): number {
+    return this.config.addExtendedCapability(id, version, body, writable, written);
+  }
+
+  /** Gives the function the extended configuration space of PCI Express, also while nothing is in it. */
+  extendSpace(): void {
+    this.config.extended = true;
+  }
+
+  /** Changes a byte that software may not: what a capability has computed. */
+  poke(offset: number, byte: number): void {
+    this.config.poke(offset, byte);
+  }
+
+  /** Makes a part of the function's state belong to its snapshots and resets. */
+  keep(part: FunctionPart): void {
+    this.parts.push(part);
+  }
+
+  /** Has INTx silent while `enabled`: the function then signals by messages (6.8.1.3, 6.8.2.3). */
+  silenceIntx(enabled: () => boolean): void {
+    this.inhibitors.push({ intx: enabled, power: () => false });
+  }
+
+  /** Has the function answer configuration accesses alone while `off`; `powerChanged` tells of each change. */
+  sleepWhile(off: () => boolean): void {
+    this.inhibitors.push({ intx: off, power: off });
+  }
+
+  /** What `sleepWhile` asks may have changed. */
+  powerChanged(): void {
+    this.applyDecoding();
   }
 
   /** Sets the level of the function's INTx: shown in the status register, and outside unless software disabled it. */
   setInterrupt(asserted: boolean): void {
+    if (asserted === this.interrupt) return;
     this.interrupt = asserted;
     this.applyInterrupt();
   }
 
   /** Present base of a BAR as programmed, whether or not it decodes. */
   barBase(bar: BarSpec): number {
-    const at = Config.Bar0 + bar.index * 4;
-    if (bar.kind === 'io') return (this.read(at, 4) & ~3) >>> 0;
-    const low = (this.read(at, 4) & ~15) >>> 0;
-    return bar.kind === 'memory64' ? low + this.read(at + 4, 4) * 2 ** 32 : low;
+    return barBase(this.config, bar);
+  }
+
+  /** Reset of the bus, or of the function: everything as after power-on but the level of the device's own pin. */
+  reset(): void {
+    this.config.reset();
+    for (const part of this.parts) part.reset();
+    this.applyDecoding();
+    this.applyInterrupt();
   }
 
   save(): PciFunctionState {
-    return { version: 1, config: this.config.slice(), interrupt: this.interrupt };
+    const parts = this.parts.map((part) => part.save());
+    return { version: 2, config: this.config.save(), interrupt: this.interrupt, parts };
   }
 
   /** Maps the BARs where they are to be. Tells nobody of the interrupt: the bus behind it has a snapshot of its own. */
   load(state: PciFunctionState): void {
-    requireVersion('a PCI function', state.version, 1);
-    this.config.set(state.config);
+    requireVersion('a PCI function', state.version, 2);
+    if (state.parts.length !== this.parts.length) {
+      throw new SnapshotError('snapshot of a PCI function has other capabilities than this function has');
+    }
+    this.config.load(state.config);
     this.interrupt = state.interrupt;
+    this.parts.forEach((part, index) => part.load(state.parts[index]));
     this.interruptOut = this.interruptLeaves();
     this.applyDecoding();
-    for (const hook of this.hooks) hook.after();
   }
 
-  private set16(at: number, value: number): void {
-    this.config[at] = value & 0xff;
-    this.config[at + 1] = value >> 8;
-  }
-
-  private layOutBar(bar: BarSpec): void {
-    const at = Config.Bar0 + bar.index * 4;
-    const type = bar.kind === 'io' ? 1 : (bar.kind === 'memory64' ? 4 : 0) | (bar.prefetchable ? 8 : 0);
-    this.config[at] = type;
-    const mask = bar.kind === 'memory64' ? 2 ** 64 - bar.size : 2 ** 32 - bar.size;
-    const bytes = bar.kind === 'memory64' ? 8 : 4;
-    // Numbers lose bits above 2^53, so the mask of a 64-bit BAR is taken byte by byte from the power of two itself.
-    const firstBit = Math.log2(bar.size);
-    for (let i = 0; i < bytes; i++) {
-      const bitsBelow = Math.min(8, Math.max(0, firstBit - i * 8));
-      this.writable[at + i] = mask > 0 ? (0xff << bitsBelow) & 0xff : 0;
-    }
-    this.writable[at] &= bar.kind === 'io' ? ~3 : ~15;
+  private get powered(): boolean {
+    return !this.inhibitors.some(({ power }) => power());
   }
 
   private applyDecoding(): void {
-    const command = this.command;
+    const command = this.powered ? this.command : 0;
     for (const bar of this.bars) {
       const enabled = (command & (bar.kind === 'io' ? Command.IoSpace : Command.MemorySpace)) !== 0;
       const base = this.barBase(bar);
@@ -209,8 +231,8 @@ export class PciFunction {
   }
 
   private applyInterrupt(): void {
-    if (this.interrupt) this.config[Config.Status] |= Status.InterruptStatus;
-    else this.config[Config.Status] &= ~Status.InterruptStatus;
+    const status = this.config.read(Config.Status, 1) & ~Status.InterruptStatus;
+    this.config.poke(Config.Status, this.interrupt ? status | Status.InterruptStatus : status);
     const out = this.interruptLeaves();
     if (out === this.interruptOut) return;
     this.interruptOut = out;
@@ -218,20 +240,7 @@ export class PciFunction {
   }
 
   private interruptLeaves(): boolean {
-    return this.interrupt && (this.command & Command.InterruptDisable) === 0;
-  }
-}
-
-function checkBar(bar: BarSpec, all: readonly BarSpec[]): void {
-  const smallest = bar.kind === 'io' ? 4 : 16;
-  const taken = (spec: BarSpec): number[] =>
-    spec.kind === 'memory64' ? [spec.index, spec.index + 1] : [spec.index];
-  const clash = all.some((other) => other !== bar && taken(other).some((slot) => taken(bar).includes(slot)));
-  const fits = bar.index >= 0 && Math.max(...taken(bar)) <= 5;
-  const power = bar.size >= smallest && Number.isInteger(Math.log2(bar.size));
-  if (!fits || clash || !power) {
-    throw new RangeError(
-      `BAR ${bar.index} '${bar.name}' of ${bar.size} bytes: index, size or neighbour do not fit`,
-    );
+    if (!this.interrupt || (this.command & Command.InterruptDisable) !== 0) return false;
+    return !this.inhibitors.some(({ intx }) => intx());
   }
 }

@@ -53,11 +53,11 @@ export class EventQueue implements Scheduler {
   private lastIndex = -1;
 
   /**
-   * @param tracer whose `cause` is kept with each event and set while it fires
+   * @param tracer whose `cause` is kept with each event and set while it fires; `place` is 0 then: an event is nobody's instruction
    * @param clock answers `now()`
    */
   constructor(
-    private readonly tracer: { cause: number },
+    private readonly tracer: { cause: number; place: number },
     private readonly clock: { now(): Cycles },
   ) {}
 
@@ -139,6 +139,7 @@ export class EventQueue implements Scheduler {
         const kind = this.kind[slot];
         const arg = this.arg[slot];
         this.tracer.cause = this.cause[slot]!;
+        this.tracer.place = 0;
         this.firingTime = time;
         this.removeAt(0);
         this.release(slot);

@@ -99,7 +99,8 @@ function hostImports(
     },
     tscChanged: (i: number) => cpus[i].callouts.tscChanged?.(),
     missingInstruction: (i: number, mnemonic: number) => cpus[i].noteMissing(mnemonic),
-    interruptReturned: (i: number) => cpus[i].callouts.interruptReturned(),
+    privilegeChanged: (i: number) => cpus[i]?.callouts.privilegeChanged?.(),
+    interruptReturned: (i: number, handler: number) => cpus[i].callouts.interruptReturned(handler),
     translate: (
       phys: number,
       phys2: number,

@@ -84,8 +84,13 @@ export interface CpuCallouts {
   cr8Write(value: number): void;
   /** An external interrupt or NMI handed over by `deliverInterrupt` has entered its handler. */
   interruptDelivered(vector: number): void;
-  /** An IRET that leaves a handler entered by `deliverInterrupt` has completed. */
-  interruptReturned(): void;
+  /**
+   * An IRET that leaves a handler entered by `deliverInterrupt` has completed: by its place among the handlers that run, the
+   * one that began first being 0. The CPU keeps at most `HANDLERS_MAX` of them; beyond that it forgets the first.
+   */
+  interruptReturned(handler: number): void;
+  /** The CPU has come to CPL 3 or left it. */
+  privilegeChanged?(): void;
   /**
    * Something that the policy intercepts is about to happen; the parameters are described at `Intercept`. Nothing of it has
    * happened yet, RIP is at the instruction. Left out: everything proceeds. During `deliverInterrupt` it may come for what

@@ -57,6 +57,7 @@ const leading: Record<TrackType, readonly LaneSpec[]> = {
 
 /** Order under a heading: the vCPUs, the devices, what their accesses pass through, then what every PC has. */
 const importance: Record<TrackType, number> = {
+  cpu: 0,
   vcpu: 0,
   interrupts: 0,
   device: 1,
@@ -65,7 +66,6 @@ const importance: Record<TrackType, number> = {
   link: 2,
   thread: 2,
   irqchip: 3,
-  cpu: 2,
 };
 
 /** Devices that every PC has, last: drivers with DMA are about others. */

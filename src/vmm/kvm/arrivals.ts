@@ -3,49 +3,65 @@
  * it: one in the guest is kicked out, one that sleeps is woken, one in the host looks before its next entry anyhow.
  */
 import type { Stateful } from '../../machine/bus';
-import type { Cpu } from '../../machine/x86/types';
+import type { CpuSink } from '../../machine/interrupts/sinks';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
+import type { Cpu } from '../../machine/x86/types';
 import type { RowRef } from '../../trace/record/tracer';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
-import type { Host } from '../host';
+import type { Site } from '../host';
+import type { LockUser } from '../threads/lock';
+import { HostVector } from '../threads/scheduler';
 import type { GuestRun } from './guest-run';
 import { VcpuEvent, type WorldSwitch } from './world-switch';
 
-/** Vector of the IPI by which Linux makes a vCPU leave the guest (RESCHEDULE_VECTOR). */
-const KICK_VECTOR = 0xfd;
-
 /** Snapshot of `Arrivals`. */
 export interface ArrivalsState {
-  version: 1;
-  kickScheduled: boolean;
+  version: 2;
+  kickCause: RowRef;
 }
 
 /** What arrives at one vCPU. */
-export class Arrivals implements Stateful<ArrivalsState> {
-  private kickScheduled = false;
+export class Arrivals implements CpuSink, Stateful<ArrivalsState> {
+  /** What the last kick was sent for. */
+  private kickCause: RowRef = 0;
   /** A write of CR8 is under way: what it unmasks the TPR threshold tells of, without a kick. */
   private writingTpr = false;
 
-  /** @param vcpu gets the events, and hands them on to `kicked`, `woken` and `initCame` */
+  /** @param vcpu gets the events, and hands them on to `initCame` */
   constructor(
-    private readonly host: Host,
+    private readonly site: Site,
     private readonly cpu: Cpu,
     private readonly world: WorldSwitch,
     private readonly guest: GuestRun,
-    private readonly vcpu: EventTarget,
+    private readonly vcpu: EventTarget & LockUser,
   ) {}
 
   /** The LAPIC's output to this vCPU, or what an NMI or INIT does: somebody must look at it, wherever the vCPU is. */
   interrupt(): void {
-    const { host, world } = this;
+    const { world } = this;
     if (world.place === 'halted') {
       // A vCPU that halted with interrupts off is not woken by one (kvm_arch_vcpu_runnable).
       if (world.startUp.initPending || world.injection.wakes(world.lapic)) world.wakeSoon();
-    } else if (world.place === 'guest' && !this.kickScheduled && !this.writingTpr) {
-      this.kickScheduled = true;
-      host.queue.schedule(host.now() + host.costs['irq.kick'], this.vcpu, VcpuEvent.Kick);
-    }
+    } else if (world.place === 'guest' && !this.writingTpr) this.kick();
+  }
+
+  /**
+   * The vCPU's own LAPIC timer has come to its end. While the guest runs, KVM lets the VMX preemption timer count for it,
+   * which makes the exit itself (kvm_lapic_switch_to_hv_timer).
+   */
+  ownTimer(accept: () => void): void {
+    const { world, site } = this;
+    if (world.place === 'guest') this.guest.settle();
+    if (world.place !== 'guest') accept();
+    else
+      world.boundaryExit(
+        VmxExit.PREEMPTION_TIMER,
+        0,
+        site.costs['kvm.preemptionTimer'],
+        site.tracer.cause,
+        accept,
+      );
   }
 
   /** An NMI has come, from another CPU or a pin. */
@@ -57,9 +73,9 @@ export class Arrivals implements Stateful<ArrivalsState> {
 
   /** INIT has come. It is taken by an event: whoever sent it may be in the midst of an instruction. */
   init(): void {
-    const { host, world } = this;
+    const { site, world } = this;
     world.startUp.requestInit();
-    if (world.place === 'waiting') host.queue.schedule(host.now(), this.vcpu, VcpuEvent.Init);
+    if (world.place === 'waiting') site.island.queue.schedule(site.island.now(), this.vcpu, VcpuEvent.Init);
     else this.interrupt();
   }
 
@@ -76,32 +92,34 @@ export class Arrivals implements Stateful<ArrivalsState> {
     lapic.cr8 = value;
     this.writingTpr = false;
     this.guest.setBelowThreshold(
-      !injection.windowWanted && !this.kickScheduled && lapic.highestPending() >= 0,
+      !injection.windowWanted && !this.world.kickSent && lapic.highestPending() >= 0,
     );
   }
 
-  /** The kick is there, whether or not anybody still needs it. */
-  kickCame(): void {
-    this.kickScheduled = false;
+  /** Makes a vCPU in the guest leave it: by an IPI to the physical CPU on which it runs. */
+  kick(): void {
+    if (this.world.kickSent) return;
+    this.world.kickSent = true;
+    this.kickCause = this.site.tracer.cause;
+    this.site.scheduler.interrupt(this.vcpu.thread, HostVector.Reschedule, this.site.costs['irq.kick']);
   }
 
-  /** The kick finds the vCPU wherever it is. `cause` is what it was sent for. */
-  kicked(cause: RowRef): void {
-    const { world } = this;
-    // What the last entry injects comes before the kick that finds the vCPU in the guest.
+  /** A vector has come to the physical CPU on which the vCPU's thread is: if the guest runs, it leaves. */
+  hostInterrupt(vector: number): void {
+    const { world, site } = this;
+    const cause = vector === HostVector.Reschedule ? this.kickCause : 0;
+    // What the last entry injects comes before the vector that finds the vCPU in the guest.
     this.guest.settle();
-    // The vCPU may have left by itself since the IPI was sent, and looked at its LAPIC then.
     if (world.place !== 'guest') return;
-    if (!world.startUp.initPending && !world.injection.needsExit(world.lapic)) return;
-    const cycles = this.host.costs['kvm.externalInterrupt'];
-    world.boundaryExit(VmxExit.EXTERNAL_INTERRUPT, KICK_VECTOR, cycles, cause);
+    world.boundaryExit(VmxExit.EXTERNAL_INTERRUPT, vector, site.costs['kvm.externalInterrupt'], cause);
   }
 
   /** The vCPU's thread runs again at a time: after HLT, or at the page where it is started up. */
   woken(time: Cycles): void {
     const { cpu, world } = this;
+    world.asleep = false;
     cpu.setNow(Math.max(cpu.now(), time));
-    world.exits.wake(this.host.costs['kvm.wake']);
+    world.exits.wake(this.site.costs['kvm.wake']);
     const page = world.startUp.take();
     if (page >= 0) cpu.startUp(page);
     world.finish(true, false);
@@ -114,11 +132,11 @@ export class Arrivals implements Stateful<ArrivalsState> {
   }
 
   save(): ArrivalsState {
-    return { version: 1, kickScheduled: this.kickScheduled };
+    return { version: 2, kickCause: this.kickCause };
   }
 
   load(saved: ArrivalsState): void {
-    requireVersion('what arrives at a vCPU', saved.version, 1);
-    this.kickScheduled = saved.kickScheduled;
+    requireVersion('what arrives at a vCPU', saved.version, 2);
+    this.kickCause = saved.kickCause;
   }
 }

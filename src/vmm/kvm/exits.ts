@@ -8,15 +8,15 @@ import type { Cycles } from '../../machine/time/event-queue';
 import type { Cpu } from '../../machine/x86/types';
 import { exitKind, Kind } from '../../trace/vocabulary/events';
 import type { RowRef } from '../../trace/record/tracer';
-import type { Host } from '../host';
+import type { Site } from '../host';
 
-/** Snapshot of an `ExitTimeline`: the rows it still writes to, and the place of the present exit. */
+/** Snapshot of an `ExitTimeline`: the rows it still writes to, 0 where none is open, and the place of the present exit. */
 export interface ExitTimelineState {
-  version: 1;
+  version: 2;
   guestRow: RowRef;
   exitRow: RowRef;
   userRow: RowRef;
-  haltedRow: RowRef;
+  asleepRow: RowRef;
   place: number;
 }
 
@@ -25,13 +25,13 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
   private guestRow: RowRef = 0;
   private exitRow: RowRef = 0;
   private userRow: RowRef = 0;
-  private haltedRow: RowRef = 0;
+  private asleepRow: RowRef = 0;
   /** Guest instruction of the present exit. */
   private place = 0;
 
   /** @param track the vCPU's */
   constructor(
-    private readonly host: Host,
+    private readonly site: Site,
     private readonly cpu: Cpu,
     private readonly vm: number,
     readonly track: number,
@@ -39,9 +39,10 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
 
   /** The guest has the CPU from a time on: the consequence of nothing in particular. */
   enterGuest(time: Cycles): void {
-    this.host.tracer.cause = 0;
+    const { tracer } = this.site;
+    tracer.cause = 0;
     const kind = this.cpu.cpl() === 3 ? Kind.GuestUser : Kind.GuestKernel;
-    this.guestRow = this.host.tracer.open(time, this.track, kind, 0, 0);
+    this.guestRow = tracer.open(time, this.track, kind, 0, 0);
   }
 
   /**
@@ -50,7 +51,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
    * @param cause why, as a row reference: the handler that runs, the interrupt that kicks; 0 for the guest's own doing
    */
   begin(reason: number, a: number, b: number, cause: RowRef): void {
-    const { tracer } = this.host;
+    const { tracer } = this.site;
     const { cpu } = this;
     const now = cpu.now();
     this.place = tracer.internPlace(this.vm, cpu.ripLow, cpu.ripHigh);
@@ -64,12 +65,17 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
 
   /** Work of the present exit goes on, after events between: whatever is recorded belongs to its instruction again. */
   resume(): void {
-    this.host.tracer.place = this.place;
+    this.site.tracer.place = this.place;
+  }
+
+  /** What the present exit's work hangs on. */
+  causeExit(): void {
+    this.site.tracer.cause = this.exitRow;
   }
 
   /** Arguments that were not known at the exit (the value read). */
   setArgs(a: number, b: number): void {
-    this.host.tracer.setArgs(this.exitRow, a, b);
+    this.site.tracer.setArgs(this.exitRow, a, b);
   }
 
   /** A leg in the host kernel. */
@@ -77,17 +83,22 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     this.leg(Kind.KvmHandle, cycles);
   }
 
-  /** KVM_RUN returns to QEMU, whose leg stays open until `leaveUser`. */
-  enterUser(): void {
-    const { costs, tracer } = this.host;
-    this.leg(Kind.UserExit, costs['user.exit']);
+  /** KVM_RUN returns to QEMU. */
+  toUser(): void {
+    this.leg(Kind.UserExit, this.site.costs['user.exit']);
+  }
+
+  /** QEMU finds the device and runs its model, until `leaveUser`. */
+  atUser(): void {
+    const { costs, tracer } = this.site;
+    tracer.cause = this.exitRow;
     this.userRow = tracer.open(this.cpu.now(), this.track, Kind.QemuHandle, 0, 0);
     this.cpu.advance(costs['qemu.dispatch']);
   }
 
   /** QEMU is done and calls KVM_RUN. */
   leaveUser(): void {
-    const { costs, tracer } = this.host;
+    const { costs, tracer } = this.site;
     tracer.close(this.userRow, this.cpu.now());
     this.userRow = 0;
     tracer.cause = this.exitRow;
@@ -96,20 +107,20 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
 
   /** The vCPU thread sleeps from a time on, as `Kind.Halted` or `Kind.WaitSipi` says; the exit stays open. */
   sleep(time: Cycles, kind: number): void {
-    this.haltedRow = this.host.tracer.open(time, this.track, kind, 0, 0);
+    this.asleepRow = this.site.tracer.open(time, this.track, kind, 0, 0);
   }
 
   /** The vCPU thread runs again, `wakeCycles` after the interrupt that woke it: scheduling, then back in KVM. */
   wake(wakeCycles: Cycles): void {
-    this.host.tracer.close(this.haltedRow, this.cpu.now());
-    this.haltedRow = 0;
-    this.host.tracer.place = this.place;
+    this.site.tracer.close(this.asleepRow, this.cpu.now());
+    this.asleepRow = 0;
+    this.resume();
     this.kernel(wakeCycles);
   }
 
   /** VM entry, from a time on; the exit ends and the guest has the CPU. */
   end(time: Cycles, entryCycles: Cycles): void {
-    const { tracer } = this.host;
+    const { tracer } = this.site;
     tracer.cause = this.exitRow;
     tracer.place = this.place;
     tracer.span(time, entryCycles, this.track, Kind.Entry, 0, 0);
@@ -119,31 +130,31 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     this.enterGuest(time + entryCycles);
   }
 
-  /** The guest will never run again, wherever it was, in an exit or between two: each span that is open ends once. */
+  /** The guest does not run any more, wherever it was: each span that is open ends. */
   endForGood(): void {
-    const { tracer } = this.host;
+    const { tracer } = this.site;
     const now = this.cpu.now();
-    for (const row of [this.userRow, this.haltedRow, this.exitRow, this.guestRow]) tracer.close(row, now);
-    this.userRow = this.haltedRow = this.exitRow = this.guestRow = 0;
+    for (const row of [this.userRow, this.asleepRow, this.exitRow, this.guestRow]) tracer.close(row, now);
+    this.userRow = this.asleepRow = this.exitRow = this.guestRow = 0;
   }
 
   save(): ExitTimelineState {
-    const { guestRow, exitRow, userRow, haltedRow, place } = this;
-    return { version: 1, guestRow, exitRow, userRow, haltedRow, place };
+    const { guestRow, exitRow, userRow, asleepRow, place } = this;
+    return { version: 2, guestRow, exitRow, userRow, asleepRow, place };
   }
 
   load(state: ExitTimelineState): void {
-    requireVersion('the exits of a vCPU', state.version, 1);
+    requireVersion('the exits of a vCPU', state.version, 2);
     this.guestRow = state.guestRow;
     this.exitRow = state.exitRow;
     this.userRow = state.userRow;
-    this.haltedRow = state.haltedRow;
+    this.asleepRow = state.asleepRow;
     this.place = state.place;
   }
 
   private leg(kind: number, cycles: Cycles): void {
     const { cpu } = this;
-    this.host.tracer.span(cpu.now(), cycles, this.track, kind, 0, 0);
+    this.site.tracer.span(cpu.now(), cycles, this.track, kind, 0, 0);
     cpu.advance(cycles);
   }
 }

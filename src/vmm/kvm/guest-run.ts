@@ -7,7 +7,7 @@ import { StopReason, type Cpu } from '../../machine/x86/types';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles } from '../../machine/time/event-queue';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
-import type { Host } from '../host';
+import type { Site } from '../host';
 import type { WorldSwitch } from './world-switch';
 
 /** Snapshot of a `GuestRun`. */
@@ -22,7 +22,7 @@ export class GuestRun implements Stateful<GuestRunState> {
   private belowThreshold = false;
 
   constructor(
-    private readonly host: Host,
+    private readonly site: Site,
     private readonly cpu: Cpu,
     private readonly world: WorldSwitch,
   ) {}
@@ -64,7 +64,8 @@ export class GuestRun implements Stateful<GuestRunState> {
 
   private runTo(deadline: Cycles): void {
     const { world } = this;
-    switch (this.cpu.run(deadline)) {
+    const stopped = this.cpu.run(deadline);
+    switch (stopped) {
       case StopReason.InterruptWindow:
         world.injection.windowCame(false);
         this.exit(VmxExit.INTERRUPT_WINDOW);
@@ -78,7 +79,7 @@ export class GuestRun implements Stateful<GuestRunState> {
         world.crash();
         break;
       case StopReason.Unsupported:
-        this.host.tracer.cause = world.injection.innermost();
+        this.site.tracer.cause = world.injection.innermost();
         world.crash();
         break;
       default:

@@ -2,11 +2,8 @@
 import { Reg, type Cpu } from '../../machine/x86/types';
 import { Shorthand, type IpiMessage } from '../../machine/interrupts/message';
 import type { Cycles } from '../../machine/time/event-queue';
-import { Kind } from '../../trace/vocabulary/events';
-import type { Host } from '../host';
-
-/** The guest kit's own call: 'TRAP'. RBX is the mark's id, RCX its value. */
-export const MARK_HYPERCALL = 0x5452_4150n;
+import { MARK_HYPERCALL, noteMark } from '../cpu/mark';
+import type { Site } from '../host';
 
 const KVM_HC_VAPIC_POLL_IRQ = 1n;
 const KVM_HC_SEND_IPI = 10n;
@@ -20,20 +17,17 @@ const TARGET_BITS = 64n;
 export type IpiSender = (message: IpiMessage) => number;
 
 /** Serves the hypercall in the vCPU's registers at a time. `track` is where a mark is drawn. */
-export function hypercall(cpu: Cpu, host: Host, track: number, time: Cycles, send: IpiSender): void {
-  cpu.setReg(Reg.RAX, answer(cpu, host, track, time, send));
+export function hypercall(cpu: Cpu, site: Site, track: number, time: Cycles, send: IpiSender): void {
+  cpu.setReg(Reg.RAX, answer(cpu, site, track, time, send));
 }
 
-function answer(cpu: Cpu, host: Host, track: number, time: Cycles, send: IpiSender): bigint {
+function answer(cpu: Cpu, site: Site, track: number, time: Cycles, send: IpiSender): bigint {
   // User space of the guest may not ask anything of the host.
   if (cpu.cpl() !== 0) return KVM_EPERM;
   switch (cpu.getReg(Reg.RAX)) {
-    case MARK_HYPERCALL: {
-      const id = Number(cpu.getReg(Reg.RBX) & WORD);
-      const value = Number(cpu.getReg(Reg.RCX) & WORD);
-      host.tracer.instant(time, track, Kind.Mark, id, value);
+    case MARK_HYPERCALL:
+      noteMark(cpu, site.tracer, track, time);
       return 0n;
-    }
     case KVM_HC_VAPIC_POLL_IRQ:
       return 0n;
     case KVM_HC_SEND_IPI:

@@ -8,15 +8,15 @@ import type { LocalApic } from '../../machine/interrupts/lapic';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles } from '../../machine/time/event-queue';
 import { Kind } from '../../trace/vocabulary/events';
+import { InterruptLane, type InterruptLaneState } from '../cpu/interrupt-lane';
 import type { RowRef } from '../../trace/record/tracer';
-import type { Host } from '../host';
+import type { Site } from '../host';
 
-const VECTORS = 256;
 const NMI_VECTOR = 2;
 
 /** Snapshot of an `Injection`. */
 export interface InjectionState {
-  version: 1;
+  version: 2;
   vector: number;
   injectRow: RowRef;
   windowAsked: boolean;
@@ -24,17 +24,12 @@ export interface InjectionState {
   nmis: number;
   nmiCause: RowRef;
   nmiWindowAsked: boolean;
-  /** By vector. */
-  causeOfVector: Uint32Array;
-  handlers: RowRef[];
+  lane: InterruptLaneState;
 }
 
 /** Interrupt injection of one vCPU. */
 export class Injection implements Stateful<InjectionState> {
-  /** Row that brought each vector into the LAPIC, so that the injection hangs on it. */
-  private readonly causeOfVector = new Array<RowRef>(VECTORS).fill(0);
-  /** Handlers that have begun and not returned, innermost last. */
-  private readonly handlers: RowRef[] = [];
+  readonly lane: InterruptLane;
   /** What waits in the VM-entry interruption field; 2 is an NMI, -1 nothing. */
   private vector = -1;
   private injectRow: RowRef = 0;
@@ -46,37 +41,26 @@ export class Injection implements Stateful<InjectionState> {
   private nmiCause: RowRef = 0;
   private nmiWindowAsked = false;
 
-  /** @param track the vCPU's interrupts */
+  /** @param track the vCPU's interrupts, as `CpuInterruptTrace` has it */
   constructor(
-    private readonly host: Host,
+    private readonly site: Site,
     private readonly cpu: Cpu,
-    private readonly vm: number,
+    vm: number,
     readonly track: number,
-  ) {}
-
-  /** The LAPIC has taken a vector: notes why, for the injection that will follow. */
-  accepted(vector: number): void {
-    const { tracer } = this.host;
-    this.causeOfVector[vector] = tracer.instant(this.host.now(), this.track, Kind.IrqAccept, vector, 0);
-    tracer.cause = this.causeOfVector[vector];
+  ) {
+    this.lane = new InterruptLane(site, cpu, vm, track);
   }
 
   /** An NMI has arrived. While one is in service or under way, one more is kept (process_nmi of KVM). */
   nmiArrived(): void {
     const limit = this.vector === NMI_VECTOR || !this.nmiPossible(false) ? 1 : 2;
-    if (this.nmis === 0) this.nmiCause = this.host.tracer.cause;
+    if (this.nmis === 0) this.nmiCause = this.site.tracer.cause;
     this.nmis = Math.min(this.nmis + 1, limit);
   }
 
   /** Something waits in the VM-entry interruption field. */
   get pending(): boolean {
     return this.vector >= 0;
-  }
-
-  /** Somebody has to look at this vCPU: a vector or an NMI is there and no exit on its account has been asked for. */
-  needsExit(lapic: LocalApic): boolean {
-    if (this.vector >= 0) return false;
-    return (this.nmis > 0 && !this.nmiWindowAsked) || (!this.windowAsked && lapic.highestPending() >= 0);
   }
 
   /** Something would be injected now: a vCPU that halts does not sleep, one that sleeps is woken. */
@@ -90,10 +74,9 @@ export class Injection implements Stateful<InjectionState> {
     return this.windowAsked;
   }
 
-  /** Row of the handler that runs now; 0 none. Asked at every exit; reading an empty array at -1 would be slow. */
+  /** Row of the handler that runs now; 0 none. */
   innermost(): RowRef {
-    const depth = this.handlers.length;
-    return depth === 0 ? 0 : this.handlers[depth - 1];
+    return this.lane.innermost();
   }
 
   /**
@@ -106,7 +89,7 @@ export class Injection implements Stateful<InjectionState> {
    */
   evaluate(lapic: LocalApic, atBoundary: boolean, faults: boolean, time: Cycles): boolean {
     if (this.vector >= 0) return false;
-    const { tracer } = this.host;
+    const { tracer } = this.site;
     if (this.nmis > 0) {
       tracer.cause = this.nmiCause;
       if (this.nmiPossible(atBoundary)) {
@@ -124,7 +107,7 @@ export class Injection implements Stateful<InjectionState> {
       this.wantWindow(false, true);
       return false;
     }
-    tracer.cause = this.causeOfVector[vector] ?? 0;
+    tracer.cause = this.lane.causeOf(vector);
     // Asked only with a vector at hand: this is every exit's way.
     const possible = atBoundary ? this.cpu.interruptible() : this.cpu.interruptsEnabled() && !faults;
     if (!possible) {
@@ -167,28 +150,17 @@ export class Injection implements Stateful<InjectionState> {
     if (isNmi) cpu.deliverNmi();
     else cpu.deliverInterrupt(vector);
     if (this.nmis > 0) this.wantNmiWindow(true);
-    this.host.tracer.cause = this.innermost();
+    this.site.tracer.cause = this.innermost();
   }
 
-  /** The vCPU has entered the handler of a vector. */
+  /** The vCPU has entered the handler of a vector that an entry has injected. */
   delivered(vector: number): void {
-    const { tracer } = this.host;
-    const now = this.cpu.now();
-    tracer.place = tracer.internPlace(this.vm, this.cpu.ripLow, this.cpu.ripHigh);
-    tracer.cause = this.injectRow;
-    tracer.cause = tracer.instant(now, this.track, Kind.IrqDeliver, vector, 0);
-    this.handlers.push(tracer.open(now, this.track, Kind.Handler, vector, 0));
-  }
-
-  /** The innermost handler has returned. */
-  returned(): void {
-    const row = this.handlers.pop();
-    if (row !== undefined) this.host.tracer.close(row, this.cpu.now());
+    this.lane.delivered(vector, this.injectRow);
   }
 
   /** INIT: nothing is pending, no handler runs. */
   reset(): void {
-    while (this.handlers.length > 0) this.returned();
+    this.lane.reset();
     this.vector = -1;
     this.nmis = 0;
     this.wantWindow(false, true);
@@ -197,7 +169,7 @@ export class Injection implements Stateful<InjectionState> {
 
   save(): InjectionState {
     return {
-      version: 1,
+      version: 2,
       vector: this.vector,
       injectRow: this.injectRow,
       windowAsked: this.windowAsked,
@@ -205,14 +177,13 @@ export class Injection implements Stateful<InjectionState> {
       nmis: this.nmis,
       nmiCause: this.nmiCause,
       nmiWindowAsked: this.nmiWindowAsked,
-      causeOfVector: Uint32Array.from(this.causeOfVector),
-      handlers: [...this.handlers],
+      lane: this.lane.save(),
     };
   }
 
   /** The vCPU's own snapshot brings back what it was asked to watch for. */
   load(state: InjectionState): void {
-    requireVersion('the injection of a vCPU', state.version, 1);
+    requireVersion('the injection of a vCPU', state.version, 2);
     this.vector = state.vector;
     this.injectRow = state.injectRow;
     this.windowAsked = state.windowAsked;
@@ -220,8 +191,7 @@ export class Injection implements Stateful<InjectionState> {
     this.nmis = state.nmis;
     this.nmiCause = state.nmiCause;
     this.nmiWindowAsked = state.nmiWindowAsked;
-    state.causeOfVector.forEach((row, vector) => (this.causeOfVector[vector] = row));
-    this.handlers.splice(0, Infinity, ...state.handlers);
+    this.lane.load(state.lane);
   }
 
   /** Inside an instruction, the shadow of an STI before it ends with it (KVM clears it when it skips the instruction). */

@@ -1,74 +1,109 @@
 /**
  * One vCPU under KVM: what makes the guest leave, who serves it, and what is injected when it enters again.
  *
- * KVM maps all of the guest's RAM up front, so the only EPT exits are device accesses: EPT_VIOLATION the first time a page
- * is touched (KVM then installs a special entry), EPT_MISCONFIG from then on.
- *
  * An exit takes time, and other things may be due before its work: then the vCPU stops, and an event brings the work at its
  * own time. An access that waits gives its instruction up; once the guest has been entered again the instruction is executed
  * anew, and what it has done already is answered from memory (`FinishedAccesses`). HLT and hypercalls touch registers only
  * and wait at the boundary behind them.
+ *
+ * The vCPU is a thread of QEMU. In QEMU it holds the big lock; what a device model does in the name of the access (DMA, an
+ * interrupt line) is the thread's work, and the guest goes on when that is done.
  */
 import type { Stateful } from '../../machine/bus';
-import type { Cpu, CpuCallouts } from '../../machine/x86/types';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
+import type { Cpu, CpuCallouts } from '../../machine/x86/types';
 import { Kind } from '../../trace/vocabulary/events';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
-import type { Host, Runnable } from '../host';
-import { Access, AccessPath, type AccessPathState } from './access-path';
+import type { InterruptLane } from '../cpu/interrupt-lane';
+import type { GuestCpu } from '../guest-machine';
+import type { Site } from '../host';
+import type { Runnable } from '../threads/island';
+import type { LockUser } from '../threads/lock';
+import { HostVector } from '../threads/scheduler';
+import { HostThread, type ThreadBody } from '../threads/thread';
+import { Work, type ThreadClock, type WorkState } from '../threads/work';
+import { Access, AccessPath, type AccessRequest } from './access-path';
 import { Arrivals, type ArrivalsState } from './arrivals';
-import type { FinishedAccesses } from './finished-accesses';
+import type { FinishedAccesses } from '../cpu/finished-accesses';
 import { GuestRun, type GuestRunState } from './guest-run';
 import { hypercall } from './hypercalls';
 import type { Injection } from './injection';
-import type { KvmVm } from './vm';
+import type { VcpuVm } from './vm-face';
 import { VcpuEvent, WorldSwitch, type WorldSwitchState } from './world-switch';
+
+/** What the thread goes on with when it has a CPU again, or when a step of its work is over. */
+type Pending = 'nothing' | 'start' | 'entry' | 'lock' | 'coalesced' | 'device';
 
 /** Snapshot of a `KvmVcpu`; the registers are the vCPU's own. */
 export interface KvmVcpuState {
-  version: 3;
-  waiting: { kind: number; address: number; size: number; low: number; high: number };
-  path: AccessPathState;
+  version: 4;
+  waiting: AccessRequest;
+  inUser: boolean;
+  pending: Pending;
   world: WorldSwitchState;
   guest: GuestRunState;
   arrivals: ArrivalsState;
+  work: WorkState;
 }
 
 /** A vCPU thread of QEMU in KVM_RUN. */
-export class KvmVcpu implements CpuCallouts, Runnable, EventTarget, Stateful<KvmVcpuState> {
+export class KvmVcpu
+  implements
+    CpuCallouts,
+    Runnable,
+    EventTarget,
+    ThreadBody,
+    ThreadClock,
+    LockUser,
+    GuestCpu,
+    Stateful<KvmVcpuState>
+{
   readonly eventTargetId: string;
+  readonly thread: HostThread;
+  readonly work: Work;
   /** What somebody else does to this vCPU. */
   readonly arrivals: Arrivals;
-  readonly injection: Injection;
+  private readonly injection: Injection;
   private readonly world: WorldSwitch;
   private readonly guest: GuestRun;
   private readonly path: AccessPath;
   private readonly finished: FinishedAccesses;
-  /** The access that waits for its time. */
-  private waiting: KvmVcpuState['waiting'] = { kind: 0, address: 0, size: 0, low: 0, high: 0 };
+  /** The access under way. */
+  private waiting: AccessRequest = { kind: 0, address: 0, size: 0, low: 0, high: 0 };
+  /** It has gone on to QEMU. */
+  private inUser = false;
+  private pending: Pending = 'nothing';
 
   constructor(
-    private readonly host: Host,
-    private readonly vm: KvmVm,
+    private readonly site: Site,
+    private readonly vm: VcpuVm,
     private readonly cpu: Cpu,
   ) {
-    this.world = new WorldSwitch(host, vm, cpu, this);
+    this.world = new WorldSwitch(site, vm, cpu, this);
     this.injection = this.world.injection;
     this.finished = this.world.finished;
-    this.guest = new GuestRun(host, cpu, this.world);
-    this.arrivals = new Arrivals(host, cpu, this.world, this.guest, this);
-    this.path = new AccessPath(host, vm, cpu, this.world.exits);
+    this.guest = new GuestRun(site, cpu, this.world);
+    this.arrivals = new Arrivals(site, cpu, this.world, this.guest, this);
+    this.path = new AccessPath(site, vm, cpu, this.world.exits);
     this.eventTargetId = `${vm.name}/vCPU ${cpu.index}`;
-    host.queue.register(this);
-    host.units.keep(this.eventTargetId, this);
-    host.addRunnable(this);
+    const { island, scheduler, tracer, units } = site;
+    this.thread = new HostThread(this.eventTargetId, this.world.exits.track, this);
+    this.work = new Work(this.eventTargetId, island, tracer, this, this, vm.stepTargets, () =>
+      this.workDone(),
+    );
+    scheduler.add(this.thread);
+    vm.lock.register(this);
+    island.queue.register(this);
+    units.keep(this.eventTargetId, this);
+    island.add(this);
     cpu.callouts = this;
   }
 
-  /** First entry of the bootstrap processor. */
+  /** The bootstrap processor's thread wakes up and enters the guest. */
   start(): void {
-    this.world.start();
+    this.pending = 'start';
+    this.site.scheduler.wake(this.thread);
   }
 
   /** Any other processor after power-up: it does nothing until somebody starts it. */
@@ -76,24 +111,54 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget, Stateful<Kvm
     this.world.waitForStartUp(this.cpu.now());
   }
 
+  /** Ends the guest for good, from within a call-out or between runs. */
+  stop(): void {
+    const { world, cpu } = this;
+    if (world.place === 'ended') return;
+    world.place = 'ended';
+    cpu.requestAttention();
+  }
+
+  /** The machine is to be reset: whoever is in the guest or asleep stops, others when they come back from what they are at. */
+  stopForReset(): void {
+    const { world, cpu, site } = this;
+    const now = site.island.now();
+    if (world.place === 'guest') this.arrivals.kick();
+    else if (world.place === 'halted' || world.place === 'waiting') {
+      cpu.setNow(Math.max(cpu.now(), now));
+      world.stopForReset(now);
+    }
+  }
+
+  /** The machine has been reset. */
+  reset(time: Cycles): void {
+    this.cpu.setNow(Math.max(this.cpu.now(), time));
+    this.world.reset();
+    this.pending = 'nothing';
+  }
+
   save(): KvmVcpuState {
     return {
-      version: 3,
+      version: 4,
       waiting: { ...this.waiting },
-      path: this.path.save(),
+      inUser: this.inUser,
+      pending: this.pending,
       world: this.world.save(),
       guest: this.guest.save(),
       arrivals: this.arrivals.save(),
+      work: this.work.save(),
     };
   }
 
   load(saved: KvmVcpuState): void {
-    requireVersion(this.eventTargetId, saved.version, 3);
+    requireVersion(this.eventTargetId, saved.version, 4);
     this.waiting = { ...saved.waiting };
-    this.path.load(saved.path);
+    this.inUser = saved.inUser;
+    this.pending = saved.pending;
     this.world.load(saved.world);
     this.guest.load(saved.guest);
     this.arrivals.load(saved.arrivals);
+    this.work.load(saved.work);
   }
 
   // --- time ---------------------------------------------------------------------------------------------------------
@@ -104,6 +169,11 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget, Stateful<Kvm
 
   advance(cycles: Cycles): void {
     this.cpu.advance(cycles);
+  }
+
+  /** Others were at work in between: what is recorded from now on is this thread's again. */
+  resumed(): void {
+    this.world.exits.resume();
   }
 
   limitDeadline(deadline: Cycles): void {
@@ -126,52 +196,71 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget, Stateful<Kvm
     this.guest.until(deadline);
   }
 
-  /** Ends the guest for good, from within a call-out or between runs. */
-  stop(): void {
-    this.world.place = 'ended';
-    this.cpu.requestAttention();
+  /** Stands still for a reset, or for ever. */
+  get stopped(): boolean {
+    return this.world.place === 'stopped' || this.ended;
   }
 
-  // --- events ---------------------------------------------------------------------------------------------------------
+  // --- interrupts, as the trace shows them --------------------------------------------------------------------------
 
-  onEvent(kind: number, _arg: number, time: Cycles): void {
-    if (kind === VcpuEvent.Kick) this.arrivals.kickCame();
-    if (this.ended) return;
-    const { tracer } = this.host;
-    const { cause } = tracer;
-    if (kind !== VcpuEvent.Kick) this.world.exits.resume();
-    this.host.inContext(this, () => this.serve(kind, time, cause));
-    tracer.place = 0;
-    tracer.cause = cause;
-  }
-
-  private serve(kind: number, time: Cycles, cause: number): void {
-    switch (kind) {
-      case VcpuEvent.Enter:
-        return this.world.enterNow();
-      case VcpuEvent.Access:
-        this.perform();
-        this.finished.rewind();
-        return this.world.finish(false, !this.finished.known);
-      case VcpuEvent.Halt:
-        return this.halt(time);
-      case VcpuEvent.Hypercall:
-        return this.serveHypercall(time);
-      case VcpuEvent.Wake:
-        return this.arrivals.woken(time);
-      case VcpuEvent.Init:
-        return this.arrivals.initCame();
-      default:
-        return this.arrivals.kicked(cause);
-    }
+  get lane(): InterruptLane {
+    return this.injection.lane;
   }
 
   interruptDelivered(vector: number): void {
     this.injection.delivered(vector);
   }
 
-  interruptReturned(): void {
-    this.injection.returned();
+  interruptReturned(handler: number): void {
+    this.injection.lane.returned(handler);
+  }
+
+  // --- the thread ---------------------------------------------------------------------------------------------------
+
+  dispatched(time: Cycles): void {
+    const { pending, world } = this;
+    if (this.ended) return;
+    this.pending = 'nothing';
+    world.exits.resume();
+    if (pending === 'start') {
+      this.cpu.setNow(Math.max(this.cpu.now(), time));
+      world.start();
+    } else if (pending === 'lock') {
+      this.cpu.setNow(Math.max(this.cpu.now(), time));
+      this.serve(() => this.locked());
+    } else if (world.asleep) this.arrivals.woken(time);
+    else world.continueEntry(time);
+  }
+
+  preempt(): void {
+    this.world.yieldWanted = true;
+    if (this.world.place === 'guest') this.arrivals.hostInterrupt(HostVector.LocalTimer);
+  }
+
+  hostInterrupt(vector: number): void {
+    if (!this.ended) this.arrivals.hostInterrupt(vector);
+  }
+
+  // --- events ---------------------------------------------------------------------------------------------------------
+
+  onEvent(kind: number, _arg: number, time: Cycles): void {
+    if (this.ended) return;
+    const { world } = this;
+    world.exits.resume();
+    switch (kind) {
+      case VcpuEvent.Enter:
+        return world.enterNow();
+      case VcpuEvent.Lock:
+        return this.serve(() => this.takeLock(time));
+      case VcpuEvent.Access:
+        return this.serve(() => this.performNow());
+      case VcpuEvent.Halt:
+        return this.halt(time);
+      case VcpuEvent.Hypercall:
+        return this.serveHypercall(time);
+      default:
+        return this.arrivals.initCame();
+    }
   }
 
   // --- call-outs: each is one VM exit, but for CR8, which the TPR shadow serves ---------------------------------------
@@ -217,7 +306,7 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget, Stateful<Kvm
     this.world.begin(VmxExit.HLT, 0, 0);
     this.world.kernel('kvm.halt');
     const now = this.cpu.now();
-    if (this.host.mustWait(this, now)) this.host.queue.schedule(now, this, VcpuEvent.Halt);
+    if (this.site.island.mustWait(this, now)) this.site.island.queue.schedule(now, this, VcpuEvent.Halt);
     else this.halt(now);
   }
 
@@ -225,8 +314,8 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget, Stateful<Kvm
     this.world.begin(VmxExit.VMCALL, Number(this.cpu.getReg(0) & 0xffffffffn), 0);
     this.world.kernel('kvm.hypercall');
     const now = this.cpu.now();
-    if (this.host.mustWait(this, now)) {
-      this.host.queue.schedule(now, this, VcpuEvent.Hypercall);
+    if (this.site.island.mustWait(this, now)) {
+      this.site.island.queue.schedule(now, this, VcpuEvent.Hypercall);
       this.cpu.requestAttention();
     } else this.serveHypercall(now);
     return true;
@@ -240,31 +329,27 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget, Stateful<Kvm
     this.arrivals.writeTpr(value);
   }
 
-  // --- accesses, and what HLT and VMCALL do ---------------------------------------------------------------------------
+  // --- accesses -------------------------------------------------------------------------------------------------------
 
   /** One register access of the guest; `finished` has the whole answer. */
   private access(kind: number, address: number, size: number, low: number, high: number): number {
-    const { cpu, finished, host } = this;
+    const { cpu, finished, world } = this;
     if (finished.recall(kind, address, cpu.now())) {
       this.injection.completing();
       return finished.low;
     }
-    this.world.place = 'root';
-    this.path.begin(kind, address, low, this.injection.innermost());
     const { waiting } = this;
     waiting.kind = kind;
     waiting.address = address;
     waiting.size = size;
     waiting.low = low;
     waiting.high = high;
-    const now = cpu.now();
-    if (!this.world.delivering && host.mustWait(this, now)) {
-      host.queue.schedule(now, this, VcpuEvent.Access);
+    world.place = 'root';
+    if (!this.begin()) {
       this.giveUp();
       return 0;
     }
-    this.perform();
-    this.world.finish(false, !finished.known);
+    world.finish(false, !finished.known);
     // Given up at the entry, all of them will be asked again. What ended the VM is not completed, whoever did it when.
     if (!this.runnable) this.giveUp();
     else this.injection.completing();
@@ -276,26 +361,124 @@ export class KvmVcpu implements CpuCallouts, Runnable, EventTarget, Stateful<Kvm
     this.cpu.abandonInstruction();
   }
 
-  private perform(): void {
-    const { kind, address, size, low, high } = this.waiting;
-    const answer = this.path.perform(kind, address, size, low, high);
-    this.finished.note(kind, address, answer, this.path.high, this.path.known);
-    this.path.end();
+  /** From the exit to the end of the access's work; false when something else comes first. */
+  private begin(): boolean {
+    const { world, path, waiting } = this;
+    const placement = path.begin(waiting, this.injection.innermost());
+    if (world.delivering) {
+      // KVM gives up as well when the delivery of an event needs an emulated access (KVM_INTERNAL_ERROR_DELIVERY_EV).
+      world.crash();
+      return false;
+    }
+    if (placement === 'coalesced') return this.noteDown();
+    if (placement === 'kernel') return this.performWhenDue();
+    this.inUser = true;
+    world.exits.toUser();
+    const now = this.cpu.now();
+    if (this.site.island.mustWait(this, now)) {
+      this.site.island.queue.schedule(now, this, VcpuEvent.Lock);
+      return false;
+    }
+    return this.takeLock(now);
   }
+
+  /** KVM keeps the write for QEMU. */
+  private noteDown(): boolean {
+    const { vm, site, waiting, finished } = this;
+    const { address, size, low, high, kind } = waiting;
+    vm.coalesced.push({ address, size, low, high, cause: site.tracer.cause });
+    finished.note(kind, address, 0, 0, true);
+    return true;
+  }
+
+  private takeLock(time: Cycles): boolean {
+    this.site.island.standAt(time);
+    if (this.vm.lock.acquire(this, time)) return this.locked();
+    this.pending = 'lock';
+    return false;
+  }
+
+  /** In QEMU, with its lock: first what KVM has kept for it, then the access itself. */
+  private locked(): boolean {
+    const { vm, world, work } = this;
+    world.exits.atUser();
+    if (!vm.coalesced.empty) {
+      vm.coalesced.drainInto(work, this.site.costs['qemu.coalesced']);
+      if (!work.run()) {
+        this.pending = 'coalesced';
+        return false;
+      }
+    }
+    return this.performWhenDue();
+  }
+
+  private performWhenDue(): boolean {
+    const now = this.cpu.now();
+    if (this.site.island.mustWait(this, now)) {
+      this.site.island.queue.schedule(now, this, VcpuEvent.Access);
+      return false;
+    }
+    return this.performNow();
+  }
+
+  private performNow(): boolean {
+    const { site, waiting, finished, world, cpu } = this;
+    site.island.standAt(cpu.now());
+    world.exits.causeExit();
+    const { low, high, known } = this.path.perform(waiting);
+    finished.note(waiting.kind, waiting.address, low, high, known);
+    if (!this.work.run()) {
+      this.pending = 'device';
+      return false;
+    }
+    this.performed();
+    return true;
+  }
+
+  /** The device has done all that it does at once: the thread leaves QEMU. */
+  private performed(): void {
+    if (!this.inUser) return;
+    this.inUser = false;
+    this.vm.lock.release(this.cpu.now());
+    this.world.exits.leaveUser();
+  }
+
+  /** A stage that an event or the scheduler has brought: when it has come to the end of the access, the guest is entered. */
+  private serve(stage: () => boolean): void {
+    if (!stage()) return;
+    this.finished.rewind();
+    this.world.finish(false, !this.finished.known);
+  }
+
+  private workDone(): void {
+    if (this.ended) return;
+    const { pending } = this;
+    this.pending = 'nothing';
+    this.world.exits.resume();
+    if (pending === 'coalesced') this.serve(() => this.performWhenDue());
+    else {
+      this.performed();
+      this.serve(() => true);
+    }
+  }
+
+  // --- what HLT and VMCALL do -----------------------------------------------------------------------------------------
 
   /** HLT's decision: a vCPU for which something is pending does not sleep. */
   private halt(time: Cycles): void {
-    if (this.world.startUp.initPending || this.injection.wakes(this.world.lapic)) {
-      this.world.finishAt(time);
+    const { world, vm } = this;
+    if (world.startUp.initPending || vm.resetting || this.injection.wakes(world.lapic)) {
+      world.finishAt(time);
       return;
     }
-    this.world.exits.sleep(time, Kind.Halted);
-    this.world.place = 'halted';
+    this.site.island.standAt(time);
+    world.sleep(time, Kind.Halted, 'halted');
   }
 
   private serveHypercall(time: Cycles): void {
-    hypercall(this.cpu, this.host, this.world.exits.track, time, (message) =>
-      this.vm.irqchip.sendFrom(this.cpu.index, message),
+    this.site.island.standAt(time);
+    hypercall(this.cpu, this.site, this.world.exits.track, time, (message) =>
+      this.vm.sendIpi(this.cpu.index, message),
     );
     this.world.finishAt(time);
   }

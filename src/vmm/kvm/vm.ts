@@ -1,164 +1,231 @@
-/** One virtual machine under KVM: its RAM and vCPUs, KVM's interrupt controllers, and the address maps that exits go by. */
-import { AddressMap } from '../../machine/address-map';
+/** One virtual machine under KVM with QEMU: its vCPUs, its board, and who serves what. */
+import type { AddressMap } from '../../machine/address-map';
 import type { Stateful } from '../../machine/bus';
-import { mergeMissing, vectorAdvice } from '../../machine/x86/missing';
-import type { CpuVendor, FaultReport, MachineCore, MissingInstruction } from '../../machine/x86/types';
-import { IOAPIC_BASE, IOAPIC_SIZE } from '../../machine/interrupts/ioapic';
+import { DropReason } from '../../machine/devices/e1000/constants';
+import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
+import type { LocalApic } from '../../machine/interrupts/lapic';
+import type { IpiMessage } from '../../machine/interrupts/message';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory';
+import type { BoardEvents } from '../../machine/platform/environment';
+import { PcBoard } from '../../machine/platform/pc-board';
 import { requireVersion } from '../../machine/snapshot';
-import { bootGuest, type BootState } from '../boot';
-import type { Host } from '../host';
-import { cpuidOf, type CpuidAnswer } from './cpuid';
-import { IrqChip } from './irqchip';
-import { addLegacyDevices } from './legacy-devices';
+import type { FaultReport, MissingInstruction } from '../../machine/x86/types';
+import { Kind } from '../../trace/vocabulary/events';
+import { boardOptions } from '../board-options';
+import { BoardTrace } from '../board-trace';
+import type { CpuFeatures, Guest, GuestEnd, GuestPlan, NicPlan } from '../guest';
+import { GuestMachine } from '../guest-machine';
+import type { Site } from '../host';
+import type { KvmInterrupts } from '../qemu/emulated-socket';
+import { QemuProcess } from '../qemu/process';
+import { Tap } from '../qemu/tap';
+import type { HostLock } from '../threads/lock';
+import type { StepTarget } from '../threads/work';
+import type { JobTarget } from '../threads/worker';
+import { TrackTrace } from '../track-trace';
+import { CoalescedRing } from './coalesced-ring';
+import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
+import { KvmEnvironment } from './environment';
+import { EptPages } from './ept-pages';
+import type { KvmRegion } from './placement';
 import { KvmVcpu } from './vcpu';
+import type { VcpuVm } from './vm-face';
 
-/** Who stands behind a region of addresses. */
-export interface RegionTag {
-  /** The device's track, for its register events. */
-  track: number;
-  /** Served by KVM; otherwise the access goes on to QEMU. */
-  inKernel: boolean;
-  unit: 'lapic' | 'ioapic' | 'device';
-  /** Added to the offset in the trace, where one device has several blocks. */
-  offset: number;
-}
-
-/** What a VM's CPUs have that not every one has. */
-export interface CpuFeatures {
-  /** The LAPICs can be turned to x2APIC mode. */
-  x2apic: boolean;
-  vendor: CpuVendor;
-}
-
-/** How a VM ended. */
-export type VmEnd =
-  | { how: 'exited'; code: number }
-  /** Reset or switched off; `what` completes a sentence that begins with the VM's name. */
-  | { how: 'stopped'; what: string }
-  | { how: 'crashed'; report: FaultReport | undefined };
+/** Undivided ticks a second of the LAPIC timers (APIC_BUS_CYCLE_NS of Linux: one nanosecond each). */
+const KVM_APIC_BUS_HZ = 1e9;
 
 /** Snapshot of a `KvmVm`; its parts have snapshots of their own. */
 export interface KvmVmState {
-  version: 1;
-  end?: VmEnd;
+  version: 2;
+  resetting: string | undefined;
 }
 
 /** A VM as KVM has it. */
-export class KvmVm implements Stateful<KvmVmState> {
-  readonly mmio = new AddressMap<RegionTag>('MMIO');
-  readonly ports = new AddressMap<RegionTag>('I/O ports');
-  readonly irqchip: IrqChip;
+export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
+  readonly index: number;
+  readonly name: string;
   readonly memory: PhysicalMemory;
-  readonly vcpus: readonly KvmVcpu[];
-  private readonly frequencyHz: number;
-  /** Set once the VM has ended. */
-  end: VmEnd | undefined;
+  readonly features: CpuFeatures;
+  readonly mmio: AddressMap<KvmRegion>;
+  readonly ports: AddressMap<KvmRegion>;
+  readonly ept = new EptPages();
+  readonly coalesced: CoalescedRing;
+  readonly lock: HostLock;
+  readonly stepTargets: Map<string, StepTarget>;
+  readonly jobTargetId: string;
+  private readonly machine: GuestMachine;
+  private readonly qemu: QemuProcess;
+  private readonly board: PcBoard<KvmRegion>;
+  private readonly vcpus: readonly KvmVcpu[];
+  private readonly trace: BoardTrace;
+  /** How the guest has asked for its reset, until that is done. */
+  private resetAsked: string | undefined;
 
-  /** @param index position in the scenario */
   constructor(
-    host: Host,
-    readonly index: number,
-    readonly name: string,
-    private readonly core: MachineCore,
-    readonly features: CpuFeatures = { x2apic: true, vendor: 'intel' },
+    private readonly site: Site,
+    private readonly plan: GuestPlan,
   ) {
+    const { name, core, features } = plan;
+    this.index = plan.index;
+    this.name = name;
+    this.features = features;
     this.memory = core.memory;
-    host.units.keep(name, this);
-    this.frequencyHz = host.frequencyHz;
-    this.vcpus = core.cpus.map((cpu) => new KvmVcpu(host, this, cpu));
-    this.irqchip = new IrqChip(host, this);
-    this.vcpus.forEach((vcpu, id) => this.irqchip.addVcpu(vcpu, id));
-    const kernel = { inKernel: true, offset: 0 };
-    this.mmio.add(IOAPIC_BASE, IOAPIC_SIZE, this.irqchip.ioapic, {
-      ...kernel,
-      unit: 'ioapic',
-      track: this.irqchip.ioapicTrack,
+    this.jobTargetId = `${name}/reset`;
+    this.qemu = new QemuProcess(site, { index: plan.index, name });
+    this.lock = this.qemu.lock;
+    this.stepTargets = this.qemu.targets;
+    this.qemu.mainLoop.register(this);
+    this.machine = new GuestMachine(plan, () => this.vcpus);
+    this.vcpus = core.cpus.map((cpu) => new KvmVcpu(site, this, cpu));
+    this.trace = new BoardTrace(
+      site,
+      this,
+      this.vcpus.map(({ lane }) => lane),
+    );
+    const home = {
+      site,
+      name,
+      memory: core.memory,
+      cpus: this.vcpus.map((vcpu) => vcpu.arrivals),
+      trace: this.trace,
+      setPin: (gsi: number, source: string, asserted: boolean) =>
+        this.board.fabric.setPin(gsi, source, asserted),
+      events: this.boardEvents(),
+    };
+    const interrupts: KvmInterrupts = {
+      setPin: home.setPin,
+      msi: (requester, address, data) => this.board.fabric.msi(requester, address, data),
+    };
+    this.board = new PcBoard(new KvmEnvironment(home, this.qemu, interrupts), {
+      ...boardOptions(plan, this.cpuidSubject(0)),
+      apicBusHz: KVM_APIC_BUS_HZ,
+      ioapicVersion: IOAPIC_VERSION.plain,
     });
-    addLegacyDevices(host, this);
+    this.mmio = this.board.memory;
+    this.ports = this.board.ports;
+    this.coalesced = new CoalescedRing(name, site, this.mmio);
+    this.stepTargets.set(this.coalesced.stepTargetId, this.coalesced);
+    for (const device of plan.devices) {
+      if (device.model === 'edu') this.board.addEdu(device.name);
+      else this.addNic(device);
+    }
+    site.units.keep(name, this);
+    site.units.keep(`${name}/machine`, this.machine);
+    site.units.keep(`${name}/ept`, this.ept);
   }
 
-  /** CPUID on a vCPU. */
-  cpuid(leaf: number, subleaf: number, id: number): CpuidAnswer {
-    return cpuidOf(leaf, subleaf, {
-      apicId: id,
-      vcpus: this.vcpus.length,
-      apicEnabled: this.irqchip.lapicFor(id).enabled,
-      ...this.features,
-      frequencyHz: this.frequencyHz,
-    });
+  get end(): GuestEnd | undefined {
+    return this.machine.end;
   }
 
-  /** Loads the guest and lets vCPU 0 go; the others wait to be started by it. */
-  boot(guest: BootState): void {
-    const [first] = this.core.cpus;
-    if (!first) throw new Error(`${this.name} has no vCPU`);
-    bootGuest(this.memory, first, guest);
-    const [bootstrap, ...others] = this.vcpus;
-    bootstrap?.start();
-    for (const vcpu of others) vcpu.waitForStartUp();
-  }
-
-  /** The guest asked for its own end (QEMU's isa-debug-exit). */
-  exited(code: number): void {
-    this.finish({ how: 'exited', code });
-  }
-
-  /** The guest reset or switched off its machine. */
-  stopped(what: string): void {
-    this.finish({ how: 'stopped', what });
-  }
-
-  /** The guest can't go on. */
-  crashed(report: FaultReport | undefined): void {
-    this.finish({ how: 'crashed', report });
-  }
-
-  /** What happened, for a reader. `where` turns an address into a place of the guest's source. */
-  crashMessage(where: (rip: bigint) => string): string {
-    const report = this.end?.how === 'crashed' ? this.end.report : undefined;
-    if (!report) return `${this.name} crashed`;
-    const code = report.disassembly ? ` (${report.disassembly}; bytes ${report.bytes})` : '';
-    const advice = this.advice(where);
-    // The return address is behind the call: the byte before it belongs to the caller's line.
-    const caller = report.returnAddress === undefined ? '' : where(BigInt(report.returnAddress) - 1n);
-    const from = caller === '' ? '' : `, called${caller}`;
-    const said = `${this.name}: ${report.message} at RIP ${report.rip}${code}${where(BigInt(report.rip))}${from}`;
-    return advice === undefined ? said : `${said}. ${advice}`;
-  }
-
-  /** What would help a guest that failed for want of instructions; undefined where nothing is known. */
-  advice(where: (rip: bigint) => string): string | undefined {
-    return vectorAdvice(this.missingInstructions, where);
-  }
-
-  /** What the guest tried and its vCPUs do not have; each raised #UD. */
-  get missingInstructions(): MissingInstruction[] {
-    return mergeMissing(this.core.cpus.map((cpu) => cpu.missingInstructions()));
-  }
-
-  /** Instructions retired by all vCPUs. */
   get instructions(): number {
-    return this.core.cpus.reduce((sum, cpu) => sum + cpu.instructions(), 0);
+    return this.machine.instructions;
   }
 
-  /** RIP of vCPU 0. */
   get rip(): bigint {
-    const [first] = this.core.cpus;
-    return first ? (BigInt(first.ripHigh >>> 0) << 32n) | BigInt(first.ripLow >>> 0) : 0n;
+    return this.machine.rip;
+  }
+
+  get missingInstructions(): MissingInstruction[] {
+    return this.machine.missingInstructions;
+  }
+
+  get resetting(): boolean {
+    return this.resetAsked !== undefined;
+  }
+
+  boot(): void {
+    this.board.powerOn();
+    this.machine.boot();
+  }
+
+  lapic(cpu: number): LocalApic {
+    return this.board.fabric.lapic(cpu);
+  }
+
+  sendIpi(sender: number, message: IpiMessage): number {
+    return this.board.fabric.ipi(sender, message);
+  }
+
+  cpuid(leaf: number, subleaf: number, id: number): CpuidAnswer {
+    return cpuidOf(leaf, subleaf, { ...this.cpuidSubject(id), apicEnabled: this.lapic(id).enabled });
+  }
+
+  crashed(report: FaultReport | undefined): void {
+    this.machine.crashed(report);
+  }
+
+  /** The last vCPU that stops lets QEMU's main loop reset the machine. */
+  stoppedForReset(): void {
+    if (this.vcpus.every((vcpu) => vcpu.stopped)) this.qemu.mainLoop.post(this, 0, 0);
+  }
+
+  /** The reset itself: board and CPUs as after power-up, then what firmware and boot loader do. */
+  onJob(): void {
+    const { site } = this;
+    const now = site.island.now();
+    const how = this.resetAsked;
+    if (how === undefined || this.end) return;
+    site.tracer.cause = site.tracer.instant(
+      now,
+      this.qemu.mainLoop.thread.track,
+      Kind.GuestReset,
+      this.index,
+      0,
+    );
+    this.resetAsked = undefined;
+    this.coalesced.clear();
+    this.ept.clear();
+    this.board.reset();
+    for (const vcpu of this.vcpus) vcpu.reset(now);
+    this.boot();
   }
 
   save(): KvmVmState {
-    return { version: 1, ...(this.end && { end: this.end }) };
+    return { version: 2, resetting: this.resetAsked };
   }
 
   load(state: KvmVmState): void {
-    requireVersion('a VM', state.version, 1);
-    this.end = state.end;
+    requireVersion('a VM', state.version, 2);
+    this.resetAsked = state.resetting;
   }
 
-  private finish(end: VmEnd): void {
-    this.end ??= end;
-    for (const vcpu of this.vcpus) vcpu.stop();
+  /** What CPUID tells of a vCPU, its LAPIC on. */
+  private cpuidSubject(id: number): CpuidSubject {
+    return {
+      apicId: id,
+      vcpus: this.vcpus.length,
+      apicEnabled: true,
+      ...this.features,
+      hypervisor: 'KVMKVMKVM\0\0\0',
+      frequencyHz: this.site.frequencyHz,
+    };
+  }
+
+  private boardEvents(): BoardEvents {
+    return {
+      serial: (byte) => this.plan.serial(byte),
+      exited: (code) => this.machine.exited(code),
+      poweredOff: (how) => this.machine.stopped(how),
+      reset: (how) => this.askReset(how),
+    };
+  }
+
+  /** QEMU stops all vCPUs before it resets the machine (qemu_system_reset_request, pause_all_vcpus). */
+  private askReset(how: string): void {
+    if (this.resetting || this.end) return;
+    this.resetAsked = how;
+    for (const vcpu of this.vcpus) vcpu.stopForReset();
+  }
+
+  private addNic(nic: NicPlan): void {
+    const { board, qemu, site, name } = this;
+    const id = `${name}/${nic.name}`;
+    const tap = new Tap(`${id}/tap`, qemu.mainLoop, DropReason.QueueFull);
+    site.units.keep(tap.jobTargetId, tap);
+    const { mac, coalesced } = nic;
+    const device = board.addNic({ name: nic.name, mac, coalesced, wire: nic.wire && tap.wireOf(nic.wire) });
+    tap.connect(device, new TrackTrace(site, () => this.trace.trackNamed(nic.name)));
+    nic.attach(tap);
   }
 }

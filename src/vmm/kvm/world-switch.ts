@@ -9,24 +9,33 @@ import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import { Kind } from '../../trace/vocabulary/events';
 import type { RowRef } from '../../trace/record/tracer';
+import type { LockUser } from '../threads/lock';
 import type { CostKey } from '../cost-keys';
-import type { Host, Runnable } from '../host';
+import { qemuLocks } from '../qemu/process';
+import type { Site } from '../host';
+import type { Runnable } from '../threads/island';
 import { ExitTimeline, type ExitTimelineState } from './exits';
-import { FinishedAccesses, type FinishedAccessesState } from './finished-accesses';
+import { FinishedAccesses, type FinishedAccessesState } from '../cpu/finished-accesses';
 import { Injection, type InjectionState } from './injection';
-import { StartUp, type StartUpState } from './start-up';
-import type { KvmVm } from './vm';
+import { StartUp, type StartUpState } from '../cpu/start-up';
+import type { VcpuVm } from './vm-face';
 
 /** Events scheduled to a vCPU. */
-export const VcpuEvent = { Kick: 0, Wake: 1, Enter: 2, Access: 3, Halt: 4, Hypercall: 5, Init: 6 } as const;
+export const VcpuEvent = { Enter: 0, Lock: 1, Access: 2, Halt: 3, Hypercall: 4, Init: 5 } as const;
 
-/** Where a vCPU is: `root` is in KVM or QEMU, between an exit and the next entry; `waiting` for a start-up IPI. */
-export type VcpuPlace = 'guest' | 'root' | 'halted' | 'waiting' | 'ended';
+/**
+ * Where a vCPU is: `root` is in KVM or QEMU, between an exit and the next entry; `waiting` for a start-up IPI; `stopped` for
+ * a reset of the machine.
+ */
+export type VcpuPlace = 'guest' | 'root' | 'halted' | 'waiting' | 'stopped' | 'ended';
 
 /** Snapshot of a `WorldSwitch`. */
 export interface WorldSwitchState {
-  version: 1;
+  version: 2;
   place: VcpuPlace;
+  yieldWanted: boolean;
+  kickSent: boolean;
+  asleep: boolean;
   entry: { time: Cycles; atBoundary: boolean; faults: boolean };
   finished: FinishedAccessesState;
   startUp: StartUpState;
@@ -46,24 +55,31 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   /** The entry that waits for its time; the guest may stand at the boundary behind its instruction, later by that one's cycles. */
   private entry: WorldSwitchState['entry'] = { time: 0, atBoundary: true, faults: false };
 
+  /** The scheduler wants the vCPU's CPU for another thread: given up before the next entry. */
+  yieldWanted = false;
+  /** An IPI is on its way that makes the vCPU leave the guest; of no account once it has left and entered again. */
+  kickSent = false;
+  /** The thread's next turn ends its sleep. */
+  asleep = false;
+
   /** @param vcpu whose ways these are: it gets the events, and hands `VcpuEvent.Enter` on to `enterNow` */
   constructor(
-    private readonly host: Host,
-    private readonly vm: KvmVm,
+    private readonly site: Site,
+    private readonly vm: VcpuVm,
     private readonly cpu: Cpu,
-    private readonly vcpu: Runnable & EventTarget,
+    private readonly vcpu: Runnable & EventTarget & LockUser,
   ) {
-    const { tracer } = host;
+    const { tracer } = site;
     const common = { name: `vCPU ${cpu.index}`, group: vm.name, vm: vm.index };
-    const track = tracer.addTrack({ type: 'vcpu', ...common });
+    const track = tracer.addTrack({ type: 'vcpu', ...common, locks: qemuLocks });
     const interruptTrack = tracer.addTrack({ type: 'interrupts', ...common });
-    this.exits = new ExitTimeline(host, cpu, vm.index, track);
-    this.injection = new Injection(host, cpu, vm.index, interruptTrack);
+    this.exits = new ExitTimeline(site, cpu, vm.index, track);
+    this.injection = new Injection(site, cpu, vm.index, interruptTrack);
   }
 
   /** The vCPU's own LAPIC. */
   get lapic(): LocalApic {
-    return this.vm.irqchip.lapicFor(this.cpu.index);
+    return this.vm.lapic(this.cpu.index);
   }
 
   /** First entry of the bootstrap processor. */
@@ -72,10 +88,26 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.exits.enterGuest(this.cpu.now());
   }
 
+  /** The thread has its CPU back, which it had given up before an entry. */
+  continueEntry(time: Cycles): void {
+    this.cpu.setNow(Math.max(this.cpu.now(), time));
+    this.entry.time = Math.max(this.entry.time, time);
+    this.enterNow();
+  }
+
+  /** The machine was reset: nothing is under way any more, and the registers are as after power-up. */
+  reset(): void {
+    this.startUp.reset();
+    this.cpu.init();
+    this.injection.reset();
+    this.finished.forget();
+    this.yieldWanted = this.kickSent = this.asleep = false;
+    this.place = 'root';
+  }
+
   /** Sleeps from a time on until somebody starts it up. */
   waitForStartUp(time: Cycles): void {
-    this.place = 'waiting';
-    this.exits.sleep(time, Kind.WaitSipi);
+    this.sleep(time, Kind.WaitSipi, 'waiting');
   }
 
   /** A vCPU that waits goes on if its start-up IPI has come. */
@@ -83,10 +115,18 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     if (this.place === 'waiting' && this.startUp.ready) this.wakeSoon();
   }
 
-  /** A vCPU that sleeps goes on, by an event of this time. */
+  /** A vCPU that sleeps goes on as soon as its thread has a CPU. */
   wakeSoon(): void {
     this.place = 'root';
-    this.host.queue.schedule(this.host.now(), this.vcpu, VcpuEvent.Wake);
+    this.site.scheduler.wake(this.vcpu.thread);
+  }
+
+  /** The vCPU's thread has nothing to do from a time on. */
+  sleep(time: Cycles, kind: number, place: VcpuPlace): void {
+    this.place = place;
+    this.asleep = true;
+    this.exits.sleep(time, kind);
+    this.site.scheduler.block(this.vcpu.thread, time);
   }
 
   /** The guest leaves, by its own doing. */
@@ -97,15 +137,16 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
 
   /** The legs to a handler in KVM, and that one's. */
   kernel(work: CostKey): void {
-    const { costs } = this.host;
+    const { costs } = this.site;
     this.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch'] + costs[work]);
   }
 
-  /** A whole exit between two instructions. `cycles` are those of its handler in KVM. */
-  boundaryExit(reason: number, a: number, cycles: Cycles, cause: RowRef): void {
-    const { costs } = this.host;
+  /** A whole exit between two instructions. `cycles` are those of its handler in KVM, `work` is what that one does. */
+  boundaryExit(reason: number, a: number, cycles: Cycles, cause: RowRef, work?: () => void): void {
+    const { costs } = this.site;
     this.place = 'root';
     this.exits.begin(reason, a, 0, cause);
+    work?.();
     this.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch'] + cycles);
     this.finish(true, false);
   }
@@ -123,6 +164,15 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     else if (this.place === 'root') this.enterLater(atBoundary, faults, now);
   }
 
+  /** The machine is reset: a vCPU that is not in the guest stands still until then. */
+  stopForReset(time: Cycles): void {
+    this.place = 'stopped';
+    this.asleep = false;
+    this.exits.endForGood();
+    this.site.scheduler.block(this.vcpu.thread, time);
+    this.vm.stoppedForReset();
+  }
+
   /** As `finish` for an instruction that touches registers only: it completes at once, whenever the guest is entered. */
   finishAt(time: Cycles): void {
     if (this.mayEnter(time)) {
@@ -135,8 +185,17 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.finished.forget();
   }
 
-  /** The entry that has waited. */
+  /** The entry that has waited: for its time, or for the CPU that the thread had given up. */
   enterNow(): void {
+    if (this.vm.resetting) {
+      this.stopForReset(this.entry.time);
+      return;
+    }
+    if (this.yieldWanted) {
+      this.yieldWanted = false;
+      this.site.scheduler.yield(this.vcpu.thread, this.entry.time);
+      return;
+    }
     this.enter(this.entry.atBoundary, this.entry.faults, this.entry.time);
   }
 
@@ -153,7 +212,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   crash(): void {
     this.place = 'ended';
     const report = this.cpu.faultReport();
-    const { tracer } = this.host;
+    const { tracer } = this.site;
     tracer.place = tracer.internPlace(this.vm.index, this.cpu.ripLow, this.cpu.ripHigh);
     tracer.instant(this.cpu.now(), this.exits.track, Kind.GuestFault, 0, 0);
     this.exits.endForGood();
@@ -162,8 +221,11 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
 
   save(): WorldSwitchState {
     return {
-      version: 1,
+      version: 2,
       place: this.place,
+      yieldWanted: this.yieldWanted,
+      kickSent: this.kickSent,
+      asleep: this.asleep,
       entry: { ...this.entry },
       finished: this.finished.save(),
       startUp: this.startUp.save(),
@@ -173,8 +235,11 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   }
 
   load(saved: WorldSwitchState): void {
-    requireVersion('exits and entries of a vCPU', saved.version, 1);
+    requireVersion('exits and entries of a vCPU', saved.version, 2);
     this.place = saved.place;
+    this.yieldWanted = saved.yieldWanted;
+    this.kickSent = saved.kickSent;
+    this.asleep = saved.asleep;
     this.entry = { ...saved.entry };
     this.finished.load(saved.finished);
     this.startUp.load(saved.startUp);
@@ -187,19 +252,21 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
       this.exits.endForGood();
       return false;
     }
-    return this.delivering || (!this.startUp.initPending && !this.host.mustWait(this.vcpu, time));
+    if (this.delivering) return true;
+    if (this.startUp.initPending || this.yieldWanted || this.vm.resetting) return false;
+    return !this.site.island.mustWait(this.vcpu, time);
   }
 
   private enterLater(atBoundary: boolean, faults: boolean, time: Cycles): void {
     this.entry.time = time;
     this.entry.atBoundary = atBoundary;
     this.entry.faults = faults;
-    this.host.queue.schedule(time, this.vcpu, VcpuEvent.Enter);
+    this.site.island.queue.schedule(time, this.vcpu, VcpuEvent.Enter);
   }
 
   /** The way back into the guest, from a time on. */
   private enter(atBoundary: boolean, faults: boolean, time: Cycles): void {
-    const { cpu, host } = this;
+    const { cpu, site } = this;
     if (this.startUp.initPending && !this.delivering) {
       this.resetByInit();
       if (cpu.index !== 0) {
@@ -211,11 +278,12 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
       faults = false;
     }
     const inject = this.injection.evaluate(this.lapic, atBoundary, faults, time);
-    this.exits.end(time, host.costs['entry.hardware'] + (inject ? host.costs['kvm.inject'] : 0));
+    this.exits.end(time, site.costs['entry.hardware'] + (inject ? site.costs['kvm.inject'] : 0));
     this.place = 'guest';
+    this.kickSent = false;
     if (atBoundary) this.finished.forget();
     else this.finished.entered(cpu.now());
-    host.tracer.cause = this.injection.innermost();
-    host.limitDeadline(this.vcpu);
+    site.tracer.cause = this.injection.innermost();
+    site.island.limitDeadline(this.vcpu);
   }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AddressMap } from '../../../src/machine/address-map';
-import type { RegisterBlock } from '../../../src/machine/bus';
+import { NO_CPU, type RegisterBlock } from '../../../src/machine/bus';
 
 /** Plain bytes, with a list of the accesses made. */
 class Bytes implements RegisterBlock {
@@ -138,5 +138,36 @@ describe('AddressMap', () => {
       place(0, 0x5000, false);
       expect([map.find(0x5090)?.tag, map.find(0x5000)?.tag]).toEqual(['b', undefined]);
     }
+  });
+});
+
+describe('who accesses', () => {
+  it('is told to the block with every piece of an access', () => {
+    const seen: unknown[] = [];
+    const block: RegisterBlock = {
+      read: (offset, size, initiator) => {
+        seen.push(['read', offset, size, initiator]);
+        return 0;
+      },
+      write: (offset, size, _value, initiator) => void seen.push(['write', offset, size, initiator]),
+      registerName: () => undefined,
+    };
+    const map = new AddressMap<string>('MMIO');
+    map.add(0x1000, 0x10, block, 'tag');
+    map.read(0x1000, 8, 2);
+    map.read(0x1003, 2, 1);
+    map.write(0x1000, 8, 0, 0, 3);
+    map.write(0x100e, 4, 0, 0, 4); // its second half is outside
+    map.read(0x1000, 4);
+    expect(seen).toEqual([
+      ['read', 0, 4, 2],
+      ['read', 4, 4, 2],
+      ['read', 3, 1, 1],
+      ['read', 4, 1, 1],
+      ['write', 0, 4, 3],
+      ['write', 4, 4, 3],
+      ['write', 14, 2, 4],
+      ['read', 0, 4, NO_CPU],
+    ]);
   });
 });

@@ -99,7 +99,11 @@ describe('a snapshot that does not fit', () => {
     ['of another guest', (s) => void (s.identity.guests[0] = 'f00d'), /another run \(the guest of VM 0/],
     ['with a flipped bit of RAM', (s) => void ((s.ram[0]?.bytes ?? [])[1000] ^= 4), /damaged/],
     ['with a changed row', (s) => void ((s.recorder.chunks[0]?.a ?? [])[3] ^= 1), /damaged/],
-    ['with a changed unit', (s) => Object.assign(s.units.events as object, { sequence: 5 }), /damaged/],
+    [
+      'with a changed unit',
+      (s) => Object.assign(s.units['island0/events'] as object, { sequence: 5 }),
+      /damaged/,
+    ],
     ['without a unit', (s) => Reflect.deleteProperty(s.units, 'host'), /damaged/],
     ['without its recorder', (s) => Reflect.deleteProperty(s, 'recorder'), /damaged/],
     ['that is cut short', (s) => s.ram.pop(), /damaged/],

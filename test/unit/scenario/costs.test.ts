@@ -44,6 +44,7 @@ describe.each(costProfileNames())('profile %s', (name) => {
       'qemu.ioThread',
       'irq.ioctl',
       'irq.kick',
+      'sched.slice',
     ]);
   });
 
@@ -97,7 +98,15 @@ it("describeCosts says which figures are the model's own", () => {
     ...keys.filter(
       (key) => key.startsWith('instruction.') && !['instruction.control', 'instruction.pause'].includes(key),
     ),
+    'bus.read',
+    'bus.write',
+    'bus.portRead',
+    'bus.portWrite',
+    'bus.apic',
     'kvm.inject',
+    'kvm.preemptionTimer',
+    'qemu.coalesced',
+    'sched.switch',
     'device.dmaSetup',
     'device.dmaPer64Bytes',
   ]);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { loadScenario } from '../../../src/scenario/load';
+import { nicsOf } from '../../../src/scenario/schema';
 import type { Problem } from '../../../src/protocol/problem';
 
 const FILE = '/somewhere/test.trapline.json';
@@ -83,15 +84,54 @@ describe('defaults', () => {
     if (!loaded.ok) throw new Error(loaded.problems[0].message);
     const { vms, links } = loaded.scenario;
     expect(vms.map(({ name }) => name)).toEqual(['vm0', 'vm1']);
-    expect(vms.flatMap(({ devices }) => devices.map(({ mac }) => mac))).toEqual([
+    expect(vms.flatMap(({ devices }) => nicsOf(devices).map(({ mac }) => mac))).toEqual([
       '52:54:00:12:34:56',
       '52:54:00:12:34:57',
       '52:54:00:12:34:58',
     ]);
     expect(vms[0].guest).toEqual({ sources: ['a.c'], defines: {}, optimize: '2' });
     expect(links).toEqual([
-      { id: 'wire', gbps: 10, latencyNs: 500, peer: { kind: 'echo', turnaroundNs: 0 } },
+      { id: 'wire', gbps: 10, latencyNs: 500, peers: [{ kind: 'echo', turnaroundNs: 0, swap: true }] },
     ]);
+  });
+
+  it('counts addresses up into the next byte', () => {
+    const devices = '{}, '.repeat(7) + '{}';
+    const vms = `{ "memoryMiB": 16, "guest": { "elf": "a" }, "devices": [${devices}] }, `
+      .repeat(64)
+      .slice(0, -2);
+    const loaded = loadScenario(`{ "host": { "memoryMiB": 1024 }, "vms": [${vms}] }`, FILE);
+    if (!loaded.ok) throw new Error(loaded.problems[0].message);
+    const macs = loaded.scenario.vms.flatMap((vm) => nicsOf(vm.devices).map(({ mac }) => mac));
+    expect(new Set(macs).size).toBe(512);
+    // 0x3456 + 511 = 0x3655.
+    expect(macs.at(-1)).toBe('52:54:00:12:36:55');
+  });
+
+  it('puts an echo beside a NIC that would be alone, and nothing beside several', () => {
+    const peers = (nics: number, link: string) => {
+      const vm = '{ "guest": { "elf": "a" }, "devices": [{ "link": "wire" }] }, '.repeat(nics);
+      const loaded = loadScenario(`{ "vms": [${vm}{ "guest": { "elf": "a" } }], "links": [${link}] }`, FILE);
+      if (!loaded.ok) throw new Error(loaded.problems[0].message);
+      return loaded.scenario.links[0].peers.map(({ kind }) => kind);
+    };
+    expect([0, 1, 2, 3].map((nics) => peers(nics, '{}'))).toEqual([['echo'], ['echo'], [], []]);
+    expect(peers(1, '{ "peer": "none" }')).toEqual([]);
+    expect(peers(2, '{ "peer": { "kind": "echo" } }')).toEqual(['echo']);
+    expect(peers(1, '{ "peers": [] }')).toEqual([]);
+    expect(peers(2, '{ "peers": [{ "kind": "sink" }, { "kind": "echo" }] }')).toEqual(['sink', 'echo']);
+  });
+
+  it('gives every generator of the scenario an address of its own', () => {
+    const loaded = loadScenario(
+      atTop(`"links": [
+        { "id": "a", "peers": [{ "kind": "generate" }, { "kind": "generate", "mac": "02:00:00:00:00:05" }] },
+        { "id": "b", "peer": { "kind": "generate" } }]`),
+      FILE,
+    );
+    if (!loaded.ok) throw new Error(loaded.problems[0].message);
+    const macs = loaded.scenario.links.flatMap(({ peers }) => peers.map((peer) => 'mac' in peer && peer.mac));
+    expect(macs).toEqual(['02:54:4c:00:00:01', '02:00:00:00:00:05', '02:54:4c:00:00:02']);
   });
 
   it('takes comments, trailing commas and a byte order mark', () => {
@@ -154,7 +194,7 @@ describe('fields and values', () => {
   });
 
   it('says by name what this version does not run', () => {
-    single(atTop('"vmm": «"xen"»'), 'vmm', '"xen"', 'not available yet', '"kvm" only');
+    single(atTop('"vmm": «"xen"»'), 'vmm', '"xen"', 'not available yet', '"kvm" and "none" only');
     single(inVm('"interrupts": «"posted"»'), 'vms[0].interrupts', '"inject" only');
     single(inVm('"devices": [{ "model": «"virtio-net"» }]'), 'vms[0].devices[0].model', '"e1000" only');
     single(inVm('"devices": [{ "backend": «"vhost"» }]'), 'vms[0].devices[0].backend', '"qemu" only');
@@ -240,11 +280,33 @@ describe('what belongs together', () => {
       'Did you mean "wire"?',
     );
     single(atTop('"links": [{ "id": "a" }, { "id": «"a"» }]'), 'links[1].id', 'same id');
+  });
+
+  it('a link and what is on it', () => {
     single(
-      '{ "vms": [{ "guest": { "elf": "a" }, "devices": [{ "link": "w" }, { "link": «"w"» }] }], "links": [{ "id": "w" }] }',
-      'vms[0].devices[1].link',
-      'vms[0].devices[0]',
+      atTop('"links": [{ "peer": "none", "peers": «[]» }]'),
+      'links[0].peers',
+      'beside "peer": keep one of the two',
     );
+    single(atTop('"links": [{ "peer": «"nobody"» }]'), 'links[0].peer', '"none"');
+    single(atTop('"links": [{ "peers": [{ "kind": «"ehco"» }] }]'), 'links[0].peers[0].kind', '"echo"?');
+    single(
+      atTop('"links": [{ "peer": { "kind": "echo", «"swp"»: false } }]'),
+      'links[0].peer.swp',
+      '"swap"?',
+    );
+    single(
+      atTop('"links": [{ "peer": { "kind": "frames", "frames": [{ "hex": «"ff0"» }] } }]'),
+      'links[0].peer.frames[0].hex',
+      'form',
+    );
+    const frame = '02540000000102540000000208 00 45';
+    expect(
+      loadScenario(
+        atTop(`"links": [{ "peer": { "kind": "frames", "frames": [{ "hex": "${frame}" }] } }]`),
+        FILE,
+      ).ok,
+    ).toBe(true);
   });
 
   it('VM names and MAC addresses', () => {
@@ -258,11 +320,66 @@ describe('what belongs together', () => {
       'vms[0].devices[1].mac',
       'same MAC',
     );
+    single(
+      `{ "vms": [{ "guest": { "elf": "a" }, "devices": [{}] }],
+         "links": [{ "peer": { "kind": "echo", "mac": «"52:54:00:12:34:56"» } }] }`,
+      'links[0].peer.mac',
+      'vms[0].devices[0] and links[0].peer have the same MAC',
+    );
+    single(
+      atTop(`"links": [{ "peers": [{ "kind": "echo", "mac": "02:00:00:00:00:01" },
+                                   { "kind": "generate", "mac": «"02:00:00:00:00:01"» }] }]`),
+      'links[0].peers[1].mac',
+      'links[0].peers[0] and links[0].peers[1]',
+    );
     single(inVm('"devices": [{ "mac": «"01:00:5e:00:00:01"» }]'), 'vms[0].devices[0].mac', 'form');
   });
 
   it('vCPUs and the CPUs of the host', () => {
-    single(inVm('"vcpus": «3»'), 'vms[0].vcpus', '3 vCPUs', 'host.cpus 2');
+    const loaded = loadScenario(inVm('"vcpus": 3'), FILE);
+    expect(loaded.ok).toBe(true);
+    expect(loaded.problems).toHaveLength(1);
+    expect(loaded.problems[0]).toMatchObject({
+      field: 'vms[0].vcpus',
+      severity: 'warning',
+      line: 4,
+      column: 16,
+    });
+    expect(loaded.problems[0].message).toContain(
+      '3 vCPUs take turns on 2 physical CPUs: raise host.cpus to 3',
+    );
+    expect(loadScenario(`{ "host": { "cpus": 3 }, ${inVm('"vcpus": 3').slice(1)}`, FILE).problems).toEqual(
+      [],
+    );
+  });
+
+  it('how many VMs there can be', () => {
+    const vms = (n: number): string => `[${new Array(n).fill('{ "guest": { "elf": "a" } }').join(',')}]`;
+    single(`{ "vms": «${vms(65)}» }`, 'vms', 'vms has 65 entries, but at most 64 are possible');
+    expect(loadScenario(`{ "host": { "memoryMiB": 2048, "cpus": 256 }, "vms": ${vms(64)} }`, FILE).ok).toBe(
+      true,
+    );
+    single(atTop('"host": { "cpus": «257» }'), 'host.cpus', '1 to 256');
+  });
+
+  it('a bare machine is one, and has the CPUs that there are', () => {
+    const bare = (vms: string): string => `{ "vmm": "none", "vms": ${vms} }`;
+    expect(loadScenario(bare('[{ "guest": { "elf": "a" }, "vcpus": 2 }]'), FILE)).toMatchObject({
+      ok: true,
+      problems: [],
+      scenario: { vmm: 'none' },
+    });
+    single(
+      bare('«[{ "guest": { "elf": "a" } }, { "guest": { "elf": "b" } }]»'),
+      'vms',
+      '2 entries',
+      'Keep one',
+    );
+    single(
+      bare('[{ "guest": { "elf": "a" }, "vcpus": «4» }]'),
+      'vms[0].vcpus',
+      'raise host.cpus from 2 to 4',
+    );
   });
 
   it('memory', () => {

@@ -1,7 +1,7 @@
 /** CPUID by vendor. */
 import { expect, it } from 'vitest';
 import type { CpuVendor } from '../../../src/machine/x86/types';
-import { cpuidOf } from '../../../src/vmm/kvm/cpuid';
+import { cpuidOf } from '../../../src/vmm/cpu/cpuid';
 
 it('tells of LOCK MOV CR0 on AMD alone (AMD64 vol. 3, appendix E, AltMovCr8)', () => {
   const ecx = (vendor: CpuVendor): number =>
@@ -11,6 +11,7 @@ it('tells of LOCK MOV CR0 on AMD alone (AMD64 vol. 3, appendix E, AltMovCr8)', (
       apicEnabled: true,
       x2apic: true,
       vendor,
+      hypervisor: undefined,
       frequencyHz: 1e9,
     }).ecx;
   expect(ecx('amd') & 0x10).toBe(0x10);

@@ -1,67 +1,98 @@
-/** A device behind QEMU: its pin as two threads drive it. */
+/** A device behind QEMU: its pin and its DMA as the main loop drives them. */
 import { describe, expect, it } from 'vitest';
+import type { DmaResult } from '../../../src/machine/bus';
 import type { PhysicalMemory } from '../../../src/machine/memory/physical-memory';
-import { Recorder } from '../../../src/trace/record/recorder';
-import { costKeys, type Costs } from '../../../src/vmm/cost-keys';
-import { Host } from '../../../src/vmm/host';
-import { EmulatedDeviceBus } from '../../../src/vmm/qemu/emulated-device-bus';
-import { IoThread } from '../../../src/vmm/qemu/io-thread';
+import { EmulatedSocket } from '../../../src/vmm/qemu/emulated-socket';
+import { QemuProcess } from '../../../src/vmm/qemu/process';
+import { costs, passTo, siteOf } from './threads/world';
 
-const costs = Object.fromEntries(Object.keys(costKeys).map((key) => [key, 10])) as Costs;
-const NO_MEMORY: PhysicalMemory = {
-  size: 0,
-  contains: () => false,
-  read: (_address, length) => new Uint8Array(length),
+/** 4 KiB that hold their own addresses. */
+const MEMORY: PhysicalMemory = {
+  size: 4096,
+  contains: (address, length) => address >= 0 && address + length <= 4096,
+  read: (address, length) => Uint8Array.from({ length }, (_, i) => (address + i) & 0xff),
   write: () => undefined,
 };
 
-function setUp() {
-  const host = new Host(new Recorder(), costs, 1e9);
-  const thread = new IoThread(host, { index: 0, name: 'vm0' });
-  const levels: boolean[] = [];
-  let jobs = 0;
-  const bus = new EmulatedDeviceBus(
-    host,
-    NO_MEMORY,
-    thread,
-    { setPin: (_gsi, _source, asserted) => void levels.push(asserted) },
-    { id: 'vm0/nic', vm: 0, group: 'vm0', name: 'nic', registers: {}, gsi: 11 },
+function setUp(busMaster = true) {
+  const { site } = siteOf(1);
+  const qemu = new QemuProcess(site, { index: 0, name: 'vm0' });
+  const levels: { time: number; asserted: boolean }[] = [];
+  const answers: { time: number; tag: number; result: DmaResult }[] = [];
+  const track = site.tracer.addTrack({ type: 'device', name: 'nic', group: 'vm0', vm: 0 });
+  const socket = new EmulatedSocket(
+    qemu,
+    {
+      setPin: (_gsi, _source, asserted) => void levels.push({ time: site.island.now(), asserted }),
+      msi: () => undefined,
+    },
+    { id: 'vm0/nic', track: () => track, dmaTrack: () => track, memory: MEMORY },
+    { gsi: 11, busMaster: () => busMaster },
   );
-  /** Has the thread do something. */
+  socket.plug({
+    onEvent: () => undefined,
+    onDma: (tag, result) => void answers.push({ time: site.island.now(), tag, result }),
+  });
+  let jobs = 0;
+  /** Has the main loop do something. */
   const post = (work: () => void): void => {
     const target = { jobTargetId: `job/${++jobs}`, onJob: work };
-    thread.register(target);
-    thread.post(target, 0, 0);
+    qemu.mainLoop.register(target);
+    qemu.mainLoop.post(target, 0, 0);
   };
-  return { host, bus, levels, post };
+  return { site, socket, levels, answers, post };
 }
 
 describe('the pin of an emulated device', () => {
-  it("changes at the I/O thread's own time, in its order", () => {
-    const { host, bus, levels, post } = setUp();
+  it("changes by one ioctl after the other of the main loop's, each at its own end", () => {
+    const { site, socket, levels, post } = setUp();
     post(() => {
-      bus.setInterruptLine(true);
-      bus.setInterruptLine(false);
-      bus.setInterruptLine(true);
+      socket.irq.set(true);
+      socket.irq.set(false);
+      socket.irq.set(true);
     });
-    host.queue.fireDue(10); // the thread wakes and works ahead
-    expect(levels).toEqual([]);
-    host.queue.fireDue(20);
-    expect(levels).toEqual([true]);
-    host.queue.fireDue(1_000);
-    expect(levels).toEqual([true, false, true]);
+    passTo(site, 10_000);
+    expect(levels.map(({ asserted }) => asserted)).toEqual([true, false, true]);
+    const [first, second, third] = levels.map(({ time }) => time);
+    expect([second - first, third - second]).toEqual([costs['irq.ioctl'], costs['irq.ioctl']]);
   });
 
-  it('stays low when a vCPU reads the cause before the thread has set the level', () => {
-    const { host, bus, levels, post } = setUp();
-    post(() => bus.setInterruptLine(true));
-    host.queue.fireDue(10);
-    bus.setInterruptLine(false); // in a vCPU thread: the handler of an earlier interrupt reads ICR
-    host.queue.fireDue(1_000);
-    expect(levels.at(-1)).toBe(false);
-    // And the next one is not lost.
-    post(() => bus.setInterruptLine(true));
-    host.queue.fireDue(2_000);
-    expect(levels.at(-1)).toBe(true);
+  it('takes no ioctl where the level stays as it is', () => {
+    const { site, socket, levels, post } = setUp();
+    post(() => {
+      socket.irq.set(false);
+      socket.irq.set(true);
+      socket.irq.set(true);
+    });
+    passTo(site, 10_000);
+    expect(levels.map(({ asserted }) => asserted)).toEqual([true]);
+  });
+});
+
+describe('the DMA of an emulated device', () => {
+  it('is answered at the end of the copy, with what memory holds then', () => {
+    const { site, socket, answers, post } = setUp();
+    let asked = 0;
+    post(() => {
+      asked = site.island.now();
+      socket.dma.read(0, 0x20, 4, 7);
+    });
+    passTo(site, 10_000);
+    const copy = costs['device.dmaSetup'] + costs['device.dmaPer64Bytes'];
+    expect(answers).toEqual([{ time: asked + copy, tag: 7, result: Uint8Array.of(0x20, 0x21, 0x22, 0x23) }]);
+  });
+
+  it('ends in a master abort beyond memory, and for a function that is no bus master', () => {
+    for (const { busMaster, address } of [
+      { busMaster: true, address: 4094 },
+      { busMaster: false, address: 0 },
+    ]) {
+      const { site, socket, answers, post } = setUp(busMaster);
+      post(() => socket.dma.write(0, address, Uint8Array.of(1, 2, 3, 4), 9));
+      passTo(site, 10_000);
+      expect(answers.map(({ tag, result }) => ({ tag, result }))).toEqual([
+        { tag: 9, result: 'master-abort' },
+      ]);
+    }
   });
 });

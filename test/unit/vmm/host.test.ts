@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { Recorder } from '../../../src/trace/record/recorder';
 import { costKeys, type Costs } from '../../../src/vmm/cost-keys';
-import { Host, type Runnable } from '../../../src/vmm/host';
+import { Host } from '../../../src/vmm/host';
+import type { Runnable } from '../../../src/vmm/threads/island';
 import { jobOf, runJob, sample } from '../../support/runs';
 
 const costs = Object.fromEntries(Object.keys(costKeys).map((key) => [key, 3])) as Costs;
@@ -16,7 +17,6 @@ function counter(name: string, cycles: number, order: string[]): Runnable {
     runnable: true,
     ended: false,
     now: () => time,
-    advance: (by) => void (time += by),
     instructions: () => retired,
     limitDeadline: (deadline) => void (limit = Math.min(limit, deadline)),
     runUntil(deadline) {
@@ -28,9 +28,10 @@ function counter(name: string, cycles: number, order: string[]): Runnable {
 /** Who executed each instruction up to the same time, with slices of a length. */
 function orderOf(slice: number): string {
   const host = new Host(new Recorder(), costs, 1e9);
+  const { island } = host.addIsland([0, 1]);
   const order: string[] = [];
-  host.addRunnable(counter('a', 7, order));
-  host.addRunnable(counter('b', 11, order));
+  island.add(counter('a', 7, order));
+  island.add(counter('b', 11, order));
   for (let end = slice; end <= 60_000; end += slice) expect(host.run(end, Infinity)).toBe('running');
   // What lies in the last quantum may or may not have been executed yet.
   return order.slice(0, 10_000).join('');
@@ -47,9 +48,10 @@ describe('the run loop', () => {
   it('stops after as many instructions as may be, of all runnables together', () => {
     for (const budget of [1, 2, 999, 1_000, 12_345]) {
       const host = new Host(new Recorder(), costs, 1e9);
+      const { island } = host.addIsland([0, 1]);
       const order: string[] = [];
-      host.addRunnable(counter('a', 3, order));
-      host.addRunnable(counter('b', 40, order));
+      island.add(counter('a', 3, order));
+      island.add(counter('b', 40, order));
       while (host.run(host.elapsed + 5_000, Infinity, budget) === 'running');
       expect(order.length).toBe(budget);
     }

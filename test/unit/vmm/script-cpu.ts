@@ -6,7 +6,8 @@ import type { PhysicalMemory } from '../../../src/machine/memory/physical-memory
 import { Kind, exitKind, kinds } from '../../../src/trace/vocabulary/events';
 import { Recorder } from '../../../src/trace/record/recorder';
 import { costKeys, type Costs } from '../../../src/vmm/cost-keys';
-import { Host } from '../../../src/vmm/host';
+import type { BootState } from '../../../src/vmm/boot';
+import { Host, type Site } from '../../../src/vmm/host';
 import { KvmVm } from '../../../src/vmm/kvm/vm';
 
 /** Every leg takes 10 cycles, so that the middle of each can be hit. */
@@ -128,7 +129,7 @@ export class ScriptCpu implements Cpu {
   /** IRET of an NMI's handler. */
   endNmi(): void {
     this.nmiInService = false;
-    this.callouts.interruptReturned();
+    this.callouts.interruptReturned(0);
   }
   startProtectedMode = unused;
   init(): void {
@@ -172,33 +173,51 @@ export interface Told {
   a: number;
 }
 
-/** A VM of scripted vCPUs with their LAPICs on, and what it recorded. */
+/** Nothing to load: a script needs no memory. */
+const NO_IMAGE: BootState = {
+  start: { mode: 'long', entry: 0x1000n, stack: 0n, cr3: 0, rdi: 0n },
+  pieces: [],
+};
+
+/** A VM of scripted vCPUs with their LAPICs on, each with a physical CPU of its own, and what it recorded. */
 export class ScriptMachine {
   readonly recorder = new Recorder();
   readonly host: Host;
+  readonly site: Site;
   readonly vm: KvmVm;
 
   constructor(
     readonly cpus: ScriptCpu[],
-    options: { alwaysWait?: boolean; costs?: Partial<Costs> } = {},
+    options: { costs?: Partial<Costs> } = {},
   ) {
-    this.host = new Host(this.recorder, { ...costs, ...options.costs }, 1e9, options);
-    this.vm = new KvmVm(this.host, 0, 'vm0', { memory: NO_MEMORY, cpus });
-    cpus.forEach((_, id) => this.vm.irqchip.lapicFor(id).write(Lapic.Svr, 4, 0x1ff));
+    this.host = new Host(this.recorder, { ...costs, ...options.costs }, 1e9);
+    // One more for QEMU's main loop.
+    this.site = this.host.addIsland([...cpus.map(({ index }) => index), cpus.length]);
+    this.vm = new KvmVm(this.site, {
+      index: 0,
+      name: 'vm0',
+      core: { memory: NO_MEMORY, cpus },
+      features: { x2apic: true, vendor: 'intel' },
+      startSeconds: 0,
+      testDevices: false,
+      boot: NO_IMAGE,
+      cmdline: '',
+      devices: [],
+      serial: () => undefined,
+    });
+    cpus.forEach((_, id) => this.vm.lapic(id).write(Lapic.Svr, 4, 0x1ff));
   }
 
   /** Has work done at a time, as a device would. */
   at(time: number, id: string, work: () => void): void {
     const target = { eventTargetId: id, onEvent: work };
-    this.host.queue.register(target);
-    this.host.queue.schedule(time, target, 0);
+    this.site.island.queue.register(target);
+    this.site.island.queue.schedule(time, target, 0);
   }
 
   /** Lets the first vCPU go, the others wait, and runs up to a time. */
   run(until: number): void {
-    const [first, ...others] = this.vm.vcpus;
-    first.start();
-    for (const other of others) other.waitForStartUp();
+    this.vm.boot();
     this.host.run(until, Infinity);
   }
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Reg } from '../../../src/machine/x86/types';
 import { Lapic, LAPIC_BASE } from '../../../src/machine/interrupts/lapic-registers';
 import { VmxExit } from '../../../src/trace/vocabulary/vmx-exit-reasons';
-import { MARK_HYPERCALL } from '../../../src/vmm/kvm/hypercalls';
+import { MARK_HYPERCALL } from '../../../src/vmm/cpu/mark';
 import { NOWHERE, ScriptCpu, ScriptMachine, exit, halt, storyOf, type Step } from './script-cpu';
 
 /** Runs a script; `arrivals` are vectors that reach the LAPIC at their times. */
@@ -13,7 +13,7 @@ function play(
 ): { cpu: ScriptCpu; story: string[] } {
   const cpu = new ScriptCpu([...steps]);
   const machine = new ScriptMachine([cpu]);
-  const lapic = machine.vm.irqchip.lapicFor(0);
+  const lapic = machine.vm.lapic(0);
   for (const [time, vector] of arrivals)
     machine.at(time, `arrival at ${time}`, () => void lapic.accept(vector, false));
   machine.run(1_000);

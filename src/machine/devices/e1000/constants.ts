@@ -89,8 +89,24 @@ export const Stat = {
 } as const;
 export const STATISTICS = { first: 0x4000, last: 0x40fc } as const;
 
-export const Ctrl = { FD: 1 << 0, SLU: 1 << 6, SPEED_1000: 2 << 8, RST: 1 << 26, PHY_RST: 1 << 31 } as const;
-export const StatusBit = { FD: 1 << 0, LU: 1 << 1, SPEED_1000: 2 << 6, ASDV_1000: 2 << 8 } as const;
+export const Ctrl = {
+  FD: 1 << 0,
+  SLU: 1 << 6,
+  SPEED_1000: 2 << 8,
+  RST: 1 << 26,
+  VME: 1 << 30,
+  PHY_RST: 1 << 31,
+} as const;
+/** STATUS (13.4.2); the bits named QEMU_* have no meaning in the manual and stand in QEMU's 82540EM. */
+export const StatusBit = {
+  FD: 1 << 0,
+  LU: 1 << 1,
+  SPEED_1000: 2 << 6,
+  ASDV_1000: 3 << 8,
+  QEMU_MTXCKOK: 1 << 10,
+  QEMU_MASTER_ENABLE: 1 << 19,
+  QEMU_31: 1 << 31,
+} as const;
 
 /** Interrupt causes (13.4.17). */
 export const Cause = {
@@ -103,6 +119,7 @@ export const Cause = {
   RXT0: 1 << 7,
   MDAC: 1 << 9,
   TXD_LOW: 1 << 15,
+  SRPD: 1 << 16,
 } as const;
 /** All causes that this device has. */
 export const CAUSE_MASK = 0x1fedf;
@@ -116,11 +133,13 @@ export const Rctl = {
   LBM: 3 << 6,
   BAM: 1 << 15,
   VFE: 1 << 18,
+  CFIEN: 1 << 19,
+  CFI: 1 << 20,
   BSEX: 1 << 25,
   SECRC: 1 << 26,
 } as const;
 export const Tctl = { EN: 1 << 1, PSP: 1 << 3 } as const;
-/** Bit 31 of RDTR and TIDV: flush, raise the delayed interrupt at once. */
+/** Bit 31 of RDTR: flush, raise the delayed interrupt at once. */
 export const FLUSH_PARTIAL = 0x80000000;
 
 /** Command bits of a transmit descriptor, as they stand in its byte 11 (3.3.3). */
@@ -140,16 +159,24 @@ export const RxStatus = { DD: 1 << 0, EOP: 1 << 1, IXSM: 1 << 2, VP: 1 << 3, PIF
 
 /** Size of a legacy descriptor. */
 export const DESCRIPTOR = 16;
-/** Largest packet that the transmitter takes (3.3.3: 16288 bytes), and the largest the receiver does with LPE. */
-export const PACKET_MAX = 16288;
+/** Largest packet that the transmitter takes (3.3.3). */
+export const TRANSMIT_MAX = 16288;
+/** Largest frames that the receiver takes, with FCS: without and with RCTL.LPE (13.4.22, 13.7.36). */
+export const RECEIVE_MAX = { normal: 1522, long: 16384 } as const;
+/** Bytes of the frame check sequence. */
+export const FCS = 4;
+/** Bytes that an 802.1Q tag adds, and where it stands in a frame (9.1). */
+export const VLAN_TAG = { length: 4, offset: 12 } as const;
+/** Descriptors that each direction has room for on the chip (3.2.4, 3.4.1). */
+export const ON_CHIP = 64;
 /** Unit of ITR, and of RDTR, RADV, TIDV and TADV, in nanoseconds. */
 export const ITR_UNIT = 256;
 export const DELAY_UNIT = 1024;
 
 /** Why a packet was lost: argument `b` of `packet.drop`. */
 export const DropReason = {
-  /** No receive descriptor was free. */
-  RingFull: 1,
+  /** The packet buffer had no room for it. */
+  BufferFull: 1,
   /** The address filters did not want it. */
   Filtered: 2,
   /** Shorter than 64 bytes with FCS. */
@@ -162,8 +189,6 @@ export const DropReason = {
   LinkDown: 6,
   /** Receiver off. */
   Disabled: 7,
-  /** The FCS that software appended is wrong. */
-  BadFcs: 8,
   /** Segmentation was asked for with a context that has no segment size or no header. */
   BadContext: 9,
   /** The host's queue before the device is full: the thread that serves it cannot keep up. */
@@ -172,25 +197,31 @@ export const DropReason = {
 
 /** The reasons in words, by number, for a trace's track. */
 export const dropReasonNames: Readonly<Record<string, string>> = {
-  [DropReason.RingFull]: 'no receive descriptor free',
+  [DropReason.BufferFull]: 'packet buffer full',
   [DropReason.Filtered]: 'not for this address',
   [DropReason.Undersize]: 'shorter than 64 bytes',
   [DropReason.Oversize]: 'too long',
   [DropReason.DmaAbort]: 'DMA aborted',
   [DropReason.LinkDown]: 'link down',
   [DropReason.Disabled]: 'receiver off',
-  [DropReason.BadFcs]: 'wrong check sequence',
   [DropReason.BadContext]: 'segmentation without a valid context',
   [DropReason.QueueFull]: "host's queue full",
 };
 
 /** Timer kinds, for `E1000.onEvent`. */
 export const Timer = {
+  /** The interrupt throttle's interval. */
   Throttle: 1,
   RxDelay: 2,
   RxAbsolute: 3,
   TxDelay: 4,
   TxAbsolute: 5,
+  /** The transmitter's own work on a packet. */
   Transmit: 6,
+  /** The receiver's own work on a packet. */
   Receive: 7,
+  /** Until the wire takes the next frame. */
+  Wire: 8,
 } as const;
+/** One more than the largest `Timer`. */
+export const TIMERS = 9;

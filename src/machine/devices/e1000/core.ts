@@ -1,17 +1,28 @@
 /** What the parts of the device share: the register file and the world outside. */
-import type { DeviceBus } from '../../bus';
+import type { DeviceBus, RequesterId } from '../../bus';
 import type { Wire } from '../../link/wire';
-import { Reg, STATISTICS, StatusBit, Ctrl } from './constants';
+import { Ctrl, Reg, type Stat, StatusBit } from './constants';
 
 /** Bytes of BAR 0 that hold registers. */
 export const REGISTER_FILE_BYTES = 0x6000;
 
-/** Times of the hardware itself; 0 does the work in the register access that asked for it, as an emulator does. */
+const PACKET_BUFFER_KIB = 64;
+
+/** Times of the hardware itself, beside those of its DMA; 0: each step follows the end of the one before at once. */
 export interface E1000Timing {
-  /** From a tail write to the first packet's descriptor fetch, and from one packet to the next. */
+  /** Spent on each packet between having its first descriptor and fetching its data. */
   transmitNanoseconds: number;
-  /** From the arrival of a frame to its DMA, and from one frame to the next. */
+  /** Spent on each packet between having it in the packet buffer and storing it. */
   receiveNanoseconds: number;
+}
+
+/** The device's PCI function, as its parts see it. */
+export interface FunctionFacts {
+  requester(): RequesterId;
+  /** Whether the function may begin a transaction (command register, bus master). */
+  busMaster(): boolean;
+  /** The cache line size register, in bytes. */
+  cacheLineBytes(): number;
 }
 
 /** The register file by word index, and its neighbours. */
@@ -22,6 +33,7 @@ export class E1000Core {
   constructor(
     readonly bus: DeviceBus,
     readonly timing: E1000Timing,
+    readonly pci: FunctionFacts,
   ) {}
 
   get(offset: number): number {
@@ -42,6 +54,14 @@ export class E1000Core {
     return Math.ceil(nanoseconds * this.bus.cyclesPerNanosecond);
   }
 
+  /** Writes a note at the device without making it the cause of what follows. */
+  aside(kind: number, a: number, b: number): void {
+    const { trace } = this.bus;
+    const { cause } = trace;
+    trace.instant(kind, a, b);
+    trace.cause = cause;
+  }
+
   /** Adds to a statistics register, which sticks at its maximum. */
   count(offset: number, by = 1): void {
     const at = offset >> 2;
@@ -56,6 +76,13 @@ export class E1000Core {
     if (sum > 0xffffffff) this.regs[at + 1] += 1;
   }
 
+  /** Index of the packet size counter (64, 65 to 127, 128 to 255, … bytes with FCS) from PRC64 or PTC64. */
+  countSize(base: typeof Stat.PRC64 | typeof Stat.PTC64, lengthWithFcs: number): void {
+    const limits = [64, 127, 255, 511, 1023];
+    const at = limits.findIndex((limit) => lengthWithFcs <= limit);
+    this.count(base + (at < 0 ? limits.length : at) * 4);
+  }
+
   /** Whether the link is up: something is attached and software has set CTRL.SLU. */
   get linkUp(): boolean {
     return this.wire !== undefined && (this.get(Reg.CTRL) & Ctrl.SLU) !== 0;
@@ -63,18 +90,14 @@ export class E1000Core {
 
   /** The STATUS register, all of it derived. */
   status(): number {
-    const speed = StatusBit.FD | StatusBit.SPEED_1000 | StatusBit.ASDV_1000;
-    return speed | (this.linkUp ? StatusBit.LU : 0);
+    const { FD, LU, SPEED_1000, ASDV_1000, QEMU_MTXCKOK, QEMU_MASTER_ENABLE, QEMU_31 } = StatusBit;
+    const fixed = FD | SPEED_1000 | ASDV_1000 | QEMU_MTXCKOK | QEMU_MASTER_ENABLE | QEMU_31;
+    return fixed | (this.linkUp ? LU : 0);
   }
 
-  /** Index of the packet size counter (64, 65 to 127, 128 to 255, … bytes with FCS) from PRC64 or PTC64. */
-  countSize(base: number, lengthWithFcs: number): void {
-    const limits = [64, 127, 255, 511, 1023];
-    const at = limits.findIndex((limit) => lengthWithFcs <= limit);
-    this.count(base + (at < 0 ? limits.length : at) * 4);
-  }
-
-  clearStatistics(): void {
-    this.regs.fill(0, STATISTICS.first >> 2, (STATISTICS.last >> 2) + 1);
+  /** How the 64 KiB of the packet buffer are divided, in bytes (13.4.16): what reception does not get is transmission's. */
+  packetBuffer(): { receive: number; transmit: number } {
+    const receive = Math.min(PACKET_BUFFER_KIB, this.get(Reg.PBA)) * 1024;
+    return { receive, transmit: PACKET_BUFFER_KIB * 1024 - receive };
   }
 }

@@ -12,6 +12,8 @@ export interface DataDescriptor {
   checksumStart: number;
   /** POPTS of an extended data descriptor: bit 0 IXSM, bit 1 TXSM. */
   options: number;
+  /** Tag control information, for VLE. */
+  special: number;
 }
 
 /** Where a checksum goes and what it covers: offsets in the packet, `end` inclusive, 0 meaning to the end of the packet. */
@@ -70,6 +72,7 @@ export function parseDescriptor(bytes: Uint8Array): DataDescriptor | ContextDesc
     checksumOffset: bytes[10],
     checksumStart: bytes[13],
     options: extended ? bytes[13] : 0,
+    special: view.getUint16(14, true),
   };
 }
 

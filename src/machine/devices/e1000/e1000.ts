@@ -1,58 +1,87 @@
 /**
- * The Intel 82540EM Gigabit Ethernet controller, by its software developer's manual ("8254x Family of Gigabit Ethernet
- * Controllers"): legacy descriptors, INTx, EEPROM, PHY, statistics. Whatever a guest programs, nothing here throws.
+ * The Intel 82540EM Gigabit Ethernet controller, by its manual: PCI/PCI-X Family of Gigabit Ethernet Controllers Software
+ * Developer's Manual, revision 4.0, whose sections all comments in this folder name. Legacy descriptors, INTx, EEPROM, PHY,
+ * statistics. Whatever a guest programs, nothing here throws, and no register write begins work without end.
+ *
+ * It is a machine of small ones, joined by asynchronous DMA (`dma.ts`): nothing has an effect before the end of the
+ * transaction, or of the time, that it takes.
+ *
+ *     transmit   doorbell → fetch.ts → transmit.ts with assemble.ts → packet buffer → send.ts → wire
+ *                                          └→ writeback.ts → TXDW
+ *     receive    wire → receive.ts → packet buffer → store.ts → writeback.ts → RDH, RXT0
+ *                                     fetch.ts ──────┘
+ *
+ * Where the manual leaves a choice, or QEMU's 82540EM differs from it and drivers rely on that:
+ *
+ * | what                       | here                                                                                 |
+ * |----------------------------|--------------------------------------------------------------------------------------|
+ * | STATUS after reset         | 80080783H with a cable, as QEMU has it; by the manual bits 31, 19 and 10 are reserved  |
+ * | narrow accesses (13.2)     | a write of less than 32 bits is ignored, with a note in the trace; a narrow read reads |
+ * |                            | the whole register with its side effects. IOADDR (13.2.2.1) likewise                  |
+ * | writes to nothing          | ignored, with a note: no register there, or a read-only one                           |
+ * | a frame without IFCS       | sent: without its last four bytes where they are its FCS, whole where not, as QEMU does |
+ * | DMA that meets a fault     | the packet is dropped with a note; a receive descriptor stays for the next frame, a     |
+ * |                            | transmit descriptor counts as done; a write-back that fails moves no head              |
+ * | no bus master              | nothing is begun; what was under way is done again once the function is one            |
+ * | a tail outside the ring    | one round of descriptors, with a note (hardware would never meet it)                    |
+ * | base, length, head written | descriptors on the chip are void; with a note while the direction is on (13.4.28)       |
+ * | WTHRESH above the chip's 64 | written back when the chip is full                                                     |
+ * | cache line size 0          | a threshold in cache lines counts descriptors                                           |
+ * | PBA                        | takes effect at once, and CTRL.RST keeps it: software writes it before it resets        |
+ * | TXQE                       | when TDH meets TDT and the reports asked for are written, so that DD never comes later   |
  */
-import type { AccessSize, DeviceBus, RegisterBlock } from '../../bus';
+import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock, RequesterId } from '../../bus';
 import type { FrameReceiver, Wire } from '../../link/wire';
-import { PciFunction } from '../../pci/function';
+import type { PciFunction } from '../../pci/function';
+import { Config } from '../../pci/config';
 import { requireVersion } from '../../snapshot';
-import { Ctrl, Reg, Rctl, Timer } from './constants';
+import { Kind } from '../../../trace/vocabulary/events';
+import { coalesces } from './coalescing';
+import { Ctrl, Reg, Timer } from './constants';
 import { E1000Core, REGISTER_FILE_BYTES, type E1000Timing } from './core';
-import { Eeprom, type EepromState } from './eeprom';
+import { Dma } from './dma';
+import { Eeprom } from './eeprom';
 import { RAH_VALID } from './filter';
-import { InterruptUnit, type InterruptUnitState } from './interrupts';
-import { Phy, type PhyState } from './phy';
-import { Receiver, type ReceiverState } from './receive';
+import { BAR0_SIZE, BAR1_SIZE, DEVICE_ID, E1000Function } from './function';
+import { InterruptUnit } from './interrupts';
+import { Phy } from './phy';
+import { Receiver } from './receive';
 import { registerTable, type Register } from './registers';
-import { Transmitter, type TransmitterState } from './transmit';
+import type { E1000Hardware, E1000Run, E1000State } from './state';
+import { Timers } from './timers';
+import { Transmitter } from './transmit';
 
 /** Construction of an `E1000`. */
 export interface E1000Options {
   /** Station address, six bytes. */
   mac: Uint8Array;
-  /** Absent: all work is done in the access that asks for it, as QEMU does. */
+  /** Absent: the hardware's own work takes no time, and each step follows the end of the DMA before it. */
   timing?: E1000Timing;
+  /** Whose its transactions are; absent: its PCI function's, once that is on a bus. */
+  requester?: () => RequesterId;
 }
 
-/** Snapshot of an `E1000`; its PCI function belongs to the PCI bus's snapshot. */
-export interface E1000State {
-  version: 1;
-  /** Registers that are not zero: word index, value, word index, value, … */
-  registers: Uint32Array;
-  ioAddress: number;
-  interrupts: InterruptUnitState;
-  transmitter: TransmitterState;
-  receiver: ReceiverState;
-  eeprom: EepromState;
-  phy: PhyState;
-}
-
-const DEVICE_ID = 0x100e;
-const BAR0_SIZE = 0x20000;
-const BAR1_SIZE = 0x40;
 /** CTRL after reset: the EEPROM has the link come up by itself. */
 const CTRL_RESET = Ctrl.FD | Ctrl.SLU | Ctrl.SPEED_1000;
-/** Packet buffer: 48 KiB for reception. */
+/** Packet buffer: 48 KiB for reception, 16 for transmission. */
 const PBA_RESET = 0x30;
 const VET_RESET = 0x8100;
 const IO_REGISTERS = { IOADDR: 0, IODATA: 4 } as const;
+/** Bits that IOADDR has (13.2.2.1). */
+const IOADDR_MASK = 0xfffff;
+const NO_TIME: E1000Timing = { transmitNanoseconds: 0, receiveNanoseconds: 0 };
 
 /** The device. BAR 0 is the device itself as a register block; BAR 1 is `ioBlock`. */
-export class E1000 implements RegisterBlock, FrameReceiver {
+export class E1000 implements BusDevice, RegisterBlock, FrameReceiver {
+  /** Whether QEMU coalesces a write at an offset of BAR 0. */
+  static readonly coalesces = coalesces;
+
   readonly pci: PciFunction;
   /** IOADDR and IODATA (manual 13.2.2). */
   readonly ioBlock: RegisterBlock;
   private readonly core: E1000Core;
+  private readonly timers: Timers;
+  private readonly dma: Dma;
   private readonly interrupts: InterruptUnit;
   private readonly transmitter: Transmitter;
   private readonly receiver: Receiver;
@@ -62,44 +91,44 @@ export class E1000 implements RegisterBlock, FrameReceiver {
   private ioAddress = 0;
 
   constructor(bus: DeviceBus, options: E1000Options) {
-    this.core = new E1000Core(bus, options.timing ?? { transmitNanoseconds: 0, receiveNanoseconds: 0 });
-    this.interrupts = new InterruptUnit(this.core);
-    this.receiver = new Receiver(this.core, this.interrupts);
-    this.transmitter = new Transmitter(this.core, this.interrupts, (frame) => this.loopBack(frame));
-    this.eeprom = new Eeprom(options.mac, DEVICE_ID);
-    const { core, interrupts, transmitter, receiver, eeprom, phy } = this;
-    const registers = registerTable({
-      core,
-      interrupts,
-      transmitter,
-      receiver,
-      eeprom,
-      phy,
-      reset: () => this.reset(),
-    });
-    this.table = Array.from({ length: REGISTER_FILE_BYTES / 4 }, (_, word) => registers.get(word * 4));
     this.ioBlock = this.makeIoBlock();
-    this.pci = new PciFunction(
-      {
-        vendorId: 0x8086,
-        deviceId: DEVICE_ID,
-        revision: 3,
-        classCode: 0x020000,
-        subsystemVendorId: 0x1af4,
-        subsystemId: 0x1100,
-        interruptPin: 1,
-      },
+    this.pci = new E1000Function(
       [
         { index: 0, kind: 'memory32', size: BAR0_SIZE, block: this, name: 'registers' },
         { index: 1, kind: 'io', size: BAR1_SIZE, block: this.ioBlock, name: 'I/O window' },
       ],
+      () => this.resume(),
     );
+    this.core = new E1000Core(bus, options.timing ?? NO_TIME, {
+      requester: options.requester ?? (() => this.pci.requester),
+      busMaster: () => this.pci.busMaster,
+      cacheLineBytes: () => this.pci.read(Config.CacheLineSize, 1) * 4,
+    });
+    const { core, phy } = this;
+    this.timers = new Timers(bus);
+    this.dma = new Dma(core);
+    this.interrupts = new InterruptUnit(core, this.timers);
+    this.receiver = new Receiver(core, this.dma, this.timers, this.interrupts);
+    this.transmitter = new Transmitter(core, this.dma, this.timers, this.interrupts, (frame) =>
+      this.receiver.arrived(frame),
+    );
+    this.eeprom = new Eeprom(options.mac, DEVICE_ID);
+    const { interrupts, transmitter, receiver, eeprom } = this;
+    const reset = (): void => this.reset();
+    const registers = registerTable({ core, interrupts, transmitter, receiver, eeprom, phy, reset });
+    this.table = Array.from({ length: REGISTER_FILE_BYTES / 4 }, (_, word) => registers.get(word * 4));
+    core.set(Reg.PBA, PBA_RESET);
     this.setReset();
   }
 
   /** Plugs the cable in, before the machine is turned on: no link change is signalled. */
   connect(wire: Wire): void {
     this.core.wire = wire;
+  }
+
+  /** As in `FrameReceiver`: the link is up, the receiver is on, and the packet buffer has room. */
+  canReceive(length: number): boolean {
+    return this.receiver.canReceive(length);
   }
 
   /** A frame has arrived from the link. */
@@ -109,25 +138,39 @@ export class E1000 implements RegisterBlock, FrameReceiver {
 
   /** Timer of `DeviceBus.schedule`. */
   onEvent(kind: number, _arg: number): void {
-    if (kind === Timer.Transmit) this.transmitter.onTimer();
-    else if (kind === Timer.Receive) this.receiver.onTimer();
+    this.timers.fired(kind);
+    if (kind === Timer.Transmit) this.transmitter.workDone();
+    else if (kind === Timer.Wire) this.transmitter.resume();
+    else if (kind === Timer.Receive) this.receiver.storer.workDone();
     else this.interrupts.onTimer(kind);
+    this.receiver.tellRoom();
   }
 
+  onDma(tag: number, result: DmaResult): void {
+    this.dma.ended(tag, result);
+    this.receiver.tellRoom();
+  }
+
+  /** Registers are 32 bits wide: a narrower access reads the whole one, with what that does. */
   read(offset: number, size: AccessSize): number {
-    const register = this.table[offset >> 2];
-    if (!register) return 0;
-    const value = register.read ? register.read() : this.core.get(offset & ~3);
-    return size === 4 ? value >>> 0 : (value >>> (8 * (offset & 3))) & (size === 1 ? 0xff : 0xffff);
+    const shift = 8 * (offset & 3);
+    const low = this.readRegister(offset & ~3) >>> shift;
+    // An access that is not aligned reaches the next register too.
+    const crosses = shift + 8 * size > 32;
+    const high = crosses ? this.readRegister((offset & ~3) + 4) * 2 ** (32 - shift) : 0;
+    return (low + high) % 2 ** (8 * size);
   }
 
-  /** Registers are 32 bits wide; a narrower store comes as the whole word with zeroes beside it. */
-  write(offset: number, _size: AccessSize, value: number): void {
+  write(offset: number, size: AccessSize, value: number): void {
     const register = this.table[offset >> 2];
-    if (!register) return;
-    const word = (value << (8 * (offset & 3))) >>> 0;
-    if (register.write) register.write(word);
-    else if (register.writable !== 0) this.core.set(offset & ~3, (word & register.writable) >>> 0);
+    const whole = size === 4 && (offset & 3) === 0;
+    if (!whole || !register || (!register.write && register.writable === 0)) {
+      this.core.aside(Kind.DeviceIgnored, offset, value);
+      return;
+    }
+    if (register.write) register.write(value);
+    else this.core.set(offset, (value & register.writable) >>> 0);
+    this.receiver.tellRoom();
   }
 
   registerName(offset: number): string | undefined {
@@ -142,70 +185,126 @@ export class E1000 implements RegisterBlock, FrameReceiver {
     return Object.fromEntries(named) as Record<string, string>;
   }
 
+  /** A checkpoint: whole at any moment, also with DMA in flight. */
   save(): E1000State {
+    return { hardware: this.saveHardware(), run: this.saveRun() };
+  }
+
+  /** Goes on in the run that was saved: snapshots of the event queue and of the DMA port bring back what they have of it. */
+  load(state: E1000State): void {
+    requireVersion("an e1000's run", state.run.version, 1);
+    this.loadParts(state.hardware, state.run);
+  }
+
+  /** What moves in a migration. */
+  saveHardware(): E1000Hardware {
     const registers: number[] = [];
     this.core.regs.forEach((value, word) => void (value !== 0 && registers.push(word, value)));
     return {
       version: 1,
       registers: Uint32Array.from(registers),
       ioAddress: this.ioAddress,
-      interrupts: this.interrupts.save(),
-      transmitter: this.transmitter.save(),
-      receiver: this.receiver.save(),
+      interrupts: this.interrupts.saveHardware(),
+      timers: this.timers.saveHardware(),
+      dma: this.dma.saveHardware(),
+      transmitter: this.transmitter.saveHardware(),
+      receiver: this.receiver.saveHardware(),
       eeprom: this.eeprom.save(),
       phy: this.phy.save(),
     };
   }
 
-  /** The event queue's own snapshot brings the timers back. */
-  load(state: E1000State): void {
-    requireVersion('an e1000', state.version, 1);
-    this.core.regs.fill(0);
-    for (let i = 0; i < state.registers.length; i += 2)
-      this.core.regs[state.registers[i]] = state.registers[i + 1]!;
-    this.ioAddress = state.ioAddress;
-    this.interrupts.load(state.interrupts);
-    this.transmitter.load(state.transmitter);
-    this.receiver.load(state.receiver);
-    this.eeprom.load(state.eeprom);
-    this.phy.load(state.phy);
+  /**
+   * Goes on on another bus: what was in flight is begun anew there, timers run for what remained of them, the line shows the
+   * level. The PCI function's configuration and the memory have to be there already.
+   */
+  adopt(hardware: E1000Hardware): void {
+    this.loadParts(hardware, undefined);
+    this.interrupts.resume();
+    this.resume();
   }
 
-  /** CTRL.RST: everything but the PCI configuration, the EEPROM's contents and the PHY (manual 14.1). */
+  private saveRun(): E1000Run {
+    return {
+      version: 1,
+      timers: this.timers.saveRun(),
+      dma: this.dma.saveRun(),
+      transmitter: this.transmitter.saveRun(),
+      receiver: this.receiver.saveRun(),
+    };
+  }
+
+  private loadParts(hardware: E1000Hardware, run: E1000Run | undefined): void {
+    requireVersion('an e1000', hardware.version, 1);
+    const { core } = this;
+    core.regs.fill(0);
+    for (let i = 0; i < hardware.registers.length; i += 2)
+      core.regs[hardware.registers[i]] = hardware.registers[i + 1];
+    this.ioAddress = hardware.ioAddress;
+    this.interrupts.load(hardware.interrupts);
+    this.timers.load(hardware.timers, run?.timers);
+    this.transmitter.load(hardware.transmitter, run?.transmitter);
+    this.receiver.load(hardware.receiver, run?.receiver);
+    this.eeprom.load(hardware.eeprom);
+    this.phy.load(hardware.phy);
+    this.dma.load(hardware.dma, run?.dma);
+  }
+
+  /** RST# of the bus, and power-on: as CTRL.RST, and also what that leaves alone but the EEPROM's contents (14.1). */
+  busReset(): void {
+    this.core.set(Reg.PBA, PBA_RESET);
+    this.ioAddress = 0;
+    this.eeprom.reset();
+    this.phy.reset();
+    this.reset();
+  }
+
+  /** The function has become a bus master, or the device has moved: everything goes on where it can. */
+  private resume(): void {
+    this.transmitter.resume();
+    this.receiver.storer.resume();
+    this.receiver.tellRoom();
+  }
+
+  /** CTRL.RST: everything but the PCI configuration, the EEPROM's contents, the PHY and PBA (manual 14.1). */
   private reset(): void {
+    this.setReset();
+    this.timers.stopAll();
     this.transmitter.reset();
     this.receiver.reset();
-    this.setReset();
-    this.interrupts.reset();
+    this.interrupts.update();
   }
 
   private setReset(): void {
     const { core, eeprom } = this;
+    const packetBuffer = core.get(Reg.PBA);
     core.regs.fill(0);
     core.set(Reg.CTRL, CTRL_RESET);
-    core.set(Reg.PBA, PBA_RESET);
+    core.set(Reg.PBA, packetBuffer);
     core.set(Reg.VET, VET_RESET);
     core.set(Reg.RAL0, (eeprom.words[0] | (eeprom.words[1] << 16)) >>> 0);
     core.set(Reg.RAL0 + 4, (eeprom.words[2] | RAH_VALID) >>> 0);
   }
 
-  /** RCTL.LBM = 11 sends what is transmitted to the own receiver. */
-  private loopBack(frame: Uint8Array): boolean {
-    if ((this.core.get(Reg.RCTL) & Rctl.LBM) !== Rctl.LBM) return false;
-    this.receiver.arrived(frame);
-    return true;
+  private readRegister(offset: number): number {
+    const register = this.table[offset >> 2];
+    if (!register) return 0;
+    return (register.read ? register.read() : this.core.get(offset)) >>> 0;
   }
 
   private makeIoBlock(): RegisterBlock {
+    const ignored = (offset: number, value: number): void =>
+      this.core.aside(Kind.DeviceIgnored, offset, value);
     const inWindow = (): boolean => this.ioAddress < BAR0_SIZE;
     return {
       read: (offset, size) => {
-        if (offset === IO_REGISTERS.IOADDR) return this.ioAddress;
+        if (offset === IO_REGISTERS.IOADDR) return this.ioAddress % 2 ** (8 * size);
         return offset === IO_REGISTERS.IODATA && inWindow() ? this.read(this.ioAddress & ~3, size) : 0;
       },
       write: (offset, size, value) => {
-        if (offset === IO_REGISTERS.IOADDR) this.ioAddress = value;
-        else if (offset === IO_REGISTERS.IODATA && inWindow()) this.write(this.ioAddress & ~3, size, value);
+        if (offset === IO_REGISTERS.IODATA && inWindow()) this.write(this.ioAddress & ~3, size, value);
+        else if (offset === IO_REGISTERS.IOADDR && size === 4) this.ioAddress = value & IOADDR_MASK;
+        else ignored(offset, value);
       },
       registerName: (offset) => ({ 0: 'IOADDR', 4: 'IODATA' })[offset],
     };

@@ -56,6 +56,11 @@ export class Eeprom {
     this.words[WORDS - 1] = EEPROM_SUM - sum;
   }
 
+  /** No access is under way. The contents stay. */
+  reset(): void {
+    this.pins = this.eerd = this.shiftIn = this.bitsIn = this.shiftOut = this.bitsOut = 0;
+  }
+
   /** EECD: the pins, with the grant following the request and presence always shown. */
   readEecd(): number {
     const grant = (this.pins & Eecd.REQ) !== 0 ? Eecd.GNT : 0;

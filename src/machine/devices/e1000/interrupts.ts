@@ -2,20 +2,17 @@
  * Interrupt causes, mask, throttle and delay timers (manual 3.2.7, 3.4.3 and 13.4.17 to 13.4.21). The INTx level is
  * (ICR & IMS) ≠ 0; with ITR set, the line is not asserted again before the interval since its last assertion is over.
  */
-import { requireVersion } from '../../snapshot';
-import type { EventHandle } from '../../time/event-queue';
 import { Cause, CAUSE_MASK, DELAY_UNIT, FLUSH_PARTIAL, ITR_UNIT, Reg, Timer } from './constants';
 import type { E1000Core } from './core';
+import type { Timers } from './timers';
 
-/** Snapshot of an `InterruptUnit`; the causes and the mask are in the register file. */
-export interface InterruptUnitState {
-  version: 1;
+/** What the hardware has of an `InterruptUnit`; the causes and the mask are in the register file. */
+export interface InterruptsHardware {
   asserted: boolean;
-  timers: number[];
 }
 
 /** One pair of delay timers: restarted by each packet, and absolute since the first. */
-interface Delay {
+export interface Delay {
   readonly relative: number;
   readonly absolute: number;
   readonly delayRegister: number;
@@ -23,28 +20,37 @@ interface Delay {
   readonly cause: number;
 }
 
-const RECEIVE: Delay = {
+export const RECEIVE_DELAY: Delay = {
   relative: Timer.RxDelay,
   absolute: Timer.RxAbsolute,
   delayRegister: Reg.RDTR,
   absoluteRegister: Reg.RADV,
   cause: Cause.RXT0,
 };
-const TRANSMIT: Delay = {
+export const TRANSMIT_DELAY: Delay = {
   relative: Timer.TxDelay,
   absolute: Timer.TxAbsolute,
   delayRegister: Reg.TIDV,
   absoluteRegister: Reg.TADV,
   cause: Cause.TXDW,
 };
-const TIMERS = Timer.TxAbsolute + 1;
+
+/** Writes back what is used of a direction's descriptors, then raises the causes. */
+export type Flush = (causes: number) => void;
 
 export class InterruptUnit {
   private asserted = false;
-  /** Handles by `Timer`; 0 is not running. */
-  private readonly timers: EventHandle[] = new Array<EventHandle>(TIMERS).fill(0);
+  private readonly flushes = new Map<Delay, Flush>();
 
-  constructor(private readonly core: E1000Core) {}
+  constructor(
+    private readonly core: E1000Core,
+    private readonly timers: Timers,
+  ) {}
+
+  /** What the end of a direction's delay does first (3.2.5.1, 3.4.2). */
+  onExpiry(delay: Delay, flush: Flush): void {
+    this.flushes.set(delay, flush);
+  }
 
   /** Sets causes and signals them. */
   raise(causes: number): void {
@@ -65,85 +71,67 @@ export class InterruptUnit {
     this.update();
   }
 
-  /** A packet was received: RXT0 now, or after RDTR and at the latest after RADV. */
-  received(): void {
-    this.delayed(RECEIVE);
+  /** A packet was received, or one was sent with IDE: its cause comes now, or after the delay, at the latest after the absolute one. */
+  delayed(delay: Delay): void {
+    const { core, timers } = this;
+    const wait = core.get(delay.delayRegister) & 0xffff;
+    if (wait === 0) {
+      this.expired(delay);
+      return;
+    }
+    timers.start(delay.relative, core.cycles(wait * DELAY_UNIT));
+    const longest = core.get(delay.absoluteRegister) & 0xffff;
+    if (longest > 0 && !timers.running(delay.absolute))
+      timers.start(delay.absolute, core.cycles(longest * DELAY_UNIT));
   }
 
-  /** A packet was sent whose descriptor asks for the delay (IDE): TXDW likewise by TIDV and TADV. */
-  transmittedDelayed(): void {
-    this.delayed(TRANSMIT);
+  /** Whether a direction's delay runs. */
+  waits(delay: Delay): boolean {
+    return this.timers.running(delay.relative);
   }
 
-  /** RDTR or TIDV was written with its flush bit: a waiting interrupt is raised at once. */
-  flush(register: number): void {
-    const delay = register === Reg.RDTR ? RECEIVE : TRANSMIT;
-    if ((this.core.get(register) & FLUSH_PARTIAL) === 0) return;
-    this.core.set(register, this.core.get(register) & 0xffff);
-    if (this.timers[delay.relative] !== 0) this.expired(delay);
+  /** The delay is over before its time: its timers stop, used descriptors are written back, then `extra` causes come with its own. */
+  expired(delay: Delay, extra = 0): void {
+    this.timers.stop(delay.relative);
+    this.timers.stop(delay.absolute);
+    this.flushes.get(delay)?.(delay.cause | extra);
+  }
+
+  /** RDTR was written: its flush bit is an immediate expiration, whether or not the timer runs (13.4.30). */
+  receiveDelayWritten(value: number): void {
+    this.core.set(Reg.RDTR, value & 0xffff);
+    if ((value & FLUSH_PARTIAL) !== 0) this.expired(RECEIVE_DELAY);
   }
 
   onTimer(kind: number): void {
-    this.timers[kind] = 0;
     if (kind === Timer.Throttle) this.update();
-    else this.expired(kind === Timer.RxDelay || kind === Timer.RxAbsolute ? RECEIVE : TRANSMIT);
+    else this.expired(kind === Timer.RxDelay || kind === Timer.RxAbsolute ? RECEIVE_DELAY : TRANSMIT_DELAY);
   }
 
   /** Follows ICR, IMS and the throttle with the INTx line. */
   update(): void {
-    const { core } = this;
+    const { core, timers } = this;
     const wanted = (core.get(Reg.ICR) & core.get(Reg.IMS)) !== 0;
     if (wanted === this.asserted) return;
     if (wanted) {
-      if (this.timers[Timer.Throttle] !== 0) return;
+      if (timers.running(Timer.Throttle)) return;
       const interval = core.get(Reg.ITR) & 0xffff;
-      if (interval > 0) this.start(Timer.Throttle, interval * ITR_UNIT);
+      if (interval > 0) timers.start(Timer.Throttle, core.cycles(interval * ITR_UNIT));
     }
     this.asserted = wanted;
-    core.bus.setInterruptLine(wanted);
+    core.bus.irq.set(wanted);
   }
 
-  /** Stops all timers and lowers the line. The registers are cleared by whoever resets them. */
-  reset(): void {
-    for (let kind = 0; kind < TIMERS; kind++) this.stop(kind);
-    this.update();
+  saveHardware(): InterruptsHardware {
+    return { asserted: this.asserted };
   }
 
-  save(): InterruptUnitState {
-    return { version: 1, asserted: this.asserted, timers: [...this.timers] };
+  load(hardware: InterruptsHardware): void {
+    this.asserted = hardware.asserted;
   }
 
-  load(state: InterruptUnitState): void {
-    requireVersion('an e1000 interrupt unit', state.version, 1);
-    this.asserted = state.asserted;
-    state.timers.forEach((handle, kind) => (this.timers[kind] = handle));
-  }
-
-  private delayed(delay: Delay): void {
-    const wait = this.core.get(delay.delayRegister) & 0xffff;
-    if (wait === 0) {
-      this.raise(delay.cause);
-      return;
-    }
-    this.stop(delay.relative);
-    this.start(delay.relative, wait * DELAY_UNIT);
-    const longest = this.core.get(delay.absoluteRegister) & 0xffff;
-    if (longest > 0 && this.timers[delay.absolute] === 0) this.start(delay.absolute, longest * DELAY_UNIT);
-  }
-
-  private expired(delay: Delay): void {
-    this.stop(delay.relative);
-    this.stop(delay.absolute);
-    this.raise(delay.cause);
-  }
-
-  private start(kind: number, nanoseconds: number): void {
-    this.timers[kind] = this.core.bus.schedule(this.core.cycles(nanoseconds), kind);
-  }
-
-  private stop(kind: number): void {
-    const handle = this.timers[kind];
-    if (handle !== 0) this.core.bus.cancel(handle);
-    this.timers[kind] = 0;
+  /** After a move to another bus: the line there shows the level. */
+  resume(): void {
+    this.core.bus.irq.set(this.asserted);
   }
 }

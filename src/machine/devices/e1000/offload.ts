@@ -1,6 +1,6 @@
 /**
- * What the transmitter does to a packet on behalf of the driver: checksums, and cutting a large TCP or UDP packet into
- * segments (manual 3.3.6, 3.4.2 and 3.5). Offsets that a guest sets outside the packet change nothing.
+ * What the transmitter does to a packet on behalf of the driver: checksums, and the headers of the segments of a large TCP or
+ * UDP packet (manual 3.3.6, 3.4.2 and 3.5). Offsets that a guest sets outside the packet change nothing.
  */
 import { onesSum } from './checksum';
 import type { ChecksumRange, Context } from './descriptors';
@@ -19,56 +19,36 @@ export function insertChecksum(packet: Uint8Array, { start, offset, end }: Check
   put16(packet, offset, ~onesSum(packet, start, stop));
 }
 
-/** Checksums of a packet that is not cut. */
+/** Checksums of a packet, or of one segment. */
 export function applyChecksums(packet: Uint8Array, context: Context, options: number): void {
   if ((options & Options.InsertIp) !== 0) insertChecksum(packet, context.ip);
   if ((options & Options.InsertTransport) !== 0) insertChecksum(packet, context.transport);
 }
 
-/**
- * Cuts a packet into segments of at most MSS payload bytes, each with a copy of the header brought up to date.
- * Undefined when the context makes no sense: no segment size, or a header longer than the packet.
- */
-export function segment(packet: Uint8Array, context: Context, options: number): Uint8Array[] | undefined {
-  const { headerLength, segmentSize } = context;
-  if (segmentSize === 0 || headerLength === 0 || headerLength > packet.length) return undefined;
-  const segments: Uint8Array[] = [];
-  for (
-    let done = 0, index = 0;
-    index === 0 || headerLength + done < packet.length;
-    index++, done += segmentSize
-  ) {
-    const payload = packet.subarray(headerLength + done, headerLength + done + segmentSize);
-    const frame = new Uint8Array(headerLength + payload.length);
-    frame.set(packet.subarray(0, headerLength));
-    frame.set(payload, headerLength);
-    updateHeaders(frame, context, index, done, headerLength + done + payload.length === packet.length);
-    applyChecksums(frame, context, options);
-    segments.push(frame);
-  }
-  return segments;
+/** Where a segment stands in the packet that it was cut from. */
+export interface SegmentPlace {
+  /** Segments before it. */
+  index: number;
+  /** Bytes of payload before it. */
+  done: number;
+  last: boolean;
 }
 
-function updateHeaders(
-  frame: Uint8Array,
-  context: Context,
-  index: number,
-  done: number,
-  last: boolean,
-): void {
+/** Brings the headers of a segment up to date, which begins with a copy of the packet's header. */
+export function updateHeaders(frame: Uint8Array, context: Context, place: SegmentPlace): void {
   const { ip, transport } = context;
   if (context.ipv4) {
     put16(frame, ip.start + 2, frame.length - ip.start);
-    put16(frame, ip.start + 4, get16(frame, ip.start + 4) + index);
+    put16(frame, ip.start + 4, get16(frame, ip.start + 4) + place.index);
   } else put16(frame, ip.start + 4, frame.length - ip.start - 40);
   const length = frame.length - transport.start;
   if (context.tcp) {
     const at = transport.start + TCP_SEQUENCE;
-    const sequence = get16(frame, at) * 65536 + get16(frame, at + 2) + done;
+    const sequence = get16(frame, at) * 65536 + get16(frame, at + 2) + place.done;
     put16(frame, at, Math.floor(sequence / 65536));
     put16(frame, at + 2, sequence);
     const flags = transport.start + TCP_FLAGS;
-    if (!last && flags < frame.length) frame[flags] &= ~LAST_ONLY;
+    if (!place.last && flags < frame.length) frame[flags] &= ~LAST_ONLY;
   } else put16(frame, transport.start + 4, length);
   // The driver left the pseudo-header's sum without the length in the checksum field: the length is added per segment.
   const sum = get16(frame, transport.offset) + length;

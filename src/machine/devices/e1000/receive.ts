@@ -1,202 +1,124 @@
 /**
- * The receiver (manual 3.2): filters a frame, puts it into the buffers of as many legacy descriptors as it needs, and writes
- * them back. A frame that finds too few descriptors is lost and counted in MPC.
+ * The receiver's way in (manual 3.2.1 and 3.2.2): a frame that the filters want is put into the receive part of the packet
+ * buffer, as it is to stand in memory, and waits there for descriptors; only one that finds no room is lost (3.2.7.4).
  */
 import { Kind } from '../../../trace/vocabulary/events';
-import { FRAME_MAX, FRAME_MIN } from '../../link/wire';
-import { requireVersion } from '../../snapshot';
-import type { EventHandle } from '../../time/event-queue';
+import { FRAME_MIN } from '../../link/wire';
 import { crc32, onesSum } from './checksum';
-import { Cause, DESCRIPTOR, DropReason, PACKET_MAX, Rctl, Reg, RxStatus, Stat, Timer } from './constants';
+import { Cause, Ctrl, DropReason, FCS, Rctl, RECEIVE_MAX, Reg, Stat } from './constants';
 import type { E1000Core } from './core';
+import type { Dma } from './dma';
 import { accepts } from './filter';
 import type { InterruptUnit } from './interrupts';
+import { Storer, type StorerHardware, type StorerRun } from './store';
+import type { Timers } from './timers';
+import { isTagged, tagControl, withoutTag } from './vlan';
 
-/** The receive share of the packet buffer: frames wait in it while the hardware is busy. */
-const FIFO_BYTES = 48 * 1024;
-const FCS = 4;
-const VLAN_TAG = 4;
+/** What the hardware has of a `Receiver`. */
+export type ReceiverHardware = StorerHardware;
 
-/** Snapshot of a `Receiver`. */
-export interface ReceiverState {
-  version: 1;
-  packets: number;
-  waiting: Uint8Array[];
-  event: EventHandle;
+/** What the run has of a `Receiver`. */
+export interface ReceiverRun {
+  storer: StorerRun;
+  /** Length of the frame that somebody holds back since `canReceive` said no; 0: nobody does. */
+  refused: number;
 }
 
 export class Receiver {
-  /** Packets put into memory so far. */
-  private packets = 0;
-  private waiting: Uint8Array[] = [];
-  private event: EventHandle = 0;
+  readonly storer: Storer;
+  private refused = 0;
 
   constructor(
     private readonly core: E1000Core,
+    dma: Dma,
+    timers: Timers,
     private readonly interrupts: InterruptUnit,
-  ) {}
+  ) {
+    this.storer = new Storer(core, dma, timers, interrupts);
+  }
 
-  /** RDT was written: descriptors were given to the device. */
-  tailWritten(value: number): void {
-    const { core } = this;
-    core.set(Reg.RDT, value & 0xffff);
-    core.bus.trace.instant(Kind.RingTail, value & 0xffff, core.get(Reg.RDH));
+  /** As in `FrameReceiver`. A no is remembered. */
+  canReceive(length: number): boolean {
+    const can = this.couldReceive(length);
+    if (!can) this.refused = Math.max(this.refused, length, 1);
+    return can;
+  }
+
+  /** Tells whoever holds a frame back as soon as there is room for it. */
+  tellRoom(): void {
+    if (this.refused === 0 || !this.couldReceive(this.refused)) return;
+    this.refused = 0;
+    this.core.wire?.onRoom();
   }
 
   /** A whole frame has come from the link. */
   arrived(frame: Uint8Array): void {
-    const delay = this.core.cycles(this.core.timing.receiveNanoseconds);
-    if (delay === 0) {
-      this.take(frame);
-      return;
-    }
-    const held = this.waiting.reduce((sum, each) => sum + each.length, 0);
-    if (held + frame.length > FIFO_BYTES) {
-      this.overrun(frame);
-      return;
-    }
-    this.waiting.push(frame);
-    if (this.event === 0) this.later(delay);
-  }
-
-  /** The hardware gets to the next waiting frame. */
-  onTimer(): void {
-    this.event = 0;
-    const frame = this.waiting.shift();
-    if (this.waiting.length > 0) this.later(this.core.cycles(this.core.timing.receiveNanoseconds));
-    if (frame) this.take(frame);
-  }
-
-  reset(): void {
-    if (this.event !== 0) this.core.bus.cancel(this.event);
-    this.event = 0;
-    this.waiting = [];
-  }
-
-  save(): ReceiverState {
-    const waiting = this.waiting.map((frame) => frame.slice());
-    return { version: 1, packets: this.packets, waiting, event: this.event };
-  }
-
-  load(state: ReceiverState): void {
-    requireVersion('an e1000 receiver', state.version, 1);
-    this.packets = state.packets;
-    this.waiting = state.waiting.map((frame) => frame.slice());
-    this.event = state.event;
-  }
-
-  private later(delay: number): void {
-    const { trace } = this.core.bus;
-    const cause = trace.cause;
-    trace.span(delay, Kind.DeviceWork, 0, 0);
-    this.event = this.core.bus.schedule(delay, Timer.Receive);
-    trace.cause = cause;
-  }
-
-  private take(frame: Uint8Array): void {
-    const { core } = this;
-    const reason = this.refusal(frame);
+    const { core, storer } = this;
+    const { trace } = core.bus;
+    const tagged = isTagged(frame, core.get(Reg.VET));
+    const reason = this.refusal(frame, tagged);
     if (reason !== 0) {
-      this.drop(frame, reason);
-      return;
-    }
-    const withFcs = (core.get(Reg.RCTL) & Rctl.SECRC) === 0;
-    const stored = withFcs ? appendFcs(frame) : frame;
-    const needed = Math.ceil(stored.length / this.bufferSize());
-    const before = this.free();
-    if (before < needed) {
-      this.overrun(frame);
-      return;
-    }
-    if (!this.store(stored, frame)) {
-      this.drop(frame, DropReason.DmaAbort);
+      trace.instant(Kind.PacketDrop, frame.length, reason);
+      if (reason === DropReason.BufferFull) this.interrupts.raise(Cause.RXO);
       return;
     }
     this.count(frame);
-    const number = this.packets++;
-    core.bus.trace.instant(Kind.RingHead, core.get(Reg.RDH), core.get(Reg.RDT));
-    core.bus.trace.instant(Kind.PacketRx, frame.length, number);
-    this.noticeThreshold(before);
-    this.interrupts.received();
+    const strips = tagged && (core.get(Reg.CTRL) & Ctrl.VME) !== 0;
+    const plain = strips ? withoutTag(frame) : frame;
+    const withFcs = (core.get(Reg.RCTL) & Rctl.SECRC) === 0;
+    const bytes = withFcs ? withFcsOf(frame, plain) : plain;
+    const start = Math.min(core.get(Reg.RXCSUM) & 0xff, bytes.length);
+    storer.take({
+      bytes,
+      length: frame.length,
+      checksum: onesSum(bytes, start, bytes.length),
+      stripped: strips,
+      special: strips ? tagControl(frame) : 0,
+    });
+  }
+
+  reset(): void {
+    this.storer.reset();
+  }
+
+  saveHardware(): ReceiverHardware {
+    return this.storer.saveHardware();
+  }
+
+  saveRun(): ReceiverRun {
+    return { storer: this.storer.saveRun(), refused: this.refused };
+  }
+
+  load(hardware: ReceiverHardware, run: ReceiverRun | undefined): void {
+    this.storer.load(hardware, run?.storer);
+    this.refused = run?.refused ?? 0;
+  }
+
+  private couldReceive(length: number): boolean {
+    return this.core.linkUp && this.storer.enabled && this.storer.buffer.fits(length + FCS);
   }
 
   /** Why a frame is not received; 0 when it is. Counts what the manual counts. */
-  private refusal(frame: Uint8Array): number {
+  private refusal(frame: Uint8Array, tagged: boolean): number {
     const { core } = this;
-    const rctl = core.get(Reg.RCTL);
     if (!core.linkUp) return DropReason.LinkDown;
-    if ((rctl & Rctl.EN) === 0) return DropReason.Disabled;
+    if (!this.storer.enabled) return DropReason.Disabled;
     core.countLong(Stat.TORL, frame.length + FCS);
     core.count(Stat.TPR);
-    const tagged = frame.length > 14 && ((frame[12] << 8) | frame[13]) === (core.get(Reg.VET) & 0xffff);
-    if (frame.length < FRAME_MIN) {
-      core.count(Stat.RUC);
-      return DropReason.Undersize;
-    }
-    const longest = (rctl & Rctl.LPE) !== 0 ? PACKET_MAX - FCS : FRAME_MAX + (tagged ? VLAN_TAG : 0);
-    if (frame.length > longest) {
-      core.count(Stat.ROC);
-      return DropReason.Oversize;
-    }
-    return accepts(core, frame, tagged) ? 0 : DropReason.Filtered;
+    if (!accepts(core, frame, tagged)) return DropReason.Filtered;
+    const long = (core.get(Reg.RCTL) & Rctl.LPE) !== 0;
+    if (frame.length < FRAME_MIN) return this.wrongLength(Stat.RUC, DropReason.Undersize);
+    if (frame.length + FCS > (long ? RECEIVE_MAX.long : RECEIVE_MAX.normal))
+      return this.wrongLength(Stat.ROC, DropReason.Oversize);
+    if (this.storer.buffer.fits(frame.length + FCS)) return 0;
+    core.count(Stat.MPC);
+    return DropReason.BufferFull;
   }
 
-  private drop(frame: Uint8Array, reason: number): void {
-    this.core.bus.trace.instant(Kind.PacketDrop, frame.length, reason);
-  }
-
-  /** No descriptors, or no room in the packet buffer. */
-  private overrun(frame: Uint8Array): void {
-    this.core.count(Stat.MPC);
-    this.core.count(Stat.RNBC);
-    this.drop(frame, DropReason.RingFull);
-    this.interrupts.raise(Cause.RXO);
-  }
-
-  private ringSize(): number {
-    return Math.floor((this.core.get(Reg.RDLEN) & 0xfff80) / DESCRIPTOR);
-  }
-
-  /** Descriptors that the device may use: from head up to, not including, the tail. */
-  private free(): number {
-    const size = this.ringSize();
-    if (size === 0) return 0;
-    return (((this.core.get(Reg.RDT) - this.core.get(Reg.RDH)) % size) + size) % size;
-  }
-
-  private bufferSize(): number {
-    const rctl = this.core.get(Reg.RCTL);
-    const code = (rctl >> 16) & 3;
-    if ((rctl & Rctl.BSEX) === 0) return 2048 >> code;
-    // With BSEX code 0 is reserved; it is taken as the largest.
-    return code === 0 ? 16384 : 32768 >> code;
-  }
-
-  private store(stored: Uint8Array, frame: Uint8Array): boolean {
-    const { core } = this;
-    const size = this.bufferSize();
-    const checksum = onesSum(frame, Math.min(core.get(Reg.RXCSUM) & 0xff, frame.length), frame.length);
-    const ring = this.ringSize();
-    for (let done = 0; done < stored.length; done += size) {
-      const head = core.get(Reg.RDH) % ring;
-      const at = core.address(Reg.RDBAL) + head * DESCRIPTOR;
-      const descriptor = core.bus.dmaRead(at, DESCRIPTOR);
-      if (!descriptor) return false;
-      const part = stored.subarray(done, done + size);
-      const view = new DataView(descriptor.buffer, descriptor.byteOffset, DESCRIPTOR);
-      const buffer = view.getUint32(4, true) * 2 ** 32 + view.getUint32(0, true);
-      // A descriptor with a null buffer address stores nothing but is used up (3.2.3).
-      if (buffer !== 0 && !core.bus.dmaWrite(buffer, part)) return false;
-      const last = done + size >= stored.length;
-      view.setUint16(8, part.length, true);
-      view.setUint16(10, last ? checksum : 0, true);
-      descriptor[12] = RxStatus.DD | (last ? RxStatus.EOP | RxStatus.IXSM : 0);
-      descriptor[13] = 0;
-      view.setUint16(14, 0, true);
-      if (!core.bus.dmaWrite(at + 8, descriptor.subarray(8))) return false;
-      core.set(Reg.RDH, (head + 1) % ring);
-    }
-    return true;
+  private wrongLength(counter: number, reason: number): number {
+    this.core.count(counter);
+    this.core.count(Stat.RLEC);
+    return reason;
   }
 
   private count(frame: Uint8Array): void {
@@ -206,18 +128,15 @@ export class Receiver {
     core.countSize(Stat.PRC64, frame.length + FCS);
     if ((frame[0] & 1) !== 0)
       core.count(frame.subarray(0, 6).every((byte) => byte === 0xff) ? Stat.BPRC : Stat.MPRC);
-  }
-
-  /** RXDMT0: the free descriptors have fallen to the fraction of the ring that RCTL.RDMTS names (1/2, 1/4, 1/8). */
-  private noticeThreshold(before: number): void {
-    const threshold = this.ringSize() >> (((this.core.get(Reg.RCTL) >> 8) & 3) + 1);
-    if (before > threshold && this.free() <= threshold) this.interrupts.raise(Cause.RXDMT0);
+    // No buffer in the host's memory now: the frame is kept all the same, and counted (13.7.33).
+    if (this.storer.free === 0) core.count(Stat.RNBC);
   }
 }
 
-function appendFcs(frame: Uint8Array): Uint8Array {
-  const stored = new Uint8Array(frame.length + FCS);
-  stored.set(frame);
-  new DataView(stored.buffer).setUint32(frame.length, crc32(frame), true);
-  return stored;
+/** What is kept of a frame, and the FCS that it came with. */
+function withFcsOf(frame: Uint8Array, kept: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(kept.length + FCS);
+  bytes.set(kept);
+  new DataView(bytes.buffer).setUint32(kept.length, crc32(frame), true);
+  return bytes;
 }

@@ -1,5 +1,6 @@
 /** The register table: every offset of BAR 0 that means something, with its name and what accesses do. */
-import { CAUSE_MASK, Ctrl, Reg, Stat, STATISTICS } from './constants';
+import { Kind } from '../../../trace/vocabulary/events';
+import { Cause, CAUSE_MASK, Ctrl, Reg, Stat, STATISTICS } from './constants';
 import type { E1000Core } from './core';
 import type { Eeprom } from './eeprom';
 import { RECEIVE_ADDRESSES } from './filter';
@@ -7,9 +8,8 @@ import type { InterruptUnit } from './interrupts';
 import type { Phy } from './phy';
 import type { Receiver } from './receive';
 import type { Transmitter } from './transmit';
-import { Cause } from './constants';
 
-/** One register. Absent `read` gives what is stored; absent `write` stores the writable bits. */
+/** One register. Absent `read` gives what is stored; absent `write` stores the writable bits, if it has any. */
 export interface Register {
   name: string;
   /** Bits that a plain write stores; 0 for a read-only register. */
@@ -47,29 +47,18 @@ const PLAIN: readonly [keyof typeof Reg, number][] = [
   ['TIPG', 0x3fffffff],
   ['AIT', 0xffff],
   ['LEDCTL', ALL],
-  ['PBA', 0xff],
   ['FCRTL', ALL],
   ['FCRTH', ALL],
-  ['RDBAL', BASE_LOW],
-  ['RDBAH', ALL],
-  ['RDLEN', LENGTH],
-  ['RDH', 0xffff],
-  ['RXDCTL', ALL],
   ['RADV', 0xffff],
   ['RSRPD', 0xfff],
-  ['TDBAL', BASE_LOW],
-  ['TDBAH', ALL],
-  ['TDLEN', LENGTH],
-  ['TDH', 0xffff],
-  ['TXDCTL', ALL],
   ['TADV', 0xffff],
+  ['TIDV', 0xffff],
   ['TSPMT', ALL],
   ['RXCSUM', 0x7ff],
   ['WUC', ALL],
   ['WUFC', ALL],
   ['WUS', ALL],
   ['MANC', ALL],
-  ['RCTL', 0x07ffffff],
   ['ITR', 0xffff],
 ];
 
@@ -88,100 +77,86 @@ export function registerTable(parts: Parts): ReadonlyMap<number, Register> {
   return table;
 }
 
+/** The registers that describe a ring, with the bits that they keep. */
+const RING_REGISTERS = {
+  transmit: [
+    ['TDBAL', BASE_LOW],
+    ['TDBAH', ALL],
+    ['TDLEN', LENGTH],
+    ['TDH', 0xffff],
+  ],
+  receive: [
+    ['RDBAL', BASE_LOW],
+    ['RDBAH', ALL],
+    ['RDLEN', LENGTH],
+    ['RDH', 0xffff],
+  ],
+} as const;
+
+/** A register of which software keeps some bits, and whose change has an effect. */
+function stored(core: E1000Core, name: keyof typeof Reg, mask: number, changed: () => void): Entry {
+  const write = (value: number): void => {
+    core.set(Reg[name], (value & mask) >>> 0);
+    changed();
+  };
+  return [Reg[name], { name, writable: mask, write }];
+}
+
+/** A register with a behaviour of its own. */
+function special(name: keyof typeof Reg, access: Pick<Register, 'read' | 'write'>): Entry {
+  return [Reg[name], { name, writable: 0, ...access }];
+}
+
+type Entry = [number, Register];
+
 /** Registers whose access has an effect. */
-function active({
-  core,
-  interrupts,
-  transmitter,
-  receiver,
-  eeprom,
-  phy,
-  reset,
-}: Parts): [number, Register][] {
+function active(parts: Parts): Entry[] {
+  const { core, interrupts, transmitter, receiver, eeprom, phy, reset } = parts;
+  const { storer } = receiver;
   return [
-    [
-      Reg.CTRL,
-      { name: 'CTRL', writable: 0, write: (value) => writeControl(core, interrupts, phy, reset, value) },
-    ],
-    [Reg.STATUS, { name: 'STATUS', writable: 0, read: () => core.status() }],
-    [
-      Reg.EECD,
-      { name: 'EECD', writable: 0, read: () => eeprom.readEecd(), write: (value) => eeprom.writeEecd(value) },
-    ],
-    [
-      Reg.EERD,
-      { name: 'EERD', writable: 0, read: () => eeprom.readEerd(), write: (value) => eeprom.writeEerd(value) },
-    ],
-    [
-      Reg.MDIC,
-      {
-        name: 'MDIC',
-        writable: 0,
-        read: () => phy.readMdic(),
-        write: (value) => void (phy.writeMdic(value, core.linkUp) && interrupts.raise(Cause.MDAC)),
-      },
-    ],
-    [
-      Reg.ICR,
-      {
-        name: 'ICR',
-        writable: 0,
-        read: () => interrupts.readCauses(),
-        write: (value) => interrupts.clear(value),
-      },
-    ],
-    [
-      Reg.ICS,
-      { name: 'ICS', writable: 0, read: () => 0, write: (value) => interrupts.raise(value & CAUSE_MASK) },
-    ],
-    [
-      Reg.IMS,
-      {
-        name: 'IMS',
-        writable: 0,
-        write: (value) => setMask(core, interrupts, core.get(Reg.IMS) | (value & CAUSE_MASK)),
-      },
-    ],
-    [
-      Reg.IMC,
-      {
-        name: 'IMC',
-        writable: 0,
-        read: () => 0,
-        write: (value) => setMask(core, interrupts, core.get(Reg.IMS) & ~value),
-      },
-    ],
-    [
-      Reg.TCTL,
-      {
-        name: 'TCTL',
-        writable: 0,
-        write: (value) => {
-          core.set(Reg.TCTL, value & 0x03fffffa);
-          transmitter.kick();
-        },
-      },
-    ],
-    [Reg.TDT, { name: 'TDT', writable: 0, write: (value) => transmitter.tailWritten(value) }],
-    [Reg.RDT, { name: 'RDT', writable: 0, write: (value) => receiver.tailWritten(value) }],
-    [
-      Reg.RDTR,
-      { name: 'RDTR', writable: 0, write: (value) => writeDelay(core, interrupts, Reg.RDTR, value) },
-    ],
-    [
-      Reg.TIDV,
-      { name: 'TIDV', writable: 0, write: (value) => writeDelay(core, interrupts, Reg.TIDV, value) },
-    ],
+    special('CTRL', { write: (value) => writeControl(parts, reset, value) }),
+    special('STATUS', { read: () => core.status() }),
+    special('EECD', { read: () => eeprom.readEecd(), write: (value) => eeprom.writeEecd(value) }),
+    special('EERD', { read: () => eeprom.readEerd(), write: (value) => eeprom.writeEerd(value) }),
+    special('MDIC', {
+      read: () => phy.readMdic(),
+      write: (value) => void (phy.writeMdic(value, core.linkUp) && interrupts.raise(Cause.MDAC)),
+    }),
+    special('ICR', { read: () => interrupts.readCauses(), write: (value) => interrupts.clear(value) }),
+    special('ICS', { read: () => 0, write: (value) => interrupts.raise(value & CAUSE_MASK) }),
+    special('IMS', { write: (value) => setMask(parts, core.get(Reg.IMS) | (value & CAUSE_MASK)) }),
+    special('IMC', { read: () => 0, write: (value) => setMask(parts, core.get(Reg.IMS) & ~value) }),
+    special('PBA', {
+      read: () => (core.packetBuffer().transmit / 1024) * 0x10000 + core.get(Reg.PBA),
+      write: (value) => core.set(Reg.PBA, value & 0x7f),
+    }),
+    special('RCTL', { write: (value) => storer.controlWritten(value & 0x07ffffff) }),
+    special('TCTL', { write: (value) => transmitter.controlWritten(value & 0x03fffffa) }),
+    special('RDT', { write: (value) => storer.tailWritten(value) }),
+    special('TDT', { write: (value) => transmitter.tailWritten(value) }),
+    special('RDTR', { write: (value) => interrupts.receiveDelayWritten(value) }),
+    stored(core, 'RXDCTL', ALL, () => storer.resume()),
+    stored(core, 'TXDCTL', ALL, () => transmitter.resume()),
+    ...RING_REGISTERS.transmit.map(([name, mask]) => ringRegister(core, name, mask, transmitter)),
+    ...RING_REGISTERS.receive.map(([name, mask]) => ringRegister(core, name, mask, storer)),
   ];
 }
 
-function writeControl(
+/** Software may write these before it turns the direction on only (13.4.28, 13.4.39). */
+function ringRegister(
   core: E1000Core,
-  interrupts: InterruptUnit,
-  phy: Phy,
-  reset: () => void,
-  value: number,
-): void {
+  name: keyof typeof Reg,
+  mask: number,
+  owner: { enabled: boolean; ringChanged(): void },
+): Entry {
+  return stored(core, name, mask, () => {
+    if (owner.enabled) core.aside(Kind.DeviceMisused, Reg[name], core.get(Reg[name]));
+    owner.ringChanged();
+  });
+}
+
+function writeControl(parts: Parts, reset: () => void, value: number): void {
+  const { core, interrupts, phy, transmitter } = parts;
   if ((value & Ctrl.RST) !== 0) {
     reset();
     return;
@@ -189,17 +164,14 @@ function writeControl(
   if ((value & Ctrl.PHY_RST) !== 0) phy.reset();
   const wasUp = core.linkUp;
   core.set(Reg.CTRL, value & ~Ctrl.PHY_RST);
-  if (core.linkUp !== wasUp) interrupts.raise(Cause.LSC);
+  if (core.linkUp === wasUp) return;
+  interrupts.raise(Cause.LSC);
+  transmitter.resume();
 }
 
-function setMask(core: E1000Core, interrupts: InterruptUnit, mask: number): void {
+function setMask({ core, interrupts }: Parts, mask: number): void {
   core.set(Reg.IMS, mask);
   interrupts.update();
-}
-
-function writeDelay(core: E1000Core, interrupts: InterruptUnit, offset: number, value: number): void {
-  core.set(offset, value & 0x8000ffff);
-  interrupts.flush(offset);
 }
 
 function addStatistics(table: Map<number, Register>, core: E1000Core): void {

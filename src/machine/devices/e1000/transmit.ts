@@ -1,301 +1,379 @@
 /**
- * The transmitter (manual 3.3 and 3.4): takes descriptors from head to tail, gathers a packet up to EOP, hands it (or its
- * segments) to the link, and writes DD back where RS asks for it.
+ * The transmitter (manual 3.3 and 3.4): a state machine that uses descriptors in order. It fetches the data of one after the
+ * other into the packet buffer, one transfer at a time as a conventional PCI function does; a frame that is whole waits there
+ * for the wire; a descriptor whose data is there is done: TDH passes it, and it is written back where RS asks for it.
  */
+import type { DmaResult } from '../../bus';
 import { Kind } from '../../../trace/vocabulary/events';
-import { FRAME_MIN } from '../../link/wire';
-import { requireVersion } from '../../snapshot';
-import type { EventHandle } from '../../time/event-queue';
-import { crc32 } from './checksum';
-import { Cause, DESCRIPTOR, DropReason, PACKET_MAX, Reg, Stat, Tctl, Timer, TxCmd } from './constants';
+import { PacketAssembly, type AssemblyHardware, type FrameRules } from './assemble';
+import { Cause, Ctrl, DropReason, Reg, Stat, Tctl, Timer, TRANSMIT_MAX, TxCmd } from './constants';
 import type { E1000Core } from './core';
 import { NO_CONTEXT, parseDescriptor, type Context, type DataDescriptor } from './descriptors';
-import type { InterruptUnit } from './interrupts';
-import { applyChecksums, insertChecksum, segment } from './offload';
+import { Channel, isFault, type Dma } from './dma';
+import { DescriptorFetch, type Descriptor, type FetchHardware, type FetchRun } from './fetch';
+import { TRANSMIT_DELAY, type InterruptUnit } from './interrupts';
+import type { PacketBufferHardware } from './packet-buffer';
+import { Ring, TRANSMIT_RING } from './ring';
+import { Sender, type SenderRun } from './send';
+import type { Timers } from './timers';
+import { WriteBack, type Used, type WriteBackHardware, type WriteBackRun } from './writeback';
 
-/** The transmit share of the packet buffer: so much may wait for the wire. */
-const FIFO_BYTES = 16 * 1024;
+/** The buffers of one packet are this much less than the transmit buffer, at least (3.3.7). */
+const RESERVED = 80;
 const STATUS_DD = 1;
-const FCS = 4;
-/** Largest packet to be cut into segments: 64 KiB of payload and the longest header. */
-const SEGMENTED_MAX = 0x10000 + 255;
+/** Byte 12 of a transmit descriptor: its status. */
+const STATUS_AT = 12;
+/** `Used.mark`: no report was asked for, a report, a report whose interrupt is delayed. */
+const Mark = { None: 0, Report: 1, Delayed: 2 } as const;
 
-/** Snapshot of a `Transmitter`. */
-export interface TransmitterState {
-  version: 1;
-  packets: number;
-  gathered: Uint8Array;
-  broken: number;
-  event: EventHandle;
-  left: number;
+/** The descriptor that is worked on. */
+interface Work {
+  descriptor: Descriptor;
+  /** Undefined: it could not be read. */
+  parsed: ReturnType<typeof parseDescriptor> | undefined;
+  /** Bytes of its data that have been fetched. */
+  done: number;
+  /** Row of what was done for it last. */
+  cause: number;
+}
+
+/** What the hardware has of a `Transmitter`. */
+export interface TransmitterHardware {
+  fetch: FetchHardware;
+  writeBack: WriteBackHardware;
+  assembly: AssemblyHardware;
+  buffer: PacketBufferHardware<Uint8Array>;
+  work?: { index: number; bytes: Uint8Array; done: number };
   context: Context;
-  options: number;
-  segmenting: boolean;
+  timeSpent: boolean;
+  emptyTold: boolean;
+}
+
+/** What the run has of a `Transmitter`. */
+export interface TransmitterRun {
+  fetch: FetchRun;
+  writeBack: WriteBackRun;
+  sender: SenderRun;
+  /** Rows of the descriptor that is worked on: of its fetch, and of what was done last. */
+  work: { fetched: number; last: number };
 }
 
 export class Transmitter {
-  /** Packets handed to the link so far. */
-  private packets = 0;
-  private gathered: Uint8Array = new Uint8Array(0);
-  /** `DropReason` of the packet being gathered; 0 while nothing is wrong. */
-  private broken = 0;
-  private event: EventHandle = 0;
-  /** Descriptors that the last kick still allows: one round. A tail beyond the ring is never met by the head. */
-  private left = 0;
+  private readonly ring: Ring;
+  private readonly fetch: DescriptorFetch;
+  private readonly writeBack: WriteBack;
+  private readonly assembly = new PacketAssembly();
+  private readonly sender: Sender;
+  private work: Work | undefined;
   private context: Context = NO_CONTEXT;
-  /** POPTS and TSE of the packet being gathered, by its first data descriptor. */
-  private options = 0;
-  private segmenting = false;
+  /** The transmitter's own work on the packet that comes next is done. */
+  private timeSpent = false;
+  /** TXQE has been raised since the head met the tail. */
+  private emptyTold = true;
 
-  /** @param loopback gets the frame instead of the link while RCTL.LBM says so; false when it does not apply */
+  /** @param loopBack gets the frames instead of the wire while RCTL.LBM says so */
   constructor(
     private readonly core: E1000Core,
+    private readonly dma: Dma,
+    private readonly timers: Timers,
     private readonly interrupts: InterruptUnit,
-    private readonly loopback: (frame: Uint8Array) => boolean,
-  ) {}
+    loopBack: (frame: Uint8Array) => void,
+  ) {
+    this.ring = new Ring(core, TRANSMIT_RING);
+    this.sender = new Sender(core, timers, loopBack);
+    this.writeBack = new WriteBack(this.ring, dma, Channel.TransmitWriteBack, {
+      written: (used, ok, signals) => this.written(used, ok, signals),
+      nothingToWrite: (signals) => interrupts.raise(signals),
+    });
+    this.fetch = new DescriptorFetch(this.ring, dma, Channel.TransmitFetch, {
+      enabled: () => this.enabled,
+      held: () => this.writeBack.held + (this.work ? 1 : 0),
+      cause: () => core.bus.trace.cause,
+      fetched: () => this.run(),
+      failed: (count) => {
+        this.fetch.skip(count);
+        this.run();
+      },
+    });
+    dma.onEnd(Channel.TransmitData, (result) => this.dataEnded(result));
+    interrupts.onExpiry(TRANSMIT_DELAY, (causes) => this.writeBack.flush(causes));
+  }
 
   /** TDT was written. */
   tailWritten(value: number): void {
-    const { core } = this;
+    const { core, ring } = this;
+    const { trace } = core.bus;
     core.set(Reg.TDT, value & 0xffff);
-    core.bus.trace.instant(Kind.Doorbell, Reg.TDT, value);
-    core.bus.trace.instant(Kind.RingTail, value & 0xffff, core.get(Reg.TDH));
-    this.kick();
+    trace.instant(Kind.Doorbell, Reg.TDT, value);
+    trace.instant(Kind.RingTail, value & 0xffff, core.get(Reg.TDH));
+    if (ring.size > 0 && ring.tail >= ring.size) core.aside(Kind.DeviceMisused, Reg.TDT, value);
+    if (ring.upToTail(ring.head) > 0) this.emptyTold = false;
+    this.fetch.granted(trace.cause);
+    this.run();
   }
 
-  /** Starts work if there is some and the transmitter is on; the hardware may already be at it. */
-  kick(): void {
-    this.left = this.ringSize();
-    if (this.event !== 0 || !this.hasWork()) return;
-    if (this.core.timing.transmitNanoseconds > 0)
-      this.later(this.core.cycles(this.core.timing.transmitNanoseconds), true);
-    else this.work();
+  /** TCTL was written. */
+  controlWritten(value: number): void {
+    const { core } = this;
+    const before = this.enabled;
+    core.set(Reg.TCTL, value);
+    if (!before && this.enabled) this.fetch.granted(core.bus.trace.cause);
+    this.resume();
   }
 
-  /** The time for the next packet has come, or the wire has room again. */
-  onTimer(): void {
-    this.event = 0;
-    this.work();
+  /** The ring's base, length or head was written: what is on the chip of the old one is void (13.4.39). */
+  ringChanged(): void {
+    const { core, timers } = this;
+    this.fetch.reset();
+    this.writeBack.reset();
+    this.dma.forget(Channel.TransmitData);
+    this.work = undefined;
+    this.assembly.reset();
+    timers.stop(Timer.Transmit);
+    this.timeSpent = false;
+    this.emptyTold = this.ring.upToTail(this.ring.head) === 0;
+    this.fetch.granted(core.bus.trace.cause);
+    this.run();
   }
 
+  /** Goes on where it can: the transmitter was turned on, the function became a bus master, a threshold changed. */
+  resume(): void {
+    this.sender.drain();
+    this.writeBack.write();
+    this.run();
+  }
+
+  /** `Timer.Transmit`: the own work on a packet is done. */
+  workDone(): void {
+    this.timeSpent = true;
+    if (this.fetch.first) this.fetch.first.cause = this.core.bus.trace.cause;
+    this.run();
+  }
+
+  /** Whether the transmitter is on. */
+  get enabled(): boolean {
+    return (this.core.get(Reg.TCTL) & Tctl.EN) !== 0;
+  }
+
+  /** CTRL.RST; the registers are reset already. */
   reset(): void {
-    if (this.event !== 0) this.core.bus.cancel(this.event);
-    this.event = 0;
-    this.left = 0;
-    this.forget();
+    this.sender.reset();
     this.context = NO_CONTEXT;
+    this.ringChanged();
   }
 
-  save(): TransmitterState {
+  saveHardware(): TransmitterHardware {
+    const { work, context, timeSpent, emptyTold } = this;
     return {
-      version: 1,
-      packets: this.packets,
-      gathered: this.gathered.slice(),
-      broken: this.broken,
-      event: this.event,
-      left: this.left,
-      context: this.context,
-      options: this.options,
-      segmenting: this.segmenting,
+      fetch: this.fetch.saveHardware(),
+      writeBack: this.writeBack.saveHardware(),
+      assembly: this.assembly.saveHardware(),
+      buffer: this.sender.saveHardware(),
+      ...(work && {
+        work: { index: work.descriptor.index, bytes: work.descriptor.bytes, done: work.done },
+      }),
+      context,
+      timeSpent,
+      emptyTold,
     };
   }
 
-  load(state: TransmitterState): void {
-    requireVersion('an e1000 transmitter', state.version, 1);
-    this.packets = state.packets;
-    this.gathered = state.gathered.slice();
-    this.broken = state.broken;
-    this.event = state.event;
-    this.left = state.left;
-    this.context = state.context;
-    this.options = state.options;
-    this.segmenting = state.segmenting;
+  saveRun(): TransmitterRun {
+    const { work } = this;
+    return {
+      fetch: this.fetch.saveRun(),
+      writeBack: this.writeBack.saveRun(),
+      sender: this.sender.saveRun(),
+      work: { fetched: work?.descriptor.cause ?? 0, last: work?.cause ?? 0 },
+    };
   }
 
-  /** Begins a new packet. */
-  private forget(): void {
-    this.gathered = new Uint8Array(0);
-    this.broken = 0;
-    this.options = 0;
-    this.segmenting = false;
+  load(hardware: TransmitterHardware, run: TransmitterRun | undefined): void {
+    const { work } = hardware;
+    this.fetch.load(hardware.fetch, run?.fetch);
+    this.writeBack.load(hardware.writeBack, run?.writeBack);
+    this.assembly.load(hardware.assembly);
+    this.sender.load(hardware.buffer, run?.sender);
+    this.work = work && {
+      descriptor: { index: work.index, bytes: work.bytes, cause: run?.work.fetched ?? 0 },
+      parsed: parsed(work.bytes),
+      done: work.done,
+      cause: run?.work.last ?? 0,
+    };
+    this.context = hardware.context;
+    this.timeSpent = hardware.timeSpent;
+    this.emptyTold = hardware.emptyTold;
   }
 
-  private ringSize(): number {
-    return Math.floor((this.core.get(Reg.TDLEN) & 0xfff80) / DESCRIPTOR);
+  /** Most bytes of a packet. */
+  private get longest(): number {
+    return Math.min(TRANSMIT_MAX, this.core.packetBuffer().transmit - RESERVED);
   }
 
-  private hasWork(): boolean {
+  private get rules(): FrameRules {
     const { core } = this;
-    const on = (core.get(Reg.TCTL) & Tctl.EN) !== 0;
-    return on && this.left > 0 && this.ringSize() > 0 && core.get(Reg.TDH) !== core.get(Reg.TDT);
+    const tags = (core.get(Reg.CTRL) & Ctrl.VME) !== 0;
+    return {
+      tagType: tags ? core.get(Reg.VET) : undefined,
+      pad: (core.get(Reg.TCTL) & Tctl.PSP) !== 0,
+    };
   }
 
-  private later(delay: number, working: boolean): void {
-    const { trace } = this.core.bus;
-    const cause = trace.cause;
-    if (working) trace.span(delay, Kind.DeviceWork, 0, 0);
-    this.event = this.core.bus.schedule(delay, Timer.Transmit);
-    trace.cause = cause;
+  private run(): void {
+    let more = true;
+    while (more) more = this.step();
+    // A threshold above what the chip can hold is never reached.
+    if (this.fetch.full) this.writeBack.flush(0);
+    this.fetch.fetch();
   }
 
-  /** Processes descriptors: all of them, or one packet at a time where the hardware takes its time. */
-  private work(): void {
-    const { core } = this;
-    const step = core.cycles(core.timing.transmitNanoseconds);
-    const reason = core.bus.trace.cause;
-    while (this.hasWork()) {
-      const wait = core.wire ? core.wire.roomIn(FIFO_BYTES) : 0;
-      if (wait > 0) {
-        this.later(wait, false);
-        return;
-      }
-      this.left -= 1;
-      core.bus.trace.cause = reason;
-      const ended = this.descriptor();
-      if (ended && step > 0 && this.hasWork()) {
-        core.bus.trace.cause = reason;
-        this.later(step, true);
-        return;
-      }
+  /** One step; false when the next one waits for something. */
+  private step(): boolean {
+    if (this.dma.busy(Channel.TransmitData)) return false;
+    const work = this.work ?? this.takeNext();
+    if (!work) return false;
+    this.core.bus.trace.cause = work.cause;
+    const { parsed } = work;
+    if (parsed?.kind !== undefined && parsed.kind !== 'context') return this.data(work, parsed);
+    if (parsed) this.context = parsed.context;
+    else this.endPacket(DropReason.DmaAbort);
+    this.retire(work, parsed?.command ?? 0);
+    return true;
+  }
+
+  /** The next descriptor on the chip; before the first one of a packet the transmitter's own work has to be done. */
+  private takeNext(): Work | undefined {
+    const { core, fetch, timers } = this;
+    const { first } = fetch;
+    if (!first || !this.enabled) return undefined;
+    const cycles = core.cycles(core.timing.transmitNanoseconds);
+    if (cycles > 0 && !this.assembly.begun && !this.timeSpent) {
+      if (!timers.running(Timer.Transmit)) timers.work(Timer.Transmit, cycles, first.cause);
+      return undefined;
     }
+    fetch.shift();
+    this.work = { descriptor: first, parsed: parsed(first.bytes), done: 0, cause: first.cause };
+    return this.work;
   }
 
-  /** Processes the descriptor at the head; true when a packet ended with it. */
-  private descriptor(): boolean {
-    const { core } = this;
-    const head = core.get(Reg.TDH) % this.ringSize();
-    const at = core.address(Reg.TDBAL) + head * DESCRIPTOR;
-    const bytes = core.bus.dmaRead(at, DESCRIPTOR);
-    if (!bytes) {
-      this.broken = DropReason.DmaAbort;
-      this.finishPacket(undefined);
-      this.advance(head);
+  /** A data descriptor: fetches what is left of its data, or is done with it. */
+  private data(work: Work, descriptor: DataDescriptor): boolean {
+    const { assembly, dma, longest } = this;
+    if (!assembly.begun) assembly.begin(descriptor, this.context, longest);
+    // A null address transfers no data (3.3.3).
+    const length = descriptor.address === 0 ? 0 : descriptor.length;
+    const remaining = assembly.broken === 0 ? length - work.done : 0;
+    if (remaining === 0) {
+      if ((descriptor.command & TxCmd.EOP) !== 0) this.finishPacket(work, descriptor);
+      this.retire(work, descriptor.command);
       return true;
     }
-    const descriptor = parseDescriptor(bytes);
-    // Bit 0 of a context descriptor says TCP; only a data descriptor can end a packet.
-    const ends = descriptor.kind !== 'context' && (descriptor.command & TxCmd.EOP) !== 0;
-    if (descriptor.kind === 'context') this.context = descriptor.context;
-    else {
-      this.gather(descriptor);
-      if (ends) this.finishPacket(descriptor);
+    if (assembly.segmentFull) this.queue(work, assembly.takeSegment(descriptor, this.rules));
+    const count = assembly.next(remaining);
+    if (assembly.gathered + count > longest) {
+      assembly.broken = DropReason.Oversize;
+      return true;
     }
-    const report = (descriptor.command & TxCmd.RS) !== 0;
-    if (report) {
-      bytes[12] |= STATUS_DD;
-      core.bus.dmaWrite(at + 12, bytes.subarray(12, 16));
-    }
-    this.advance(head);
-    this.signal(report, (descriptor.command & TxCmd.IDE) !== 0);
-    return ends;
+    if (!this.sender.buffer.fits(assembly.gathered + count) || !dma.allowed) return false;
+    dma.read(Channel.TransmitData, descriptor.address + work.done, count, work.descriptor.cause);
+    return false;
   }
 
-  private gather(descriptor: DataDescriptor): void {
-    if (this.gathered.length === 0 && descriptor.kind === 'data') {
-      this.options = descriptor.options;
-      this.segmenting = (descriptor.command & TxCmd.TSE) !== 0;
+  private dataEnded(result: DmaResult): void {
+    const { work, assembly } = this;
+    if (!work) return;
+    if (isFault(result)) {
+      // A function that was taken off the bus meanwhile fetches again when it is a master again.
+      if (!this.dma.allowed) return;
+      assembly.broken = DropReason.DmaAbort;
+    } else {
+      assembly.add(result);
+      work.done += result.length;
     }
-    if (this.broken !== 0 || descriptor.length === 0) return;
-    if (this.gathered.length + descriptor.length > (this.segmenting ? SEGMENTED_MAX : PACKET_MAX)) {
-      this.broken = DropReason.Oversize;
-      return;
-    }
-    const data = this.core.bus.dmaRead(descriptor.address, descriptor.length);
-    if (!data) {
-      this.broken = DropReason.DmaAbort;
-      return;
-    }
-    const joined = new Uint8Array(this.gathered.length + data.length);
-    joined.set(this.gathered);
-    joined.set(data, this.gathered.length);
-    this.gathered = joined;
+    work.cause = this.core.bus.trace.cause;
+    this.run();
   }
 
-  private finishPacket(last: DataDescriptor | undefined): void {
-    const { gathered, context, options, segmenting, broken } = this;
-    this.forget();
-    if (gathered.length === 0 && broken === 0) return;
+  private finishPacket(work: Work, last: DataDescriptor): void {
+    const { assembly } = this;
+    const frame = assembly.finish(last, this.rules);
+    if (assembly.segmenting && typeof frame !== 'number') this.core.count(Stat.TSCTC);
+    if (frame instanceof Uint8Array) this.queue(work, frame);
+    this.endPacket(typeof frame === 'number' ? frame : 0);
+  }
+
+  /** The packet is over. @param reason why it was lost; 0: it was not */
+  private endPacket(reason: number): void {
+    if (reason !== 0) this.core.aside(Kind.PacketDrop, this.assembly.gathered, reason);
+    this.assembly.reset();
+    this.timeSpent = false;
+  }
+
+  private queue(work: Work, frame: Uint8Array): void {
+    this.sender.buffer.push({ frame, size: frame.length, cause: work.cause });
+    this.sender.drain();
+    this.core.bus.trace.cause = work.cause;
+  }
+
+  /** The descriptor is done: its data is in the packet buffer. TDH counts those (3.4). */
+  private retire(work: Work, command: number): void {
+    const { core, ring, writeBack } = this;
+    const { index, bytes } = work.descriptor;
+    this.work = undefined;
+    ring.head = ring.after(index);
+    core.aside(Kind.RingHead, ring.head, ring.tail);
+    const report = (command & TxCmd.RS) !== 0;
+    const bursts = ring.threshold('writeBack') > 0;
+    // With a threshold, descriptors gather from the first one that asks for a report on (13.4.43).
+    if (report || (bursts && writeBack.held > 0)) {
+      const delayed = (command & TxCmd.IDE) !== 0;
+      const mark = report ? (delayed ? Mark.Delayed : Mark.Report) : Mark.None;
+      writeBack.add({ index, bytes: doneOf(bytes), mark, cause: work.cause });
+    }
+    // The delay timer sees to it that they do not wait for ever for more of them (3.4.2).
+    const alone = bursts && writeBack.held > 0 && !this.interrupts.waits(TRANSMIT_DELAY);
+    if (alone && core.get(Reg.TIDV) !== 0) this.interrupts.delayed(TRANSMIT_DELAY);
+    this.noticeLow();
+    this.noticeEmpty();
+  }
+
+  private written(used: readonly Used[], ok: boolean, signals: number): void {
     const { trace } = this.core.bus;
-    let frames: Uint8Array[] | number = broken;
-    if (last && broken === 0) {
-      frames = segmenting
-        ? (segment(gathered, context, options) ?? DropReason.BadContext)
-        : wholeFrame(gathered, last, context, options);
-    }
-    if (typeof frames === 'number') {
-      trace.instant(Kind.PacketDrop, gathered.length, frames);
-      return;
-    }
-    if (segmenting) this.core.count(Stat.TSCTC);
-    const reason = trace.cause;
-    for (const frame of frames) {
-      trace.cause = reason;
-      this.transmit(frame);
-    }
+    const { cause } = trace;
+    const marks = used.map(({ mark }) => mark);
+    const now = (ok && marks.includes(Mark.Report) ? Cause.TXDW : 0) | signals;
+    if (now !== 0) this.interrupts.raise(now);
+    // After a flush by the delay's end there is nothing left to delay.
+    if (ok && signals === 0 && marks.includes(Mark.Delayed)) this.interrupts.delayed(TRANSMIT_DELAY);
+    trace.cause = cause;
+    this.noticeEmpty();
+    trace.cause = cause;
+    this.run();
   }
 
-  private transmit(packet: Uint8Array): void {
-    const { core } = this;
-    let frame = packet;
-    if (frame.length < FRAME_MIN && (core.get(Reg.TCTL) & Tctl.PSP) !== 0) {
-      frame = new Uint8Array(FRAME_MIN);
-      frame.set(packet);
-    }
-    const number = this.packets;
-    const { trace } = core.bus;
-    if (this.loopback(frame)) return;
-    if (!core.wire || !core.linkUp) {
-      trace.instant(Kind.PacketDrop, frame.length, DropReason.LinkDown);
-      return;
-    }
-    this.packets += 1;
-    this.countPacket(frame);
-    trace.instant(Kind.PacketTx, frame.length, number);
-    core.wire.send(frame, number);
+  /** TXD_LOW: what is left to do has come down to the threshold, eight descriptors a unit (13.4.43). */
+  private noticeLow(): void {
+    const { core, ring } = this;
+    const threshold = 8 * (core.get(Reg.TXDCTL) >>> 25);
+    if (ring.upToTail(ring.head) === threshold) this.interrupts.raise(Cause.TXD_LOW);
   }
 
-  private countPacket(frame: Uint8Array): void {
-    const { core } = this;
-    const onWire = frame.length + 4;
-    for (const counter of [Stat.GPTC, Stat.TPT]) core.count(counter);
-    for (const counter of [Stat.GOTCL, Stat.TOTL]) core.countLong(counter, onWire);
-    core.countSize(Stat.PTC64, onWire);
-    if ((frame[0] & 1) !== 0)
-      core.count(frame.subarray(0, 6).every((byte) => byte === 0xff) ? Stat.BPTC : Stat.MPTC);
-  }
-
-  private advance(head: number): void {
-    const { core } = this;
-    const next = (head + 1) % this.ringSize();
-    core.set(Reg.TDH, next);
-    const { trace } = core.bus;
-    trace.instant(Kind.RingHead, next, core.get(Reg.TDT));
-  }
-
-  private signal(reported: boolean, delayed: boolean): void {
-    const { core, interrupts } = this;
-    const empty = core.get(Reg.TDH) === core.get(Reg.TDT) ? Cause.TXQE : 0;
-    if (reported && delayed) interrupts.transmittedDelayed();
-    const causes = empty | (reported && !delayed ? Cause.TXDW : 0);
-    if (causes !== 0) interrupts.raise(causes);
+  /** TXQE: the head has met the tail (3.4.3), and the reports asked for are written. */
+  private noticeEmpty(): void {
+    const { ring, writeBack } = this;
+    if (this.emptyTold || ring.head !== ring.tail || writeBack.active) return;
+    this.emptyTold = true;
+    this.interrupts.raise(Cause.TXQE);
   }
 }
 
-/** The one frame of a packet that is not cut, or a `DropReason`. */
-function wholeFrame(
-  packet: Uint8Array,
-  last: DataDescriptor,
-  context: Context,
-  options: number,
-): Uint8Array[] | number {
-  if (last.kind === 'data') applyChecksums(packet, context, options);
-  else if ((last.command & TxCmd.IC) !== 0) {
-    insertChecksum(packet, { start: last.checksumStart, offset: last.checksumOffset, end: 0 });
-  }
-  if ((last.command & TxCmd.IFCS) !== 0) return [packet];
-  // Without IFCS software has appended the FCS itself.
-  if (packet.length <= FCS) return DropReason.BadFcs;
-  const frame = packet.slice(0, packet.length - FCS);
-  const appended = new DataView(packet.buffer, packet.byteOffset).getUint32(frame.length, true);
-  return appended === crc32(frame) ? [frame] : DropReason.BadFcs;
+function parsed(bytes: Uint8Array): Work['parsed'] {
+  return bytes.length === 0 ? undefined : parseDescriptor(bytes);
+}
+
+/** The descriptor with DD set. */
+function doneOf(bytes: Uint8Array): Uint8Array {
+  const done = bytes.slice();
+  done[STATUS_AT] |= STATUS_DD;
+  return done;
 }

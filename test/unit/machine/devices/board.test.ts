@@ -1,5 +1,6 @@
 /** The small devices of a PC's board: fw_cfg, ACPI registers, reset ports, test device. */
 import { describe, expect, it } from 'vitest';
+import { NO_CPU } from '../../../../src/machine/bus';
 import { AcpiPm } from '../../../../src/machine/devices/acpi-pm';
 import { FwCfg, FwCfgKey } from '../../../../src/machine/devices/fw-cfg';
 import { PcTestDevice } from '../../../../src/machine/devices/pc-testdev';
@@ -80,15 +81,15 @@ describe('ResetPorts', () => {
   it('reset by the keyboard controller, by port A and by the reset control register', () => {
     const resets: string[] = [];
     const ports = new ResetPorts((how) => resets.push(how));
-    expect(ports.keyboardCommand.read(0, 1) & 3).toBe(0); // nothing to read, room to write
-    ports.keyboardCommand.write(0, 1, 0xd1);
-    ports.keyboardCommand.write(0, 1, 0xff); // pulses nothing
-    ports.systemControl.write(0, 1, 2);
-    ports.control.write(0, 1, 2);
+    expect(ports.keyboardCommand.read(0, 1, NO_CPU) & 3).toBe(0); // nothing to read, room to write
+    ports.keyboardCommand.write(0, 1, 0xd1, NO_CPU);
+    ports.keyboardCommand.write(0, 1, 0xff, NO_CPU); // pulses nothing
+    ports.systemControl.write(0, 1, 2, NO_CPU);
+    ports.control.write(0, 1, 2, NO_CPU);
     expect(resets).toEqual([]);
-    ports.keyboardCommand.write(0, 1, 0xfe);
-    ports.systemControl.write(0, 1, 3);
-    ports.control.write(0, 1, 6);
+    ports.keyboardCommand.write(0, 1, 0xfe, NO_CPU);
+    ports.systemControl.write(0, 1, 3, NO_CPU);
+    ports.control.write(0, 1, 6, NO_CPU);
     expect(resets.map((how) => /0x[0-9a-f]+/.exec(how)?.[0])).toEqual(['0x64', '0x92', '0xcf9']);
   });
 });
@@ -97,28 +98,32 @@ describe('PcTestDevice', () => {
   it('has a latch that is read and written in parts', () => {
     const device = new PcTestDevice(() => undefined);
     const { latchPorts, bytePorts } = device;
-    latchPorts.write(0, 4, 0x11223344);
-    latchPorts.write(2, 1, 0xff);
-    latchPorts.write(0, 2, 0xabcd);
-    expect(latchPorts.read(0, 4)).toBe(0x11ffabcd);
-    expect([latchPorts.read(3, 1), latchPorts.read(2, 2), bytePorts.read(2, 1)]).toEqual([
-      0x11, 0x11ff, 0xcd,
-    ]);
+    latchPorts.write(0, 4, 0x11223344, NO_CPU);
+    latchPorts.write(2, 1, 0xff, NO_CPU);
+    latchPorts.write(0, 2, 0xabcd, NO_CPU);
+    expect(latchPorts.read(0, 4, NO_CPU)).toBe(0x11ffabcd);
+    expect([
+      latchPorts.read(3, 1, NO_CPU),
+      latchPorts.read(2, 2, NO_CPU),
+      bytePorts.read(2, 1, NO_CPU),
+    ]).toEqual([0x11, 0x11ff, 0xcd]);
   });
 
   it('drives interrupt lines and has memory', () => {
     const lines: [number, boolean][] = [];
     const device = new PcTestDevice((line, level) => lines.push([line, level]));
-    device.linePorts.write(5, 1, 1);
-    device.linePorts.write(5, 1, 0);
+    device.linePorts.write(5, 1, 1, NO_CPU);
+    device.linePorts.write(5, 1, 0, NO_CPU);
     expect(lines).toEqual([
       [5, true],
       [5, false],
     ]);
-    device.memory.write(0x100, 4, 0xcafe_f00d);
-    expect([device.memory.read(0x100, 4), device.memory.read(0x102, 2)]).toEqual([0xcafe_f00d, 0xcafe]);
+    device.memory.write(0x100, 4, 0xcafe_f00d, NO_CPU);
+    expect([device.memory.read(0x100, 4, NO_CPU), device.memory.read(0x102, 2, NO_CPU)]).toEqual([
+      0xcafe_f00d, 0xcafe,
+    ]);
     const other = new PcTestDevice(() => undefined);
     other.load(device.save());
-    expect(other.memory.read(0x103, 1)).toBe(0xca);
+    expect(other.memory.read(0x103, 1, NO_CPU)).toBe(0xca);
   });
 });

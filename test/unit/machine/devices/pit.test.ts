@@ -1,6 +1,7 @@
 /** The 8254 by its data sheet: what the modes put out and count, latches and read-back, and port 0x61. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { NO_CPU } from '../../../../src/machine/bus';
 import { PIT_HZ, Pit } from '../../../../src/machine/devices/pit';
 import { cyclesOf, ticksAt } from '../../../../src/machine/time/rate';
 import { World } from '../fake-bus';
@@ -108,14 +109,14 @@ describe('Pit', () => {
     load(2, 0, 300);
     toTick(1000);
     expect(counter(2)).toBe(300);
-    port.write(0, 1, 1);
+    port.write(0, 1, 1, NO_CPU);
     toTick(1299);
-    expect(port.read(0, 1) & 0x21).toBe(0x01);
+    expect(port.read(0, 1, NO_CPU) & 0x21).toBe(0x01);
     toTick(1300);
-    expect(port.read(0, 1) & 0x21).toBe(0x21);
-    expect(new Set([0, 18, 36, 54].map((more) => (toTick(1310 + more), port.read(0, 1) & 0x10))).size).toBe(
-      2,
-    );
+    expect(port.read(0, 1, NO_CPU) & 0x21).toBe(0x21);
+    expect(
+      new Set([0, 18, 36, 54].map((more) => (toTick(1310 + more), port.read(0, 1, NO_CPU) & 0x10))).size,
+    ).toBe(2);
   });
 
   it('does nothing that nobody asked for', () => {

@@ -1,15 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Uart16550 } from '../../../../src/machine/devices/uart';
+import { CYCLES_PER_NANOSECOND, FakeBus, World } from '../fake-bus';
 
 function setUp() {
   const sent: number[] = [];
-  const line = { asserted: false };
-  const bus = { setInterruptLine: (asserted: boolean) => void (line.asserted = asserted) };
+  const world = new World();
+  const bus = new FakeBus(world, 'uart');
   const uart = new Uart16550(bus, (byte) => sent.push(byte));
+  bus.plug(uart);
+  const line = {
+    get asserted() {
+      return bus.line;
+    },
+  };
   const read = (port: number): number => uart.read(port, 1);
   const write = (port: number, value: number): void => uart.write(port, 1, value);
-  return { uart, sent, line, read, write };
+  return { uart, sent, line, read, write, world, bus };
 }
 
 const OUT2 = 8;
@@ -46,14 +53,11 @@ describe('Uart16550', () => {
   });
 
   it('signals each empty holding register by an edge, also to a driver that does not read IIR', () => {
-    const levels: boolean[] = [];
-    const bus = { setInterruptLine: (asserted: boolean) => void levels.push(asserted) };
-    const uart = new Uart16550(bus, () => undefined);
-    uart.write(4, 1, OUT2);
-    uart.write(1, 1, 2);
-    for (const byte of [65, 66]) uart.write(0, 1, byte);
-    const edges = levels.filter((level, i) => level && levels[i - 1] !== true).length;
-    expect(edges).toBe(3); // enabled, and empty after each byte
+    const { bus, write } = setUp();
+    write(4, OUT2);
+    write(1, 2);
+    for (const byte of [65, 66]) write(0, byte);
+    expect(bus.rises).toHaveLength(3); // enabled, and empty after each byte
   });
 
   it('raises the receive interrupt while there is data, and loses nothing', () => {
@@ -70,13 +74,21 @@ describe('Uart16550', () => {
     expect([got, read(5) & 1]).toEqual([[1, 2, 3], 0]);
   });
 
-  it('tells the trigger level from the timeout with FIFOs on', () => {
-    const { uart, read, write } = setUp();
+  it('signals below the trigger level after four characters without another, or without a read', () => {
+    const { uart, read, write, world } = setUp();
+    // 8N1 at divisor 12, 9600 baud: ten bits a character, 4 of them are 4166.67 µs.
+    const timeout = Math.ceil((40 / 9600) * 1e9 * CYCLES_PER_NANOSECOND);
+    write(3, 3);
     write(2, 0x41);
     write(1, 1);
     uart.receive(Uint8Array.of(1, 2, 3));
+    world.advanceTo(timeout - 1);
+    expect(read(2)).toBe(0xc1);
+    world.advanceTo(timeout);
+    expect([read(2), read(0), read(2)]).toEqual([0xcc, 1, 0xc1]);
+    world.advanceTo(2 * timeout);
     expect(read(2)).toBe(0xcc);
-    uart.receive(Uint8Array.of(4));
+    uart.receive(Uint8Array.of(4, 5));
     expect(read(2)).toBe(0xc4);
   });
 
@@ -89,20 +101,31 @@ describe('Uart16550', () => {
     expect(line.asserted).toBe(true);
   });
 
-  it('loops back, with an overrun where there is no room', () => {
+  it('loops back; a byte too many replaces the buffered one, but nothing of a full FIFO', () => {
     const { sent, read, write } = setUp();
     write(4, 0x1b);
     write(0, 0x41);
     write(0, 0x42);
-    // Of one register the new byte stays; RTS, DTR and OUT2 come back as CTS, DSR and DCD.
-    expect([read(5) & 3, read(5) & 3, read(0), read(5) & 1, sent, read(6) & 0xf0]).toEqual([
-      3,
-      1,
-      0x42,
-      0,
-      [],
-      0xb0,
-    ]);
+    expect([read(5) & 3, read(5) & 3, read(0), read(5) & 1, sent]).toEqual([3, 1, 0x42, 0, []]);
+    write(2, 1);
+    for (let i = 0; i < 17; i++) write(0, i);
+    expect(read(5) & 3).toBe(3);
+    expect(Array.from({ length: 16 }, () => read(0))).toEqual(Array.from({ length: 16 }, (_, i) => i));
+    expect(read(5) & 1).toBe(0);
+  });
+
+  it('tells changes of the modem inputs once, of RI only its end', () => {
+    const { read, write } = setUp();
+    // DTR, RTS, OUT1, OUT2 are DSR, CTS, RI, DCD; before, CTS, DSR and DCD were there.
+    write(4, 0x10);
+    expect([read(6), read(6)]).toEqual([0x0b, 0x00]);
+    write(4, 0x14);
+    expect(read(6)).toBe(0x40);
+    write(4, 0x10);
+    expect(read(6)).toBe(0x04);
+    write(1, 8);
+    write(4, 0x12);
+    expect([read(2), read(6), read(2)]).toEqual([0, 0x11, 1]);
   });
 
   it('loses the new byte when its FIFO is full', () => {
@@ -139,14 +162,16 @@ describe('Uart16550', () => {
       port: fc.nat(7),
       value: fc.option(fc.nat(255)),
       bytes: fc.uint8Array({ maxLength: 20 }),
+      wait: fc.constantFrom(0, 1000, 20_000_000),
     });
     const perform = (
-      { uart, sent, line, read, write }: ReturnType<typeof setUp>,
-      step: { port: number; value: number | null; bytes: Uint8Array },
+      { uart, sent, line, read, write, world }: ReturnType<typeof setUp>,
+      step: { port: number; value: number | null; bytes: Uint8Array; wait: number },
     ): unknown => {
       uart.receive(step.bytes);
       const before = sent.length;
       const seen = step.value === null ? read(step.port) : write(step.port, step.value);
+      world.advanceTo(world.time + step.wait);
       return [seen, line.asserted, sent.slice(before)];
     };
     fc.assert(
@@ -154,8 +179,12 @@ describe('Uart16550', () => {
         const one = setUp();
         for (const step of first) perform(one, step);
         const two = setUp();
+        two.world.load(structuredClone(one.world.save()));
         two.uart.load(structuredClone(one.uart.save()));
-        two.line.asserted = one.line.asserted;
+        two.bus.line = one.bus.line;
+        const moved = setUp();
+        moved.uart.adopt(structuredClone(one.uart.save().hardware));
+        expect(moved.uart.save().hardware).toEqual(one.uart.save().hardware);
         for (const step of second) expect(perform(two, step)).toEqual(perform(one, step));
         expect(two.uart.save()).toEqual(one.uart.save());
       }),

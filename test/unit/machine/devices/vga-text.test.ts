@@ -1,6 +1,7 @@
 /** The ports of a VGA in text mode (IBM PS/2 Hardware Technical Reference, video subsystem). */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { NO_CPU } from '../../../../src/machine/bus';
 import { VgaText } from '../../../../src/machine/devices/vga-text';
 
 const CYCLES_PER_SECOND = 2_900_000_000;
@@ -12,12 +13,12 @@ function setUp(start = 0) {
     vga,
     setTime: (to: number) => void (time = to),
     register: (index: number): number => {
-      vga.crtcColour.write(0, 1, index);
-      return vga.crtcColour.read(1, 1);
+      vga.crtcColour.write(0, 1, index, NO_CPU);
+      return vga.crtcColour.read(1, 1, NO_CPU);
     },
     setRegister: (index: number, value: number): void => {
-      vga.crtcColour.write(0, 1, index);
-      vga.crtcColour.write(1, 1, value);
+      vga.crtcColour.write(0, 1, index, NO_CPU);
+      vga.crtcColour.write(1, 1, value, NO_CPU);
     },
   };
 }
@@ -33,9 +34,9 @@ describe('the CRT controller', () => {
 
   it('takes index and data in one word, and gives the index back', () => {
     const { vga, register } = setUp();
-    vga.crtcColour.write(0, 2, 0x420a);
-    expect([vga.crtcColour.read(0, 1), vga.crtcColour.read(1, 1)]).toEqual([0x0a, 0x42]);
-    expect(vga.crtcColour.read(0, 2)).toBe(0x420a);
+    vga.crtcColour.write(0, 2, 0x420a, NO_CPU);
+    expect([vga.crtcColour.read(0, 1, NO_CPU), vga.crtcColour.read(1, 1, NO_CPU)]).toEqual([0x0a, 0x42]);
+    expect(vga.crtcColour.read(0, 2, NO_CPU)).toBe(0x420a);
     expect(register(0x0a)).toBe(0x42);
   });
 
@@ -52,12 +53,12 @@ describe('the CRT controller', () => {
 
   it('answers at 3Bx or at 3Dx, as miscellaneous output has it', () => {
     const { vga } = setUp();
-    expect(vga.miscRead.read(0, 1) & 1).toBe(1);
-    expect([vga.crtcMono.read(1, 1), vga.statusMono.read(0, 1)]).toEqual([0xff, 0xff]);
-    vga.crtcColour.write(0, 2, 0x330f);
-    vga.miscWrite.write(0, 1, 0x66);
-    expect([vga.crtcColour.read(1, 1), vga.statusColour.read(0, 1)]).toEqual([0xff, 0xff]);
-    expect(vga.crtcMono.read(1, 1)).toBe(0x33);
+    expect(vga.miscRead.read(0, 1, NO_CPU) & 1).toBe(1);
+    expect([vga.crtcMono.read(1, 1, NO_CPU), vga.statusMono.read(0, 1, NO_CPU)]).toEqual([0xff, 0xff]);
+    vga.crtcColour.write(0, 2, 0x330f, NO_CPU);
+    vga.miscWrite.write(0, 1, 0x66, NO_CPU);
+    expect([vga.crtcColour.read(1, 1, NO_CPU), vga.statusColour.read(0, 1, NO_CPU)]).toEqual([0xff, 0xff]);
+    expect(vga.crtcMono.read(1, 1, NO_CPU)).toBe(0x33);
   });
 
   it('describes 80 columns and 25 rows of 16 lines', () => {
@@ -76,9 +77,9 @@ describe('the status', () => {
     const step = Math.floor(CYCLES_PER_SECOND / 40_000); // 25 us: the retrace is 64 us long
     for (let time = 0; time < CYCLES_PER_SECOND; time += step) {
       setTime(time);
-      const now = vga.statusColour.read(0, 1) & 8;
+      const now = vga.statusColour.read(0, 1, NO_CPU) & 8;
       if (now !== 0 && before === 0) retraces += 1;
-      if (now !== 0) expect(vga.statusColour.read(0, 1) & 1).toBe(1);
+      if (now !== 0) expect(vga.statusColour.read(0, 1, NO_CPU) & 1).toBe(1);
       before = now;
     }
     expect(retraces).toBe(70);
@@ -90,7 +91,7 @@ describe('the status', () => {
     let blank = 0;
     for (let i = 0; i < 100; i++) {
       setTime(Math.floor((line * (i + 0.5)) / 100));
-      blank += vga.statusColour.read(0, 1) & 1;
+      blank += vga.statusColour.read(0, 1, NO_CPU) & 1;
     }
     expect(blank).toBe(20);
   });
@@ -110,8 +111,8 @@ describe('the adapter', () => {
       fc.property(fc.array(access), fc.array(access), (before, after) => {
         const apply = (vga: VgaText, list: typeof before): number[] =>
           list.map(({ part, offset, value, size, write }) => {
-            if (write) vga[part].write(offset, size, value);
-            return vga[part].read(offset, size);
+            if (write) vga[part].write(offset, size, value, NO_CPU);
+            return vga[part].read(offset, size, NO_CPU);
           });
         const one = setUp().vga;
         apply(one, before);

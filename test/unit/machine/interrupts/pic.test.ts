@@ -1,5 +1,6 @@
 /** The 8259A pair by its data sheet: initialisation, priorities, end of interrupt, cascade, triggers. */
 import { describe, expect, it } from 'vitest';
+import { NO_CPU } from '../../../../src/machine/bus';
 import { PicPair } from '../../../../src/machine/interrupts/pic';
 
 const SPECIFIC_EOI = 0x60;
@@ -9,11 +10,11 @@ function setUp(options: { icw4?: number; masks?: [number, number] } = {}) {
   const levels: boolean[] = [];
   const pic = new PicPair((asserted) => levels.push(asserted));
   const command = (chip: 1 | 2, value: number): void =>
-    (chip === 1 ? pic.masterPorts : pic.slavePorts).write(0, 1, value);
+    (chip === 1 ? pic.masterPorts : pic.slavePorts).write(0, 1, value, NO_CPU);
   const data = (chip: 1 | 2, value: number): void =>
-    (chip === 1 ? pic.masterPorts : pic.slavePorts).write(1, 1, value);
+    (chip === 1 ? pic.masterPorts : pic.slavePorts).write(1, 1, value, NO_CPU);
   const read = (chip: 1 | 2, offset = 0): number =>
-    (chip === 1 ? pic.masterPorts : pic.slavePorts).read(offset, 1);
+    (chip === 1 ? pic.masterPorts : pic.slavePorts).read(offset, 1, NO_CPU);
   // The order that every PC's start-up code has: ICW1, vectors, cascade, ICW4.
   for (const chip of [1, 2] as const) {
     command(chip, 0x11);
@@ -84,8 +85,8 @@ describe('PicPair', () => {
     command(1, SPECIFIC_EOI | 5);
     expect(pic.asserted).toBe(false);
     pic.setLine(5, false);
-    pic.edgeLevelPorts.write(0, 1, 0xff);
-    expect(pic.edgeLevelPorts.read(0, 1)).toBe(0xf8); // 0 to 2 are edge for good
+    pic.edgeLevelPorts.write(0, 1, 0xff, NO_CPU);
+    expect(pic.edgeLevelPorts.read(0, 1, NO_CPU)).toBe(0xf8); // 0 to 2 are edge for good
     pic.setLine(5, true);
     pic.acknowledge();
     command(1, EOI);
@@ -96,7 +97,7 @@ describe('PicPair', () => {
 
   it('answers 7 when the request is gone', () => {
     const { pic } = setUp();
-    pic.edgeLevelPorts.write(0, 1, 0x20);
+    pic.edgeLevelPorts.write(0, 1, 0x20, NO_CPU);
     pic.setLine(5, true);
     pic.setLine(5, false);
     expect(pic.acknowledge()).toBe(0x27);

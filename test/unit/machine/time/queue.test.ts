@@ -19,12 +19,12 @@ class Log implements EventTarget {
 
 function setUp(): {
   clock: { time: number; now(): number };
-  tracer: { cause: number };
+  tracer: { cause: number; place: number };
   queue: EventQueue;
   log: Log;
 } {
   const clock = { time: 0, now: () => clock.time };
-  const tracer = { cause: 0 };
+  const tracer = { cause: 0, place: 0 };
   const queue = new EventQueue(tracer, clock);
   const log = new Log('log', tracer);
   queue.register(log);

@@ -63,8 +63,11 @@ export declare function hostTscChanged(index: i32): void;
 @external('host', 'missingInstruction')
 export declare function hostMissingInstruction(index: i32, mnemonic: i32): void;
 // @ts-ignore: decorator of AssemblyScript
+@external('host', 'privilegeChanged')
+export declare function hostPrivilegeChanged(index: i32): void;
+// @ts-ignore: decorator of AssemblyScript
 @external('host', 'interruptReturned')
-export declare function hostInterruptReturned(index: i32): void;
+export declare function hostInterruptReturned(index: i32, handler: i32): void;
 /**
  * Decodes a block into micro-ops at `out`. `phys` is the physical address of the first byte, `phys2` the page that follows
  * it (−1: not known), `mode` MODE_*, `room` how many bytes the code segment still has. Returns how many micro-ops were

@@ -1,7 +1,9 @@
 /** Shared state of the core: where the areas lie, the pending fault, and small accessors. */
+import { hostPrivilegeChanged } from './host';
 import {
   C_BUDGET,
   C_CPL,
+  C_INDEX,
   C_CR0,
   C_CR4,
   C_DEBUG,
@@ -165,8 +167,10 @@ export const EFER_NXE: i64 = 0x800;
 
 /** Makes the guest's privilege level the given one. */
 export function setCpl(cpu: i32, cpl: i32): void {
+  const before = load<i32>(cpu, C_CPL);
   store<i32>(cpu, cpl, C_CPL);
   refresh(cpu);
+  if ((before == 3) != (cpl == 3)) hostPrivilegeChanged(load<i32>(cpu, C_INDEX));
 }
 
 /**

@@ -233,12 +233,18 @@ export function stackTop(cpu: i32): i64 {
   return load<i64>(cpu, 32) & load<i64>(cpu, C_STACK_MASK);
 }
 
-/** An IRET popped the frame at `frame`: if that leaves a handler of `deliverExternal`, tells so. */
+/**
+ * An IRET popped the frame at `frame`: if that leaves a handler of `deliverExternal`, tells which. A kernel that changes stacks
+ * leaves its handlers in any order, so that only the one goes whose frame it was.
+ */
 export function leaveHandler(cpu: i32, frame: i64): void {
-  for (let i = load<i32>(cpu, C_HANDLERS) - 1; i >= 0; i--) {
-    if (load<i64>(cpu + i * 8, C_HANDLER_FRAMES) != frame) continue;
-    store<i32>(cpu, i, C_HANDLERS);
-    hostInterruptReturned(load<i32>(cpu, C_INDEX));
+  const last = load<i32>(cpu, C_HANDLERS) - 1;
+  for (let i = last; i >= 0; i--) {
+    const at = cpu + i * 8 + C_HANDLER_FRAMES;
+    if (load<i64>(at) != frame) continue;
+    memory.copy(at, at + 8, (last - i) * 8);
+    store<i32>(cpu, last, C_HANDLERS);
+    hostInterruptReturned(load<i32>(cpu, C_INDEX), i);
     return;
   }
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DropReason, Reg, Stat, TxCmd } from '../../../../../src/machine/devices/e1000/constants';
 import { Kind } from '../../../../../src/trace/vocabulary/events';
-import { Nic, TX_BUFFERS, TX_RING } from './nic';
+import { LATENCIES, Nic, TX_BUFFERS, TX_RING } from './nic';
 
 const ETHERNET = 14;
 const IP = 20;
@@ -77,12 +77,12 @@ function expectChecksums(frame: Uint8Array): void {
 
 const LAST = TxCmd.EOP | TxCmd.IFCS | TxCmd.RS;
 
-describe('e1000 offloads', () => {
+describe.each(LATENCIES)('e1000 offloads, DMA of %i cycles', (latency) => {
   it('inserts IP and TCP checksums by the context', () => {
-    const nic = new Nic().start();
+    const nic = new Nic({ latency }).start();
     contextDescriptor(nic, 0, 0);
     dataDescriptor(nic, 1, tcpPacket(101, TCP + 101), LAST);
-    nic.set(Reg.TDT, 2);
+    nic.setAndWait(Reg.TDT, 2);
     expect(nic.wire.frames).toHaveLength(1);
     expectChecksums(nic.wire.frames[0]);
     expect([0, 1].map((i) => nic.descriptor(TX_RING, i).getUint8(12) & 1)).toEqual([1, 1]);
@@ -91,12 +91,12 @@ describe('e1000 offloads', () => {
   it('cuts a large packet into segments that are right one by one', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 9000 }), fc.integer({ min: 100, max: 1460 }), (payload, mss) => {
-        const nic = new Nic().start();
+        const nic = new Nic({ latency }).start();
         const packet = tcpPacket(payload, 0);
         contextDescriptor(nic, 0, mss);
         dataDescriptor(nic, 1, packet.subarray(0, HEADER), TxCmd.TSE | TxCmd.IFCS);
         dataDescriptor(nic, 2, packet.subarray(HEADER), LAST | TxCmd.TSE);
-        nic.set(Reg.TDT, 3);
+        nic.setAndWait(Reg.TDT, 3);
         // Short segments are padded to 60 bytes; the IP length says what belongs to the packet.
         const frames = nic.wire.frames.map((frame) =>
           frame.subarray(0, ETHERNET + frame[16] * 256 + frame[17]),
@@ -116,11 +116,36 @@ describe('e1000 offloads', () => {
     );
   });
 
+  it('goes on cutting on another machine, wherever it was when it moved', () => {
+    const prepare = (id: string): Nic => {
+      const nic = new Nic({ latency: latency + 10 }, undefined, id).start();
+      const packet = tcpPacket(5000, 0);
+      contextDescriptor(nic, 0, 900);
+      dataDescriptor(nic, 1, packet.subarray(0, 1500), TxCmd.TSE | TxCmd.IFCS);
+      dataDescriptor(nic, 2, packet.subarray(1500), LAST | TxCmd.TSE);
+      nic.set(Reg.TDT, 3);
+      return nic;
+    };
+    const whole = prepare('e1000');
+    whole.world.drain();
+    expect(whole.wire.frames).toHaveLength(6);
+    for (let moment = 0; moment < 12; moment++) {
+      const from = prepare('e1000');
+      from.world.advanceTo(from.world.time + moment * (latency + 10));
+      const to = new Nic({ latency }, undefined, 'other');
+      to.bus.memory.set(from.bus.memory);
+      to.device.adopt(structuredClone(from.device.saveHardware()));
+      to.world.drain();
+      expect([...from.wire.frames, ...to.wire.frames]).toEqual(whole.wire.frames);
+      expect([to.get(Reg.TDH), to.descriptor(TX_RING, 2).getUint8(12) & 1]).toEqual([3, 1]);
+    }
+  });
+
   it('drops a packet to be cut with a senseless context', () => {
-    const nic = new Nic().start();
+    const nic = new Nic({ latency }).start();
     contextDescriptor(nic, 0, 0);
     dataDescriptor(nic, 1, tcpPacket(500, 0), LAST | TxCmd.TSE);
-    nic.set(Reg.TDT, 2);
+    nic.setAndWait(Reg.TDT, 2);
     expect(nic.wire.frames).toEqual([]);
     expect(nic.world.ofKind(Kind.PacketDrop).map(({ b }) => b)).toEqual([DropReason.BadContext]);
   });
@@ -130,13 +155,13 @@ describe('e1000 offloads', () => {
       fc.property(
         fc.array(fc.uint8Array({ minLength: 16, maxLength: 16 }), { minLength: 7, maxLength: 7 }),
         (ring) => {
-          const nic = new Nic().start();
+          const nic = new Nic({ latency }).start();
           ring.forEach((bytes, i) => {
             // Low addresses, so that most buffers are in memory.
             bytes.fill(0, 3, 8);
             nic.bus.memory.set(bytes, TX_RING + i * 16);
           });
-          nic.set(Reg.TDT, 7);
+          nic.setAndWait(Reg.TDT, 7);
           expect(nic.get(Reg.TDH)).toBe(7);
         },
       ),

@@ -1,0 +1,213 @@
+/**
+ * The interrupt controllers of one machine, joined: pins of the IOAPIC and the 8259s, messages of devices, IPIs, a local APIC
+ * for each CPU. A bare machine, a VM's in-kernel controllers and the host beneath the VMs are three of these.
+ */
+import type { AddressMap } from '../address-map';
+import type { RequesterId, Stateful } from '../bus';
+import { SnapshotError, requireVersion } from '../snapshot';
+import type { EventTarget, Scheduler } from '../time/event-queue';
+import { IOAPIC_BASE, IOAPIC_SIZE, IoApic, type IoApicMessage, type IoApicState } from './ioapic';
+import { LocalApic, type LocalApicState } from './lapic';
+import { LapicPages } from './lapic-pages';
+import type { TscToHostTime } from './lapic-timer';
+import { decodeMsi, DeliveryMode, type InterruptMessage, type IpiMessage } from './message';
+import { PicPair, type PicPairState } from './pic';
+import { InterruptRouter } from './router';
+import type { CpuSink, FabricObserver, MessageSource } from './sinks';
+
+/** Global system interrupt of the interval timer: input 0 of the 8259 and, by an ISA override, input 2 of the IOAPIC. */
+export const TIMER_GSI = 2;
+const PIC_LINES = 16;
+/** The 8259s' own wire to the IOAPIC, as a source there: above the numbers of named ones. */
+const PIC_PIN = 0;
+const PIC_SOURCE = 31;
+
+/** Global system interrupt of an IRQ line of the ISA bus; undefined for the cascade, which is no device's. */
+export function gsiOfIsaLine(line: number): number | undefined {
+  if (line === 2) return undefined;
+  return line === 0 ? TIMER_GSI : line;
+}
+
+/** Construction of an `InterruptFabric`. */
+export interface FabricOptions {
+  /** Unique in the run; stands before the names of its event targets: `vm0`. */
+  name: string;
+  scheduler: Scheduler & { register(target: EventTarget): void };
+  /** One per CPU; the APIC IDs are their indices, and CPU 0 is the bootstrap processor. */
+  cpus: readonly CpuSink[];
+  observer: FabricObserver;
+  /** Cycles of one undivided tick of the LAPIC timers: of a TSC at 3 GHz and an APIC bus at 1 GHz, 3. */
+  timerCyclesPerTick: number;
+  x2apicSupported: boolean;
+  /** One of `IOAPIC_VERSION`. */
+  ioapicVersion: number;
+  /** The 8259s' output is also input 0 of the IOAPIC, as on most boards (MP Specification 1.4, 3.6.2.2); KVM has no such wire. */
+  picAtIoapic?: boolean;
+  /** Of each CPU's TSC, which TSC deadlines are compared with; absent: the host's. */
+  toHostTime?: ((cpu: number) => TscToHostTime) | undefined;
+}
+
+/** Snapshot of an `InterruptFabric` with all its controllers. */
+export interface FabricState {
+  version: 1;
+  /** By pin: who has driven it, in the order of their first time. */
+  sources: Record<string, string[]>;
+  ioapic: IoApicState;
+  pic: PicPairState;
+  lapics: LocalApicState[];
+}
+
+/** Interrupt controllers and what joins them. */
+export class InterruptFabric implements Stateful<FabricState> {
+  readonly ioapic: IoApic;
+  /** The 8259s: their inputs are the IOAPIC's first sixteen, their output is the bootstrap processor's LINT0. */
+  readonly pic: PicPair;
+  private readonly lapics: LocalApic[];
+  private readonly router: InterruptRouter;
+  private readonly sources = new Map<number, string[]>();
+  private pages: { settle(): void } | undefined;
+
+  constructor(private readonly options: FabricOptions) {
+    const { cpus } = options;
+    this.pic = new PicPair((asserted) => this.picChanged(asserted));
+    this.ioapic = new IoApic(
+      (message) => this.deliver({ from: 'ioapic', pin: message.pin }, message) > 0,
+      options.ioapicVersion,
+    );
+    this.lapics = cpus.map((sink, cpu) => this.makeLapic(sink, cpu));
+    this.router = new InterruptRouter(this.lapics, {
+      nmi: (cpu) => cpus[cpu]?.nmi(),
+      init: (cpu) => cpus[cpu]?.init(),
+      startUp: (cpu, page) => cpus[cpu]?.startUp(page),
+    });
+  }
+
+  /** Puts the controllers' register pages into an address map, each region with its tag. */
+  mapInto<T>(memory: AddressMap<T>, tags: { ioapic: T; lapic: T }): void {
+    this.pages = new LapicPages(memory, this.lapics, tags.lapic);
+    memory.add(IOAPIC_BASE, IOAPIC_SIZE, this.ioapic, tags.ioapic);
+  }
+
+  /**
+   * A CPU's local APIC.
+   * @throws RangeError when there is no such CPU
+   */
+  lapic(cpu: number): LocalApic {
+    const lapic = this.lapics[cpu];
+    if (!lapic) throw new RangeError(`${this.options.name} has no CPU ${cpu}`);
+    return lapic;
+  }
+
+  /**
+   * Level of one source at a global system interrupt: that input of the IOAPIC, and the 8259s' where they have it. The wire is
+   * asserted while any source asserts it.
+   * @param source unique at that input: the name of the device
+   */
+  setPin(gsi: number, source: string, asserted: boolean): void {
+    this.ioapic.setPin(gsi, asserted, this.sourceNumber(gsi, source));
+    const line = gsi === TIMER_GSI ? 0 : gsi;
+    if (gsi > 0 && line < PIC_LINES) this.pic.setLine(line, this.ioapic.pinAsserted(gsi));
+  }
+
+  /**
+   * A device has written a message. Returns how many LAPICs it reached: 0 also when the address is not one of interrupts.
+   * @param address physical; the low 32 bits say whom it is for
+   */
+  msi(requester: RequesterId, address: number, data: number): number {
+    const message = decodeMsi(address, data);
+    return message ? this.deliver({ from: 'msi', requester, address, data }, message) : 0;
+  }
+
+  /** A CPU sends an IPI, by its LAPIC or by a hypercall. Returns how many LAPICs it reached. */
+  ipi(sender: number, message: IpiMessage): number {
+    return this.options.observer.ipi(sender, message, () => this.router.ipi(sender, message).length);
+  }
+
+  /** As after power-on: the devices have taken back their pins, or take them back now. */
+  reset(): void {
+    this.ioapic.reset();
+    this.pic.reset();
+    for (const lapic of this.lapics) lapic.reset();
+    this.pages?.settle();
+  }
+
+  save(): FabricState {
+    return {
+      version: 1,
+      sources: Object.fromEntries([...this.sources].map(([gsi, names]) => [String(gsi), [...names]])),
+      ioapic: this.ioapic.save(),
+      pic: this.pic.save(),
+      lapics: this.lapics.map((lapic) => lapic.save()),
+    };
+  }
+
+  load(state: FabricState): void {
+    requireVersion('the interrupt controllers', state.version, 1);
+    if (state.lapics.length !== this.lapics.length) {
+      throw new SnapshotError(
+        `snapshot of ${this.options.name} has ${state.lapics.length} local APICs, this machine has ${this.lapics.length}`,
+      );
+    }
+    this.sources.clear();
+    for (const [gsi, names] of Object.entries(state.sources)) this.sources.set(Number(gsi), [...names]);
+    this.ioapic.load(state.ioapic);
+    this.pic.load(state.pic);
+    this.lapics.forEach((lapic, cpu) => lapic.load(state.lapics[cpu]));
+    this.pages?.settle();
+  }
+
+  private makeLapic(sink: CpuSink, cpu: number): LocalApic {
+    const { name, scheduler, observer, timerCyclesPerTick, x2apicSupported, toHostTime } = this.options;
+    const lapic = new LocalApic(
+      {
+        id: cpu,
+        bootstrap: cpu === 0,
+        name: `${name}/lapic${cpu}`,
+        scheduler,
+        timerCyclesPerTick,
+        x2apicSupported,
+        virtualWire: cpu === 0,
+        toHostTime: toHostTime?.(cpu),
+      },
+      {
+        output: (asserted) => {
+          if (asserted) sink.interrupt();
+        },
+        eoiBroadcast: (vector) => this.ioapic.eoi(vector),
+        ipi: (message) => void this.ipi(cpu, message),
+        nmi: () => sink.nmi(),
+        timerExpired: (accept) => sink.ownTimer(accept),
+        external: this.pic,
+        baseChanged: () => this.pages?.settle(),
+        accepted: (vector) => observer.accepted(cpu, vector),
+        ended: (vector) => observer.ended(cpu, vector),
+      },
+    );
+    scheduler.register(lapic.timer);
+    return lapic;
+  }
+
+  private picChanged(asserted: boolean): void {
+    this.lapics[0]?.setLint(0, asserted);
+    if (this.options.picAtIoapic) this.ioapic.setPin(PIC_PIN, asserted, PIC_SOURCE);
+  }
+
+  private deliver(source: MessageSource, message: InterruptMessage | IoApicMessage): number {
+    let reached = 0;
+    const external = message.mode === DeliveryMode.ExtInt;
+    const vector = external ? this.pic.pendingVector : message.vector;
+    this.options.observer.message(source, vector, () => {
+      reached = this.router.deliver(message).length;
+    });
+    return reached;
+  }
+
+  /** Sources are numbers to the IOAPIC: those of one input are counted from 0. */
+  private sourceNumber(gsi: number, source: string): number {
+    let names = this.sources.get(gsi);
+    if (!names) this.sources.set(gsi, (names = []));
+    let number = names.indexOf(source);
+    if (number < 0) number = names.push(source) - 1;
+    return number;
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * MSI-X of a function (PCI Local Bus Specification 3.0, 6.8.2): a table of messages and an array of pending bits in memory of
+ * one of its BARs, and the capability that tells where they are.
+ */
+import type { AccessSize, MsiPort, RegisterBlock } from '../bus';
+import { requireVersion } from '../snapshot';
+import { CapabilityId } from './config';
+import type { FunctionPart, PciFunction } from './function';
+import type { MessageVectors } from './msi';
+
+/** Where table and pending bits lie. */
+export interface MsixLayout {
+  /** 1..2048. */
+  vectors: number;
+  /** Index of the BAR that holds both. */
+  bar: number;
+  /** Offsets in it; multiples of 8. */
+  table: number;
+  pending: number;
+}
+
+/** Snapshot of the table and the pending bits. */
+export interface MsixState {
+  version: 1;
+  table: Uint32Array;
+  pending: Uint32Array;
+}
+
+const ENTRY_BYTES = 16;
+/** Words of a table entry. */
+const Entry = { address: 0, addressHigh: 1, data: 2, control: 3 } as const;
+const NAMES = ['MSIX_ADDR', 'MSIX_ADDR_HIGH', 'MSIX_DATA', 'MSIX_CONTROL'] as const;
+const ENTRY_MASKED = 1;
+const ADDRESS_BITS = 0xfffffffc;
+/** In the capability: message control behind identifier and next pointer, table, pending bits. */
+const CONTROL_AT = 2;
+const BODY_BYTES = 10;
+const Control = { functionMask: 1 << 14, enable: 1 << 15 } as const;
+const MOST_VECTORS = 2048;
+const NO_FUNCTION = 'MSI-X belongs to no function yet: add it with addTo';
+
+/**
+ * The MSI-X vectors of one function. Made before the function, whose BAR has `block` in it: as the whole of the BAR, or where
+ * the device's own block hands accesses on.
+ */
+export class MsixVectors implements MessageVectors, FunctionPart {
+  private readonly table: Uint32Array;
+  private readonly pending: Uint32Array;
+  private fn: PciFunction | undefined;
+  private at = 0;
+
+  constructor(
+    private readonly port: MsiPort,
+    private readonly layout: MsixLayout,
+  ) {
+    const { vectors, table, pending } = layout;
+    const tableEnd = table + vectors * ENTRY_BYTES;
+    const pendingEnd = pending + this.pendingBytes;
+    const apart = pending >= tableEnd || table >= pendingEnd;
+    if (vectors < 1 || vectors > MOST_VECTORS || table % 8 !== 0 || pending % 8 !== 0 || !apart) {
+      throw new RangeError(`MSI-X with ${vectors} vectors: table at ${table}, pending bits at ${pending}`);
+    }
+    this.table = new Uint32Array(vectors * 4);
+    this.pending = new Uint32Array(this.pendingBytes / 4);
+    this.reset();
+  }
+
+  /** Table and pending bits as they lie in the BAR; zeros between. Narrow writes are undefined and do nothing (6.8.2). */
+  readonly block: RegisterBlock = {
+    read: (offset, size) => this.read(offset, size),
+    write: (offset, size, value) => {
+      if (size === 4) this.writeTable(offset, value);
+    },
+    registerName: (offset) => this.nameAt(offset),
+  };
+
+  /** Adds the capability to the function whose BAR holds the table. */
+  addTo(fn: PciFunction): void {
+    const { vectors, bar, table, pending } = this.layout;
+    const body = new Uint8Array(BODY_BYTES);
+    const view = new DataView(body.buffer);
+    view.setUint16(0, vectors - 1, true);
+    view.setUint32(2, table | bar, true);
+    view.setUint32(6, pending | bar, true);
+    const writable = new Uint8Array(BODY_BYTES);
+    writable[1] = (Control.functionMask | Control.enable) >> 8;
+    this.fn = fn;
+    this.at = fn.addCapability(CapabilityId.msix, body, writable, () => this.settle());
+    fn.silenceIntx(() => this.enabled);
+    fn.keep(this);
+  }
+
+  get enabled(): boolean {
+    return (this.control & Control.enable) !== 0;
+  }
+
+  raise(vector: number): void {
+    if (!this.enabled || vector >= this.layout.vectors) return;
+    if (this.masked(vector)) this.pending[vector >> 5] |= 1 << (vector & 31);
+    else this.send(vector);
+  }
+
+  /** Every vector masked, nothing pending. */
+  reset(): void {
+    this.table.fill(0);
+    this.pending.fill(0);
+    for (let vector = 0; vector < this.layout.vectors; vector++)
+      this.table[vector * 4 + Entry.control] = ENTRY_MASKED;
+  }
+
+  save(): MsixState {
+    return { version: 1, table: this.table.slice(), pending: this.pending.slice() };
+  }
+
+  load(state: MsixState): void {
+    requireVersion('MSI-X', state.version, 1);
+    this.table.set(state.table);
+    this.pending.set(state.pending);
+  }
+
+  private get control(): number {
+    if (!this.fn) throw new Error(NO_FUNCTION);
+    return this.fn.read(this.at + CONTROL_AT, 2);
+  }
+
+  private get pendingBytes(): number {
+    return Math.ceil(this.layout.vectors / 64) * 8;
+  }
+
+  private masked(vector: number): boolean {
+    const { control } = this;
+    return (
+      (control & Control.functionMask) !== 0 || (this.table[vector * 4 + Entry.control] & ENTRY_MASKED) !== 0
+    );
+  }
+
+  private read(offset: number, size: AccessSize): number {
+    const word = this.wordAt(offset & ~3);
+    return size === 4 ? word : (word >>> (8 * (offset & 3))) & (size === 1 ? 0xff : 0xffff);
+  }
+
+  private wordAt(offset: number): number {
+    const { layout } = this;
+    return this.table[(offset - layout.table) / 4] ?? this.pending[(offset - layout.pending) / 4] ?? 0;
+  }
+
+  private writeTable(offset: number, value: number): void {
+    const index = (offset - this.layout.table) / 4;
+    if (index < 0 || index >= this.table.length) return;
+    const word = index & 3;
+    if (word === Entry.address) this.table[index] = value & ADDRESS_BITS;
+    else if (word === Entry.control) this.table[index] = value & ENTRY_MASKED;
+    else this.table[index] = value;
+    if (word === Entry.control) this.release(index >> 2);
+  }
+
+  private nameAt(offset: number): string | undefined {
+    const { layout, table, pending } = this;
+    const index = (offset - layout.table) / 4;
+    if (index >= 0 && index < table.length) return `${NAMES[index & 3]}${index >> 2}`;
+    const word = (offset - layout.pending) / 4;
+    return word >= 0 && word < pending.length ? `MSIX_PENDING${word}` : undefined;
+  }
+
+  private settle(): void {
+    for (let vector = 0; vector < this.layout.vectors; vector++) this.release(vector);
+  }
+
+  /** Sends a vector that waits, if it may go now. */
+  private release(vector: number): void {
+    const bit = 1 << (vector & 31);
+    if ((this.pending[vector >> 5] & bit) === 0 || !this.enabled || this.masked(vector)) return;
+    this.pending[vector >> 5] &= ~bit;
+    this.send(vector);
+  }
+
+  /** A message is a memory write of the function: without bus mastering there is none. */
+  private send(vector: number): void {
+    const { fn, table } = this;
+    if (!fn?.busMaster) return;
+    const at = vector * 4;
+    const address = table[at + Entry.address] + table[at + Entry.addressHigh] * 2 ** 32;
+    this.port.send(fn.requester, address, table[at + Entry.data]);
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * The PCI root complex: the functions of all buses, and the two ways to their configuration spaces. Configuration mechanism #1
+ * (PCI Local Bus Specification 3.0, 3.2.2.3.2) has CONFIG_ADDRESS at port 0xCF8 and CONFIG_DATA at 0xCFC and reaches the
+ * first 256 bytes; the enhanced one (ECAM, PCI Express Base Specification, 7.2.2) is memory and reaches all 4 KiB.
+ */
+import type { AccessSize, RegisterBlock, RequesterId, Stateful } from '../bus';
+import { SnapshotError, requireVersion } from '../snapshot';
+import type { BarSpec } from './bars';
+import { addressName, addressOf, requesterOf, type PciAddress } from './config';
+import { PciFunction, type PciFunctionState } from './function';
+
+/** First port of configuration mechanism #1, and how many ports it takes. */
+export const CONFIG_PORTS = { base: 0xcf8, size: 8 } as const;
+
+const ECAM_BUSES = 256;
+const ECAM_BUS_BYTES = 0x100000;
+/** Where the enhanced mechanism answers, as on QEMU's Q35: 1 MiB for each bus. The MCFG table tells it to software. */
+export const ECAM = { base: 0xb0000000, size: ECAM_BUSES * ECAM_BUS_BYTES, buses: ECAM_BUSES } as const;
+
+/** What the platform does for the root complex. */
+export interface PciPlatform {
+  /** A BAR began, stopped or moved decoding: map or unmap its block. Also called, not enabled, when a function is added. */
+  barChanged(slot: PciSlot, bar: BarSpec, base: number, enabled: boolean): void;
+  /** Level of a function's INTx pin as it leaves the function. */
+  interruptChanged(slot: PciSlot, asserted: boolean): void;
+  /** A configuration access is being made, for the trace. `slot` is undefined where no function answers. */
+  configAccess?(slot: PciSlot | undefined, isWrite: boolean, offset: number, value: number): void;
+}
+
+/** A function at its place. */
+export interface PciSlot {
+  readonly address: PciAddress;
+  readonly requester: RequesterId;
+  readonly fn: PciFunction;
+  /** `00:03.0`. */
+  readonly name: string;
+}
+
+/** Snapshot of a `PciRoot` with all its functions. */
+export interface PciRootState {
+  version: 1;
+  configAddress: number;
+  functions: Record<string, PciFunctionState>;
+}
+
+const ENABLE = 0x80000000;
+/** Enable bit, bus, device, function, register; bits 30:24 are reserved, 1:0 zeros. */
+const ADDRESS_BITS = 0x80fffffc;
+const ALL_ONES: Record<AccessSize, number> = { 1: 0xff, 2: 0xffff, 4: 0xffffffff };
+
+/** The 440FX host bridge's identity: what guests expect at 00:00.0 of such a machine. */
+function hostBridge(): PciFunction {
+  const identity = {
+    vendorId: 0x8086,
+    deviceId: 0x1237,
+    revision: 2,
+    classCode: 0x060000,
+    subsystemVendorId: 0x1af4,
+    subsystemId: 0x1100,
+    interruptPin: 0,
+  };
+  return new PciFunction(identity, []);
+}
+
+/** The root complex with a host bridge at 00:00.0. Whatever software writes, it does not throw. */
+export class PciRoot implements Stateful<PciRootState> {
+  private readonly slots = new Map<RequesterId, PciSlot>();
+  private configAddress = 0;
+
+  constructor(private readonly platform: PciPlatform) {
+    this.add({ bus: 0, device: 0, function: 0 }, hostBridge());
+  }
+
+  /**
+   * Puts a function at a free address (the lowest free device number of bus 0 when none is given).
+   * @throws RangeError when there is no such address, Error when it is taken
+   */
+  add(address: PciAddress | undefined, fn: PciFunction): PciSlot {
+    const at = address ?? this.firstFree();
+    const requester = requesterOf(at);
+    if (addressName(addressOf(requester)) !== addressName(at)) {
+      throw new RangeError(`PCI address ${addressName(at)}: buses go to ff, devices to 1f, functions to 7`);
+    }
+    if (this.slots.has(requester)) throw new Error(`PCI address ${addressName(at)} is taken: choose another`);
+    const slot: PciSlot = { address: at, requester, fn, name: addressName(at) };
+    fn.place(requester, {
+      barChanged: (bar, base, enabled) => this.platform.barChanged(slot, bar, base, enabled),
+      interruptChanged: (asserted) => this.platform.interruptChanged(slot, asserted),
+    });
+    this.slots.set(requester, slot);
+    if (at.function !== 0) this.slots.get(requester & ~7)?.fn.setMultiFunction();
+    else if (this.siblings(requester).length > 0) fn.setMultiFunction();
+    // Told now, BARs are known to the platform in the order of building, whatever order a guest turns them on in.
+    for (const bar of fn.bars) this.platform.barChanged(slot, bar, fn.barBase(bar), false);
+    return slot;
+  }
+
+  /** All functions by ascending address. */
+  functions(): PciSlot[] {
+    return [...this.slots.values()].sort((x, y) => x.requester - y.requester);
+  }
+
+  /** The function with a requester ID. */
+  at(requester: RequesterId): PciSlot | undefined {
+    return this.slots.get(requester);
+  }
+
+  /** The eight ports from `CONFIG_PORTS.base`. */
+  readonly ports: RegisterBlock = {
+    read: (offset, size) => this.readPort(offset, size),
+    write: (offset, size, value) => this.writePort(offset, size, value),
+    registerName: (offset) => {
+      if (offset < 0 || offset >= CONFIG_PORTS.size) return undefined;
+      return offset < 4 ? 'CONFIG_ADDRESS' : 'CONFIG_DATA';
+    },
+  };
+
+  /** The memory from `ECAM.base`: bus in bits 27 to 20 of the offset, device in 19 to 15, function in 14 to 12. */
+  readonly ecam: RegisterBlock = {
+    read: (offset, size) => this.access(offset >>> 12, offset & 0xfff, size),
+    write: (offset, size, value) => this.access(offset >>> 12, offset & 0xfff, size, value),
+    registerName: () => undefined,
+  };
+
+  /** Reset of all buses. */
+  reset(): void {
+    this.configAddress = 0;
+    for (const slot of this.functions()) slot.fn.reset();
+  }
+
+  save(): PciRootState {
+    const functions = Object.fromEntries(this.functions().map((slot) => [slot.name, slot.fn.save()]));
+    return { version: 1, configAddress: this.configAddress, functions };
+  }
+
+  load(state: PciRootState): void {
+    requireVersion('the PCI root complex', state.version, 1);
+    this.configAddress = state.configAddress;
+    for (const slot of this.functions()) {
+      const saved = state.functions[slot.name];
+      if (!saved) {
+        throw new SnapshotError(`snapshot of PCI has no function ${slot.name}, this machine has`);
+      }
+      slot.fn.load(saved);
+    }
+  }
+
+  private readPort(offset: number, size: AccessSize): number {
+    if (offset < 4) return offset === 0 && size === 4 ? this.configAddress : ALL_ONES[size];
+    if (this.configAddress < ENABLE) return ALL_ONES[size];
+    return this.access(this.selected, this.register(offset), size);
+  }
+
+  private writePort(offset: number, size: AccessSize, value: number): void {
+    if (offset >= 4) {
+      if (this.configAddress >= ENABLE) this.access(this.selected, this.register(offset), size, value);
+      return;
+    }
+    // Only a dword access is CONFIG_ADDRESS; a narrower one is an ordinary I/O access to nobody (3.2.2.3.2).
+    if (offset === 0 && size === 4) this.configAddress = (value & ADDRESS_BITS) >>> 0;
+  }
+
+  private get selected(): RequesterId {
+    return (this.configAddress >>> 8) & 0xffff;
+  }
+
+  private register(offset: number): number {
+    return (this.configAddress & 0xfc) + (offset - 4);
+  }
+
+  /** A configuration read, or a write when there is a value. Returns what was read. */
+  private access(requester: RequesterId, register: number, size: AccessSize, written?: number): number {
+    const slot = this.slots.get(requester);
+    if (written === undefined) {
+      const value = slot ? slot.fn.read(register, size) : ALL_ONES[size];
+      this.platform.configAccess?.(slot, false, register, value);
+      return value;
+    }
+    this.platform.configAccess?.(slot, true, register, written);
+    slot?.fn.write(register, size, written);
+    return 0;
+  }
+
+  /** Functions of the same device. */
+  private siblings(requester: RequesterId): PciSlot[] {
+    return [1, 2, 3, 4, 5, 6, 7].flatMap((each) => this.slots.get((requester & ~7) + each) ?? []);
+  }
+
+  private firstFree(): PciAddress {
+    for (let device = 1; device < 32; device++) {
+      if (!this.slots.has(device << 3)) return { bus: 0, device, function: 0 };
+    }
+    throw new RangeError('all 32 device numbers of PCI bus 0 are taken');
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * What stands on a PC's board besides interrupt controllers, timer and PCI: the firmware configuration device, CMOS, ACPI
+ * registers, the ways to reset, text screen, COM1, the debug-exit port, and on request the test device.
+ */
+import type { AddressMap } from '../address-map';
+import type { IrqLine, RegisterBlock, Stateful } from '../bus';
+import { ACPI_PM, AcpiPm } from '../devices/acpi-pm';
+import { FW_CFG, FwCfg } from '../devices/fw-cfg';
+import { PcTestDevice, TESTDEV } from '../devices/pc-testdev';
+import { KEYBOARD, RESET_PORTS, ResetPorts } from '../devices/reset-ports';
+import { RTC, RTC_IRQ, Rtc, type RtcHost } from '../devices/rtc';
+import { COM1, Uart16550 } from '../devices/uart';
+import { VGA, VgaText } from '../devices/vga-text';
+import { memoryMap } from '../firmware/memory-map';
+import { gsiOfIsaLine } from '../interrupts/fabric';
+import { Kind } from '../../trace/vocabulary/events';
+import type { BoardEnvironment, BoardUnit } from './environment';
+import { placeUnit, registerNames, type Resettable, type UnitPart } from './units';
+
+/** What a scenario says of the board. */
+export interface ChipsetOptions {
+  /** Of a kernel, for fw_cfg; empty otherwise. */
+  cmdline: string;
+  /** What the CMOS clock shows at time 0, in seconds since 1970. */
+  startSeconds: number;
+  /** Whether the test device is there. */
+  testDevices: boolean;
+}
+
+/** In the trace the parts of one device are told apart by so much. */
+const PART_OFFSET = 0x10;
+/** QEMU's isa-debug-exit: a write ends the guest with that code. */
+const DEBUG_EXIT = { base: 0xf4, size: 4 } as const;
+const NO_MASTER = (): boolean => false;
+
+/** The chipset's units. */
+export class Chipset<T> implements Resettable {
+  private readonly resettable: Resettable[] = [];
+  private readonly testLines: IrqLine[] = [];
+  private readonly resetPorts: ResetPorts;
+
+  constructor(
+    private readonly env: BoardEnvironment<T>,
+    private readonly memory: AddressMap<T>,
+    private readonly ports: AddressMap<T>,
+    options: ChipsetOptions,
+  ) {
+    const { events } = env;
+    const { cmdline, startSeconds } = options;
+    const cpus = env.cpus.length;
+    const ramBytes = env.memory.size;
+    const clock = { now: () => env.now(), cyclesPerSecond: env.cyclesPerSecond };
+    const facts = { ramBytes, cpus, cmdline, memoryMap: memoryMap(ramBytes) };
+    this.place('fw_cfg', { ...FW_CFG, block: this.kept('fw_cfg', new FwCfg(facts)) });
+    this.addClock({ ...clock, startSeconds, ramBytes, cpus });
+    const sleep = (): void => events.poweredOff('switched itself off (SLP_EN in PM1_CNT)');
+    this.place('ACPI', { ...ACPI_PM, block: this.kept('acpi', new AcpiPm({ ...clock, sleep })) });
+    const reset = this.kept('reset', new ResetPorts((how) => events.reset(how)));
+    this.resetPorts = reset;
+    this.place(
+      'keyboard controller',
+      { ...KEYBOARD.data, block: reset.keyboardData },
+      { ...KEYBOARD.command, block: reset.keyboardCommand },
+    );
+    this.place('system control', { ...RESET_PORTS.systemControl, block: reset.systemControl });
+    const vga = this.kept('vga', new VgaText(clock));
+    const vgaParts = Object.entries(VGA) as [keyof typeof VGA, (typeof VGA)[keyof typeof VGA]][];
+    this.place('VGA', ...vgaParts.map(([part, at]) => ({ ...at, block: vga[part] })));
+    if (options.testDevices) this.addTestDevice();
+  }
+
+  /** The PCI configuration ports with the reset control register that the chipset has in their midst. */
+  withResetControl(pci: RegisterBlock): RegisterBlock {
+    const { offset } = RESET_PORTS.control;
+    const { control } = this.resetPorts;
+    return {
+      read: (at, size, initiator) =>
+        at === offset && size === 1 ? control.read(0, 1, initiator) : pci.read(at, size, initiator),
+      write: (at, size, value, initiator) => {
+        if (at === offset && size === 1) control.write(0, 1, value, initiator);
+        else pci.write(at, size, value, initiator);
+      },
+      registerName: (at) => (at === offset ? control.registerName(0) : pci.registerName(at)),
+    };
+  }
+
+  /** COM1 and the debug-exit port. */
+  addConsole(): void {
+    const { env } = this;
+    const registers: Record<string, string> = {};
+    const unit: BoardUnit = { class: 'uart', name: 'UART', registers: () => registers };
+    const socket = env.socket(unit, { gsi: COM1.irq, busMaster: NO_MASTER });
+    const uart = new Uart16550(socket.bus, (byte) => {
+      socket.bus.trace.instant(Kind.Serial, byte, 0);
+      env.events.serial(byte);
+    });
+    socket.plug(uart);
+    Object.assign(registers, registerNames([{ size: COM1.size, block: uart, offset: 0 }]));
+    this.kept('UART', uart);
+    this.ports.add(COM1.base, COM1.size, uart, env.tag(unit, 0));
+    const block: RegisterBlock = {
+      read: () => 0,
+      // A negative code stays negative: main returned an int.
+      write: (offset, _size, value) => {
+        if (offset === 0) env.events.exited(value | 0);
+      },
+      registerName: (offset) => (offset === 0 ? 'EXIT' : undefined),
+    };
+    this.place('debug exit', { ...DEBUG_EXIT, block });
+  }
+
+  reset(): void {
+    for (const line of this.testLines) line.set(false);
+    for (const unit of this.resettable) unit.reset();
+  }
+
+  private kept<U extends Stateful<unknown> & Resettable>(name: string, unit: U): U {
+    this.env.keep(`${this.env.name}/${name}`, unit);
+    this.resettable.push(unit);
+    return unit;
+  }
+
+  private place(name: string, ...parts: Omit<UnitPart, 'offset'>[]): void {
+    const placed = parts.map((part, index) => ({ ...part, offset: index * PART_OFFSET }));
+    placeUnit(this.env, this.ports, { class: 'chipset', name }, placed);
+  }
+
+  private addClock(
+    facts: Pick<RtcHost, 'now' | 'cyclesPerSecond' | 'startSeconds' | 'ramBytes' | 'cpus'>,
+  ): void {
+    const { env } = this;
+    const name = `${env.name}/cmos`;
+    const line = env.line(RTC_IRQ, name);
+    const rtc = new Rtc(name, {
+      ...facts,
+      schedule: (time, target) => env.scheduler.schedule(time, target, 0),
+      cancel: (handle) => env.scheduler.cancel(handle),
+      setLine: (asserted) => line.set(asserted),
+    });
+    env.scheduler.register(rtc);
+    this.place('CMOS', { ...RTC, block: this.kept('cmos', rtc) });
+  }
+
+  private addTestDevice(): void {
+    const { env, testLines } = this;
+    const lines = Array.from({ length: TESTDEV.lines.size }, (_, line): IrqLine | undefined => {
+      const gsi = gsiOfIsaLine(line);
+      return gsi === undefined ? undefined : env.line(gsi, `${env.name}/test device`);
+    });
+    testLines.push(...lines.filter((line) => line !== undefined));
+    const test = this.kept('testdev', new PcTestDevice((line, asserted) => lines[line]?.set(asserted)));
+    this.place(
+      'test device',
+      { ...TESTDEV.latch, block: test.latchPorts },
+      { ...TESTDEV.flush, block: test.flushPorts },
+      { ...TESTDEV.bytes, block: test.bytePorts },
+    );
+    this.place('test device IRQs', { ...TESTDEV.lines, block: test.linePorts });
+    placeUnit(env, this.memory, { class: 'memory', name: 'test device memory' }, [
+      { ...TESTDEV.memory, block: test.memory, offset: 0 },
+    ]);
+  }
+}

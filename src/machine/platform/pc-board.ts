@@ -1,0 +1,161 @@
+/**
+ * A PC: interrupt controllers, timers, PCI with its devices, chipset, console, put together once for a bare machine, for a VM
+ * and for a domain. What an access costs, who serves it and what the trace shows of it is the environment's.
+ */
+import { AddressMap } from '../address-map';
+import type { DeviceBus } from '../bus';
+import { dropReasonNames } from '../devices/e1000/constants';
+import type { E1000Timing } from '../devices/e1000/core';
+import { E1000 } from '../devices/e1000/e1000';
+import { Edu } from '../devices/edu';
+import { firmwareTables } from '../firmware/firmware';
+import { InterruptFabric } from '../interrupts/fabric';
+import { lapicRegisterNames } from '../interrupts/lapic-registers';
+import type { Wire } from '../link/wire';
+import { firmwareAssign, wiredPins } from '../pci/firmware';
+import type { PciRoot } from '../pci/root';
+import { Chipset, type ChipsetOptions } from './chipset';
+import type { BoardEnvironment } from './environment';
+import { PciSlots, type PciDevice, type PciPlace } from './pci-slots';
+import { addTimers } from './timers';
+import type { Resettable } from './units';
+
+/** What may differ from board to board. */
+export interface PcOptions extends ChipsetOptions {
+  /** The CPUs' LAPICs can be turned to x2APIC mode. */
+  x2apic: boolean;
+  /** Undivided ticks a second of the LAPIC timers. */
+  apicBusHz: number;
+  /** One of `IOAPIC_VERSION`. */
+  ioapicVersion: number;
+  /** The 8259s' output is also input 0 of the IOAPIC. */
+  picAtIoapic?: boolean;
+  /** CPUID leaf 1 of the CPUs, for the MP table: EAX and EDX. */
+  cpuSignature: number;
+  cpuFeatures: number;
+}
+
+/** An e1000 of the scenario. */
+export interface NicOptions {
+  /** Unique on the board: `e1000`, `e1000.1`. */
+  name: string;
+  /** Six bytes. */
+  mac: Uint8Array;
+  /** Where its cable leads; none: no carrier. */
+  wire: Wire | undefined;
+  /** What the hardware's own work takes; absent: no time. */
+  timing?: E1000Timing;
+  /** Writes to the registers that QEMU coalesces may wait for a later access. */
+  coalesced?: boolean;
+}
+
+/**
+ * One board. Put up in this order: the constructor, the scenario's devices, `powerOn`; then the guest is loaded.
+ * @typeParam T what the environment keeps with each region of addresses
+ */
+export class PcBoard<T> {
+  /** What answers at physical addresses that are not RAM. */
+  readonly memory = new AddressMap<T>('MMIO');
+  readonly ports = new AddressMap<T>('I/O ports');
+  readonly fabric: InterruptFabric;
+  private readonly slots: PciSlots<T>;
+  private readonly timers: Resettable;
+  private chipset: Chipset<T> | undefined;
+
+  constructor(
+    private readonly env: BoardEnvironment<T>,
+    private readonly options: PcOptions,
+  ) {
+    const { memory, ports } = this;
+    this.fabric = new InterruptFabric({
+      name: env.name,
+      scheduler: env.scheduler,
+      cpus: env.cpus,
+      observer: env.observer,
+      timerCyclesPerTick: env.cyclesPerSecond / options.apicBusHz,
+      x2apicSupported: options.x2apic,
+      ioapicVersion: options.ioapicVersion,
+      picAtIoapic: options.picAtIoapic ?? false,
+      toHostTime: env.toHostTime,
+    });
+    env.keep(`${env.name}/interrupts`, this.fabric);
+    const { ioapic } = this.fabric;
+    this.fabric.mapInto(memory, {
+      ioapic: env.tag({ class: 'ioapic', name: 'IOAPIC', registers: () => ioapic.registerNames() }, 0),
+      lapic: env.tag({ class: 'lapic', name: 'LAPIC', registers: lapicNames }, 0),
+    });
+    this.timers = addTimers(env, ports, this.fabric);
+    this.slots = new PciSlots<T>(env, memory, ports);
+  }
+
+  /** The PCI functions of the board. */
+  get pci(): PciRoot {
+    return this.slots.root;
+  }
+
+  /** Puts a device into the next PCI slot; before `powerOn`. */
+  addPci<D extends PciDevice>(place: PciPlace, make: (bus: DeviceBus) => D): D {
+    return this.slots.add(place, make);
+  }
+
+  /** Puts an e1000 into the next PCI slot; before `powerOn`. Frames for it arrive at what is returned. */
+  addNic({ name, mac, wire, timing, coalesced }: NicOptions): E1000 {
+    const nic = this.addPci(
+      { name, pin: 1, reasons: dropReasonNames, ...(coalesced && { coalesces: E1000.coalesces }) },
+      (bus) => new E1000(bus, { mac, ...(timing && { timing }) }),
+    );
+    if (wire) nic.connect(wire);
+    return nic;
+  }
+
+  /** Puts the teaching device into the next PCI slot; before `powerOn`. */
+  addEdu(name: string): void {
+    this.addPci({ name, pin: 1 }, (bus) => new Edu(bus));
+  }
+
+  /**
+   * Switches the board on, for the first time or after `reset`: does what a BIOS does. At the first time it also adds what
+   * every PC has, after the devices of the scenario, so that those stand first in the explorer.
+   * @throws RangeError when the BARs of the devices do not fit
+   */
+  powerOn(): void {
+    this.chipset ??= this.addChipset();
+    this.runFirmware();
+  }
+
+  /**
+   * The reset line: every unit as at power-on, before the firmware. CPUs and RAM are the environment's, and so is what of its
+   * own is still under way to a unit.
+   */
+  reset(): void {
+    this.slots.reset();
+    this.chipset?.reset();
+    this.fabric.reset();
+    this.timers.reset();
+  }
+
+  private addChipset(): Chipset<T> {
+    const { env, memory, ports, options, slots } = this;
+    const chipset = new Chipset<T>(env, memory, ports, options);
+    slots.mapPorts(chipset.withResetControl(slots.root.ports));
+    chipset.addConsole();
+    return chipset;
+  }
+
+  private runFirmware(): void {
+    const { env, options, slots } = this;
+    firmwareAssign(slots.root);
+    const tables = firmwareTables({
+      cpus: env.cpus.length,
+      signature: options.cpuSignature,
+      features: options.cpuFeatures,
+      pciPins: wiredPins(slots.root),
+      startSeconds: options.startSeconds + Math.floor(env.now() / env.cyclesPerSecond),
+    });
+    for (const { address, bytes } of tables) env.memory.write(address, bytes);
+  }
+}
+
+function lapicNames(): Record<string, string> {
+  return Object.fromEntries([...lapicRegisterNames].map(([offset, name]) => [String(offset), name]));
+}

@@ -1,0 +1,136 @@
+/**
+ * The PCI slots of a board: a root complex, whose functions' registers are mapped where their BARs say and whose INTx pins are
+ * wired to the interrupt controllers.
+ */
+import type { AddressMap } from '../address-map';
+import type { BusDevice, DeviceBus, RegisterBlock, Stateful } from '../bus';
+import { BarMapper } from '../pci/bar-mapper';
+import type { BarSpec } from '../pci/bars';
+import { requesterOf } from '../pci/config';
+import { irqOfPin } from '../pci/firmware';
+import type { PciFunction } from '../pci/function';
+import { CONFIG_PORTS, ECAM, PciRoot, type PciSlot } from '../pci/root';
+import type { BoardEnvironment, BoardUnit, DeviceSocket } from './environment';
+import { registerNames } from './units';
+
+/** A device with one PCI function. */
+export interface PciDevice extends BusDevice, Stateful<unknown> {
+  readonly pci: PciFunction;
+  /** Names of its registers by offset in BAR 0. */
+  registerNames(): Record<string, string>;
+  /** RST# of the bus, as at power-on: everything but its configuration space, which the board resets; its pin is low then. */
+  busReset(): void;
+}
+
+/** What the board needs to know of a device before it exists. */
+export interface PciPlace {
+  /** Unique on its board: `e1000`, `e1000.1`. */
+  name: string;
+  /** INTA to INTD: 1 to 4; 0: it has no pin. */
+  pin: number;
+  /** Why it drops packets, by number. */
+  reasons?: Readonly<Record<string, string>>;
+  /** Offsets of BAR 0 at which writes may wait for a later access; absent: none. */
+  coalesces?: ((offset: number) => boolean) | undefined;
+}
+
+/** QEMU's first NIC stands at 00:03.0 of the bus, which gives it IRQ 11. */
+const FIRST_DEVICE = 3;
+/** In the trace a function's I/O BARs are told from its memory BARs by this much, and these from each other by their index. */
+const IO_BAR_OFFSET = 0x10_0000;
+const BAR_OFFSET = 0x100_0000;
+/** In the trace accesses by ECAM are told from those by ports. */
+const ECAM_OFFSET = 0x1000_0000;
+
+/** Slots of bus 0. */
+export class PciSlots<T> {
+  readonly root: PciRoot;
+  private readonly mapper: BarMapper<T>;
+  private readonly devices: PciDevice[] = [];
+  private readonly sockets = new Map<number, DeviceSocket>();
+  private readonly units = new Map<number, BoardUnit>();
+  private readonly configUnit: BoardUnit;
+
+  constructor(
+    private readonly env: BoardEnvironment<T>,
+    memory: AddressMap<T>,
+    private readonly ports: AddressMap<T>,
+  ) {
+    this.mapper = new BarMapper<T>(memory, ports, (slot, bar) => this.tagOf(slot, bar));
+    this.root = new PciRoot({
+      barChanged: (slot, bar, base, enabled) => this.mapper.barChanged(slot, bar, base, enabled),
+      interruptChanged: (slot, asserted) => this.sockets.get(slot.requester)?.wire.set(asserted),
+      configAccess: (slot, isWrite, offset, value) =>
+        env.configAccess(slot?.requester, isWrite, offset, value),
+    });
+    env.keep(`${env.name}/pci`, this.root);
+    this.configUnit = {
+      class: 'pci-config',
+      name: 'PCI config',
+      registers: () => ({ '0': 'CONFIG_ADDRESS', '1': 'RESET_CONTROL', '4': 'CONFIG_DATA' }),
+    };
+    memory.add(ECAM.base, ECAM.size, this.root.ecam, env.tag(this.configUnit, ECAM_OFFSET));
+  }
+
+  /**
+   * Plugs a device into the next free slot.
+   * @throws RangeError when all slots are taken
+   */
+  add<D extends PciDevice>(place: PciPlace, make: (bus: DeviceBus) => D): D {
+    const { env, root } = this;
+    const { name, pin, reasons, coalesces } = place;
+    const address = { bus: 0, device: FIRST_DEVICE + this.devices.length, function: 0 };
+    const requester = requesterOf(address);
+    const registers: Record<string, string> = {};
+    const plugged: { device?: D } = {}; // the socket comes before the device, and asks for it later
+    const unit: BoardUnit = {
+      class: 'pci-device',
+      name,
+      registers: () => registers,
+      ...(reasons && { reasons }),
+      ...(coalesces && { coalesces }),
+    };
+    const socket = env.socket(unit, {
+      gsi: pin === 0 ? undefined : irqOfPin(address.device, pin),
+      busMaster: () => plugged.device?.pci.busMaster ?? false,
+      gate: { set: (asserted) => plugged.device?.pci.setInterrupt(asserted) },
+    });
+    this.sockets.set(requester, socket);
+    this.units.set(requester, unit);
+    const device = make(socket.bus);
+    plugged.device = device;
+    Object.assign(registers, namesOf(device));
+    root.add(address, device.pci);
+    socket.plug(device);
+    env.keep(`${env.name}/${name}`, device);
+    this.devices.push(device);
+    return device;
+  }
+
+  /** Puts the configuration ports into the map of ports. `block` is the root complex's, perhaps with what the chipset adds. */
+  mapPorts(block: RegisterBlock): void {
+    this.ports.add(CONFIG_PORTS.base, CONFIG_PORTS.size, block, this.env.tag(this.configUnit, 0));
+  }
+
+  /** Devices, then their configuration spaces. */
+  reset(): void {
+    for (const device of this.devices) device.busReset();
+    this.root.reset();
+  }
+
+  private tagOf(slot: PciSlot, bar: BarSpec): T {
+    const unit = this.units.get(slot.requester);
+    if (!unit) throw new Error(`${this.env.name}: PCI function ${slot.name} was not added as a device`);
+    return this.env.tag(unit, offsetOf(bar));
+  }
+}
+
+function offsetOf(bar: BarSpec): number {
+  return bar.index * (bar.kind === 'io' ? 0 : BAR_OFFSET) + (bar.kind === 'io' ? IO_BAR_OFFSET : 0);
+}
+
+function namesOf(device: PciDevice): Record<string, string> {
+  const others = device.pci.bars.filter(({ index }) => index !== 0);
+  const parts = others.map((bar) => ({ size: bar.size, block: bar.block, offset: offsetOf(bar) }));
+  return { ...device.registerNames(), ...registerNames(parts) };
+}

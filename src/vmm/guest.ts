@@ -1,0 +1,87 @@
+/** What a VMM is to the rest of the house: it takes the plans of guests and gives guests. Nobody above knows which VMM it is. */
+import type { CpuVendor, FaultReport, MachineCore, MissingInstruction } from '../machine/x86/types';
+import type { FrameReceiver, Wire } from '../machine/link/wire';
+import type { PhysicalMemory } from '../machine/memory/physical-memory';
+import type { BootState } from './boot';
+import type { Site } from './host';
+
+/** What a guest's CPUs have that not every one has. */
+export interface CpuFeatures {
+  /** The LAPICs can be turned to x2APIC mode. */
+  x2apic: boolean;
+  vendor: CpuVendor;
+}
+
+/** A network card of a guest. */
+export interface NicPlan {
+  model: 'e1000';
+  /** Unique among the guest's devices: `e1000`, `e1000.1`. */
+  name: string;
+  /** Six bytes. */
+  mac: Uint8Array;
+  /** Where its cable leads; none: no carrier. */
+  wire: Wire | undefined;
+  /** QEMU gathers writes of registers that can wait for the next exit that reaches it (coalesced MMIO). */
+  coalesced: boolean;
+  /** Told where the frames of the network are to arrive. */
+  attach(receiver: FrameReceiver): void;
+}
+
+/** QEMU's teaching device. */
+export interface EduPlan {
+  model: 'edu';
+  /** Unique among the guest's devices: `edu`, `edu.1`. */
+  name: string;
+}
+
+/** A PCI device of a guest. */
+export type DevicePlan = NicPlan | EduPlan;
+
+/** What a VMM needs to know of one guest. */
+export interface GuestPlan {
+  /** Position in the scenario. */
+  index: number;
+  name: string;
+  core: MachineCore;
+  features: CpuFeatures;
+  /** What the CMOS clock shows at time 0, in seconds since 1970. */
+  startSeconds: number;
+  /** Whether QEMU's pc-testdev is there. */
+  testDevices: boolean;
+  /** What its boot loader leaves behind, at the start and after each reset. */
+  boot: BootState;
+  /** A kernel's command line, for the firmware configuration device; empty otherwise. */
+  cmdline: string;
+  /** In slot order. */
+  devices: readonly DevicePlan[];
+  /** Gets each byte that the guest sends to its console. */
+  serial(byte: number): void;
+}
+
+/** How a guest ended. */
+export type GuestEnd =
+  | { how: 'exited'; code: number }
+  /** Switched off; `what` completes a sentence that begins with the guest's name. */
+  | { how: 'stopped'; what: string }
+  | { how: 'crashed'; report: FaultReport | undefined };
+
+/** One guest, whoever runs it. */
+export interface Guest {
+  readonly index: number;
+  readonly name: string;
+  /** Guest-physical memory. */
+  readonly memory: PhysicalMemory;
+  /** Set once the guest has ended. */
+  readonly end: GuestEnd | undefined;
+  /** Instructions retired by all its CPUs. */
+  readonly instructions: number;
+  /** RIP of CPU 0. */
+  readonly rip: bigint;
+  /** What it tried and its CPUs do not have; each raised #UD. */
+  readonly missingInstructions: MissingInstruction[];
+  /** Turns it on: memory as the boot loader leaves it, CPU 0 at its first instruction. */
+  boot(): void;
+}
+
+/** Puts up guests, each at its site. */
+export type Vmm = (guests: readonly { plan: GuestPlan; site: Site }[]) => readonly Guest[];

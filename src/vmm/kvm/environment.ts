@@ -1,0 +1,44 @@
+/** The board of a VM as KVM and QEMU put it up: who serves what, and where a device's work is done. */
+import type { BoardUnit, DeviceSocket, SocketOptions } from '../../machine/platform/environment';
+import { EmulatedSocket, type KvmInterrupts } from '../qemu/emulated-socket';
+import type { QemuProcess } from '../qemu/process';
+import { SiteEnvironment, type SiteEnvironmentParts } from '../site-environment';
+import { placements, type KvmRegion } from './placement';
+
+/** `BoardEnvironment` of a VM under KVM with QEMU. */
+export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
+  constructor(
+    private readonly home: SiteEnvironmentParts,
+    private readonly qemu: QemuProcess,
+    private readonly interrupts: KvmInterrupts,
+  ) {
+    super(home);
+  }
+
+  tag(unit: BoardUnit, offset: number): KvmRegion {
+    const { trace } = this.home;
+    trace.know(unit);
+    return {
+      placement: placements[unit.class],
+      get track() {
+        return trace.trackOf(unit);
+      },
+      lapic: unit.class === 'lapic',
+      ioapic: unit.class === 'ioapic',
+      offset,
+      coalesces: unit.coalesces,
+    };
+  }
+
+  socket(unit: BoardUnit, options: SocketOptions): DeviceSocket {
+    const { trace, name, memory } = this.home;
+    trace.know(unit);
+    const place = {
+      id: `${name}/${unit.name}`,
+      track: () => trace.trackOf(unit),
+      dmaTrack: () => trace.dmaTrackOf(unit),
+      memory,
+    };
+    return new EmulatedSocket(this.qemu, this.interrupts, place, options);
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * Pages without RAM that the VM has touched. KVM maps all of the guest's RAM up front; the first access to any other page is
+ * an EPT violation, at which KVM installs a special entry for it, so that each further one, by whatever vCPU, is an EPT
+ * misconfiguration and decoded at once.
+ */
+import type { Stateful } from '../../machine/bus';
+import { requireVersion } from '../../machine/snapshot';
+
+const PAGE = 4096;
+
+/** Snapshot of `EptPages`. */
+export interface EptPagesState {
+  version: 1;
+  pages: number[];
+}
+
+/** The special entries of one VM. */
+export class EptPages implements Stateful<EptPagesState> {
+  private readonly pages = new Set<number>();
+  private last = -1;
+
+  /** Notes an access to a guest-physical address; true the first time its page is touched. */
+  touch(address: number): boolean {
+    const page = Math.floor(address / PAGE);
+    if (page === this.last) return false;
+    this.last = page;
+    if (this.pages.has(page)) return false;
+    this.pages.add(page);
+    return true;
+  }
+
+  /** KVM forgets them, as when the guest's machine is reset. */
+  clear(): void {
+    this.pages.clear();
+    this.last = -1;
+  }
+
+  save(): EptPagesState {
+    return { version: 1, pages: [...this.pages] };
+  }
+
+  load(state: EptPagesState): void {
+    requireVersion('the pages of devices', state.version, 1);
+    this.clear();
+    for (const page of state.pages) this.pages.add(page);
+  }
+}

@@ -1,0 +1,38 @@
+/** What a vCPU needs of its VM. */
+import type { AddressMap } from '../../machine/address-map';
+import type { LocalApic } from '../../machine/interrupts/lapic';
+import type { IpiMessage } from '../../machine/interrupts/message';
+import type { FaultReport } from '../../machine/x86/types';
+import type { CpuFeatures } from '../guest';
+import type { HostLock } from '../threads/lock';
+import type { StepTarget } from '../threads/work';
+import type { CoalescedRing } from './coalesced-ring';
+import type { CpuidAnswer } from '../cpu/cpuid';
+import type { EptPages } from './ept-pages';
+import type { KvmRegion } from './placement';
+
+/** A VM as its vCPUs see it. */
+export interface VcpuVm {
+  /** Position in the scenario. */
+  readonly index: number;
+  readonly name: string;
+  readonly features: CpuFeatures;
+  readonly mmio: AddressMap<KvmRegion>;
+  readonly ports: AddressMap<KvmRegion>;
+  readonly ept: EptPages;
+  readonly coalesced: CoalescedRing;
+  /** QEMU's big lock. */
+  readonly lock: HostLock;
+  /** Whose steps a thread of QEMU may do. */
+  readonly stepTargets: Map<string, StepTarget>;
+  /** The guest is about to be reset: no vCPU enters it again before that is done. */
+  readonly resetting: boolean;
+  lapic(cpu: number): LocalApic;
+  /** An IPI of a vCPU; returns how many LAPICs it reached. */
+  sendIpi(sender: number, message: IpiMessage): number;
+  cpuid(leaf: number, subleaf: number, cpu: number): CpuidAnswer;
+  /** The guest can't go on. */
+  crashed(report: FaultReport | undefined): void;
+  /** A vCPU has stopped for the reset. */
+  stoppedForReset(): void;
+}

@@ -1,0 +1,147 @@
+/** A bare machine: CPUs, board and devices of one PC, and no VMM. */
+import type { AddressMap } from '../../machine/address-map';
+import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
+import type { LocalApic } from '../../machine/interrupts/lapic';
+import type { PhysicalMemory } from '../../machine/memory/physical-memory';
+import { PcBoard } from '../../machine/platform/pc-board';
+import type { EventTarget } from '../../machine/time/event-queue';
+import type { FaultReport, MissingInstruction } from '../../machine/x86/types';
+import { Kind } from '../../trace/vocabulary/events';
+import { boardOptions } from '../board-options';
+import { BoardTrace } from '../board-trace';
+import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
+import { InterruptLane } from '../cpu/interrupt-lane';
+import type { CpuFeatures, Guest, GuestEnd, GuestPlan } from '../guest';
+import { GuestMachine } from '../guest-machine';
+import type { Site } from '../host';
+import { BareCpu } from './cpu';
+import { BareEnvironment, type BareRegion } from './environment';
+import type { CpuMachine } from './machine-face';
+
+/** Undivided ticks a second of the LAPIC timers: the core crystal clock of client processors (SDM 3B, 20.7.3). */
+const APIC_BUS_HZ = 24e6;
+
+/** One bare machine. */
+export class BareMachine implements Guest, CpuMachine, EventTarget {
+  readonly index: number;
+  readonly name: string;
+  readonly memory: PhysicalMemory;
+  readonly features: CpuFeatures;
+  readonly mmio: AddressMap<BareRegion>;
+  readonly ports: AddressMap<BareRegion>;
+  readonly eventTargetId: string;
+  private readonly machine: GuestMachine;
+  private readonly cpus: readonly BareCpu[];
+  private readonly board: PcBoard<BareRegion>;
+
+  constructor(
+    private readonly site: Site,
+    plan: GuestPlan,
+  ) {
+    const { name, core, features, index } = plan;
+    this.index = index;
+    this.name = name;
+    this.features = features;
+    this.memory = core.memory;
+    this.eventTargetId = `${name}/reset-line`;
+    site.island.queue.register(this);
+    this.machine = new GuestMachine(plan, () => this.cpus);
+    const track = (type: 'vcpu' | 'interrupts', cpu: number): number =>
+      site.tracer.addTrack({ type, name: `CPU ${cpu}`, group: name, vm: index });
+    const lanes: InterruptLane[] = [];
+    this.cpus = core.cpus.map((cpu) => {
+      const own = track('vcpu', cpu.index);
+      const lane = new InterruptLane(site, cpu, index, track('interrupts', cpu.index));
+      lanes.push(lane);
+      return new BareCpu(site, this, cpu, own, lane);
+    });
+    const home = {
+      site,
+      name,
+      memory: core.memory,
+      cpus: this.cpus,
+      trace: new BoardTrace(site, this, lanes),
+      setPin: (gsi: number, source: string, asserted: boolean) =>
+        this.board.fabric.setPin(gsi, source, asserted),
+      events: {
+        serial: (byte: number) => plan.serial(byte),
+        exited: (code: number) => this.machine.exited(code),
+        poweredOff: (how: string) => this.machine.stopped(how),
+        reset: () => void site.island.queue.schedule(site.island.now(), this, 0),
+      },
+    };
+    this.board = new PcBoard(
+      new BareEnvironment(home, (requester, address, data) =>
+        this.board.fabric.msi(requester, address, data),
+      ),
+      {
+        ...boardOptions(plan, this.cpuidSubject(0)),
+        apicBusHz: APIC_BUS_HZ,
+        ioapicVersion: IOAPIC_VERSION.withEoi,
+        picAtIoapic: true,
+      },
+    );
+    this.mmio = this.board.memory;
+    this.ports = this.board.ports;
+    for (const device of plan.devices) {
+      if (device.model === 'edu') this.board.addEdu(device.name);
+      else device.attach(this.board.addNic({ name: device.name, mac: device.mac, wire: device.wire }));
+    }
+    site.units.keep(`${name}/machine`, this.machine);
+  }
+
+  get end(): GuestEnd | undefined {
+    return this.machine.end;
+  }
+
+  get instructions(): number {
+    return this.machine.instructions;
+  }
+
+  get rip(): bigint {
+    return this.machine.rip;
+  }
+
+  get missingInstructions(): MissingInstruction[] {
+    return this.machine.missingInstructions;
+  }
+
+  boot(): void {
+    this.board.powerOn();
+    this.machine.boot();
+  }
+
+  lapic(cpu: number): LocalApic {
+    return this.board.fabric.lapic(cpu);
+  }
+
+  cpuid(leaf: number, subleaf: number, id: number): CpuidAnswer {
+    return cpuidOf(leaf, subleaf, { ...this.cpuidSubject(id), apicEnabled: this.lapic(id).enabled });
+  }
+
+  crashed(report: FaultReport | undefined): void {
+    this.machine.crashed(report);
+  }
+
+  /** The reset line: board and CPUs as after power-up, then what firmware and boot loader do. */
+  onEvent(_kind: number, _arg: number, time: number): void {
+    if (this.end) return;
+    const { tracer } = this.site;
+    tracer.cause = tracer.instant(time, this.cpus[0].track, Kind.GuestReset, this.index, 0);
+    this.board.reset();
+    for (const cpu of this.cpus) cpu.reset(time);
+    this.boot();
+  }
+
+  /** What CPUID tells of a CPU, its LAPIC on. */
+  private cpuidSubject(id: number): CpuidSubject {
+    return {
+      apicId: id,
+      vcpus: this.cpus.length,
+      apicEnabled: true,
+      ...this.features,
+      hypervisor: undefined,
+      frequencyHz: this.site.frequencyHz,
+    };
+  }
+}

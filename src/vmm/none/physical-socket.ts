@@ -1,0 +1,200 @@
+/**
+ * Where a device is plugged into a physical bus: its DMA goes on by itself while CPUs run, its interrupt pin is a wire, its
+ * messages are writes behind those of its data (PCI Express Base Specification, 2.4.1).
+ */
+import type {
+  BusDevice,
+  DeviceBus,
+  DeviceTrace,
+  DmaPort,
+  DmaResult,
+  IrqLine,
+  MsiPort,
+  Stateful,
+} from '../../machine/bus';
+import type { PhysicalMemory } from '../../machine/memory/physical-memory';
+import type { DeviceSocket, SocketOptions } from '../../machine/platform/environment';
+import { requireVersion } from '../../machine/snapshot';
+import type { Cycles, EventHandle, EventTarget } from '../../machine/time/event-queue';
+import { Kind } from '../../trace/vocabulary/events';
+import type { RowRef } from '../../trace/record/tracer';
+import type { Site } from '../host';
+import { TrackTrace } from '../track-trace';
+
+/** Where the socket is. */
+export interface PhysicalPlace {
+  /** Unique in the run: `pc/e1000`. */
+  id: string;
+  /** The device's track, and that of its DMA, which is made when there is some. */
+  track: () => number;
+  dmaTrack: () => number;
+  memory: PhysicalMemory;
+  /** The wire's level at a global system interrupt. */
+  setPin(gsi: number, source: string, asserted: boolean): void;
+  msi(requester: number, address: number, data: number): void;
+}
+
+/** A transaction on its way. */
+export interface SavedTransaction {
+  kind: 'read' | 'write' | 'message' | 'pin';
+  requester: number;
+  address: number;
+  length: number;
+  bytes?: Uint8Array;
+  tag: number;
+  /** Its row in the trace. */
+  row: RowRef;
+}
+
+/** Snapshot of a `PhysicalSocket`. */
+export interface PhysicalSocketState {
+  version: 1;
+  asserted: boolean;
+  inFlight: SavedTransaction[];
+  freeAt: Cycles;
+}
+
+const NOTHING = new Uint8Array(0);
+const BYTES_PER_UNIT = 64;
+const MESSAGE_BYTES = 4;
+
+/** One device's place on the bus. */
+export class PhysicalSocket
+  implements DeviceSocket, DeviceBus, DmaPort, MsiPort, EventTarget, Stateful<PhysicalSocketState>
+{
+  readonly eventTargetId: string;
+  readonly trace: DeviceTrace;
+  readonly cyclesPerNanosecond: number;
+  readonly bus: DeviceBus = this;
+  readonly dma: DmaPort = this;
+  readonly msi: MsiPort = this;
+  readonly irq: IrqLine;
+  readonly wire: IrqLine = { set: (asserted) => this.wireChanged(asserted) };
+  private readonly timers: EventTarget;
+  private device: BusDevice | undefined;
+  private asserted = false;
+  private inFlight: SavedTransaction[] = [];
+  /** When the device's link is free for the data of the next transaction. */
+  private freeAt: Cycles = 0;
+
+  constructor(
+    private readonly site: Site,
+    private readonly place: PhysicalPlace,
+    private readonly options: SocketOptions,
+  ) {
+    this.eventTargetId = `${place.id}/bus`;
+    this.trace = new TrackTrace(site, place.track);
+    this.cyclesPerNanosecond = site.frequencyHz / 1e9;
+    this.irq = options.gate ?? this.wire;
+    this.timers = {
+      eventTargetId: `${place.id}/timers`,
+      onEvent: (kind, arg) => this.device?.onEvent(kind, arg),
+    };
+    site.island.queue.register(this);
+    site.island.queue.register(this.timers);
+    site.units.keep(this.eventTargetId, this);
+  }
+
+  plug(device: BusDevice): void {
+    this.device = device;
+  }
+
+  now(): Cycles {
+    return this.site.island.now();
+  }
+
+  schedule(delay: Cycles, kind: number, arg?: number): EventHandle {
+    return this.site.island.queue.schedule(this.now() + delay, this.timers, kind, arg);
+  }
+
+  cancel(handle: EventHandle): void {
+    this.site.island.queue.cancel(handle);
+  }
+
+  read(requester: number, address: number, length: number, tag: number): void {
+    this.begin({ kind: 'read', requester, address, length, tag, row: 0 });
+  }
+
+  write(requester: number, address: number, bytes: Uint8Array, tag: number): void {
+    this.begin({ kind: 'write', requester, address, length: bytes.length, bytes, tag, row: 0 });
+  }
+
+  send(requester: number, address: number, data: number): void {
+    this.begin({ kind: 'message', requester, address, length: MESSAGE_BYTES, tag: data, row: 0 });
+  }
+
+  /** The oldest transaction has come to its end. */
+  onEvent(): void {
+    const done = this.inFlight.shift();
+    if (!done) return;
+    this.site.tracer.cause = done.row;
+    if (done.kind === 'pin') {
+      if (this.asserted) this.place.setPin(done.tag, this.place.id, true);
+    } else if (done.kind === 'message') this.place.msi(done.requester, done.address, done.tag);
+    else this.device?.onDma(done.tag, this.resultOf(done));
+  }
+
+  save(): PhysicalSocketState {
+    const inFlight = this.inFlight.map((each) => ({ ...each }));
+    return { version: 1, asserted: this.asserted, inFlight, freeAt: this.freeAt };
+  }
+
+  /** The event queue's own snapshot brings the arrivals back. */
+  load(state: PhysicalSocketState): void {
+    requireVersion('a device socket', state.version, 1);
+    this.asserted = state.asserted;
+    this.inFlight = state.inFlight.map((each) => ({ ...each }));
+    this.freeAt = state.freeAt;
+  }
+
+  /** Data of one transaction follow those of the last; each takes the way to memory besides. */
+  private begin(transaction: SavedTransaction): void {
+    const { costs, tracer, island } = this.site;
+    const moving = Math.ceil(transaction.length / BYTES_PER_UNIT) * costs['device.dmaPer64Bytes'];
+    const start = Math.max(this.now(), this.freeAt);
+    const ways = transaction.kind === 'pin' ? 2 : 1;
+    const end = start + ways * costs['device.dmaSetup'] + moving;
+    this.freeAt = start + moving;
+    transaction.row = tracer.cause;
+    if (transaction.kind !== 'message' && transaction.kind !== 'pin' && this.reaches(transaction)) {
+      const kind = transaction.kind === 'read' ? Kind.DmaRead : Kind.DmaWrite;
+      const { address, length } = transaction;
+      transaction.row = tracer.span(start, end - start, this.place.dmaTrack(), kind, address, length);
+    }
+    this.inFlight.push(transaction);
+    island.queue.schedule(end, this, 0);
+  }
+
+  private reaches({ address, length }: SavedTransaction): boolean {
+    return this.options.busMaster() && this.place.memory.contains(address, length);
+  }
+
+  private resultOf(transaction: SavedTransaction): DmaResult {
+    if (!this.reaches(transaction)) return 'master-abort';
+    const { memory } = this.place;
+    if (transaction.kind === 'read') return memory.read(transaction.address, transaction.length);
+    memory.write(transaction.address, transaction.bytes ?? NOTHING);
+    return NOTHING;
+  }
+
+  private wireChanged(asserted: boolean): void {
+    const { gsi } = this.options;
+    if (asserted === this.asserted || gsi === undefined) return;
+    this.asserted = asserted;
+    const { tracer } = this.site;
+    const before = tracer.cause;
+    tracer.cause = tracer.instant(
+      this.now(),
+      this.place.track(),
+      asserted ? Kind.IrqRaise : Kind.IrqLower,
+      gsi,
+      0,
+    );
+    // Assert_INTx is a posted message behind the data (2.2.8.1), and the IOAPIC sends one of its own; a deassertion is there before
+    // the answer of the read that caused it.
+    if (asserted)
+      this.begin({ kind: 'pin', requester: 0, address: 0, length: 2 * MESSAGE_BYTES, tag: gsi, row: 0 });
+    else this.place.setPin(gsi, this.place.id, false);
+    tracer.cause = before;
+  }
+}

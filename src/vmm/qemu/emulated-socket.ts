@@ -1,0 +1,208 @@
+/**
+ * Where a device model is plugged in inside QEMU: its DMA is a copy, its interrupt pin an ioctl into KVM's interrupt
+ * controller, both steps in the work of whichever thread runs the model, which is the one that holds QEMU's big lock. Its
+ * timers run in the main loop.
+ */
+import type {
+  BusDevice,
+  DeviceBus,
+  DeviceTrace,
+  DmaPort,
+  DmaResult,
+  IrqLine,
+  MsiPort,
+  Stateful,
+} from '../../machine/bus';
+import type { PhysicalMemory } from '../../machine/memory/physical-memory';
+import type { DeviceSocket, SocketOptions } from '../../machine/platform/environment';
+import { requireVersion } from '../../machine/snapshot';
+import type { Cycles, EventHandle, EventTarget } from '../../machine/time/event-queue';
+import { Kind } from '../../trace/vocabulary/events';
+import type { RowRef } from '../../trace/record/tracer';
+import type { Site } from '../host';
+import type { Step, StepTarget } from '../threads/work';
+import type { JobTarget } from '../threads/worker';
+import { TrackTrace } from '../track-trace';
+import type { QemuProcess } from './process';
+
+/** What the socket needs of KVM: its interrupt controllers, by ioctl. */
+export interface KvmInterrupts {
+  /** KVM_IRQ_LINE: level of one source at one global system interrupt. */
+  setPin(gsi: number, source: string, asserted: boolean): void;
+  /** KVM_SIGNAL_MSI. */
+  msi(requester: number, address: number, data: number): void;
+}
+
+/** Where the socket is. */
+export interface SocketPlace {
+  /** Unique in the run: `vm0/e1000`. */
+  id: string;
+  /** The device's track, and that of its DMA, which is made when there is some. */
+  track: () => number;
+  dmaTrack: () => number;
+  memory: PhysicalMemory;
+}
+
+/** Kinds of steps. */
+const Doing = { DmaRead: 0, DmaWrite: 1, Low: 2, High: 3, Msi: 4 } as const;
+
+const NOTHING = new Uint8Array(0);
+const BYTES_PER_UNIT = 64;
+
+/** Snapshot of an `EmulatedSocket`. */
+export interface EmulatedSocketState {
+  version: 1;
+  asserted: boolean;
+}
+
+/** One device's place in QEMU. */
+export class EmulatedSocket
+  implements DeviceSocket, DeviceBus, DmaPort, MsiPort, StepTarget, JobTarget, Stateful<EmulatedSocketState>
+{
+  readonly stepTargetId: string;
+  readonly jobTargetId: string;
+  readonly trace: DeviceTrace;
+  readonly cyclesPerNanosecond: number;
+  readonly bus: DeviceBus = this;
+  readonly dma: DmaPort = this;
+  readonly msi: MsiPort = this;
+  readonly irq: IrqLine;
+  readonly wire: IrqLine = { set: (asserted) => this.wireChanged(asserted) };
+  private readonly site: Site;
+  private readonly timers: EventTarget;
+  private device: BusDevice | undefined;
+  private asserted = false;
+
+  constructor(
+    private readonly qemu: QemuProcess,
+    private readonly interrupts: KvmInterrupts,
+    private readonly place: SocketPlace,
+    private readonly options: SocketOptions,
+  ) {
+    const { site, mainLoop, targets } = qemu;
+    this.site = site;
+    this.stepTargetId = `${place.id}/bus`;
+    this.jobTargetId = `${place.id}/timers`;
+    this.trace = new TrackTrace(site, place.track);
+    this.cyclesPerNanosecond = site.frequencyHz / 1e9;
+    this.irq = options.gate ?? this.wire;
+    this.timers = {
+      eventTargetId: this.jobTargetId,
+      onEvent: (kind, arg) => mainLoop.post(this, kind, arg),
+    };
+    site.island.queue.register(this.timers);
+    targets.set(this.stepTargetId, this);
+    mainLoop.register(this);
+    site.units.keep(this.stepTargetId, this);
+  }
+
+  plug(device: BusDevice): void {
+    this.device = device;
+  }
+
+  now(): Cycles {
+    return this.site.island.now();
+  }
+
+  schedule(delay: Cycles, kind: number, arg?: number): EventHandle {
+    return this.site.island.queue.schedule(this.now() + delay, this.timers, kind, arg);
+  }
+
+  cancel(handle: EventHandle): void {
+    this.site.island.queue.cancel(handle);
+  }
+
+  /** A timer of the device has expired, and the main loop has come to it. */
+  onJob(kind: number, arg: number): void {
+    this.device?.onEvent(kind, arg);
+  }
+
+  read(_requester: number, address: number, length: number, tag: number): void {
+    this.add(Doing.DmaRead, this.copyCycles(length), address, tag, length);
+  }
+
+  write(_requester: number, address: number, bytes: Uint8Array, tag: number): void {
+    this.add(Doing.DmaWrite, this.copyCycles(bytes.length), address, tag, bytes.length, bytes);
+  }
+
+  send(_requester: number, address: number, data: number): void {
+    this.add(Doing.Msi, this.site.costs['irq.ioctl'], address, data);
+  }
+
+  /** What is shown while the step is under way. */
+  begin(step: Step, time: Cycles): RowRef {
+    const { tracer } = this.site;
+    switch (step.kind) {
+      case Doing.DmaRead:
+      case Doing.DmaWrite: {
+        if (!this.reaches(step.a, step.c)) return step.cause;
+        const kind = step.kind === Doing.DmaRead ? Kind.DmaRead : Kind.DmaWrite;
+        return tracer.span(time, step.cycles, this.place.dmaTrack(), kind, step.a, step.c);
+      }
+      case Doing.Msi:
+        return tracer.instant(time, this.place.track(), Kind.Msi, step.a, step.b);
+      default: {
+        const kind = step.kind === Doing.High ? Kind.IrqRaise : Kind.IrqLower;
+        return tracer.instant(time, this.place.track(), kind, step.a, 0);
+      }
+    }
+  }
+
+  finish(step: Step): void {
+    switch (step.kind) {
+      case Doing.DmaRead:
+        this.device?.onDma(step.b, this.copyOut(step.a, step.c));
+        break;
+      case Doing.DmaWrite:
+        this.device?.onDma(step.b, this.copyIn(step.a, step.bytes ?? NOTHING));
+        break;
+      case Doing.Msi:
+        this.interrupts.msi(0, step.a, step.b);
+        break;
+      default:
+        this.interrupts.setPin(step.a, this.place.id, step.kind === Doing.High);
+    }
+  }
+
+  save(): EmulatedSocketState {
+    return { version: 1, asserted: this.asserted };
+  }
+
+  load(state: EmulatedSocketState): void {
+    requireVersion('a device socket', state.version, 1);
+    this.asserted = state.asserted;
+  }
+
+  private wireChanged(asserted: boolean): void {
+    const { gsi } = this.options;
+    if (asserted === this.asserted || gsi === undefined) return;
+    this.asserted = asserted;
+    this.add(asserted ? Doing.High : Doing.Low, this.site.costs['irq.ioctl'], gsi, 0);
+  }
+
+  private add(kind: number, cycles: Cycles, a: number, b: number, c = 0, bytes?: Uint8Array): void {
+    const { owner } = this.qemu.lock;
+    if (!owner) throw new Error(`${this.place.id} works while nobody holds the lock of its QEMU`);
+    const { cause } = this.site.tracer;
+    owner.work.add({ target: this.stepTargetId, cycles, kind, a, b, c, cause, ...(bytes && { bytes }) });
+  }
+
+  private copyCycles(length: number): Cycles {
+    const { costs } = this.site;
+    return costs['device.dmaSetup'] + Math.ceil(length / BYTES_PER_UNIT) * costs['device.dmaPer64Bytes'];
+  }
+
+  private reaches(address: number, length: number): boolean {
+    return this.options.busMaster() && this.place.memory.contains(address, length);
+  }
+
+  private copyOut(address: number, length: number): DmaResult {
+    return this.reaches(address, length) ? this.place.memory.read(address, length) : 'master-abort';
+  }
+
+  private copyIn(address: number, bytes: Uint8Array): DmaResult {
+    if (!this.reaches(address, bytes.length)) return 'master-abort';
+    this.place.memory.write(address, bytes);
+    return NOTHING;
+  }
+}

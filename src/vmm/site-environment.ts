@@ -1,0 +1,77 @@
+/** What the boards of all VMMs are alike in: the clock, the queue, the lanes and the snapshots of the site they stand at. */
+import type { IrqLine, Stateful } from '../machine/bus';
+import type { CpuSink, FabricObserver } from '../machine/interrupts/sinks';
+import type { PhysicalMemory } from '../machine/memory/physical-memory';
+import type {
+  BoardEnvironment,
+  BoardEvents,
+  BoardUnit,
+  DeviceSocket,
+  SocketOptions,
+} from '../machine/platform/environment';
+import type { Cycles } from '../machine/time/event-queue';
+import type { EventQueue } from '../machine/time/queue';
+import type { BoardTrace } from './board-trace';
+import type { Site } from './host';
+
+/** What an environment is made of. */
+export interface SiteEnvironmentParts {
+  site: Site;
+  /** The guest's name. */
+  name: string;
+  memory: PhysicalMemory;
+  cpus: readonly CpuSink[];
+  trace: BoardTrace;
+  /** Level of one source at one global system interrupt of the board, which does not exist yet when this is made. */
+  setPin: (gsi: number, source: string, asserted: boolean) => void;
+  events: BoardEvents;
+}
+
+/** Configuration accesses are shown on a lane of their own. */
+const CONFIG_SPACE: BoardUnit = {
+  class: 'pci-config',
+  name: 'PCI config',
+  registers: () => ({ '0': 'CONFIG_ADDRESS', '1': 'RESET_CONTROL', '4': 'CONFIG_DATA' }),
+};
+
+/** `BoardEnvironment` but for what an access and a device's work are. */
+export abstract class SiteEnvironment<T> implements BoardEnvironment<T> {
+  readonly name: string;
+  readonly cyclesPerSecond: number;
+  readonly memory: PhysicalMemory;
+  readonly scheduler: EventQueue;
+  readonly cpus: readonly CpuSink[];
+  readonly observer: FabricObserver;
+  readonly events: BoardEvents;
+
+  constructor(private readonly parts: SiteEnvironmentParts) {
+    const { site, name, memory, cpus, trace, events } = parts;
+    this.name = name;
+    this.cyclesPerSecond = site.frequencyHz;
+    this.memory = memory;
+    this.scheduler = site.island.queue;
+    this.cpus = cpus;
+    this.observer = trace;
+    this.events = events;
+  }
+
+  abstract tag(unit: BoardUnit, offset: number): T;
+  abstract socket(unit: BoardUnit, options: SocketOptions): DeviceSocket;
+
+  now(): Cycles {
+    return this.parts.site.island.now();
+  }
+
+  keep(name: string, unit: Stateful<unknown>): void {
+    this.parts.site.units.keep(name, unit);
+  }
+
+  configAccess(requester: number | undefined, isWrite: boolean, offset: number, value: number): void {
+    this.parts.trace.configAccess(CONFIG_SPACE, requester, isWrite, offset, value);
+  }
+
+  /** A line of the board's own small devices, whose level changes at once. */
+  line(gsi: number, source: string): IrqLine {
+    return { set: (asserted) => this.parts.setPin(gsi, source, asserted) };
+  }
+}
