@@ -118,10 +118,11 @@ describe('physical CPUs and threads', () => {
     vm: -1,
     locks: { '1': 'BQL' },
   });
+  const holder = recorder.addTrack({ type: 'thread', name: 'QEMU main loop', group: 'host', vm: -1 });
   recorder.span(0, 100, cpu, Kind.CpuThread, thread, 0);
   recorder.instant(0, cpu, Kind.SchedSwitch, 0, thread);
   recorder.span(100, 40, cpu, Kind.Idle, 0, 0);
-  recorder.span(100, 30, thread, Kind.LockWait, 1, 0);
+  recorder.span(100, 30, thread, Kind.LockWait, 1, holder);
   recorder.span(130, 10, thread, Kind.SchedReady, 0, 0);
   recorder.finish(140);
   const store = new TraceStore(emptyMeta('t', 1e9));
@@ -140,7 +141,7 @@ describe('physical CPUs and threads', () => {
     expect([0, 1, 3, 4].map(tell)).toEqual([
       'pCPU 0 ran CPU 0/KVM for 100 ns.',
       'CPU 0 switched to CPU 0/KVM.',
-      'CPU 0/KVM waited 30 ns for lock BQL.',
+      'CPU 0/KVM waited 30 ns for BQL, which QEMU main loop held.',
       'CPU 0/KVM was ready to run and waited 10 ns for a CPU.',
     ]);
     const trackOf = (id: number) => store.meta.tracks[id];
