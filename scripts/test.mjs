@@ -56,7 +56,10 @@ function vitest(name, config) {
 
 const TIERS = {
   types: check([bin('tsc'), '-p', '.'], [bin('tsc'), '-p', 'webview']),
-  lint: check([bin('eslint'), '.', '--max-warnings', '0']),
+  lint: check(
+    [bin('eslint'), '.', '--max-warnings', '0'],
+    [bin('depcruise'), '--config', 'scripts/lib/import-circles.cjs', 'src', 'webview', 'test'],
+  ),
   format: check([bin('prettier'), '--check', '--log-level', 'warn', '.']),
   build: check([process.execPath, 'esbuild.mjs']),
   unit: vitest('unit', 'vitest.config.ts'),

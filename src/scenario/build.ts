@@ -1,5 +1,6 @@
 /** The one function that builds a machine from a scenario. */
-import { planBoot, type BootParameters } from '../guest/boot/boot';
+import { planBoot } from '../guest/boot/boot';
+import type { BootParameters } from '../guest/boot/plan';
 import type { GuestImage } from '../guest/image';
 import { memoryMap } from '../machine/firmware/memory-map';
 import { createMachineCore, type GuestRam } from '../machine/x86';

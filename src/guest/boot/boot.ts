@@ -5,6 +5,7 @@
 import { GuestImageError } from '../errors';
 import type { GuestFile } from '../file';
 import { planMultiboot } from './multiboot';
+import type { BootParameters, BootPlan } from './plan';
 import { brokenHeaderRule, findMultibootHeader } from './multiboot-header';
 import { checkPlacement, ramEnd, type MemoryRange } from './placement';
 
@@ -19,45 +20,6 @@ const LOADER_END = 0x8000n;
 /** Page-table entry bits (SDM vol. 3, 4.5): present and writable; page size. */
 const PRESENT_WRITABLE = 3n;
 const LARGE = 0x80n;
-
-/** Registers of the first vCPU at the guest's first instruction. */
-export type BootStart =
-  | {
-      /** 64-bit mode, paging on. */
-      mode: 'long';
-      /** RIP. */
-      entry: bigint;
-      /** RSP: 16-byte aligned. */
-      stack: bigint;
-      /** CR3: identity map of 0..4 GiB in 2 MiB pages. */
-      cr3: number;
-      /** RDI: bytes of RAM. */
-      rdi: bigint;
-    }
-  /** 32-bit protected mode, paging off, as Multiboot has it; `stack` is ESP, which Multiboot leaves to the loader. */
-  | { mode: 'protected'; entry: number; stack: number; eax: number; ebx: number };
-
-/** Bytes for RAM at a physical address. */
-export interface BootPiece {
-  address: number;
-  bytes: Uint8Array;
-}
-
-/** How a vCPU starts a guest. */
-export interface BootPlan {
-  start: BootStart;
-  /** What the guest asked for and does not get, for a reader. */
-  warning?: string;
-  /** What to write into RAM, which is zero elsewhere. */
-  pieces: BootPiece[];
-}
-
-/** What a boot loader hands to a kernel besides itself. */
-export interface BootParameters {
-  /** The kernel's command line, beginning with its name. */
-  cmdline: string;
-  modules: readonly { bytes: Uint8Array; cmdline: string }[];
-}
 
 /**
  * Plans the start of a guest: by Multiboot where the file has such a header, else in 64-bit mode.

@@ -2,11 +2,11 @@
  * Loading a kernel by Multiboot 1 (Multiboot Specification 0.6.96, sections 3.2 and 3.3): its segments, the modules and the
  * information structure into RAM, and the registers it starts with.
  */
-import type { BootParameters, BootPiece, BootPlan } from './boot';
 import { GuestImageError } from '../errors';
 import type { GuestFile, LoadSegment } from '../file';
 import { addressedSegment } from '../elf/flat-file';
 import type { MultibootHeader } from './multiboot-header';
+import type { BootParameters, BootPiece, BootPlan } from './plan';
 import { checkPlacement, ramEnd, tooSmall, type MemoryRange } from './placement';
 
 /** What EAX holds at the kernel's entry. */

@@ -1,7 +1,8 @@
 /** Multiboot 1: kernels made here byte by byte, and what a kernel finds by following the pointers it is given. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planBoot, type BootParameters, type BootPlan } from '../../../src/guest/boot/boot';
+import { planBoot } from '../../../src/guest/boot/boot';
+import type { BootParameters, BootPlan } from '../../../src/guest/boot/plan';
 import { GuestImageError } from '../../../src/guest/errors';
 import { GuestImage } from '../../../src/guest/image';
 import { brokenHeaderRule, findMultibootHeader } from '../../../src/guest/boot/multiboot-header';
