@@ -19,6 +19,22 @@ const ipiRows: Record<number, (message: IpiMessage) => readonly [kind: number, a
 /** Units whose lanes are those of interrupt controllers. */
 const CONTROLLERS: ReadonlySet<UnitClass> = new Set(['lapic', 'ioapic', 'pic', 'pit']);
 
+/** The lane of one unit: its track, which is made when it is first asked for. Asked at every register access. */
+export class UnitLane {
+  private known = -1;
+
+  constructor(private readonly make: () => number) {}
+
+  get track(): number {
+    return this.known >= 0 ? this.known : (this.known = this.make());
+  }
+
+  /** It has this track; -1: none yet. */
+  set(track: number): void {
+    this.known = track;
+  }
+}
+
 /** Snapshot of a `BoardTrace`. */
 export interface BoardTraceState {
   version: 1;
@@ -30,6 +46,7 @@ export interface BoardTraceState {
 export class BoardTrace implements FabricObserver, Stateful<BoardTraceState> {
   private readonly tracks = new Map<string, number>();
   private readonly units = new Map<string, BoardUnit>();
+  private readonly lanes = new Map<string, UnitLane>();
 
   /** @param guest index and name of the guest whose board it is */
   constructor(
@@ -51,6 +68,16 @@ export class BoardTrace implements FabricObserver, Stateful<BoardTraceState> {
     if (known !== undefined) return known;
     const type = CONTROLLERS.has(unit.class) ? 'irqchip' : 'device';
     return this.add(unit.name, type, unit.registers(), unit.name, unit.reasons);
+  }
+
+  /** The lane of a unit. */
+  laneOf(unit: BoardUnit): UnitLane {
+    const known = this.lanes.get(unit.name);
+    if (known) return known;
+    this.know(unit);
+    const lane = new UnitLane(() => this.trackOf(unit));
+    this.lanes.set(unit.name, lane);
+    return lane;
   }
 
   /** The track of a unit of the board, by its name, likewise. */
@@ -115,6 +142,7 @@ export class BoardTrace implements FabricObserver, Stateful<BoardTraceState> {
     requireVersion('the lanes of a board', state.version, 1);
     this.tracks.clear();
     for (const [name, track] of Object.entries(state.tracks)) this.tracks.set(name, track);
+    for (const [name, lane] of this.lanes) lane.set(this.tracks.get(name) ?? -1);
   }
 
   private add(

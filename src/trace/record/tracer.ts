@@ -34,16 +34,6 @@ export interface Tracer {
     b: number,
     cause: RowRef,
   ): RowRef;
-  /** A span whose end is known, with its cause given: cheaper than to change `cause` and change it back. */
-  spanBecause(
-    start: number,
-    duration: number,
-    track: number,
-    kind: number,
-    a: number,
-    b: number,
-    cause: RowRef,
-  ): RowRef;
   /** A span whose end is not known yet; `close` it once. Where the end is known, `span` costs two thirds of it. */
   open(start: number, track: number, kind: number, a: number, b: number): RowRef;
   close(row: RowRef, end: number): void;

@@ -177,7 +177,7 @@ export class AccessPath {
     if (!region) return;
     const { tracer } = this.site;
     const offset = address - region.base + region.tag.offset;
-    this.accessRow = tracer.instant(this.cpu.now(), region.tag.track, kind, offset, value);
+    this.accessRow = tracer.instant(this.cpu.now(), region.tag.lane.track, kind, offset, value);
     tracer.cause = this.accessRow;
   }
 

@@ -76,7 +76,7 @@ export class CoalescedRing implements StepTarget, Stateful<CoalescedRingState> {
     const region = this.mmio.find(address);
     if (!region) return;
     const offset = address - region.base + region.tag.offset;
-    tracer.cause = tracer.instant(island.now(), region.tag.track, Kind.MmioWrite, offset, low);
+    tracer.cause = tracer.instant(island.now(), region.tag.lane.track, Kind.MmioWrite, offset, low);
     this.mmio.write(address, size, low, high, NO_CPU);
   }
 

@@ -16,13 +16,9 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
   }
 
   tag(unit: BoardUnit, offset: number): KvmRegion {
-    const { trace } = this.home;
-    trace.know(unit);
     return {
       placement: placements[unit.class],
-      get track() {
-        return trace.trackOf(unit);
-      },
+      lane: this.home.trace.laneOf(unit),
       lapic: unit.class === 'lapic',
       ioapic: unit.class === 'ioapic',
       offset,

@@ -1,5 +1,6 @@
 /** Where the accesses of a guest to each kind of unit lead under KVM with QEMU, its in-kernel irqchip and timer on. */
 import type { UnitClass } from '../../machine/platform/environment';
+import type { UnitLane } from '../board-trace';
 
 /** Who answers: KVM in the kernel, QEMU after a user exit, or KVM's ring of writes that QEMU performs later. */
 export type Placement = 'kernel' | 'user' | 'coalesced';
@@ -20,8 +21,8 @@ export const placements: Readonly<Record<UnitClass, Placement>> = {
 /** What KVM keeps with each region of guest-physical addresses or ports. */
 export interface KvmRegion {
   readonly placement: Placement;
-  /** The unit's track, which is made when it is first asked for. */
-  readonly track: number;
+  /** The unit's. */
+  readonly lane: UnitLane;
   /** The page of a local APIC: an access is an APIC_ACCESS exit. */
   readonly lapic: boolean;
   readonly ioapic: boolean;

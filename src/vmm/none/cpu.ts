@@ -390,7 +390,7 @@ export class BareCpu
     if (!region) return 0;
     const { tracer } = this.site;
     const offset = address - region.base + region.tag.offset;
-    const row = tracer.instant(this.cpu.now(), region.tag.track, kind, offset, value);
+    const row = tracer.instant(this.cpu.now(), region.tag.lane.track, kind, offset, value);
     tracer.cause = row;
     return row;
   }

@@ -1,12 +1,13 @@
 /** The board of a bare machine: every unit is reached over its bus, and what a device does goes on beside the CPUs. */
 import type { BoardUnit, DeviceSocket, SocketOptions } from '../../machine/platform/environment';
+import type { UnitLane } from '../board-trace';
 import type { CostKey } from '../cost-keys';
 import { SiteEnvironment, type SiteEnvironmentParts } from '../site-environment';
 import { PhysicalSocket } from './physical-socket';
 
 /** What a bare machine keeps with each region of addresses. */
 export interface BareRegion {
-  readonly track: number;
+  readonly lane: UnitLane;
   /** Added to the offset in the trace. */
   readonly offset: number;
   /** What a read and a write of memory-mapped registers take: those of the CPU's own LAPIC never leave it. */
@@ -24,13 +25,9 @@ export class BareEnvironment extends SiteEnvironment<BareRegion> {
   }
 
   tag(unit: BoardUnit, offset: number): BareRegion {
-    const { trace } = this.home;
-    trace.know(unit);
     const own = unit.class === 'lapic';
     return {
-      get track() {
-        return trace.trackOf(unit);
-      },
+      lane: this.home.trace.laneOf(unit),
       offset,
       read: own ? 'bus.apic' : 'bus.read',
       write: own ? 'bus.apic' : 'bus.write',

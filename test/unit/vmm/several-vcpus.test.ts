@@ -4,6 +4,7 @@ import type { RegisterBlock } from '../../../src/machine/bus';
 import { Reg } from '../../../src/machine/x86/types';
 import { Lapic, LAPIC_BASE } from '../../../src/machine/interrupts/lapic-registers';
 import { VmxExit } from '../../../src/trace/vocabulary/vmx-exit-reasons';
+import { UnitLane } from '../../../src/vmm/board-trace';
 import { Island } from '../../../src/vmm/threads/island';
 import { ScriptCpu, ScriptMachine, exit, halt, type Step } from './script-cpu';
 
@@ -64,7 +65,7 @@ describe('a device of two vCPUs', () => {
     };
     const region = {
       placement: 'user',
-      track,
+      lane: new UnitLane(() => track),
       lapic: false,
       ioapic: false,
       offset: 0,
