@@ -1,5 +1,6 @@
 /** What a scenario's fields have to be to each other: references that exist, names that are unique, sizes that fit. */
 import { kinds } from '../trace/vocabulary/events';
+import { vmmFacts, vmmNames } from '../vmm/vmm-facts';
 import { costKeyNames, costProfileNames } from './costs';
 import { printPath, type Path } from './document';
 import { figurePaths } from './figures';
@@ -45,18 +46,20 @@ function checkCosts({ host }: Scenario, list: ProblemList): void {
   }
 }
 
+const hosting = vmmNames.filter((name) => vmmFacts[name].hosts).join(', ');
+
 /** What follows from there being a hypervisor, or none. */
 function checkCpus({ host, vmm, vms }: Scenario, list: ProblemList): void {
-  if (vmm === 'none' && vms.length > 1)
+  if (!vmmFacts[vmm].hosts && vms.length > 1)
     list.add(
       'value',
       ['vms'],
-      `without a hypervisor ("vmm": "none") there is one machine: "vms" has ${vms.length} entries. Keep one, or take "vmm": "kvm".`,
+      `"vmm": "${vmm}" is one machine: "vms" has ${vms.length} entries. Keep one, or take a hypervisor: ${hosting}.`,
     );
   vms.forEach(({ vcpus }, index) => {
     if (vcpus <= host.cpus) return;
     const path = ['vms', index, 'vcpus'];
-    if (vmm === 'none')
+    if (!vmmFacts[vmm].hosts)
       return list.add(
         'value',
         path,

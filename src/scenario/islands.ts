@@ -1,4 +1,5 @@
 /** Which guests share a part of the host: those on one link, and all when there are fewer physical CPUs than threads. */
+import { vmmFacts } from '../vmm/vmm-facts';
 import { nicsOf, type Scenario } from './schema';
 
 /** One island: positions of its VMs in the scenario, and indexes of its physical CPUs. */
@@ -7,9 +8,8 @@ export interface IslandPlan {
   cpus: number[];
 }
 
-/** Threads of the host that one VM has: its vCPUs and, under a VMM with a process for it, that process's main loop. */
-function threadsOf(scenario: Scenario, vm: number): number {
-  return scenario.vms[vm].vcpus + (scenario.vmm === 'none' ? 0 : 1);
+function threadsOf({ vmm, vms }: Scenario, vm: number): number {
+  return vmmFacts[vmm].threadsOf(vms[vm].vcpus);
 }
 
 /** Every VM is in exactly one island. The first islands hold the first VMs. */
@@ -18,8 +18,7 @@ export function planIslands(scenario: Scenario): IslandPlan[] {
   const all = vms.map((_, vm) => vm);
   const every = Array.from({ length: host.cpus }, (_, cpu) => cpu);
   const threads = all.reduce((sum, vm) => sum + threadsOf(scenario, vm), 0);
-  // A bare machine is a computer of its own: nothing on the host is shared.
-  if (scenario.vmm !== 'none' && threads > host.cpus) return [{ vms: all, cpus: every }];
+  if (vmmFacts[scenario.vmm].hosts && threads > host.cpus) return [{ vms: all, cpus: every }];
   const groups = linkedGroups(scenario);
   if (groups.length === 1) return [{ vms: all, cpus: every }];
   let next = 0;

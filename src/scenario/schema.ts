@@ -4,6 +4,7 @@
  * of what is not there yet stand in `planned.ts`, for a message that says so.
  */
 import { z } from 'zod';
+import { vmmNames } from '../vmm/vmm-facts';
 
 /** A name that may stand in a path of figures or in a track's name. */
 const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
@@ -307,7 +308,7 @@ export const scenarioSchema = z
       .describe('Seed of everything random in the run. The same seed gives the same trace.'),
     host: host.prefault({}).describe('The physical computer.'),
     vmm: z
-      .enum(['none', 'kvm'])
+      .enum(vmmNames)
       .default('kvm')
       .describe(
         'The hypervisor: `kvm` is Linux KVM with QEMU as its user-space part; `none` is no hypervisor, and the one entry of `vms` describes the bare machine.',

@@ -83,5 +83,5 @@ export interface Guest {
   boot(): void;
 }
 
-/** Puts up guests, each at its site. */
+/** A hypervisor, or what there is in place of one: puts up guests, each at its site. */
 export type Vmm = (guests: readonly { plan: GuestPlan; site: Site }[]) => readonly Guest[];
