@@ -201,7 +201,11 @@ export interface Told {
   name: string;
   start: number;
   track: string;
+  /** Of the track: `vcpu`, `interrupts` … */
+  type: string;
   a: number;
+  /** Position of the row that it hangs on; below 0: none. */
+  cause: number;
 }
 
 /** Nothing to load: a script needs no memory. */
@@ -261,7 +265,9 @@ export class ScriptMachine {
         name: kinds.get(kind)!.name,
         start: chunk.start[i],
         track: tracks[chunk.track[i]]?.name ?? '',
+        type: tracks[chunk.track[i]]?.type ?? '',
         a: chunk.a[i],
+        cause: chunk.cause[i] - 1,
       })),
     );
     return { rows, hash: this.recorder.traceHash() };
