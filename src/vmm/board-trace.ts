@@ -107,8 +107,12 @@ export class BoardTrace implements FabricObserver, Stateful<BoardTraceState> {
     const { tracer, island } = this.site;
     const { vector, destination } = message;
     const [kind, a, b] = ipiRows[message.mode]?.(message) ?? [Kind.IpiSend, vector, destination];
+    const before = tracer.cause;
     tracer.cause = tracer.instant(island.now(), this.cpus[sender].track, kind, a, b);
-    return send();
+    const reached = send();
+    // One hypercall sends several: each hangs on what the sender is at.
+    tracer.cause = before;
+    return reached;
   }
 
   accepted(cpu: number, vector: number): void {

@@ -1,5 +1,6 @@
 /** What the boards of all VMMs are alike in: the clock, the queue, the lanes and the snapshots of the site they stand at. */
 import type { IrqLine, Stateful } from '../machine/bus';
+import type { TscToHostTime } from '../machine/interrupts/lapic-timer';
 import type { CpuSink, FabricObserver } from '../machine/interrupts/sinks';
 import type { PhysicalMemory } from '../machine/memory/physical-memory';
 import type {
@@ -11,6 +12,7 @@ import type {
 } from '../machine/platform/environment';
 import type { Cycles } from '../machine/time/event-queue';
 import type { EventQueue } from '../machine/time/queue';
+import type { Cpu } from '../machine/x86/types';
 import type { BoardTrace } from './board-trace';
 import type { Site } from './host';
 
@@ -21,6 +23,8 @@ export interface SiteEnvironmentParts {
   name: string;
   memory: PhysicalMemory;
   cpus: readonly CpuSink[];
+  /** The CPUs themselves, in the same order: their TSCs are what deadlines are compared with. */
+  processors: readonly Cpu[];
   trace: BoardTrace;
   /** Level of one source at one global system interrupt of the board, which does not exist yet when this is made. */
   setPin: (gsi: number, source: string, asserted: boolean) => void;
@@ -57,6 +61,12 @@ export abstract class SiteEnvironment<T> implements BoardEnvironment<T> {
 
   abstract tag(unit: BoardUnit, offset: number): T;
   abstract socket(unit: BoardUnit, options: SocketOptions): DeviceSocket;
+
+  toHostTime(cpu: number): TscToHostTime {
+    const processor = this.parts.processors[cpu];
+    if (!processor) throw new RangeError(`${this.name} has no CPU ${cpu}`);
+    return (low, high) => processor.timeOfTsc((BigInt(high) << 32n) | BigInt(low));
+  }
 
   now(): Cycles {
     return this.parts.site.island.now();

@@ -29,6 +29,7 @@ const Lapic = {
 };
 const Vector = {
   nmi: 2,
+  invalid: 6,
   timer: 0x40,
   plain: 0x50,
   device: 0x51,
@@ -92,6 +93,7 @@ function handler(a: Assembler, vector: number, body: () => void): void {
 function handlers(a: Assembler): void {
   const eoi = (): void => lapicWrite(a, Lapic.eoi, 0);
   handler(a, Vector.nmi, () => undefined);
+  handler(a, Vector.invalid, () => a.emit(0x48, 0x83, 0x44, 0x24, 0x18, 2)); // behind UD2
   handler(a, Vector.timer, eoi);
   handler(a, Vector.plain, eoi);
   handler(a, Vector.device, () => {
@@ -192,6 +194,32 @@ const steps: readonly ((a: Assembler, random: Random, other: number) => void)[] 
     a.emit(0x31, 0xc0, 0x44, 0x0f, 0x22, 0xc0);
   },
   (a) => a.emit(0xcd, Vector.software),
+  (a) => a.emit(0x0f, 0x0b), // ud2
+  (a) => a.emit(0x0f, 0x09), // wbinvd
+  (a) => a.emit(0x0f, 0x20, 0xc0, 0x83, 0xf0, 2, 0x0f, 0x22, 0xc0), // mov rax, cr0; xor eax, MP; mov cr0, rax
+  (a) => a.emit(0x41, 0x0f, 0x23, 0xc4, 0x0f, 0x21, 0xc0, 0x49, 0x01, 0xc4), // mov dr0, r12; mov rax, dr0; add r12, rax
+  (a, random) => {
+    // ecx = STAR; wrmsr; rdmsr; add r12, rax
+    a.with32([0xb9], 0xc0000081).with32([0xb8], random() % 1000);
+    a.emit(0x31, 0xd2, 0x0f, 0x30, 0x0f, 0x32, 0x49, 0x01, 0xc4);
+  },
+  (a, random) => {
+    // rep insb: the line status of the UART; add r12, [scratch]
+    a.withAddress([0xbf], 'scratch').with32([0xb9], 1 + (random() % 12));
+    a.emit(0x66, 0xba, 0xfd, 0x03, 0xf3, 0x6c).withAddress([0x4c, 0x03, 0x24, 0x25], 'scratch');
+  },
+  (a, random) => {
+    // rep movsd: receive addresses of the NIC; add r12, [scratch]
+    a.with32([0x49, 0x8d, 0xb6], 0x5400).withAddress([0xbf], 'scratch');
+    a.with32([0xb9], 1 + (random() % 6)).emit(0xf3, 0xa5);
+    a.withAddress([0x4c, 0x03, 0x24, 0x25], 'scratch');
+  },
+  (a, random) => {
+    // rep movsd between registers of the NIC, then one across a page boundary
+    a.with32([0x49, 0x8d, 0xb6], 0x5400).with32([0x49, 0x8d, 0xbe], 0x5400);
+    a.with32([0xb9], 1 + (random() % 3)).emit(0xf3, 0xa5);
+    a.with32([0x45, 0x03, 0xa6], 0x0ffe); // add r12d, [nic page boundary]
+  },
   (a, random) => {
     const count = 1 + (random() % 8);
     // A lock taken and given back: spin while bts finds it taken.
@@ -223,7 +251,7 @@ function data(a: Assembler): void {
       .zeros(8);
   }
   a.label('idt pointer').emit(0xff, 0x0f).address64('idt');
-  a.label('letters');
+  a.align(16).label('scratch').zeros(64).label('letters');
   a.emit(...Buffer.from('letters'));
   a.align(16).label('lock').zeros(8).label('ready').zeros(8).label('done').zeros(8);
   for (let i = 0; i < COUNTERS; i++) a.label(`shared ${i}`).zeros(8);

@@ -44,7 +44,7 @@ export interface FabricOptions {
   /** The 8259s' output is also input 0 of the IOAPIC, as on most boards (MP Specification 1.4, 3.6.2.2); KVM has no such wire. */
   picAtIoapic?: boolean;
   /** Of each CPU's TSC, which TSC deadlines are compared with; absent: the host's. */
-  toHostTime?: ((cpu: number) => TscToHostTime) | undefined;
+  toHostTime?: ((cpu: number) => TscToHostTime | undefined) | undefined;
 }
 
 /** Snapshot of an `InterruptFabric` with all its controllers. */

@@ -70,7 +70,7 @@ export interface BoardEnvironment<T> {
   readonly cpus: readonly CpuSink[];
   readonly observer: FabricObserver;
   /** Of each CPU's TSC, where that is not the host's; whoever changes one tells its LAPIC's timer (`tscChanged`). */
-  readonly toHostTime?: (cpu: number) => TscToHostTime;
+  toHostTime?(cpu: number): TscToHostTime;
   readonly events: BoardEvents;
   now(): Cycles;
   /** Makes a unit part of every snapshot, by a name that is unique in the run. */

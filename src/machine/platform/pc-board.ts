@@ -76,7 +76,7 @@ export class PcBoard<T> {
       x2apicSupported: options.x2apic,
       ioapicVersion: options.ioapicVersion,
       picAtIoapic: options.picAtIoapic ?? false,
-      toHostTime: env.toHostTime,
+      toHostTime: (cpu) => env.toHostTime?.(cpu),
     });
     env.keep(`${env.name}/interrupts`, this.fabric);
     const { ioapic } = this.fabric;

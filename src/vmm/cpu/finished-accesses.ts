@@ -79,11 +79,6 @@ export class FinishedAccesses {
     return true;
   }
 
-  /** Whether the instruction they belong to has not been completed at a boundary that stands at a time. */
-  unfinished(now: Cycles): boolean {
-    return now === this.at;
-  }
-
   /** Nothing of the instruction counts any more. */
   forget(): void {
     this.length = this.next = 0;

@@ -26,6 +26,10 @@ export interface AccessRequest {
   size: number;
   low: number;
   high: number;
+  /** KVM's emulator asks for it, in the midst of an instruction that has left the guest already. */
+  further: boolean;
+  /** How often it is performed: more than once where KVM reads a port ahead. */
+  count: number;
 }
 
 /** What an access came to. */
@@ -69,26 +73,25 @@ export class AccessPath {
     return 'kernel';
   }
 
-  /** A further access of an instruction whose exit has begun already: KVM's emulator goes on with it. */
-  further({ kind, address, low }: AccessRequest): Placement {
+  /** A further access of an instruction that has left the guest: who serves it. The exit keeps its own arguments. */
+  further({ kind, address }: AccessRequest): Placement {
     const map = kind <= Access.MmioWrite ? this.vm.mmio : this.vm.ports;
     const region = map.find(address);
-    this.exits.setArgs(address, low);
     return region ? this.placementOf(region, kind, address) : 'user';
   }
 
   /** The access itself, at the present instant. */
-  perform({ kind, address, size, low, high }: AccessRequest): AccessAnswer {
+  perform({ kind, address, size, low, high, further }: AccessRequest): AccessAnswer {
     const { vm, cpu } = this;
     switch (kind) {
       case Access.MmioRead:
-        return this.readMemory(address, size);
+        return this.readMemory(address, size, further);
       case Access.MmioWrite:
         this.begun(vm.mmio.find(address), address, Kind.MmioWrite, low);
         vm.mmio.write(address, size, low, high, cpu.index);
         return DONE;
       case Access.PortIn:
-        return this.readPort(address, size);
+        return this.readPort(address, size, further);
       case Access.PortOut:
         this.begun(vm.ports.find(address), address, Kind.PioOut, low);
         vm.ports.write(address, size, low, 0, cpu.index);
@@ -125,45 +128,47 @@ export class AccessPath {
     return this.vm.coalesced.full ? placement : 'coalesced';
   }
 
-  private readMemory(address: number, size: number): AccessAnswer {
+  private readMemory(address: number, size: number, further: boolean): AccessAnswer {
     const { mmio } = this.vm;
     const region = mmio.find(address);
     this.begun(region, address, Kind.MmioRead, 0);
     const low = mmio.read(address, size, this.cpu.index);
     const high = mmio.resultHigh;
     this.answered(region, address, low);
-    this.exits.setArgs(region?.tag.lapic ? address % PAGE : address, low);
+    if (!further) this.exits.setArgs(region?.tag.lapic ? address % PAGE : address, low);
     return { low, high, known: true };
   }
 
-  private readPort(port: number, size: number): AccessAnswer {
+  private readPort(port: number, size: number, further: boolean): AccessAnswer {
     const { ports } = this.vm;
     const region = ports.find(port);
     this.begun(region, port, Kind.PioIn, 0);
     const low = ports.read(port, size, this.cpu.index);
     this.answered(region, port, low);
-    this.exits.setArgs(port, low);
+    if (!further) this.exits.setArgs(port, low);
     return { low, high: 0, known: true };
   }
 
   private readMsr(index: number): AccessAnswer {
+    const kept = this.keptMsr(index);
+    this.exits.setArgs(index, kept?.low ?? 0);
+    return kept ? { ...kept, known: true } : REFUSED;
+  }
+
+  /** Of the LAPIC, of the vCPU itself, or one that KVM alone keeps. */
+  private keptMsr(index: number): { low: number; high: number } | undefined {
     const { vm, cpu } = this;
-    let answer: AccessAnswer = REFUSED;
-    if (LocalApic.ownsMsr(index)) {
-      const lapic = vm.lapic(cpu.index);
-      const low = lapic.msrRead(index);
-      if (low !== undefined) answer = { low, high: lapic.resultHigh, known: true };
-    } else {
-      const kept = readMsr(index, vm.features.vendor);
-      if (kept) answer = { ...kept, known: true };
-    }
-    this.exits.setArgs(index, answer.low);
-    return answer;
+    const lapic = vm.lapic(cpu.index);
+    const ofLapic = LocalApic.ownsMsr(index);
+    const low = ofLapic ? lapic.msrRead(index) : cpu.readMsr(index);
+    if (low !== undefined) return { low, high: ofLapic ? lapic.resultHigh : cpu.resultHigh };
+    return ofLapic ? undefined : readMsr(index, vm.features.vendor);
   }
 
   private writeMsr(index: number, low: number, high: number): boolean {
     const { vm, cpu } = this;
     if (LocalApic.ownsMsr(index)) return vm.lapic(cpu.index).msrWrite(index, low, high);
+    if (cpu.readMsr(index) !== undefined) return cpu.writeMsr(index, low, high);
     return writeMsr(index, vm.features.vendor);
   }
 

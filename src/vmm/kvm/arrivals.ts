@@ -108,6 +108,7 @@ export class Arrivals implements CpuSink, Stateful<ArrivalsState> {
   hostInterrupt(vector: number): void {
     const { world, site } = this;
     const cause = vector === HostVector.Reschedule ? this.kickCause : 0;
+    if (world.place !== 'guest') return;
     // What the last entry injects comes before the vector that finds the vCPU in the guest.
     this.guest.settle();
     if (world.place !== 'guest') return;
@@ -122,7 +123,7 @@ export class Arrivals implements CpuSink, Stateful<ArrivalsState> {
     world.exits.wake(this.site.costs['kvm.wake']);
     const page = world.startUp.take();
     if (page >= 0) cpu.startUp(page);
-    world.finish(true, false);
+    world.finish(cpu.now());
   }
 
   /** INIT of a vCPU that waits for its start-up IPI. */

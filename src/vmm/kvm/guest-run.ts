@@ -8,6 +8,7 @@ import { requireVersion } from '../../machine/snapshot';
 import type { Cycles } from '../../machine/time/event-queue';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { Site } from '../host';
+import type { Emulation } from './emulation';
 import type { WorldSwitch } from './world-switch';
 
 /** Snapshot of a `GuestRun`. */
@@ -25,6 +26,7 @@ export class GuestRun implements Stateful<GuestRunState> {
     private readonly site: Site,
     private readonly cpu: Cpu,
     private readonly world: WorldSwitch,
+    private readonly emulation: Emulation,
   ) {}
 
   /** Whether the TPR threshold's exit has to be made at the next boundary. */
@@ -43,14 +45,22 @@ export class GuestRun implements Stateful<GuestRunState> {
     if (world.place === 'guest') this.runTo(deadline);
   }
 
-  /** An instruction in whose midst the guest was entered is completed, then what the entry injected takes effect. */
+  /** What the last entry injected takes effect. */
   settle(): void {
-    const { cpu, world } = this;
-    while (world.place === 'guest' && world.finished.unfinished(cpu.now())) this.runTo(cpu.now() + 1);
-    if (world.place !== 'guest') return;
+    const { world } = this;
     world.delivering = true;
     world.injection.deliver();
     world.delivering = false;
+  }
+
+  /** The instruction at RIP, whose access an event has brought, is executed anew and gets the answer. */
+  finishInstruction(): void {
+    const { cpu, world } = this;
+    const now = cpu.now();
+    let stopped = cpu.run(now + 1);
+    // Attention that was asked for before it was given up.
+    if (stopped === StopReason.Attention && world.owes && cpu.now() === now) stopped = cpu.run(now + 1);
+    this.stopped(stopped);
   }
 
   save(): GuestRunState {
@@ -63,9 +73,19 @@ export class GuestRun implements Stateful<GuestRunState> {
   }
 
   private runTo(deadline: Cycles): void {
+    this.stopped(this.cpu.run(deadline));
+  }
+
+  /** The vCPU has stopped at a boundary. */
+  private stopped(reason: StopReason): void {
     const { world } = this;
-    const stopped = this.cpu.run(deadline);
-    switch (stopped) {
+    let why = reason;
+    if (world.owes) {
+      why = this.emulate(reason);
+      // What cannot go on stops again when it is run again.
+      if (!this.settled()) return;
+    }
+    switch (why) {
       case StopReason.InterruptWindow:
         world.injection.windowCame(false);
         this.exit(VmxExit.INTERRUPT_WINDOW);
@@ -89,6 +109,26 @@ export class GuestRun implements Stateful<GuestRunState> {
       this.belowThreshold = false;
       this.exit(VmxExit.TPR_BELOW_THRESHOLD);
     }
+  }
+
+  /** KVM's emulator goes on with a repeated instruction: nothing comes between its iterations. */
+  private emulate(reason: StopReason): StopReason {
+    const { cpu, world, emulation } = this;
+    let why = reason;
+    let before = 0;
+    for (;;) {
+      const left = emulation.iterationsToCome();
+      if (!world.owes || left === 0 || left === before) return why;
+      before = left;
+      why = cpu.run(cpu.now() + 1);
+    }
+  }
+
+  /** The entry that is owed, if any, is made. False: the guest is not in the midst of what it was at. */
+  private settled(): boolean {
+    const { world } = this;
+    if (world.owes) world.settle();
+    return world.place === 'guest' && !world.injection.pending;
   }
 
   private exit(reason: number): void {

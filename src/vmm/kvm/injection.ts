@@ -16,11 +16,10 @@ const NMI_VECTOR = 2;
 
 /** Snapshot of an `Injection`. */
 export interface InjectionState {
-  version: 2;
+  version: 3;
   vector: number;
   injectRow: RowRef;
   windowAsked: boolean;
-  windowTold: boolean;
   nmis: number;
   nmiCause: RowRef;
   nmiWindowAsked: boolean;
@@ -34,8 +33,6 @@ export class Injection implements Stateful<InjectionState> {
   private vector = -1;
   private injectRow: RowRef = 0;
   private windowAsked = false;
-  /** The vCPU knows of `windowAsked`; it is told once an instruction in its midst is about to be completed. */
-  private windowTold = false;
   /** NMIs that have arrived and not been injected: never more than one is kept behind another. */
   private nmis = 0;
   private nmiCause: RowRef = 0;
@@ -53,7 +50,7 @@ export class Injection implements Stateful<InjectionState> {
 
   /** An NMI has arrived. While one is in service or under way, one more is kept (process_nmi of KVM). */
   nmiArrived(): void {
-    const limit = this.vector === NMI_VECTOR || !this.nmiPossible(false) ? 1 : 2;
+    const limit = this.vector === NMI_VECTOR || !this.nmiPossible() ? 1 : 2;
     if (this.nmis === 0) this.nmiCause = this.site.tracer.cause;
     this.nmis = Math.min(this.nmis + 1, limit);
   }
@@ -63,9 +60,15 @@ export class Injection implements Stateful<InjectionState> {
     return this.vector >= 0;
   }
 
+  /** There is nothing to inject, nor to wait for with what was to be injected. */
+  idle(lapic: LocalApic): boolean {
+    if (this.vector >= 0 || this.nmis > 0 || this.windowAsked || this.nmiWindowAsked) return false;
+    return lapic.highestPending() < 0;
+  }
+
   /** Something would be injected now: a vCPU that halts does not sleep, one that sleeps is woken. */
   wakes(lapic: LocalApic): boolean {
-    if (this.nmis > 0 && this.nmiPossible(false)) return true;
+    if (this.nmis > 0 && this.nmiPossible()) return true;
     return this.cpu.interruptsEnabled() && lapic.highestPending() >= 0;
   }
 
@@ -81,73 +84,56 @@ export class Injection implements Stateful<InjectionState> {
 
   /**
    * What KVM does before each entry: injects an NMI or the highest pending vector, or asks to be told when that becomes
-   * possible.
-   *
-   * @param atBoundary false inside an instruction, which completes before anything can be injected
-   * @param faults the instruction ends in an exception, which KVM injects: an interrupt has to wait
-   * @returns whether something was injected
+   * possible. Returns whether something was injected.
    */
-  evaluate(lapic: LocalApic, atBoundary: boolean, faults: boolean, time: Cycles): boolean {
+  evaluate(lapic: LocalApic, time: Cycles): boolean {
     if (this.vector >= 0) return false;
+    const { cpu } = this;
     const { tracer } = this.site;
     if (this.nmis > 0) {
       tracer.cause = this.nmiCause;
-      if (this.nmiPossible(atBoundary)) {
+      if (cpu.nmiAllowed()) {
         this.nmis -= 1;
         this.wantNmiWindow(false);
         this.vector = NMI_VECTOR;
         this.injectRow = tracer.instant(time, this.track, Kind.NmiInject, 0, 0);
-        if (lapic.highestPending() >= 0) this.wantWindow(true, atBoundary);
+        if (lapic.highestPending() >= 0) this.wantWindow(true);
         return true;
       }
       this.wantNmiWindow(true);
     }
     const vector = lapic.highestPending();
     if (vector < 0) {
-      this.wantWindow(false, true);
+      this.wantWindow(false);
       return false;
     }
     tracer.cause = this.lane.causeOf(vector);
     // Asked only with a vector at hand: this is every exit's way.
-    const possible = atBoundary ? this.cpu.interruptible() : this.cpu.interruptsEnabled() && !faults;
-    if (!possible) {
+    if (!cpu.interruptible()) {
       if (!this.windowAsked) tracer.instant(time, this.track, Kind.IrqWindow, vector, 0);
-      this.wantWindow(true, atBoundary);
+      this.wantWindow(true);
       return false;
     }
-    this.wantWindow(false, true);
+    this.wantWindow(false);
     this.vector = lapic.acknowledge();
     this.injectRow = tracer.instant(time, this.track, Kind.IrqInject, this.vector, 0);
     // An interrupt of the 8259A leaves those of the LAPIC as they were.
-    if (lapic.highestPending() >= 0) this.wantWindow(true, atBoundary);
+    if (lapic.highestPending() >= 0) this.wantWindow(true);
     return true;
   }
 
   /** The interrupt-window exit has come, or the NMI-window exit. */
   windowCame(nmi: boolean): void {
     if (nmi) this.wantNmiWindow(false);
-    else this.wantWindow(false, true);
-  }
-
-  /** The instruction whose midst the guest was entered in is about to be completed: the vCPU may be told what is wanted. */
-  completing(): void {
-    if (this.windowAsked && !this.windowTold) this.wantWindow(true, true);
-    if (this.vector >= 0) this.cpu.requestAttention();
+    else this.wantWindow(false);
   }
 
   /** What is in the VM-entry interruption field takes effect before the next guest instruction. */
   deliver(): void {
     const { vector, cpu } = this;
     if (vector < 0) return;
-    const isNmi = vector === NMI_VECTOR;
-    if (!(isNmi ? cpu.nmiAllowed() : cpu.interruptible())) {
-      // The instruction that exited ended in a fault, whose handler has interrupts off: the vector waits for them.
-      if (isNmi) this.wantNmiWindow(true);
-      else this.wantWindow(true, true);
-      return;
-    }
     this.vector = -1;
-    if (isNmi) cpu.deliverNmi();
+    if (vector === NMI_VECTOR) cpu.deliverNmi();
     else cpu.deliverInterrupt(vector);
     if (this.nmis > 0) this.wantNmiWindow(true);
     this.site.tracer.cause = this.innermost();
@@ -163,17 +149,16 @@ export class Injection implements Stateful<InjectionState> {
     this.lane.reset();
     this.vector = -1;
     this.nmis = 0;
-    this.wantWindow(false, true);
+    this.wantWindow(false);
     this.wantNmiWindow(false);
   }
 
   save(): InjectionState {
     return {
-      version: 2,
+      version: 3,
       vector: this.vector,
       injectRow: this.injectRow,
       windowAsked: this.windowAsked,
-      windowTold: this.windowTold,
       nmis: this.nmis,
       nmiCause: this.nmiCause,
       nmiWindowAsked: this.nmiWindowAsked,
@@ -183,28 +168,25 @@ export class Injection implements Stateful<InjectionState> {
 
   /** The vCPU's own snapshot brings back what it was asked to watch for. */
   load(state: InjectionState): void {
-    requireVersion('the injection of a vCPU', state.version, 2);
+    requireVersion('the injection of a vCPU', state.version, 3);
     this.vector = state.vector;
     this.injectRow = state.injectRow;
     this.windowAsked = state.windowAsked;
-    this.windowTold = state.windowTold;
     this.nmis = state.nmis;
     this.nmiCause = state.nmiCause;
     this.nmiWindowAsked = state.nmiWindowAsked;
     this.lane.load(state.lane);
   }
 
-  /** Inside an instruction, the shadow of an STI before it ends with it (KVM clears it when it skips the instruction). */
-  private nmiPossible(atBoundary: boolean): boolean {
+  /** For one that halts: the shadow of an STI before it ends with the HLT. */
+  private nmiPossible(): boolean {
     const { cpu } = this;
-    return cpu.nmiAllowed() || (!atBoundary && cpu.interruptsEnabled() && !cpu.interruptible());
+    return cpu.nmiAllowed() || (cpu.interruptsEnabled() && !cpu.interruptible());
   }
 
-  /** `tell` false: in the midst of an instruction, before whose execution the window must not open. */
-  private wantWindow(wanted: boolean, tell: boolean): void {
+  private wantWindow(wanted: boolean): void {
+    if (wanted === this.windowAsked) return;
     this.windowAsked = wanted;
-    if (wanted === this.windowTold || (wanted && !tell)) return;
-    this.windowTold = wanted;
     this.cpu.requestInterruptWindow(wanted);
   }
 

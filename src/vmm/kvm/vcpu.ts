@@ -2,9 +2,9 @@
  * One vCPU under KVM: what makes the guest leave, who serves it, and what is injected when it enters again.
  *
  * An exit takes time, and other things may be due before its work: then the vCPU stops, and an event brings the work at its
- * own time. An access that waits gives its instruction up; once the guest has been entered again the instruction is executed
- * anew, and what it has done already is answered from memory (`FinishedAccesses`). HLT and hypercalls touch registers only
- * and wait at the boundary behind them.
+ * own time. An access that waits gives its instruction up; once it is done the instruction is executed anew, and what it has
+ * done already is answered from memory (`FinishedAccesses`). What touches registers only waits at the boundary behind it. An
+ * instruction with several accesses is KVM's emulator's: one exit (`Emulation`).
  *
  * The vCPU is a thread of QEMU. In QEMU it holds the big lock; what a device model does in the name of the access (DMA, an
  * interrupt line) is the thread's work, and the guest goes on when that is done.
@@ -12,9 +12,11 @@
 import type { Stateful } from '../../machine/bus';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
-import type { Cpu, CpuCallouts } from '../../machine/x86/types';
+import { Disposition, Intercept, drAccessOf } from '../../machine/x86/policy';
+import { Reg, type Cpu, type CpuCallouts } from '../../machine/x86/types';
 import { Kind } from '../../trace/vocabulary/events';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
+import type { CostKey } from '../cost-keys';
 import type { InterruptLane } from '../cpu/interrupt-lane';
 import type { GuestCpu } from '../guest-machine';
 import type { Site } from '../host';
@@ -26,23 +28,30 @@ import { Work, type ThreadClock, type WorkState } from '../threads/work';
 import { Access, AccessPath, type AccessRequest } from './access-path';
 import { Arrivals, type ArrivalsState } from './arrivals';
 import type { FinishedAccesses } from '../cpu/finished-accesses';
+import { Emulation, type EmulationState } from './emulation';
 import { GuestRun, type GuestRunState } from './guest-run';
 import { hypercall } from './hypercalls';
 import type { Injection } from './injection';
+import { exitOf } from './intercepts';
 import type { VcpuVm } from './vm-face';
 import { VcpuEvent, WorldSwitch, type WorldSwitchState } from './world-switch';
+
+const PAGE = 4096;
+/** CR4: debug extensions. */
+const CR4_DE = 8n;
 
 /** What the thread goes on with when it has a CPU again, or when a step of its work is over. */
 type Pending = 'nothing' | 'start' | 'entry' | 'lock' | 'coalesced' | 'device';
 
 /** Snapshot of a `KvmVcpu`; the registers are the vCPU's own. */
 export interface KvmVcpuState {
-  version: 4;
+  version: 5;
   waiting: AccessRequest;
   inUser: boolean;
   pending: Pending;
   world: WorldSwitchState;
   guest: GuestRunState;
+  emulation: EmulationState;
   arrivals: ArrivalsState;
   work: WorkState;
 }
@@ -69,8 +78,17 @@ export class KvmVcpu
   private readonly guest: GuestRun;
   private readonly path: AccessPath;
   private readonly finished: FinishedAccesses;
+  private readonly emulation: Emulation;
   /** The access under way. */
-  private waiting: AccessRequest = { kind: 0, address: 0, size: 0, low: 0, high: 0 };
+  private waiting: AccessRequest = {
+    kind: 0,
+    address: 0,
+    size: 0,
+    low: 0,
+    high: 0,
+    further: false,
+    count: 1,
+  };
   /** It has gone on to QEMU. */
   private inUser = false;
   private pending: Pending = 'nothing';
@@ -83,7 +101,8 @@ export class KvmVcpu
     this.world = new WorldSwitch(site, vm, cpu, this);
     this.injection = this.world.injection;
     this.finished = this.world.finished;
-    this.guest = new GuestRun(site, cpu, this.world);
+    this.emulation = new Emulation(cpu);
+    this.guest = new GuestRun(site, cpu, this.world, this.emulation);
     this.arrivals = new Arrivals(site, cpu, this.world, this.guest, this);
     this.path = new AccessPath(site, vm, cpu, this.world.exits);
     this.eventTargetId = `${vm.name}/vCPU ${cpu.index}`;
@@ -139,24 +158,26 @@ export class KvmVcpu
 
   save(): KvmVcpuState {
     return {
-      version: 4,
+      version: 5,
       waiting: { ...this.waiting },
       inUser: this.inUser,
       pending: this.pending,
       world: this.world.save(),
       guest: this.guest.save(),
+      emulation: this.emulation.save(),
       arrivals: this.arrivals.save(),
       work: this.work.save(),
     };
   }
 
   load(saved: KvmVcpuState): void {
-    requireVersion(this.eventTargetId, saved.version, 4);
+    requireVersion(this.eventTargetId, saved.version, 5);
     this.waiting = { ...saved.waiting };
     this.inUser = saved.inUser;
     this.pending = saved.pending;
     this.world.load(saved.world);
     this.guest.load(saved.guest);
+    this.emulation.load(saved.emulation);
     this.arrivals.load(saved.arrivals);
     this.work.load(saved.work);
   }
@@ -255,9 +276,12 @@ export class KvmVcpu
       case VcpuEvent.Access:
         return this.serve(() => this.performNow());
       case VcpuEvent.Halt:
-        return this.halt(time);
+        if (this.wakes()) world.finish(time);
+        else this.sleep(time);
+        return;
       case VcpuEvent.Hypercall:
-        return this.serveHypercall(time);
+        this.serveHypercall(time);
+        return world.finish(time);
       default:
         return this.arrivals.initCame();
     }
@@ -295,29 +319,30 @@ export class KvmVcpu
   }
 
   cpuid(leaf: number, subleaf: number): { eax: number; ebx: number; ecx: number; edx: number } {
-    this.world.begin(VmxExit.CPUID, leaf, subleaf);
-    this.world.kernel('kvm.cpuid');
+    this.leave(VmxExit.CPUID, leaf, subleaf, 'kvm.cpuid');
     const answer = this.vm.cpuid(leaf, subleaf, this.cpu.index);
-    this.world.finishAt(this.cpu.now());
+    this.goOn();
     return answer;
   }
 
   hlt(): void {
-    this.world.begin(VmxExit.HLT, 0, 0);
-    this.world.kernel('kvm.halt');
+    this.leave(VmxExit.HLT, 0, 0, 'kvm.halt');
     const now = this.cpu.now();
     if (this.site.island.mustWait(this, now)) this.site.island.queue.schedule(now, this, VcpuEvent.Halt);
-    else this.halt(now);
+    else if (this.wakes()) this.goOn();
+    else this.sleep(now);
   }
 
   vmcall(): boolean {
-    this.world.begin(VmxExit.VMCALL, Number(this.cpu.getReg(0) & 0xffffffffn), 0);
-    this.world.kernel('kvm.hypercall');
+    this.leave(VmxExit.VMCALL, Number(this.cpu.getReg(Reg.RAX) & 0xffffffffn), 0, 'kvm.hypercall');
     const now = this.cpu.now();
     if (this.site.island.mustWait(this, now)) {
       this.site.island.queue.schedule(now, this, VcpuEvent.Hypercall);
       this.cpu.requestAttention();
-    } else this.serveHypercall(now);
+    } else {
+      this.serveHypercall(now);
+      this.goOn();
+    }
     return true;
   }
 
@@ -326,33 +351,84 @@ export class KvmVcpu
   }
 
   cr8Write(value: number): void {
+    if (this.world.owes) this.world.settle();
     this.arrivals.writeTpr(value);
+  }
+
+  /** KVM gives the guest what it wanted; the exit is all there is to see of it. */
+  intercepted(reason: Intercept, detail: number, low: number, high: number): Disposition {
+    const { world, cpu } = this;
+    const exit = exitOf(reason, detail, low, high);
+    // KVM's emulator does the rest of its instruction itself. A delivery raises nothing that leaves.
+    const emulated = world.owes && this.emulation.goesOn();
+    if (!exit || emulated || world.delivering) return Disposition.Proceed;
+    this.leave(exit.reason, exit.a, exit.b, exit.cost);
+    if (reason === Intercept.DrAccess && this.mayHaveDebugRegisters(detail)) {
+      world.debugRegisters.grant();
+      world.oweRestart(cpu.now());
+      cpu.abandonInstruction();
+    } else this.goOn();
+    return Disposition.Proceed;
+  }
+
+  /** The guest changed its TSC: its deadline is another time of the host. */
+  tscChanged(): void {
+    this.world.lapic.timer.tscChanged();
+  }
+
+  // --- exits that touch registers only --------------------------------------------------------------------------------
+
+  /** The guest leaves, and KVM's handler is at work. */
+  private leave(reason: number, a: number, b: number, handler: CostKey): void {
+    const { world } = this;
+    if (world.owes) world.settle();
+    this.emulation.end();
+    world.begin(reason, a, b);
+    world.kernel(handler);
+  }
+
+  /** From a call-out: the exit's work is done, and the core goes on with the instruction. */
+  private goOn(): void {
+    this.world.owe(this.cpu.now());
+    if (!this.runnable) this.cpu.requestAttention();
+  }
+
+  /** Not where the MOV itself ends in #UD or #GP, which KVM injects instead (`kvm_require_dr`). */
+  private mayHaveDebugRegisters(detail: number): boolean {
+    const { register } = drAccessOf(detail);
+    const alias = register === 4 || register === 5;
+    return this.cpu.cpl() === 0 && !(alias && (this.cpu.readControl(4) & CR4_DE) !== 0n);
   }
 
   // --- accesses -------------------------------------------------------------------------------------------------------
 
   /** One register access of the guest; `finished` has the whole answer. */
   private access(kind: number, address: number, size: number, low: number, high: number): number {
-    const { cpu, finished, world } = this;
-    if (finished.recall(kind, address, cpu.now())) {
-      this.injection.completing();
-      return finished.low;
-    }
-    const { waiting } = this;
+    const { cpu, finished, world, emulation, waiting } = this;
+    if (finished.recall(kind, address, cpu.now())) return finished.low;
+    if (kind === Access.PortIn && world.owes && this.takeAhead(address)) return finished.low;
+    const further = world.owes && emulation.goesOn();
+    const joins = further && this.joins(kind, address, size);
+    if (further) world.takeBack();
+    else if (world.owes) world.settle();
+    emulation.begin(!further);
     waiting.kind = kind;
     waiting.address = address;
     waiting.size = size;
     waiting.low = low;
     waiting.high = high;
+    waiting.further = further;
+    waiting.count = kind === Access.PortIn ? emulation.batch(size) : 1;
     world.place = 'root';
-    if (!this.begin()) {
+    if (!(joins ? this.performWhenDue() : this.begin())) {
       this.giveUp();
       return 0;
     }
-    world.finish(false, !finished.known);
-    // Given up at the entry, all of them will be asked again. What ended the VM is not completed, whoever did it when.
-    if (!this.runnable) this.giveUp();
-    else this.injection.completing();
+    // What ended the VM is not completed, whoever did it when.
+    if (this.ended) {
+      world.exits.endForGood();
+      this.giveUp();
+    } else this.goOn();
     return finished.low;
   }
 
@@ -361,10 +437,39 @@ export class KvmVcpu
     this.cpu.abandonInstruction();
   }
 
+  /** REP INS: KVM has read the port ahead. */
+  private takeAhead(port: number): boolean {
+    const { finished, cpu } = this;
+    const value = this.emulation.next();
+    if (value === undefined) return false;
+    finished.note(Access.PortIn, port, value, 0, true);
+    finished.entered(cpu.now());
+    return true;
+  }
+
+  /**
+   * An access across a page boundary comes byte by byte, while KVM hands QEMU the bytes of one page together: those behind
+   * the first of their page have been part of its user exit.
+   */
+  private joins(kind: number, address: number, size: number): boolean {
+    const { waiting } = this;
+    return (
+      this.cpu.accessIndex > 0 &&
+      kind <= Access.MmioWrite &&
+      size === 1 &&
+      waiting.size === 1 &&
+      waiting.kind === kind &&
+      waiting.address === address - 1 &&
+      address % PAGE !== 0
+    );
+  }
+
   /** From the exit to the end of the access's work; false when something else comes first. */
   private begin(): boolean {
     const { world, path, waiting } = this;
-    const placement = path.begin(waiting, this.injection.innermost());
+    const placement = waiting.further
+      ? path.further(waiting)
+      : path.begin(waiting, this.injection.innermost());
     if (world.delivering) {
       // KVM gives up as well when the delivery of an event needs an emulated access (KVM_INTERNAL_ERROR_DELIVERY_EV).
       world.crash();
@@ -422,11 +527,17 @@ export class KvmVcpu
   }
 
   private performNow(): boolean {
-    const { site, waiting, finished, world, cpu } = this;
+    const { site, waiting, finished, world, cpu, emulation } = this;
     site.island.standAt(cpu.now());
     world.exits.causeExit();
     const { low, high, known } = this.path.perform(waiting);
     finished.note(waiting.kind, waiting.address, low, high, known);
+    for (let i = 1; i < waiting.count; i++) {
+      world.exits.causeExit();
+      emulation.keep(this.path.perform(waiting).low);
+    }
+    if (this.inUser && (waiting.kind === Access.MmioWrite || waiting.kind === Access.PortOut))
+      emulation.commit();
     if (!this.work.run()) {
       this.pending = 'device';
       return false;
@@ -443,11 +554,17 @@ export class KvmVcpu
     this.world.exits.leaveUser();
   }
 
-  /** A stage that an event or the scheduler has brought: when it has come to the end of the access, the guest is entered. */
+  /** A stage that an event or the scheduler has brought: when it has come to the end of the access, the instruction goes on. */
   private serve(stage: () => boolean): void {
     if (!stage()) return;
+    const { world } = this;
+    if (this.ended) {
+      world.exits.endForGood();
+      return;
+    }
     this.finished.rewind();
-    this.world.finish(false, !this.finished.known);
+    world.owe(this.cpu.now());
+    this.guest.finishInstruction();
   }
 
   private workDone(): void {
@@ -465,14 +582,14 @@ export class KvmVcpu
   // --- what HLT and VMCALL do -----------------------------------------------------------------------------------------
 
   /** HLT's decision: a vCPU for which something is pending does not sleep. */
-  private halt(time: Cycles): void {
-    const { world, vm } = this;
-    if (world.startUp.initPending || vm.resetting || this.injection.wakes(world.lapic)) {
-      world.finishAt(time);
-      return;
-    }
+  private wakes(): boolean {
+    const { world, vm, injection } = this;
+    return world.startUp.initPending || vm.resetting || injection.wakes(world.lapic);
+  }
+
+  private sleep(time: Cycles): void {
     this.site.island.standAt(time);
-    world.sleep(time, Kind.Halted, 'halted');
+    this.world.sleep(time, Kind.Halted, 'halted');
   }
 
   private serveHypercall(time: Cycles): void {
@@ -480,6 +597,5 @@ export class KvmVcpu
     hypercall(this.cpu, this.site, this.world.exits.track, time, (message) =>
       this.vm.sendIpi(this.cpu.index, message),
     );
-    this.world.finishAt(time);
   }
 }

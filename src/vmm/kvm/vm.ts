@@ -87,6 +87,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       name,
       memory: core.memory,
       cpus: this.vcpus.map((vcpu) => vcpu.arrivals),
+      processors: core.cpus,
       trace: this.trace,
       setPin: (gsi: number, source: string, asserted: boolean) =>
         this.board.fabric.setPin(gsi, source, asserted),

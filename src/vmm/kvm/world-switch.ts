@@ -1,6 +1,10 @@
 /**
  * The ways of one vCPU between guest and host: where it is, the exit that begins, and the entry once the exit's work is done,
  * with all that KVM looks at before it (INIT, interrupts).
+ *
+ * The guest is entered between two instructions only: KVM completes the one that exited, or skips it. Whether an instruction
+ * has more to ask shows no sooner than at the boundary behind it. Until then its entry is owed: where nothing stands against it,
+ * its cycles are charged beforehand, and taken back when the instruction does ask for more.
  */
 import type { Stateful } from '../../machine/bus';
 import type { Cpu } from '../../machine/x86/types';
@@ -14,6 +18,7 @@ import type { CostKey } from '../cost-keys';
 import { qemuLocks } from '../qemu/process';
 import type { Site } from '../host';
 import type { Runnable } from '../threads/island';
+import { DebugRegisters, type DebugRegistersState } from './debug-registers';
 import { ExitTimeline, type ExitTimelineState } from './exits';
 import { FinishedAccesses, type FinishedAccessesState } from '../cpu/finished-accesses';
 import { Injection, type InjectionState } from './injection';
@@ -31,13 +36,14 @@ export type VcpuPlace = 'guest' | 'root' | 'halted' | 'waiting' | 'stopped' | 'e
 
 /** Snapshot of a `WorldSwitch`. */
 export interface WorldSwitchState {
-  version: 2;
+  version: 3;
   place: VcpuPlace;
   yieldWanted: boolean;
   kickSent: boolean;
   asleep: boolean;
-  entry: { time: Cycles; atBoundary: boolean; faults: boolean };
+  entryTime: Cycles;
   finished: FinishedAccessesState;
+  debugRegisters: DebugRegistersState;
   startUp: StartUpState;
   exits: ExitTimelineState;
   injection: InjectionState;
@@ -49,11 +55,16 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   readonly injection: Injection;
   readonly finished = new FinishedAccesses();
   readonly startUp = new StartUp();
+  readonly debugRegisters: DebugRegisters;
   place: VcpuPlace = 'root';
-  /** An interrupt is being delivered, and its stack is a device: no instruction could be given up, so nothing waits. */
+  /** An interrupt is being delivered: nothing that leaves the guest meanwhile could be given up. */
   delivering = false;
-  /** The entry that waits for its time; the guest may stand at the boundary behind its instruction, later by that one's cycles. */
-  private entry: WorldSwitchState['entry'] = { time: 0, atBoundary: true, faults: false };
+  /** When the entry that waits for its time is made; the guest stands behind its instruction, later by that one's cycles. */
+  private entryTime: Cycles = 0;
+  /** When the owed entry is made; -1: none is owed. Never between two runs, so that no snapshot has it. */
+  private owedTime: Cycles = -1;
+  /** What has been charged for it. */
+  private owedCycles: Cycles = 0;
 
   /** The scheduler wants the vCPU's CPU for another thread: given up before the next entry. */
   yieldWanted = false;
@@ -75,6 +86,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     const interruptTrack = tracer.addTrack({ type: 'interrupts', ...common });
     this.exits = new ExitTimeline(site, cpu, vm.index, track);
     this.injection = new Injection(site, cpu, vm.index, interruptTrack);
+    this.debugRegisters = new DebugRegisters(cpu);
   }
 
   /** The vCPU's own LAPIC. */
@@ -91,7 +103,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   /** The thread has its CPU back, which it had given up before an entry. */
   continueEntry(time: Cycles): void {
     this.cpu.setNow(Math.max(this.cpu.now(), time));
-    this.entry.time = Math.max(this.entry.time, time);
+    this.entryTime = Math.max(this.entryTime, time);
     this.enterNow();
   }
 
@@ -101,6 +113,8 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.cpu.init();
     this.injection.reset();
     this.finished.forget();
+    this.debugRegisters.reset();
+    this.owedTime = -1;
     this.yieldWanted = this.kickSent = this.asleep = false;
     this.place = 'root';
   }
@@ -148,20 +162,62 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.exits.begin(reason, a, 0, cause);
     work?.();
     this.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch'] + cycles);
-    this.finish(true, false);
+    this.finish(this.cpu.now());
   }
 
   /**
-   * The exit's work is done. What is due before that has not happened yet: it may bring an interrupt, which then needs no
-   * kick, for the vCPU is not in the guest. So the entry waits for it.
-   *
-   * @param atBoundary false inside an instruction, which completes before anything can be injected
-   * @param faults the instruction ends in an exception, which KVM injects: an interrupt has to wait
+   * The exit's work is done, at a boundary. What is due before `time` has not happened yet: it may bring an interrupt, which
+   * then needs no kick, for the vCPU is not in the guest. So the entry waits for it.
    */
-  finish(atBoundary: boolean, faults: boolean): void {
-    const now = this.cpu.now();
-    if (this.mayEnter(now)) this.enter(atBoundary, faults, now);
-    else if (this.place === 'root') this.enterLater(atBoundary, faults, now);
+  finish(time: Cycles): void {
+    if (this.mayEnter(time)) this.enter(time);
+    else {
+      this.entryTime = time;
+      this.site.island.queue.schedule(time, this.vcpu, VcpuEvent.Enter);
+    }
+  }
+
+  /**
+   * The exit's work is done, and its instruction goes on: the entry at `time` is owed. Unless the guest is to be entered at
+   * that time in any case, it is not in the guest until the entry is settled at the boundary.
+   */
+  owe(time: Cycles): void {
+    this.owedTime = time;
+    this.owedCycles = 0;
+    if (this.injection.idle(this.lapic) && this.mayEnter(time)) {
+      this.owedCycles = this.site.costs['entry.hardware'];
+      this.cpu.advance(this.owedCycles);
+      this.place = 'guest';
+      this.debugRegisters.entered();
+      this.site.island.limitDeadline(this.vcpu);
+    }
+    this.finished.entered(this.cpu.now());
+  }
+
+  /** The exit's work is done, and its instruction, of which nothing has happened, is to be executed in the guest. */
+  oweRestart(time: Cycles): void {
+    this.owedTime = time;
+    this.owedCycles = 0;
+  }
+
+  /** An entry is owed. */
+  get owes(): boolean {
+    return this.owedTime >= 0;
+  }
+
+  /** The instruction goes on in KVM: it is not the time to enter the guest. */
+  takeBack(): void {
+    this.cpu.advance(-this.owedCycles);
+    this.owedTime = -1;
+    this.place = 'root';
+  }
+
+  /** The instruction is over: the owed entry is made, or waits for its time. */
+  settle(): void {
+    const { owedTime, place } = this;
+    this.takeBack();
+    if (place === 'guest') this.enter(owedTime);
+    else this.finish(owedTime);
   }
 
   /** The machine is reset: a vCPU that is not in the guest stands still until then. */
@@ -173,30 +229,14 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.vm.stoppedForReset();
   }
 
-  /** As `finish` for an instruction that touches registers only: it completes at once, whenever the guest is entered. */
-  finishAt(time: Cycles): void {
-    if (this.mayEnter(time)) {
-      this.enter(false, false, time);
-      this.injection.completing();
-    } else if (this.place === 'root') {
-      this.enterLater(true, false, time);
-      this.cpu.requestAttention();
-    }
-    this.finished.forget();
-  }
-
   /** The entry that has waited: for its time, or for the CPU that the thread had given up. */
   enterNow(): void {
-    if (this.vm.resetting) {
-      this.stopForReset(this.entry.time);
-      return;
-    }
-    if (this.yieldWanted) {
+    const { entryTime } = this;
+    if (this.vm.resetting) this.stopForReset(entryTime);
+    else if (this.yieldWanted) {
       this.yieldWanted = false;
-      this.site.scheduler.yield(this.vcpu.thread, this.entry.time);
-      return;
-    }
-    this.enter(this.entry.atBoundary, this.entry.faults, this.entry.time);
+      this.site.scheduler.yield(this.vcpu.thread, entryTime);
+    } else this.enter(entryTime);
   }
 
   /** Registers, LAPIC and everything under way are as after INIT. The bootstrap processor goes on, others wait. */
@@ -205,6 +245,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.lapic.init();
     this.injection.reset();
     this.finished.forget();
+    this.debugRegisters.reset();
     this.startUp.initDone(this.cpu.index !== 0);
   }
 
@@ -221,13 +262,14 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
 
   save(): WorldSwitchState {
     return {
-      version: 2,
+      version: 3,
       place: this.place,
       yieldWanted: this.yieldWanted,
       kickSent: this.kickSent,
       asleep: this.asleep,
-      entry: { ...this.entry },
+      entryTime: this.entryTime,
       finished: this.finished.save(),
+      debugRegisters: this.debugRegisters.save(),
       startUp: this.startUp.save(),
       exits: this.exits.save(),
       injection: this.injection.save(),
@@ -235,54 +277,40 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   }
 
   load(saved: WorldSwitchState): void {
-    requireVersion('exits and entries of a vCPU', saved.version, 2);
+    requireVersion('exits and entries of a vCPU', saved.version, 3);
     this.place = saved.place;
     this.yieldWanted = saved.yieldWanted;
     this.kickSent = saved.kickSent;
     this.asleep = saved.asleep;
-    this.entry = { ...saved.entry };
+    this.entryTime = saved.entryTime;
     this.finished.load(saved.finished);
+    this.debugRegisters.load(saved.debugRegisters);
     this.startUp.load(saved.startUp);
     this.exits.load(saved.exits);
     this.injection.load(saved.injection);
   }
 
   private mayEnter(time: Cycles): boolean {
-    if (this.place === 'ended') {
-      this.exits.endForGood();
-      return false;
-    }
-    if (this.delivering) return true;
     if (this.startUp.initPending || this.yieldWanted || this.vm.resetting) return false;
     return !this.site.island.mustWait(this.vcpu, time);
   }
 
-  private enterLater(atBoundary: boolean, faults: boolean, time: Cycles): void {
-    this.entry.time = time;
-    this.entry.atBoundary = atBoundary;
-    this.entry.faults = faults;
-    this.site.island.queue.schedule(time, this.vcpu, VcpuEvent.Enter);
-  }
-
   /** The way back into the guest, from a time on. */
-  private enter(atBoundary: boolean, faults: boolean, time: Cycles): void {
+  private enter(time: Cycles): void {
     const { cpu, site } = this;
-    if (this.startUp.initPending && !this.delivering) {
+    if (this.startUp.initPending) {
       this.resetByInit();
       if (cpu.index !== 0) {
         this.waitForStartUp(time);
         this.startIfReady();
         return;
       }
-      atBoundary = true;
-      faults = false;
     }
-    const inject = this.injection.evaluate(this.lapic, atBoundary, faults, time);
+    const inject = this.injection.evaluate(this.lapic, time);
     this.exits.end(time, site.costs['entry.hardware'] + (inject ? site.costs['kvm.inject'] : 0));
     this.place = 'guest';
     this.kickSent = false;
-    if (atBoundary) this.finished.forget();
-    else this.finished.entered(cpu.now());
+    this.debugRegisters.entered();
     site.tracer.cause = this.injection.innermost();
     site.island.limitDeadline(this.vcpu);
   }

@@ -287,6 +287,15 @@ export class BareCpu
     this.site.island.limitDeadline(this);
   }
 
+  /** The guest changed its TSC: its deadline is another time of the host. */
+  tscChanged(): void {
+    const { tracer } = this.site;
+    tracer.place = tracer.internPlace(this.machine.index, this.cpu.ripLow, this.cpu.ripHigh);
+    tracer.cause = this.lane.innermost();
+    this.lapic.timer.tscChanged();
+    this.site.island.limitDeadline(this);
+  }
+
   // --- accesses -------------------------------------------------------------------------------------------------------
 
   private get lapic(): LocalApic {

@@ -60,6 +60,7 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
       name,
       memory: core.memory,
       cpus: this.cpus,
+      processors: core.cpus,
       trace: new BoardTrace(site, this, lanes),
       setPin: (gsi: number, source: string, asserted: boolean) =>
         this.board.fabric.setPin(gsi, source, asserted),

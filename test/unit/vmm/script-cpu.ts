@@ -1,5 +1,5 @@
 /** vCPUs that follow scripts, and the world around them: for what no sample driver does. */
-import { NO_INTERCEPTS, type CpuPolicy } from '../../../src/machine/x86/policy';
+import { Disposition, NO_INTERCEPTS, type CpuPolicy } from '../../../src/machine/x86/policy';
 import { StopReason, type Cpu, type CpuCallouts } from '../../../src/machine/x86/types';
 import { Lapic } from '../../../src/machine/interrupts/lapic-registers';
 import type { PhysicalMemory } from '../../../src/machine/memory/physical-memory';
@@ -34,7 +34,7 @@ const ABANDONED = new Error('abandoned');
 
 /** Executes one step a cycle; afterwards it spins. */
 export class ScriptCpu implements Cpu {
-  callouts!: CpuCallouts;
+  private installed!: CpuCallouts;
   interruptsOn = true;
   resultHigh = 0;
   readonly ripLow = 0x1000;
@@ -57,6 +57,35 @@ export class ScriptCpu implements Cpu {
     private readonly pages: Record<number, Step[]> = {},
   ) {}
 
+  /** As the core has them: each call-out that may give its step up is counted. */
+  get callouts(): CpuCallouts {
+    return this.installed;
+  }
+
+  set callouts(callouts: CpuCallouts) {
+    const counted =
+      <A extends unknown[], R>(call: (...args: A) => R) =>
+      (...args: A): R => {
+        this.accessIndex += 1;
+        return call.apply(callouts, args);
+      };
+    const same: Record<string, unknown> = {};
+    for (const name of ['cpuid', 'hlt', 'vmcall', 'cr8Read', 'cr8Write', 'tscChanged'] as const)
+      same[name] = callouts[name]?.bind(callouts);
+    this.installed = {
+      ...(same as unknown as CpuCallouts),
+      interruptDelivered: (vector) => callouts.interruptDelivered(vector),
+      interruptReturned: (handler) => callouts.interruptReturned(handler),
+      mmioRead: counted(callouts.mmioRead),
+      mmioWrite: counted(callouts.mmioWrite),
+      portIn: counted(callouts.portIn),
+      portOut: counted(callouts.portOut),
+      msrRead: counted(callouts.msrRead),
+      msrWrite: counted(callouts.msrWrite),
+      intercepted: counted((...args) => callouts.intercepted?.(...args) ?? Disposition.Proceed),
+    };
+  }
+
   run(deadline: number): StopReason {
     this.deadline = deadline;
     for (;;) {
@@ -68,6 +97,7 @@ export class ScriptCpu implements Cpu {
       if (this.window && this.interruptsOn) return StopReason.InterruptWindow;
       if (this.time >= this.deadline) return StopReason.Deadline;
       const step = this.steps.shift();
+      this.accessIndex = -1;
       try {
         step?.(this);
       } catch (thrown) {
@@ -145,14 +175,15 @@ export class ScriptCpu implements Cpu {
   policy: CpuPolicy = NO_INTERCEPTS;
   translation = {};
   flushTranslations = unused;
-  accessIndex = 0;
+  accessIndex = -1;
   iterations = 0;
   tscOffset = 0n;
   timeOfTsc = (value: bigint): number => Number(value);
   injectException = unused;
-  readMsr = unused;
-  writeMsr = unused;
-  readControl = unused;
+  /** It keeps none. */
+  readMsr = (): undefined => undefined;
+  writeMsr = (): boolean => false;
+  readControl = (): bigint => 0n;
   writeControl = unused;
   mode = unused;
   missingInstructions = unused;
@@ -170,7 +201,11 @@ export interface Told {
   name: string;
   start: number;
   track: string;
+  /** Of the track: `vcpu`, `interrupts` … */
+  type: string;
   a: number;
+  /** Position of the row that it hangs on; below 0: none. */
+  cause: number;
 }
 
 /** Nothing to load: a script needs no memory. */
@@ -230,7 +265,9 @@ export class ScriptMachine {
         name: kinds.get(kind)!.name,
         start: chunk.start[i],
         track: tracks[chunk.track[i]]?.name ?? '',
+        type: tracks[chunk.track[i]]?.type ?? '',
         a: chunk.a[i],
+        cause: chunk.cause[i] - 1,
       })),
     );
     return { rows, hash: this.recorder.traceHash() };

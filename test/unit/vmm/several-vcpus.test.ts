@@ -195,6 +195,58 @@ describe('KVM_HC_SEND_IPI', () => {
   });
 });
 
+describe('an IPI in the trace', () => {
+  const sender = 'vCPU 0';
+  const enable = (machine: ScriptMachine): void =>
+    machine.at(250, 'the second LAPIC on', () => void machine.vm.lapic(1).write(Lapic.Svr, 4, 0x1ff));
+  const cases: [string, Step[], exit: number, sent: number][] = [
+    ['to both, by shorthand', icr(0, 0x80041), VmxExit.APIC_ACCESS, 1],
+    [
+      'to each, by one hypercall',
+      [
+        (cpu) => {
+          const values: [number, bigint][] = [
+            [Reg.RAX, 10n],
+            [Reg.RBX, 0b11n],
+            [Reg.RCX, 0n],
+            [Reg.RDX, 0n],
+            [Reg.RSI, 0x41n],
+          ];
+          for (const [register, value] of values) cpu.setReg(register, value);
+          cpu.callouts.vmcall();
+        },
+      ],
+      VmxExit.VMCALL,
+      2,
+    ],
+  ];
+
+  it.each(cases)('%s: hangs on its exit, and what each LAPIC accepts on it', (_, send, reason, sent) => {
+    const { machine } = pair([...init, ...startUp(8), ...spins(300), ...send, ...spins(5), halt], {
+      8: spins(2000),
+    });
+    enable(machine);
+    machine.run(10_000);
+    const { rows } = machine.finish();
+    const ipis = rows.filter(({ name }) => name === 'ipi.send');
+    expect(ipis).toHaveLength(sent);
+    for (const ipi of ipis) {
+      const why = rows[ipi.cause];
+      expect(why.name === 'mmio.write' ? rows[why.cause].name : why.name).toBe(exit(reason));
+    }
+    const accepted = rows.filter(({ name }) => name === 'irq.accept');
+    expect(accepted.map(({ track }) => track).sort()).toEqual(['vCPU 0', 'vCPU 1']);
+    for (const row of accepted) expect(ipis).toContain(rows[row.cause]);
+    expect(new Set(accepted.map(({ cause }) => cause)).size).toBe(sent);
+    // What the sender goes on with is no consequence of what a receiver accepts.
+    const after = rows.filter(
+      ({ track, type, start }) => track === sender && type === 'vcpu' && start >= ipis[0].start,
+    );
+    expect(after.length).toBeGreaterThan(3);
+    for (const row of after) expect(rows[row.cause]?.name ?? '').not.toMatch(/^irq.accept|^ipi/);
+  });
+});
+
 describe('CPUID', () => {
   it('tells each vCPU its own APIC ID, and how many there are', () => {
     const { machine } = pair([]);
