@@ -1,24 +1,39 @@
 /**
- * `npm run bench [-- --json] [-- --only vcpu|alu|calls|mmio|exits] [-- --turns N]`: how fast the machine is, on this
- * machine, beside QEMU where it is installed. Nothing here is asserted; a figure means something only beside another of
- * the same run.
+ * `npm run bench [-- --json] [-- --only PART] [-- --turns N] [-- --baseline FOLDER | --against COMMIT]`: how fast the machine
+ * is, on this machine, beside QEMU where it is installed, and beside another checkout of this repository where one is named.
+ * Nothing here is asserted; a figure means something only beside another of the same run.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { measureAgainst, type Baseline } from './baseline';
 import { measureExits } from './exits';
+import { REAL_TIME, measureRealTime } from './realtime';
+import { measureScale } from './scale';
+import type { RunEnvironment } from '../../src/run/api';
 import { measureSideBySide, type Figures } from './side-by-side';
 
 const EXITS = 5_000_000;
 const TURNS = 3;
-/** What `--only` takes: the loops to run, and whether the whole way of an exit is measured. */
-const PARTS: Record<string, { loops: string[]; exits: boolean }> = {
-  all: { loops: ['alu', 'calls', 'mmio'], exits: true },
-  vcpu: { loops: ['alu', 'calls', 'mmio'], exits: false },
-  alu: { loops: ['alu'], exits: false },
-  calls: { loops: ['calls'], exits: false },
+/** What a part measures. */
+interface Part {
+  loops: readonly string[];
+  /** The whole way of an exit; and beside the baseline, where one is named. */
+  exits?: boolean;
+  scale?: boolean;
+  realTime?: boolean;
+}
+const LOOPS = ['alu', 'calls', 'mmio'];
+/** What `--only` takes. */
+const PARTS: Record<string, Part> = {
+  all: { loops: LOOPS, exits: true, scale: true, realTime: true },
+  vcpu: { loops: LOOPS, exits: true },
+  alu: { loops: ['alu'] },
+  calls: { loops: ['calls'] },
   mmio: { loops: ['mmio'], exits: true },
   exits: { loops: [], exits: true },
+  scale: { loops: [], scale: true },
+  realtime: { loops: [], realTime: true },
 };
 
 /** Unit and meaning of each figure, in the order of printing, with the least (or, for bytes, the most) that is wanted. */
@@ -40,20 +55,43 @@ const MEANING: Record<string, readonly [unit: string, what: string]> = {
   'qemu.trace.bytesPerEvent': ['bytes', "QEMU's trace file by reads"],
   'vcpu.exits.perSecond': ['exits/s', 'to KVM and QEMU and back, everything recorded, in a thread of its own'],
   'vcpu.exits.events': ['events', 'recorded in that run'],
+  'baseline.exits.perSecond': ['exits/s', 'the same in the other checkout, by turns'],
+  'vcpu.exits.ratioToBaseline': ['', 'of the medians; wanted against the commit before the platform: at least 2.0'],
+  'scale.1.secondsPerVm': ['s', 'one VM, from the start of the run to its end'],
+  'scale.8.secondsPerVm': ['s', 'eight VMs that share nothing, by the VM'],
+  'scale.64.secondsPerVm': ['s', 'sixty-four VMs, by the VM'],
+  'scale.secondsPerVm64To1': ['', 'a VM of 64 by one alone'],
+  'scale.secondsLinear': ['', 'a VM of the 9th to 64th by one of the 2nd to 8th; wanted: at most 1.2'],
+  'scale.1.peakMiB': ['MiB', 'most memory of the process with one VM'],
+  'scale.8.peakMiB': ['MiB', 'with eight'],
+  'scale.64.peakMiB': ['MiB', 'with sixty-four'],
+  'scale.8.mibPerFurtherVm': ['MiB', 'each of the 2nd to 8th VM'],
+  'scale.64.mibPerFurtherVm': ['MiB', 'each of the 9th to 64th VM'],
+  'scale.memoryLinear': ['', 'the second of these by the first; wanted: at most 1.2'],
 };
+const REAL_TIME_MEANING = ['', 'simulated by wall seconds of a sample; wanted: at least 1'] as const;
 
 /** The project's root, seen from `dist/bench.js`. */
 const root = join(__dirname, '..');
 
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+function environmentIn(cacheDir: string): RunEnvironment {
+  return { distDir: join(root, 'dist'), kitDir: join(root, 'media/guest-kit'), cacheDir, compiler: '' };
+}
+
 async function exitFigures(directory: string): Promise<Figures> {
-  const environment = {
-    distDir: join(root, 'dist'),
-    kitDir: join(root, 'media/guest-kit'),
-    cacheDir: directory,
-    compiler: '',
-  };
-  const run = await measureExits(root, environment, EXITS);
+  const run = await measureExits(root, environmentIn(directory), EXITS);
   return { 'vcpu.exits.perSecond': run.exitsPerSecond, 'vcpu.exits.events': run.events };
+}
+
+function baselineOf(args: readonly string[]): Baseline | undefined {
+  const folder = optionOf(args, '--baseline');
+  const commit = optionOf(args, '--against');
+  if (folder !== undefined && commit !== undefined)
+    throw new Error('--baseline and --against: give one of the two');
+  if (folder !== undefined) return { folder };
+  return commit === undefined ? undefined : { commit };
 }
 
 function optionOf(args: readonly string[], name: string): string | undefined {
@@ -61,10 +99,12 @@ function optionOf(args: readonly string[], name: string): string | undefined {
 }
 
 function print(figures: Figures): void {
-  for (const [name, [unit, what]] of Object.entries(MEANING)) {
+  const known = Object.keys(MEANING).filter((name) => name in figures);
+  const factors = Object.keys(figures).filter((name) => name.startsWith(REAL_TIME));
+  for (const name of [...known, ...factors]) {
+    const [unit, what] = MEANING[name] ?? REAL_TIME_MEANING;
     const value = figures[name];
-    if (value === undefined) continue;
-    const digits = value >= 1000 ? 0 : value >= 20 ? 1 : 2;
+    const digits = value >= 1000 ? 0 : value >= 20 ? 1 : value >= 0.1 ? 2 : 4;
     process.stdout.write(
       `${name.padEnd(34)} ${value.toFixed(digits).padStart(12)}  ${unit.padEnd(24)} ${what}\n`,
     );
@@ -78,6 +118,7 @@ async function main(args: readonly string[]): Promise<void> {
   const turns = Number(optionOf(args, '--turns') ?? TURNS);
   if (!Number.isInteger(turns) || turns < 1)
     throw new Error(`--turns ${turns}: give a whole number from 1 up`);
+  const baseline = baselineOf(args);
   const directory = await mkdtemp(join(tmpdir(), 'trapline-bench-'));
   try {
     const figures = await measureSideBySide({
@@ -86,9 +127,14 @@ async function main(args: readonly string[]): Promise<void> {
       directory,
       turns,
       only: part.loops,
-      say: (line) => process.stderr.write(`${line}\n`),
+      say,
     });
     if (part.exits) Object.assign(figures, await exitFigures(directory));
+    // Both in processes of their own: those figures take the place of the one above.
+    if (part.exits && baseline)
+      Object.assign(figures, await measureAgainst(root, baseline, directory, turns, say));
+    if (part.realTime) Object.assign(figures, await measureRealTime(root, environmentIn(directory), turns));
+    if (part.scale) Object.assign(figures, await measureScale(root, directory, turns, say));
     if (args.includes('--json')) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
     else print(figures);
   } finally {

@@ -130,12 +130,14 @@ export class KvmVcpu
     this.world.waitForStartUp(this.cpu.now());
   }
 
-  /** Ends the guest for good, from within a call-out or between runs. */
+  /** Ends the guest for good, from within a call-out or between runs. Its thread leaves its physical CPU to others. */
   stop(): void {
-    const { world, cpu } = this;
-    if (world.place === 'ended') return;
-    world.place = 'ended';
-    cpu.requestAttention();
+    const { world, cpu, site, thread } = this;
+    if (world.place !== 'ended') {
+      world.place = 'ended';
+      cpu.requestAttention();
+    }
+    site.scheduler.end(thread, Math.max(site.island.now(), cpu.now()));
   }
 
   /** The machine is to be reset: whoever is in the guest or asleep stops, others when they come back from what they are at. */

@@ -36,7 +36,7 @@ export interface PhysicalPlace {
 
 /** A transaction on its way. */
 export interface SavedTransaction {
-  kind: 'read' | 'write' | 'message' | 'pin';
+  kind: 'read' | 'write' | 'message';
   requester: number;
   address: number;
   length: number;
@@ -48,15 +48,18 @@ export interface SavedTransaction {
 
 /** Snapshot of a `PhysicalSocket`. */
 export interface PhysicalSocketState {
-  version: 1;
+  version: 2;
   asserted: boolean;
   inFlight: SavedTransaction[];
   freeAt: Cycles;
+  pinEvent: EventHandle;
 }
 
 const NOTHING = new Uint8Array(0);
 const BYTES_PER_UNIT = 64;
 const MESSAGE_BYTES = 4;
+/** Kinds of events. */
+const Event = { Transaction: 0, Pin: 1 } as const;
 
 /** One device's place on the bus. */
 export class PhysicalSocket
@@ -76,6 +79,8 @@ export class PhysicalSocket
   private inFlight: SavedTransaction[] = [];
   /** When the device's link is free for the data of the next transaction. */
   private freeAt: Cycles = 0;
+  /** The pin's assertion is on its way to the interrupt controller; 0: none is. */
+  private pinEvent: EventHandle = 0;
 
   constructor(
     private readonly site: Site,
@@ -123,46 +128,56 @@ export class PhysicalSocket
     this.begin({ kind: 'message', requester, address, length: MESSAGE_BYTES, tag: data, row: 0 });
   }
 
-  /** The oldest transaction has come to its end. */
-  onEvent(): void {
+  /** The oldest transaction has come to its end, or the pin's level to the interrupt controller. */
+  onEvent(kind: number, arg: number): void {
+    if (kind === Event.Pin) {
+      this.pinEvent = 0;
+      this.place.setPin(arg, this.place.id, true);
+      return;
+    }
     const done = this.inFlight.shift();
     if (!done) return;
     this.site.tracer.cause = done.row;
-    if (done.kind === 'pin') {
-      if (this.asserted) this.place.setPin(done.tag, this.place.id, true);
-    } else if (done.kind === 'message') this.place.msi(done.requester, done.address, done.tag);
+    if (done.kind === 'message') this.place.msi(done.requester, done.address, done.tag);
     else this.device?.onDma(done.tag, this.resultOf(done));
   }
 
   save(): PhysicalSocketState {
     const inFlight = this.inFlight.map((each) => ({ ...each }));
-    return { version: 1, asserted: this.asserted, inFlight, freeAt: this.freeAt };
+    const { asserted, freeAt, pinEvent } = this;
+    return { version: 2, asserted, inFlight, freeAt, pinEvent };
   }
 
   /** The event queue's own snapshot brings the arrivals back. */
   load(state: PhysicalSocketState): void {
-    requireVersion('a device socket', state.version, 1);
+    requireVersion('a device socket', state.version, 2);
     this.asserted = state.asserted;
     this.inFlight = state.inFlight.map((each) => ({ ...each }));
     this.freeAt = state.freeAt;
+    this.pinEvent = state.pinEvent;
   }
 
   /** Data of one transaction follow those of the last; each takes the way to memory besides. */
   private begin(transaction: SavedTransaction): void {
-    const { costs, tracer, island } = this.site;
-    const moving = Math.ceil(transaction.length / BYTES_PER_UNIT) * costs['device.dmaPer64Bytes'];
-    const start = Math.max(this.now(), this.freeAt);
-    const ways = transaction.kind === 'pin' ? 2 : 1;
-    const end = start + ways * costs['device.dmaSetup'] + moving;
-    this.freeAt = start + moving;
+    const { tracer, island } = this.site;
+    const { start, end } = this.transfer(transaction.length);
     transaction.row = tracer.cause;
-    if (transaction.kind !== 'message' && transaction.kind !== 'pin' && this.reaches(transaction)) {
+    if (transaction.kind !== 'message' && this.reaches(transaction)) {
       const kind = transaction.kind === 'read' ? Kind.DmaRead : Kind.DmaWrite;
       const { address, length } = transaction;
       transaction.row = tracer.span(start, end - start, this.place.dmaTrack(), kind, address, length);
     }
     this.inFlight.push(transaction);
-    island.queue.schedule(end, this, 0);
+    island.queue.schedule(end, this, Event.Transaction);
+  }
+
+  /** When so many bytes begin to move over the link, and when they are there. */
+  private transfer(length: number): { start: Cycles; end: Cycles } {
+    const { costs } = this.site;
+    const moving = Math.ceil(length / BYTES_PER_UNIT) * costs['device.dmaPer64Bytes'];
+    const start = Math.max(this.now(), this.freeAt);
+    this.freeAt = start + moving;
+    return { start, end: start + costs['device.dmaSetup'] + moving };
   }
 
   private reaches({ address, length }: SavedTransaction): boolean {
@@ -190,11 +205,25 @@ export class PhysicalSocket
       gsi,
       0,
     );
-    // Assert_INTx is a posted message behind the data (2.2.8.1), and the IOAPIC sends one of its own; a deassertion is there before
-    // the answer of the read that caused it.
-    if (asserted)
-      this.begin({ kind: 'pin', requester: 0, address: 0, length: 2 * MESSAGE_BYTES, tag: gsi, row: 0 });
-    else this.place.setPin(gsi, this.place.id, false);
+    if (asserted) this.sendPin(gsi);
+    else this.releasePin(gsi);
     tracer.cause = before;
+  }
+
+  /**
+   * Assert_INTx is a posted message behind the data (2.2.8.1). What the IOAPIC then sends is one of its own: it takes its way
+   * beside what the device does next.
+   */
+  private sendPin(gsi: number): void {
+    const { costs, island } = this.site;
+    const { end } = this.transfer(2 * MESSAGE_BYTES);
+    this.pinEvent = island.queue.schedule(end + costs['device.dmaSetup'], this, Event.Pin, gsi);
+  }
+
+  /** A deassertion is there before the answer of the read that caused it; an assertion that it meets on its way is void. */
+  private releasePin(gsi: number): void {
+    if (this.pinEvent !== 0) this.cancel(this.pinEvent);
+    this.pinEvent = 0;
+    this.place.setPin(gsi, this.place.id, false);
   }
 }

@@ -111,7 +111,8 @@ export class Worker implements ThreadBody, ThreadClock, LockUser, StepTarget, St
     const { island, tracer, thread } = this;
     const cause = tracer.instant(island.now(), thread.track, Kind.SchedWake, 0, 0);
     this.jobs.push({ cause, target: target.jobTargetId, kind, arg, ...(bytes && { bytes }) });
-    this.scheduler.wake(thread);
+    // In the midst of a job it looks for the next one by itself. Asleep then, it waits for the lock, which alone may wake it.
+    if (this.stage === 'idle') this.scheduler.wake(thread);
   }
 
   dispatched(time: Cycles): void {

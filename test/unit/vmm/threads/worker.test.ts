@@ -157,6 +157,20 @@ describe('a worker thread', () => {
     expect(device.effects).toEqual([{ step: 0, time: 600 }]);
   });
 
+  it('is not woken out of its wait for the lock by another job', () => {
+    const { site, worker, device, other } = setUp(3);
+    site.scheduler.wake(other.thread);
+    passTo(site, 10);
+    worker.post(device, 1, 100);
+    passTo(site, 200);
+    worker.post(device, 1, 50);
+    passTo(site, 500);
+    expect(device.effects).toEqual([]);
+    other.release();
+    passTo(site, 1_000);
+    expect(device.effects.map(({ time }) => time)).toEqual([600, 600 + TAKE + 50]);
+  });
+
   it('goes on from a snapshot in the midst of a step', () => {
     const whole = setUp();
     const { site, worker, lock } = whole;
