@@ -20,11 +20,10 @@ import type { GuestCpu } from '../guest-machine';
 import type { Site } from '../host';
 import type { Runnable } from '../threads/island';
 import type { LockUser } from '../threads/lock';
-import { HostVector } from '../threads/scheduler';
 import { HostThread, type ThreadBody } from '../threads/thread';
 import { Work, type ThreadClock, type WorkState } from '../threads/work';
 import { Access, AccessPath, type AccessRequest } from './access-path';
-import { Arrivals, type ArrivalsState } from './arrivals';
+import { Arrivals } from './arrivals';
 import type { FinishedAccesses } from '../cpu/finished-accesses';
 import { GuestRun, type GuestRunState } from './guest-run';
 import { hypercall } from './hypercalls';
@@ -37,13 +36,12 @@ type Pending = 'nothing' | 'start' | 'entry' | 'lock' | 'coalesced' | 'device';
 
 /** Snapshot of a `KvmVcpu`; the registers are the vCPU's own. */
 export interface KvmVcpuState {
-  version: 4;
+  version: 5;
   waiting: AccessRequest;
   inUser: boolean;
   pending: Pending;
   world: WorldSwitchState;
   guest: GuestRunState;
-  arrivals: ArrivalsState;
   work: WorkState;
 }
 
@@ -139,25 +137,23 @@ export class KvmVcpu
 
   save(): KvmVcpuState {
     return {
-      version: 4,
+      version: 5,
       waiting: { ...this.waiting },
       inUser: this.inUser,
       pending: this.pending,
       world: this.world.save(),
       guest: this.guest.save(),
-      arrivals: this.arrivals.save(),
       work: this.work.save(),
     };
   }
 
   load(saved: KvmVcpuState): void {
-    requireVersion(this.eventTargetId, saved.version, 4);
+    requireVersion(this.eventTargetId, saved.version, 5);
     this.waiting = { ...saved.waiting };
     this.inUser = saved.inUser;
     this.pending = saved.pending;
     this.world.load(saved.world);
     this.guest.load(saved.guest);
-    this.arrivals.load(saved.arrivals);
     this.work.load(saved.work);
   }
 
@@ -234,7 +230,6 @@ export class KvmVcpu
 
   preempt(): void {
     this.world.yieldWanted = true;
-    if (this.world.place === 'guest') this.arrivals.hostInterrupt(HostVector.LocalTimer);
   }
 
   hostInterrupt(vector: number): void {
