@@ -89,7 +89,10 @@ export interface CpuCallouts {
    * one that began first being 0. The CPU keeps at most `HANDLERS_MAX` of them; beyond that it forgets the first.
    */
   interruptReturned(handler: number): void;
-  /** The CPU has come to CPL 3 or left it. */
+  /**
+   * The guest has come to CPL 3 or left it: by an instruction, not yet completed, or by a delivery. Whether it is there counts
+   * when `cpu.callouts` is set. `load`, `init` and the starts tell nobody.
+   */
   privilegeChanged?(): void;
   /**
    * Something that the policy intercepts is about to happen; the parameters are described at `Intercept`. Nothing of it has
