@@ -2,12 +2,12 @@
 import { GuestImageError } from '../errors';
 import type { LoadSegment } from '../file';
 
-/** A stretch of physical addresses with RAM behind it. */
+/** A stretch of physical addresses, as the firmware tells of it. */
 export interface MemoryRange {
   base: number;
   /** Bytes. */
   size: number;
-  /** False where the firmware keeps its tables. */
+  /** RAM that is free; false where the firmware keeps its tables, and where there is none. */
   usable: boolean;
 }
 
@@ -15,7 +15,7 @@ const MIB = 1024 * 1024;
 
 /** End of the RAM that a memory map describes. */
 export function ramEnd(map: readonly MemoryRange[]): number {
-  return map.reduce((end, { base, size }) => Math.max(end, base + size), 0);
+  return map.reduce((end, { base, size, usable }) => (usable ? Math.max(end, base + size) : end), 0);
 }
 
 /**
