@@ -6,7 +6,7 @@ import { GuestImageError } from '../errors';
 import type { GuestFile } from '../file';
 import { planMultiboot } from './multiboot';
 import { brokenHeaderRule, findMultibootHeader } from './multiboot-header';
-import { checkPlacement, ramEnd, type MemoryRange } from './placement';
+import { checkPlacement, pieceOf, ramEnd, type BootPiece, type MemoryRange } from './placement';
 
 /** The loader's page tables: PML4, one page-directory-pointer table, four page directories. */
 const TABLES = 0x1000;
@@ -37,18 +37,12 @@ export type BootStart =
   /** 32-bit protected mode, paging off, as Multiboot has it; `stack` is ESP, which Multiboot leaves to the loader. */
   | { mode: 'protected'; entry: number; stack: number; eax: number; ebx: number };
 
-/** Bytes for RAM at a physical address. */
-export interface BootPiece {
-  address: number;
-  bytes: Uint8Array;
-}
-
 /** How a vCPU starts a guest. */
 export interface BootPlan {
   start: BootStart;
   /** What the guest asked for and does not get, for a reader. */
   warning?: string;
-  /** What to write into RAM, which is zero elsewhere. */
+  /** What to write into RAM. */
   pieces: BootPiece[];
 }
 
@@ -102,10 +96,7 @@ function planLongMode(file: GuestFile, map: readonly MemoryRange[]): BootPlan {
   }
   return {
     start: { mode: 'long', entry, stack: BigInt(STACK_TOP), cr3: TABLES, rdi: BigInt(ramEnd(map)) },
-    pieces: [
-      { address: TABLES, bytes: identityTables() },
-      ...file.segments.map((each) => ({ address: Number(each.address), bytes: each.bytes })),
-    ],
+    pieces: [{ address: TABLES, bytes: identityTables() }, ...file.segments.map(pieceOf)],
   };
 }
 

@@ -2,12 +2,12 @@
  * Loading a kernel by Multiboot 1 (Multiboot Specification 0.6.96, sections 3.2 and 3.3): its segments, the modules and the
  * information structure into RAM, and the registers it starts with.
  */
-import type { BootParameters, BootPiece, BootPlan } from './boot';
+import type { BootParameters, BootPlan } from './boot';
 import { GuestImageError } from '../errors';
 import type { GuestFile, LoadSegment } from '../file';
 import { addressedSegment } from '../elf/flat-file';
 import type { MultibootHeader } from './multiboot-header';
-import { checkPlacement, ramEnd, tooSmall, type MemoryRange } from './placement';
+import { checkPlacement, pieceOf, ramEnd, tooSmall, type BootPiece, type MemoryRange } from './placement';
 
 /** What EAX holds at the kernel's entry. */
 export const MULTIBOOT_BOOTLOADER_MAGIC = 0x2badb002;
@@ -75,10 +75,7 @@ export function planMultiboot(
       eax: MULTIBOOT_BOOTLOADER_MAGIC,
       ebx: extras.info,
     },
-    pieces: [
-      ...segments.map((each) => ({ address: Number(each.address), bytes: each.bytes })),
-      ...extras.pieces,
-    ],
+    pieces: [...segments.map(pieceOf), ...extras.pieces],
   };
 }
 

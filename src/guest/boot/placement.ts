@@ -11,7 +11,20 @@ export interface MemoryRange {
   usable: boolean;
 }
 
+/** Bytes for RAM at a physical address. */
+export interface BootPiece {
+  address: number;
+  bytes: Uint8Array;
+  /** Absent: as many as `bytes`. Otherwise zeros follow up to here, which RAM does not hold by itself after a reset. */
+  size?: number;
+}
+
 const MIB = 1024 * 1024;
+
+/** What a loader writes of a segment. */
+export function pieceOf({ address, bytes, memorySize }: LoadSegment): BootPiece {
+  return { address: Number(address), bytes, size: Number(memorySize) };
+}
 
 /** End of the RAM that a memory map describes. */
 export function ramEnd(map: readonly MemoryRange[]): number {

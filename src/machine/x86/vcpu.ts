@@ -306,6 +306,12 @@ export class VirtualCpu extends CpuRegisters implements Cpu {
     this.begin();
   }
 
+  powerUp(): void {
+    powerUpState(this.views);
+    this.u64[L.C_TSC_OFFSET / 8] = BigInt.asUintN(64, -BigInt(this.now()));
+    this.begin();
+  }
+
   init(): void {
     initState(this.views);
     this.begin();
