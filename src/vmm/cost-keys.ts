@@ -43,6 +43,7 @@ export const costKeys = {
   'qemu.coalesced': 'QEMU performs one write that KVM has kept for it (coalesced MMIO)',
   'qemu.ioThread': 'QEMU I/O thread takes one event (a packet, a timer)',
   'irq.ioctl': 'A QEMU thread sets an interrupt line of KVM by ioctl',
+  'irq.ioapic': "The IOAPIC's message gets to a local APIC, once a pin has been asserted (no VMM)",
   'irq.kick': 'An IPI that makes a running vCPU leave the guest arrives',
   'sched.switch': 'A physical CPU changes from one thread to another',
   'sched.slice': 'How long a thread runs while others wait for its CPU',

@@ -64,6 +64,7 @@ export class Host implements Stateful<HostClockState> {
     units.keep(`island${island.index}`, island);
     units.keep(`island${island.index}/events`, island.queue);
     units.keep(`island${island.index}/scheduler`, scheduler);
+    units.keep(`island${island.index}/interrupts`, scheduler.interrupts);
     const site: Site = { tracer, costs, frequencyHz, units, island, scheduler };
     this.sites.push(site);
     this.over.push('no');

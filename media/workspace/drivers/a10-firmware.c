@@ -9,12 +9,15 @@
  *   MP table   the older way: a floating pointer "_MP_", searched for in the extended BIOS data area, at the end of base
  *              memory and in the BIOS's segment; it leads to a table, whose entries of type 0 are processors
  *
- * The driver reads both, checks that they agree, and starts every CPU that they name.
+ * The driver reads both, checks that they agree, and starts every CPU that they name. On the way it asks the I/O APIC whether
+ * it is the one that the MP table tells of, and the host bridge whether configuration space lies in memory where the MCFG says.
  */
 #include "trapline-firmware.h"
 
 enum { PCI_DEVICES = 32, PCI_FUNCTIONS = 8, PCI_CLASS = 0x08, PCI_HEADER_TYPE = 0x0e, MULTI_FUNCTION = 0x80 };
-enum { CPUS_MAX = 256 };
+enum { CPUS_MAX = 256, IOAPIC_VERSION_REGISTER = 1 };
+#define IOAPIC_SELECT 0xfec00000ul
+#define IOAPIC_WINDOW 0xfec00010ul
 /* Marks. */
 enum { BUS_SCANNED = 1, TABLES_READ = 2, CPU_CAME = 3 };
 
@@ -23,6 +26,7 @@ struct {
     uint32_t functions, network, places_asked;
     uint32_t madt_cpus, mp_cpus, madt_ioapics, mp_ioapics;
     volatile uint32_t came; /* CPUs that run, the first one included */
+    uint32_t mp_ioapic_version, ioapic_version, mcfg_buses;
 } a10_log;
 
 /* ---- The bus ---------------------------------------------------------------------------------------------------------- */
@@ -135,9 +139,40 @@ static void read_mp_table(void)
                      "the MP table has a CPU %u that the MADT has not", entry[1]);
             a10_log.mp_cpus++;
         }
-        a10_log.mp_ioapics += entry[0] == MP_IOAPIC;
+        if (entry[0] == MP_IOAPIC) {
+            a10_log.mp_ioapics++;
+            a10_log.mp_ioapic_version = entry[2];
+        }
         entry += entry[0] == MP_PROCESSOR ? MP_PROCESSOR_BYTES : MP_OTHER_BYTES;
     }
+}
+
+/* The version that the table tells is the one that the I/O APIC's own register has (82093AA data sheet, 3.2.2). */
+static void ask_ioapic(void)
+{
+    tl_write32(IOAPIC_SELECT, IOAPIC_VERSION_REGISTER);
+    a10_log.ioapic_version = (uint8_t)tl_read32(IOAPIC_WINDOW);
+    tl_check(a10_log.ioapic_version == a10_log.mp_ioapic_version, "the I/O APIC has version 0x%x, the MP table 0x%x",
+             a10_log.ioapic_version, a10_log.mp_ioapic_version);
+}
+
+/* ---- Configuration space as memory (PCI Firmware Specification 3.0, 4.1.2) ------------------------------------------------- */
+
+struct __attribute__((packed)) mcfg {
+    struct tl_acpi_header header;
+    uint64_t reserved, base;
+    uint16_t segment;
+    uint8_t first_bus, last_bus;
+};
+
+static void read_mcfg(void)
+{
+    const struct mcfg *mcfg = (const struct mcfg *)tl_acpi_table("MCFG");
+    tl_check(mcfg && mcfg->header.length >= sizeof(*mcfg), "no MCFG: configuration space is reached by ports only");
+    a10_log.mcfg_buses = mcfg->last_bus - mcfg->first_bus + 1u;
+    const struct tl_pci bridge = {.bus = mcfg->first_bus};
+    const uint32_t by_ports = tl_pci_read32(&bridge, PCI_CLASS), by_memory = tl_read32(mcfg->base + PCI_CLASS);
+    tl_check(by_memory == by_ports, "the host bridge's class is 0x%x by ports and 0x%x by ECAM", by_ports, by_memory);
 }
 
 /* ---- All of them --------------------------------------------------------------------------------------------------------- */
@@ -159,6 +194,9 @@ int main(void)
     tl_check(a10_log.madt_cpus == a10_log.mp_cpus, "%u CPUs by ACPI, %u by the MP table", a10_log.madt_cpus,
              a10_log.mp_cpus);
     tl_mark(TABLES_READ, a10_log.madt_cpus);
+
+    ask_ioapic();
+    read_mcfg();
 
     came();
     for (unsigned i = 0; i < a10_log.madt_cpus; i++) {

@@ -7,7 +7,7 @@ import type { GuestFile } from '../file';
 import { planMultiboot } from './multiboot';
 import type { BootParameters, BootPlan } from './plan';
 import { brokenHeaderRule, findMultibootHeader } from './multiboot-header';
-import { checkPlacement, ramEnd, type MemoryRange } from './placement';
+import { checkPlacement, pieceOf, ramEnd, type MemoryRange } from './placement';
 
 /** The loader's page tables: PML4, one page-directory-pointer table, four page directories. */
 const TABLES = 0x1000;
@@ -64,10 +64,7 @@ function planLongMode(file: GuestFile, map: readonly MemoryRange[]): BootPlan {
   }
   return {
     start: { mode: 'long', entry, stack: BigInt(STACK_TOP), cr3: TABLES, rdi: BigInt(ramEnd(map)) },
-    pieces: [
-      { address: TABLES, bytes: identityTables() },
-      ...file.segments.map((each) => ({ address: Number(each.address), bytes: each.bytes })),
-    ],
+    pieces: [{ address: TABLES, bytes: identityTables() }, ...file.segments.map(pieceOf)],
   };
 }
 

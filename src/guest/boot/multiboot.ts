@@ -6,8 +6,8 @@ import { GuestImageError } from '../errors';
 import type { GuestFile, LoadSegment } from '../file';
 import { addressedSegment } from '../elf/flat-file';
 import type { MultibootHeader } from './multiboot-header';
-import type { BootParameters, BootPiece, BootPlan } from './plan';
-import { checkPlacement, ramEnd, tooSmall, type MemoryRange } from './placement';
+import type { BootParameters, BootPlan } from './plan';
+import { checkPlacement, pieceOf, ramEnd, tooSmall, type BootPiece, type MemoryRange } from './placement';
 
 /** What EAX holds at the kernel's entry. */
 export const MULTIBOOT_BOOTLOADER_MAGIC = 0x2badb002;
@@ -75,10 +75,7 @@ export function planMultiboot(
       eax: MULTIBOOT_BOOTLOADER_MAGIC,
       ebx: extras.info,
     },
-    pieces: [
-      ...segments.map((each) => ({ address: Number(each.address), bytes: each.bytes })),
-      ...extras.pieces,
-    ],
+    pieces: [...segments.map(pieceOf), ...extras.pieces],
   };
 }
 

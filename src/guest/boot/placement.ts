@@ -2,20 +2,33 @@
 import { GuestImageError } from '../errors';
 import type { LoadSegment } from '../file';
 
-/** A stretch of physical addresses with RAM behind it. */
+/** A stretch of physical addresses, as the firmware tells of it. */
 export interface MemoryRange {
   base: number;
   /** Bytes. */
   size: number;
-  /** False where the firmware keeps its tables. */
+  /** RAM that is free; false where the firmware keeps its tables, and where there is none. */
   usable: boolean;
+}
+
+/** Bytes for RAM at a physical address. */
+export interface BootPiece {
+  address: number;
+  bytes: Uint8Array;
+  /** Absent: as many as `bytes`. Otherwise zeros follow up to here, which RAM does not hold by itself after a reset. */
+  size?: number;
 }
 
 const MIB = 1024 * 1024;
 
+/** What a loader writes of a segment. */
+export function pieceOf({ address, bytes, memorySize }: LoadSegment): BootPiece {
+  return { address: Number(address), bytes, size: Number(memorySize) };
+}
+
 /** End of the RAM that a memory map describes. */
 export function ramEnd(map: readonly MemoryRange[]): number {
-  return map.reduce((end, { base, size }) => Math.max(end, base + size), 0);
+  return map.reduce((end, { base, size, usable }) => (usable ? Math.max(end, base + size) : end), 0);
 }
 
 /**

@@ -1,4 +1,5 @@
 /** What a boot loader plans: registers and bytes, as plain data. */
+import type { BootPiece } from './placement';
 
 /** Registers of the first vCPU at the guest's first instruction. */
 export type BootStart =
@@ -17,18 +18,12 @@ export type BootStart =
   /** 32-bit protected mode, paging off, as Multiboot has it; `stack` is ESP, which Multiboot leaves to the loader. */
   | { mode: 'protected'; entry: number; stack: number; eax: number; ebx: number };
 
-/** Bytes for RAM at a physical address. */
-export interface BootPiece {
-  address: number;
-  bytes: Uint8Array;
-}
-
 /** How a vCPU starts a guest. */
 export interface BootPlan {
   start: BootStart;
   /** What the guest asked for and does not get, for a reader. */
   warning?: string;
-  /** What to write into RAM, which is zero elsewhere. */
+  /** What to write into RAM. */
   pieces: BootPiece[];
 }
 

@@ -29,6 +29,14 @@ const PM_TIMER_BYTES = 4;
 /** Register of the CMOS that holds the century. */
 const RTC_CENTURY = 0x32;
 
+const PCI_SEGMENT = 0;
+
+/** Configuration space as memory: 1 MiB for each bus from an address on. */
+export interface EcamFacts {
+  base: number;
+  buses: number;
+}
+
 /** A table with its header (5.2.6). */
 function table(signature: string, revision: number, body: Uint8Array): Uint8Array {
   const bytes = new Fields()
@@ -113,11 +121,22 @@ function rsdp(rsdt: number, xsdt: number): Uint8Array {
   return bytes;
 }
 
+/** Where the enhanced configuration mechanism answers (PCI Firmware Specification 3.0, table 4-3): one segment, buses from 0. */
+function mcfg({ base, buses }: EcamFacts): Uint8Array {
+  const body = new Fields()
+    .zeros(8)
+    .add(8, base)
+    .add(2, PCI_SEGMENT)
+    .add(1, 0, buses - 1)
+    .zeros(4);
+  return table('MCFG', 1, body.done());
+}
+
 /**
  * All tables of a machine with so many CPUs, at their addresses, the root pointer first, where operating systems search
  * for it.
  */
-export function acpiTables(cpus: number): FirmwareTable[] {
+export function acpiTables(cpus: number, ecam: EcamFacts): FirmwareTable[] {
   const tables: FirmwareTable[] = [];
   let next: number = FIRMWARE_AREA.base;
   const place = (bytes: Uint8Array): number => {
@@ -129,7 +148,7 @@ export function acpiTables(cpus: number): FirmwareTable[] {
   const root = new Uint8Array(36);
   place(root);
   const dsdt = place(table('DSDT', 2, new Uint8Array(0)));
-  const all = [place(fadt(place(facs()), dsdt)), place(madt(cpus))];
+  const all = [place(fadt(place(facs()), dsdt)), place(madt(cpus)), place(mcfg(ecam))];
   const rsdt = place(table('RSDT', 1, new Fields().add(4, ...all).done()));
   const xsdt = place(table('XSDT', 1, new Fields().add(8, ...all).done()));
   root.set(rsdp(rsdt, xsdt));

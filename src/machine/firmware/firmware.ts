@@ -1,5 +1,5 @@
 /** All that a PC's firmware leaves in memory for the software it starts. */
-import { acpiTables } from './acpi';
+import { acpiTables, type EcamFacts } from './acpi';
 import { biosData } from './bios-data';
 import type { FirmwareTable } from './fields';
 import { mpTables, type MpFacts } from './mp-table';
@@ -8,11 +8,13 @@ import { mpTables, type MpFacts } from './mp-table';
 export interface FirmwareFacts extends MpFacts {
   /** What the clock shows at power-on, in seconds since 1970. */
   startSeconds: number;
+  ecam: EcamFacts;
 }
 
 const SECONDS_A_DAY = 86_400;
 
 /** The pieces, each at its address; they do not overlap. */
 export function firmwareTables(facts: FirmwareFacts): FirmwareTable[] {
-  return [...acpiTables(facts.cpus), ...mpTables(facts), ...biosData(facts.startSeconds % SECONDS_A_DAY)];
+  const { cpus, ecam, startSeconds } = facts;
+  return [...acpiTables(cpus, ecam), ...mpTables(facts), ...biosData(startSeconds % SECONDS_A_DAY)];
 }

@@ -1,12 +1,13 @@
 /** Where a PC with so much memory has RAM, as its firmware tells (ACPI specification, 15: system address map). */
+import { ECAM } from '../pci/root';
 
-/** A stretch of RAM. */
+/** A stretch of physical addresses. */
 export interface MemoryRange {
   /** Physical address. */
   base: number;
   /** Bytes. */
   size: number;
-  /** False where the firmware keeps its tables. */
+  /** RAM that is free; false where the firmware keeps its tables, and where PCI configuration space answers. */
   usable: boolean;
 }
 
@@ -24,8 +25,9 @@ const EXTENDED = 0x100000;
 
 /**
  * The map of a PC with this much RAM, ascending. Between 0xA0000 and the firmware nothing is told: video memory and
- * expansion ROMs lie there.
- * @param ramBytes more than 1 MiB, less than 3 GiB: above, devices begin
+ * expansion ROMs lie there. Above, of all that is no RAM only ECAM is told: an operating system uses what the MCFG table names
+ * only where the map keeps it for that (PCI Firmware Specification 3.0, 4.1.2).
+ * @param ramBytes more than 1 MiB, at most up to ECAM: there devices begin
  */
 export function memoryMap(ramBytes: number): MemoryRange[] {
   return [
@@ -33,5 +35,6 @@ export function memoryMap(ramBytes: number): MemoryRange[] {
     { ...EBDA, usable: false },
     { ...FIRMWARE_AREA, usable: false },
     { base: EXTENDED, size: ramBytes - EXTENDED, usable: true },
+    { base: ECAM.base, size: ECAM.size, usable: false },
   ];
 }

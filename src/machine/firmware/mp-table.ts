@@ -25,6 +25,8 @@ export interface MpFacts {
   /** CPUID leaf 1: family, model and stepping (EAX), and features (EDX). */
   signature: number;
   features: number;
+  /** What the I/O APIC's version register says. */
+  ioapicVersion: number;
   /** Each pin once. */
   pciPins: readonly PciPin[];
 }
@@ -43,8 +45,6 @@ const Mode = { conforms: 0, levelHigh: 0x0d } as const;
 const Bus = { pci: 0, isa: 1 } as const;
 const IOAPIC_ID = 0;
 const IOAPIC_ENABLED = 1;
-/** Version that an I/O APIC of a PC's chipset reports (82093AA data sheet, 3.2.2). */
-const IOAPIC_VERSION = 0x11;
 const ALL_APICS = 0xff;
 const ISA_LINES = 16;
 const TIMER = { line: 0, input: 2 } as const;
@@ -63,7 +63,13 @@ export function mpTables(facts: MpFacts): FirmwareTable[] {
 }
 
 function configuration(facts: MpFacts): Uint8Array {
-  const entries = [...processors(facts), ...buses(), ioapic(), ...interrupts(facts), ...localInterrupts()];
+  const entries = [
+    ...processors(facts),
+    ...buses(),
+    ioapic(facts),
+    ...interrupts(facts),
+    ...localInterrupts(),
+  ];
   const body = entries.flatMap((each) => [...each.done()]);
   const bytes = new Fields()
     .text('PCMP')
@@ -95,8 +101,8 @@ function buses(): Fields[] {
   return [bus(Bus.pci, 'PCI'), bus(Bus.isa, 'ISA')];
 }
 
-function ioapic(): Fields {
-  return new Fields().add(1, Entry.ioapic, IOAPIC_ID, IOAPIC_VERSION, IOAPIC_ENABLED).add(4, IOAPIC_BASE);
+function ioapic({ ioapicVersion }: MpFacts): Fields {
+  return new Fields().add(1, Entry.ioapic, IOAPIC_ID, ioapicVersion, IOAPIC_ENABLED).add(4, IOAPIC_BASE);
 }
 
 function interrupts({ pciPins }: MpFacts): Fields[] {

@@ -13,7 +13,7 @@ import { InterruptFabric } from '../interrupts/fabric';
 import { lapicRegisterNames } from '../interrupts/lapic-registers';
 import type { Wire } from '../link/wire';
 import { firmwareAssign, wiredPins } from '../pci/firmware';
-import type { PciRoot } from '../pci/root';
+import { ECAM, type PciRoot } from '../pci/root';
 import { Chipset, type ChipsetOptions } from './chipset';
 import type { BoardEnvironment } from './environment';
 import { PciSlots, type PciDevice, type PciPlace } from './pci-slots';
@@ -149,7 +149,9 @@ export class PcBoard<T> {
       cpus: env.cpus.length,
       signature: options.cpuSignature,
       features: options.cpuFeatures,
+      ioapicVersion: options.ioapicVersion,
       pciPins: wiredPins(slots.root),
+      ecam: ECAM,
       startSeconds: options.startSeconds + Math.floor(env.now() / env.cyclesPerSecond),
     });
     for (const { address, bytes } of tables) env.memory.write(address, bytes);

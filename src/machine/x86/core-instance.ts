@@ -44,7 +44,8 @@ export interface CoreExports {
   markGranules(physical: number, length: number): void;
   flushAllTranslations(): void;
   flushTranslations(cpu: number): void;
-  setCpl(cpu: number, cpl: number): void;
+  /** From outside a run: no call-out tells of it. */
+  placeCpl(cpu: number, cpl: number): void;
   /** From a call-out: gives up the running instruction. */
   abandon(): void;
   /** After CS, SS or EFER were set from outside. */

@@ -99,7 +99,7 @@ function hostImports(
     },
     tscChanged: (i: number) => cpus[i].callouts.tscChanged?.(),
     missingInstruction: (i: number, mnemonic: number) => cpus[i].noteMissing(mnemonic),
-    privilegeChanged: (i: number) => cpus[i]?.callouts.privilegeChanged?.(),
+    privilegeChanged: (i: number) => cpus[i].callouts.privilegeChanged?.(),
     interruptReturned: (i: number, handler: number) => cpus[i].callouts.interruptReturned(handler),
     translate: (
       phys: number,

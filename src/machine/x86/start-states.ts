@@ -104,8 +104,15 @@ export function initState(views: RegisterViews): void {
   clearEvents(views);
 }
 
-/** After power-up: as INIT, with the caches off. */
+/** MSRs that INIT leaves alone and power-up does not. */
+const CLEARED_MSRS = [
+  ...[L.C_STAR, L.C_LSTAR, L.C_CSTAR, L.C_SFMASK, L.C_KERNEL_GS, L.C_TSC_AUX],
+  ...[L.C_SYSENTER_CS, L.C_SYSENTER_ESP, L.C_SYSENTER_EIP, L.C_TSC_ADJUST],
+];
+
+/** After power-up: as INIT, with the caches off and MSRs at their first values. */
 export function powerUpState(views: RegisterViews): void {
+  for (const msr of CLEARED_MSRS) views.u64[msr / 8] = 0n;
   views.u64[L.C_CR0 / 8] = CR0_CACHE;
   views.u64[L.C_PAT / 8] = POWER_UP_PAT;
   views.u64[L.C_MISC_ENABLE / 8] = POWER_UP_MISC_ENABLE;

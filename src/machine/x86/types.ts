@@ -89,7 +89,10 @@ export interface CpuCallouts {
    * one that began first being 0. The CPU keeps at most `HANDLERS_MAX` of them; beyond that it forgets the first.
    */
   interruptReturned(handler: number): void;
-  /** The CPU has come to CPL 3 or left it. */
+  /**
+   * The guest has come to CPL 3 or left it: by an instruction, not yet completed, or by a delivery. Whether it is there counts
+   * when `cpu.callouts` is set. `load`, `init` and the starts tell nobody.
+   */
   privilegeChanged?(): void;
   /**
    * Something that the policy intercepts is about to happen; the parameters are described at `Intercept`. Nothing of it has
@@ -226,6 +229,8 @@ export interface Cpu extends Stateful<CpuState> {
   startLongMode(entry: bigint, stack: bigint, cr3: number): void;
   /** 32-bit protected mode without paging, flat 4 GiB segments, interrupts off: the state of Multiboot 1, section 3.2. */
   startProtectedMode(entry: number, eax: number, ebx: number): void;
+  /** Registers as after power-up or a reset of the machine: real mode at F000:FFF0, MSRs and the TSC at their first values. */
+  powerUp(): void;
   /** Registers as after INIT (SDM vol. 3, table 9-1): real mode at F000:FFF0. MSRs and the TSC keep their values. */
   init(): void;
   /** Start-up IPI after INIT: real mode at `vector` * 256 : 0 (SDM vol. 3, 8.4.4.1). */

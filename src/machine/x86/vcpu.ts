@@ -44,7 +44,7 @@ function missing(): never {
 
 /** A vCPU of a `MachineCore`. */
 export class VirtualCpu extends CpuRegisters implements Cpu {
-  callouts: CpuCallouts = NO_CALLOUTS;
+  private called: CpuCallouts = NO_CALLOUTS;
   /**
    * C_BUDGET: −1 − instructions retired since C_RETIRED, and cycles left − 1. Small views with literal indices: these are
    * read and written several times for each call-out.
@@ -95,6 +95,16 @@ export class VirtualCpu extends CpuRegisters implements Cpu {
     clock[0] = time + cycles;
     budget[0] = -1;
     budget[1] = cycles - 1;
+  }
+
+  get callouts(): CpuCallouts {
+    return this.called;
+  }
+
+  /** The core leaves out the optional ones on its own paths, so that they cost nothing. */
+  set callouts(callouts: CpuCallouts) {
+    this.called = callouts;
+    this.i32[L.C_PRIVILEGE_TOLD / 4] = callouts.privilegeChanged === undefined ? 0 : 1;
   }
 
   now(): Cycles {
@@ -271,7 +281,7 @@ export class VirtualCpu extends CpuRegisters implements Cpu {
     if (this.running) throw new Error(`cpu ${this.index}: load during a run; stop at a boundary first`);
     checkCpuState(state);
     writeRegisters(this.u64, this.u32, state);
-    this.core.setCpl(this.base, state.cpl);
+    this.core.placeCpl(this.base, state.cpl);
     this.core.updateMode(this.base);
     this.setBudget(state.time, 0);
     this.clock[1] = state.instructions;
@@ -296,6 +306,12 @@ export class VirtualCpu extends CpuRegisters implements Cpu {
     this.begin();
   }
 
+  powerUp(): void {
+    powerUpState(this.views);
+    this.u64[L.C_TSC_OFFSET / 8] = BigInt.asUintN(64, -BigInt(this.now()));
+    this.begin();
+  }
+
   init(): void {
     initState(this.views);
     this.begin();
@@ -314,7 +330,7 @@ export class VirtualCpu extends CpuRegisters implements Cpu {
     this.stackShadow[0] = -1;
     this.dead = undefined;
     this.report = undefined;
-    this.core.setCpl(this.base, 0);
+    this.core.placeCpl(this.base, 0);
     this.core.updateMode(this.base);
     this.core.flushAllTranslations();
   }

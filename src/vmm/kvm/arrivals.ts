@@ -2,29 +2,17 @@
  * What reaches one vCPU from elsewhere (interrupts of its LAPIC, NMI, INIT, start-up IPIs), and how KVM makes the vCPU look at
  * it: one in the guest is kicked out, one that sleeps is woken, one in the host looks before its next entry anyhow.
  */
-import type { Stateful } from '../../machine/bus';
 import type { CpuSink } from '../../machine/interrupts/sinks';
-import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import type { Cpu } from '../../machine/x86/types';
-import type { RowRef } from '../../trace/record/tracer';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { Site } from '../host';
 import type { LockUser } from '../threads/lock';
-import { HostVector } from '../threads/scheduler';
 import type { GuestRun } from './guest-run';
 import { VcpuEvent, type WorldSwitch } from './world-switch';
 
-/** Snapshot of `Arrivals`. */
-export interface ArrivalsState {
-  version: 2;
-  kickCause: RowRef;
-}
-
-/** What arrives at one vCPU. */
-export class Arrivals implements CpuSink, Stateful<ArrivalsState> {
-  /** What the last kick was sent for. */
-  private kickCause: RowRef = 0;
+/** What arrives at one vCPU. Keeps nothing from one call to the next. */
+export class Arrivals implements CpuSink {
   /** A write of CR8 is under way: what it unmasks the TPR threshold tells of, without a kick. */
   private writingTpr = false;
 
@@ -100,15 +88,14 @@ export class Arrivals implements CpuSink, Stateful<ArrivalsState> {
   kick(): void {
     if (this.world.kickSent) return;
     this.world.kickSent = true;
-    this.kickCause = this.site.tracer.cause;
-    this.site.scheduler.interrupt(this.vcpu.thread, HostVector.Reschedule, this.site.costs['irq.kick']);
+    this.site.scheduler.kick(this.vcpu.thread);
   }
 
   /** A vector has come to the physical CPU on which the vCPU's thread is: if the guest runs, it leaves. */
   hostInterrupt(vector: number): void {
     const { world, site } = this;
-    const cause = vector === HostVector.Reschedule ? this.kickCause : 0;
     if (world.place !== 'guest') return;
+    const { cause } = site.tracer;
     // What the last entry injects comes before the vector that finds the vCPU in the guest.
     this.guest.settle();
     if (world.place !== 'guest') return;
@@ -130,14 +117,5 @@ export class Arrivals implements CpuSink, Stateful<ArrivalsState> {
   initCame(): void {
     this.world.resetByInit();
     this.world.startIfReady();
-  }
-
-  save(): ArrivalsState {
-    return { version: 2, kickCause: this.kickCause };
-  }
-
-  load(saved: ArrivalsState): void {
-    requireVersion('what arrives at a vCPU', saved.version, 2);
-    this.kickCause = saved.kickCause;
   }
 }

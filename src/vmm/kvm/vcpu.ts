@@ -22,11 +22,10 @@ import type { GuestCpu } from '../guest-machine';
 import type { Site } from '../host';
 import type { Runnable } from '../threads/island';
 import type { LockUser } from '../threads/lock';
-import { HostVector } from '../threads/scheduler';
 import { HostThread, type ThreadBody } from '../threads/thread';
 import { Work, type ThreadClock, type WorkState } from '../threads/work';
 import { Access, AccessPath, type AccessRequest } from './access-path';
-import { Arrivals, type ArrivalsState } from './arrivals';
+import { Arrivals } from './arrivals';
 import type { FinishedAccesses } from '../cpu/finished-accesses';
 import { Emulation, type EmulationState } from './emulation';
 import { GuestRun, type GuestRunState } from './guest-run';
@@ -52,7 +51,6 @@ export interface KvmVcpuState {
   world: WorldSwitchState;
   guest: GuestRunState;
   emulation: EmulationState;
-  arrivals: ArrivalsState;
   work: WorkState;
 }
 
@@ -167,7 +165,6 @@ export class KvmVcpu
       world: this.world.save(),
       guest: this.guest.save(),
       emulation: this.emulation.save(),
-      arrivals: this.arrivals.save(),
       work: this.work.save(),
     };
   }
@@ -180,7 +177,6 @@ export class KvmVcpu
     this.world.load(saved.world);
     this.guest.load(saved.guest);
     this.emulation.load(saved.emulation);
-    this.arrivals.load(saved.arrivals);
     this.work.load(saved.work);
   }
 
@@ -257,7 +253,6 @@ export class KvmVcpu
 
   preempt(): void {
     this.world.yieldWanted = true;
-    if (this.world.place === 'guest') this.arrivals.hostInterrupt(HostVector.LocalTimer);
   }
 
   hostInterrupt(vector: number): void {

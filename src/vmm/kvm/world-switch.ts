@@ -110,7 +110,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   /** The machine was reset: nothing is under way any more, and the registers are as after power-up. */
   reset(): void {
     this.startUp.reset();
-    this.cpu.init();
+    this.cpu.powerUp();
     this.injection.reset();
     this.finished.forget();
     this.debugRegisters.reset();

@@ -101,7 +101,7 @@ export class BareCpu
   reset(time: Cycles): void {
     const { cpu, lane } = this;
     cpu.setNow(Math.max(cpu.now(), time));
-    cpu.init();
+    cpu.powerUp();
     lane.reset();
     this.finished.forget();
     this.starting.reset();

@@ -17,6 +17,8 @@ export interface BareRegion {
 
 /** `BoardEnvironment` without a VMM. */
 export class BareEnvironment extends SiteEnvironment<BareRegion> {
+  private readonly sockets: PhysicalSocket[] = [];
+
   constructor(
     private readonly home: SiteEnvironmentParts,
     private readonly msi: (requester: number, address: number, data: number) => void,
@@ -45,6 +47,13 @@ export class BareEnvironment extends SiteEnvironment<BareRegion> {
       setPin,
       msi: this.msi,
     };
-    return new PhysicalSocket(site, place, options);
+    const socket = new PhysicalSocket(site, place, options);
+    this.sockets.push(socket);
+    return socket;
+  }
+
+  /** The machine is reset: nothing that is on its way over the bus arrives. */
+  reset(): void {
+    for (const socket of this.sockets) socket.reset();
   }
 }

@@ -32,6 +32,7 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
   readonly eventTargetId: string;
   private readonly machine: GuestMachine;
   private readonly cpus: readonly BareCpu[];
+  private readonly environment: BareEnvironment;
   private readonly board: PcBoard<BareRegion>;
 
   constructor(
@@ -71,17 +72,15 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
         reset: () => void site.island.queue.schedule(site.island.now(), this, 0),
       },
     };
-    this.board = new PcBoard(
-      new BareEnvironment(home, (requester, address, data) =>
-        this.board.fabric.msi(requester, address, data),
-      ),
-      {
-        ...boardOptions(plan, this.cpuidSubject(0)),
-        apicBusHz: APIC_BUS_HZ,
-        ioapicVersion: IOAPIC_VERSION.withEoi,
-        picAtIoapic: true,
-      },
+    this.environment = new BareEnvironment(home, (requester, address, data) =>
+      this.board.fabric.msi(requester, address, data),
     );
+    this.board = new PcBoard(this.environment, {
+      ...boardOptions(plan, this.cpuidSubject(0)),
+      apicBusHz: APIC_BUS_HZ,
+      ioapicVersion: IOAPIC_VERSION.withEoi,
+      picAtIoapic: true,
+    });
     this.mmio = this.board.memory;
     this.ports = this.board.ports;
     for (const device of plan.devices) {
@@ -129,6 +128,7 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
     if (this.end) return;
     const { tracer } = this.site;
     tracer.cause = tracer.instant(time, this.cpus[0].track, Kind.GuestReset, this.index, 0);
+    this.environment.reset();
     this.board.reset();
     for (const cpu of this.cpus) cpu.reset(time);
     this.boot();

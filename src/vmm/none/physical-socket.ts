@@ -36,7 +36,7 @@ export interface PhysicalPlace {
 
 /** A transaction on its way. */
 export interface SavedTransaction {
-  kind: 'read' | 'write' | 'message';
+  kind: 'read' | 'write' | 'message' | 'pin';
   requester: number;
   address: number;
   length: number;
@@ -44,22 +44,26 @@ export interface SavedTransaction {
   tag: number;
   /** Its row in the trace. */
   row: RowRef;
+  /** The event of its end. */
+  arrival: EventHandle;
 }
+
+/** What a transaction is before it has begun. */
+type Request = Omit<SavedTransaction, 'row' | 'arrival'>;
 
 /** Snapshot of a `PhysicalSocket`. */
 export interface PhysicalSocketState {
   version: 2;
   asserted: boolean;
+  ioapicMessage: EventHandle;
   inFlight: SavedTransaction[];
   freeAt: Cycles;
-  pinEvent: EventHandle;
 }
 
+const Event = { Arrival: 0, IoapicMessage: 1 } as const;
 const NOTHING = new Uint8Array(0);
 const BYTES_PER_UNIT = 64;
 const MESSAGE_BYTES = 4;
-/** Kinds of events. */
-const Event = { Transaction: 0, Pin: 1 } as const;
 
 /** One device's place on the bus. */
 export class PhysicalSocket
@@ -77,10 +81,10 @@ export class PhysicalSocket
   private device: BusDevice | undefined;
   private asserted = false;
   private inFlight: SavedTransaction[] = [];
+  /** The pin's assertion has come to the IOAPIC, whose own message is on its way. */
+  private ioapicMessage: EventHandle = 0;
   /** When the device's link is free for the data of the next transaction. */
   private freeAt: Cycles = 0;
-  /** The pin's assertion is on its way to the interrupt controller; 0: none is. */
-  private pinEvent: EventHandle = 0;
 
   constructor(
     private readonly site: Site,
@@ -117,70 +121,75 @@ export class PhysicalSocket
   }
 
   read(requester: number, address: number, length: number, tag: number): void {
-    this.begin({ kind: 'read', requester, address, length, tag, row: 0 });
+    this.begin({ kind: 'read', requester, address, length, tag });
   }
 
   write(requester: number, address: number, bytes: Uint8Array, tag: number): void {
-    this.begin({ kind: 'write', requester, address, length: bytes.length, bytes, tag, row: 0 });
+    this.begin({ kind: 'write', requester, address, length: bytes.length, bytes, tag });
   }
 
   send(requester: number, address: number, data: number): void {
-    this.begin({ kind: 'message', requester, address, length: MESSAGE_BYTES, tag: data, row: 0 });
+    this.begin({ kind: 'message', requester, address, length: MESSAGE_BYTES, tag: data });
   }
 
-  /** The oldest transaction has come to its end, or the pin's level to the interrupt controller. */
-  onEvent(kind: number, arg: number): void {
-    if (kind === Event.Pin) {
-      this.pinEvent = 0;
-      this.place.setPin(arg, this.place.id, true);
+  /** The oldest transaction has come to its end, or what the IOAPIC makes of the pin to the local APIC. */
+  onEvent(kind: number, gsi: number): void {
+    if (kind === Event.IoapicMessage) {
+      this.ioapicMessage = 0;
+      this.place.setPin(gsi, this.place.id, true);
       return;
     }
     const done = this.inFlight.shift();
     if (!done) return;
-    this.site.tracer.cause = done.row;
-    if (done.kind === 'message') this.place.msi(done.requester, done.address, done.tag);
+    const { tracer, island, costs } = this.site;
+    tracer.cause = done.row;
+    if (done.kind === 'pin') {
+      const arrival = island.now() + costs['irq.ioapic'];
+      this.ioapicMessage = island.queue.schedule(arrival, this, Event.IoapicMessage, done.tag);
+    } else if (done.kind === 'message') this.place.msi(done.requester, done.address, done.tag);
     else this.device?.onDma(done.tag, this.resultOf(done));
   }
 
   save(): PhysicalSocketState {
     const inFlight = this.inFlight.map((each) => ({ ...each }));
-    const { asserted, freeAt, pinEvent } = this;
-    return { version: 2, asserted, inFlight, freeAt, pinEvent };
+    const { asserted, ioapicMessage, freeAt } = this;
+    return { version: 2, asserted, ioapicMessage, inFlight, freeAt };
   }
 
   /** The event queue's own snapshot brings the arrivals back. */
   load(state: PhysicalSocketState): void {
     requireVersion('a device socket', state.version, 2);
     this.asserted = state.asserted;
+    this.ioapicMessage = state.ioapicMessage;
     this.inFlight = state.inFlight.map((each) => ({ ...each }));
     this.freeAt = state.freeAt;
-    this.pinEvent = state.pinEvent;
   }
 
-  /** Data of one transaction follow those of the last; each takes the way to memory besides. */
-  private begin(transaction: SavedTransaction): void {
-    const { tracer, island } = this.site;
-    const { start, end } = this.transfer(transaction.length);
-    transaction.row = tracer.cause;
-    if (transaction.kind !== 'message' && this.reaches(transaction)) {
-      const kind = transaction.kind === 'read' ? Kind.DmaRead : Kind.DmaWrite;
-      const { address, length } = transaction;
-      transaction.row = tracer.span(start, end - start, this.place.dmaTrack(), kind, address, length);
-    }
-    this.inFlight.push(transaction);
-    island.queue.schedule(end, this, Event.Transaction);
+  /** The bus is reset, the device with it: what is on its way is lost, and the wire is low. */
+  reset(): void {
+    this.wire.set(false);
+    for (const { arrival } of this.inFlight) this.site.island.queue.cancel(arrival);
+    this.inFlight = [];
+    this.freeAt = 0;
   }
 
-  /** When so many bytes begin to move over the link, and when they are there. */
-  private transfer(length: number): { start: Cycles; end: Cycles } {
-    const { costs } = this.site;
+  /** Data of one transaction follow those of the last; each takes the way to memory besides, and none overtakes another. */
+  private begin(request: Request): void {
+    const { costs, tracer, island } = this.site;
+    const { kind, address, length } = request;
     const moving = Math.ceil(length / BYTES_PER_UNIT) * costs['device.dmaPer64Bytes'];
     const start = Math.max(this.now(), this.freeAt);
+    const end = start + costs['device.dmaSetup'] + moving;
     this.freeAt = start + moving;
-    return { start, end: start + costs['device.dmaSetup'] + moving };
+    let row = tracer.cause;
+    if ((kind === 'read' || kind === 'write') && this.reaches(request)) {
+      const rowKind = kind === 'read' ? Kind.DmaRead : Kind.DmaWrite;
+      row = tracer.span(start, end - start, this.place.dmaTrack(), rowKind, address, length);
+    }
+    this.inFlight.push({ ...request, row, arrival: island.queue.schedule(end, this, Event.Arrival) });
   }
 
-  private reaches({ address, length }: SavedTransaction): boolean {
+  private reaches({ address, length }: Request): boolean {
     return this.options.busMaster() && this.place.memory.contains(address, length);
   }
 
@@ -205,25 +214,19 @@ export class PhysicalSocket
       gsi,
       0,
     );
-    if (asserted) this.sendPin(gsi);
-    else this.releasePin(gsi);
+    // Assert_INTx is a posted message behind the data (2.2.8.1), and the IOAPIC sends one of its own. Deassert_INTx is there before
+    // the answer of the read that caused it, which cannot overtake it (2.4.1), and takes an assertion back that is on its way.
+    if (asserted) this.begin({ kind: 'pin', requester: 0, address: 0, length: MESSAGE_BYTES, tag: gsi });
+    else this.deassert(gsi);
     tracer.cause = before;
   }
 
-  /**
-   * Assert_INTx is a posted message behind the data (2.2.8.1). What the IOAPIC then sends is one of its own: it takes its way
-   * beside what the device does next.
-   */
-  private sendPin(gsi: number): void {
-    const { costs, island } = this.site;
-    const { end } = this.transfer(2 * MESSAGE_BYTES);
-    this.pinEvent = island.queue.schedule(end + costs['device.dmaSetup'], this, Event.Pin, gsi);
-  }
-
-  /** A deassertion is there before the answer of the read that caused it; an assertion that it meets on its way is void. */
-  private releasePin(gsi: number): void {
-    if (this.pinEvent !== 0) this.cancel(this.pinEvent);
-    this.pinEvent = 0;
+  private deassert(gsi: number): void {
+    const { queue } = this.site.island;
+    for (const { kind, arrival } of this.inFlight) if (kind === 'pin') queue.cancel(arrival);
+    this.inFlight = this.inFlight.filter(({ kind }) => kind !== 'pin');
+    queue.cancel(this.ioapicMessage);
+    this.ioapicMessage = 0;
     this.place.setPin(gsi, this.place.id, false);
   }
 }

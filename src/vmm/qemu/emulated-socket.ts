@@ -49,10 +49,21 @@ const Doing = { DmaRead: 0, DmaWrite: 1, Low: 2, High: 3, Msi: 4 } as const;
 const NOTHING = new Uint8Array(0);
 const BYTES_PER_UNIT = 64;
 
+/** A timer of the device that is armed, or that has expired and whose turn in the main loop has not come. */
+export interface ArmedTimer {
+  /** Tells it from all others of the socket. */
+  serial: number;
+  handle: EventHandle;
+  kind: number;
+  arg: number;
+}
+
 /** Snapshot of an `EmulatedSocket`. */
 export interface EmulatedSocketState {
-  version: 1;
+  version: 2;
   asserted: boolean;
+  timers: ArmedTimer[];
+  serials: number;
 }
 
 /** One device's place in QEMU. */
@@ -69,9 +80,11 @@ export class EmulatedSocket
   readonly irq: IrqLine;
   readonly wire: IrqLine = { set: (asserted) => this.wireChanged(asserted) };
   private readonly site: Site;
-  private readonly timers: EventTarget;
+  private readonly expiries: EventTarget;
   private device: BusDevice | undefined;
   private asserted = false;
+  private timers: ArmedTimer[] = [];
+  private serials = 0;
 
   constructor(
     private readonly qemu: QemuProcess,
@@ -86,11 +99,11 @@ export class EmulatedSocket
     this.trace = new TrackTrace(site, place.track);
     this.cyclesPerNanosecond = site.frequencyHz / 1e9;
     this.irq = options.gate ?? this.wire;
-    this.timers = {
+    this.expiries = {
       eventTargetId: this.jobTargetId,
-      onEvent: (kind, arg) => mainLoop.post(this, kind, arg),
+      onEvent: (_kind, serial) => mainLoop.post(this, 0, serial),
     };
-    site.island.queue.register(this.timers);
+    site.island.queue.register(this.expiries);
     targets.set(this.stepTargetId, this);
     mainLoop.register(this);
     site.units.keep(this.stepTargetId, this);
@@ -105,16 +118,24 @@ export class EmulatedSocket
   }
 
   schedule(delay: Cycles, kind: number, arg?: number): EventHandle {
-    return this.site.island.queue.schedule(this.now() + delay, this.timers, kind, arg);
+    const serial = ++this.serials;
+    const handle = this.site.island.queue.schedule(this.now() + delay, this.expiries, 0, serial);
+    this.timers.push({ serial, handle, kind, arg: arg ?? 0 });
+    return handle;
   }
 
+  /** Also one that has expired while the main loop was at something else (`timer_del` of QEMU). */
   cancel(handle: EventHandle): void {
     this.site.island.queue.cancel(handle);
+    this.timers = this.timers.filter((each) => each.handle !== handle);
   }
 
-  /** A timer of the device has expired, and the main loop has come to it. */
-  onJob(kind: number, arg: number): void {
-    this.device?.onEvent(kind, arg);
+  /** A timer of the device has expired, and the main loop has come to it, if nobody has stopped it meanwhile. */
+  onJob(_kind: number, serial: number): void {
+    const timer = this.timers.find((each) => each.serial === serial);
+    if (!timer) return;
+    this.timers = this.timers.filter((each) => each !== timer);
+    this.device?.onEvent(timer.kind, timer.arg);
   }
 
   read(_requester: number, address: number, length: number, tag: number): void {
@@ -165,12 +186,15 @@ export class EmulatedSocket
   }
 
   save(): EmulatedSocketState {
-    return { version: 1, asserted: this.asserted };
+    const timers = this.timers.map((each) => ({ ...each }));
+    return { version: 2, asserted: this.asserted, timers, serials: this.serials };
   }
 
   load(state: EmulatedSocketState): void {
-    requireVersion('a device socket', state.version, 1);
+    requireVersion('a device socket', state.version, 2);
     this.asserted = state.asserted;
+    this.timers = state.timers.map((each) => ({ ...each }));
+    this.serials = state.serials;
   }
 
   private wireChanged(asserted: boolean): void {

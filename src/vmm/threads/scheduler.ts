@@ -6,15 +6,13 @@
  */
 import type { Stateful } from '../../machine/bus';
 import { requireVersion } from '../../machine/snapshot';
-import type { Cycles, EventHandle, EventTarget } from '../../machine/time/event-queue';
+import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import { Kind } from '../../trace/vocabulary/events';
 import type { RowRef, Tracer } from '../../trace/record/tracer';
 import type { Costs } from '../cost-keys';
+import { HostInterrupts, HostVector } from './host-interrupts';
 import type { Island } from './island';
 import type { HostThread, SavedThread, ThreadState } from './thread';
-
-/** Vectors of Linux on x86 (arch/x86/include/asm/irq_vectors.h). */
-export const HostVector = { Reschedule: 0xfd, LocalTimer: 0xec } as const;
 
 /** A physical CPU of the host. */
 interface PhysicalCpu {
@@ -24,24 +22,26 @@ interface PhysicalCpu {
   /** Track and open span of what runs; -1: nothing has run yet. */
   track: number;
   row: RowRef;
-  sliceTimer: EventHandle;
+  /** Its timer is set to the end of the slice. */
+  sliceArmed: boolean;
+  /** Who runs has been told to give it up. */
+  wanted: boolean;
 }
 
 /** Snapshot of a `ThreadScheduler`. */
 export interface ThreadSchedulerState {
-  version: 1;
+  version: 2;
   threads: SavedThread[];
   /** Threads that wait, in the order in which they came. */
   ready: number[];
-  cpus: { current: number; track: number; row: RowRef; sliceTimer: EventHandle }[];
+  cpus: { current: number; track: number; row: RowRef; sliceArmed: boolean; wanted: boolean }[];
 }
-
-const Event = { Dispatch: 0, SliceEnd: 1, Vector: 2 } as const;
-const VECTORS = 256;
 
 /** The scheduler of the CPUs of one island. */
 export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerState> {
   readonly eventTargetId: string;
+  /** The local APICs of the CPUs; saved apart. */
+  readonly interrupts: HostInterrupts;
   private readonly threads: HostThread[] = [];
   private ready: HostThread[] = [];
   private readonly cpus: PhysicalCpu[];
@@ -54,7 +54,17 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
     cpus: readonly number[],
   ) {
     this.eventTargetId = `island${island.index}/scheduler`;
-    this.cpus = cpus.map((index) => ({ index, current: undefined, track: -1, row: 0, sliceTimer: 0 }));
+    this.cpus = cpus.map((index) => ({
+      index,
+      current: undefined,
+      track: -1,
+      row: 0,
+      sliceArmed: false,
+      wanted: false,
+    }));
+    this.interrupts = new HostInterrupts(island, tracer, cpus, (cpu, vector) =>
+      this.interrupted(cpu, vector),
+    );
     island.queue.register(this);
   }
 
@@ -95,35 +105,34 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
     thread.state = 'ended';
   }
 
-  /** Sends a vector to the physical CPU of a thread, where it arrives after a delay and whoever runs there is interrupted. */
-  interrupt(thread: HostThread, vector: number, delay: Cycles): void {
+  /** Sends an IPI to the physical CPU on which a thread runs, if it does: whoever runs there when it comes is interrupted. */
+  kick(thread: HostThread): void {
     const cpu = this.cpus.findIndex(({ current }) => current === thread);
-    if (cpu < 0) return;
-    this.island.queue.schedule(this.island.now() + delay, this, Event.Vector, cpu * VECTORS + vector);
+    if (cpu >= 0) this.interrupts.send(cpu, HostVector.Reschedule, this.costs['irq.kick']);
   }
 
-  onEvent(kind: number, arg: number, time: Cycles): void {
-    if (kind === Event.Dispatch) this.dispatch(this.threads[arg], time);
-    else if (kind === Event.SliceEnd) this.sliceEnded(this.cpus[arg]);
-    else this.cpus[Math.floor(arg / VECTORS)].current?.body.hostInterrupt(arg % VECTORS);
+  /** A thread that has been given a CPU begins there. */
+  onEvent(_kind: number, arg: number, time: Cycles): void {
+    this.dispatch(this.threads[arg], time);
   }
 
   save(): ThreadSchedulerState {
     return {
-      version: 1,
+      version: 2,
       threads: this.threads.map((thread) => thread.save()),
       ready: this.ready.map((thread) => this.threads.indexOf(thread)),
-      cpus: this.cpus.map(({ current, track, row, sliceTimer }) => ({
+      cpus: this.cpus.map(({ current, track, row, sliceArmed, wanted }) => ({
         current: current ? this.threads.indexOf(current) : -1,
         track,
         row,
-        sliceTimer,
+        sliceArmed,
+        wanted,
       })),
     };
   }
 
   load(state: ThreadSchedulerState): void {
-    requireVersion('the scheduler', state.version, 1);
+    requireVersion('the scheduler', state.version, 2);
     this.threads.forEach((thread, i) => thread.load(state.threads[i]));
     this.ready = state.ready.map((i) => this.threads[i]);
     this.cpus.forEach((cpu, i) => {
@@ -131,7 +140,8 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
       cpu.current = saved.current < 0 ? undefined : this.threads[saved.current];
       cpu.track = saved.track;
       cpu.row = saved.row;
-      cpu.sliceTimer = saved.sliceTimer;
+      cpu.sliceArmed = saved.sliceArmed;
+      cpu.wanted = saved.wanted;
     });
   }
 
@@ -150,7 +160,7 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
     thread.cpu = cpu.index;
     thread.state = 'running';
     thread.since = time;
-    this.island.queue.schedule(time, this, Event.Dispatch, this.threads.indexOf(thread));
+    this.island.queue.schedule(time, this, 0, this.threads.indexOf(thread));
   }
 
   private dispatch(thread: HostThread, time: Cycles): void {
@@ -193,8 +203,8 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
   private release(cpu: PhysicalCpu, time: Cycles): void {
     if (cpu.row !== 0) this.tracer.close(cpu.row, time);
     cpu.row = 0;
-    this.island.queue.cancel(cpu.sliceTimer);
-    cpu.sliceTimer = 0;
+    if (cpu.sliceArmed) this.interrupts.setTimer(this.cpus.indexOf(cpu), 0);
+    cpu.sliceArmed = cpu.wanted = false;
     cpu.current = undefined;
     const [first] = this.ready;
     if (!first) return;
@@ -220,18 +230,38 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
   }
 
   private armSlice(cpu: PhysicalCpu, now: Cycles): void {
-    if (cpu.row === 0 || !cpu.current || cpu.sliceTimer !== 0 || this.ready.length === 0) return;
+    if (cpu.row === 0 || !cpu.current || cpu.sliceArmed || this.ready.length === 0) return;
     const end = Math.max(now, cpu.current.since + this.costs['sched.slice']);
-    cpu.sliceTimer = this.island.queue.schedule(end, this, Event.SliceEnd, this.cpus.indexOf(cpu));
+    cpu.sliceArmed = true;
+    this.interrupts.setTimer(this.cpus.indexOf(cpu), end);
   }
 
-  private sliceEnded(cpu: PhysicalCpu): void {
-    cpu.sliceTimer = 0;
-    if (this.ready.length > 0) this.preempt(cpu);
+  /** A vector has come to a CPU: the kernel's handler, then what the interrupt is to the thread it has found there. */
+  private interrupted(position: number, vector: number): void {
+    const cpu = this.cpus[position];
+    const { current } = cpu;
+    if (vector === HostVector.LocalTimer) {
+      cpu.sliceArmed = false;
+      if (this.ready.length > 0) this.demand(cpu);
+    }
+    if (current && cpu.current === current) current.body.hostInterrupt(vector);
   }
 
-  /** Whoever is on its way to the CPU gets there first, and has a slice like everybody. */
+  /** The CPU is wanted for one that has just woken: its thread is told, and an IPI makes it look. */
   private preempt(cpu: PhysicalCpu): void {
-    if (cpu.row !== 0) cpu.current?.body.preempt();
+    const { current } = cpu;
+    if (cpu.wanted || !this.demand(cpu)) return;
+    if (current && cpu.current === current) this.kick(current);
+  }
+
+  /**
+   * The thread that runs is to give its CPU up. False: it is still on its way there, and has a slice like everybody once it
+   * has arrived.
+   */
+  private demand(cpu: PhysicalCpu): boolean {
+    if (cpu.row === 0 || !cpu.current) return false;
+    cpu.wanted = true;
+    cpu.current.body.preempt();
+    return true;
   }
 }

@@ -203,7 +203,7 @@ export class FuzzMachine {
 
   /** After registers were written from outside: what the core derives from them. */
   settle(): void {
-    this.core.setCpl(this.base, this.u32[L.C_CPL / 4]);
+    this.core.placeCpl(this.base, this.u32[L.C_CPL / 4]);
     this.core.updateMode(this.base);
   }
 }

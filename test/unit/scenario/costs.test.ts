@@ -111,6 +111,7 @@ it("describeCosts says which figures are the model's own", () => {
     'kvm.inject',
     'kvm.preemptionTimer',
     'qemu.coalesced',
+    'irq.ioapic',
     'sched.switch',
     'device.dmaSetup',
     'device.dmaPer64Bytes',

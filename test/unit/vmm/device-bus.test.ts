@@ -18,6 +18,7 @@ function setUp(busMaster = true) {
   const { site } = siteOf(1);
   const qemu = new QemuProcess(site, { index: 0, name: 'vm0' });
   const levels: { time: number; asserted: boolean }[] = [];
+  const expired: number[] = [];
   const answers: { time: number; tag: number; result: DmaResult }[] = [];
   const track = site.tracer.addTrack({ type: 'device', name: 'nic', group: 'vm0', vm: 0 });
   const socket = new EmulatedSocket(
@@ -30,7 +31,7 @@ function setUp(busMaster = true) {
     { gsi: 11, busMaster: () => busMaster },
   );
   socket.plug({
-    onEvent: () => undefined,
+    onEvent: (kind) => void expired.push(kind),
     onDma: (tag, result) => void answers.push({ time: site.island.now(), tag, result }),
   });
   let jobs = 0;
@@ -40,7 +41,7 @@ function setUp(busMaster = true) {
     qemu.mainLoop.register(target);
     qemu.mainLoop.post(target, 0, 0);
   };
-  return { site, socket, levels, answers, post };
+  return { site, socket, levels, answers, expired, post };
 }
 
 describe('the pin of an emulated device', () => {
@@ -93,6 +94,41 @@ describe('the DMA of an emulated device', () => {
       expect(answers.map(({ tag, result }) => ({ tag, result }))).toEqual([
         { tag: 9, result: 'master-abort' },
       ]);
+    }
+  });
+});
+
+describe('a timer of an emulated device', () => {
+  it('that is stopped while the main loop is at something else does not expire, though its time has passed', () => {
+    const { site, socket, expired, post } = setUp();
+    let stopped = 0;
+    post(() => {
+      stopped = socket.schedule(5, 1);
+      socket.schedule(6, 2);
+      // Longer than both take: the main loop comes to them only afterwards.
+      for (let i = 0; i < 4; i++) socket.dma.read(0, 0, 4, i);
+    });
+    post(() => socket.cancel(stopped));
+    passTo(site, 20);
+    expect(expired).toEqual([]);
+    passTo(site, 10_000);
+    expect(expired).toEqual([2]);
+  });
+
+  it('is in a snapshot, armed or expired', () => {
+    for (const after of [1, 8, 60]) {
+      const whole = setUp();
+      whole.socket.schedule(5, 1);
+      whole.socket.schedule(50, 2);
+      passTo(whole.site, after);
+      const units = whole.site.units.save();
+      const seen = whole.expired.length;
+      const fresh = setUp();
+      fresh.site.units.load(units);
+      for (const { site } of [whole, fresh]) passTo(site, 10_000);
+      expect(whole.expired).toEqual([1, 2]);
+      expect(fresh.expired).toEqual(whole.expired.slice(seen));
+      expect(fresh.socket.save()).toEqual(whole.socket.save());
     }
   });
 });

@@ -47,8 +47,8 @@ export class ScriptCpu implements Cpu {
   private nmiWindow = false;
   private nmiInService = false;
   private retired = 0;
-  /** Resets and start-ups, in order: 'init', or the page. */
-  readonly starts: (number | 'init')[] = [];
+  /** Resets and start-ups, in order: 'power-up', 'init', or the page. */
+  readonly starts: (number | 'init' | 'power-up')[] = [];
 
   constructor(
     private steps: Step[],
@@ -162,6 +162,10 @@ export class ScriptCpu implements Cpu {
     this.callouts.interruptReturned(0);
   }
   startProtectedMode = unused;
+  powerUp(): void {
+    this.starts.push('power-up');
+  }
+
   init(): void {
     this.starts.push('init');
     this.steps = [];

@@ -8,14 +8,14 @@ import { PAGE_MASK, canonical } from './memory/tlb';
 import { hostPhysical } from './memory/second-stage';
 import { BY_EXEMPT, walk } from './memory/walk';
 import { allFlags } from './operations/flags';
-import { abandon, flushAllTranslations, flushTranslations, setAreas, setCpl } from './state/state';
+import { abandon, flushAllTranslations, flushTranslations, setAreas, placeCpl } from './state/state';
 
 export { runDebugged } from './run/debug-loop';
 export { run } from './generated/run';
 export { updateMode } from './transfer/segments';
 export { writeControl } from './operations/control';
 export { msrBit, readMsr, writeMsr } from './operations/msr';
-export { deliverExternal, deliverNmi, injectException, noteStore, markGranules, flushAllTranslations, flushTranslations, setCpl, abandon };
+export { deliverExternal, deliverNmi, injectException, noteStore, markGranules, flushAllTranslations, flushTranslations, placeCpl, abandon };
 
 /** Lays out the memory: the wrapper has worked out the addresses of the areas. */
 export function init(
@@ -35,7 +35,7 @@ export function init(
     store<i32>(cpu, i, C_INDEX);
     // Zeros are no empty entries but ones of page 0: every context has to be emptied, used or not.
     store<i32>(cpu, 1, C_EXEMPT_USED);
-    setCpl(cpu, 0);
+    placeCpl(cpu, 0);
   }
   flushAllTranslations();
   emptyCache();

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { acpiTables } from '../../../../src/machine/firmware/acpi';
+import { CONFIG_PORTS, ECAM, PciRoot } from '../../../../src/machine/pci/root';
 
 const CPUS = 3;
 const ram = new Uint8Array(1 << 20);
-for (const { address, bytes } of acpiTables(CPUS)) ram.set(bytes, address);
+for (const { address, bytes } of acpiTables(CPUS, ECAM)) ram.set(bytes, address);
 const view = new DataView(ram.buffer);
 
 const text = (at: number, length: number): string => String.fromCharCode(...ram.subarray(at, at + length));
@@ -37,7 +38,7 @@ describe('the ACPI tables', () => {
     const rsdt = view.getUint32(at + 16, true);
     const xsdt = Number(view.getBigUint64(at + 24, true));
     expect([text(rsdt, 4), text(xsdt, 4)]).toEqual(['RSDT', 'XSDT']);
-    const wide = Array.from({ length: 2 }, (_, i) => Number(view.getBigUint64(xsdt + 36 + 8 * i, true)));
+    const wide = Array.from({ length: 3 }, (_, i) => Number(view.getBigUint64(xsdt + 36 + 8 * i, true)));
     expect([...tables().values()]).toEqual(wide);
     const dsdt = view.getUint32(tables().get('FACP')! + 40, true);
     for (const each of [rsdt, xsdt, dsdt, ...wide]) expect(sum(each, view.getUint32(each + 4, true))).toBe(0);
@@ -78,10 +79,28 @@ describe('the ACPI tables', () => {
     ]);
   });
 
+  it('lead to configuration space as memory, which answers there as by ports', () => {
+    const mcfg = tables().get('MCFG')!;
+    expect(sum(mcfg, view.getUint32(mcfg + 4, true))).toBe(0);
+    expect(view.getUint32(mcfg + 4, true)).toBe(44 + 16); // one allocation
+    const base = Number(view.getBigUint64(mcfg + 44, true));
+    expect([view.getUint16(mcfg + 52, true), ram[mcfg + 54], ram[mcfg + 55]]).toEqual([0, 0, 255]);
+    // The host bridge's identity by both ways; and the last function of the last bus, where nobody is, lies within ECAM.
+    const root = new PciRoot({ barChanged: () => undefined, interruptChanged: () => undefined });
+    const at = (bus: number, device: number, fn: number): number =>
+      base + bus * 2 ** 20 + device * 2 ** 15 + fn * 2 ** 12 - ECAM.base;
+    root.ports.write(0, 4, 0x8000_0000, 0);
+    const byPorts = root.ports.read(0xcfc - CONFIG_PORTS.base, 4, 0);
+    expect(byPorts).toBe(0x1237_8086);
+    expect(root.ecam.read(at(0, 0, 0), 4, 0)).toBe(byPorts);
+    expect(at(ram[mcfg + 55], 31, 7) + 4096).toBe(ECAM.size);
+    expect(root.ecam.read(at(255, 31, 7), 4, 0)).toBe(0xffff_ffff);
+  });
+
   const iasl = spawnSync('iasl', ['-v']).status === 0;
   it.skipIf(!iasl)('are read by the reference compiler without complaint (needs iasl)', () => {
     const folder = mkdtempSync(join(tmpdir(), 'trapline-acpi-'));
-    for (const name of ['FACP', 'APIC']) {
+    for (const name of ['FACP', 'APIC', 'MCFG']) {
       const at = tables().get(name)!;
       const file = join(folder, `${name}.dat`);
       writeFileSync(file, ram.subarray(at, at + view.getUint32(at + 4, true)));

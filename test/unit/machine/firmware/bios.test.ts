@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { firmwareTables } from '../../../../src/machine/firmware/firmware';
 import { memoryMap } from '../../../../src/machine/firmware/memory-map';
 import { IOAPIC_BASE } from '../../../../src/machine/interrupts/ioapic';
-import { irqOfPin } from '../../../../src/machine/pci/firmware';
+import { MMIO_WINDOW, irqOfPin } from '../../../../src/machine/pci/firmware';
+import { ECAM } from '../../../../src/machine/pci/root';
 
 const CPUS = 3;
 const SIGNATURE = 0x50654;
@@ -11,12 +12,20 @@ const FEATURES = 0x0002_8b78;
 const PINS = [3, 4].map((device) => ({ device, pin: 1, input: irqOfPin(device, 1) }));
 const NOON = 12 * 3600 + 19_000 * 86_400;
 
-const tables = (cpus = CPUS): ReturnType<typeof firmwareTables> =>
-  firmwareTables({ cpus, signature: SIGNATURE, features: FEATURES, pciPins: PINS, startSeconds: NOON });
+const tables = (cpus = CPUS, ioapicVersion = 0x11): ReturnType<typeof firmwareTables> =>
+  firmwareTables({
+    cpus,
+    signature: SIGNATURE,
+    features: FEATURES,
+    ioapicVersion,
+    pciPins: PINS,
+    ecam: ECAM,
+    startSeconds: NOON,
+  });
 
-function memory(cpus = CPUS): DataView {
+function memory(cpus = CPUS, ioapicVersion = 0x11): DataView {
   const ram = new Uint8Array(1 << 20);
-  for (const { address, bytes } of tables(cpus)) ram.set(bytes, address);
+  for (const { address, bytes } of tables(cpus, ioapicVersion)) ram.set(bytes, address);
   return new DataView(ram.buffer);
 }
 
@@ -108,6 +117,17 @@ describe('the MP table', () => {
     expect(new DataView(Uint8Array.from(address).buffer).getUint32(0, true)).toBe(IOAPIC_BASE);
   });
 
+  it('tells the version that the I/O APIC of the board has, and nothing else differs but the checksum', () => {
+    const other = memory(CPUS, 0x20);
+    const different = Array.from({ length: 1 << 20 }, (_, at) => at).filter(
+      (at) => other.getUint8(at) !== ram.getUint8(at),
+    );
+    const config = ram.getUint32(floatingPointer() + 4, true);
+    const version = entries().find(({ type }) => type === 2)!.bytes.byteOffset + 2;
+    expect(different).toEqual([config + 7, version]);
+    expect(other.getUint8(version)).toBe(0x20);
+  });
+
   it('wires the ISA lines, the timer to input 2, and the PCI pins', () => {
     const assigned = ofType(3).map(([, type, modes, , bus, source, apic, input]) => ({
       type,
@@ -188,5 +208,21 @@ describe('the pieces', () => {
       .sort(([a], [b]) => a - b);
     pieces.slice(1).forEach(([start], index) => expect(start).toBeGreaterThanOrEqual(pieces[index][1]));
     expect(memory(64).byteLength).toBe(1 << 20);
+  });
+});
+
+describe('the memory map', () => {
+  it('ascends without overlap, and keeps configuration space from everybody', () => {
+    for (const mib of [16, 32, 1024]) {
+      const map = memoryMap(mib << 20);
+      map.slice(1).forEach(({ base }, i) => expect(base).toBeGreaterThanOrEqual(map[i].base + map[i].size));
+      const last = map.at(-1)!;
+      expect(last).toEqual({ base: ECAM.base, size: ECAM.buses * 2 ** 20, usable: false });
+      // The BARs' place begins right behind it.
+      expect(last.base + last.size).toBe(MMIO_WINDOW.base);
+      expect(map.filter(({ usable }) => usable).reduce((sum, { size }) => sum + size, 0)).toBe(
+        (mib << 20) - 1024 - (0x100000 - 0xa0000),
+      );
+    }
   });
 });

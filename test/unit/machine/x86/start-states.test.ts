@@ -170,3 +170,30 @@ describe('NMI', () => {
     expect(b.cpu.nmiAllowed()).toBe(false);
   });
 });
+
+describe('power-up after a life', () => {
+  it('leaves what a new machine has, the TSC at 0; INIT leaves MSRs and the TSC', () => {
+    const b = bench([0x90, 0x90]);
+    const fresh = bench([0x90, 0x90]).machine.cpus[0];
+    fresh.powerUp();
+    const lived = b.cpu.save();
+    lived.msrs.set([1n, 2n, 3n, 4n, 5n, 6n, 7n], 1);
+    lived.msrs.set([8n, 9n, 10n, 11n], 8);
+    b.cpu.load(lived);
+    b.cpu.run(b.cpu.now() + 2);
+    const kept = b.cpu.save().msrs.slice(1);
+    b.cpu.init();
+    expect(b.cpu.save().msrs.slice(1)).toEqual(kept);
+    b.cpu.powerUp();
+    const { msrs, ...state } = b.cpu.save();
+    const { msrs: first, ...other } = fresh.save();
+    // What is added to the time to give the TSC.
+    const TSC_OFFSET = 7;
+    expect(BigInt.asUintN(64, msrs[TSC_OFFSET] + BigInt(state.time))).toBe(0n);
+    msrs[TSC_OFFSET] = first[TSC_OFFSET] = 0n;
+    expect(msrs).toEqual(first);
+    const { time: _, instructions: __, ...registers } = state;
+    const { time: ___, instructions: ____, ...expected } = other;
+    expect(registers).toEqual(expected);
+  });
+});

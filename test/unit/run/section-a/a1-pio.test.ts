@@ -52,6 +52,35 @@ describe('A1: port I/O without a VMM', () => {
     expect(ofKind(run, Kind.GuestUser, cpu).length).toBe(counts.stays);
   });
 
+  it('shows CPL 0 and CPL 3 in turns, without a gap, from the first instruction to the last', () => {
+    const [cpu] = cpuTracks(run, 'vcpu');
+    const modes = run.rows.filter(
+      ({ kind, track }) => track === cpu && (kind === Kind.GuestUser || kind === Kind.GuestKernel),
+    );
+    expect(modes.map(({ kind }) => kind)).toEqual(
+      Array.from({ length: 2 * counts.stays + 1 }, (_, i) => (i % 2 ? Kind.GuestUser : Kind.GuestKernel)),
+    );
+    expect(modes[0].start).toBe(0);
+    for (const [i, { start }] of modes.entries()) {
+      if (i > 0) expect(start).toBe(modes[i - 1].start + modes[i - 1].duration);
+    }
+    // The kit's marks are made in ring 0, an allowed access between two of them in either.
+    const at = (time: number): number | undefined =>
+      modes.find(({ start, duration }) => start <= time && time < start + duration)?.kind;
+    for (const { start } of ofKind(run, Kind.Mark)) expect(at(start)).toBe(Kind.GuestKernel);
+    const [firstUser] = modes.filter(({ kind }) => kind === Kind.GuestUser);
+    const uart = trackOf(run, 'UART');
+    const beyond = run.rows.filter(
+      ({ kind, track, a, start }) =>
+        (kind === Kind.PioIn || kind === Kind.PioOut) &&
+        track === uart &&
+        REGISTERS.includes(a) &&
+        start > firstUser.start,
+    );
+    expect(beyond.length).toBeGreaterThan(0);
+    for (const { start } of beyond) expect(at(start)).toBe(Kind.GuestUser);
+  });
+
   it('leaves no exit: nobody is there to leave to', () => {
     expect(run.end.summary.exits).toEqual({});
     expect(run.end.summary.userExits).toBe(0);

@@ -23,7 +23,7 @@ interface Way {
 
 describe('A9: PCI Express without a VMM', () => {
   let run: CountedRun;
-  let found: { functions: number; compared: number; ecamReads: number; eduBar: number };
+  let found: { functions: number; compared: number; ecamReads: number; fromMcfg: number; eduBar: number };
   let intx: Way;
   let msi: Way;
   let msix: Way;
@@ -31,8 +31,8 @@ describe('A9: PCI Express without a VMM', () => {
   beforeAll(async () => {
     run = await countedRun('a9-pcie');
     const words = run.words('a9_log');
-    const [functions, compared, , , , ecamReads] = words;
-    found = { functions, compared, ecamReads, eduBar: words[8] };
+    const [functions, compared, , , , ecamReads, fromMcfg] = words;
+    found = { functions, compared, ecamReads, fromMcfg, eduBar: words[8] };
     const way = (index: number, from: number, to: number): Way => {
       const at = 10 + 4 * index;
       return {
@@ -66,6 +66,7 @@ describe('A9: PCI Express without a VMM', () => {
       ({ isPort, address }) => !isPort && address >= 0xb000_0000 && address < 0xc000_0000,
     );
     expect(ecam.length).toBe(found.functions);
+    expect(found.fromMcfg).toBe(1);
     expect(ecam.reduce((sum, each) => sum + each.reads, 0)).toBe(found.ecamReads);
   });
 

@@ -75,6 +75,7 @@ describe('threads on physical CPUs', () => {
     passTo(site, 20 * SLICE + 123);
     const saved = {
       scheduler: site.scheduler.save(),
+      interrupts: site.scheduler.interrupts.save(),
       queue: site.island.queue.save(),
       island: site.island.save(),
     };
@@ -84,6 +85,7 @@ describe('threads on physical CPUs', () => {
     fresh.site.island.load(saved.island);
     fresh.site.island.queue.load(saved.queue);
     fresh.site.scheduler.load(saved.scheduler);
+    fresh.site.scheduler.interrupts.load(saved.interrupts);
     passTo(site, 40 * SLICE);
     passTo(fresh.site, 40 * SLICE);
     expect(fresh.site.scheduler.save()).toEqual(site.scheduler.save());

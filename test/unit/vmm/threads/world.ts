@@ -61,7 +61,7 @@ export class Hog implements ThreadBody {
     this.site.scheduler.yield(this.thread, now);
   }
 
-  hostInterrupt(): void {}
+  hostInterrupt(_vector: number): void {}
 
   /** CPU time up to a moment. */
   ran(now: number): number {

@@ -119,6 +119,8 @@ export const C_TSC_ADJUST = 2080;
 export const C_PAT = 2104;
 /** Non-zero: where the vendors differ the vCPU follows AMD. */
 export const C_AMD = 2128;
+/** Non-zero: somebody wants to be told when the guest comes to CPL 3 or leaves it. */
+export const C_PRIVILEGE_TOLD = 2132;
 export const C_MISC_ENABLE = 2112;
 /** Count of retired instructions at which the shadow of a load of SS holds, as a double; it is one of C_SHADOW, too. */
 export const C_SHADOW_SS = 2088;

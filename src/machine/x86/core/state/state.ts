@@ -3,6 +3,7 @@ import { hostPrivilegeChanged } from './host';
 import {
   C_BUDGET,
   C_CPL,
+  C_PRIVILEGE_TOLD,
   C_INDEX,
   C_CR0,
   C_CR4,
@@ -165,12 +166,19 @@ export const EFER_LME: i64 = 0x100;
 export const EFER_LMA: i64 = 0x400;
 export const EFER_NXE: i64 = 0x800;
 
-/** Makes the guest's privilege level the given one. */
+/** Makes the privilege level the given one, by the guest's doing. */
 export function setCpl(cpu: i32, cpl: i32): void {
   const before = load<i32>(cpu, C_CPL);
+  placeCpl(cpu, cpl);
+  if ((before == 3) != (cpl == 3) && load<i32>(cpu, C_PRIVILEGE_TOLD)) {
+    hostPrivilegeChanged(load<i32>(cpu, C_INDEX));
+  }
+}
+
+/** The same from outside, by a snapshot, INIT or power-up: nobody is told. */
+export function placeCpl(cpu: i32, cpl: i32): void {
   store<i32>(cpu, cpl, C_CPL);
   refresh(cpu);
-  if ((before == 3) != (cpl == 3)) hostPrivilegeChanged(load<i32>(cpu, C_INDEX));
 }
 
 /**

@@ -1,0 +1,146 @@
+/**
+ * The interrupt controllers of the host beneath the VMs: a local APIC for each physical CPU of an island, and what the host's
+ * kernel does when a vector comes there. Whoever runs on that CPU is interrupted; a guest leaves by an exit.
+ */
+import type { Stateful } from '../../machine/bus';
+import { InterruptFabric, type FabricState } from '../../machine/interrupts/fabric';
+import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
+import { ApicBase, ApicMsr, Lapic, LAPIC_BASE, SVR_ENABLE } from '../../machine/interrupts/lapic-registers';
+import { TimerMode } from '../../machine/interrupts/lapic-timer';
+import type { CpuSink, FabricObserver } from '../../machine/interrupts/sinks';
+import { requireVersion } from '../../machine/snapshot';
+import type { Cycles, EventTarget } from '../../machine/time/event-queue';
+import type { Tracer } from '../../trace/record/tracer';
+import { Kind } from '../../trace/vocabulary/events';
+import type { Island } from './island';
+
+/** Vectors of Linux on x86 (arch/x86/include/asm/irq_vectors.h). */
+export const HostVector = { Reschedule: 0xfd, LocalTimer: 0xec } as const;
+
+/** Snapshot of a `HostInterrupts`. */
+export interface HostInterruptsState {
+  version: 1;
+  fabric: FabricState;
+  /** Of each physical CPU; -1: no vector has come to it yet. */
+  tracks: number[];
+}
+
+const VECTORS = 256;
+const SPURIOUS_VECTOR = 0xff;
+const TIMER_MODE_SHIFT = 17;
+/** The kernel's timers are deadlines of the TSC, so that the tick of the LAPIC's own clock is nobody's concern. */
+const CYCLES_PER_TICK = 1;
+
+const x2apicMsr = (register: number): number => ApicMsr.X2First + register / 16;
+
+/** The local APICs of one island's physical CPUs; their APIC IDs are the CPUs' positions in the island. */
+export class HostInterrupts implements EventTarget, FabricObserver, Stateful<HostInterruptsState> {
+  readonly eventTargetId: string;
+  readonly fabric: InterruptFabric;
+  private readonly tracks: number[];
+
+  /**
+   * @param cpus indexes of the physical CPUs among all of the host
+   * @param handle what the kernel does with a vector that a CPU, given by its position in the island, has taken
+   */
+  constructor(
+    private readonly island: Island,
+    private readonly tracer: Tracer,
+    private readonly cpus: readonly number[],
+    private readonly handle: (cpu: number, vector: number) => void,
+  ) {
+    const name = `island${island.index}/host`;
+    this.eventTargetId = `${name}/system-bus`;
+    this.tracks = cpus.map(() => -1);
+    this.fabric = new InterruptFabric({
+      name,
+      scheduler: island.queue,
+      cpus: cpus.map((_, cpu) => this.sinkOf(cpu)),
+      observer: this,
+      timerCyclesPerTick: CYCLES_PER_TICK,
+      x2apicSupported: true,
+      ioapicVersion: IOAPIC_VERSION.withEoi,
+    });
+    cpus.forEach((_, cpu) => this.turnOn(cpu));
+    island.queue.register(this);
+  }
+
+  /**
+   * An IPI: some CPU writes its ICR now, and the vector enters the target's IRR when the wire has carried it there. Who
+   * writes is told by the trace's cause.
+   *
+   * @param cpu the target's position in the island
+   */
+  send(cpu: number, vector: number, wire: Cycles): void {
+    this.island.queue.schedule(this.island.now() + wire, this, 0, cpu * VECTORS + vector);
+  }
+
+  /** The CPU's own timer is to interrupt it at a time, 0: not at all. In place of what it was set to before. */
+  setTimer(cpu: number, deadline: Cycles): void {
+    const high = Math.floor(deadline / 2 ** 32);
+    this.fabric.lapic(cpu).msrWrite(ApicMsr.TscDeadline, deadline - high * 2 ** 32, high);
+  }
+
+  /** An IPI has come to its target. */
+  onEvent(_kind: number, arg: number): void {
+    this.fabric.lapic(Math.floor(arg / VECTORS)).accept(arg % VECTORS, false);
+  }
+
+  message(_source: unknown, _vector: number, deliver: () => void): void {
+    deliver();
+  }
+
+  ipi(_sender: number, _message: unknown, send: () => number): number {
+    return send();
+  }
+
+  accepted(cpu: number, vector: number): void {
+    const { tracer, tracks } = this;
+    if (tracks[cpu] < 0) {
+      const name = `pCPU ${this.cpus[cpu]}`;
+      tracks[cpu] = tracer.addTrack({ type: 'interrupts', name, group: 'host', vm: -1 });
+    }
+    tracer.cause = tracer.instant(this.island.now(), tracks[cpu], Kind.IrqAccept, vector, 0);
+  }
+
+  /** Linux ends the interrupts of its own vectors first thing in the handler: a row of its own would stand on the first one. */
+  ended(): void {}
+
+  save(): HostInterruptsState {
+    return { version: 1, fabric: this.fabric.save(), tracks: [...this.tracks] };
+  }
+
+  /** IPIs that are on their way come back with the event queue. */
+  load(state: HostInterruptsState): void {
+    requireVersion('the interrupt controllers of the host', state.version, 1);
+    this.fabric.load(state.fabric);
+    state.tracks.forEach((track, cpu) => (this.tracks[cpu] = track));
+  }
+
+  /** The kernel keeps interrupts on but for its handlers, in which no time passes: it takes each vector when it comes. */
+  private sinkOf(cpu: number): CpuSink {
+    return {
+      interrupt: () => this.take(cpu),
+      ownTimer: (accept) => accept(),
+      nmi: () => undefined,
+      init: () => undefined,
+      startUp: () => undefined,
+    };
+  }
+
+  private take(cpu: number): void {
+    const lapic = this.fabric.lapic(cpu);
+    const vector = lapic.acknowledge();
+    lapic.eoi();
+    this.handle(cpu, vector);
+  }
+
+  /** As the kernel leaves a LAPIC at its start: x2APIC, enabled, the timer waiting for deadlines of the TSC. */
+  private turnOn(cpu: number): void {
+    const lapic = this.fabric.lapic(cpu);
+    lapic.msrWrite(ApicMsr.Base, LAPIC_BASE + ApicBase.Enable + ApicBase.X2, 0);
+    lapic.msrWrite(x2apicMsr(Lapic.Svr), SVR_ENABLE | SPURIOUS_VECTOR, 0);
+    const timer = (TimerMode.TscDeadline << TIMER_MODE_SHIFT) | HostVector.LocalTimer;
+    lapic.msrWrite(x2apicMsr(Lapic.LvtTimer), timer, 0);
+  }
+}
