@@ -1,5 +1,5 @@
 /** What the boards of all VMMs are alike in: the clock, the queue, the lanes and the snapshots of the site they stand at. */
-import type { IrqLine, Stateful } from '../machine/bus';
+import type { IrqLine } from '../machine/bus';
 import type { CpuSink, FabricObserver } from '../machine/interrupts/sinks';
 import type { PhysicalMemory } from '../machine/memory/physical-memory';
 import type {
@@ -9,6 +9,7 @@ import type {
   DeviceSocket,
   SocketOptions,
 } from '../machine/platform/environment';
+import type { Migratable } from '../machine/snapshot';
 import type { Cycles } from '../machine/time/event-queue';
 import type { EventQueue } from '../machine/time/queue';
 import type { BoardTrace } from './board-trace';
@@ -62,7 +63,7 @@ export abstract class SiteEnvironment<T> implements BoardEnvironment<T> {
     return this.parts.site.island.now();
   }
 
-  keep(name: string, unit: Stateful<unknown>): void {
+  keep(name: string, unit: Migratable): void {
     this.parts.site.units.keep(name, unit);
   }
 

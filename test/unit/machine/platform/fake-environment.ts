@@ -1,5 +1,5 @@
 /** A board's environment that costs nothing and writes everything down. */
-import type { IrqLine, Stateful } from '../../../../src/machine/bus';
+import type { IrqLine } from '../../../../src/machine/bus';
 import { IOAPIC_VERSION } from '../../../../src/machine/interrupts/ioapic';
 import type { PhysicalMemory } from '../../../../src/machine/memory/physical-memory';
 import type {
@@ -9,6 +9,7 @@ import type {
   SocketOptions,
 } from '../../../../src/machine/platform/environment';
 import { PcBoard, type PcOptions } from '../../../../src/machine/platform/pc-board';
+import type { Checkpoint, HardwareState, Migratable, RunState } from '../../../../src/machine/snapshot';
 import { FakeBus, World } from '../fake-bus';
 
 /** What this environment keeps with a region. */
@@ -37,7 +38,7 @@ export function makeBoard(options: Partial<PcOptions> & { cpus?: number } = {}) 
   const world = new World();
   const memory = makeMemory();
   const log: string[] = [];
-  const kept = new Map<string, Stateful<unknown>>();
+  const kept = new Map<string, Migratable>();
   const tags: Tag[] = [];
   /** As a lane has them that is made with the socket, before there is a device. */
   const registersAtSocket = new Map<string, Record<string, string>>();
@@ -121,7 +122,9 @@ function levels(line: IrqLine): IrqLine {
 }
 
 /** States of all kept units. */
-export function statesOf(kept: ReadonlyMap<string, Stateful<unknown>>): Record<string, unknown> {
+export function statesOf(
+  kept: ReadonlyMap<string, Migratable>,
+): Record<string, Checkpoint<HardwareState, RunState>> {
   return Object.fromEntries([...kept].map(([name, unit]) => [name, structuredClone(unit.save())]));
 }
 
