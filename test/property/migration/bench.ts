@@ -37,6 +37,8 @@ export class Outputs {
 /** A unit in its world. */
 export interface Bench<S> {
   unit: Migratable;
+  /** What is added to the time to give the TSC of the CPU that the unit belongs to: a CPU moves with its TSC. */
+  tsc?: { offset: number };
   /** Does one thing to the unit; returns what was read. */
   perform(step: S): unknown;
 }
@@ -62,7 +64,7 @@ export function moves<S>(
         world.advanceTo(world.time + wait);
         return [bench.perform(each), untilNext(world)];
       });
-    return { world, out, unit: bench.unit, perform };
+    return { world, out, unit: bench.unit, tsc: bench.tsc, perform };
   };
 
   it(`${name} goes on from a checkpoint, and from its hardware at another time`, () => {
@@ -79,12 +81,14 @@ export function moves<S>(
 
           const two = build(0);
           two.world.load(structuredClone(one.world.save()));
-          two.unit.load(structuredClone(saved));
+          // Lines have the levels that they had: whoever is at their other end has a checkpoint too.
           for (const [line, asserted] of one.out.levels) two.out.levels.set(line, asserted);
+          two.unit.load(structuredClone(saved));
           expect(comparable(two.unit.save())).toEqual(comparable(saved));
 
           const moved = build(time);
           moved.perform(before);
+          if (one.tsc && moved.tsc) moved.tsc.offset = one.tsc.offset + one.world.time - moved.world.time;
           moved.unit.adopt(structuredClone(saved.hardware));
           expect(comparable(moved.unit.save().hardware)).toEqual(comparable(saved.hardware));
           expect(moved.out.asserted).toEqual(one.out.asserted);

@@ -32,9 +32,9 @@ function makeMemory(): PhysicalMemory & { bytes: Uint8Array } {
   };
 }
 
-/** A board named `pc` in such an environment, with what became of it. */
-export function makeBoard(options: Partial<PcOptions> & { cpus?: number } = {}) {
-  const { cpus = 2, ...changes } = options;
+/** A board named `pc`, if nothing else is said, in such an environment, with what became of it. */
+export function makeBoard(options: Partial<PcOptions> & { cpus?: number; name?: string } = {}) {
+  const { cpus = 2, name: boardName = 'pc', ...changes } = options;
   const world = new World();
   const memory = makeMemory();
   const log: string[] = [];
@@ -44,7 +44,7 @@ export function makeBoard(options: Partial<PcOptions> & { cpus?: number } = {}) 
   const registersAtSocket = new Map<string, Record<string, string>>();
   const sockets = new Map<string, { bus: FakeBus; options: SocketOptions }>();
   const env: BoardEnvironment<Tag> = {
-    name: 'pc',
+    name: boardName,
     cyclesPerSecond: 3e9,
     memory,
     scheduler: world.queue,
@@ -79,14 +79,16 @@ export function makeBoard(options: Partial<PcOptions> & { cpus?: number } = {}) 
     },
     socket: (unit, socketOptions): DeviceSocket => {
       registersAtSocket.set(unit.name, unit.registers());
-      const bus = new FakeBus(world, `pc/${unit.name}/bus`);
+      const bus = new FakeBus(world, `${boardName}/${unit.name}/bus`);
       const wire: IrqLine = {
         set: (asserted) => {
           log.push(`${unit.name} ${asserted ? 'raises' : 'lowers'} ${socketOptions.gsi}`);
-          if (socketOptions.gsi !== undefined) board.fabric.setPin(socketOptions.gsi, unit.name, asserted);
+          if (socketOptions.gsi !== undefined)
+            board.fabric.setPin(socketOptions.gsi, `${boardName}/${unit.name}`, asserted);
         },
       };
       Object.assign(bus, { irq: levels(socketOptions.gate ?? wire) });
+      bus.msi.send = (...message) => void board.fabric.msi(...message);
       bus.dma.refuse = () => (socketOptions.busMaster() ? undefined : 'master-abort');
       sockets.set(unit.name, { bus, options: socketOptions });
       return { bus, wire, plug: (device) => bus.plug(device) };
