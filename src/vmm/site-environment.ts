@@ -1,6 +1,8 @@
 /** What the boards of all VMMs are alike in: the clock, the queue, the lanes and the snapshots of the site they stand at. */
 import type { IrqLine } from '../machine/bus';
 import type { CpuSink, FabricObserver } from '../machine/interrupts/sinks';
+import { DmaMemory } from '../machine/memory/dma-memory';
+import { linearTranslation } from '../machine/memory/dma-translation';
 import type { PhysicalMemory } from '../machine/memory/physical-memory';
 import type {
   BoardEnvironment,
@@ -40,6 +42,8 @@ export abstract class SiteEnvironment<T> implements BoardEnvironment<T> {
   readonly name: string;
   readonly cyclesPerSecond: number;
   readonly memory: PhysicalMemory;
+  /** Memory as the devices reach it. */
+  protected readonly dma: DmaMemory;
   readonly scheduler: EventQueue;
   readonly cpus: readonly CpuSink[];
   readonly observer: FabricObserver;
@@ -50,6 +54,7 @@ export abstract class SiteEnvironment<T> implements BoardEnvironment<T> {
     this.name = name;
     this.cyclesPerSecond = site.frequencyHz;
     this.memory = memory;
+    this.dma = new DmaMemory(site.memory, linearTranslation(site.memory.append(memory), memory.size));
     this.scheduler = site.island.queue;
     this.cpus = cpus;
     this.observer = trace;

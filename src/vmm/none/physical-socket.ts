@@ -12,7 +12,8 @@ import type {
   MsiPort,
   Stateful,
 } from '../../machine/bus';
-import type { PhysicalMemory } from '../../machine/memory/physical-memory';
+import type { DmaTranslated } from '../../machine/memory/dma-translation';
+import type { DmaMemory } from '../../machine/memory/dma-memory';
 import type { DeviceSocket, SocketOptions } from '../../machine/platform/environment';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../../machine/time/event-queue';
@@ -28,7 +29,7 @@ export interface PhysicalPlace {
   /** The device's track, and that of its DMA, which is made when there is some. */
   track: () => number;
   dmaTrack: () => number;
-  memory: PhysicalMemory;
+  memory: DmaMemory;
   /** The wire's level at a global system interrupt. */
   setPin(gsi: number, source: string, asserted: boolean): void;
   msi(requester: number, address: number, data: number): void;
@@ -153,10 +154,11 @@ export class PhysicalSocket
     const moving = Math.ceil(transaction.length / BYTES_PER_UNIT) * costs['device.dmaPer64Bytes'];
     const start = Math.max(this.now(), this.freeAt);
     const ways = transaction.kind === 'pin' ? 2 : 1;
-    const end = start + ways * costs['device.dmaSetup'] + moving;
+    const way = this.wayOf(transaction);
+    const end = start + (way?.cycles ?? 0) + ways * costs['device.dmaSetup'] + moving;
     this.freeAt = start + moving;
     transaction.row = tracer.cause;
-    if (transaction.kind !== 'message' && transaction.kind !== 'pin' && this.reaches(transaction)) {
+    if (way && !('fault' in way)) {
       const kind = transaction.kind === 'read' ? Kind.DmaRead : Kind.DmaWrite;
       const { address, length } = transaction;
       transaction.row = tracer.span(start, end - start, this.place.dmaTrack(), kind, address, length);
@@ -165,16 +167,17 @@ export class PhysicalSocket
     island.queue.schedule(end, this, 0);
   }
 
-  private reaches({ address, length }: SavedTransaction): boolean {
-    return this.options.busMaster() && this.place.memory.contains(address, length);
+  /** Where an access of memory goes; undefined for what is none, and of a function that is no bus master. */
+  private wayOf({ kind, requester, address, length }: SavedTransaction): DmaTranslated | undefined {
+    if ((kind !== 'read' && kind !== 'write') || !this.options.busMaster()) return undefined;
+    return this.place.memory.translate(requester, address, length, kind === 'write');
   }
 
-  private resultOf(transaction: SavedTransaction): DmaResult {
-    if (!this.reaches(transaction)) return 'master-abort';
+  private resultOf({ kind, requester, address, length, bytes }: SavedTransaction): DmaResult {
+    if (!this.options.busMaster()) return 'master-abort';
     const { memory } = this.place;
-    if (transaction.kind === 'read') return memory.read(transaction.address, transaction.length);
-    memory.write(transaction.address, transaction.bytes ?? NOTHING);
-    return NOTHING;
+    if (kind === 'read') return memory.read(requester, address, length);
+    return memory.write(requester, address, bytes ?? NOTHING);
   }
 
   private wireChanged(asserted: boolean): void {
