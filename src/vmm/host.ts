@@ -1,5 +1,6 @@
 /** The host that everything runs on: its costs, its physical CPUs, and the islands into which what runs on it falls. */
 import type { Stateful } from '../machine/bus';
+import { HostMemory } from '../machine/memory/host-memory';
 import { requireVersion } from '../machine/snapshot';
 import type { Cycles } from '../machine/time/event-queue';
 import type { Tracer } from '../trace/record/tracer';
@@ -19,6 +20,8 @@ export interface Site {
   readonly frequencyHz: number;
   /** All that has a state, for snapshots. */
   readonly units: Units;
+  /** Of the whole host: the RAM of each guest is a slot of it. */
+  readonly memory: HostMemory;
   readonly island: Island;
   /** Of the island's physical CPUs. */
   readonly scheduler: ThreadScheduler;
@@ -42,6 +45,7 @@ const ISLAND_WINDOW: Cycles = 100_000;
 /** One physical computer. */
 export class Host implements Stateful<HostClockState> {
   readonly units = new Units();
+  readonly memory = new HostMemory();
   private readonly sites: Site[] = [];
   /** By island: how it came to its end; 'no' while it goes on. */
   private over: (IslandState | 'no')[] = [];
@@ -57,7 +61,7 @@ export class Host implements Stateful<HostClockState> {
 
   /** Makes a part of the host of some physical CPUs, given by their indexes. */
   addIsland(cpus: readonly number[]): Site {
-    const { tracer, costs, frequencyHz, units } = this;
+    const { tracer, costs, frequencyHz, units, memory } = this;
     const window = Math.max(SHORTEST_WINDOW, Math.min(LONGEST_WINDOW, costs['irq.kick']));
     const island = new Island(tracer, this.sites.length, window, costs['instruction.base']);
     const scheduler = new ThreadScheduler(island, tracer, costs, cpus);
@@ -65,7 +69,7 @@ export class Host implements Stateful<HostClockState> {
     units.keep(`island${island.index}/events`, island.queue);
     units.keep(`island${island.index}/scheduler`, scheduler);
     units.keep(`island${island.index}/interrupts`, scheduler.interrupts);
-    const site: Site = { tracer, costs, frequencyHz, units, island, scheduler };
+    const site: Site = { tracer, costs, frequencyHz, units, memory, island, scheduler };
     this.sites.push(site);
     this.over.push('no');
     return site;

@@ -1,7 +1,9 @@
 /** What the boards of all VMMs are alike in: the clock, the queue, the lanes and the snapshots of the site they stand at. */
-import type { IrqLine, Stateful } from '../machine/bus';
+import type { IrqLine } from '../machine/bus';
 import type { TscToHostTime } from '../machine/interrupts/lapic-timer';
 import type { CpuSink, FabricObserver } from '../machine/interrupts/sinks';
+import { DmaMemory } from '../machine/memory/dma-memory';
+import { linearTranslation } from '../machine/memory/dma-translation';
 import type { PhysicalMemory } from '../machine/memory/physical-memory';
 import type {
   BoardEnvironment,
@@ -10,6 +12,7 @@ import type {
   DeviceSocket,
   SocketOptions,
 } from '../machine/platform/environment';
+import type { Migratable } from '../machine/snapshot';
 import type { Cycles } from '../machine/time/event-queue';
 import type { EventQueue } from '../machine/time/queue';
 import type { Cpu } from '../machine/x86/types';
@@ -43,6 +46,8 @@ export abstract class SiteEnvironment<T> implements BoardEnvironment<T> {
   readonly name: string;
   readonly cyclesPerSecond: number;
   readonly memory: PhysicalMemory;
+  /** Memory as the devices reach it. */
+  protected readonly dma: DmaMemory;
   readonly scheduler: EventQueue;
   readonly cpus: readonly CpuSink[];
   readonly observer: FabricObserver;
@@ -53,6 +58,7 @@ export abstract class SiteEnvironment<T> implements BoardEnvironment<T> {
     this.name = name;
     this.cyclesPerSecond = site.frequencyHz;
     this.memory = memory;
+    this.dma = new DmaMemory(site.memory, linearTranslation(site.memory.append(memory), memory.size));
     this.scheduler = site.island.queue;
     this.cpus = cpus;
     this.observer = trace;
@@ -72,7 +78,7 @@ export abstract class SiteEnvironment<T> implements BoardEnvironment<T> {
     return this.parts.site.island.now();
   }
 
-  keep(name: string, unit: Stateful<unknown>): void {
+  keep(name: string, unit: Migratable): void {
     this.parts.site.units.keep(name, unit);
   }
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { StopReason, type CpuState } from '../../src/machine/x86/types';
+import { StopReason, type CpuHardware } from '../../src/machine/x86/types';
 import { randomSource } from '../conformance/native-oracle/generate';
 import { FLAT32, FLAT_DATA, REAL16, benchMode, type Start } from '../unit/machine/x86/modes-bench';
 
@@ -37,7 +37,7 @@ const NARROW: Start = {
 const STARTS: readonly Start[] = [FLAT32, NARROW, REAL16];
 
 /** Registers that mostly point into RAM, and tables that are in place from the start. */
-function prepare(state: CpuState, start: Start, random: () => number): void {
+function prepare(state: CpuHardware, start: Start, random: () => number): void {
   for (let r = 0; r < 8; r++) {
     if (r === 4) continue;
     const wide = random() % 4 === 0;
@@ -74,9 +74,10 @@ function outcome(seed: number, fastPaths: boolean, slice: () => number): unknown
       b.machine.memory.write(vector * 4, Uint8Array.from([0, 0, (at >> 4) & 255, at >> 12]));
   }
   b.poke(GDT, 0n, 0x00cf9b000000ffffn, 0x00cf93000000ffffn, 0x00cf93060000ffffn);
-  const state = b.cpu.save();
+  const saved = b.cpu.save();
+  const state = saved.hardware;
   prepare(state, start, random);
-  b.cpu.load(state);
+  b.cpu.load(saved);
   for (let turn = 0; b.cpu.now() < END; turn++) {
     if (turn > 20_000) throw new Error('the vCPU does not come to an end');
     const stop = b.cpu.run(Math.min(END, b.cpu.now() + slice()));

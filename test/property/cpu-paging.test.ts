@@ -196,7 +196,8 @@ function writeTables(c: Case): bigint {
 
 function start(c: Case, linear: bigint): void {
   const long = c.paging === '4-level';
-  const state = structuredClone(fresh);
+  const saved = structuredClone(fresh);
+  const state = saved.hardware;
   const code = long ? 0xa09bn : 0xc09bn;
   const dpl = BigInt(c.cpl) << 5n;
   for (let i = 0; i < 6; i++) {
@@ -221,7 +222,7 @@ function start(c: Case, linear: bigint): void {
   state.general[4] = BigInt(c.cpl === 3 ? 0x380000 : STACK);
   state.general[16] = BigInt(CODE[c.cpl]);
   state.general[17] = 2n | (c.ac ? 0x40000n : 0n);
-  cpu.load(state);
+  cpu.load(saved);
   poke(GDT, 0n, long ? 0x00af9b000000ffffn : 0x00cf9b000000ffffn, 0x00cf93000000ffffn);
   for (const [vector, handler] of [
     [14, PF],
@@ -287,7 +288,7 @@ describe.each<Paging>(['32-bit', 'PAE', '4-level'])('%s paging', (paging) => {
       expect(faulted).toBe(want.error !== undefined);
       if (faulted) {
         const error = get(Number(cpu.getReg(4)), 4);
-        expect([error, cpu.save().control[1]]).toEqual([BigInt(want.error ?? 0), target]);
+        expect([error, cpu.save().hardware.control[1]]).toEqual([BigInt(want.error ?? 0), target]);
       } else if (outside) {
         expect(devices.map(BigInt)).toEqual([want.physical]);
       } else if (c.access === 'read') {

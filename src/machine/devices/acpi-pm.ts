@@ -2,10 +2,16 @@
  * The fixed power-management registers of ACPI (ACPI specification 6.4, 4.8.3): event block, control block and the timer
  * that runs at 3.579545 MHz whatever else happens.
  */
-import type { AccessSize, RegisterBlock, Stateful } from '../bus';
-import { requireVersion } from '../snapshot';
+import type { AccessSize, RegisterBlock } from '../bus';
+import {
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 import type { Cycles } from '../time/event-queue';
-import { ticksAt } from '../time/rate';
+import { Oscillator, type OscillatorHost } from '../time/oscillator';
 
 /** First port of the block as QEMU's PC has it, and how many there are. */
 export const ACPI_PM = { base: 0x600, size: 12 } as const;
@@ -20,28 +26,35 @@ const TIMER_MASK = 0xffffff;
 /** Control register: ACPI mode is on for good; SLP_TYP at bits 12:10; SLP_EN enters the sleep state. */
 const Control = { SciEnable: 1, SleepType: 0x1c00, SleepEnable: 0x2000 } as const;
 
-/** Snapshot of an `AcpiPm`. */
-export interface AcpiPmState {
-  version: 1;
+/** What the hardware has of an `AcpiPm`. */
+export interface AcpiPmHardware extends HardwareState {
+  version: 2;
   enable: number;
   control: number;
+  /** Cycles for which the timer has counted. */
+  timerAge: Cycles;
+}
+
+/** What the run has of it. */
+export interface AcpiPmRun extends RunState {
+  timerOrigin: Cycles;
 }
 
 /** What the block asks of its machine. */
-export interface AcpiPmHost {
-  now(): Cycles;
-  /** Cycles per second of the TSC. */
-  readonly cyclesPerSecond: number;
+export interface AcpiPmHost extends OscillatorHost {
   /** The guest entered a sleep state; nothing wakes it here. */
   sleep(type: number): void;
 }
 
 /** PM1a event and control block and the PM timer. No event ever occurs: the status stays 0. */
-export class AcpiPm implements RegisterBlock, Stateful<AcpiPmState> {
+export class AcpiPm implements RegisterBlock, Migratable<AcpiPmHardware, AcpiPmRun> {
   private enable = 0;
   private control = 0;
+  private readonly timer: Oscillator;
 
-  constructor(private readonly host: AcpiPmHost) {}
+  constructor(private readonly host: AcpiPmHost) {
+    this.timer = new Oscillator(host, PM_TIMER_HZ);
+  }
 
   read(offset: number, size: AccessSize): number {
     const at = offset & ~3;
@@ -66,20 +79,32 @@ export class AcpiPm implements RegisterBlock, Stateful<AcpiPmState> {
     this.enable = this.control = 0;
   }
 
-  save(): AcpiPmState {
-    return { version: 1, enable: this.enable, control: this.control };
+  save(): Checkpoint<AcpiPmHardware, AcpiPmRun> {
+    const { enable, control, timer } = this;
+    return {
+      hardware: { version: 2, enable, control, timerAge: timer.age },
+      run: { timerOrigin: timer.origin },
+    };
   }
 
-  load(state: AcpiPmState): void {
-    requireVersion('the ACPI registers', state.version, 1);
-    this.enable = state.enable;
-    this.control = state.control;
+  load({ hardware, run }: Checkpoint<AcpiPmHardware, AcpiPmRun>): void {
+    this.loadRegisters(hardware);
+    this.timer.origin = run.timerOrigin;
+  }
+
+  adopt(hardware: AcpiPmHardware): void {
+    this.loadRegisters(hardware);
+    this.timer.adopt(hardware.timerAge);
+  }
+
+  private loadRegisters(hardware: AcpiPmHardware): void {
+    requireVersion('the ACPI registers', hardware.version, 2);
+    this.enable = hardware.enable;
+    this.control = hardware.control;
   }
 
   private word(at: number): number {
-    if (at === AcpiPmRegister.Timer) {
-      return ticksAt(this.host.now(), PM_TIMER_HZ, this.host.cyclesPerSecond) & TIMER_MASK;
-    }
+    if (at === AcpiPmRegister.Timer) return this.timer.ticks() & TIMER_MASK;
     return at === AcpiPmRegister.Control ? this.control | Control.SciEnable : this.enable << 16;
   }
 

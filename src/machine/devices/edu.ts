@@ -4,11 +4,17 @@
  * MSI-X with a vector for each of its causes. Whatever a guest programs, nothing here throws.
  */
 import { Kind } from '../../trace/vocabulary/events';
-import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock, Stateful } from '../bus';
+import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock } from '../bus';
 import { PciFunction } from '../pci/function';
 import { MsiVectors } from '../pci/msi';
 import { MsixVectors } from '../pci/msix';
-import { requireVersion } from '../snapshot';
+import {
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 import type { Cycles, EventHandle } from '../time/event-queue';
 
 /** Offsets in BAR 0. The last four registers are 64 bits wide. */
@@ -67,8 +73,8 @@ const names = new Map<number, string>(
 );
 
 /** What the hardware has. */
-export interface EduHardware {
-  version: 1;
+export interface EduHardware extends HardwareState {
+  version: 2;
   liveness: number;
   factorial: number;
   status: number;
@@ -81,22 +87,15 @@ export interface EduHardware {
 }
 
 /** What the run knows of it. */
-export interface EduRun {
-  version: 1;
+export interface EduRun extends RunState {
   event: EventHandle;
   deadline: Cycles;
   /** Of the last transaction. */
   tag: number;
 }
 
-/** Snapshot of an `Edu`; its PCI function belongs to the root complex's. */
-export interface EduState {
-  hardware: EduHardware;
-  run: EduRun;
-}
-
-/** The device. BAR 0 is the device itself as a register block. */
-export class Edu implements BusDevice, RegisterBlock, Stateful<EduState> {
+/** The device; the state of its PCI function belongs to the root complex's. BAR 0 is the device itself as a register block. */
+export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, EduRun> {
   readonly pci: PciFunction;
   private readonly msi: MsiVectors;
   private readonly msix: MsixVectors;
@@ -202,34 +201,24 @@ export class Edu implements BusDevice, RegisterBlock, Stateful<EduState> {
     this.bus.irq.set(false);
   }
 
-  save(): EduState {
-    return { hardware: this.saveHardware(), run: this.saveRun() };
+  save(): Checkpoint<EduHardware, EduRun> {
+    const { liveness, factorial, status, causes, event, deadline, tag } = this;
+    const remaining = event === 0 ? IDLE : Math.max(0, deadline - this.bus.now());
+    const memory = { dma: this.dma.slice(), buffer: this.buffer.slice() };
+    return {
+      hardware: { version: 2, liveness, factorial, status, causes, ...memory, remaining },
+      run: { event, deadline, tag },
+    };
   }
 
-  /** Goes on in the run that was saved: the snapshots of event queue and DMA port have what they have of it. */
-  load({ hardware, run }: EduState): void {
-    requireVersion("an edu's run", run.version, 1);
+  load({ hardware, run }: Checkpoint<EduHardware, EduRun>): void {
     this.loadHardware(hardware);
     this.event = run.event;
     this.deadline = run.deadline;
     this.tag = run.tag;
   }
 
-  /** What moves in a migration. */
-  saveHardware(): EduHardware {
-    return {
-      version: 1,
-      liveness: this.liveness,
-      factorial: this.factorial,
-      status: this.status,
-      causes: this.causes,
-      dma: this.dma.slice(),
-      buffer: this.buffer.slice(),
-      remaining: this.event === 0 ? IDLE : Math.max(0, this.deadline - this.bus.now()),
-    };
-  }
-
-  /** Goes on on another bus: a transfer begins anew there, the factorial takes what remained of its time, the pin shows the level. */
+  /** A transfer begins anew; the PCI function's configuration and the memory have to be there already. */
   adopt(hardware: EduHardware): void {
     if (this.event !== 0) this.bus.cancel(this.event);
     this.event = 0;
@@ -239,12 +228,8 @@ export class Edu implements BusDevice, RegisterBlock, Stateful<EduState> {
     this.bus.irq.set(this.causes !== 0);
   }
 
-  private saveRun(): EduRun {
-    return { version: 1, event: this.event, deadline: this.deadline, tag: this.tag };
-  }
-
   private loadHardware(hardware: EduHardware): void {
-    requireVersion('an edu', hardware.version, 1);
+    requireVersion('an edu', hardware.version, 2);
     this.liveness = hardware.liveness;
     this.factorial = hardware.factorial;
     this.status = hardware.status;

@@ -2,9 +2,15 @@
  * QEMU's firmware configuration device (QEMU documentation, "QEMU Firmware Configuration (fw_cfg) Device"), in its port form
  * without DMA: a selector of 16 bits, and a port that gives the selected item byte by byte.
  */
-import type { AccessSize, RegisterBlock, Stateful } from '../bus';
+import type { AccessSize, RegisterBlock } from '../bus';
 import type { MemoryRange } from '../firmware/memory-map';
-import { requireVersion } from '../snapshot';
+import {
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 
 /** Its two ports. */
 export const FW_CFG = { base: 0x510, size: 2 } as const;
@@ -40,15 +46,15 @@ export interface FwCfgFacts {
   memoryMap: readonly MemoryRange[];
 }
 
-/** Snapshot of a `FwCfg`. */
-export interface FwCfgState {
+/** What the hardware has of a `FwCfg`; the run has nothing of it. */
+export interface FwCfgHardware extends HardwareState {
   version: 1;
   selected: number;
   offset: number;
 }
 
 /** The device. */
-export class FwCfg implements RegisterBlock, Stateful<FwCfgState> {
+export class FwCfg implements RegisterBlock, Migratable<FwCfgHardware> {
   private readonly items: ReadonlyMap<number, Uint8Array>;
   private selected = 0;
   private offset = 0;
@@ -80,14 +86,18 @@ export class FwCfg implements RegisterBlock, Stateful<FwCfgState> {
     this.selected = this.offset = 0;
   }
 
-  save(): FwCfgState {
-    return { version: 1, selected: this.selected, offset: this.offset };
+  save(): Checkpoint<FwCfgHardware, RunState> {
+    return { hardware: { version: 1, selected: this.selected, offset: this.offset }, run: {} };
   }
 
-  load(state: FwCfgState): void {
-    requireVersion('fw_cfg', state.version, 1);
-    this.selected = state.selected;
-    this.offset = state.offset;
+  load({ hardware }: Checkpoint<FwCfgHardware, RunState>): void {
+    this.adopt(hardware);
+  }
+
+  adopt(hardware: FwCfgHardware): void {
+    requireVersion('fw_cfg', hardware.version, 1);
+    this.selected = hardware.selected;
+    this.offset = hardware.offset;
   }
 }
 

@@ -2,8 +2,14 @@
  * A device for test kernels with the ports and memory of QEMU's pc-testdev: a latch to read and write in all widths, interrupt
  * lines to drive by hand, memory whose every access leaves the guest.
  */
-import type { AccessSize, RegisterBlock, Stateful } from '../bus';
-import { requireVersion } from '../snapshot';
+import type { AccessSize, RegisterBlock } from '../bus';
+import {
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 
 /** Where its parts lie: ports, and physical memory. */
 export const TESTDEV = {
@@ -14,16 +20,20 @@ export const TESTDEV = {
   memory: { base: 0xff000000, size: 0x10000 },
 } as const;
 
-/** Snapshot of a `PcTestDevice`. */
-export interface PcTestDeviceState {
-  version: 1;
+/** What the hardware has of a `PcTestDevice`; the run has nothing of it. */
+export interface PcTestDeviceHardware extends HardwareState {
+  version: 2;
   latch: number;
+  /** A bit for each line that it asserts. */
+  lines: number;
   memory: Uint8Array;
 }
 
 /** The device. Each part is a block of its own. */
-export class PcTestDevice implements Stateful<PcTestDeviceState> {
+export class PcTestDevice implements Migratable<PcTestDeviceHardware> {
   private latch = 0;
+  /** A bit for each line that is asserted. */
+  private lines = 0;
   private readonly ram = new Uint8Array(TESTDEV.memory.size);
 
   /** @param setLine level of an interrupt line, 0..23 */
@@ -56,7 +66,7 @@ export class PcTestDevice implements Stateful<PcTestDeviceState> {
   /** One port per interrupt line. */
   readonly linePorts: RegisterBlock = {
     read: () => 0,
-    write: (offset, _size, value) => this.setLine(offset, value !== 0),
+    write: (offset, _size, value) => this.drive(offset, value !== 0),
     registerName: (offset) => `IRQ${offset}`,
   };
 
@@ -75,18 +85,43 @@ export class PcTestDevice implements Stateful<PcTestDeviceState> {
 
   /** As after power-on. */
   reset(): void {
+    this.driveAll(0);
     this.latch = 0;
     this.ram.fill(0);
   }
 
-  save(): PcTestDeviceState {
-    return { version: 1, latch: this.latch, memory: this.ram.slice() };
+  save(): Checkpoint<PcTestDeviceHardware, RunState> {
+    const { latch, lines } = this;
+    return { hardware: { version: 2, latch, lines, memory: this.ram.slice() }, run: {} };
   }
 
-  load(state: PcTestDeviceState): void {
-    requireVersion('the test device', state.version, 1);
-    this.latch = state.latch;
-    this.ram.set(state.memory);
+  load({ hardware }: Checkpoint<PcTestDeviceHardware, RunState>): void {
+    this.loadHardware(hardware);
+    this.lines = hardware.lines;
+  }
+
+  adopt(hardware: PcTestDeviceHardware): void {
+    this.loadHardware(hardware);
+    this.driveAll(hardware.lines);
+  }
+
+  private loadHardware(hardware: PcTestDeviceHardware): void {
+    requireVersion('the test device', hardware.version, 2);
+    this.latch = hardware.latch;
+    this.ram.set(hardware.memory);
+  }
+
+  /** Brings every line that is not as it is to be to its level. */
+  private driveAll(lines: number): void {
+    for (let line = 0; line < TESTDEV.lines.size; line++) {
+      const asserted = (lines & (1 << line)) !== 0;
+      if (asserted !== ((this.lines & (1 << line)) !== 0)) this.drive(line, asserted);
+    }
+  }
+
+  private drive(line: number, asserted: boolean): void {
+    this.lines = asserted ? this.lines | (1 << line) : this.lines & ~(1 << line);
+    this.setLine(line, asserted);
   }
 }
 

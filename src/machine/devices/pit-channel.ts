@@ -1,6 +1,4 @@
 /** One counter of an Intel 8254 (data sheet 231164, "Mode definitions"), as a function of the ticks of its clock. */
-import type { Stateful } from '../bus';
-
 /** Modes; bit 2 of the field has no meaning in modes 2 and 3, but is read back as it was written. */
 const Mode = {
   terminalCount: 0,
@@ -15,7 +13,7 @@ const Access = { latch: 0, low: 1, high: 2, both: 3 } as const;
 const FULL = 0x10000;
 const FULL_BCD = 10_000;
 
-/** Snapshot of a counter. */
+/** State of a counter: a part of the chip's hardware. */
 export interface PitChannelState {
   mode: number;
   /** The field of the control word that `mode` came from. */
@@ -24,7 +22,7 @@ export interface PitChannelState {
   bcd: boolean;
   /** What was loaded, 1..65536; 0: nothing has been since the control word. */
   count: number;
-  /** Tick at which counting began. */
+  /** Tick of the chip's clock at which counting began. */
   start: number;
   gate: boolean;
   /** Low byte of a count whose high byte is to come; -1: none is under way. */
@@ -40,7 +38,7 @@ export interface PitChannelState {
 }
 
 /** A counter. Every call is told the present tick. */
-export class PitChannel implements Stateful<PitChannelState> {
+export class PitChannel {
   private state: PitChannelState = {
     mode: Mode.square,
     writtenMode: Mode.square,

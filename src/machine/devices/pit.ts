@@ -7,10 +7,16 @@
  * ticks drive the line once somebody asks for them: when line 0 of the 8259 is opened, or the channel programmed anew. Until
  * then nobody could see them, and a guest that waits for nothing is found out.
  */
-import type { AccessSize, RegisterBlock, Stateful } from '../bus';
-import { requireVersion } from '../snapshot';
+import type { AccessSize, RegisterBlock } from '../bus';
+import {
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../time/event-queue';
-import { cyclesOf, ticksAt } from '../time/rate';
+import { Oscillator, type OscillatorHost } from '../time/oscillator';
 import { PitChannel, type PitChannelState } from './pit-channel';
 
 /** Counters 0 to 2 and the control word. */
@@ -32,28 +38,41 @@ const PortB = { gate2: 1, speaker: 2, refresh: 0x10, output2: 0x20 } as const;
 const REFRESH_TICKS = 18;
 
 /** What the timer needs of its machine. */
-export interface PitHost {
-  now(): Cycles;
-  readonly cyclesPerSecond: number;
+export interface PitHost extends OscillatorHost {
   schedule(time: Cycles, target: EventTarget): EventHandle;
   cancel(handle: EventHandle): void;
   /** Level of channel 0's output. */
   setOutput(asserted: boolean): void;
 }
 
-/** Snapshot of a `Pit`; its event is in the queue's. */
-export interface PitState {
-  version: 2;
+/** No change of the output is to come. */
+const IDLE = -1;
+
+/** What the hardware has of a `Pit`. */
+export interface PitHardware extends HardwareState {
+  version: 3;
+  /** Cycles for which its clock has run. */
+  age: Cycles;
   channels: PitChannelState[];
   programmed: boolean;
   listened: boolean;
   portB: number;
   output: boolean;
+  line: boolean;
+  /** Cycles until the output changes; -1: nobody waits for that. */
+  remaining: Cycles;
+}
+
+/** What the run has of it; its event is in the queue's snapshot. */
+export interface PitRun extends RunState {
+  origin: Cycles;
   event: EventHandle;
+  due: Cycles;
 }
 
 /** The chip. Its register block is ports 0x40 to 0x43. */
-export class Pit implements RegisterBlock, Stateful<PitState>, EventTarget {
+export class Pit implements RegisterBlock, Migratable<PitHardware, PitRun>, EventTarget {
+  private readonly clock: Oscillator;
   private readonly channels = Array.from({ length: CHANNELS }, () => new PitChannel());
   /** Channel 0 has been programmed by the guest. */
   private programmed = false;
@@ -62,13 +81,18 @@ export class Pit implements RegisterBlock, Stateful<PitState>, EventTarget {
   private portB = 0;
   /** As channel 0 has it before anything is written; the line itself has not been driven then. */
   private output = true;
+  /** As the line has been driven. */
+  private line = false;
   private event: EventHandle = 0;
+  /** When the event comes. */
+  private due: Cycles = 0;
 
   /** @param eventTargetId unique in the run */
   constructor(
     readonly eventTargetId: string,
     private readonly host: PitHost,
   ) {
+    this.clock = new Oscillator(host, PIT_HZ);
     this.programByFirmware(0);
   }
 
@@ -79,8 +103,9 @@ export class Pit implements RegisterBlock, Stateful<PitState>, EventTarget {
     this.programmed = this.listened = false;
     this.portB = 0;
     this.output = true;
+    this.line = false;
     for (const channel of this.channels) channel.load(new PitChannel().save());
-    this.programByFirmware(this.ticks());
+    this.programByFirmware(this.clock.ticks());
   }
 
   /** Tells whether line 0 of the 8259 is open. */
@@ -91,11 +116,11 @@ export class Pit implements RegisterBlock, Stateful<PitState>, EventTarget {
   }
 
   read(offset: number, _size: AccessSize): number {
-    return this.channels[offset]?.read(this.ticks()) ?? 0xff;
+    return this.channels[offset]?.read(this.clock.ticks()) ?? 0xff;
   }
 
   write(offset: number, _size: AccessSize, value: number): void {
-    const ticks = this.ticks();
+    const ticks = this.clock.ticks();
     const byte = value & 0xff;
     const ofChannel0 =
       offset === 0 || (offset === CHANNELS && byte >> 6 === 0 && (byte & ACCESS_FIELD) !== 0);
@@ -113,13 +138,13 @@ export class Pit implements RegisterBlock, Stateful<PitState>, EventTarget {
   /** Port 0x61. */
   readonly portBBlock: RegisterBlock = {
     read: () => {
-      const ticks = this.ticks();
+      const ticks = this.clock.ticks();
       const refresh = Math.floor(ticks / REFRESH_TICKS) % 2 === 0 ? 0 : PortB.refresh;
       return this.portB | refresh | (this.channels[2].output(ticks) ? PortB.output2 : 0);
     },
     write: (_offset, _size, value) => {
       this.portB = value & (PortB.gate2 | PortB.speaker);
-      this.channels[2].setGate((value & PortB.gate2) !== 0, this.ticks());
+      this.channels[2].setGate((value & PortB.gate2) !== 0, this.clock.ticks());
     },
     registerName: () => 'NMI_SC',
   };
@@ -129,20 +154,42 @@ export class Pit implements RegisterBlock, Stateful<PitState>, EventTarget {
     this.follow();
   }
 
-  save(): PitState {
+  save(): Checkpoint<PitHardware, PitRun> {
     const channels = this.channels.map((each) => each.save());
-    const { programmed, listened, portB, output, event } = this;
-    return { version: 2, channels, programmed, listened, portB, output, event };
+    const { clock, programmed, listened, portB, output, line, event, due } = this;
+    const remaining = event === 0 ? IDLE : Math.max(0, due - this.host.now());
+    const registers = { channels, programmed, listened, portB, output, line };
+    return {
+      hardware: { version: 3, age: clock.age, ...registers, remaining },
+      run: { origin: clock.origin, event, due },
+    };
   }
 
-  load(state: PitState): void {
-    requireVersion('the PIT', state.version, 2);
-    this.programmed = state.programmed;
-    this.listened = state.listened;
-    this.channels.forEach((channel, index) => channel.load(state.channels[index]));
-    this.portB = state.portB;
-    this.output = state.output;
-    this.event = state.event;
+  load({ hardware, run }: Checkpoint<PitHardware, PitRun>): void {
+    this.loadRegisters(hardware);
+    this.line = hardware.line;
+    this.clock.origin = run.origin;
+    this.event = run.event;
+    this.due = run.due;
+  }
+
+  adopt(hardware: PitHardware): void {
+    const { host } = this;
+    if (this.event !== 0) host.cancel(this.event);
+    this.event = 0;
+    this.loadRegisters(hardware);
+    this.clock.adopt(hardware.age);
+    if (hardware.line !== this.line) this.drive(hardware.line);
+    if (hardware.remaining !== IDLE) this.comeAgain(host.now() + hardware.remaining);
+  }
+
+  private loadRegisters(hardware: PitHardware): void {
+    requireVersion('the PIT', hardware.version, 3);
+    this.programmed = hardware.programmed;
+    this.listened = hardware.listened;
+    this.channels.forEach((channel, index) => channel.load(hardware.channels[index]));
+    this.portB = hardware.portB;
+    this.output = hardware.output;
   }
 
   private programByFirmware(ticks: number): void {
@@ -163,22 +210,27 @@ export class Pit implements RegisterBlock, Stateful<PitState>, EventTarget {
 
   /** Brings the interrupt line to channel 0's output, and comes again when that will change. */
   private follow(): void {
-    const { host, channels } = this;
+    const { host, channels, clock } = this;
     if (this.event !== 0) host.cancel(this.event);
     this.event = 0;
     if (!this.programmed && !this.listened) return;
-    const ticks = this.ticks();
+    const ticks = clock.ticks();
     const output = channels[0].output(ticks);
     if (output !== this.output) {
       this.output = output;
-      host.setOutput(output);
+      this.drive(output);
     }
     const next = channels[0].nextChange(ticks);
-    if (next === undefined) return;
-    this.event = host.schedule(cyclesOf(next, PIT_HZ, host.cyclesPerSecond), this);
+    if (next !== undefined) this.comeAgain(clock.timeOf(next));
   }
 
-  private ticks(): number {
-    return ticksAt(this.host.now(), PIT_HZ, this.host.cyclesPerSecond);
+  private drive(asserted: boolean): void {
+    this.line = asserted;
+    this.host.setOutput(asserted);
+  }
+
+  private comeAgain(time: Cycles): void {
+    this.due = time;
+    this.event = this.host.schedule(time, this);
   }
 }

@@ -2,8 +2,14 @@
  * The ports by which software resets a PC: the command port of the keyboard controller, "system control port A", and the
  * reset control register of the chipset (82371SB data sheet, 2.2.8). No keyboard is attached.
  */
-import type { RegisterBlock, Stateful } from '../bus';
-import { requireVersion } from '../snapshot';
+import type { RegisterBlock } from '../bus';
+import {
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 
 /** Data and command port of the keyboard controller. */
 export const KEYBOARD = { data: { base: 0x60, size: 1 }, command: { base: 0x64, size: 1 } } as const;
@@ -22,15 +28,15 @@ const FAST_RESET = 1;
 const CONTROL_FULL = 0x02;
 const CONTROL_RESET = 0x04;
 
-/** Snapshot of `ResetPorts`. */
-export interface ResetPortsState {
+/** What the hardware has of `ResetPorts`; the run has nothing of them. */
+export interface ResetPortsHardware extends HardwareState {
   version: 1;
   systemControl: number;
   control: number;
 }
 
 /** All of them. `onReset` is told by which way the reset came. */
-export class ResetPorts implements Stateful<ResetPortsState> {
+export class ResetPorts implements Migratable<ResetPortsHardware> {
   private systemControlValue = A20_ON;
   private controlValue = 0;
 
@@ -75,13 +81,18 @@ export class ResetPorts implements Stateful<ResetPortsState> {
     this.controlValue = 0;
   }
 
-  save(): ResetPortsState {
-    return { version: 1, systemControl: this.systemControlValue, control: this.controlValue };
+  save(): Checkpoint<ResetPortsHardware, RunState> {
+    const { systemControlValue: systemControl, controlValue: control } = this;
+    return { hardware: { version: 1, systemControl, control }, run: {} };
   }
 
-  load(state: ResetPortsState): void {
-    requireVersion('the reset ports', state.version, 1);
-    this.systemControlValue = state.systemControl;
-    this.controlValue = state.control;
+  load({ hardware }: Checkpoint<ResetPortsHardware, RunState>): void {
+    this.adopt(hardware);
+  }
+
+  adopt(hardware: ResetPortsHardware): void {
+    requireVersion('the reset ports', hardware.version, 1);
+    this.systemControlValue = hardware.systemControl;
+    this.controlValue = hardware.control;
   }
 }

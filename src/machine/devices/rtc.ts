@@ -3,10 +3,16 @@
  * RAM. The clock goes with simulated time from a given start, can be set, and interrupts at IRQ 8: periodically, at each
  * second, and at its alarm. What a flag is worth is worked out when somebody looks; an interrupt that is enabled is an event.
  */
-import type { AccessSize, RegisterBlock, Stateful } from '../bus';
-import { requireVersion } from '../snapshot';
+import type { AccessSize, RegisterBlock } from '../bus';
+import {
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../time/event-queue';
-import { cyclesOf, ticksAt } from '../time/rate';
+import { Oscillator, type OscillatorHost } from '../time/oscillator';
 import { calendarTime, secondsOf, weekDay } from './rtc-calendar';
 
 /** Index and data port, and the ISA interrupt line. */
@@ -76,10 +82,8 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 /** What the clock needs of its machine. */
-export interface RtcHost {
-  now(): Cycles;
-  readonly cyclesPerSecond: number;
-  /** What the clock shows at time 0: seconds since 1970-01-01 00:00:00 UTC. */
+export interface RtcHost extends OscillatorHost {
+  /** What the clock shows at the beginning: seconds since 1970-01-01 00:00:00 UTC. */
   readonly startSeconds: number;
   readonly ramBytes: number;
   readonly cpus: number;
@@ -89,28 +93,42 @@ export interface RtcHost {
   setLine(asserted: boolean): void;
 }
 
-/** Snapshot of an `Rtc`; its event is in the queue's. */
-export interface RtcState {
-  version: 2;
+/** No flag that is enabled can rise. */
+const IDLE = -1;
+
+/** What the hardware has of an `Rtc`. Its moments are counted from when its crystal began. */
+export interface RtcHardware extends HardwareState {
+  version: 3;
+  /** Cycles for which the crystal has run. */
+  age: Cycles;
   index: number;
   memory: Uint8Array;
   seconds: number;
-  origin: Cycles;
+  secondsAt: Cycles;
   weekShift: number;
   flags: number;
   looked: Cycles;
   line: boolean;
+  /** Cycles until it looks whether to interrupt; -1: it need not. */
+  remaining: Cycles;
+}
+
+/** What the run has of it; its event is in the queue's snapshot. */
+export interface RtcRun extends RunState {
+  origin: Cycles;
   event: EventHandle;
+  due: Cycles;
 }
 
 /** Clock and memory. */
-export class Rtc implements RegisterBlock, Stateful<RtcState>, EventTarget {
+export class Rtc implements RegisterBlock, Migratable<RtcHardware, RtcRun>, EventTarget {
   private index = 0;
   /** All registers but C and, while the clock goes, those of the time. */
   private readonly memory = new Uint8Array(128);
-  /** What the clock showed, in seconds since 1970, at the time `origin`. */
+  private readonly crystal: Oscillator;
+  /** What the clock showed, in seconds since 1970, at the time `secondsAt` of the crystal. */
   private seconds: number;
-  private origin: Cycles = 0;
+  private secondsAt: Cycles = 0;
   /** Days by which the day of the week differs from the calendar's: it is counted apart, and may be set to anything. */
   private weekShift = 0;
   /** Of register C, as far as `looked`. */
@@ -118,6 +136,8 @@ export class Rtc implements RegisterBlock, Stateful<RtcState>, EventTarget {
   private looked: Cycles = 0;
   private line = false;
   private event: EventHandle = 0;
+  /** When the event comes. */
+  private due: Cycles = 0;
 
   /** @param eventTargetId unique in the run */
   constructor(
@@ -126,6 +146,7 @@ export class Rtc implements RegisterBlock, Stateful<RtcState>, EventTarget {
   ) {
     const { ramBytes, cpus } = host;
     const { memory } = this;
+    this.crystal = new Oscillator(host, CRYSTAL_HZ);
     this.seconds = host.startSeconds;
     memory[RtcRegister.A] = FIRMWARE_A;
     memory[RtcRegister.B] = B.hours24;
@@ -166,23 +187,43 @@ export class Rtc implements RegisterBlock, Stateful<RtcState>, EventTarget {
     this.follow();
   }
 
-  save(): RtcState {
-    const { index, seconds, origin, weekShift, flags, looked, line, event } = this;
-    const memory = this.memory.slice();
-    return { version: 2, index, memory, seconds, origin, weekShift, flags, looked, line, event };
+  save(): Checkpoint<RtcHardware, RtcRun> {
+    const { crystal, index, seconds, secondsAt, weekShift, flags, looked, line, event, due } = this;
+    const clock = { age: crystal.age, seconds, secondsAt, weekShift, looked };
+    const remaining = event === 0 ? IDLE : Math.max(0, due - this.host.now());
+    return {
+      hardware: { version: 3, ...clock, index, memory: this.memory.slice(), flags, line, remaining },
+      run: { origin: crystal.origin, event, due },
+    };
   }
 
-  load(state: RtcState): void {
-    requireVersion('the RTC', state.version, 2);
-    this.index = state.index;
-    this.memory.set(state.memory);
-    this.seconds = state.seconds;
-    this.origin = state.origin;
-    this.weekShift = state.weekShift;
-    this.flags = state.flags;
-    this.looked = state.looked;
-    this.line = state.line;
-    this.event = state.event;
+  load({ hardware, run }: Checkpoint<RtcHardware, RtcRun>): void {
+    this.loadRegisters(hardware);
+    this.line = hardware.line;
+    this.crystal.origin = run.origin;
+    this.event = run.event;
+    this.due = run.due;
+  }
+
+  adopt(hardware: RtcHardware): void {
+    const { host } = this;
+    if (this.event !== 0) host.cancel(this.event);
+    this.event = 0;
+    this.loadRegisters(hardware);
+    this.crystal.adopt(hardware.age);
+    if (hardware.line !== this.line) this.drive(hardware.line);
+    if (hardware.remaining !== IDLE) this.comeAgain(host.now() + hardware.remaining);
+  }
+
+  private loadRegisters(hardware: RtcHardware): void {
+    requireVersion('the RTC', hardware.version, 3);
+    this.index = hardware.index;
+    this.memory.set(hardware.memory);
+    this.seconds = hardware.seconds;
+    this.secondsAt = hardware.secondsAt;
+    this.weekShift = hardware.weekShift;
+    this.flags = hardware.flags;
+    this.looked = hardware.looked;
   }
 
   private register(index: number): number {
@@ -213,13 +254,14 @@ export class Rtc implements RegisterBlock, Stateful<RtcState>, EventTarget {
     return divides && (memory[RtcRegister.B] & B.set) === 0;
   }
 
-  private secondsAt(time: Cycles): number {
-    return this.seconds + Math.floor((time - this.origin) / this.host.cyclesPerSecond);
+  /** @param time of the crystal */
+  private shownAt(time: Cycles): number {
+    return this.seconds + Math.floor((time - this.secondsAt) / this.host.cyclesPerSecond);
   }
 
   /** The memory with the time in it. */
   private shownTime(): Uint8Array {
-    const seconds = this.secondsAt(this.host.now());
+    const seconds = this.shownAt(this.crystal.age);
     const time = calendarTime(seconds);
     const shown = this.memory.slice();
     shown[RtcRegister.Seconds] = this.encode(time.second);
@@ -243,26 +285,26 @@ export class Rtc implements RegisterBlock, Stateful<RtcState>, EventTarget {
     const year = at(RtcRegister.Century) * 100 + at(RtcRegister.Year);
     const date = { year, month: at(RtcRegister.Month), day: at(RtcRegister.Day) };
     const minutes = { minute: at(RtcRegister.Minutes), second: at(RtcRegister.Seconds) };
-    const now = host.now();
+    const now = this.crystal.age;
     const { cyclesPerSecond } = host;
-    const passed = released ? Math.floor(cyclesPerSecond / 2) : (now - this.origin) % cyclesPerSecond;
+    const passed = released ? Math.floor(cyclesPerSecond / 2) : (now - this.secondsAt) % cyclesPerSecond;
     this.seconds = secondsOf({ ...date, hour: this.decodeHour(memory[RtcRegister.Hours]), ...minutes });
-    this.origin = now - passed;
+    this.secondsAt = now - passed;
     this.weekShift = (at(RtcRegister.WeekDay) + 13 - weekDay(this.seconds)) % 7;
   }
 
   /** Raises the flags of what has happened since somebody looked last. */
   private look(): void {
-    const { host, looked } = this;
-    const now = host.now();
+    const { looked } = this;
+    const now = this.crystal.age;
     this.looked = now;
     if (!this.goes) return;
-    const [before, after] = [this.secondsAt(looked), this.secondsAt(now)];
+    const [before, after] = [this.shownAt(looked), this.shownAt(now)];
     if (after > before) this.flags |= B.update;
     for (let second = before + 1; second <= after && (this.flags & B.alarm) === 0; second++)
       if (this.isAlarm(second)) this.flags |= B.alarm;
     const period = this.period();
-    if (period > 0 && this.periodsAt(now, period) > this.periodsAt(looked, period)) this.flags |= B.periodic;
+    if (period > 0 && this.periods(now, period) > this.periods(looked, period)) this.flags |= B.periodic;
   }
 
   private takeFlags(): number {
@@ -281,22 +323,30 @@ export class Rtc implements RegisterBlock, Stateful<RtcState>, EventTarget {
     this.event = 0;
     const enabled = this.memory[RtcRegister.B] & FLAGS;
     const asserted = (this.flags & enabled) !== 0;
-    if (asserted !== this.line) {
-      this.line = asserted;
-      host.setLine(asserted);
-    }
+    if (asserted !== this.line) this.drive(asserted);
     if (asserted || enabled === 0 || !this.goes) return;
     const period = this.period();
     const times = [];
     if ((enabled & (B.update | B.alarm)) !== 0) times.push(this.nextSecond());
     if ((enabled & B.periodic) !== 0 && period > 0) times.push(this.nextPeriod(period));
-    if (times.length > 0) this.event = host.schedule(Math.min(...times), this);
+    if (times.length > 0) this.comeAgain(Math.min(...times));
+  }
+
+  private drive(asserted: boolean): void {
+    this.line = asserted;
+    this.host.setLine(asserted);
+  }
+
+  private comeAgain(time: Cycles): void {
+    this.due = time;
+    this.event = this.host.schedule(time, this);
   }
 
   private nextSecond(): Cycles {
-    const { host, origin } = this;
-    const passed = Math.floor((host.now() - origin) / host.cyclesPerSecond);
-    return origin + (passed + 1) * host.cyclesPerSecond;
+    const { crystal, secondsAt } = this;
+    const { cyclesPerSecond } = this.host;
+    const passed = Math.floor((crystal.age - secondsAt) / cyclesPerSecond);
+    return crystal.origin + secondsAt + (passed + 1) * cyclesPerSecond;
   }
 
   /** Ticks of the crystal between two periodic interrupts (table 5); 0: there are none. The two shortest come as the 8th and 9th. */
@@ -306,13 +356,13 @@ export class Rtc implements RegisterBlock, Stateful<RtcState>, EventTarget {
     return 2 ** ((rate < 3 ? rate + 7 : rate) - 1);
   }
 
-  private periodsAt(time: Cycles, period: number): number {
-    return Math.floor(ticksAt(time, CRYSTAL_HZ, this.host.cyclesPerSecond) / period);
+  /** @param time of the crystal */
+  private periods(time: Cycles, period: number): number {
+    return Math.floor(this.crystal.ticksAfter(time) / period);
   }
 
   private nextPeriod(period: number): Cycles {
-    const { host } = this;
-    return cyclesOf((this.periodsAt(host.now(), period) + 1) * period, CRYSTAL_HZ, host.cyclesPerSecond);
+    return this.crystal.timeOf((this.periods(this.crystal.age, period) + 1) * period);
   }
 
   private isAlarm(seconds: number): boolean {

@@ -3,7 +3,13 @@
  * handed over at once, and the transmitter is always empty. The character timeout of the receiver FIFO takes its time.
  */
 import type { AccessSize, BusDevice, DeviceBus, RegisterBlock } from '../bus';
-import { requireVersion } from '../snapshot';
+import {
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 import type { Cycles, EventHandle } from '../time/event-queue';
 
 /** Ports of COM1, their number, and its ISA interrupt line. */
@@ -38,7 +44,8 @@ const BIT_NANOSECONDS = (16 * 1e9) / 1_843_200;
 const TIMEOUT_CHARACTERS = 4;
 
 /** What the hardware has of a `Uart16550`. */
-export interface UartHardware {
+export interface UartHardware extends HardwareState {
+  version: 3;
   ier: number;
   fcr: number;
   lcr: number;
@@ -56,20 +63,13 @@ export interface UartHardware {
 }
 
 /** What the run has of it: the timeout's event, 0 if none, and its time. */
-export interface UartRun {
+export interface UartRun extends RunState {
   timer: EventHandle;
   deadline: Cycles;
 }
 
-/** Snapshot of a `Uart16550`. */
-export interface UartState {
-  version: 2;
-  hardware: UartHardware;
-  run: UartRun;
-}
-
 /** Eight ports. */
-export class Uart16550 implements BusDevice, RegisterBlock {
+export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardware, UartRun> {
   private ier = 0;
   private fcr = 0;
   private lcr = 0;
@@ -164,22 +164,20 @@ export class Uart16550 implements BusDevice, RegisterBlock {
     return ['RBR/THR', 'IER', 'IIR/FCR', 'LCR', 'MCR', 'LSR', 'MSR', 'SCR'][offset];
   }
 
-  save(): UartState {
+  save(): Checkpoint<UartHardware, UartRun> {
     const { timer, deadline } = this;
-    return { version: 2, hardware: this.saveHardware(), run: { timer, deadline } };
+    return { hardware: this.saveHardware(), run: { timer, deadline } };
   }
 
-  /** Tells nobody of the interrupt line: the bus has a snapshot of its own, as the queue has of the timeout. */
-  load(state: UartState): void {
-    requireVersion('a UART', state.version, 2);
-    this.loadHardware(state.hardware);
-    this.timer = state.run.timer;
-    this.deadline = state.run.deadline;
+  load({ hardware, run }: Checkpoint<UartHardware, UartRun>): void {
+    this.loadHardware(hardware);
+    this.timer = run.timer;
+    this.deadline = run.deadline;
   }
 
-  /** Goes on on another bus. */
   adopt(hardware: UartHardware): void {
     this.loadHardware(hardware);
+    if (this.timer !== 0) this.bus.cancel(this.timer);
     this.timer = 0;
     if (hardware.remaining >= 0) this.startTimer(hardware.remaining);
     this.update();
@@ -192,10 +190,11 @@ export class Uart16550 implements BusDevice, RegisterBlock {
     const received = Uint8Array.from(this.received);
     const waiting = Uint8Array.from(this.waiting);
     const registers = { ier, fcr, lcr, mcr, scratch, divisor, overrun, modemChanges, transmitterPending };
-    return { ...registers, received, waiting, timedOut, remaining };
+    return { version: 3, ...registers, received, waiting, timedOut, remaining };
   }
 
   private loadHardware(hardware: UartHardware): void {
+    requireVersion('a UART', hardware.version, 3);
     this.ier = hardware.ier;
     this.fcr = hardware.fcr;
     this.lcr = hardware.lcr;

@@ -3,10 +3,16 @@
  * CRT controller with its index register, miscellaneous output, and the status that tells of the retrace. The text itself is
  * RAM at B8000H. Sequencer, graphics and attribute controllers and the palette are not there.
  */
-import type { AccessSize, RegisterBlock, Stateful } from '../bus';
-import { requireVersion } from '../snapshot';
+import type { AccessSize, RegisterBlock } from '../bus';
+import {
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 import type { Cycles } from '../time/event-queue';
-import { ticksAt } from '../time/rate';
+import { Oscillator, type OscillatorHost } from '../time/oscillator';
 
 /** Where its parts answer. The CRT controller and the status are at 3Bx or 3Dx, as miscellaneous output chooses. */
 export const VGA = {
@@ -61,27 +67,32 @@ const LINE = { dots: 900, shown: 720 } as const;
 const FRAME = { lines: 449, shown: 400, retraceStart: 412, retraceLines: 2 } as const;
 const FLOATING = 0xff;
 
-/** What the adapter needs of its machine. */
-export interface VgaTextHost {
-  now(): Cycles;
-  readonly cyclesPerSecond: number;
-}
-
-/** Snapshot of a `VgaText`. */
-export interface VgaTextState {
-  version: 1;
+/** What the hardware has of a `VgaText`. */
+export interface VgaTextHardware extends HardwareState {
+  version: 2;
   index: number;
   misc: number;
   registers: Uint8Array;
+  /** Cycles for which the beam has gone its way. */
+  dotsAge: Cycles;
+}
+
+/** What the run has of it. */
+export interface VgaTextRun extends RunState {
+  dotsOrigin: Cycles;
 }
 
 /** The adapter. Each part is a block of its own. */
-export class VgaText implements Stateful<VgaTextState> {
+export class VgaText implements Migratable<VgaTextHardware, VgaTextRun> {
   private index = 0;
   private misc = MISC_MODE_3;
   private readonly registers = Uint8Array.from(MODE_3);
 
-  constructor(private readonly host: VgaTextHost) {}
+  private readonly dots: Oscillator;
+
+  constructor(host: OscillatorHost) {
+    this.dots = new Oscillator(host, DOTS_HZ);
+  }
 
   /** The CRT controller's ports of monochrome and of colour: those that are not chosen float. */
   readonly crtcMono = this.crtcAt(false);
@@ -109,15 +120,30 @@ export class VgaText implements Stateful<VgaTextState> {
     this.registers.set(MODE_3);
   }
 
-  save(): VgaTextState {
-    return { version: 1, index: this.index, misc: this.misc, registers: this.registers.slice() };
+  save(): Checkpoint<VgaTextHardware, VgaTextRun> {
+    const { index, misc, dots } = this;
+    const registers = this.registers.slice();
+    return {
+      hardware: { version: 2, index, misc, registers, dotsAge: dots.age },
+      run: { dotsOrigin: dots.origin },
+    };
   }
 
-  load(state: VgaTextState): void {
-    requireVersion('the VGA', state.version, 1);
-    this.index = state.index;
-    this.misc = state.misc;
-    this.registers.set(state.registers);
+  load({ hardware, run }: Checkpoint<VgaTextHardware, VgaTextRun>): void {
+    this.loadRegisters(hardware);
+    this.dots.origin = run.dotsOrigin;
+  }
+
+  adopt(hardware: VgaTextHardware): void {
+    this.loadRegisters(hardware);
+    this.dots.adopt(hardware.dotsAge);
+  }
+
+  private loadRegisters(hardware: VgaTextHardware): void {
+    requireVersion('the VGA', hardware.version, 2);
+    this.index = hardware.index;
+    this.misc = hardware.misc;
+    this.registers.set(hardware.registers);
   }
 
   private chosen(colour: boolean): boolean {
@@ -160,9 +186,9 @@ export class VgaText implements Stateful<VgaTextState> {
     };
   }
 
-  /** Where the beam is follows from the time: the picture begins with the run. */
+  /** Where the beam is follows from the time: the first picture began with the oscillator. */
   private status(): number {
-    const dots = ticksAt(this.host.now(), DOTS_HZ, this.host.cyclesPerSecond);
+    const dots = this.dots.ticks();
     const line = Math.floor(dots / LINE.dots) % FRAME.lines;
     const blank = line >= FRAME.shown || dots % LINE.dots >= LINE.shown;
     const sinceRetrace = line - FRAME.retraceStart;

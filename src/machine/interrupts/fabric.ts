@@ -3,15 +3,22 @@
  * for each CPU. A bare machine, a VM's in-kernel controllers and the host beneath the VMs are three of these.
  */
 import type { AddressMap } from '../address-map';
-import type { RequesterId, Stateful } from '../bus';
-import { SnapshotError, requireVersion } from '../snapshot';
+import type { RequesterId } from '../bus';
+import {
+  SnapshotError,
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 import type { EventTarget, Scheduler } from '../time/event-queue';
-import { IOAPIC_BASE, IOAPIC_SIZE, IoApic, type IoApicMessage, type IoApicState } from './ioapic';
-import { LocalApic, type LocalApicState } from './lapic';
+import { IOAPIC_BASE, IOAPIC_SIZE, IoApic, type IoApicHardware, type IoApicMessage } from './ioapic';
+import { LocalApic, type LocalApicHardware, type LocalApicRun } from './lapic';
 import { LapicPages } from './lapic-pages';
 import type { TscToHostTime } from './lapic-timer';
 import { decodeMsi, DeliveryMode, type InterruptMessage, type IpiMessage } from './message';
-import { PicPair, type PicPairState } from './pic';
+import { PicPair, type PicPairHardware } from './pic';
 import { InterruptRouter } from './router';
 import type { CpuSink, FabricObserver, MessageSource } from './sinks';
 
@@ -47,18 +54,26 @@ export interface FabricOptions {
   toHostTime?: ((cpu: number) => TscToHostTime | undefined) | undefined;
 }
 
-/** Snapshot of an `InterruptFabric` with all its controllers. */
-export interface FabricState {
-  version: 1;
-  /** By pin: who has driven it, in the order of their first time. */
+/** What the hardware has of an `InterruptFabric` with all its controllers. */
+export interface FabricHardware extends HardwareState {
+  version: 2;
+  /**
+   * By pin: whose wires lead there, in the order of their first time. The name of the machine is left out where a name begins
+   * with it: the wires are the same on another.
+   */
   sources: Record<string, string[]>;
-  ioapic: IoApicState;
-  pic: PicPairState;
-  lapics: LocalApicState[];
+  ioapic: IoApicHardware;
+  pic: PicPairHardware;
+  lapics: LocalApicHardware[];
+}
+
+/** What the run has of it. */
+export interface FabricRun extends RunState {
+  lapics: LocalApicRun[];
 }
 
 /** Interrupt controllers and what joins them. */
-export class InterruptFabric implements Stateful<FabricState> {
+export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
   readonly ioapic: IoApic;
   /** The 8259s: their inputs are the IOAPIC's first sixteen, their output is the bootstrap processor's LINT0. */
   readonly pic: PicPair;
@@ -131,29 +146,57 @@ export class InterruptFabric implements Stateful<FabricState> {
     this.pages?.settle();
   }
 
-  save(): FabricState {
+  save(): Checkpoint<FabricHardware, FabricRun> {
+    const { ioapic, pic } = this;
+    const lapics = this.lapics.map((lapic) => lapic.save());
+    const { name } = this.options;
+    const sources = [...this.sources].map(([gsi, names]): [string, string[]] => [
+      String(gsi),
+      names.map((source) => (source.startsWith(`${name}/`) ? source.slice(name.length) : source)),
+    ]);
     return {
-      version: 1,
-      sources: Object.fromEntries([...this.sources].map(([gsi, names]) => [String(gsi), [...names]])),
-      ioapic: this.ioapic.save(),
-      pic: this.pic.save(),
-      lapics: this.lapics.map((lapic) => lapic.save()),
+      hardware: {
+        version: 2,
+        sources: Object.fromEntries(sources),
+        ioapic: ioapic.save().hardware,
+        pic: pic.save().hardware,
+        lapics: lapics.map(({ hardware }) => hardware),
+      },
+      run: { lapics: lapics.map(({ run }) => run) },
     };
   }
 
-  load(state: FabricState): void {
-    requireVersion('the interrupt controllers', state.version, 1);
-    if (state.lapics.length !== this.lapics.length) {
+  load({ hardware, run }: Checkpoint<FabricHardware, FabricRun>): void {
+    this.loadWires(hardware);
+    this.ioapic.load({ hardware: hardware.ioapic, run: {} });
+    this.pic.load({ hardware: hardware.pic, run: {} });
+    this.lapics.forEach((lapic, cpu) => lapic.load({ hardware: hardware.lapics[cpu], run: run.lapics[cpu] }));
+    this.pages?.settle();
+  }
+
+  /** The wires have the levels that they had; devices may drive them to these again, which changes nothing. */
+  adopt(hardware: FabricHardware): void {
+    this.loadWires(hardware);
+    this.ioapic.adopt(hardware.ioapic);
+    // The 8259s' output is a wire of the fabric: those at its other end know its level by their own state.
+    this.pic.load({ hardware: hardware.pic, run: {} });
+    this.lapics.forEach((lapic, cpu) => lapic.adopt(hardware.lapics[cpu]));
+    this.pages?.settle();
+  }
+
+  private loadWires({ version, lapics, sources }: FabricHardware): void {
+    const { name } = this.options;
+    requireVersion('the interrupt controllers', version, 2);
+    if (lapics.length !== this.lapics.length) {
       throw new SnapshotError(
-        `snapshot of ${this.options.name} has ${state.lapics.length} local APICs, this machine has ${this.lapics.length}`,
+        `snapshot of ${name} has ${lapics.length} local APICs, this machine has ${this.lapics.length}`,
       );
     }
     this.sources.clear();
-    for (const [gsi, names] of Object.entries(state.sources)) this.sources.set(Number(gsi), [...names]);
-    this.ioapic.load(state.ioapic);
-    this.pic.load(state.pic);
-    this.lapics.forEach((lapic, cpu) => lapic.load(state.lapics[cpu]));
-    this.pages?.settle();
+    for (const [gsi, names] of Object.entries(sources)) {
+      const here = names.map((source) => (source.startsWith('/') ? name + source : source));
+      this.sources.set(Number(gsi), here);
+    }
   }
 
   private makeLapic(sink: CpuSink, cpu: number): LocalApic {

@@ -2,8 +2,14 @@
  * An I/O APIC (82093AA data sheet; from version 0x20 with an EOI register): turns interrupt pins into messages by its
  * redirection table.
  */
-import type { AccessSize, RegisterBlock, Stateful } from '../bus';
-import { requireVersion } from '../snapshot';
+import type { AccessSize, RegisterBlock } from '../bus';
+import {
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 import { DeliveryMode, type InterruptMessage } from './message';
 
 /** Physical address of the only IOAPIC of a PC, its size and its number of pins. */
@@ -35,8 +41,8 @@ export interface IoApicMessage extends InterruptMessage {
   pin: number;
 }
 
-/** Snapshot of an `IoApic`. */
-export interface IoApicState {
+/** What the hardware has of an `IoApic`; the run has nothing of it. */
+export interface IoApicHardware extends HardwareState {
   version: 1;
   id: number;
   select: number;
@@ -46,7 +52,7 @@ export interface IoApicState {
 }
 
 /** One IOAPIC. */
-export class IoApic implements RegisterBlock, Stateful<IoApicState> {
+export class IoApic implements RegisterBlock, Migratable<IoApicHardware> {
   private id = 0;
   private select = 0;
   private readonly low = new Uint32Array(IOAPIC_PINS).fill(Entry.Masked);
@@ -138,24 +144,24 @@ export class IoApic implements RegisterBlock, Stateful<IoApicState> {
     return Object.fromEntries(named) as Record<string, string>;
   }
 
-  save(): IoApicState {
-    return {
-      version: 1,
-      id: this.id,
-      select: this.select,
-      low: this.low.slice(),
-      high: this.high.slice(),
-      sources: this.sources.slice(),
-    };
+  save(): Checkpoint<IoApicHardware, RunState> {
+    const { id, select } = this;
+    const entries = { low: this.low.slice(), high: this.high.slice() };
+    return { hardware: { version: 1, id, select, ...entries, sources: this.sources.slice() }, run: {} };
   }
 
-  load(state: IoApicState): void {
-    requireVersion('an IOAPIC', state.version, 1);
-    this.id = state.id;
-    this.select = state.select;
-    this.low.set(state.low);
-    this.high.set(state.high);
-    this.sources.set(state.sources);
+  load({ hardware }: Checkpoint<IoApicHardware, RunState>): void {
+    this.adopt(hardware);
+  }
+
+  /** Sends nothing: what was to be sent for these pins has been, and what waits does so for an event to come. */
+  adopt(hardware: IoApicHardware): void {
+    requireVersion('an IOAPIC', hardware.version, 1);
+    this.id = hardware.id;
+    this.select = hardware.select;
+    this.low.set(hardware.low);
+    this.high.set(hardware.high);
+    this.sources.set(hardware.sources);
   }
 
   private get hasEoi(): boolean {

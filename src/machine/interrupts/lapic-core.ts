@@ -3,9 +3,15 @@
  * IRR and ISR, priorities, local vector table, outgoing IPIs.
  */
 import type { Scheduler } from '../time/event-queue';
-import { requireVersion } from '../snapshot';
+import {
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 import { ApicBase, ApicError, LAPIC_BASE, LVT_MASKED, LVT_WRITABLE, SVR_ENABLE } from './lapic-registers';
-import { LapicTimer, type LapicTimerState, type TscToHostTime } from './lapic-timer';
+import { LapicTimer, type LapicTimerHardware, type LapicTimerRun, type TscToHostTime } from './lapic-timer';
 import { DeliveryMode, Shorthand, type InterruptMessage, type IpiMessage } from './message';
 
 /** What a LAPIC tells the world. */
@@ -51,9 +57,9 @@ export interface LocalApicOptions {
   virtualWire?: boolean;
 }
 
-/** Snapshot of a `LocalApic`. */
-export interface LocalApicState {
-  version: 4;
+/** What the hardware has of a `LocalApic`. */
+export interface LocalApicHardware extends HardwareState {
+  version: 5;
   base: number;
   /** ID of the xAPIC, which software may have changed. */
   xapicId: number;
@@ -72,7 +78,12 @@ export interface LocalApicState {
   output: boolean;
   lint0: boolean;
   extInt: boolean;
-  timer: LapicTimerState;
+  timer: LapicTimerHardware;
+}
+
+/** What the run has of it. */
+export interface LocalApicRun extends RunState {
+  timer: LapicTimerRun;
 }
 
 const TIMER_ENTRY = 0;
@@ -83,7 +94,7 @@ const LVT_WAY = LVT_MASKED | 0x700;
 const LVT_EXT_INT = DeliveryMode.ExtInt << 8;
 
 /** The local APIC without its register interfaces. */
-export class LapicCore {
+export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
   /** The initial ID, which x2APIC mode keeps. */
   readonly id: number;
   readonly timer: LapicTimer;
@@ -318,9 +329,10 @@ export class LapicCore {
     return own >> 4 === destination >> 4 && (own & destination & 0xf) !== 0;
   }
 
-  save(): LocalApicState {
-    return {
-      version: 4,
+  save(): Checkpoint<LocalApicHardware, LocalApicRun> {
+    const timer = this.timer.save();
+    const hardware: LocalApicHardware = {
+      version: 5,
       base: this.base,
       xapicId: this.xapicId,
       tpr: this.tpr,
@@ -338,13 +350,27 @@ export class LapicCore {
       output: this.outputLevel,
       lint0: this.lint0,
       extInt: this.extInt,
-      timer: this.timer.save(),
+      timer: timer.hardware,
     };
+    return { hardware, run: { timer: timer.run } };
   }
 
   /** Tells nobody: whoever follows the output or the page's address has a snapshot of its own. */
-  load(state: LocalApicState): void {
-    requireVersion('a local APIC', state.version, 4);
+  load({ hardware, run }: Checkpoint<LocalApicHardware, LocalApicRun>): void {
+    this.loadRegisters(hardware);
+    this.outputLevel = hardware.output;
+    this.timer.load({ hardware: hardware.timer, run: run.timer });
+  }
+
+  /** The CPU is told of a level that it does not know; whoever follows the page's address has to look. */
+  adopt(hardware: LocalApicHardware): void {
+    this.loadRegisters(hardware);
+    this.timer.adopt(hardware.timer);
+    if (hardware.output !== this.outputLevel) this.drive(hardware.output);
+  }
+
+  private loadRegisters(state: LocalApicHardware): void {
+    requireVersion('a local APIC', state.version, 5);
     this.base = state.base;
     this.xapicId = state.xapicId;
     this.tpr = state.tpr;
@@ -359,10 +385,8 @@ export class LapicCore {
     this.irr.set(state.irr);
     this.isr.set(state.isr);
     this.tmr.set(state.tmr);
-    this.outputLevel = state.output;
     this.lint0 = state.lint0;
     this.extInt = state.extInt;
-    this.timer.load(state.timer);
   }
 
   protected setTpr(value: number): void {
@@ -450,9 +474,12 @@ export class LapicCore {
   protected update(): void {
     const external = this.externalPending && this.host.external !== undefined;
     const wanted = external || this.highestAllowed() >= 0;
-    if (wanted === this.outputLevel) return;
-    this.outputLevel = wanted;
-    this.host.output(wanted);
+    if (wanted !== this.outputLevel) this.drive(wanted);
+  }
+
+  private drive(asserted: boolean): void {
+    this.outputLevel = asserted;
+    this.host.output(asserted);
   }
 }
 

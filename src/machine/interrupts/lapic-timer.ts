@@ -2,7 +2,13 @@
  * The LAPIC's timer (SDM vol. 3, 10.5.4): one-shot, periodic and TSC-deadline. Its count is computed from the time it was
  * started, so that a running timer costs nothing; an event is scheduled only while an interrupt can come of it.
  */
-import { requireVersion } from '../snapshot';
+import {
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 import type { Cycles, EventHandle, EventTarget, Scheduler } from '../time/event-queue';
 
 /** LVT timer mode, bits 18:17. */
@@ -16,24 +22,36 @@ export type TscToHostTime = (low: number, high: number) => Cycles;
 
 const hostTsc: TscToHostTime = (low, high) => high * 2 ** 32 + low;
 
-/** Snapshot of a `LapicTimer`. */
-export interface LapicTimerState {
-  version: 1;
+/** No interrupt of the timer is to come. */
+const IDLE = -1;
+
+/** What the hardware has of a `LapicTimer`. */
+export interface LapicTimerHardware extends HardwareState {
+  version: 2;
   mode: number;
   masked: boolean;
   divide: number;
   initialCount: number;
-  start: Cycles;
+  /** Cycles since the count stood at `initialCount`; 0 while it is not running. */
+  elapsed: Cycles;
   running: boolean;
   deadlineLow: number;
   deadlineHigh: number;
+  /** Cycles until the interrupt; -1: none is to come. */
+  remaining: Cycles;
+}
+
+/** What the run has of it; its event is in the queue's snapshot. */
+export interface LapicTimerRun extends RunState {
+  start: Cycles;
   event: EventHandle;
+  due: Cycles;
 }
 
 const MAX_COUNT = 0xffffffff;
 
 /** Counts down; calls `expired` when an unmasked interrupt is due. */
-export class LapicTimer implements EventTarget {
+export class LapicTimer implements EventTarget, Migratable<LapicTimerHardware, LapicTimerRun> {
   private mode: number = TimerMode.OneShot;
   private masked = true;
   /** The divide configuration register as written (bits 3, 1, 0). */
@@ -45,6 +63,8 @@ export class LapicTimer implements EventTarget {
   private deadlineLow = 0;
   private deadlineHigh = 0;
   private event: EventHandle = 0;
+  /** When the event comes. */
+  private due: Cycles = 0;
 
   /**
    * @param cyclesPerTick cycles of one undivided tick of the timer's clock; may have a fraction
@@ -145,33 +165,44 @@ export class LapicTimer implements EventTarget {
     this.expired();
   }
 
-  save(): LapicTimerState {
+  save(): Checkpoint<LapicTimerHardware, LapicTimerRun> {
+    const { mode, masked, divide, initialCount, running, deadlineLow, deadlineHigh } = this;
+    const { start, event, due } = this;
+    const now = this.scheduler.now();
+    const registers = { mode, masked, divide, initialCount, running, deadlineLow, deadlineHigh };
+    const remaining = event === 0 ? IDLE : Math.max(0, due - now);
     return {
-      version: 1,
-      mode: this.mode,
-      masked: this.masked,
-      divide: this.divide,
-      initialCount: this.initialCount,
-      start: this.start,
-      running: this.running,
-      deadlineLow: this.deadlineLow,
-      deadlineHigh: this.deadlineHigh,
-      event: this.event,
+      hardware: { version: 2, ...registers, elapsed: running ? now - start : 0, remaining },
+      run: { start, event, due },
     };
   }
 
-  /** The event queue's own snapshot brings the scheduled event back. */
-  load(state: LapicTimerState): void {
-    requireVersion('a LAPIC timer', state.version, 1);
-    this.mode = state.mode;
-    this.masked = state.masked;
-    this.divide = state.divide;
-    this.initialCount = state.initialCount;
-    this.start = state.start;
-    this.running = state.running;
-    this.deadlineLow = state.deadlineLow;
-    this.deadlineHigh = state.deadlineHigh;
-    this.event = state.event;
+  load({ hardware, run }: Checkpoint<LapicTimerHardware, LapicTimerRun>): void {
+    this.loadRegisters(hardware);
+    this.start = run.start;
+    this.event = run.event;
+    this.due = run.due;
+  }
+
+  /** A deadline comes when it would have come: if the CPU's TSC shows something else here, `tscChanged` tells so later. */
+  adopt(hardware: LapicTimerHardware): void {
+    const now = this.scheduler.now();
+    this.scheduler.cancel(this.event);
+    this.event = 0;
+    this.loadRegisters(hardware);
+    this.start = now - hardware.elapsed;
+    if (hardware.remaining !== IDLE) this.comeAt(now + hardware.remaining);
+  }
+
+  private loadRegisters(hardware: LapicTimerHardware): void {
+    requireVersion('a LAPIC timer', hardware.version, 2);
+    this.mode = hardware.mode;
+    this.masked = hardware.masked;
+    this.divide = hardware.divide;
+    this.initialCount = hardware.initialCount;
+    this.running = hardware.running;
+    this.deadlineLow = hardware.deadlineLow;
+    this.deadlineHigh = hardware.deadlineHigh;
   }
 
   /** Cycles of one tick after the divider: encoding 111 divides by 1, otherwise by 2^(n+1). */
@@ -217,6 +248,11 @@ export class LapicTimer implements EventTarget {
     this.event = 0;
     if (!this.running || this.masked) return;
     const due = this.nextExpiry();
-    if (Number.isSafeInteger(due)) this.event = this.scheduler.schedule(due, this, 0);
+    if (Number.isSafeInteger(due)) this.comeAt(due);
+  }
+
+  private comeAt(time: Cycles): void {
+    this.due = time;
+    this.event = this.scheduler.schedule(time, this, 0);
   }
 }

@@ -14,7 +14,7 @@ import {
   lapicRegisterNames,
 } from './lapic-registers';
 
-export type { LapicHost, LocalApicOptions, LocalApicState } from './lapic-core';
+export type { LapicHost, LocalApicHardware, LocalApicOptions, LocalApicRun } from './lapic-core';
 
 interface Register {
   read?: () => number;

@@ -2,8 +2,14 @@
  * The two 8259A interrupt controllers of a PC (Intel 8259A data sheet, 231468): the slave's output is input 2 of the master.
  * Inputs are 0..15 as IRQ lines are numbered.
  */
-import type { AccessSize, RegisterBlock, Stateful } from '../bus';
-import { requireVersion } from '../snapshot';
+import type { AccessSize, RegisterBlock } from '../bus';
+import {
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 
 /** Command and data port of master and slave, and the registers that choose level or edge per input. */
 export const PIC = {
@@ -31,7 +37,7 @@ const Ocw3 = {
 /** Which initialisation word is awaited next at the data port. */
 const Step = { none: 0, icw2: 1, icw3: 2, icw4: 3 } as const;
 
-/** Snapshot of one controller; all fields are its registers and flip-flops. */
+/** State of one controller, a part of the pair's hardware; all fields are its registers and flip-flops. */
 export interface PicChipState {
   irr: number;
   isr: number;
@@ -51,8 +57,8 @@ export interface PicChipState {
   level: number;
 }
 
-/** Snapshot of a `PicPair`. */
-export interface PicPairState {
+/** What the hardware has of a `PicPair`; the run has nothing of it. */
+export interface PicPairHardware extends HardwareState {
   version: 1;
   chips: PicChipState[];
   output: boolean;
@@ -203,7 +209,7 @@ class Chip {
  * Both controllers, as a PC's firmware initialises them (SeaBIOS, pic_reset): vectors 08H and 70H, and everything masked but
  * the cascade. A BIOS then opens the lines that it serves itself (timer, keyboard, clock); nobody serves them here.
  */
-export class PicPair implements Stateful<PicPairState> {
+export class PicPair implements Migratable<PicPairHardware> {
   private readonly master = new Chip(true, masterState());
   private readonly slave = new Chip(false, slaveState());
   private output = false;
@@ -263,14 +269,24 @@ export class PicPair implements Stateful<PicPairState> {
     return vector;
   }
 
-  save(): PicPairState {
-    return { version: 1, chips: [{ ...this.master.state }, { ...this.slave.state }], output: this.output };
+  save(): Checkpoint<PicPairHardware, RunState> {
+    const chips = [{ ...this.master.state }, { ...this.slave.state }];
+    return { hardware: { version: 1, chips, output: this.output }, run: {} };
   }
 
-  load({ version, chips, output }: PicPairState): void {
+  load({ hardware }: Checkpoint<PicPairHardware, RunState>): void {
+    this.loadChips(hardware);
+    this.output = hardware.output;
+  }
+
+  adopt(hardware: PicPairHardware): void {
+    this.loadChips(hardware);
+    if (hardware.output !== this.output) this.drive(hardware.output);
+  }
+
+  private loadChips({ version, chips }: PicPairHardware): void {
     requireVersion('the PICs', version, 1);
     [this.master, this.slave].forEach((chip, index) => (chip.state = { ...chips[index] }));
-    this.output = output;
   }
 
   private acknowledged(): number {
@@ -309,7 +325,10 @@ export class PicPair implements Stateful<PicPairState> {
     if (this.slave.pending() >= 0) this.master.setLine(CASCADE, true);
     this.master.setLine(CASCADE, false);
     const asserted = this.master.pending() >= 0;
-    if (asserted === this.output) return;
+    if (asserted !== this.output) this.drive(asserted);
+  }
+
+  private drive(asserted: boolean): void {
     this.output = asserted;
     this.onOutput(asserted);
   }

@@ -23,7 +23,16 @@ export interface DmaTranslation {
   translate(requester: RequesterId, iova: number, length: number, write: boolean): DmaTranslated;
 }
 
-/** No IOMMU: a device's addresses are host-physical ones. */
-export const identityTranslation: DmaTranslation = {
-  translate: (_requester, iova, length) => ({ pieces: [{ address: iova, length }], cycles: 0 }),
-};
+/**
+ * No IOMMU: the addresses of a machine's devices are those of its own memory, which begins at 0 for it and stands somewhere in
+ * the host's. Of a bare machine that is the way of the wires; of a VM it is what QEMU works out for a device that it emulates.
+ */
+export function linearTranslation(base: number, size: number): DmaTranslation {
+  const outside: DmaTranslated = { fault: 'master-abort', cycles: 0 };
+  return {
+    translate: (_requester, iova, length) =>
+      iova >= 0 && iova + length <= size
+        ? { pieces: [{ address: base + iova, length }], cycles: 0 }
+        : outside,
+  };
+}

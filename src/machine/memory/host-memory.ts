@@ -57,6 +57,18 @@ export class HostMemory {
     this.placed.splice(index, 0, { base, slot });
   }
 
+  /**
+   * Puts a slot behind all that are there.
+   * @returns where it stands
+   * @throws RangeError as `map` does
+   */
+  append(slot: MemorySlot): number {
+    const last = this.placed[this.placed.length - 1];
+    const base = last ? endOf(last) : 0;
+    this.map(base, slot);
+    return base;
+  }
+
   /** Takes the slot that begins at an address away; false when none does. */
   unmap(base: number): boolean {
     const index = this.indexAbove(base) - 1;
@@ -73,15 +85,15 @@ export class HostMemory {
 
   /** True when there is memory at every byte of the range. An empty range has none to lack, wherever it is. */
   contains(address: number, length: number): boolean {
-    return this.pieces(address, length) !== undefined;
+    return this.slotOf(address, length) !== undefined || this.pieces(address, length) !== undefined;
   }
 
   /** A copy of the bytes; undefined when the range touches a hole. */
   read(address: number, length: number): Uint8Array | undefined {
+    const whole = this.slotOf(address, length);
+    if (whole) return whole.slot.read(address - whole.base, length);
     const pieces = this.pieces(address, length);
     if (!pieces) return undefined;
-    const [first] = pieces;
-    if (pieces.length === 1) return first.slot.read(first.offset, length);
     const bytes = new Uint8Array(length);
     for (const { slot, offset, at, size } of pieces) bytes.set(slot.read(offset, size), at);
     return bytes;
@@ -89,10 +101,21 @@ export class HostMemory {
 
   /** False, and nothing is written, when the range touches a hole. */
   write(address: number, bytes: Uint8Array): boolean {
+    const whole = this.slotOf(address, bytes.length);
+    if (whole) {
+      whole.slot.write(address - whole.base, bytes);
+      return true;
+    }
     const pieces = this.pieces(address, bytes.length);
     if (!pieces) return false;
     for (const { slot, offset, at, size } of pieces) slot.write(offset, bytes.subarray(at, at + size));
     return true;
+  }
+
+  /** The slot that all of a range lies in, which is how nearly every access is. */
+  private slotOf(address: number, length: number): PlacedSlot | undefined {
+    const placed = this.slotAt(address);
+    return placed && length >= 0 && address + length <= endOf(placed) ? placed : undefined;
   }
 
   /** The parts of slots that a range is made of, `at` counted from its beginning; undefined when it touches a hole. */

@@ -2,8 +2,15 @@
  * One PCI function: its configuration space and what writing it does (PCI Local Bus Specification 3.0, chapter 6). Knows
  * nothing of the device behind it but the register blocks of its BARs.
  */
-import type { AccessSize, RequesterId, Stateful } from '../bus';
-import { SnapshotError, requireVersion } from '../snapshot';
+import type { AccessSize, RequesterId } from '../bus';
+import {
+  SnapshotError,
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 import { barBase, checkBar, layOutBar, type BarSpec } from './bars';
 import { Command, Config, MULTI_FUNCTION, Status } from './config';
 import { ConfigSpace, type CapabilityWritten } from './config-space';
@@ -32,16 +39,21 @@ export interface PciFunctionHost {
 }
 
 /** State of a function besides its configuration space: a table of MSI-X. */
-export interface FunctionPart extends Stateful<unknown> {
+export interface FunctionPart extends Migratable {
   reset(): void;
 }
 
-/** Snapshot of a `PciFunction`. */
-export interface PciFunctionState {
-  version: 2;
+/** What the hardware has of a `PciFunction`. */
+export interface PciFunctionHardware extends HardwareState {
+  version: 3;
   config: Uint8Array;
   interrupt: boolean;
-  parts: unknown[];
+  parts: HardwareState[];
+}
+
+/** What the run has of it: what it has of its parts. */
+export interface PciFunctionRun extends RunState {
+  parts: RunState[];
 }
 
 const NO_HOST: PciFunctionHost = { barChanged: () => undefined, interruptChanged: () => undefined };
@@ -55,7 +67,7 @@ const COMMAND_WRITABLE =
 const bytes16 = (value: number): number[] => [value & 0xff, value >> 8];
 
 /** One function. Reads and writes of its configuration space never throw, whatever a guest does. */
-export class PciFunction {
+export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionRun> {
   private readonly config = new ConfigSpace();
   private readonly parts: FunctionPart[] = [];
   private readonly decoding = new Map<number, number>();
@@ -194,22 +206,45 @@ export class PciFunction {
     this.applyInterrupt();
   }
 
-  save(): PciFunctionState {
+  save(): Checkpoint<PciFunctionHardware, PciFunctionRun> {
+    const { config, interrupt } = this;
     const parts = this.parts.map((part) => part.save());
-    return { version: 2, config: this.config.save(), interrupt: this.interrupt, parts };
+    return {
+      hardware: {
+        version: 3,
+        config: config.save(),
+        interrupt,
+        parts: parts.map(({ hardware }) => hardware),
+      },
+      run: { parts: parts.map(({ run }) => run) },
+    };
   }
 
   /** Maps the BARs where they are to be. Tells nobody of the interrupt: the bus behind it has a snapshot of its own. */
-  load(state: PciFunctionState): void {
-    requireVersion('a PCI function', state.version, 2);
-    if (state.parts.length !== this.parts.length) {
-      throw new SnapshotError('snapshot of a PCI function has other capabilities than this function has');
-    }
-    this.config.load(state.config);
-    this.interrupt = state.interrupt;
-    this.parts.forEach((part, index) => part.load(state.parts[index]));
+  load({ hardware, run }: Checkpoint<PciFunctionHardware, PciFunctionRun>): void {
+    this.loadSpace(hardware);
+    this.parts.forEach((part, index) =>
+      part.load({ hardware: hardware.parts[index], run: run.parts[index] }),
+    );
     this.interruptOut = this.interruptLeaves();
     this.applyDecoding();
+  }
+
+  /** Maps the BARs where they are to be, and has the pin at its level. */
+  adopt(hardware: PciFunctionHardware): void {
+    this.loadSpace(hardware);
+    this.parts.forEach((part, index) => part.adopt(hardware.parts[index]));
+    this.applyDecoding();
+    this.applyInterrupt();
+  }
+
+  private loadSpace(hardware: PciFunctionHardware): void {
+    requireVersion('a PCI function', hardware.version, 3);
+    if (hardware.parts.length !== this.parts.length) {
+      throw new SnapshotError('snapshot of a PCI function has other capabilities than this function has');
+    }
+    this.config.load(hardware.config);
+    this.interrupt = hardware.interrupt;
   }
 
   private get powered(): boolean {

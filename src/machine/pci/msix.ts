@@ -3,7 +3,7 @@
  * one of its BARs, and the capability that tells where they are.
  */
 import type { AccessSize, MsiPort, RegisterBlock } from '../bus';
-import { requireVersion } from '../snapshot';
+import { requireVersion, type Checkpoint, type HardwareState, type RunState } from '../snapshot';
 import { CapabilityId } from './config';
 import type { FunctionPart, PciFunction } from './function';
 import type { MessageVectors } from './msi';
@@ -19,8 +19,8 @@ export interface MsixLayout {
   pending: number;
 }
 
-/** Snapshot of the table and the pending bits. */
-export interface MsixState {
+/** What the hardware has: table and pending bits. The run has nothing of them. */
+export interface MsixHardware extends HardwareState {
   version: 1;
   table: Uint32Array;
   pending: Uint32Array;
@@ -108,14 +108,19 @@ export class MsixVectors implements MessageVectors, FunctionPart {
       this.table[vector * 4 + Entry.control] = ENTRY_MASKED;
   }
 
-  save(): MsixState {
-    return { version: 1, table: this.table.slice(), pending: this.pending.slice() };
+  save(): Checkpoint<MsixHardware, RunState> {
+    return { hardware: { version: 1, table: this.table.slice(), pending: this.pending.slice() }, run: {} };
   }
 
-  load(state: MsixState): void {
-    requireVersion('MSI-X', state.version, 1);
-    this.table.set(state.table);
-    this.pending.set(state.pending);
+  load({ hardware }: Checkpoint<MsixHardware, RunState>): void {
+    this.adopt(hardware);
+  }
+
+  /** What is pending waits here as it did there: nothing has changed that would let it go. */
+  adopt(hardware: MsixHardware): void {
+    requireVersion('MSI-X', hardware.version, 1);
+    this.table.set(hardware.table);
+    this.pending.set(hardware.pending);
   }
 
   private get control(): number {

@@ -3,11 +3,18 @@
  * (PCI Local Bus Specification 3.0, 3.2.2.3.2) has CONFIG_ADDRESS at port 0xCF8 and CONFIG_DATA at 0xCFC and reaches the
  * first 256 bytes; the enhanced one (ECAM, PCI Express Base Specification, 7.2.2) is memory and reaches all 4 KiB.
  */
-import type { AccessSize, RegisterBlock, RequesterId, Stateful } from '../bus';
-import { SnapshotError, requireVersion } from '../snapshot';
+import type { AccessSize, RegisterBlock, RequesterId } from '../bus';
+import {
+  SnapshotError,
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 import type { BarSpec } from './bars';
 import { addressName, addressOf, requesterOf, type PciAddress } from './config';
-import { PciFunction, type PciFunctionState } from './function';
+import { PciFunction, type PciFunctionHardware, type PciFunctionRun } from './function';
 
 /** First port of configuration mechanism #1, and how many ports it takes. */
 export const CONFIG_PORTS = { base: 0xcf8, size: 8 } as const;
@@ -36,11 +43,16 @@ export interface PciSlot {
   readonly name: string;
 }
 
-/** Snapshot of a `PciRoot` with all its functions. */
-export interface PciRootState {
-  version: 1;
+/** What the hardware has of a `PciRoot`, with all its functions by their names. */
+export interface PciRootHardware extends HardwareState {
+  version: 2;
   configAddress: number;
-  functions: Record<string, PciFunctionState>;
+  functions: Record<string, PciFunctionHardware>;
+}
+
+/** What the run has of it: what it has of the functions. */
+export interface PciRootRun extends RunState {
+  functions: Record<string, PciFunctionRun>;
 }
 
 const ENABLE = 0x80000000;
@@ -63,7 +75,7 @@ function hostBridge(): PciFunction {
 }
 
 /** The root complex with a host bridge at 00:00.0. Whatever software writes, it does not throw. */
-export class PciRoot implements Stateful<PciRootState> {
+export class PciRoot implements Migratable<PciRootHardware, PciRootRun> {
   private readonly slots = new Map<RequesterId, PciSlot>();
   private configAddress = 0;
 
@@ -128,21 +140,32 @@ export class PciRoot implements Stateful<PciRootState> {
     for (const slot of this.functions()) slot.fn.reset();
   }
 
-  save(): PciRootState {
-    const functions = Object.fromEntries(this.functions().map((slot) => [slot.name, slot.fn.save()]));
-    return { version: 1, configAddress: this.configAddress, functions };
+  save(): Checkpoint<PciRootHardware, PciRootRun> {
+    const saved = this.functions().map(({ name, fn }) => ({ name, ...fn.save() }));
+    const functions = Object.fromEntries(saved.map(({ name, hardware }) => [name, hardware]));
+    return {
+      hardware: { version: 2, configAddress: this.configAddress, functions },
+      run: { functions: Object.fromEntries(saved.map(({ name, run }) => [name, run])) },
+    };
   }
 
-  load(state: PciRootState): void {
-    requireVersion('the PCI root complex', state.version, 1);
-    this.configAddress = state.configAddress;
-    for (const slot of this.functions()) {
-      const saved = state.functions[slot.name];
-      if (!saved) {
-        throw new SnapshotError(`snapshot of PCI has no function ${slot.name}, this machine has`);
-      }
-      slot.fn.load(saved);
-    }
+  load({ hardware, run }: Checkpoint<PciRootHardware, PciRootRun>): void {
+    this.check(hardware);
+    this.configAddress = hardware.configAddress;
+    for (const { name, fn } of this.functions())
+      fn.load({ hardware: hardware.functions[name], run: run.functions[name] });
+  }
+
+  adopt(hardware: PciRootHardware): void {
+    this.check(hardware);
+    this.configAddress = hardware.configAddress;
+    for (const { name, fn } of this.functions()) fn.adopt(hardware.functions[name]);
+  }
+
+  private check({ version, functions }: PciRootHardware): void {
+    requireVersion('the PCI root complex', version, 2);
+    const lacking = this.functions().find(({ name }) => !Object.hasOwn(functions, name));
+    if (lacking) throw new SnapshotError(`snapshot of PCI has no function ${lacking.name}, this machine has`);
   }
 
   private readPort(offset: number, size: AccessSize): number {

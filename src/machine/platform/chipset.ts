@@ -3,7 +3,7 @@
  * registers, the ways to reset, text screen, COM1, the debug-exit port, and on request the test device.
  */
 import type { AddressMap } from '../address-map';
-import type { IrqLine, RegisterBlock, Stateful } from '../bus';
+import type { IrqLine, RegisterBlock } from '../bus';
 import { ACPI_PM, AcpiPm } from '../devices/acpi-pm';
 import { FW_CFG, FwCfg } from '../devices/fw-cfg';
 import { PcTestDevice, TESTDEV } from '../devices/pc-testdev';
@@ -13,7 +13,9 @@ import { COM1, Uart16550 } from '../devices/uart';
 import { VGA, VgaText } from '../devices/vga-text';
 import { memoryMap } from '../firmware/memory-map';
 import { gsiOfIsaLine } from '../interrupts/fabric';
+import type { Migratable } from '../snapshot';
 import { Kind } from '../../trace/vocabulary/events';
+import type { BoardUnits } from './board-state';
 import type { BoardEnvironment, BoardUnit } from './environment';
 import { placeUnit, registerNames, type Resettable, type UnitPart } from './units';
 
@@ -36,11 +38,11 @@ const NO_MASTER = (): boolean => false;
 /** The chipset's units. */
 export class Chipset<T> implements Resettable {
   private readonly resettable: Resettable[] = [];
-  private readonly testLines: IrqLine[] = [];
   private readonly resetPorts: ResetPorts;
 
   constructor(
     private readonly env: BoardEnvironment<T>,
+    private readonly units: BoardUnits,
     private readonly memory: AddressMap<T>,
     private readonly ports: AddressMap<T>,
     options: ChipsetOptions,
@@ -110,12 +112,11 @@ export class Chipset<T> implements Resettable {
   }
 
   reset(): void {
-    for (const line of this.testLines) line.set(false);
     for (const unit of this.resettable) unit.reset();
   }
 
-  private kept<U extends Stateful<unknown> & Resettable>(name: string, unit: U): U {
-    this.env.keep(`${this.env.name}/${name}`, unit);
+  private kept<U extends Migratable & Resettable>(name: string, unit: U): U {
+    this.units.add(name, unit);
     this.resettable.push(unit);
     return unit;
   }
@@ -142,12 +143,11 @@ export class Chipset<T> implements Resettable {
   }
 
   private addTestDevice(): void {
-    const { env, testLines } = this;
+    const { env } = this;
     const lines = Array.from({ length: TESTDEV.lines.size }, (_, line): IrqLine | undefined => {
       const gsi = gsiOfIsaLine(line);
       return gsi === undefined ? undefined : env.line(gsi, `${env.name}/test device`);
     });
-    testLines.push(...lines.filter((line) => line !== undefined));
     const test = this.kept('testdev', new PcTestDevice((line, asserted) => lines[line]?.set(asserted)));
     this.place(
       'test device',

@@ -2,10 +2,11 @@
  * What a board needs of whoever puts it up: a bare machine for itself, or a VMM for one of its VMs. The board knows what
  * stands where; the environment knows what an access costs, where its trace goes and who executes a device's work.
  */
-import type { BusDevice, DeviceBus, IrqLine, Stateful } from '../bus';
+import type { BusDevice, DeviceBus, IrqLine } from '../bus';
 import type { CpuSink, FabricObserver } from '../interrupts/sinks';
 import type { TscToHostTime } from '../interrupts/lapic-timer';
 import type { PhysicalMemory } from '../memory/physical-memory';
+import type { Migratable } from '../snapshot';
 import type { Cycles, EventTarget, Scheduler } from '../time/event-queue';
 
 /** Kinds of units by which a VMM decides where the accesses to them lead (KVM serves interrupt controllers and timer itself). */
@@ -74,7 +75,7 @@ export interface BoardEnvironment<T> {
   readonly events: BoardEvents;
   now(): Cycles;
   /** Makes a unit part of every snapshot, by a name that is unique in the run. */
-  keep(name: string, unit: Stateful<unknown>): void;
+  keep(name: string, unit: Migratable): void;
   /** What is kept with a region of a unit; `offset` is added to register offsets in the trace. */
   tag(unit: BoardUnit, offset: number): T;
   socket(unit: BoardUnit, options: SocketOptions): DeviceSocket;

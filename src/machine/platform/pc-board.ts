@@ -14,6 +14,7 @@ import { lapicRegisterNames } from '../interrupts/lapic-registers';
 import type { Wire } from '../link/wire';
 import { firmwareAssign, wiredPins } from '../pci/firmware';
 import { ECAM, type PciRoot } from '../pci/root';
+import { BoardUnits, type BoardHardware } from './board-state';
 import { Chipset, type ChipsetOptions } from './chipset';
 import type { BoardEnvironment } from './environment';
 import { PciSlots, type PciDevice, type PciPlace } from './pci-slots';
@@ -58,6 +59,7 @@ export class PcBoard<T> {
   readonly memory = new AddressMap<T>('MMIO');
   readonly ports = new AddressMap<T>('I/O ports');
   readonly fabric: InterruptFabric;
+  private readonly units: BoardUnits;
   private readonly slots: PciSlots<T>;
   private readonly timers: Resettable;
   private chipset: Chipset<T> | undefined;
@@ -67,6 +69,7 @@ export class PcBoard<T> {
     private readonly options: PcOptions,
   ) {
     const { memory, ports } = this;
+    this.units = new BoardUnits(env.name, (name, unit) => env.keep(name, unit));
     this.fabric = new InterruptFabric({
       name: env.name,
       scheduler: env.scheduler,
@@ -78,14 +81,14 @@ export class PcBoard<T> {
       picAtIoapic: options.picAtIoapic ?? false,
       toHostTime: (cpu) => env.toHostTime?.(cpu),
     });
-    env.keep(`${env.name}/interrupts`, this.fabric);
+    this.units.add('interrupts', this.fabric);
     const { ioapic } = this.fabric;
     this.fabric.mapInto(memory, {
       ioapic: env.tag({ class: 'ioapic', name: 'IOAPIC', registers: () => ioapic.registerNames() }, 0),
       lapic: env.tag({ class: 'lapic', name: 'LAPIC', registers: lapicNames }, 0),
     });
-    this.timers = addTimers(env, ports, this.fabric);
-    this.slots = new PciSlots<T>(env, memory, ports);
+    this.timers = addTimers(env, this.units, ports, this.fabric);
+    this.slots = new PciSlots<T>(env, this.units, memory, ports);
   }
 
   /** The PCI functions of the board. */
@@ -134,9 +137,26 @@ export class PcBoard<T> {
     this.timers.reset();
   }
 
+  /**
+   * What moves to another host. The environment has come to rest before: no transaction, no message and no level is on its way
+   * between a device and the rest of the machine.
+   */
+  hardware(): BoardHardware {
+    return this.units.save();
+  }
+
+  /**
+   * Goes on as the board that this is the hardware of would have gone on. This one has been switched on, and has the same CPUs
+   * and devices; what its own hardware had is lost. CPUs and RAM have moved before: a device may read memory at once.
+   * @throws SnapshotError, with nothing changed, when it has not the same units
+   */
+  adopt(hardware: BoardHardware): void {
+    this.units.adopt(hardware);
+  }
+
   private addChipset(): Chipset<T> {
-    const { env, memory, ports, options, slots } = this;
-    const chipset = new Chipset<T>(env, memory, ports, options);
+    const { env, units, memory, ports, options, slots } = this;
+    const chipset = new Chipset<T>(env, units, memory, ports, options);
     slots.mapPorts(chipset.withResetControl(slots.root.ports));
     chipset.addConsole();
     return chipset;

@@ -3,18 +3,20 @@
  * wired to the interrupt controllers.
  */
 import type { AddressMap } from '../address-map';
-import type { BusDevice, DeviceBus, RegisterBlock, Stateful } from '../bus';
+import type { BusDevice, DeviceBus, RegisterBlock } from '../bus';
 import { BarMapper } from '../pci/bar-mapper';
 import type { BarSpec } from '../pci/bars';
 import { requesterOf } from '../pci/config';
 import { irqOfPin } from '../pci/firmware';
 import type { PciFunction } from '../pci/function';
 import { CONFIG_PORTS, ECAM, PciRoot, type PciSlot } from '../pci/root';
+import type { Migratable } from '../snapshot';
+import type { BoardUnits } from './board-state';
 import type { BoardEnvironment, BoardUnit, DeviceSocket } from './environment';
 import { registerNames } from './units';
 
 /** A device with one PCI function. */
-export interface PciDevice extends BusDevice, Stateful<unknown> {
+export interface PciDevice extends BusDevice, Migratable {
   readonly pci: PciFunction;
   /** Names of its registers by offset in BAR 0. */
   registerNames(): Record<string, string>;
@@ -53,6 +55,7 @@ export class PciSlots<T> {
 
   constructor(
     private readonly env: BoardEnvironment<T>,
+    private readonly kept: BoardUnits,
     memory: AddressMap<T>,
     private readonly ports: AddressMap<T>,
   ) {
@@ -63,7 +66,7 @@ export class PciSlots<T> {
       configAccess: (slot, isWrite, offset, value) =>
         env.configAccess(slot?.requester, isWrite, offset, value),
     });
-    env.keep(`${env.name}/pci`, this.root);
+    kept.add('pci', this.root);
     this.configUnit = {
       class: 'pci-config',
       name: 'PCI config',
@@ -102,7 +105,7 @@ export class PciSlots<T> {
     Object.assign(registers, namesOf(device));
     root.add(address, device.pci);
     socket.plug(device);
-    env.keep(`${env.name}/${name}`, device);
+    this.kept.add(name, device);
     this.devices.push(device);
     return device;
   }

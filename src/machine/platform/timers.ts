@@ -4,6 +4,7 @@ import type { RegisterBlock } from '../bus';
 import { PIT, Pit, PORT_B } from '../devices/pit';
 import { TIMER_GSI, type InterruptFabric } from '../interrupts/fabric';
 import { PIC } from '../interrupts/pic';
+import type { BoardUnits } from './board-state';
 import type { BoardEnvironment } from './environment';
 import { placeUnit, type Resettable } from './units';
 
@@ -17,6 +18,7 @@ const PORT_B_OFFSET = 0x10;
 /** Puts 8259s and 8254 at their ports. */
 export function addTimers<T>(
   env: BoardEnvironment<T>,
+  units: BoardUnits,
   ports: AddressMap<T>,
   fabric: InterruptFabric,
 ): Resettable {
@@ -30,7 +32,7 @@ export function addTimers<T>(
     setOutput: (asserted) => fabric.setPin(TIMER_GSI, name, asserted),
   });
   env.scheduler.register(pit);
-  env.keep(name, pit);
+  units.add('pit', pit);
   const masterPorts: RegisterBlock = {
     ...pic.masterPorts,
     write: (offset, size, value, initiator) => {

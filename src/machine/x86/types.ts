@@ -5,15 +5,15 @@
  * What it cannot do alone (a device register, a port, an MSR, CPUID, HLT, VMCALL) it asks by a synchronous call-out; the
  * callee charges time with `advance` and the instruction is then completed with the answer.
  */
-import type { Stateful } from '../bus';
 import type { Cycles } from '../time/event-queue';
 import type { PhysicalMemory } from '../memory/physical-memory';
-import type { CpuState } from './cpu-state';
+import type { Migratable } from '../snapshot';
+import type { CpuHardware, CpuRun } from './cpu-state';
 import type { MissingInstruction } from './missing';
 import type { CpuPolicy, Disposition, Intercept } from './policy';
 import type { CpuTranslation } from './translation';
 
-export type { CpuState } from './cpu-state';
+export type { CpuHardware, CpuRun, CpuState } from './cpu-state';
 export type { MissingInstruction } from './missing';
 export type { CpuPolicy } from './policy';
 
@@ -120,10 +120,10 @@ export interface FaultReport {
 
 /**
  * One virtual CPU. All 64-bit values cross as two unsigned 32-bit halves or as bigint (bigint never on a hot path).
- * `save` and `load` work between runs only; a loaded vCPU goes on exactly as the saved one would have, given the same RAM.
- * `load` throws RangeError for a state of another version or shape.
+ * `save`, `load` and `adopt` work between runs only; a vCPU that has a saved state goes on exactly as the saved one would have,
+ * given the same RAM. A state of another version or shape throws RangeError.
  */
-export interface Cpu extends Stateful<CpuState> {
+export interface Cpu extends Migratable<CpuHardware, CpuRun> {
   readonly index: number;
   /** Installed by whoever owns the vCPU (the VMM) before the first `run`. */
   callouts: CpuCallouts;

@@ -4,7 +4,17 @@ import * as L from './core/state/layout';
 import type { CoreExports } from './core-instance';
 import { CpuRegisters } from './cpu-registers';
 import type { Jit } from './jit/jit';
-import { CPU_STATE_VERSION, checkCpuState, readRegisters, writeRegisters, type CpuState } from './cpu-state';
+import {
+  CPU_STATE_VERSION,
+  checkCpuHardware,
+  checkCpuRun,
+  readHandlers,
+  readRegisters,
+  writeHandlers,
+  writeRegisters,
+  type CpuHardware,
+  type CpuState,
+} from './cpu-state';
 import { describeStop } from './fault-report';
 import { MissingInstructions } from './missing';
 import { initState, longModeState, powerUpState, protectedModeState, startUpState } from './start-states';
@@ -261,37 +271,58 @@ export class VirtualCpu extends CpuRegisters implements Cpu {
 
   save(): CpuState {
     if (this.running) throw new Error(`cpu ${this.index}: save during a run; stop at a boundary first`);
+    const time = this.now();
     return {
-      version: CPU_STATE_VERSION,
-      ...readRegisters(this.u64, this.u32, this.rflags()),
-      cpl: this.cpl(),
-      time: this.now(),
-      instructions: this.instructions(),
-      shadow: this.inShadow(),
-      stackShadow: this.inShadow() && this.stackShadow[0] === this.instructions(),
-      windowWanted: (this.i32[L.C_WINDOW / 4] & WINDOW_INTERRUPT) !== 0,
-      nmiWindowWanted: (this.i32[L.C_WINDOW / 4] & WINDOW_NMI) !== 0,
-      attention: this.attention,
-      shutDown: this.dead === StopReason.Shutdown,
-      missing: this.missing.list(),
+      hardware: {
+        version: CPU_STATE_VERSION,
+        ...readRegisters(this.u64, this.u32, this.rflags(), time),
+        cpl: this.cpl(),
+        shadow: this.inShadow(),
+        stackShadow: this.inShadow() && this.stackShadow[0] === this.instructions(),
+        shutDown: this.dead === StopReason.Shutdown,
+      },
+      run: {
+        time,
+        instructions: this.instructions(),
+        windowWanted: (this.i32[L.C_WINDOW / 4] & WINDOW_INTERRUPT) !== 0,
+        nmiWindowWanted: (this.i32[L.C_WINDOW / 4] & WINDOW_NMI) !== 0,
+        attention: this.attention,
+        handlers: readHandlers(this.u64, this.u32),
+        missing: this.missing.list(),
+      },
     };
   }
 
-  load(state: CpuState): void {
-    if (this.running) throw new Error(`cpu ${this.index}: load during a run; stop at a boundary first`);
-    checkCpuState(state);
-    writeRegisters(this.u64, this.u32, state);
-    this.core.placeCpl(this.base, state.cpl);
-    this.core.updateMode(this.base);
-    this.setBudget(state.time, 0);
-    this.clock[1] = state.instructions;
-    this.clock[2] = state.shadow ? state.instructions : -1;
-    this.stackShadow[0] = state.stackShadow ? state.instructions : -1;
+  load({ hardware, run }: CpuState): void {
+    checkCpuHardware(hardware);
+    checkCpuRun(run);
+    this.setState(hardware, run.time, run.instructions);
+    writeHandlers(this.u64, this.u32, run.handlers);
     this.i32[L.C_WINDOW / 4] =
-      (state.windowWanted ? WINDOW_INTERRUPT : 0) | (state.nmiWindowWanted ? WINDOW_NMI : 0);
-    this.attention = state.attention;
-    this.dead = state.shutDown ? StopReason.Shutdown : undefined;
-    this.missing.load(state.missing);
+      (run.windowWanted ? WINDOW_INTERRUPT : 0) | (run.nmiWindowWanted ? WINDOW_NMI : 0);
+    this.attention = run.attention;
+    this.missing.load(run.missing);
+  }
+
+  /** Time and count of instructions are this vCPU's own; the TSC goes on from what it showed. */
+  adopt(hardware: CpuHardware): void {
+    checkCpuHardware(hardware);
+    this.setState(hardware, this.now(), this.instructions());
+    writeHandlers(this.u64, this.u32, new BigUint64Array(0));
+    this.i32[L.C_WINDOW / 4] = 0;
+    this.attention = false;
+  }
+
+  private setState(hardware: CpuHardware, time: Cycles, instructions: number): void {
+    if (this.running) throw new Error(`cpu ${this.index}: load during a run; stop at a boundary first`);
+    writeRegisters(this.u64, this.u32, hardware, time);
+    this.core.placeCpl(this.base, hardware.cpl);
+    this.core.updateMode(this.base);
+    this.setBudget(time, 0);
+    this.clock[1] = instructions;
+    this.clock[2] = hardware.shadow ? instructions : -1;
+    this.stackShadow[0] = hardware.stackShadow ? instructions : -1;
+    this.dead = hardware.shutDown ? StopReason.Shutdown : undefined;
     this.report = undefined;
     this.core.flushAllTranslations();
   }

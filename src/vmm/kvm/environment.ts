@@ -27,13 +27,13 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
   }
 
   socket(unit: BoardUnit, options: SocketOptions): DeviceSocket {
-    const { trace, name, memory } = this.home;
+    const { trace, name } = this.home;
     trace.know(unit);
     const place = {
       id: `${name}/${unit.name}`,
       track: () => trace.trackOf(unit),
       dmaTrack: () => trace.dmaTrackOf(unit),
-      memory,
+      memory: this.dma,
     };
     return new EmulatedSocket(this.qemu, this.interrupts, place, options);
   }

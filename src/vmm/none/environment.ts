@@ -37,13 +37,13 @@ export class BareEnvironment extends SiteEnvironment<BareRegion> {
   }
 
   socket(unit: BoardUnit, options: SocketOptions): DeviceSocket {
-    const { site, trace, name, memory, setPin } = this.home;
+    const { site, trace, name, setPin } = this.home;
     trace.know(unit);
     const place = {
       id: `${name}/${unit.name}`,
       track: () => trace.trackOf(unit),
       dmaTrack: () => trace.dmaTrackOf(unit),
-      memory,
+      memory: this.dma,
       setPin,
       msi: this.msi,
     };

@@ -12,7 +12,8 @@ import type {
   MsiPort,
   Stateful,
 } from '../../machine/bus';
-import type { PhysicalMemory } from '../../machine/memory/physical-memory';
+import type { DmaTranslated } from '../../machine/memory/dma-translation';
+import type { DmaMemory } from '../../machine/memory/dma-memory';
 import type { DeviceSocket, SocketOptions } from '../../machine/platform/environment';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../../machine/time/event-queue';
@@ -28,7 +29,7 @@ export interface PhysicalPlace {
   /** The device's track, and that of its DMA, which is made when there is some. */
   track: () => number;
   dmaTrack: () => number;
-  memory: PhysicalMemory;
+  memory: DmaMemory;
   /** The wire's level at a global system interrupt. */
   setPin(gsi: number, source: string, asserted: boolean): void;
   msi(requester: number, address: number, data: number): void;
@@ -176,29 +177,31 @@ export class PhysicalSocket
   /** Data of one transaction follow those of the last; each takes the way to memory besides, and none overtakes another. */
   private begin(request: Request): void {
     const { costs, tracer, island } = this.site;
-    const { kind, address, length } = request;
+    const { address, length } = request;
     const moving = Math.ceil(length / BYTES_PER_UNIT) * costs['device.dmaPer64Bytes'];
     const start = Math.max(this.now(), this.freeAt);
-    const end = start + costs['device.dmaSetup'] + moving;
+    const way = this.wayOf(request);
+    const end = start + (way?.cycles ?? 0) + costs['device.dmaSetup'] + moving;
     this.freeAt = start + moving;
     let row = tracer.cause;
-    if ((kind === 'read' || kind === 'write') && this.reaches(request)) {
-      const rowKind = kind === 'read' ? Kind.DmaRead : Kind.DmaWrite;
-      row = tracer.span(start, end - start, this.place.dmaTrack(), rowKind, address, length);
+    if (way && !('fault' in way)) {
+      const kind = request.kind === 'read' ? Kind.DmaRead : Kind.DmaWrite;
+      row = tracer.span(start, end - start, this.place.dmaTrack(), kind, address, length);
     }
     this.inFlight.push({ ...request, row, arrival: island.queue.schedule(end, this, Event.Arrival) });
   }
 
-  private reaches({ address, length }: Request): boolean {
-    return this.options.busMaster() && this.place.memory.contains(address, length);
+  /** Where an access of memory goes; undefined for what is none, and of a function that is no bus master. */
+  private wayOf({ kind, requester, address, length }: Request): DmaTranslated | undefined {
+    if ((kind !== 'read' && kind !== 'write') || !this.options.busMaster()) return undefined;
+    return this.place.memory.translate(requester, address, length, kind === 'write');
   }
 
-  private resultOf(transaction: SavedTransaction): DmaResult {
-    if (!this.reaches(transaction)) return 'master-abort';
+  private resultOf({ kind, requester, address, length, bytes }: SavedTransaction): DmaResult {
+    if (!this.options.busMaster()) return 'master-abort';
     const { memory } = this.place;
-    if (transaction.kind === 'read') return memory.read(transaction.address, transaction.length);
-    memory.write(transaction.address, transaction.bytes ?? NOTHING);
-    return NOTHING;
+    if (kind === 'read') return memory.read(requester, address, length);
+    return memory.write(requester, address, bytes ?? NOTHING);
   }
 
   private wireChanged(asserted: boolean): void {

@@ -13,7 +13,8 @@ import type {
   MsiPort,
   Stateful,
 } from '../../machine/bus';
-import type { PhysicalMemory } from '../../machine/memory/physical-memory';
+import type { DmaMemory } from '../../machine/memory/dma-memory';
+import type { DmaTranslated } from '../../machine/memory/dma-translation';
 import type { DeviceSocket, SocketOptions } from '../../machine/platform/environment';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../../machine/time/event-queue';
@@ -40,7 +41,7 @@ export interface SocketPlace {
   /** The device's track, and that of its DMA, which is made when there is some. */
   track: () => number;
   dmaTrack: () => number;
-  memory: PhysicalMemory;
+  memory: DmaMemory;
 }
 
 /** Kinds of steps. */
@@ -138,12 +139,12 @@ export class EmulatedSocket
     this.device?.onEvent(timer.kind, timer.arg);
   }
 
-  read(_requester: number, address: number, length: number, tag: number): void {
-    this.add(Doing.DmaRead, this.copyCycles(length), address, tag, length);
+  read(requester: number, address: number, length: number, tag: number): void {
+    this.addCopy(Doing.DmaRead, requester, { a: address, b: tag, c: length });
   }
 
-  write(_requester: number, address: number, bytes: Uint8Array, tag: number): void {
-    this.add(Doing.DmaWrite, this.copyCycles(bytes.length), address, tag, bytes.length, bytes);
+  write(requester: number, address: number, bytes: Uint8Array, tag: number): void {
+    this.addCopy(Doing.DmaWrite, requester, { a: address, b: tag, c: bytes.length, bytes });
   }
 
   send(_requester: number, address: number, data: number): void {
@@ -156,7 +157,8 @@ export class EmulatedSocket
     switch (step.kind) {
       case Doing.DmaRead:
       case Doing.DmaWrite: {
-        if (!this.reaches(step.a, step.c)) return step.cause;
+        const way = this.wayOf(step);
+        if (!way || 'fault' in way) return step.cause;
         const kind = step.kind === Doing.DmaRead ? Kind.DmaRead : Kind.DmaWrite;
         return tracer.span(time, step.cycles, this.place.dmaTrack(), kind, step.a, step.c);
       }
@@ -172,10 +174,10 @@ export class EmulatedSocket
   finish(step: Step): void {
     switch (step.kind) {
       case Doing.DmaRead:
-        this.device?.onDma(step.b, this.copyOut(step.a, step.c));
+        this.device?.onDma(step.b, this.copied(step));
         break;
       case Doing.DmaWrite:
-        this.device?.onDma(step.b, this.copyIn(step.a, step.bytes ?? NOTHING));
+        this.device?.onDma(step.b, this.copied(step));
         break;
       case Doing.Msi:
         this.interrupts.msi(0, step.a, step.b);
@@ -204,29 +206,34 @@ export class EmulatedSocket
     this.add(asserted ? Doing.High : Doing.Low, this.site.costs['irq.ioctl'], gsi, 0);
   }
 
-  private add(kind: number, cycles: Cycles, a: number, b: number, c = 0, bytes?: Uint8Array): void {
+  private add(kind: number, cycles: Cycles, a: number, b: number): void {
+    this.addStep({ cycles, kind, a, b, c: 0 });
+  }
+
+  /** A copy takes its set-up, so much for each piece, and as long as the translation of its address takes. */
+  private addCopy(kind: number, requester: number, what: Pick<Step, 'a' | 'b' | 'c' | 'bytes'>): void {
+    const { costs } = this.site;
+    const copy =
+      costs['device.dmaSetup'] + Math.ceil(what.c / BYTES_PER_UNIT) * costs['device.dmaPer64Bytes'];
+    const step = { ...what, kind, d: requester };
+    this.addStep({ ...step, cycles: copy + (this.wayOf(step)?.cycles ?? 0) });
+  }
+
+  private addStep(step: Omit<Step, 'target' | 'cause'>): void {
     const { owner } = this.qemu.lock;
     if (!owner) throw new Error(`${this.place.id} works while nobody holds the lock of its QEMU`);
-    const { cause } = this.site.tracer;
-    owner.work.add({ target: this.stepTargetId, cycles, kind, a, b, c, cause, ...(bytes && { bytes }) });
+    owner.work.add({ ...step, target: this.stepTargetId, cause: this.site.tracer.cause });
   }
 
-  private copyCycles(length: number): Cycles {
-    const { costs } = this.site;
-    return costs['device.dmaSetup'] + Math.ceil(length / BYTES_PER_UNIT) * costs['device.dmaPer64Bytes'];
+  /** Where a copy goes; undefined of a function that is no bus master. */
+  private wayOf({ kind, a, c, d = 0 }: Pick<Step, 'kind' | 'a' | 'c' | 'd'>): DmaTranslated | undefined {
+    if (!this.options.busMaster()) return undefined;
+    return this.place.memory.translate(d, a, c, kind === Doing.DmaWrite);
   }
 
-  private reaches(address: number, length: number): boolean {
-    return this.options.busMaster() && this.place.memory.contains(address, length);
-  }
-
-  private copyOut(address: number, length: number): DmaResult {
-    return this.reaches(address, length) ? this.place.memory.read(address, length) : 'master-abort';
-  }
-
-  private copyIn(address: number, bytes: Uint8Array): DmaResult {
-    if (!this.reaches(address, bytes.length)) return 'master-abort';
-    this.place.memory.write(address, bytes);
-    return NOTHING;
+  private copied({ kind, a, c, d = 0, bytes = NOTHING }: Step): DmaResult {
+    if (!this.options.busMaster()) return 'master-abort';
+    const { memory } = this.place;
+    return kind === Doing.DmaRead ? memory.read(d, a, c) : memory.write(d, a, bytes);
   }
 }

@@ -3,12 +3,12 @@
  * kernel does when a vector comes there. Whoever runs on that CPU is interrupted; a guest leaves by an exit.
  */
 import type { Stateful } from '../../machine/bus';
-import { InterruptFabric, type FabricState } from '../../machine/interrupts/fabric';
+import { InterruptFabric, type FabricHardware, type FabricRun } from '../../machine/interrupts/fabric';
 import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
 import { ApicBase, ApicMsr, Lapic, LAPIC_BASE, SVR_ENABLE } from '../../machine/interrupts/lapic-registers';
 import { TimerMode } from '../../machine/interrupts/lapic-timer';
 import type { CpuSink, FabricObserver } from '../../machine/interrupts/sinks';
-import { requireVersion } from '../../machine/snapshot';
+import { requireVersion, type Checkpoint } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import type { Tracer } from '../../trace/record/tracer';
 import { Kind } from '../../trace/vocabulary/events';
@@ -20,7 +20,7 @@ export const HostVector = { Reschedule: 0xfd, LocalTimer: 0xec } as const;
 /** Snapshot of a `HostInterrupts`. */
 export interface HostInterruptsState {
   version: 1;
-  fabric: FabricState;
+  fabric: Checkpoint<FabricHardware, FabricRun>;
   /** Of each physical CPU; -1: no vector has come to it yet. */
   tracks: number[];
 }

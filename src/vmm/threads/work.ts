@@ -8,7 +8,7 @@ import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import type { RowRef, Tracer } from '../../trace/record/tracer';
 import type { Island, Runnable } from './island';
 
-/** One step as plain data. What `kind`, `a`, `b`, `c` and `bytes` mean is the target's own. */
+/** One step as plain data. What `kind`, `a`, `b`, `c`, `d` and `bytes` mean is the target's own. */
 export interface Step {
   /** `StepTarget.stepTargetId`. */
   target: string;
@@ -17,6 +17,7 @@ export interface Step {
   a: number;
   b: number;
   c: number;
+  d?: number;
   bytes?: Uint8Array;
   /** Why, as a row reference. */
   cause: RowRef;

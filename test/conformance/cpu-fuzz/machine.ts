@@ -2,7 +2,7 @@
 import { createMachineCore, type GuestMachineCore } from '../../../src/machine/x86';
 import * as L from '../../../src/machine/x86/core/state/layout';
 import type { CoreExports } from '../../../src/machine/x86/core-instance';
-import type { Cpu, CpuCallouts, CpuState, CpuVendor } from '../../../src/machine/x86/types';
+import type { Cpu, CpuCallouts, CpuHardware, CpuState, CpuVendor } from '../../../src/machine/x86/types';
 import type { Random } from '../native-oracle/encodings';
 
 export const RAM = 1 << 20;
@@ -107,20 +107,21 @@ export class FuzzMachine {
   private states(): [string, CpuState][] {
     const { cpu } = this;
     const states: [string, CpuState][] = [];
-    const keep = (name: string, ...changes: ((state: CpuState) => void)[]): void => {
-      const state = structuredClone(cpu.save());
+    const keep = (name: string, ...changes: ((state: CpuHardware) => void)[]): void => {
+      const saved = structuredClone(cpu.save());
+      const state = saved.hardware;
       const long = (state.msrs[0] & 0x400n) !== 0n;
       state.tables.set([BigInt(GDT), 0x7fn, BigInt(long ? IDT : IDT32), long ? 0xfffn : 0x7ffn]);
       state.segments.set([BigInt(long ? TSS64 : TSS32), 0x58n, 0x67n, 0x8bn], 7 * 4);
       for (const change of changes) change(state);
-      states.push([name, state]);
+      states.push([name, saved]);
     };
-    const user = (state: CpuState): void => {
+    const user = (state: CpuHardware): void => {
       state.cpl = 3;
       for (const s of [1, 2]) state.segments[s * 4 + 1] |= 3n;
       for (let s = 0; s < 6; s++) state.segments[s * 4 + 3] |= 0x60n;
     };
-    const code = (attributes: bigint) => (state: CpuState) => {
+    const code = (attributes: bigint) => (state: CpuHardware) => {
       state.segments[1 * 4 + 3] = attributes;
     };
     cpu.startLongMode(BigInt(CODE), BigInt(STACK), PML4);

@@ -1,21 +1,26 @@
 /** A device behind QEMU: its pin and its DMA as the main loop drives them. */
 import { describe, expect, it } from 'vitest';
 import type { DmaResult } from '../../../src/machine/bus';
-import type { PhysicalMemory } from '../../../src/machine/memory/physical-memory';
+import { DmaMemory } from '../../../src/machine/memory/dma-memory';
+import { linearTranslation } from '../../../src/machine/memory/dma-translation';
+import { HostMemory, type MemorySlot } from '../../../src/machine/memory/host-memory';
 import { EmulatedSocket } from '../../../src/vmm/qemu/emulated-socket';
 import { QemuProcess } from '../../../src/vmm/qemu/process';
 import { costs, passTo, siteOf } from './threads/world';
 
 /** 4 KiB that hold their own addresses. */
-const MEMORY: PhysicalMemory = {
+const MEMORY: MemorySlot = {
   size: 4096,
-  contains: (address, length) => address >= 0 && address + length <= 4096,
   read: (address, length) => Uint8Array.from({ length }, (_, i) => (address + i) & 0xff),
   write: () => undefined,
 };
 
 function setUp(busMaster = true) {
   const { site } = siteOf(1);
+  // The VM's memory begins at 0 for the device; on the host something else stands there.
+  const host = new HostMemory();
+  host.map(0x5000, MEMORY);
+  const memory = new DmaMemory(host, linearTranslation(0x5000, MEMORY.size));
   const qemu = new QemuProcess(site, { index: 0, name: 'vm0' });
   const levels: { time: number; asserted: boolean }[] = [];
   const expired: number[] = [];
@@ -27,7 +32,7 @@ function setUp(busMaster = true) {
       setPin: (_gsi, _source, asserted) => void levels.push({ time: site.island.now(), asserted }),
       msi: () => undefined,
     },
-    { id: 'vm0/nic', track: () => track, dmaTrack: () => track, memory: MEMORY },
+    { id: 'vm0/nic', track: () => track, dmaTrack: () => track, memory },
     { gsi: 11, busMaster: () => busMaster },
   );
   socket.plug({

@@ -1,11 +1,16 @@
 /** A device on a physical bus: nothing overtakes what was sent before it, a wire falls at once, a reset loses what is on its way. */
 import { describe, expect, it } from 'vitest';
 import type { DmaResult } from '../../../src/machine/bus';
+import { DmaMemory } from '../../../src/machine/memory/dma-memory';
+import { linearTranslation } from '../../../src/machine/memory/dma-translation';
+import { HostMemory } from '../../../src/machine/memory/host-memory';
 import type { PhysicalMemory } from '../../../src/machine/memory/physical-memory';
 import { PhysicalSocket } from '../../../src/vmm/none/physical-socket';
 import { costs, passTo, siteOf } from './threads/world';
 
 const GSI = 11;
+/** Where the guest's RAM lies in the host's. */
+const SLOT = 0x7000;
 const SETUP = costs['device.dmaSetup'];
 const UNIT = costs['device.dmaPer64Bytes'];
 const IOAPIC = costs['irq.ioapic'];
@@ -20,12 +25,15 @@ interface Happened {
 function setUp() {
   const { site, recorder } = siteOf(1);
   const bytes = new Uint8Array(4096);
-  const memory: PhysicalMemory = {
+  const slot: PhysicalMemory = {
     size: bytes.length,
     contains: (address, length) => address >= 0 && address + length <= bytes.length,
     read: (address, length) => bytes.slice(address, address + length),
     write: (address, data) => bytes.set(data, address),
   };
+  const host = new HostMemory();
+  host.map(SLOT, slot);
+  const memory = new DmaMemory(host, linearTranslation(SLOT, slot.size));
   const happened: Happened[] = [];
   const note = (what: string): void => void happened.push({ time: site.island.now(), what });
   const track = site.tracer.addTrack({ type: 'device', name: 'nic', group: 'pc', vm: 0 });

@@ -15,7 +15,7 @@ export const costs: Costs = Object.fromEntries(Object.keys(costKeys).map((key) =
 /** No device: a user exit. */
 export const NOWHERE = 0xe000_0000;
 const NO_MEMORY: PhysicalMemory = {
-  size: 0,
+  size: 4096,
   contains: () => false,
   read: (_address, length) => new Uint8Array(length),
   write: () => undefined,
@@ -195,6 +195,7 @@ export class ScriptCpu implements Cpu {
     throw new Error('a script is not saved');
   };
   load = (): void => undefined;
+  adopt = (): void => undefined;
 }
 
 /** Name of an exit's kind. */

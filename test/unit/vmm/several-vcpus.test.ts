@@ -234,7 +234,7 @@ describe('an IPI in the trace', () => {
       const why = rows[ipi.cause];
       expect(why.name === 'mmio.write' ? rows[why.cause].name : why.name).toBe(exit(reason));
     }
-    const accepted = rows.filter(({ name }) => name === 'irq.accept');
+    const accepted = rows.filter(({ name, track }) => name === 'irq.accept' && track.startsWith('vCPU'));
     expect(accepted.map(({ track }) => track).sort()).toEqual(['vCPU 0', 'vCPU 1']);
     for (const row of accepted) expect(ipis).toContain(rows[row.cause]);
     expect(new Set(accepted.map(({ cause }) => cause)).size).toBe(sent);

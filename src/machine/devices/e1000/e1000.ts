@@ -34,7 +34,7 @@ import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock, Reques
 import type { FrameReceiver, Wire } from '../../link/wire';
 import type { PciFunction } from '../../pci/function';
 import { Config } from '../../pci/config';
-import { requireVersion } from '../../snapshot';
+import { requireVersion, type Checkpoint, type Migratable } from '../../snapshot';
 import { Kind } from '../../../trace/vocabulary/events';
 import { coalesces } from './coalescing';
 import { Ctrl, Reg, Timer } from './constants';
@@ -47,7 +47,7 @@ import { InterruptUnit } from './interrupts';
 import { Phy } from './phy';
 import { Receiver } from './receive';
 import { registerTable, type Register } from './registers';
-import type { E1000Hardware, E1000Run, E1000State } from './state';
+import type { E1000Hardware, E1000Run } from './state';
 import { Timers } from './timers';
 import { Transmitter } from './transmit';
 
@@ -72,7 +72,7 @@ const IOADDR_MASK = 0xfffff;
 const NO_TIME: E1000Timing = { transmitNanoseconds: 0, receiveNanoseconds: 0 };
 
 /** The device. BAR 0 is the device itself as a register block; BAR 1 is `ioBlock`. */
-export class E1000 implements BusDevice, RegisterBlock, FrameReceiver {
+export class E1000 implements BusDevice, RegisterBlock, FrameReceiver, Migratable<E1000Hardware, E1000Run> {
   /** Whether QEMU coalesces a write at an offset of BAR 0. */
   static readonly coalesces = coalesces;
 
@@ -187,22 +187,26 @@ export class E1000 implements BusDevice, RegisterBlock, FrameReceiver {
   }
 
   /** A checkpoint: whole at any moment, also with DMA in flight. */
-  save(): E1000State {
+  save(): Checkpoint<E1000Hardware, E1000Run> {
     return { hardware: this.saveHardware(), run: this.saveRun() };
   }
 
-  /** Goes on in the run that was saved: snapshots of the event queue and of the DMA port bring back what they have of it. */
-  load(state: E1000State): void {
-    requireVersion("an e1000's run", state.run.version, 1);
-    this.loadParts(state.hardware, state.run);
+  load({ hardware, run }: Checkpoint<E1000Hardware, E1000Run>): void {
+    this.loadParts(hardware, run);
   }
 
-  /** What moves in a migration. */
-  saveHardware(): E1000Hardware {
+  /** The PCI function's configuration and the memory have to be there already. */
+  adopt(hardware: E1000Hardware): void {
+    this.loadParts(hardware, undefined);
+    this.interrupts.resume();
+    this.resume();
+  }
+
+  private saveHardware(): E1000Hardware {
     const registers: number[] = [];
     this.core.regs.forEach((value, word) => void (value !== 0 && registers.push(word, value)));
     return {
-      version: 1,
+      version: 2,
       registers: Uint32Array.from(registers),
       ioAddress: this.ioAddress,
       interrupts: this.interrupts.saveHardware(),
@@ -215,19 +219,8 @@ export class E1000 implements BusDevice, RegisterBlock, FrameReceiver {
     };
   }
 
-  /**
-   * Goes on on another bus: what was in flight is begun anew there, timers run for what remained of them, the line shows the
-   * level. The PCI function's configuration and the memory have to be there already.
-   */
-  adopt(hardware: E1000Hardware): void {
-    this.loadParts(hardware, undefined);
-    this.interrupts.resume();
-    this.resume();
-  }
-
   private saveRun(): E1000Run {
     return {
-      version: 1,
       timers: this.timers.saveRun(),
       dma: this.dma.saveRun(),
       transmitter: this.transmitter.saveRun(),
@@ -236,7 +229,7 @@ export class E1000 implements BusDevice, RegisterBlock, FrameReceiver {
   }
 
   private loadParts(hardware: E1000Hardware, run: E1000Run | undefined): void {
-    requireVersion('an e1000', hardware.version, 1);
+    requireVersion('an e1000', hardware.version, 2);
     const { core } = this;
     core.regs.fill(0);
     for (let i = 0; i < hardware.registers.length; i += 2)

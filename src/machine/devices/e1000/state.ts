@@ -1,8 +1,5 @@
-/**
- * The device's state in two parts that no assignment confuses. What the hardware has moves to another host in a migration and
- * goes on there; what the run has (handles of events, tags of transactions, rows of the trace) means something in its own run
- * only. Both together are a checkpoint.
- */
+/** The device's state in its two kinds (see `Migratable`). Its PCI function's belongs to the root complex's. */
+import type { HardwareState, RunState } from '../../snapshot';
 import type { DmaHardware, DmaRun } from './dma';
 import type { EepromState } from './eeprom';
 import type { InterruptsHardware } from './interrupts';
@@ -12,8 +9,8 @@ import type { TimersHardware, TimersRun } from './timers';
 import type { TransmitterHardware, TransmitterRun } from './transmit';
 
 /** What an 82540EM has: registers, rings, the packet buffer, descriptors on the chip, transfers under way, what remains of timers. */
-export interface E1000Hardware {
-  version: 1;
+export interface E1000Hardware extends HardwareState {
+  version: 2;
   /** Registers that are not zero: word index, value, word index, value, … */
   registers: Uint32Array;
   ioAddress: number;
@@ -27,16 +24,9 @@ export interface E1000Hardware {
 }
 
 /** What the run knows of it. */
-export interface E1000Run {
-  version: 1;
+export interface E1000Run extends RunState {
   timers: TimersRun;
   dma: DmaRun;
   transmitter: TransmitterRun;
   receiver: ReceiverRun;
-}
-
-/** Snapshot of an `E1000`; its PCI function belongs to the PCI bus's snapshot. */
-export interface E1000State {
-  hardware: E1000Hardware;
-  run: E1000Run;
 }

@@ -226,7 +226,7 @@ describe('its state', () => {
     from.set(EduRegister.IRQ_RAISE, 2);
     from.set(EduRegister.FACTORIAL, 6);
     from.transfer(0x1000, EDU_BUFFER.base, 16, EduDma.Run);
-    to.edu.adopt(from.edu.saveHardware());
+    to.edu.adopt(from.edu.save().hardware);
     expect(to.bus.line).toBe(true);
     to.world.drain();
     expect(to.get(EduRegister.FACTORIAL)).toBe(720);

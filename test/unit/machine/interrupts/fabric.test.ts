@@ -394,7 +394,7 @@ describe('a CPU of its own timer', () => {
 describe('a reset', () => {
   it('leaves all controllers as they were at power-on', () => {
     const m = setUp();
-    const fresh = setUp().fabric.save();
+    const fresh = setUp().fabric.save().hardware;
     m.startPic();
     m.enable(0, 1, 2);
     m.entry(11, LEVEL | 0x41);
@@ -404,7 +404,7 @@ describe('a reset', () => {
     m.fabric.lapic(0).write(Lapic.InitialCount, 4, 1000);
     m.fabric.lapic(0).write(Lapic.LvtTimer, 4, 0x20070);
     m.fabric.reset();
-    expect({ ...m.fabric.save(), sources: {} }).toEqual(fresh);
+    expect({ ...m.fabric.save().hardware, sources: {} }).toEqual(fresh);
     expect(m.world.queue.nextTime()).toBe(Infinity);
   });
 });

@@ -163,7 +163,7 @@ describe('IOAPIC under any programming', () => {
       if (each.do === 'write') chip.write(each.offset, each.size, each.value);
       else if (each.do === 'read') seen = chip.read(each.offset, each.size);
       else chip.setPin(each.offset, (each.value & 1) === 1, each.value >> 1);
-      const entries = chip.save().low;
+      const entries = chip.save().hardware.low;
       for (const message of log.slice(before)) expect(entries[message.pin] & MASKED).toBe(0);
       return [seen, log.slice(before)];
     };

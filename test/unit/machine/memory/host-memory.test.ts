@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DataSlot } from '../../../../src/machine/memory/data-slot';
-import { identityTranslation } from '../../../../src/machine/memory/dma-translation';
+import { linearTranslation } from '../../../../src/machine/memory/dma-translation';
 import { HostMemory } from '../../../../src/machine/memory/host-memory';
 import { coreMemory } from './core-memory';
 
@@ -110,9 +110,10 @@ describe('a data slot', () => {
   });
 });
 
-it('without an IOMMU a device reaches the address it names, at once', () => {
-  expect(identityTranslation.translate(0x0018, 0x12345, 64, true)).toEqual({
-    pieces: [{ address: 0x12345, length: 64 }],
-    cycles: 0,
-  });
+it('without an IOMMU a device reaches the address it names in its own machine, at once, and none beyond', () => {
+  const { translate } = linearTranslation(0x100000, 0x20000);
+  const at = (iova: number, length: number) => translate(0x0018, iova, length, true);
+  expect(at(0x12345, 64)).toEqual({ pieces: [{ address: 0x112345, length: 64 }], cycles: 0 });
+  expect(at(0x1ffc0, 64)).toEqual({ pieces: [{ address: 0x11ffc0, length: 64 }], cycles: 0 });
+  expect(at(0x1ffc1, 64)).toEqual({ fault: 'master-abort', cycles: 0 });
 });

@@ -73,7 +73,7 @@ describe('configuration mechanism #1 and ECAM', () => {
           one.write(1, aligned, value, size);
           two.ecam.write(1, aligned, value, size);
         }
-        expect(two.root.save().functions).toEqual(one.root.save().functions);
+        expect(two.root.save().hardware.functions).toEqual(one.root.save().hardware.functions);
       }),
       { seed: 1 },
     );

@@ -1,5 +1,5 @@
 /** A board's environment that costs nothing and writes everything down. */
-import type { IrqLine, Stateful } from '../../../../src/machine/bus';
+import type { IrqLine } from '../../../../src/machine/bus';
 import { IOAPIC_VERSION } from '../../../../src/machine/interrupts/ioapic';
 import type { PhysicalMemory } from '../../../../src/machine/memory/physical-memory';
 import type {
@@ -9,6 +9,7 @@ import type {
   SocketOptions,
 } from '../../../../src/machine/platform/environment';
 import { PcBoard, type PcOptions } from '../../../../src/machine/platform/pc-board';
+import type { Checkpoint, HardwareState, Migratable, RunState } from '../../../../src/machine/snapshot';
 import { FakeBus, World } from '../fake-bus';
 
 /** What this environment keeps with a region. */
@@ -31,19 +32,19 @@ function makeMemory(): PhysicalMemory & { bytes: Uint8Array } {
   };
 }
 
-/** A board named `pc` in such an environment, with what became of it. */
-export function makeBoard(options: Partial<PcOptions> & { cpus?: number } = {}) {
-  const { cpus = 2, ...changes } = options;
+/** A board named `pc`, if nothing else is said, in such an environment, with what became of it. */
+export function makeBoard(options: Partial<PcOptions> & { cpus?: number; name?: string } = {}) {
+  const { cpus = 2, name: boardName = 'pc', ...changes } = options;
   const world = new World();
   const memory = makeMemory();
   const log: string[] = [];
-  const kept = new Map<string, Stateful<unknown>>();
+  const kept = new Map<string, Migratable>();
   const tags: Tag[] = [];
   /** As a lane has them that is made with the socket, before there is a device. */
   const registersAtSocket = new Map<string, Record<string, string>>();
   const sockets = new Map<string, { bus: FakeBus; options: SocketOptions }>();
   const env: BoardEnvironment<Tag> = {
-    name: 'pc',
+    name: boardName,
     cyclesPerSecond: 3e9,
     memory,
     scheduler: world.queue,
@@ -78,14 +79,16 @@ export function makeBoard(options: Partial<PcOptions> & { cpus?: number } = {}) 
     },
     socket: (unit, socketOptions): DeviceSocket => {
       registersAtSocket.set(unit.name, unit.registers());
-      const bus = new FakeBus(world, `pc/${unit.name}/bus`);
+      const bus = new FakeBus(world, `${boardName}/${unit.name}/bus`);
       const wire: IrqLine = {
         set: (asserted) => {
           log.push(`${unit.name} ${asserted ? 'raises' : 'lowers'} ${socketOptions.gsi}`);
-          if (socketOptions.gsi !== undefined) board.fabric.setPin(socketOptions.gsi, unit.name, asserted);
+          if (socketOptions.gsi !== undefined)
+            board.fabric.setPin(socketOptions.gsi, `${boardName}/${unit.name}`, asserted);
         },
       };
       Object.assign(bus, { irq: levels(socketOptions.gate ?? wire) });
+      bus.msi.send = (...message) => void board.fabric.msi(...message);
       bus.dma.refuse = () => (socketOptions.busMaster() ? undefined : 'master-abort');
       sockets.set(unit.name, { bus, options: socketOptions });
       return { bus, wire, plug: (device) => bus.plug(device) };
@@ -121,7 +124,9 @@ function levels(line: IrqLine): IrqLine {
 }
 
 /** States of all kept units. */
-export function statesOf(kept: ReadonlyMap<string, Stateful<unknown>>): Record<string, unknown> {
+export function statesOf(
+  kept: ReadonlyMap<string, Migratable>,
+): Record<string, Checkpoint<HardwareState, RunState>> {
   return Object.fromEntries([...kept].map(([name, unit]) => [name, structuredClone(unit.save())]));
 }
 

@@ -8,6 +8,7 @@ import { PciFunction, type BarSpec } from '../../../../src/machine/pci/function'
 import { ECAM } from '../../../../src/machine/pci/root';
 import type { PciDevice } from '../../../../src/machine/platform/pci-slots';
 import type { DeviceBus } from '../../../../src/machine/bus';
+import type { Checkpoint, HardwareState, RunState } from '../../../../src/machine/snapshot';
 import { comparable, makeBoard, statesOf } from './fake-environment';
 
 const MAC = Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56);
@@ -227,8 +228,9 @@ class MessageDevice implements PciDevice {
   busReset = (): void => undefined;
   onEvent = (): void => undefined;
   onDma = (): void => undefined;
-  save = (): number => 0;
+  save = (): Checkpoint<HardwareState, RunState> => ({ hardware: { version: 1 }, run: {} });
   load = (): void => undefined;
+  adopt = (): void => undefined;
 }
 
 describe('firmware', () => {
@@ -308,7 +310,7 @@ describe('timers and lines', () => {
       'accepted 0 50',
       'accepted 0 71',
     ]);
-    expect(board.fabric.pic.save().chips[0].lines).toBe(1);
+    expect(board.fabric.pic.save().hardware.chips[0].lines).toBe(1);
   });
 });
 
@@ -329,21 +331,17 @@ describe('a reset', () => {
   });
 
   /**
-   * What the units have as hardware. Who has driven which pin is no state of a controller, nor what rows of the trace a NIC
-   * remembers; the clock's memory lives on its battery.
+   * What the units have as hardware. Whose wires lead to which pin is found out as they are first driven; the clock's memory
+   * lives on its battery.
    */
-  const hardwareOf = (kept: Parameters<typeof statesOf>[0]): unknown => {
-    const states = statesOf(kept);
-    delete states['pc/cmos'];
-    for (const name of ['pc/e1000', 'pc/e1000.1'])
-      states[name] = (states[name] as { hardware: unknown }).hardware;
-    states['pc/interrupts'] = { ...(states['pc/interrupts'] as object), sources: {} };
-    return comparable(states);
+  const hardwareOf = (board: ReturnType<typeof poweredOn>['board']): unknown => {
+    const { cmos: _, ...units } = board.hardware().units;
+    return comparable({ ...units, interrupts: { ...units.interrupts, sources: {} } });
   };
 
   it('brings every unit back to its power-on state, whatever was done to it', () => {
     const fresh = poweredOn({ nics: 2 });
-    const expected = hardwareOf(fresh.kept);
+    const expected = hardwareOf(fresh.board);
     fc.assert(
       fc.property(fc.array(access, { maxLength: 60 }), (accesses) => {
         const m = poweredOn({ nics: 2 });
@@ -355,7 +353,7 @@ describe('a reset', () => {
         }
         board.reset();
         board.powerOn();
-        expect(hardwareOf(m.kept)).toEqual(expected);
+        expect(hardwareOf(board)).toEqual(expected);
         expect(board.memory.read(0xc0000000 + Reg.RAL0, 4)).toBe(0x12005452);
         for (let pin = 0; pin < 24; pin++) expect(board.fabric.ioapic.pinAsserted(pin)).toBe(false);
       }),

@@ -1,6 +1,6 @@
 /** An exception whose delivery a device gives up leaves CR2, DR6, DR7 and what is pending as they were; it comes again. */
 import { expect, it } from 'vitest';
-import { StopReason, type CpuState } from '../../../../src/machine/x86/types';
+import { StopReason, type CpuHardware } from '../../../../src/machine/x86/types';
 import { CODE, DEVICE, type Bench } from './harness';
 import { alter, modeBench, untilHandler } from './mode-bench';
 
@@ -9,7 +9,7 @@ const ABSENT = 0x7fffffff000n;
 /** A machine whose stack is a device that gives up every store until `serve` is set. */
 function onDeviceStack(
   code: number[],
-  change: (state: CpuState) => void,
+  change: (state: CpuHardware) => void,
 ): { b: Bench; device: { serve: boolean } } {
   const device = { serve: false };
   const b: Bench = modeBench(
@@ -21,7 +21,7 @@ function onDeviceStack(
   return { b, device };
 }
 
-const CASES: [what: string, code: number[], vector: number, change: (state: CpuState) => void][] = [
+const CASES: [what: string, code: number[], vector: number, change: (state: CpuHardware) => void][] = [
   ['a page fault', [0x48, 0x8b, 0x03], 14, (s) => void (s.general[3] = ABSENT)],
   ['general detection', [0x0f, 0x21, 0xc0], 1, (s) => void (s.debug[7] = 0x2400n)],
   [
@@ -40,9 +40,9 @@ it.each(CASES)('%s', (_, code, vector, change) => {
   }
   device.serve = true;
   expect(untilHandler(b, 3)).toBe(vector);
-  const { control, debug } = b.cpu.save();
+  const { control, debug } = b.cpu.save().hardware;
   expect(control[1]).toBe(vector === 14 ? ABSENT : 0n);
-  if (vector === 1) expect(debug[6] & 0x6001n).toBe(before.debug[7] & 0x2000n ? 0x2000n : 1n);
+  if (vector === 1) expect(debug[6] & 0x6001n).toBe(before.hardware.debug[7] & 0x2000n ? 0x2000n : 1n);
   expect(debug[7] & 0x2000n).toBe(0n);
 });
 
@@ -50,11 +50,15 @@ it('a single-step trap stays due', () => {
   const { b, device } = onDeviceStack([0x90, 0x90], (s) => void (s.general[17] = 0x102n));
   for (let i = 0; i < 2; i++) {
     expect(b.cpu.run(b.cpu.now() + 100)).toBe(StopReason.Abandoned);
-    expect([b.cpu.instructions(), b.cpu.ripLow, b.cpu.save().pendingDebug]).toEqual([1, CODE + 1, 0x4000]);
+    expect([b.cpu.instructions(), b.cpu.ripLow, b.cpu.save().hardware.pendingDebug]).toEqual([
+      1,
+      CODE + 1,
+      0x4000,
+    ]);
   }
   device.serve = true;
   expect(untilHandler(b, 3)).toBe(1);
-  expect(b.cpu.save().debug[6] & 0x4000n).toBe(0x4000n);
+  expect(b.cpu.save().hardware.debug[6] & 0x4000n).toBe(0x4000n);
   expect(b.cpu.instructions()).toBe(1);
 });
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { JitOptions } from '../../../../src/machine/x86/jit/jit';
 import { disassemble } from '../../../../src/machine/x86';
-import { StopReason, type CpuState, type CpuVendor } from '../../../../src/machine/x86/types';
+import { StopReason, type CpuHardware, type CpuVendor } from '../../../../src/machine/x86/types';
 import { CODE, COSTS, STACK, bench, type Bench } from './harness';
 import { alter, modeBench, untilHandler, type Entry } from './mode-bench';
 
@@ -109,7 +109,7 @@ it('a repeated string instruction with 67H and ECX = 0 leaves RCX, RSI and RDI w
 });
 
 describe('instructions that only one of the two has', () => {
-  const vectorOf = (code: number[], entry: Entry, change?: (state: CpuState) => void): number => {
+  const vectorOf = (code: number[], entry: Entry, change?: (state: CpuHardware) => void): number => {
     const b = modeBench([...code, HLT], entry);
     if (change) alter(b, change);
     return untilHandler(b, 2);

@@ -1,6 +1,6 @@
 /** Control registers and MSRs: what they refuse, and what they do (SDM vol. 3, 2.5; vol. 2; vol. 4). */
 import { describe, expect, it } from 'vitest';
-import type { CpuState } from '../../../../src/machine/x86/types';
+import type { CpuHardware } from '../../../../src/machine/x86/types';
 import { CODE, STACK, type Bench } from './harness';
 import { alter, modeBench, untilHandler, type Entry } from './mode-bench';
 import { GP, HLT, LONG, NONE, PROTECTED, UD, USER, outcome } from './outcome';
@@ -21,25 +21,25 @@ function write(
   cr: number,
   value: bigint,
   entry: Entry,
-  change?: (b: Bench, state: CpuState) => void,
+  change?: (b: Bench, state: CpuHardware) => void,
 ): number {
   const { b, vector, before } = outcome(TO_CR(cr), entry, value, change);
   if (vector !== NONE) {
-    expect(b.cpu.save().control).toEqual(before.control);
-    expect(b.cpu.save().msrs).toEqual(before.msrs);
-    expect(b.cpu.save().pdptes).toEqual(before.pdptes);
+    expect(b.cpu.save().hardware.control).toEqual(before.control);
+    expect(b.cpu.save().hardware.msrs).toEqual(before.msrs);
+    expect(b.cpu.save().hardware.pdptes).toEqual(before.pdptes);
   }
   return vector;
 }
 
 const LONG_CR0 = PG | PE | 0x10n;
-const LME = (_: Bench, state: CpuState): void => {
+const LME = (_: Bench, state: CpuHardware): void => {
   state.msrs[0] |= 0x100n;
 };
-const PAE = (_: Bench, state: CpuState): void => {
+const PAE = (_: Bench, state: CpuHardware): void => {
   state.control[3] |= 0x20n;
 };
-const both = (b: Bench, state: CpuState): void => {
+const both = (b: Bench, state: CpuHardware): void => {
   LME(b, state);
   PAE(b, state);
 };
@@ -108,10 +108,10 @@ describe('control registers refuse with #GP(0)', () => {
   });
 
   it('keeps ET, takes PWT and PCD of CR3, and drops bit 63 under PCIDE', () => {
-    expect(outcome(TO_CR(0), LONG, PG | PE).b.cpu.save().control[0]).toBe(LONG_CR0);
-    expect(outcome(TO_CR(3), LONG, 0x1018n).b.cpu.save().control[2]).toBe(0x1018n);
+    expect(outcome(TO_CR(0), LONG, PG | PE).b.cpu.save().hardware.control[0]).toBe(LONG_CR0);
+    expect(outcome(TO_CR(3), LONG, 0x1018n).b.cpu.save().hardware.control[2]).toBe(0x1018n);
     const { b } = outcome(TO_CR(3), LONG, (1n << 63n) | 0x1003n, (_, s) => void (s.control[3] |= 0x20000n));
-    expect(b.cpu.save().control[2]).toBe(0x1003n);
+    expect(b.cpu.save().hardware.control[2]).toBe(0x1003n);
   });
 
   it('sets LMA with paging, and clears it with paging in compatibility code', () => {
@@ -119,9 +119,9 @@ describe('control registers refuse with #GP(0)', () => {
       both(bench, state);
       state.control[2] = 0x1000n;
     });
-    expect([b.cpu.mode(), b.cpu.save().msrs[0]]).toEqual(['compatibility', 0x500n]);
+    expect([b.cpu.mode(), b.cpu.save().hardware.msrs[0]]).toEqual(['compatibility', 0x500n]);
     const off = outcome(TO_CR(0), { mode: 'compatibility' }, PE).b;
-    expect([off.cpu.mode(), off.cpu.save().msrs[0] & 0x500n]).toEqual(['protected', 0x100n]);
+    expect([off.cpu.mode(), off.cpu.save().hardware.msrs[0] & 0x500n]).toEqual(['protected', 0x100n]);
   });
 });
 
@@ -133,7 +133,7 @@ describe('PAE paging loads its four top entries', () => {
       state.control[2] = BigInt(TABLE) | 0x18n;
       b.poke(TABLE, ...entries);
     });
-    return { ...run, entries: [...run.b.cpu.save().pdptes] };
+    return { ...run, entries: [...run.b.cpu.save().hardware.pdptes] };
   };
   const LOW = 0x3001n;
   it('with MOV to CR0, and keeps them whatever is stored later', () => {
@@ -144,7 +144,7 @@ describe('PAE paging loads its four top entries', () => {
     b.cpu.setRip(BigInt(CODE));
     b.cpu.setReg(0, BigInt(PG | PE | WP));
     expect(untilHandler(b, 10)).toBe(NONE);
-    expect(b.cpu.save().pdptes[0]).toBe(LOW);
+    expect(b.cpu.save().hardware.pdptes[0]).toBe(LOW);
   });
   it.each([2n, 4n, 0x20n, 0x40n, 0x80n, 0x100n, 1n << 46n, 1n << 52n, 1n << 63n])(
     '#GP(0) for reserved bit %s',
@@ -163,7 +163,7 @@ describe('PAE paging loads its four top entries', () => {
       b.poke(TABLE, LOW, 0n, 0n, 0x3001n);
       b.cpu.setReg(0, rax);
       expect(untilHandler(b, 10)).toBe(NONE);
-      return b.cpu.save().pdptes[3];
+      return b.cpu.save().hardware.pdptes[3];
     };
     expect(after(TO_CR(3), BigInt(TABLE))).toBe(0x3001n);
     expect(after(TO_CR(4), 0xa0n)).toBe(0x3001n);
@@ -218,7 +218,7 @@ describe('MSRs', () => {
     c.cpu.setReg(0, 0x1000n);
     c.cpu.setReg(2, 0n);
     untilHandler(c, 5);
-    expect(c.cpu.save().msrs[11]).toBe(0x1000n);
+    expect(c.cpu.save().hardware.msrs[10]).toBe(0x1000n);
   });
   it('only at CPL 0', () => {
     expect([outcome(RDMSR, USER).vector, outcome(WRMSR, USER).vector]).toEqual([GP, GP]);
@@ -227,7 +227,7 @@ describe('MSRs', () => {
 });
 
 describe('FS and GS bases', () => {
-  const on = (_: Bench, state: CpuState): void => {
+  const on = (_: Bench, state: CpuHardware): void => {
     state.control[3] |= 0x10000n;
   };
   const WRGSBASE = [0xf3, 0x48, 0x0f, 0xae, 0xd8]; // rax
@@ -240,7 +240,7 @@ describe('FS and GS bases', () => {
   });
   it('32-bit operands clear the upper half', () => {
     const { b } = outcome([0xf3, 0x0f, 0xae, 0xd0], LONG, 0xffffffff_80000001n, on); // wrfsbase eax
-    expect(b.cpu.save().segments[16]).toBe(0x80000001n);
+    expect(b.cpu.save().hardware.segments[16]).toBe(0x80000001n);
   });
 });
 

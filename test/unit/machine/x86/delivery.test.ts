@@ -355,7 +355,7 @@ describe('exceptions that meet (SDM vol. 3, table 6-5)', () => {
     expectFault(meet(PF, NP), 8, DF, 0);
     const b = meet(PF, PF);
     expectFault(b, 8, DF, 0);
-    expect(b.cpu.save().control[1]).toBe(0x40000ff8n); // CR2 is the second one's
+    expect(b.cpu.save().hardware.control[1]).toBe(0x40000ff8n); // CR2 is the second one's
   });
 
   it('does not set RF in the image that #DF pushes', () => {
@@ -379,7 +379,7 @@ describe('exceptions that meet (SDM vol. 3, table 6-5)', () => {
     b.poke(IDT + PF * 16, gate(0xe, S.code64, handlerOf(PF), 0, 1));
     expectFault(b, 8, PF, 2);
     expect(frame(b, 8, 6).slice(1)).toEqual([CODE, S.userCode64, RF | 2, STACK, S.userData]);
-    expect(b.cpu.save().control[1]).toBe(0x40000ff8n);
+    expect(b.cpu.save().hardware.control[1]).toBe(0x40000ff8n);
   });
 
   it('repeats INT n once its page fault has been mended', () => {

@@ -290,7 +290,12 @@ describe('loads of data segments', () => {
     b.poke(0x5408, descriptor(0x92, 0, 0x1234, 0x56789a));
     for (let i = 0; i < 4; i++) one(b);
     expect(untilHandler(b, 0)).toBe(-100);
-    expect(Array.from(b.cpu.save().segments.subarray(12, 16))).toEqual([0x56789an, 12n, 0x1234n, 0x93n]);
+    expect(Array.from(b.cpu.save().hardware.segments.subarray(12, 16))).toEqual([
+      0x56789an,
+      12n,
+      0x1234n,
+      0x93n,
+    ]);
     expect((b.peek(0x5408) >> 40n) & 1n).toBe(1n);
   });
 });

@@ -109,7 +109,7 @@ describe('instructions of 32- and 16-bit code alone', () => {
     expect(b.cpu.run(1000)).toBe(StopReason.Shutdown);
     expect(b.cpu.faultReport()?.message).toContain('triple fault: #GP');
     expect(b.cpu.getReg(1)).toBe(0n);
-    expect(b.cpu.save().segments[1]).toBe(16n);
+    expect(b.cpu.save().hardware.segments[1]).toBe(16n);
   });
 
   it('stores and loads table registers with 32-bit bases, or 24 bits by 16-bit operands', () => {

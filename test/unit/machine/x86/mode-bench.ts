@@ -1,6 +1,6 @@
 /** A machine with descriptor tables for every mode, entered at any privilege level, for tests of segmentation and delivery. */
 import { expect } from 'vitest';
-import type { CpuCallouts, CpuState, CpuVendor } from '../../../../src/machine/x86/types';
+import type { CpuCallouts, CpuHardware, CpuVendor } from '../../../../src/machine/x86/types';
 import { CODE, STACK, bench, type Bench } from './harness';
 
 export const GDT = 0x5000;
@@ -86,7 +86,7 @@ export interface Entry {
 }
 
 /** Puts a segment register of a saved state to a selector of the GDT, with its hidden part. */
-function setRegister(b: Bench, state: CpuState, index: number, selector: number): void {
+function setRegister(b: Bench, state: CpuHardware, index: number, selector: number): void {
   const d = b.peek(GDT + (selector & ~7));
   const coarse = (d >> 55n) & 1n;
   const limit = (d & 0xffffn) | ((d >> 32n) & 0xf0000n);
@@ -111,7 +111,8 @@ export function modeBench(code: number[], entry: Entry, overrides: Partial<CpuCa
   if (ia32e) for (let i = 0; i < 12; i++) b.poke(TSS + 4 + i * 8, BigInt(KERNEL_STACK));
   else b.poke(TSS, BigInt(KERNEL_STACK) << 32n, BigInt(S.data));
   if (!ia32e) b.cpu.startProtectedMode(CODE, 0, 0);
-  const state = b.cpu.save();
+  const saved = b.cpu.save();
+  const state = saved.hardware;
   const codes = {
     protected: [S.code, S.userCode],
     compatibility: [S.code, S.userCode],
@@ -124,15 +125,16 @@ export function modeBench(code: number[], entry: Entry, overrides: Partial<CpuCa
   state.cpl = cpl;
   state.general[4] = BigInt(entry.stack ?? STACK);
   state.general[17] = entry.flags ?? 2n;
-  b.cpu.load(state);
+  b.cpu.load(saved);
   return b;
 }
 
 /** Changes the saved state. */
-export function alter(b: Bench, change: (state: CpuState) => void): void {
-  const state = b.cpu.save();
+export function alter(b: Bench, change: (state: CpuHardware) => void): void {
+  const saved = b.cpu.save();
+  const state = saved.hardware;
   change(state);
-  b.cpu.load(state);
+  b.cpu.load(saved);
 }
 
 /** Executes instructions one by one until the first of a handler is next; tells its vector. */
@@ -154,7 +156,7 @@ export function frame(b: Bench, size: 2 | 4 | 8, count: number): number[] {
 
 /** Selectors of the registers ES CS SS DS FS GS. */
 export function selectors(b: Bench): number[] {
-  const { segments } = b.cpu.save();
+  const { segments } = b.cpu.save().hardware;
   return [0, 1, 2, 3, 4, 5].map((i) => Number(segments[i * 4 + 1]));
 }
 

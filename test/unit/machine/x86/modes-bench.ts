@@ -69,7 +69,8 @@ export function benchMode(
   overrides: Partial<CpuCallouts> = {},
 ): Bench {
   const b = bench([...code], overrides, start.fastPaths ?? true);
-  const state = b.cpu.save();
+  const saved = b.cpu.save();
+  const state = saved.hardware;
   state.control.fill(0n);
   state.control[0] = start.protectedMode ? 0x11n : 0x10n;
   state.msrs[0] = 0n;
@@ -82,6 +83,6 @@ export function benchMode(
     if (s)
       state.segments.set([BigInt(s.base), BigInt(s.selector), BigInt(s.limit), BigInt(s.attributes)], i * 4);
   });
-  b.cpu.load(state);
+  b.cpu.load(saved);
   return b;
 }

@@ -1,5 +1,5 @@
 /** What one instruction comes to: HLT after it, or the vector of the exception it raises. */
-import { StopReason, type CpuState } from '../../../../src/machine/x86/types';
+import { StopReason, type CpuHardware } from '../../../../src/machine/x86/types';
 import type { Bench } from './harness';
 import { alter, modeBench, untilHandler, type Entry } from './mode-bench';
 
@@ -15,7 +15,7 @@ export const [UD, GP] = [6, 13];
 export interface Result {
   b: Bench;
   vector: number;
-  before: CpuState;
+  before: CpuHardware;
 }
 
 /** Runs `code` and HLT with RAX set; the vector of the exception it raises, or NONE. */
@@ -23,12 +23,12 @@ export function outcome(
   code: number[],
   entry: Entry,
   rax = 0n,
-  change?: (b: Bench, state: CpuState) => void,
+  change?: (b: Bench, state: CpuHardware) => void,
 ): Result {
   const b = modeBench([...code, HLT], entry);
   b.cpu.setReg(0, rax);
   if (change) alter(b, (state) => change(b, state));
-  const before = b.cpu.save();
+  const before = b.cpu.save().hardware;
   const vector = untilHandler(b, 10);
   return { b, vector, before };
 }

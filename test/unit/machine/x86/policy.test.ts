@@ -208,7 +208,7 @@ describe('instructions', () => {
       { write: false, register: 3, operand: 3 },
     ]);
     expect(seen[0][2]).toBe(0x1234n);
-    expect(b.cpu.save().debug[2]).toBe(0x1234n);
+    expect(b.cpu.save().hardware.debug[2]).toBe(0x1234n);
   });
 
   it('can be given up, and then happen as if they had not been', () => {
@@ -261,7 +261,7 @@ describe('MSRs', () => {
     b.cpu.policy = policy({ msrs: { reads: [FS_BASE, TSC], writes: [FS_BASE] } });
     ended(b);
     expect(log).toEqual([`write ${EFER.toString(16)} 501`, `read ${EFER.toString(16)}`]);
-    expect(b.cpu.save().msrs[0]).toBe(0x501n);
+    expect(b.cpu.save().hardware.msrs[0]).toBe(0x501n);
     expect(b.cpu.getReg(Reg.RAX)).toBe(0x501n);
   });
 
@@ -273,7 +273,7 @@ describe('MSRs', () => {
     b.cpu.policy = policy({ msrs: { reads: 'all', writes: [] } });
     ended(b);
     expect(b.cpu.getReg(Reg.RBX)).toBe(0x77n);
-    expect(b.cpu.save().msrs[12]).toBe(0x0007040600070406n);
+    expect(b.cpu.save().hardware.msrs[11]).toBe(0x0007040600070406n);
   });
 
   it('that the core does not keep cannot be passed through', () => {
@@ -386,7 +386,7 @@ describe('the exception bitmap', () => {
       [Intercept.Exception, 0x301, 0x4000n],
       [Intercept.Exception, 0x301, 0x4000n],
     ]);
-    expect(b.cpu.save().debug[6]).toBe(0xffff0ff0n);
+    expect(b.cpu.save().hardware.debug[6]).toBe(0xffff0ff0n);
   });
 
   it('has no say in what the VMM injects', () => {

@@ -1,6 +1,6 @@
 /** The call-out that tells when the guest comes to CPL 3 or leaves it. */
 import { describe, expect, it } from 'vitest';
-import type { CpuState } from '../../../../src/machine/x86/types';
+import type { CpuHardware } from '../../../../src/machine/x86/types';
 import { CODE, COSTS, STACK, callouts, type Bench } from './harness';
 import { S, alter, handlerOf, modeBench, type Entry } from './mode-bench';
 import { LONG, USER } from './outcome';
@@ -23,7 +23,7 @@ function watched(code: number[], entry: Entry): { b: Bench; told: Told[] } {
   return { b, told };
 }
 
-const systemCalls = (state: CpuState): void => {
+const systemCalls = (state: CpuHardware): void => {
   state.msrs[0] |= 1n;
   state.msrs.set([STAR, BigInt(TARGET)], 1);
   state.general[1] = BigInt(TARGET);

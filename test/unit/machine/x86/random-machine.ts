@@ -155,7 +155,10 @@ function calloutsOf(world: World, log: number[][], random: Random, events: numbe
 }
 
 /** A machine with handlers for everything, and its state before the first instruction. */
-function prepare({ fastPaths, jit }: Manner): World & { ram: RamState; registers: CpuState } {
+export function prepare({
+  fastPaths,
+  jit,
+}: Pick<Manner, 'fastPaths' | 'jit'>): World & { ram: RamState; registers: CpuState } {
   const b = system([], {}, fastPaths, jit);
   for (let vector = 0; vector < FIRST_INTERRUPT + INTERRUPTS; vector++) {
     const skip = [...(WITH_ERROR.has(vector) ? DROP_ERROR : []), ...SKIP_BYTE];

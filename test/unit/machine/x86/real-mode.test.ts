@@ -9,24 +9,25 @@ function realBench(code: number[]): Bench {
   b.cpu.init();
   b.cpu.startUp(0x10);
   b.cpu.setRip(0x10n);
-  const state = b.cpu.save();
+  const saved = b.cpu.save();
+  const state = saved.hardware;
   state.general[4] = 0xabcd0100n;
   state.general[17] = 0x202n;
   state.segments.set([0x30000n, 0x3000n], 2 * 4);
-  b.cpu.load(state);
+  b.cpu.load(saved);
   return b;
 }
 
 /** Words of 16 bits at the top of the stack. */
 function words(b: Bench, count: number): number[] {
-  const state = b.cpu.save();
+  const state = b.cpu.save().hardware;
   const top = Number(state.segments[2 * 4]) + Number(state.general[4] & 0xffffn);
   const view = new DataView(b.machine.memory.read(top, count * 2).buffer);
   return Array.from({ length: count }, (_, i) => view.getUint16(i * 2, true));
 }
 
 const place = (b: Bench): number[] => {
-  const { segments, general } = b.cpu.save();
+  const { segments, general } = b.cpu.save().hardware;
   return [Number(segments[1 * 4 + 1]), Number(segments[1 * 4]), Number(general[16])];
 };
 
@@ -73,9 +74,10 @@ describe('real mode', () => {
 
   it('shuts down when the vector table has no entries', () => {
     const b = realBench([0xcd, 0x21]);
-    const state = b.cpu.save();
+    const saved = b.cpu.save();
+    const state = saved.hardware;
     state.tables[3] = 3n; // vector 0 alone
-    b.cpu.load(state);
+    b.cpu.load(saved);
     expect(b.cpu.run(1000)).toBe(4);
     expect(b.cpu.faultReport()?.message).toMatch(/#GP.*#GP/);
   });
@@ -87,7 +89,12 @@ describe('real mode', () => {
     one(b);
     one(b);
     expect(b.cpu.getReg(0)).toBe(0xabcdn);
-    expect(Array.from(b.cpu.save().segments.subarray(12, 16))).toEqual([0x12340n, 0x1234n, 0xffffn, 0x93n]);
+    expect(Array.from(b.cpu.save().hardware.segments.subarray(12, 16))).toEqual([
+      0x12340n,
+      0x1234n,
+      0xffffn,
+      0x93n,
+    ]);
   });
 
   it('calls a far routine and returns, dropping what RETF names', () => {

@@ -57,10 +57,10 @@ describe('the interrupt shadow lasts for one instruction', () => {
   it('survives save and load', () => {
     const b = modeBench([0xfb, ...NOPS], { mode: 'protected' });
     b.cpu.run(1);
-    const state = b.cpu.save();
+    const saved = b.cpu.save();
     b.cpu.run(b.cpu.now() + 1);
     expect(b.cpu.interruptible()).toBe(true);
-    b.cpu.load(state);
+    b.cpu.load(saved);
     expect(b.cpu.interruptible()).toBe(false);
   });
 });

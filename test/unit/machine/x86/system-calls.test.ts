@@ -1,19 +1,19 @@
 /** SYSCALL, SYSRET, SYSENTER and SYSEXIT (SDM vol. 2; vol. 3, 5.8.7 and 5.8.8). */
 import { describe, expect, it } from 'vitest';
-import type { CpuState } from '../../../../src/machine/x86/types';
+import type { CpuHardware } from '../../../../src/machine/x86/types';
 import { CODE, type Bench } from './harness';
 import { S, alter, frame, modeBench } from './mode-bench';
 import { GP, LONG, UD, USER, outcome } from './outcome';
 
 describe('fast system calls', () => {
   const STAR = (0x0010n << 48n) | (0x0080n << 32n);
-  const setUp = (_: Bench, state: CpuState): void => {
+  const setUp = (_: Bench, state: CpuHardware): void => {
     state.msrs[0] |= 1n;
     state.msrs.set([STAR, 0x40000n], 1);
     state.msrs[4] = 0x700n; // TF, IF, DF
   };
   const at = (b: Bench): [number, bigint, bigint, bigint] => {
-    const { segments } = b.cpu.save();
+    const { segments } = b.cpu.save().hardware;
     return [b.cpu.cpl(), BigInt(b.cpu.ripLow), segments[5], segments[9]];
   };
   it('SYSCALL saves RIP and RFLAGS, masks flags, and takes CS and SS of STAR', () => {
@@ -54,8 +54,8 @@ describe('fast system calls', () => {
   });
 
   const SYSENTER = [0x0f, 0x34];
-  const enter = (_: Bench, state: CpuState): void => {
-    state.msrs.set([0x81n, 0xffff8000_00090000n, 0x40000n], 8); // CS with an RPL, ESP, EIP
+  const enter = (_: Bench, state: CpuHardware): void => {
+    state.msrs.set([0x81n, 0xffff8000_00090000n, 0x40000n], 7); // CS with an RPL, ESP, EIP
   };
   it('SYSENTER goes to CPL 0 by three MSRs, with interrupts off', () => {
     const b = modeBench(SYSENTER, { ...USER, flags: 0x202n });
@@ -101,7 +101,7 @@ describe('fast system calls', () => {
     expect([outcome(SYSENTER, USER).vector, outcome([0x0f, 0x35], LONG).vector]).toEqual([GP, GP]);
     expect(outcome([0x0f, 0x35], USER, 0n, enter).vector).toBe(GP);
     for (const register of [1, 2]) {
-      const change = (b: Bench, state: CpuState): void => {
+      const change = (b: Bench, state: CpuHardware): void => {
         enter(b, state);
         state.general[register] = 1n << 47n;
       };

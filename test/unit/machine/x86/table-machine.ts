@@ -191,7 +191,8 @@ function prepare(machine: GuestMachineCore, r: Random): void {
     memory.write(CODE[i], Uint8Array.from(program(r, entries)));
     memory.write(TSS[i] + 36, words(BigInt(EXCEPTION_STACKS[i])));
     cpu.startLongMode(BigInt(CODE[i]), BigInt(STACKS[i]), PML4);
-    const state = cpu.save();
+    const saved = cpu.save();
+    const state = saved.hardware;
     state.tables.set([BigInt(GDT), 23n, BigInt(IDT), 511n]);
     state.segments.set([BigInt(TSS[i]), 24n, 0x67n, 0x8bn], 28);
     state.segments[4 + 1] = 8n;
@@ -199,7 +200,7 @@ function prepare(machine: GuestMachineCore, r: Random): void {
     state.msrs[0] |= 0x800n; // NXE
     state.control[0] |= BigInt(r() & 1) << 16n; // WP
     state.control[3] |= BigInt(r() & 3) << 20n; // SMEP, SMAP
-    cpu.load(state);
+    cpu.load(saved);
   });
 }
 

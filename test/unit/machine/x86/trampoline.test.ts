@@ -61,7 +61,7 @@ describe('the way from real mode to long mode', () => {
       expect(b.cpu.getReg(7)).toBe(0x500n); // EFER: LME and LMA
       expect(b.cpu.getReg(6)).toBe(0x55n);
       expect(b.cpu.getReg(4)).toBe(BigInt(STACK - 8)); // the pushed value is still there
-      expect(b.cpu.save().control[2]).toBe(BigInt(PML4));
+      expect(b.cpu.save().hardware.control[2]).toBe(BigInt(PML4));
     },
   );
 });

@@ -11,7 +11,7 @@ const VECTOR_DB = 1;
 const VECTOR_UD = 6;
 const FLAG_TF = 0x100n;
 const EFER_SCE = 1n;
-/** Positions in `CpuState.msrs`. */
+/** Positions in `CpuHardware.msrs`. */
 const EFER = 0;
 const STAR = 1;
 const LSTAR = 2;
@@ -68,7 +68,7 @@ it('IRET to a lower privilege takes the selector of GS and leaves its base', () 
   });
   b.cpu.run(b.cpu.now() + 1);
   expect([b.cpu.ripLow, b.cpu.cpl(), selectors(b)[GS]]).toEqual([0x34000, 3, 0]);
-  expect(b.cpu.save().segments[GS * 4]).toBe(base);
+  expect(b.cpu.save().hardware.segments[GS * 4]).toBe(base);
 });
 
 it('PAUSE takes its own time and NOP the base', () => {

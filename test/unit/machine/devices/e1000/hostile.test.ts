@@ -2,7 +2,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Reg } from '../../../../../src/machine/devices/e1000/constants';
-import type { E1000State } from '../../../../../src/machine/devices/e1000/state';
 import { frameTo, MAC, Nic } from './nic';
 
 type Size = 1 | 2 | 4;
@@ -106,7 +105,7 @@ describe('e1000 under any programming', () => {
           if (started) nic.start();
           fillMemory(nic, seed);
           for (const each of before) perform(nic, each);
-          const state: E1000State = structuredClone(nic.device.save());
+          const state = structuredClone(nic.device.save());
           const copy = makeNic(options);
           copy.bus.memory.set(nic.bus.memory);
           copy.bus.line = nic.bus.line;

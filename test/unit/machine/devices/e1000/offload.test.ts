@@ -134,7 +134,7 @@ describe.each(LATENCIES)('e1000 offloads, DMA of %i cycles', (latency) => {
       from.world.advanceTo(from.world.time + moment * (latency + 10));
       const to = new Nic({ latency }, undefined, 'other');
       to.bus.memory.set(from.bus.memory);
-      to.device.adopt(structuredClone(from.device.saveHardware()));
+      to.device.adopt(structuredClone(from.device.save().hardware));
       to.world.drain();
       expect([...from.wire.frames, ...to.wire.frames]).toEqual(whole.wire.frames);
       expect([to.get(Reg.TDH), to.descriptor(TX_RING, 2).getUint8(12) & 1]).toEqual([3, 1]);

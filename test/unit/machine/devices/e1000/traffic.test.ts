@@ -126,7 +126,7 @@ class Traffic {
     to.device.pci.load(structuredClone(from.device.pci.save()));
     if (how === 'hardware') {
       this.lost = this.drops;
-      to.device.adopt(structuredClone(from.device.saveHardware()));
+      to.device.adopt(structuredClone(from.device.save().hardware));
     } else {
       to.bus.dma.pending = structuredClone(from.bus.dma.pending);
       for (const note of from.world.notes) to.world.notes.push(note);

@@ -1,0 +1,50 @@
+/** Host-physical memory as the bus masters of one machine reach it. */
+import type { DmaResult, RequesterId } from '../bus';
+import type { DmaTranslated, DmaTranslation } from './dma-translation';
+import type { HostMemory } from './host-memory';
+
+const NOTHING = new Uint8Array(0);
+
+/** The way of a transaction: from the device's address by the translation to host-physical memory, and to a slot of it. */
+export class DmaMemory {
+  constructor(
+    private readonly memory: HostMemory,
+    private readonly translation: DmaTranslation,
+  ) {}
+
+  /** Where an access would go now, and how long it takes to find that out; a fault also where there is no memory. */
+  translate(requester: RequesterId, address: number, length: number, write: boolean): DmaTranslated {
+    const translated = this.translation.translate(requester, address, length, write);
+    if ('fault' in translated) return translated;
+    const there = translated.pieces.every((piece) => this.memory.contains(piece.address, piece.length));
+    return there ? translated : { fault: 'master-abort', cycles: translated.cycles };
+  }
+
+  /** Reads now. */
+  read(requester: RequesterId, address: number, length: number): DmaResult {
+    const translated = this.translate(requester, address, length, false);
+    if ('fault' in translated) return translated.fault;
+    const { pieces } = translated;
+    const [first] = pieces;
+    if (first && pieces.length === 1) return this.memory.read(first.address, length) ?? 'master-abort';
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    for (const piece of pieces) {
+      bytes.set(this.memory.read(piece.address, piece.length) ?? NOTHING, at);
+      at += piece.length;
+    }
+    return bytes;
+  }
+
+  /** Writes now: all of it, or nothing. */
+  write(requester: RequesterId, address: number, bytes: Uint8Array): DmaResult {
+    const translated = this.translate(requester, address, bytes.length, true);
+    if ('fault' in translated) return translated.fault;
+    let at = 0;
+    for (const { address: to, length } of translated.pieces) {
+      this.memory.write(to, bytes.subarray(at, at + length));
+      at += length;
+    }
+    return NOTHING;
+  }
+}
