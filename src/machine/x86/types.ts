@@ -131,7 +131,10 @@ export interface Cpu extends Migratable<CpuHardware, CpuRun> {
   now(): Cycles;
   /** Sets the time while not running (waking from HLT, following another clock). Never backwards. */
   setNow(time: Cycles): void;
-  /** Charges time from within a call-out or between runs. */
+  /**
+   * Charges time from within a call-out or between runs. Less than 0: takes back what was charged beforehand, before the end
+   * of the instruction that it was charged in.
+   */
   advance(cycles: Cycles): void;
   /** Runs to the first instruction boundary at or after `deadline`, or to an earlier stop. */
   run(deadline: Cycles): StopReason;

@@ -8,7 +8,6 @@ import { requireVersion } from '../../machine/snapshot';
 import type { Cycles } from '../../machine/time/event-queue';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { Site } from '../host';
-import type { Emulation } from './emulation';
 import type { WorldSwitch } from './world-switch';
 
 /** Snapshot of a `GuestRun`. */
@@ -26,7 +25,6 @@ export class GuestRun implements Stateful<GuestRunState> {
     private readonly site: Site,
     private readonly cpu: Cpu,
     private readonly world: WorldSwitch,
-    private readonly emulation: Emulation,
   ) {}
 
   /** Whether the TPR threshold's exit has to be made at the next boundary. */
@@ -113,11 +111,11 @@ export class GuestRun implements Stateful<GuestRunState> {
 
   /** KVM's emulator goes on with a repeated instruction: nothing comes between its iterations. */
   private emulate(reason: StopReason): StopReason {
-    const { cpu, world, emulation } = this;
+    const { cpu, world } = this;
     let why = reason;
     let before = 0;
     for (;;) {
-      const left = emulation.iterationsToCome();
+      const left = world.emulation.iterationsToCome();
       if (!world.owes || left === 0 || left === before) return why;
       before = left;
       why = cpu.run(cpu.now() + 1);

@@ -12,11 +12,9 @@
 import type { Stateful } from '../../machine/bus';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
-import { Disposition, Intercept, drAccessOf } from '../../machine/x86/policy';
-import { Reg, type Cpu, type CpuCallouts } from '../../machine/x86/types';
-import { Kind } from '../../trace/vocabulary/events';
-import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
-import type { CostKey } from '../cost-keys';
+import type { Disposition, Intercept } from '../../machine/x86/policy';
+import type { Cpu, CpuCallouts } from '../../machine/x86/types';
+import type { CpuidAnswer } from '../cpu/cpuid';
 import type { InterruptLane } from '../cpu/interrupt-lane';
 import type { GuestCpu } from '../guest-machine';
 import type { Site } from '../host';
@@ -27,17 +25,14 @@ import { Work, type ThreadClock, type WorkState } from '../threads/work';
 import { Access, AccessPath, type AccessRequest } from './access-path';
 import { Arrivals } from './arrivals';
 import type { FinishedAccesses } from '../cpu/finished-accesses';
-import { Emulation, type EmulationState } from './emulation';
+import type { Emulation } from './emulation';
 import { GuestRun, type GuestRunState } from './guest-run';
-import { hypercall } from './hypercalls';
 import type { Injection } from './injection';
-import { exitOf } from './intercepts';
+import { RegisterExits } from './register-exits';
 import type { VcpuVm } from './vm-face';
 import { VcpuEvent, WorldSwitch, type WorldSwitchState } from './world-switch';
 
 const PAGE = 4096;
-/** CR4: debug extensions. */
-const CR4_DE = 8n;
 
 /** What the thread goes on with when it has a CPU again, or when a step of its work is over. */
 type Pending = 'nothing' | 'start' | 'entry' | 'lock' | 'coalesced' | 'device';
@@ -50,7 +45,6 @@ export interface KvmVcpuState {
   pending: Pending;
   world: WorldSwitchState;
   guest: GuestRunState;
-  emulation: EmulationState;
   work: WorkState;
 }
 
@@ -74,6 +68,7 @@ export class KvmVcpu
   private readonly injection: Injection;
   private readonly world: WorldSwitch;
   private readonly guest: GuestRun;
+  private readonly registers: RegisterExits;
   private readonly path: AccessPath;
   private readonly finished: FinishedAccesses;
   private readonly emulation: Emulation;
@@ -99,8 +94,9 @@ export class KvmVcpu
     this.world = new WorldSwitch(site, vm, cpu, this);
     this.injection = this.world.injection;
     this.finished = this.world.finished;
-    this.emulation = new Emulation(cpu);
-    this.guest = new GuestRun(site, cpu, this.world, this.emulation);
+    this.emulation = this.world.emulation;
+    this.guest = new GuestRun(site, cpu, this.world);
+    this.registers = new RegisterExits(site, vm, cpu, this.world, this);
     this.arrivals = new Arrivals(site, cpu, this.world, this.guest, this);
     this.path = new AccessPath(site, vm, cpu, this.world.exits);
     this.eventTargetId = `${vm.name}/vCPU ${cpu.index}`;
@@ -164,7 +160,6 @@ export class KvmVcpu
       pending: this.pending,
       world: this.world.save(),
       guest: this.guest.save(),
-      emulation: this.emulation.save(),
       work: this.work.save(),
     };
   }
@@ -176,7 +171,6 @@ export class KvmVcpu
     this.pending = saved.pending;
     this.world.load(saved.world);
     this.guest.load(saved.guest);
-    this.emulation.load(saved.emulation);
     this.work.load(saved.work);
   }
 
@@ -273,12 +267,9 @@ export class KvmVcpu
       case VcpuEvent.Access:
         return this.serve(() => this.performNow());
       case VcpuEvent.Halt:
-        if (this.wakes()) world.finish(time);
-        else this.sleep(time);
-        return;
+        return this.registers.haltCame(time);
       case VcpuEvent.Hypercall:
-        this.serveHypercall(time);
-        return world.finish(time);
+        return this.registers.hypercallCame(time);
       default:
         return this.arrivals.initCame();
     }
@@ -315,31 +306,16 @@ export class KvmVcpu
     return this.finished.known;
   }
 
-  cpuid(leaf: number, subleaf: number): { eax: number; ebx: number; ecx: number; edx: number } {
-    this.leave(VmxExit.CPUID, leaf, subleaf, 'kvm.cpuid');
-    const answer = this.vm.cpuid(leaf, subleaf, this.cpu.index);
-    this.goOn();
-    return answer;
+  cpuid(leaf: number, subleaf: number): CpuidAnswer {
+    return this.registers.cpuid(leaf, subleaf);
   }
 
   hlt(): void {
-    this.leave(VmxExit.HLT, 0, 0, 'kvm.halt');
-    const now = this.cpu.now();
-    if (this.site.island.mustWait(this, now)) this.site.island.queue.schedule(now, this, VcpuEvent.Halt);
-    else if (this.wakes()) this.goOn();
-    else this.sleep(now);
+    this.registers.hlt();
   }
 
   vmcall(): boolean {
-    this.leave(VmxExit.VMCALL, Number(this.cpu.getReg(Reg.RAX) & 0xffffffffn), 0, 'kvm.hypercall');
-    const now = this.cpu.now();
-    if (this.site.island.mustWait(this, now)) {
-      this.site.island.queue.schedule(now, this, VcpuEvent.Hypercall);
-      this.cpu.requestAttention();
-    } else {
-      this.serveHypercall(now);
-      this.goOn();
-    }
+    this.registers.vmcall();
     return true;
   }
 
@@ -352,49 +328,13 @@ export class KvmVcpu
     this.arrivals.writeTpr(value);
   }
 
-  /** KVM gives the guest what it wanted; the exit is all there is to see of it. */
   intercepted(reason: Intercept, detail: number, low: number, high: number): Disposition {
-    const { world, cpu } = this;
-    const exit = exitOf(reason, detail, low, high);
-    // KVM's emulator does the rest of its instruction itself. A delivery raises nothing that leaves.
-    const emulated = world.owes && this.emulation.goesOn();
-    if (!exit || emulated || world.delivering) return Disposition.Proceed;
-    this.leave(exit.reason, exit.a, exit.b, exit.cost);
-    if (reason === Intercept.DrAccess && this.mayHaveDebugRegisters(detail)) {
-      world.debugRegisters.grant();
-      world.oweRestart(cpu.now());
-      cpu.abandonInstruction();
-    } else this.goOn();
-    return Disposition.Proceed;
+    return this.registers.intercepted(reason, detail, low, high);
   }
 
   /** The guest changed its TSC: its deadline is another time of the host. */
   tscChanged(): void {
     this.world.lapic.timer.tscChanged();
-  }
-
-  // --- exits that touch registers only --------------------------------------------------------------------------------
-
-  /** The guest leaves, and KVM's handler is at work. */
-  private leave(reason: number, a: number, b: number, handler: CostKey): void {
-    const { world } = this;
-    if (world.owes) world.settle();
-    this.emulation.end();
-    world.begin(reason, a, b);
-    world.kernel(handler);
-  }
-
-  /** From a call-out: the exit's work is done, and the core goes on with the instruction. */
-  private goOn(): void {
-    this.world.owe(this.cpu.now());
-    if (!this.runnable) this.cpu.requestAttention();
-  }
-
-  /** Not where the MOV itself ends in #UD or #GP, which KVM injects instead (`kvm_require_dr`). */
-  private mayHaveDebugRegisters(detail: number): boolean {
-    const { register } = drAccessOf(detail);
-    const alias = register === 4 || register === 5;
-    return this.cpu.cpl() === 0 && !(alias && (this.cpu.readControl(4) & CR4_DE) !== 0n);
   }
 
   // --- accesses -------------------------------------------------------------------------------------------------------
@@ -425,7 +365,7 @@ export class KvmVcpu
     if (this.ended) {
       world.exits.endForGood();
       this.giveUp();
-    } else this.goOn();
+    } else world.goOn();
     return finished.low;
   }
 
@@ -574,25 +514,5 @@ export class KvmVcpu
       this.performed();
       this.serve(() => true);
     }
-  }
-
-  // --- what HLT and VMCALL do -----------------------------------------------------------------------------------------
-
-  /** HLT's decision: a vCPU for which something is pending does not sleep. */
-  private wakes(): boolean {
-    const { world, vm, injection } = this;
-    return world.startUp.initPending || vm.resetting || injection.wakes(world.lapic);
-  }
-
-  private sleep(time: Cycles): void {
-    this.site.island.standAt(time);
-    this.world.sleep(time, Kind.Halted, 'halted');
-  }
-
-  private serveHypercall(time: Cycles): void {
-    this.site.island.standAt(time);
-    hypercall(this.cpu, this.site, this.world.exits.track, time, (message) =>
-      this.vm.sendIpi(this.cpu.index, message),
-    );
   }
 }

@@ -19,6 +19,7 @@ import { qemuLocks } from '../qemu/process';
 import type { Site } from '../host';
 import type { Runnable } from '../threads/island';
 import { DebugRegisters, type DebugRegistersState } from './debug-registers';
+import { Emulation, type EmulationState } from './emulation';
 import { ExitTimeline, type ExitTimelineState } from './exits';
 import { FinishedAccesses, type FinishedAccessesState } from '../cpu/finished-accesses';
 import { Injection, type InjectionState } from './injection';
@@ -44,6 +45,7 @@ export interface WorldSwitchState {
   entryTime: Cycles;
   finished: FinishedAccessesState;
   debugRegisters: DebugRegistersState;
+  emulation: EmulationState;
   startUp: StartUpState;
   exits: ExitTimelineState;
   injection: InjectionState;
@@ -56,6 +58,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   readonly finished = new FinishedAccesses();
   readonly startUp = new StartUp();
   readonly debugRegisters: DebugRegisters;
+  readonly emulation: Emulation;
   place: VcpuPlace = 'root';
   /** An interrupt is being delivered: nothing that leaves the guest meanwhile could be given up. */
   delivering = false;
@@ -87,6 +90,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.exits = new ExitTimeline(site, cpu, vm.index, track);
     this.injection = new Injection(site, cpu, vm.index, interruptTrack);
     this.debugRegisters = new DebugRegisters(cpu);
+    this.emulation = new Emulation(cpu);
   }
 
   /** The vCPU's own LAPIC. */
@@ -149,10 +153,19 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.exits.begin(reason, a, b, this.injection.innermost());
   }
 
-  /** The legs to a handler in KVM, and that one's. */
-  kernel(work: CostKey): void {
+  /** From a call-out that touches registers only: the guest leaves, and its handler in KVM is at work. */
+  leave(reason: number, a: number, b: number, handler: CostKey): void {
     const { costs } = this.site;
-    this.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch'] + costs[work]);
+    if (this.owes) this.settle();
+    this.emulation.end();
+    this.begin(reason, a, b);
+    this.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch'] + costs[handler]);
+  }
+
+  /** From a call-out: the exit's work is done, and the core goes on with the instruction. */
+  goOn(): void {
+    this.owe(this.cpu.now());
+    if (this.place !== 'guest') this.cpu.requestAttention();
   }
 
   /** A whole exit between two instructions. `cycles` are those of its handler in KVM, `work` is what that one does. */
@@ -214,9 +227,9 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
 
   /** The instruction is over: the owed entry is made, or waits for its time. */
   settle(): void {
-    const { owedTime, place } = this;
+    const { owedTime, owedCycles, place } = this;
     this.takeBack();
-    if (place === 'guest') this.enter(owedTime);
+    if (place === 'guest') this.resume(owedTime, owedCycles);
     else this.finish(owedTime);
   }
 
@@ -270,6 +283,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
       entryTime: this.entryTime,
       finished: this.finished.save(),
       debugRegisters: this.debugRegisters.save(),
+      emulation: this.emulation.save(),
       startUp: this.startUp.save(),
       exits: this.exits.save(),
       injection: this.injection.save(),
@@ -285,6 +299,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.entryTime = saved.entryTime;
     this.finished.load(saved.finished);
     this.debugRegisters.load(saved.debugRegisters);
+    this.emulation.load(saved.emulation);
     this.startUp.load(saved.startUp);
     this.exits.load(saved.exits);
     this.injection.load(saved.injection);
@@ -297,21 +312,26 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
 
   /** The way back into the guest, from a time on. */
   private enter(time: Cycles): void {
-    const { cpu, site } = this;
+    const { site } = this;
     if (this.startUp.initPending) {
       this.resetByInit();
-      if (cpu.index !== 0) {
+      if (this.cpu.index !== 0) {
         this.waitForStartUp(time);
         this.startIfReady();
         return;
       }
     }
     const inject = this.injection.evaluate(this.lapic, time);
-    this.exits.end(time, site.costs['entry.hardware'] + (inject ? site.costs['kvm.inject'] : 0));
+    this.resume(time, site.costs['entry.hardware'] + (inject ? site.costs['kvm.inject'] : 0));
+    site.island.limitDeadline(this.vcpu);
+  }
+
+  /** The guest has the CPU again, so many cycles after a time. */
+  private resume(time: Cycles, cycles: Cycles): void {
+    this.exits.end(time, cycles);
     this.place = 'guest';
     this.kickSent = false;
     this.debugRegisters.entered();
-    site.tracer.cause = this.injection.innermost();
-    site.island.limitDeadline(this.vcpu);
+    this.site.tracer.cause = this.injection.innermost();
   }
 }

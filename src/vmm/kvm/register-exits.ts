@@ -1,0 +1,118 @@
+/**
+ * Exits that touch registers only: CPUID, HLT, VMCALL and what the policy intercepts. KVM serves them all itself. What has to
+ * wait for its time waits at the boundary behind the instruction.
+ */
+import type { Cycles, EventTarget } from '../../machine/time/event-queue';
+import { Disposition, Intercept, drAccessOf } from '../../machine/x86/policy';
+import { Reg, type Cpu } from '../../machine/x86/types';
+import { Kind } from '../../trace/vocabulary/events';
+import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
+import type { CpuidAnswer } from '../cpu/cpuid';
+import type { Site } from '../host';
+import type { Runnable } from '../threads/island';
+import { hypercall } from './hypercalls';
+import { exitOf } from './intercepts';
+import type { VcpuVm } from './vm-face';
+import { VcpuEvent, type WorldSwitch } from './world-switch';
+
+/** CR4: debug extensions. */
+const CR4_DE = 8n;
+const WORD = 0xffff_ffffn;
+
+/** The exits of one vCPU for its registers; the methods named as call-outs are those. */
+export class RegisterExits {
+  /** @param vcpu gets the events, and hands them on to `haltCame` and `hypercallCame` */
+  constructor(
+    private readonly site: Site,
+    private readonly vm: VcpuVm,
+    private readonly cpu: Cpu,
+    private readonly world: WorldSwitch,
+    private readonly vcpu: Runnable & EventTarget,
+  ) {}
+
+  cpuid(leaf: number, subleaf: number): CpuidAnswer {
+    this.world.leave(VmxExit.CPUID, leaf, subleaf, 'kvm.cpuid');
+    const answer = this.vm.cpuid(leaf, subleaf, this.cpu.index);
+    this.world.goOn();
+    return answer;
+  }
+
+  hlt(): void {
+    this.world.leave(VmxExit.HLT, 0, 0, 'kvm.halt');
+    const now = this.cpu.now();
+    if (this.waits(now, VcpuEvent.Halt)) return;
+    if (this.staysAwake()) this.world.goOn();
+    else this.sleep(now);
+  }
+
+  /** HLT that had to wait, at the boundary behind it. */
+  haltCame(time: Cycles): void {
+    if (this.staysAwake()) this.world.finish(time);
+    else this.sleep(time);
+  }
+
+  vmcall(): void {
+    this.world.leave(VmxExit.VMCALL, Number(this.cpu.getReg(Reg.RAX) & WORD), 0, 'kvm.hypercall');
+    const now = this.cpu.now();
+    if (this.waits(now, VcpuEvent.Hypercall)) {
+      this.cpu.requestAttention();
+      return;
+    }
+    this.serveHypercall(now);
+    this.world.goOn();
+  }
+
+  /** VMCALL that had to wait, at the boundary behind it. */
+  hypercallCame(time: Cycles): void {
+    this.serveHypercall(time);
+    this.world.finish(time);
+  }
+
+  /** KVM gives the guest what it wanted; the exit is all there is to see of it. */
+  intercepted(reason: Intercept, detail: number, low: number, high: number): Disposition {
+    const { world, cpu } = this;
+    const exit = exitOf(reason, detail, low, high);
+    // KVM's emulator does the rest of its instruction itself. The delivery of an interrupt raises nothing that leaves.
+    const emulated = world.owes && world.emulation.goesOn();
+    if (!exit || emulated || world.delivering) return Disposition.Proceed;
+    world.leave(exit.reason, exit.a, exit.b, exit.cost);
+    if (reason === Intercept.DrAccess && this.mayHaveDebugRegisters(detail)) {
+      world.debugRegisters.grant();
+      world.oweRestart(cpu.now());
+      cpu.abandonInstruction();
+    } else world.goOn();
+    return Disposition.Proceed;
+  }
+
+  private waits(time: Cycles, event: number): boolean {
+    const { island } = this.site;
+    if (!island.mustWait(this.vcpu, time)) return false;
+    island.queue.schedule(time, this.vcpu, event);
+    return true;
+  }
+
+  /** HLT's decision: a vCPU for which something is pending does not sleep. */
+  private staysAwake(): boolean {
+    const { world, vm } = this;
+    return world.startUp.initPending || vm.resetting || world.injection.wakes(world.lapic);
+  }
+
+  private sleep(time: Cycles): void {
+    this.site.island.standAt(time);
+    this.world.sleep(time, Kind.Halted, 'halted');
+  }
+
+  private serveHypercall(time: Cycles): void {
+    this.site.island.standAt(time);
+    hypercall(this.cpu, this.site, this.world.exits.track, time, (message) =>
+      this.vm.sendIpi(this.cpu.index, message),
+    );
+  }
+
+  /** Not where the MOV itself ends in #UD or #GP, which KVM injects instead (`kvm_require_dr`). */
+  private mayHaveDebugRegisters(detail: number): boolean {
+    const { register } = drAccessOf(detail);
+    const alias = register === 4 || register === 5;
+    return this.cpu.cpl() === 0 && !(alias && (this.cpu.readControl(4) & CR4_DE) !== 0n);
+  }
+}
