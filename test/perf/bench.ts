@@ -129,10 +129,11 @@ async function main(args: readonly string[]): Promise<void> {
       only: part.loops,
       say,
     });
-    if (part.exits) Object.assign(figures, await exitFigures(directory));
-    // Both in processes of their own: those figures take the place of the one above.
-    if (part.exits && baseline)
-      Object.assign(figures, await measureAgainst(root, baseline, directory, turns, say));
+    if (part.exits)
+      Object.assign(
+        figures,
+        baseline ? await measureAgainst(root, baseline, directory, turns, say) : await exitFigures(directory),
+      );
     if (part.realTime) Object.assign(figures, await measureRealTime(root, environmentIn(directory), turns));
     if (part.scale) Object.assign(figures, await measureScale(root, directory, turns, say));
     if (args.includes('--json')) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);

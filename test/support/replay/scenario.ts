@@ -62,11 +62,11 @@ export function replayRun(guest: ReplayGuest, seed: number, vmm?: 'none' | 'kvm'
         ...Array.from({ length: edus }, () => ({ model: 'edu' })),
       ],
     })),
-    links: LINKS.map((id) => ({
+    links: LINKS.map((id, link) => ({
       id,
       gbps: [1, 10][random(2)],
       latencyNs: random(2000),
-      peers: Array.from({ length: random(3) }, () => peer(random)),
+      peers: Array.from({ length: random(3) }, (_, i) => peer(random, `0${link}:0${i}`)),
     })),
     stop: { when: 'guests-exit', afterMs: 100 },
   };
@@ -81,8 +81,9 @@ export function replayRun(guest: ReplayGuest, seed: number, vmm?: 'none' | 'kvm'
   return { job: guest.jobOf(JSON.stringify(scenario), programs), vms };
 }
 
-function peer(random: Random): object {
-  const mac = `02:00:00:00:01:${(16 + random(240)).toString(16)}`;
+/** @param place two bytes of its address, which no other peer has */
+function peer(random: Random, place: string): object {
+  const mac = `02:00:00:${place}:${(16 + random(240)).toString(16)}`;
   const kinds = [
     { kind: 'sink' },
     { kind: 'echo', turnaroundNs: random(3000), mac },
