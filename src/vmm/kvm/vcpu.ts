@@ -253,6 +253,8 @@ export class KvmVcpu
         return this.halt(time);
       case VcpuEvent.Hypercall:
         return this.serveHypercall(time);
+      case VcpuEvent.Shutdown:
+        return world.shutDownCame(time);
       default:
         return this.arrivals.initCame();
     }

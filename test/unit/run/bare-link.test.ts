@@ -40,7 +40,10 @@ describe('a burst on a slow wire without a VMM', () => {
   it('waits in memory, but for what the packet buffer holds', () => {
     const events = run.rows
       .filter(({ kind, b }) => kind === Kind.PacketTx || (kind === Kind.DmaRead && b === FRAME))
-      .map(({ kind, start, duration }) => ({ at: start + duration, bytes: kind === Kind.PacketTx ? -FRAME : FRAME }))
+      .map(({ kind, start, duration }) => ({
+        at: start + duration,
+        bytes: kind === Kind.PacketTx ? -FRAME : FRAME,
+      }))
       .sort((x, y) => x.at - y.at || x.bytes - y.bytes);
     let held = 0;
     let most = 0;
