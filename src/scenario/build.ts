@@ -82,6 +82,7 @@ export function buildMachine(
       features: { x2apic: spec.apic === 'x2apic', vendor: spec.cpu.vendor },
       startSeconds: Date.parse(spec.clock) / 1000,
       testDevices: spec.testDevices,
+      tripleFault: spec.tripleFault,
       boot: planBoot(image.file, memoryMap(spec.memoryMiB * MIB), boot),
       cmdline: boot?.cmdline ?? '',
       devices: planDevices(spec.devices, networks),

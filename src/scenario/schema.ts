@@ -157,6 +157,12 @@ const vm = z.strictObject({
     .datetime({ precision: 0, error: 'has to be a date and time in UTC, such as "2024-01-31T23:59:59Z"' })
     .default('2024-01-01T00:00:00Z')
     .describe('What the CMOS clock shows when the VM starts, in UTC: `2024-01-01T00:00:00Z`.'),
+  tripleFault: z
+    .enum(['stop', 'reset'])
+    .default('stop')
+    .describe(
+      'What follows a triple fault: `stop` ends the run and tells where it came from, `reset` restarts the machine, as a PC does and QEMU without `-no-reboot`. Other resets of the guest always restart it.',
+    ),
   testDevices: z
     .boolean()
     .default(false)

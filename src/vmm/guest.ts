@@ -46,6 +46,8 @@ export interface GuestPlan {
   features: CpuFeatures;
   /** What the CMOS clock shows at time 0, in seconds since 1970. */
   startSeconds: number;
+  /** What follows a triple fault: the guest has crashed, or the machine is reset. */
+  tripleFault: 'stop' | 'reset';
   /** Whether QEMU's pc-testdev is there. */
   testDevices: boolean;
   /** What its boot loader leaves behind, at the start and after each reset. */

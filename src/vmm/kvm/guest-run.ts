@@ -94,7 +94,7 @@ export class GuestRun implements Stateful<GuestRunState> {
         break;
       case StopReason.Shutdown:
         world.begin(VmxExit.TRIPLE_FAULT, 0, 0);
-        world.crash();
+        world.shutDown();
         break;
       case StopReason.Unsupported:
         this.site.tracer.cause = world.injection.innermost();

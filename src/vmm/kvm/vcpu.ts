@@ -270,6 +270,8 @@ export class KvmVcpu
         return this.registers.haltCame(time);
       case VcpuEvent.Hypercall:
         return this.registers.hypercallCame(time);
+      case VcpuEvent.Shutdown:
+        return world.shutDownCame(time);
       default:
         return this.arrivals.initCame();
     }

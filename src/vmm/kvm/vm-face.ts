@@ -33,6 +33,10 @@ export interface VcpuVm {
   cpuid(leaf: number, subleaf: number, cpu: number): CpuidAnswer;
   /** The guest can't go on. */
   crashed(report: FaultReport | undefined): void;
+  /** A triple fault resets the machine, instead of ending the guest. */
+  readonly resetsOnTripleFault: boolean;
+  /** QEMU is told of one (KVM_EXIT_SHUTDOWN), at the present instant. */
+  tripleFault(): void;
   /** A vCPU has stopped for the reset. */
   stoppedForReset(): void;
 }

@@ -156,6 +156,14 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.machine.crashed(report);
   }
 
+  get resetsOnTripleFault(): boolean {
+    return this.plan.tripleFault === 'reset';
+  }
+
+  tripleFault(): void {
+    this.askReset('a triple fault');
+  }
+
   /** The last vCPU that stops lets QEMU's main loop reset the machine. */
   stoppedForReset(): void {
     if (this.vcpus.every((vcpu) => vcpu.stopped)) this.qemu.mainLoop.post(this, 0, 0);

@@ -27,7 +27,15 @@ import { StartUp, type StartUpState } from '../cpu/start-up';
 import type { VcpuVm } from './vm-face';
 
 /** Events scheduled to a vCPU. */
-export const VcpuEvent = { Enter: 0, Lock: 1, Access: 2, Halt: 3, Hypercall: 4, Init: 5 } as const;
+export const VcpuEvent = {
+  Enter: 0,
+  Lock: 1,
+  Access: 2,
+  Halt: 3,
+  Hypercall: 4,
+  Init: 5,
+  Shutdown: 6,
+} as const;
 
 /**
  * Where a vCPU is: `root` is in KVM or QEMU, between an exit and the next entry; `waiting` for a start-up IPI; `stopped` for
@@ -260,6 +268,24 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.finished.forget();
     this.debugRegisters.reset();
     this.startUp.initDone(this.cpu.index !== 0);
+  }
+
+  /** A triple fault: QEMU resets the machine, or the guest ends here. */
+  shutDown(): void {
+    if (!this.vm.resetsOnTripleFault) {
+      this.crash();
+      return;
+    }
+    const { costs, island } = this.site;
+    this.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch']);
+    this.exits.toUser();
+    island.queue.schedule(this.cpu.now(), this.vcpu, VcpuEvent.Shutdown);
+  }
+
+  /** QEMU has the exit of a triple fault. */
+  shutDownCame(time: Cycles): void {
+    this.vm.tripleFault();
+    this.stopForReset(time);
   }
 
   /** The guest can't go on, and its VM with it. */

@@ -172,6 +172,7 @@ export class BareCpu
       case StopReason.NmiWindow:
         return this.takeNmi();
       case StopReason.Shutdown:
+        return this.shutDown();
       case StopReason.Unsupported:
         return this.crash();
       default:
@@ -488,6 +489,15 @@ export class BareCpu
     cpu.setNow(Math.max(cpu.now(), time));
     cpu.startUp(page);
     this.goTo('code', cpu.now());
+  }
+
+  /** A triple fault: the CPU does nothing until the machine is reset, if that follows. */
+  private shutDown(): void {
+    const { cpu, site, machine, lane } = this;
+    site.tracer.cause = lane.innermost();
+    site.tracer.place = site.tracer.internPlace(machine.index, cpu.ripLow, cpu.ripHigh);
+    if (machine.shutDown(cpu.now())) this.goTo('waiting', cpu.now());
+    else this.crash();
   }
 
   private crash(): void {

@@ -1,6 +1,7 @@
 /** What a CPU needs of its machine. */
 import type { AddressMap } from '../../machine/address-map';
 import type { LocalApic } from '../../machine/interrupts/lapic';
+import type { Cycles } from '../../machine/time/event-queue';
 import type { FaultReport } from '../../machine/x86/types';
 import type { CpuidAnswer } from '../cpu/cpuid';
 import type { CpuFeatures } from '../guest';
@@ -16,6 +17,8 @@ export interface CpuMachine {
   readonly ports: AddressMap<BareRegion>;
   lapic(cpu: number): LocalApic;
   cpuid(leaf: number, subleaf: number, cpu: number): CpuidAnswer;
+  /** A CPU has come to a triple fault. True: that resets the machine, at a time. False: the guest can't go on. */
+  shutDown(time: Cycles): boolean;
   /** The guest can't go on. */
   crashed(report: FaultReport | undefined): void;
 }

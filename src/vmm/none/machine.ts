@@ -4,7 +4,7 @@ import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
 import type { LocalApic } from '../../machine/interrupts/lapic';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory';
 import { PcBoard } from '../../machine/platform/pc-board';
-import type { EventTarget } from '../../machine/time/event-queue';
+import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import type { FaultReport, MissingInstruction } from '../../machine/x86/types';
 import { Kind } from '../../trace/vocabulary/events';
 import { boardOptions } from '../board-options';
@@ -37,7 +37,7 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
 
   constructor(
     private readonly site: Site,
-    plan: GuestPlan,
+    private readonly plan: GuestPlan,
   ) {
     const { name, core, features, index } = plan;
     this.index = index;
@@ -121,6 +121,13 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
 
   crashed(report: FaultReport | undefined): void {
     this.machine.crashed(report);
+  }
+
+  /** The chipset answers the CPU's shutdown cycle by a reset. */
+  shutDown(time: Cycles): boolean {
+    if (this.plan.tripleFault === 'stop') return false;
+    this.site.island.queue.schedule(time, this, 0);
+    return true;
   }
 
   /** The reset line: board and CPUs as after power-up, then what firmware and boot loader do. */

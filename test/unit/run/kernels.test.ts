@@ -131,6 +131,7 @@ describe.skipIf(!has('gcc'))('a kernel as a source (needs gcc)', () => {
       'reserved  0x0009fc00, bytes 0x00000400',
       'reserved  0x000e0000, bytes 0x00020000',
       'RAM       0x00100000, bytes 0x01f00000', // 32 MiB less the first
+      'reserved  0xb0000000, bytes 0x10000000', // configuration space as memory
       '64-bit mode',
       '',
     ]);

@@ -25,6 +25,7 @@ const job = ({ vmm, way, delay, cpus = 1 }: Life): Promise<RunJob> =>
         {
           name: 'pc',
           vcpus: cpus,
+          ...(way === TRIPLE_FAULT && { tripleFault: 'reset' }),
           guest: {
             sources: [SOURCE],
             defines: { WAY: way, DELAY: delay, ...(cpus === 2 && { TWO_CPUS: 1 }) },
@@ -41,6 +42,7 @@ const job = ({ vmm, way, delay, cpus = 1 }: Life): Promise<RunJob> =>
 const KEYBOARD = 0;
 const PORT_A = 1;
 const RESET_CONTROL = 2;
+const TRIPLE_FAULT = 3;
 
 const rowsOf = ({ store }: FinishedRun): TraceEvent[] =>
   Array.from({ length: store.rows }, (_, row) => store.get(row));
@@ -51,9 +53,11 @@ describe.each<Life>([
   { vmm: 'none', way: KEYBOARD, delay: 0 },
   { vmm: 'none', way: PORT_A, delay: 400 },
   { vmm: 'none', way: RESET_CONTROL, delay: 900, cpus: 2 },
+  { vmm: 'none', way: TRIPLE_FAULT, delay: 100, cpus: 2 },
   { vmm: 'kvm', way: KEYBOARD, delay: 0 },
   { vmm: 'kvm', way: PORT_A, delay: 900 },
   { vmm: 'kvm', way: RESET_CONTROL, delay: 400, cpus: 2 },
+  { vmm: 'kvm', way: TRIPLE_FAULT, delay: 100, cpus: 2 },
 ])('a reset under $vmm, way $way, after $delay rounds, $cpus CPUs', (life) => {
   let run: FinishedRun;
   let rows: TraceEvent[];
@@ -105,21 +109,23 @@ describe.each<Life>([
 describe.each<Life>([
   { vmm: 'none', way: KEYBOARD, delay: 400, cpus: 2 },
   { vmm: 'kvm', way: KEYBOARD, delay: 400, cpus: 2 },
-])('snapshots about a reset under $vmm', (life) => {
-  let it_is: RunJob;
+  { vmm: 'none', way: TRIPLE_FAULT, delay: 100, cpus: 2 },
+  { vmm: 'kvm', way: TRIPLE_FAULT, delay: 100, cpus: 2 },
+])('snapshots about a reset under $vmm, way $way', (life) => {
+  let again: RunJob;
   let reference: Outcome;
   let reset: number;
 
   beforeAll(async () => {
-    it_is = await job(life);
-    reference = freely(it_is);
-    reset = rowsOf(runJob(it_is)).find(({ kind }) => kind === Kind.GuestReset)?.start ?? 0;
+    again = await job(life);
+    reference = freely(again);
+    reset = rowsOf(runJob(again)).find(({ kind }) => kind === Kind.GuestReset)?.start ?? 0;
   });
 
   it.each([-20_000, -3_000, -500, -1, 0, 1, 200, 5_000])(
     'goes on from %i cycles after it as without',
     (offset) => {
-      const journey = new Journey(it_is);
+      const journey = new Journey(again);
       journey.session.runTo(reset + offset);
       journey.takeDelta();
       journey.move(journey.session.snapshot(), structuredClone);
@@ -127,6 +133,23 @@ describe.each<Life>([
       const { traceHash, summary } = journey.end();
       expect(traceHash).toBe(reference.traceHash);
       expect(summary.vms).toEqual(reference.summary.vms);
+    },
+  );
+});
+
+describe('a triple fault that is not to reset', () => {
+  it.each(['none', 'kvm'] as const)(
+    'ends the guest under %s, as it does when nothing is said',
+    async (vmm) => {
+      const text = JSON.stringify({
+        vmm,
+        vms: [{ guest: { sources: ['../drivers/triple-fault.c'] } }],
+        stop: { afterMs: 10 },
+      });
+      const run = runJob(await jobOf(sample('spin'), text));
+      expect(run.end.meta.state).toBe('crashed');
+      expect(run.end.meta.message).toMatch(/triple fault/);
+      expect(rowsOf(run).filter(({ kind }) => kind === Kind.GuestReset)).toEqual([]);
     },
   );
 });

@@ -63,6 +63,7 @@ describe('defaults', () => {
             interrupts: 'inject',
             guest: { elf: 'a.elf' },
             clock: '2024-01-01T00:00:00Z',
+            tripleFault: 'stop',
             testDevices: false,
             devices: [],
           },

@@ -239,6 +239,7 @@ export class ScriptMachine {
       core: { memory: NO_MEMORY, cpus },
       features: { x2apic: true, vendor: 'intel' },
       startSeconds: 0,
+      tripleFault: 'stop',
       testDevices: false,
       boot: NO_IMAGE,
       cmdline: '',
