@@ -65,7 +65,7 @@ describe('without a time of their own', () => {
     return {
       unit,
       perform: (step: typeof testStep extends fc.Arbitrary<infer S> ? S : never) =>
-        access(unit[step.part as 'latchPorts' | 'bytePorts' | 'linePorts' | 'memory'], step.access),
+        access(unit[step.part], step.access),
     };
   });
 });

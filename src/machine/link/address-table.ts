@@ -1,8 +1,11 @@
 /** What a switch has learnt: behind which port each station was last heard (IEEE 802.1Q, 8.7 and 8.8). */
 import type { Cycles } from '../time/event-queue';
 
-/** Snapshot of an `AddressTable`: address, port, time of the last frame, the longest silent first. */
-export type AddressTableState = [address: number, port: number, heard: Cycles][];
+/** What an `AddressTable` knows: address, port, cycles since its last frame, the longest silent first. */
+export type AddressTableHardware = [address: number, port: number, silent: Cycles][];
+
+/** When these frames came. */
+export type AddressTableRun = Cycles[];
 
 /** The address of 6 bytes at an offset of a frame, as a number of 48 bits. */
 export function addressAt(frame: Uint8Array, offset: number): number {
@@ -51,12 +54,24 @@ export class AddressTable {
     return undefined;
   }
 
-  save(): AddressTableState {
-    return [...this.entries].map(([address, { port, heard }]) => [address, port, heard]);
+  save(now: Cycles): { hardware: AddressTableHardware; run: AddressTableRun } {
+    const entries = [...this.entries];
+    return {
+      hardware: entries.map(([address, { port, heard }]) => [address, port, now - heard]),
+      run: entries.map(([, { heard }]) => heard),
+    };
   }
 
-  load(state: AddressTableState): void {
+  load(hardware: AddressTableHardware, run: AddressTableRun): void {
     this.entries.clear();
-    for (const [address, port, heard] of state) this.entries.set(address, { port, heard });
+    hardware.forEach(([address, port], i) => void this.entries.set(address, { port, heard: run[i] }));
+  }
+
+  /** Goes on in another run. */
+  adopt(hardware: AddressTableHardware, now: Cycles): void {
+    this.load(
+      hardware,
+      hardware.map(([, , silent]) => now - silent),
+    );
   }
 }

@@ -1,18 +1,23 @@
 /** A full-duplex point-to-point Ethernet link. */
-import { requireVersion } from '../snapshot';
+import { requireVersion, type Checkpoint, type HardwareState, type RunState } from '../snapshot';
 import { Kind } from '../../trace/vocabulary/events';
-import type { Cycles } from '../time/event-queue';
-import { Lane, type LaneOptions, type LaneState } from './lane';
+import type { Cycles, EventHandle } from '../time/event-queue';
+import { Lane, type LaneHardware, type LaneOptions, type LaneRun } from './lane';
 import type { Link, LinkEnd, LinkEnvironment } from './link';
 import type { FrameReceiver } from './wire';
 
 /** Construction of a `Cable`. */
 export type CableOptions = LinkEnvironment & LaneOptions;
 
-/** Snapshot of a `Cable`; by direction, from end 0 and from end 1. */
-export interface CableState {
-  version: 2;
-  lanes: [LaneState, LaneState];
+/** What the hardware has of a `Cable`; by direction, from end 0 and from end 1. */
+export interface CableHardware extends HardwareState {
+  version: 3;
+  lanes: LaneHardware[];
+}
+
+/** What the run has of it. */
+export interface CableRun extends RunState {
+  lanes: LaneRun[];
 }
 
 class CableEnd implements LinkEnd {
@@ -35,11 +40,23 @@ class CableEnd implements LinkEnd {
   send(frame: Uint8Array, packet: number): void {
     const { scheduler, trace } = this.options;
     const now = scheduler.now();
-    const { arrival } = this.lane.put(now, { frame, packet });
-    const cause = trace.cause;
-    trace.span(arrival - now, Kind.LinkTransit, frame.length, packet);
-    scheduler.schedule(arrival, this.cable, this.index);
-    trace.cause = cause;
+    this.lane.put(now, { frame, packet }, (arrival) => {
+      const cause = trace.cause;
+      trace.span(arrival - now, Kind.LinkTransit, frame.length, packet);
+      const event = this.comeAt(arrival);
+      trace.cause = cause;
+      return event;
+    });
+  }
+
+  adopt(hardware: LaneHardware): void {
+    const { scheduler } = this.options;
+    this.lane.adopt(
+      hardware,
+      scheduler.now(),
+      (time) => this.comeAt(time),
+      (event) => scheduler.cancel(event),
+    );
   }
 
   roomIn(bytes: number): Cycles {
@@ -52,6 +69,10 @@ class CableEnd implements LinkEnd {
 
   /** A cable holds nothing back: what arrives where there is no room is the receiver's to drop. */
   onRoom(): void {}
+
+  private comeAt(time: Cycles): EventHandle {
+    return this.options.scheduler.schedule(time, this.cable, this.index);
+  }
 }
 
 /** A link with two ends: a NIC at one, a peer or another NIC at the other. */
@@ -61,7 +82,7 @@ export class Cable implements Link {
   private readonly sides: readonly [CableEnd, CableEnd];
 
   /** @throws RangeError for a rate or a latency that cannot be */
-  constructor(options: CableOptions) {
+  constructor(private readonly options: CableOptions) {
     this.eventTargetId = options.name;
     this.sides = [new CableEnd(this, 0, options), new CableEnd(this, 1, options)];
     this.ends = this.sides;
@@ -74,14 +95,22 @@ export class Cable implements Link {
     if (arrived) to.receiver?.receive(arrived.frame);
   }
 
-  save(): CableState {
-    const [a, b] = this.sides;
-    return { version: 2, lanes: [a.lane.save(), b.lane.save()] };
+  save(): Checkpoint<CableHardware, CableRun> {
+    const lanes = this.sides.map(({ lane }) => lane.save(this.options.scheduler.now()));
+    return {
+      hardware: { version: 3, lanes: lanes.map(({ hardware }) => hardware) },
+      run: { lanes: lanes.map(({ run }) => run) },
+    };
   }
 
-  /** The event queue's own snapshot brings the arrivals back. */
-  load(state: CableState): void {
-    requireVersion(`link '${this.eventTargetId}'`, state.version, 2);
-    this.sides.forEach((end, i) => end.lane.load(state.lanes[i]));
+  load({ hardware, run }: Checkpoint<CableHardware, CableRun>): void {
+    requireVersion(`link '${this.eventTargetId}'`, hardware.version, 3);
+    this.sides.forEach((end, i) => end.lane.load(hardware.lanes[i], run.lanes[i]));
+  }
+
+  /** What is under way arrives after the time that remains of its way. */
+  adopt(hardware: CableHardware): void {
+    requireVersion(`link '${this.eventTargetId}'`, hardware.version, 3);
+    this.sides.forEach((end, i) => end.adopt(hardware.lanes[i]));
   }
 }

@@ -1,5 +1,5 @@
 /** One direction of an Ethernet wire: serialisation at its rate, then propagation. Frames arrive in the order they were sent. */
-import type { Cycles } from '../time/event-queue';
+import type { Cycles, EventHandle } from '../time/event-queue';
 import { WIRE_OVERHEAD } from './wire';
 
 /** Rate and length of a wire. */
@@ -17,15 +17,24 @@ export interface CarriedFrame {
   packet: number;
 }
 
-/** Snapshot of a `Lane`. */
-export interface LaneState {
-  inFlight: CarriedFrame[];
+/** What the wire has of a `Lane`: frames with the cycles until they arrive, and cycles for which it is busy. */
+export interface LaneHardware {
+  inFlight: (CarriedFrame & { remaining: Cycles })[];
+  busy: Cycles;
+}
+
+/** What the run has of it: the events of the arrivals, and moments. */
+export interface LaneRun {
+  arrivals: { time: Cycles; event: EventHandle }[];
   freeAt: Cycles;
 }
 
-/** Carries frames one way. Who owns it schedules the arrivals and then takes each frame out. */
+/** Has the owner come at a time, to take the frame that arrives then. */
+export type AtArrival = (time: Cycles) => EventHandle;
+
+/** Carries frames one way. Who owns it has events for the arrivals, and then takes each frame out. */
 export class Lane {
-  private inFlight: CarriedFrame[] = [];
+  private inFlight: (CarriedFrame & { time: Cycles; event: EventHandle })[] = [];
   /** When the wire is free for the next frame. */
   private freeAt: Cycles = 0;
 
@@ -54,15 +63,16 @@ export class Lane {
     return this.cycles(length + preamble + fcs);
   }
 
-  /** Queues a frame for the wire. Returns when its last bit has left, and when it has arrived. */
-  put(now: Cycles, carried: CarriedFrame): { left: Cycles; arrival: Cycles } {
+  /** Queues a frame for the wire. Returns when its last bit has left. */
+  put(now: Cycles, carried: CarriedFrame, atArrival: AtArrival): Cycles {
     const start = Math.max(now, this.freeAt);
     const { length } = carried.frame;
     const left = start + this.serialisation(length);
     this.freeAt = start + this.occupancy(length);
-    this.inFlight.push(carried);
     const { latencyNanoseconds, cyclesPerNanosecond } = this.options;
-    return { left, arrival: left + Math.round(latencyNanoseconds * cyclesPerNanosecond) };
+    const time = left + Math.round(latencyNanoseconds * cyclesPerNanosecond);
+    this.inFlight.push({ ...carried, time, event: atArrival(time) });
+    return left;
   }
 
   /** The frame that has arrived now: the one put in first. */
@@ -75,14 +85,34 @@ export class Lane {
     return Math.max(0, this.freeAt - now - this.cycles(bytes));
   }
 
-  save(): LaneState {
-    return { inFlight: [...this.inFlight], freeAt: this.freeAt };
+  save(now: Cycles): { hardware: LaneHardware; run: LaneRun } {
+    const { inFlight, freeAt } = this;
+    const frames = inFlight.map(({ frame, packet, time }) => ({ frame, packet, remaining: time - now }));
+    return {
+      hardware: { inFlight: frames, busy: Math.max(0, freeAt - now) },
+      run: { arrivals: inFlight.map(({ time, event }) => ({ time, event })), freeAt },
+    };
   }
 
   /** The event queue's own snapshot brings the arrivals back. */
-  load({ inFlight, freeAt }: LaneState): void {
-    this.inFlight = [...inFlight];
-    this.freeAt = freeAt;
+  load(hardware: LaneHardware, run: LaneRun): void {
+    this.inFlight = hardware.inFlight.map(({ frame, packet }, i) => ({ frame, packet, ...run.arrivals[i] }));
+    this.freeAt = run.freeAt;
+  }
+
+  /** Goes on in another run. @param cancel takes back what was to come here */
+  adopt(
+    hardware: LaneHardware,
+    now: Cycles,
+    atArrival: AtArrival,
+    cancel: (event: EventHandle) => void,
+  ): void {
+    for (const { event } of this.inFlight) cancel(event);
+    this.inFlight = hardware.inFlight.map(({ frame, packet, remaining }) => {
+      const time = now + remaining;
+      return { frame, packet, time, event: atArrival(time) };
+    });
+    this.freeAt = now + hardware.busy;
   }
 
   private cycles(bytes: number): Cycles {

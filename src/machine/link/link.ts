@@ -1,5 +1,6 @@
 /** What a cable and a switch have in common: ends that NICs and peers are plugged into. */
-import type { DeviceTrace, Stateful } from '../bus';
+import type { DeviceTrace } from '../bus';
+import type { Migratable } from '../snapshot';
 import type { Cycles, EventTarget, Scheduler } from '../time/event-queue';
 import type { FrameReceiver, Wire } from './wire';
 
@@ -22,7 +23,7 @@ export interface LinkEnd extends Wire {
 }
 
 /** An Ethernet segment. */
-export interface Link extends EventTarget, Stateful<unknown> {
+export interface Link extends EventTarget, Migratable {
   readonly ends: readonly LinkEnd[];
 }
 

@@ -1,7 +1,13 @@
 /** Simple machines on a link: an echo, a sink, a generator, and one that sends given frames. */
-import { requireVersion } from '../snapshot';
+import {
+  requireVersion,
+  type Checkpoint,
+  type HardwareState,
+  type Migratable,
+  type RunState,
+} from '../snapshot';
 import { Random, type RandomState } from '../time/random';
-import type { Cycles, EventTarget, Scheduler } from '../time/event-queue';
+import type { Cycles, EventHandle, EventTarget, Scheduler } from '../time/event-queue';
 import { addressAt, isGroup } from './address-table';
 import type { CarriedFrame } from './lane';
 import type { LinkEnd } from './link';
@@ -11,11 +17,16 @@ const ETHERNET_HEADER = 14;
 /** IEEE 802 local experimental Ethertype 1. */
 const EXPERIMENTAL_TYPE = 0x88b5;
 
-/** Snapshot of an `EchoPeer`. */
-export interface EchoState {
-  version: 1;
-  waiting: CarriedFrame[];
+/** What the hardware has of an `EchoPeer`: `remaining` cycles until a frame goes back. */
+export interface EchoHardware extends HardwareState {
+  version: 2;
+  waiting: (CarriedFrame & { remaining: Cycles })[];
   sent: number;
+}
+
+/** What the run has of it. */
+export interface EchoRun extends RunState {
+  waiting: { time: Cycles; event: EventHandle }[];
 }
 
 /** What an echo does. */
@@ -29,8 +40,8 @@ export interface EchoOptions {
 }
 
 /** Sends frames back after a turn-around time. */
-export class EchoPeer implements FrameReceiver, EventTarget {
-  private waiting: CarriedFrame[] = [];
+export class EchoPeer implements FrameReceiver, EventTarget, Migratable<EchoHardware, EchoRun> {
+  private waiting: (CarriedFrame & { time: Cycles; event: EventHandle })[] = [];
   private sent = 0;
 
   /** Stands at `end`. */
@@ -58,9 +69,9 @@ export class EchoPeer implements FrameReceiver, EventTarget {
       back.copyWithin(0, 6, 12);
       back.set(mac ?? frame.subarray(0, 6), 6);
     }
-    this.waiting.push({ frame: back, packet: this.sent++ });
-    if (turnaround === 0) this.onEvent();
-    else this.scheduler.schedule(this.scheduler.now() + turnaround, this, 0);
+    const packet = this.sent++;
+    if (turnaround === 0) this.end.send(back, packet);
+    else this.wait(back, packet, this.scheduler.now() + turnaround);
   }
 
   onEvent(): void {
@@ -68,26 +79,44 @@ export class EchoPeer implements FrameReceiver, EventTarget {
     if (next) this.end.send(next.frame, next.packet);
   }
 
-  save(): EchoState {
-    return { version: 1, waiting: [...this.waiting], sent: this.sent };
+  save(): Checkpoint<EchoHardware, EchoRun> {
+    const now = this.scheduler.now();
+    const waiting = this.waiting.map(({ frame, packet, time }) => ({ frame, packet, remaining: time - now }));
+    return {
+      hardware: { version: 2, waiting, sent: this.sent },
+      run: { waiting: this.waiting.map(({ time, event }) => ({ time, event })) },
+    };
   }
 
-  load(state: EchoState): void {
-    requireVersion('an echo peer', state.version, 1);
-    this.waiting = [...state.waiting];
-    this.sent = state.sent;
+  load({ hardware, run }: Checkpoint<EchoHardware, EchoRun>): void {
+    requireVersion('an echo peer', hardware.version, 2);
+    this.waiting = hardware.waiting.map(({ frame, packet }, i) => ({ frame, packet, ...run.waiting[i] }));
+    this.sent = hardware.sent;
+  }
+
+  adopt(hardware: EchoHardware): void {
+    requireVersion('an echo peer', hardware.version, 2);
+    const now = this.scheduler.now();
+    for (const { event } of this.waiting) this.scheduler.cancel(event);
+    this.waiting = [];
+    for (const { frame, packet, remaining } of hardware.waiting) this.wait(frame, packet, now + remaining);
+    this.sent = hardware.sent;
+  }
+
+  private wait(frame: Uint8Array, packet: number, time: Cycles): void {
+    this.waiting.push({ frame, packet, time, event: this.scheduler.schedule(time, this, 0) });
   }
 }
 
-/** Snapshot of a `SinkPeer`. */
-export interface SinkState {
+/** What the hardware has of a `SinkPeer`; the run has nothing of it. */
+export interface SinkHardware extends HardwareState {
   version: 1;
   frames: number;
   bytes: number;
 }
 
 /** Swallows and counts. */
-export class SinkPeer implements FrameReceiver {
+export class SinkPeer implements FrameReceiver, Migratable<SinkHardware> {
   frames = 0;
   bytes = 0;
 
@@ -104,14 +133,18 @@ export class SinkPeer implements FrameReceiver {
     this.bytes += frame.length;
   }
 
-  save(): SinkState {
-    return { version: 1, frames: this.frames, bytes: this.bytes };
+  save(): Checkpoint<SinkHardware, RunState> {
+    return { hardware: { version: 1, frames: this.frames, bytes: this.bytes }, run: {} };
   }
 
-  load(state: SinkState): void {
-    requireVersion('a sink peer', state.version, 1);
-    this.frames = state.frames;
-    this.bytes = state.bytes;
+  load({ hardware }: Checkpoint<SinkHardware, RunState>): void {
+    this.adopt(hardware);
+  }
+
+  adopt(hardware: SinkHardware): void {
+    requireVersion('a sink peer', hardware.version, 1);
+    this.frames = hardware.frames;
+    this.bytes = hardware.bytes;
   }
 }
 
@@ -133,21 +166,36 @@ export interface GeneratorOptions {
   destination?: Uint8Array | undefined;
 }
 
-/** Snapshot of a `GeneratorPeer`. */
-export interface GeneratorState {
-  version: 1;
+/** No frame is to come. */
+const IDLE = -1;
+
+/** What the hardware has of a `GeneratorPeer`. */
+export interface GeneratorHardware extends HardwareState {
+  version: 2;
   sent: number;
   received: number;
   random: RandomState;
+  /** Cycles until the next frame; -1: none is to come. */
+  remaining: Cycles;
+}
+
+/** What the run has of it: the event of the next frame, 0 for none, and its time. */
+export interface GeneratorRun extends RunState {
+  event: EventHandle;
+  due: Cycles;
 }
 
 /**
  * Sends frames of seeded random payload at fixed times; counts what it gets. After the Ethernet header stands the frame's
  * number, 32 bits big-endian.
  */
-export class GeneratorPeer implements FrameReceiver, EventTarget {
+export class GeneratorPeer
+  implements FrameReceiver, EventTarget, Migratable<GeneratorHardware, GeneratorRun>
+{
   received = 0;
   private sent = 0;
+  private event: EventHandle = 0;
+  private due: Cycles = 0;
   private readonly random: Random;
 
   /** Stands at `end`; call `start` once. */
@@ -165,7 +213,7 @@ export class GeneratorPeer implements FrameReceiver, EventTarget {
 
   /** Schedules the first frame. */
   start(): void {
-    if (this.options.count > 0) this.scheduler.schedule(this.scheduler.now() + this.options.delay, this, 0);
+    if (this.options.count > 0) this.comeAt(this.scheduler.now() + this.options.delay);
   }
 
   canReceive(): boolean {
@@ -177,24 +225,48 @@ export class GeneratorPeer implements FrameReceiver, EventTarget {
   }
 
   onEvent(_kind: number, _arg: number, time: Cycles): void {
+    this.event = 0;
     const number = this.sent++;
     const { count, interval, length } = this.options;
     // Not before this frame has left: what is generated faster than the wire carries would pile up without end.
     const wireFree = this.end.roomIn(0) + this.end.occupancy(length);
     // The next one is scheduled first: it is no consequence of this frame.
-    if (this.sent < count) this.scheduler.schedule(time + Math.max(interval, wireFree), this, 0);
+    if (this.sent < count) this.comeAt(time + Math.max(interval, wireFree));
     this.end.send(this.frame(number), number);
   }
 
-  save(): GeneratorState {
-    return { version: 1, sent: this.sent, received: this.received, random: this.random.save() };
+  save(): Checkpoint<GeneratorHardware, GeneratorRun> {
+    const { sent, received, event, due } = this;
+    const remaining = event === 0 ? IDLE : Math.max(0, due - this.scheduler.now());
+    return {
+      hardware: { version: 2, sent, received, random: this.random.save(), remaining },
+      run: { event, due },
+    };
   }
 
-  load(state: GeneratorState): void {
-    requireVersion('a generator peer', state.version, 1);
-    this.sent = state.sent;
-    this.received = state.received;
-    this.random.load(state.random);
+  load({ hardware, run }: Checkpoint<GeneratorHardware, GeneratorRun>): void {
+    this.loadCounts(hardware);
+    this.event = run.event;
+    this.due = run.due;
+  }
+
+  adopt(hardware: GeneratorHardware): void {
+    this.loadCounts(hardware);
+    this.scheduler.cancel(this.event);
+    this.event = 0;
+    if (hardware.remaining !== IDLE) this.comeAt(this.scheduler.now() + hardware.remaining);
+  }
+
+  private loadCounts(hardware: GeneratorHardware): void {
+    requireVersion('a generator peer', hardware.version, 2);
+    this.sent = hardware.sent;
+    this.received = hardware.received;
+    this.random.load(hardware.random);
+  }
+
+  private comeAt(time: Cycles): void {
+    this.due = time;
+    this.event = this.scheduler.schedule(time, this, 0);
   }
 
   private frame(number: number): Uint8Array {
@@ -217,17 +289,31 @@ export interface TimedFrame {
   frame: Uint8Array;
 }
 
-/** Snapshot of a `ScriptPeer`. */
-export interface ScriptState {
-  version: 1;
+/** What the hardware has of a `ScriptPeer`. */
+export interface ScriptHardware extends HardwareState {
+  version: 2;
   sent: number;
   received: number;
+  /** Cycles since the time that those of its frames are counted from. */
+  age: Cycles;
+  /** Cycles until the next frame; -1: none is to come. */
+  remaining: Cycles;
+}
+
+/** What the run has of it: the event of the next frame, 0 for none, its time, and that from which all are counted. */
+export interface ScriptRun extends RunState {
+  event: EventHandle;
+  due: Cycles;
+  origin: Cycles;
 }
 
 /** Sends given frames at given times, each when the wire is free for it; counts what it gets. */
-export class ScriptPeer implements FrameReceiver, EventTarget {
+export class ScriptPeer implements FrameReceiver, EventTarget, Migratable<ScriptHardware, ScriptRun> {
   received = 0;
   private sent = 0;
+  private origin: Cycles = 0;
+  private event: EventHandle = 0;
+  private due: Cycles = 0;
   private readonly frames: readonly TimedFrame[];
 
   /** Stands at `end`; call `start` once. Frames shorter than the least are padded with zeros (IEEE 802.3, 4.2.3.3). */
@@ -255,25 +341,53 @@ export class ScriptPeer implements FrameReceiver, EventTarget {
   }
 
   onEvent(): void {
+    this.event = 0;
     const number = this.sent++;
     this.scheduleNext();
     // A copy: what is on a wire belongs to the wire.
     this.end.send(this.frames[number].frame.slice(), number);
   }
 
-  save(): ScriptState {
-    return { version: 1, sent: this.sent, received: this.received };
+  save(): Checkpoint<ScriptHardware, ScriptRun> {
+    const { sent, received, origin, event, due } = this;
+    const now = this.scheduler.now();
+    const remaining = event === 0 ? IDLE : Math.max(0, due - now);
+    return {
+      hardware: { version: 2, sent, received, age: now - origin, remaining },
+      run: { event, due, origin },
+    };
   }
 
-  load(state: ScriptState): void {
-    requireVersion('a peer with given frames', state.version, 1);
-    this.sent = state.sent;
-    this.received = state.received;
+  load({ hardware, run }: Checkpoint<ScriptHardware, ScriptRun>): void {
+    this.loadCounts(hardware);
+    this.event = run.event;
+    this.due = run.due;
+    this.origin = run.origin;
+  }
+
+  adopt(hardware: ScriptHardware): void {
+    const now = this.scheduler.now();
+    this.loadCounts(hardware);
+    this.scheduler.cancel(this.event);
+    this.event = 0;
+    this.origin = now - hardware.age;
+    if (hardware.remaining !== IDLE) this.comeAt(now + hardware.remaining);
+  }
+
+  private loadCounts(hardware: ScriptHardware): void {
+    requireVersion('a peer with given frames', hardware.version, 2);
+    this.sent = hardware.sent;
+    this.received = hardware.received;
   }
 
   private scheduleNext(): void {
     if (this.sent === this.frames.length) return;
-    this.scheduler.schedule(Math.max(this.scheduler.now(), this.frames[this.sent].at), this, 0);
+    this.comeAt(Math.max(this.scheduler.now(), this.origin + this.frames[this.sent].at));
+  }
+
+  private comeAt(time: Cycles): void {
+    this.due = time;
+    this.event = this.scheduler.schedule(time, this, 0);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Builds an Ethernet segment, with the peers on it, from a description: a cable for two stations, a switch for more. */
-import type { DeviceTrace, Stateful } from '../bus';
+import type { DeviceTrace } from '../bus';
+import type { Migratable } from '../snapshot';
 import type { Cycles, EventTarget, Scheduler } from '../time/event-queue';
 import { Cable } from './cable';
 import type { Link, LinkEnd } from './link';
@@ -32,7 +33,7 @@ export interface SegmentEnvironment {
   /** Of the segment's own track. */
   trace: DeviceTrace;
   /** Makes a unit part of every snapshot, by a name that is unique in the run. */
-  keep(name: string, unit: Stateful<unknown>): void;
+  keep(name: string, unit: Migratable): void;
 }
 
 /** A segment that stands, its peers plugged in. */

@@ -2,11 +2,17 @@
  * An Ethernet switch: every port is a full-duplex wire to one station. It takes a frame in whole, learns where its sender
  * is, and sends it on to where its destination was heard, or everywhere when that is not known (IEEE 802.1Q, clause 8).
  */
-import { requireVersion } from '../snapshot';
+import { requireVersion, type Checkpoint, type HardwareState, type RunState } from '../snapshot';
 import { Kind } from '../../trace/vocabulary/events';
-import type { Cycles } from '../time/event-queue';
-import { addressAt, AddressTable, isGroup, type AddressTableState } from './address-table';
-import { Lane, type CarriedFrame, type LaneOptions, type LaneState } from './lane';
+import type { Cycles, EventHandle } from '../time/event-queue';
+import {
+  addressAt,
+  AddressTable,
+  isGroup,
+  type AddressTableHardware,
+  type AddressTableRun,
+} from './address-table';
+import { Lane, type CarriedFrame, type LaneHardware, type LaneOptions, type LaneRun } from './lane';
 import { LinkDrop, type Link, type LinkEnd, type LinkEnvironment } from './link';
 import { FRAME_MIN, type FrameReceiver } from './wire';
 
@@ -46,19 +52,33 @@ interface Queued {
   left: Cycles;
 }
 
-/** Snapshot of one port. */
-interface PortState {
-  inward: LaneState;
-  outward: LaneState;
-  queue: Queued[];
+/** What the hardware has of one port. */
+interface PortHardware {
+  inward: LaneHardware;
+  outward: LaneHardware;
+  /** Frames of the output queue: `remaining` cycles until the last bit has left, 0 or less when it has. */
+  queue: { bytes: number; remaining: Cycles }[];
   counters: PortCounters;
 }
 
-/** Snapshot of a `Switch`. */
-export interface SwitchState {
-  version: 1;
-  ports: PortState[];
-  addresses: AddressTableState;
+/** What the run has of one port. */
+interface PortRun {
+  inward: LaneRun;
+  outward: LaneRun;
+  left: Cycles[];
+}
+
+/** What the hardware has of a `Switch`. */
+export interface SwitchHardware extends HardwareState {
+  version: 2;
+  ports: PortHardware[];
+  addresses: AddressTableHardware;
+}
+
+/** What the run has of it. */
+export interface SwitchRun extends RunState {
+  ports: PortRun[];
+  addresses: AddressTableRun;
 }
 
 /** What an event of a switch is; its argument is the port. */
@@ -90,7 +110,8 @@ class Port implements LinkEnd {
   send(frame: Uint8Array, packet: number): void {
     const { scheduler } = this.options;
     const now = scheduler.now();
-    this.carry(now, this.inward.put(now, { frame, packet }).arrival, { frame, packet }, Event.AtSwitch);
+    const carried = { frame, packet };
+    this.inward.put(now, carried, (arrival) => this.carry(now, arrival, carried, Event.AtSwitch));
   }
 
   roomIn(bytes: number): Cycles {
@@ -112,37 +133,58 @@ class Port implements LinkEnd {
     }
     const bytes = carried.frame.length;
     if (this.queuedBytes + bytes > (this.options.portBuffer ?? PORT_BUFFER)) return false;
-    const { left, arrival } = this.outward.put(now, carried);
+    const left = this.outward.put(now, carried, (arrival) =>
+      this.carry(now, arrival, carried, Event.AtStation),
+    );
     this.queue.push({ bytes, left });
     this.queuedBytes += bytes;
-    this.carry(now, arrival, carried, Event.AtStation);
     return true;
   }
 
-  save(): PortState {
+  save(now: Cycles): { hardware: PortHardware; run: PortRun } {
+    const [inward, outward] = [this.inward.save(now), this.outward.save(now)];
+    const queue = this.queue.map(({ bytes, left }) => ({ bytes, remaining: left - now }));
+    const counters = { ...this.counters };
     return {
-      inward: this.inward.save(),
-      outward: this.outward.save(),
-      queue: this.queue.map((each) => ({ ...each })),
-      counters: { ...this.counters },
+      hardware: { inward: inward.hardware, outward: outward.hardware, queue, counters },
+      run: { inward: inward.run, outward: outward.run, left: this.queue.map(({ left }) => left) },
     };
   }
 
-  load({ inward, outward, queue, counters }: PortState): void {
-    this.inward.load(inward);
-    this.outward.load(outward);
-    this.queue = queue.map((each) => ({ ...each }));
+  load(hardware: PortHardware, run: PortRun): void {
+    this.inward.load(hardware.inward, run.inward);
+    this.outward.load(hardware.outward, run.outward);
+    this.fill(hardware, run.left);
+  }
+
+  adopt(hardware: PortHardware, now: Cycles): void {
+    const cancel = (event: EventHandle): void => this.options.scheduler.cancel(event);
+    this.inward.adopt(hardware.inward, now, (time) => this.comeAt(time, Event.AtSwitch), cancel);
+    this.outward.adopt(hardware.outward, now, (time) => this.comeAt(time, Event.AtStation), cancel);
+    this.fill(
+      hardware,
+      hardware.queue.map(({ remaining }) => now + remaining),
+    );
+  }
+
+  private fill({ queue, counters }: PortHardware, left: readonly Cycles[]): void {
+    this.queue = queue.map(({ bytes }, i) => ({ bytes, left: left[i] }));
     this.queuedBytes = queue.reduce((sum, { bytes }) => sum + bytes, 0);
     this.counters = { ...counters };
   }
 
   /** Shows the way as a span that the arrival hangs on, and leaves the cause as it was. */
-  private carry(now: Cycles, arrival: Cycles, { frame, packet }: CarriedFrame, event: number): void {
-    const { scheduler, trace } = this.options;
+  private carry(now: Cycles, arrival: Cycles, { frame, packet }: CarriedFrame, event: number): EventHandle {
+    const { trace } = this.options;
     const cause = trace.cause;
     trace.span(arrival - now, Kind.LinkTransit, frame.length, packet);
-    scheduler.schedule(arrival, this.owner, event, this.index);
+    const handle = this.comeAt(arrival, event);
     trace.cause = cause;
+    return handle;
+  }
+
+  private comeAt(time: Cycles, event: number): EventHandle {
+    return this.options.scheduler.schedule(time, this.owner, event, this.index);
   }
 }
 
@@ -176,15 +218,32 @@ export class Switch implements Link {
     receiver?.receive(arrived.frame);
   }
 
-  save(): SwitchState {
-    return { version: 1, ports: this.ports.map((port) => port.save()), addresses: this.addresses.save() };
+  save(): Checkpoint<SwitchHardware, SwitchRun> {
+    const now = this.options.scheduler.now();
+    const ports = this.ports.map((port) => port.save(now));
+    const addresses = this.addresses.save(now);
+    return {
+      hardware: {
+        version: 2,
+        ports: ports.map(({ hardware }) => hardware),
+        addresses: addresses.hardware,
+      },
+      run: { ports: ports.map(({ run }) => run), addresses: addresses.run },
+    };
   }
 
-  /** The event queue's own snapshot brings the arrivals back. */
-  load(state: SwitchState): void {
-    requireVersion(`switch '${this.eventTargetId}'`, state.version, 1);
-    this.ports.forEach((port, index) => port.load(state.ports[index]));
-    this.addresses.load(state.addresses);
+  load({ hardware, run }: Checkpoint<SwitchHardware, SwitchRun>): void {
+    requireVersion(`switch '${this.eventTargetId}'`, hardware.version, 2);
+    this.ports.forEach((port, index) => port.load(hardware.ports[index], run.ports[index]));
+    this.addresses.load(hardware.addresses, run.addresses);
+  }
+
+  /** What is under way arrives after the time that remains of its way. */
+  adopt(hardware: SwitchHardware): void {
+    requireVersion(`switch '${this.eventTargetId}'`, hardware.version, 2);
+    const now = this.options.scheduler.now();
+    this.ports.forEach((port, index) => port.adopt(hardware.ports[index], now));
+    this.addresses.adopt(hardware.addresses, now);
   }
 
   /** A whole frame has come in. */

@@ -16,8 +16,11 @@ export class DmaMemory {
   translate(requester: RequesterId, address: number, length: number, write: boolean): DmaTranslated {
     const translated = this.translation.translate(requester, address, length, write);
     if ('fault' in translated) return translated;
-    const there = translated.pieces.every((piece) => this.memory.contains(piece.address, piece.length));
-    return there ? translated : { fault: 'master-abort', cycles: translated.cycles };
+    for (const piece of translated.pieces) {
+      if (!this.memory.contains(piece.address, piece.length))
+        return { fault: 'master-abort', cycles: translated.cycles };
+    }
+    return translated;
   }
 
   /** Reads now. */

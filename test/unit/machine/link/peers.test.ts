@@ -76,7 +76,7 @@ describe('peers', () => {
     let most = 0;
     for (let time = 0; time < 20_000; time += 10) {
       world.advanceTo(time);
-      most = Math.max(most, cable.save().lanes[1].inFlight.length);
+      most = Math.max(most, cable.save().hardware.lanes[1].inFlight.length);
     }
     world.drain();
     expect(arrived).toHaveLength(1000);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Stateful } from '../../../../src/machine/bus';
+import type { Migratable } from '../../../../src/machine/snapshot';
 import { Cable } from '../../../../src/machine/link/cable';
 import { buildSegment, type PeerSpec } from '../../../../src/machine/link/segment';
 import { Switch } from '../../../../src/machine/link/switch';
@@ -21,7 +21,7 @@ const FRAMES: PeerSpec = {
 
 function build(peers: readonly PeerSpec[], nics: number) {
   const world = new World();
-  const units = new Map<string, Stateful<unknown>>();
+  const units = new Map<string, Migratable>();
   const segment = buildSegment({ id: 'lan', gbps: 10, latencyNs: 50, peers }, nics, {
     frequencyHz: CYCLES_PER_NANOSECOND * 1e9,
     seed: 5,
@@ -90,9 +90,36 @@ describe('a segment', () => {
       [20, 1, 0],
       [20, 1, 0],
     ]);
-    expect(units.get('link/lan/peer1')?.save()).toMatchObject({ sent: 20, received: 20 + 1 });
-    expect(units.get('link/lan/peer2')?.save()).toMatchObject({ sent: 1, received: 1 + 20 });
-    expect(units.get('link/lan/peer3')?.save()).toMatchObject({ frames: 21 });
+    expect(units.get('link/lan/peer1')?.save().hardware).toMatchObject({ sent: 20, received: 20 + 1 });
+    expect(units.get('link/lan/peer2')?.save().hardware).toMatchObject({ sent: 1, received: 1 + 20 });
+    expect(units.get('link/lan/peer3')?.save().hardware).toMatchObject({ frames: 21 });
+  });
+
+  it('goes on from its hardware in another run at another time', () => {
+    const peers = [ECHO, GENERATOR, FRAMES];
+    const perNic = (all: ReturnType<typeof build>['arrived'], shift: number): unknown[] =>
+      [0, 1].map((nic) =>
+        all.filter((each) => each.nic === nic).map((a) => ({ ...a, time: a.time - shift })),
+      );
+    for (const nics of [1, 2]) {
+      for (let cut = 500; cut < 20_000; cut += 1777) {
+        const one = build(nics === 1 ? [GENERATOR] : peers, nics);
+        one.segment.start();
+        one.world.advanceTo(cut);
+        one.segment.nics[0].send(new Uint8Array(900), 7);
+        const two = build(nics === 1 ? [GENERATOR] : peers, nics);
+        two.world.time = 123_456_789;
+        for (const [name, unit] of one.units)
+          two.units.get(name)?.adopt(structuredClone(unit.save().hardware));
+        for (const [name, unit] of one.units)
+          expect(two.units.get(name)?.save().hardware).toEqual(unit.save().hardware);
+        const before = one.arrived.length;
+        const shift = two.world.time - one.world.time;
+        one.world.drain();
+        two.world.drain();
+        expect(perNic(two.arrived, shift)).toEqual(perNic(one.arrived.slice(before), 0));
+      }
+    }
   });
 
   it('goes on identically after save and load at any time', () => {
