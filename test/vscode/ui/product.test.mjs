@@ -51,7 +51,9 @@ describe('a trusted folder', () => {
     for (const name of ['b7-e1000-emulated', 'hello']) {
       await workbench.page.keyboard.press('Control+a');
       await workbench.page.keyboard.type(name);
-      await expect.poll(async () => (await workbench.choices()).join('\n')).toMatch(new RegExp(`^\\s*${name}`));
+      await expect
+        .poll(async () => (await workbench.choices()).join('\n'))
+        .toMatch(new RegExp(`^\\s*${name}`));
     }
     await workbench.page.keyboard.press('Escape');
     ({ frame } = await runSample(workbench));
