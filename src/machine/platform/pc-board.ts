@@ -17,8 +17,7 @@ import type { PciRoot } from '../pci/root';
 import { Chipset, type ChipsetOptions } from './chipset';
 import type { BoardEnvironment } from './environment';
 import { PciSlots, type PciDevice, type PciPlace } from './pci-slots';
-import { addTimers } from './timers';
-import type { Resettable } from './units';
+import { Timers } from './timers';
 
 /** What may differ from board to board. */
 export interface PcOptions extends ChipsetOptions {
@@ -59,7 +58,7 @@ export class PcBoard<T> {
   readonly ports = new AddressMap<T>('I/O ports');
   readonly fabric: InterruptFabric;
   private readonly slots: PciSlots<T>;
-  private readonly timers: Resettable;
+  private readonly timers: Timers<T>;
   private chipset: Chipset<T> | undefined;
 
   constructor(
@@ -84,7 +83,7 @@ export class PcBoard<T> {
       ioapic: env.tag({ class: 'ioapic', name: 'IOAPIC', registers: () => ioapic.registerNames() }, 0),
       lapic: env.tag({ class: 'lapic', name: 'LAPIC', registers: lapicNames }, 0),
     });
-    this.timers = addTimers(env, ports, this.fabric);
+    this.timers = new Timers<T>(env, memory, ports, this.fabric);
     this.slots = new PciSlots<T>(env, memory, ports);
   }
 
@@ -135,8 +134,8 @@ export class PcBoard<T> {
   }
 
   private addChipset(): Chipset<T> {
-    const { env, memory, ports, options, slots } = this;
-    const chipset = new Chipset<T>(env, memory, ports, options);
+    const { env, memory, ports, options, slots, timers } = this;
+    const chipset = new Chipset<T>(env, memory, ports, timers.rtcLine, options);
     slots.mapPorts(chipset.withResetControl(slots.root.ports));
     chipset.addConsole();
     return chipset;
