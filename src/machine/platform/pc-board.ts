@@ -29,6 +29,8 @@ export interface PcOptions extends ChipsetOptions {
   ioapicVersion: number;
   /** The 8259s' output is also input 0 of the IOAPIC. */
   picAtIoapic?: boolean;
+  /** Line 0 of the 8259s is open: a BIOS serves it, and it goes on ticking until the system that it starts takes over. */
+  biosTimer?: boolean;
   /** CPUID leaf 1 of the CPUs, for the MP table: EAX and EDX. */
   cpuSignature: number;
   cpuFeatures: number;
@@ -152,6 +154,7 @@ export class PcBoard<T> {
       startSeconds: options.startSeconds + Math.floor(env.now() / env.cyclesPerSecond),
     });
     for (const { address, bytes } of tables) env.memory.write(address, bytes);
+    if (options.biosTimer) this.timers.openByBios();
   }
 }
 

@@ -1,6 +1,6 @@
 /** The old interrupt controllers' ports, the interval timer and the HPET, which stand beside the APICs on every PC. */
 import type { AddressMap } from '../address-map';
-import type { IrqLine, RegisterBlock } from '../bus';
+import { NO_CPU, type IrqLine, type RegisterBlock } from '../bus';
 import { HPET, Hpet } from '../devices/hpet';
 import { PIT, Pit, PORT_B } from '../devices/pit';
 import { RTC_IRQ } from '../devices/rtc';
@@ -12,6 +12,9 @@ import { placeUnit, type Resettable } from './units';
 
 /** Input of the 8259 that the timer is wired to. */
 const TIMER_LINE = 0;
+/** The mask of the first 8259 as a BIOS leaves it that serves the timer: that and the cascade are open. */
+const MASK_OF_BIOS = 0xfa;
+const MASK_PORT = 1;
 /** In the trace the second 8259 and the trigger registers are told from the first 8259 by so much. */
 const SLAVE_OFFSET = 0x10;
 const TRIGGER_OFFSET = 0x20;
@@ -23,6 +26,7 @@ export class Timers<T> implements Resettable {
   private readonly hpet: Hpet;
   private readonly pitWire: ReplaceableLine;
   private readonly rtcWire: ReplaceableLine;
+  private readonly masterPorts: RegisterBlock;
 
   /** Puts 8259s, 8254 and HPET at their places. */
   constructor(
@@ -56,12 +60,25 @@ export class Timers<T> implements Resettable {
       env.scheduler.register(timer);
       env.keep(timer.eventTargetId, timer);
     }
+    const { masterPorts } = fabric.pic;
+    this.masterPorts = {
+      ...masterPorts,
+      write: (offset, size, value, initiator) => {
+        masterPorts.write(offset, size, value, initiator);
+        this.pit.setListened(fabric.pic.lineOpen(TIMER_LINE));
+      },
+    };
     this.place(memory, ports);
   }
 
   /** Where the RTC's interrupt goes. */
   get rtcLine(): IrqLine {
     return this.rtcWire;
+  }
+
+  /** The BIOS opens line 0 of the 8259s, and its interrupt handler counts the ticks. */
+  openByBios(): void {
+    this.masterPorts.write(MASK_PORT, 1, MASK_OF_BIOS, NO_CPU);
   }
 
   reset(): void {
@@ -75,15 +92,8 @@ export class Timers<T> implements Resettable {
   }
 
   private place(memory: AddressMap<T>, ports: AddressMap<T>): void {
-    const { env, pit, hpet } = this;
+    const { env, pit, hpet, masterPorts } = this;
     const { pic } = this.fabric;
-    const masterPorts: RegisterBlock = {
-      ...pic.masterPorts,
-      write: (offset, size, value, initiator) => {
-        pic.masterPorts.write(offset, size, value, initiator);
-        pit.setListened(pic.lineOpen(TIMER_LINE));
-      },
-    };
     placeUnit(env, ports, { class: 'pic', name: 'PIC' }, [
       { ...PIC.master, block: masterPorts, offset: 0 },
       { ...PIC.slave, block: pic.slavePorts, offset: SLAVE_OFFSET },
