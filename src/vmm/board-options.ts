@@ -17,6 +17,7 @@ export function boardOptions(
     startSeconds: plan.startSeconds,
     cmdline: plan.cmdline,
     testDevices: plan.testDevices,
+    biosTimer: plan.boot.start.mode === 'protected', // a Multiboot loader is started by a BIOS
     cpuSignature: eax,
     cpuFeatures: edx,
   };

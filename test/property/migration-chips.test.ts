@@ -7,7 +7,9 @@ import { E1000 } from '../../src/machine/devices/e1000/e1000';
 import { Rctl, Reg } from '../../src/machine/devices/e1000/constants';
 import { FwCfg } from '../../src/machine/devices/fw-cfg';
 import { PcTestDevice, TESTDEV } from '../../src/machine/devices/pc-testdev';
+import { Hpet } from '../../src/machine/devices/hpet';
 import { Pit } from '../../src/machine/devices/pit';
+import { ReplaceableLine } from '../../src/machine/platform/replaceable-line';
 import { ResetPorts } from '../../src/machine/devices/reset-ports';
 import { Rtc } from '../../src/machine/devices/rtc';
 import { Uart16550 } from '../../src/machine/devices/uart';
@@ -37,11 +39,11 @@ describe('without a time of their own', () => {
   });
 
   const resetStep = fc.record({
-    part: fc.constantFrom('keyboardData', 'keyboardCommand', 'systemControl', 'control'),
-    access: accesses(fc.constant(0), [0xfe, 1, 2, 4, 6]),
+    part: fc.constantFrom('keyboardData', 'keyboardCommand', 'systemControl', 'control', 'firmwareCommand'),
+    access: accesses(fc.constant(0), [0xfe, 0xd1, 0xd0, 1, 2, 4, 6]),
   });
   moves('the reset ports', { step: resetStep, waits: SHORT }, (_world, out) => {
-    const unit = new ResetPorts((how) => out.note(how));
+    const unit = new ResetPorts({ init: () => out.note('INIT'), reset: (how) => out.note(how) });
     return {
       unit,
       perform: (step: typeof resetStep extends fc.Arbitrary<infer S> ? S : never) =>
@@ -114,6 +116,43 @@ describe('with a clock that never stops', () => {
       },
     };
   });
+
+  const hpetRegisters = [0x00, 0x04, 0x10, 0x20, 0xf0, 0xf4, 0x100, 0x108, 0x10c, 0x120, 0x128, 0x140, 0x148];
+  moves(
+    'the HPET',
+    {
+      step: accesses(
+        fc.constantFrom(...hpetRegisters),
+        [0, 1, 2, 3, 7, 100, 300, 0x4c, 0x104, 0x2806, 0x280c],
+        [4],
+      ),
+      waits: SHORT,
+    },
+    (world, out) => {
+      const unit = new Hpet('hpet', {
+        ...clockOf(world),
+        schedule: (time, target) => world.queue.schedule(time, target, 0),
+        cancel: (handle) => world.queue.cancel(handle),
+        line: (input, timer) => ({ set: (asserted) => out.drive(`timer ${timer} at ${input}`, asserted) }),
+        // What is replaced is the two lines' own state, and moves with them.
+        replacesLegacy: () => undefined,
+      });
+      world.queue.register(unit);
+      return { unit, perform: (step: Access) => access(unit, step) };
+    },
+  );
+
+  moves(
+    'a line that an HPET replaces',
+    { step: fc.tuple(fc.boolean(), fc.boolean()), waits: SHORT },
+    (_world, out) => {
+      const unit = new ReplaceableLine({ set: (asserted) => out.drive('IRQ0', asserted) });
+      return {
+        unit,
+        perform: ([level, on]: [boolean, boolean]) => (level ? unit.set(on) : unit.setReplaced(on)),
+      };
+    },
+  );
 
   const rtcStep = fc.record({
     index: fc.oneof(fc.nat(0x0d), fc.constantFrom(0x0a, 0x0b, 0x0c, 0x32)),

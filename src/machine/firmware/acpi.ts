@@ -3,6 +3,7 @@
  * a PC (ACPI specification 6.4, chapter 5). Nothing is switched on or off by them: the machine is in ACPI mode from the start.
  */
 import { ACPI_PM, AcpiPmRegister } from '../devices/acpi-pm';
+import { HPET, HPET_BLOCK_ID } from '../devices/hpet';
 import { IOAPIC_BASE } from '../interrupts/ioapic';
 import { LAPIC_BASE } from '../interrupts/lapic-registers';
 import { Fields, sign, type FirmwareTable } from './fields';
@@ -26,6 +27,8 @@ const AS_THE_BUS = 0;
 const PM_EVENT_BYTES = 4;
 const PM_CONTROL_BYTES = 2;
 const PM_TIMER_BYTES = 4;
+/** The shortest period of its periodic timers, in ticks: 1 us. */
+const HPET_LEAST_TICKS = 100;
 /** Register of the CMOS that holds the century. */
 const RTC_CENTURY = 0x32;
 
@@ -100,6 +103,18 @@ function fadt(facs: number, dsdt: number): Uint8Array {
   return table('FACP', 3, body.done());
 }
 
+/** HPET description (IA-PC HPET Specification 1.0a, 3.2.4). */
+function hpet(): Uint8Array {
+  const body = new Fields()
+    .add(4, HPET_BLOCK_ID)
+    .add(1, 0, 64, 0, 0) // an address of memory, registers of 64 bits
+    .add(8, HPET.base)
+    .add(1, 0) // the first and only one
+    .add(2, HPET_LEAST_TICKS)
+    .add(1, 0); // nothing is promised of what else lies in its page
+  return table('HPET', 1, body.done());
+}
+
 /** Firmware ACPI control structure (5.2.10): no header of the usual kind, no checksum. */
 function facs(): Uint8Array {
   return new Fields().text('FACS').add(4, 64).zeros(56).done();
@@ -148,7 +163,7 @@ export function acpiTables(cpus: number, ecam: EcamFacts): FirmwareTable[] {
   const root = new Uint8Array(36);
   place(root);
   const dsdt = place(table('DSDT', 2, new Uint8Array(0)));
-  const all = [place(fadt(place(facs()), dsdt)), place(madt(cpus)), place(mcfg(ecam))];
+  const all = [place(fadt(place(facs()), dsdt)), place(madt(cpus)), place(mcfg(ecam)), place(hpet())];
   const rsdt = place(table('RSDT', 1, new Fields().add(4, ...all).done()));
   const xsdt = place(table('XSDT', 1, new Fields().add(8, ...all).done()));
   root.set(rsdp(rsdt, xsdt));

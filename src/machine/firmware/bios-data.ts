@@ -3,6 +3,7 @@
  * memory, and the real-mode interrupt vectors (Ralf Brown's Interrupt List, MEMORY.LST; IBM PS/2 and PC BIOS Interface
  * Technical Reference, section 3).
  */
+import { FIRMWARE_COMMAND } from '../devices/reset-ports';
 import { Fields, type FirmwareTable } from './fields';
 import { BIOS_SEGMENT, EBDA, TEXT_MEMORY } from './memory-map';
 
@@ -46,8 +47,22 @@ const TIMER_TICK = [
   ...[0x83, 0x06, 0x6c, 0x04, 0x01, 0x83, 0x16, 0x6e, 0x04, 0x00],
   ...[0xb0, 0x20, 0xe6, 0x20, 0x58, 0x1f, 0xcf],
 ];
-/** mov dx, 0xcf9; mov al, 6; out dx, al; hlt: a jump to the reset vector resets the machine. */
-const RESET_CODE = [0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, 0xf4];
+/** Where software leaves the address that it wants to go on at after a reset, by the CMOS's shutdown status. */
+const RESUME_VECTOR = 0x467;
+/** Shutdown status: to the resume vector, with an end of interrupt before that, or without. */
+const Shutdown = { register: 0x0f, jumpAfterEoi: 0x05, jump: 0x0a } as const;
+const word = (value: number): number[] => [value & 0xff, value >> 8];
+/** What runs at the reset vector, after INIT and after a jump to it (IBM PC AT Technical Reference, "System BIOS", shutdown). */
+const RESET_CODE = [
+  ...[0xfa, 0x31, 0xc0, 0x8e, 0xd8], // cli; xor ax, ax; mov ds, ax
+  ...[0xb0, Shutdown.register, 0xe6, 0x70, 0xe4, 0x71, 0x88, 0xc4], // mov al, register; out 0x70, al; in al, 0x71; mov ah, al
+  ...[0xb0, Shutdown.register, 0xe6, 0x70, 0xb0, 0x00, 0xe6, 0x71], // the same again; mov al, 0; out 0x71, al: it is for once
+  ...[0x80, 0xfc, Shutdown.jump, 0x74, 0x0f], // cmp ah, jump; je 2f
+  ...[0x80, 0xfc, Shutdown.jumpAfterEoi, 0x74, 0x06], // cmp ah, jumpAfterEoi; je 1f
+  ...[0xb0, FIRMWARE_COMMAND.startOver, 0xe6, FIRMWARE_COMMAND.base, 0xf4, 0xf4], // mov al, startOver; out port, al; hlt; hlt
+  ...[0xb0, 0x20, 0xe6, 0x20], // 1: mov al, 0x20; out 0x20, al
+  ...[0xff, 0x2e, ...word(RESUME_VECTOR)], // 2: jmp far [resume vector]
+];
 
 /**
  * The areas and vectors.

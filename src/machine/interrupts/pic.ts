@@ -207,7 +207,7 @@ class Chip {
 
 /**
  * Both controllers, as a PC's firmware initialises them (SeaBIOS, pic_reset): vectors 08H and 70H, and everything masked but
- * the cascade. A BIOS then opens the lines that it serves itself (timer, keyboard, clock); nobody serves them here.
+ * the cascade. What a BIOS then opens, the board says.
  */
 export class PicPair implements Migratable<PicPairHardware> {
   private readonly master = new Chip(true, masterState());

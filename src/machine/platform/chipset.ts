@@ -7,8 +7,8 @@ import type { IrqLine, RegisterBlock } from '../bus';
 import { ACPI_PM, AcpiPm } from '../devices/acpi-pm';
 import { FW_CFG, FwCfg } from '../devices/fw-cfg';
 import { PcTestDevice, TESTDEV } from '../devices/pc-testdev';
-import { KEYBOARD, RESET_PORTS, ResetPorts } from '../devices/reset-ports';
-import { RTC, RTC_IRQ, Rtc, type RtcHost } from '../devices/rtc';
+import { FIRMWARE_COMMAND, KEYBOARD, RESET_PORTS, ResetPorts } from '../devices/reset-ports';
+import { RTC, Rtc, type RtcHost } from '../devices/rtc';
 import { COM1, Uart16550 } from '../devices/uart';
 import { VGA, VgaText } from '../devices/vga-text';
 import { memoryMap } from '../firmware/memory-map';
@@ -45,6 +45,7 @@ export class Chipset<T> implements Resettable {
     private readonly units: BoardUnits,
     private readonly memory: AddressMap<T>,
     private readonly ports: AddressMap<T>,
+    private readonly rtcLine: IrqLine,
     options: ChipsetOptions,
   ) {
     const { events } = env;
@@ -57,7 +58,10 @@ export class Chipset<T> implements Resettable {
     this.addClock({ ...clock, startSeconds, ramBytes, cpus });
     const sleep = (): void => events.poweredOff('switched itself off (SLP_EN in PM1_CNT)');
     this.place('ACPI', { ...ACPI_PM, block: this.kept('acpi', new AcpiPm({ ...clock, sleep })) });
-    const reset = this.kept('reset', new ResetPorts((how) => events.reset(how)));
+    const init = (): void => {
+      for (const cpu of env.cpus) cpu.init();
+    };
+    const reset = this.kept('reset', new ResetPorts({ init, reset: (how) => events.reset(how) }));
     this.resetPorts = reset;
     this.place(
       'keyboard controller',
@@ -65,6 +69,7 @@ export class Chipset<T> implements Resettable {
       { ...KEYBOARD.command, block: reset.keyboardCommand },
     );
     this.place('system control', { ...RESET_PORTS.systemControl, block: reset.systemControl });
+    this.place('APM control', { ...FIRMWARE_COMMAND, block: reset.firmwareCommand });
     const vga = this.kept('vga', new VgaText(clock));
     const vgaParts = Object.entries(VGA) as [keyof typeof VGA, (typeof VGA)[keyof typeof VGA]][];
     this.place('VGA', ...vgaParts.map(([part, at]) => ({ ...at, block: vga[part] })));
@@ -129,14 +134,12 @@ export class Chipset<T> implements Resettable {
   private addClock(
     facts: Pick<RtcHost, 'now' | 'cyclesPerSecond' | 'startSeconds' | 'ramBytes' | 'cpus'>,
   ): void {
-    const { env } = this;
-    const name = `${env.name}/cmos`;
-    const line = env.line(RTC_IRQ, name);
-    const rtc = new Rtc(name, {
+    const { env, rtcLine } = this;
+    const rtc = new Rtc(`${env.name}/cmos`, {
       ...facts,
       schedule: (time, target) => env.scheduler.schedule(time, target, 0),
       cancel: (handle) => env.scheduler.cancel(handle),
-      setLine: (asserted) => line.set(asserted),
+      setLine: (asserted) => rtcLine.set(asserted),
     });
     env.scheduler.register(rtc);
     this.place('CMOS', { ...RTC, block: this.kept('cmos', rtc) });

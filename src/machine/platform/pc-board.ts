@@ -18,8 +18,7 @@ import { BoardUnits, type BoardHardware } from './board-state';
 import { Chipset, type ChipsetOptions } from './chipset';
 import type { BoardEnvironment } from './environment';
 import { PciSlots, type PciDevice, type PciPlace } from './pci-slots';
-import { addTimers } from './timers';
-import type { Resettable } from './units';
+import { Timers } from './timers';
 
 /** What may differ from board to board. */
 export interface PcOptions extends ChipsetOptions {
@@ -31,6 +30,8 @@ export interface PcOptions extends ChipsetOptions {
   ioapicVersion: number;
   /** The 8259s' output is also input 0 of the IOAPIC. */
   picAtIoapic?: boolean;
+  /** Line 0 of the 8259s is open: a BIOS serves it, and it goes on ticking until the system that it starts takes over. */
+  biosTimer?: boolean;
   /** CPUID leaf 1 of the CPUs, for the MP table: EAX and EDX. */
   cpuSignature: number;
   cpuFeatures: number;
@@ -61,7 +62,7 @@ export class PcBoard<T> {
   readonly fabric: InterruptFabric;
   private readonly units: BoardUnits;
   private readonly slots: PciSlots<T>;
-  private readonly timers: Resettable;
+  private readonly timers: Timers<T>;
   private chipset: Chipset<T> | undefined;
 
   constructor(
@@ -87,7 +88,7 @@ export class PcBoard<T> {
       ioapic: env.tag({ class: 'ioapic', name: 'IOAPIC', registers: () => ioapic.registerNames() }, 0),
       lapic: env.tag({ class: 'lapic', name: 'LAPIC', registers: lapicNames }, 0),
     });
-    this.timers = addTimers(env, this.units, ports, this.fabric);
+    this.timers = new Timers<T>(env, this.units, memory, ports, this.fabric);
     this.slots = new PciSlots<T>(env, this.units, memory, ports);
   }
 
@@ -155,8 +156,8 @@ export class PcBoard<T> {
   }
 
   private addChipset(): Chipset<T> {
-    const { env, units, memory, ports, options, slots } = this;
-    const chipset = new Chipset<T>(env, units, memory, ports, options);
+    const { env, units, memory, ports, options, slots, timers } = this;
+    const chipset = new Chipset<T>(env, units, memory, ports, timers.rtcLine, options);
     slots.mapPorts(chipset.withResetControl(slots.root.ports));
     chipset.addConsole();
     return chipset;
@@ -175,6 +176,7 @@ export class PcBoard<T> {
       startSeconds: options.startSeconds + Math.floor(env.now() / env.cyclesPerSecond),
     });
     for (const { address, bytes } of tables) env.memory.write(address, bytes);
+    if (options.biosTimer) this.timers.openByBios();
   }
 }
 

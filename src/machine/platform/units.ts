@@ -17,7 +17,7 @@ export interface Resettable {
 }
 
 /** At most this many offsets of a part are given names: enough for registers, and memory has none. */
-const NAMED_OFFSETS = 64;
+const NAMED_OFFSETS = 0x160;
 
 /** Names of registers by offset, each part's offset added. */
 export function registerNames(parts: readonly Omit<UnitPart, 'base'>[]): Record<string, string> {

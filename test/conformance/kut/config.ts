@@ -106,6 +106,8 @@ const VMEXIT_ROWS = ['cpuid', 'vmcall', 'mov_from_cr8', 'mov_to_cr8', 'inl_from_
 /** Kernels that need more than one CPU, or are run more than once, by file name. */
 const KNOWN: Readonly<Record<string, Readonly<Record<string, Known>>>> = {
   'apic.flat': { x2apic: { cpus: 2 }, xapic: { cpus: 2, x2apic: false } },
+  // One that halts and starts the counter, and others that read it.
+  'hpet_read_test.flat': { hpet_read_test: { cpus: 4 } },
   'ioapic.flat': { ioapic: { cpus: 4 } },
   'smptest.flat': { smptest: { cpus: 2 }, smptest3: { cpus: 3 } },
   // Half of it is about what only AMD's processors do.

@@ -170,7 +170,7 @@ describe.skipIf(!has('gcc'))('a kernel as a source (needs gcc)', () => {
     word16 0x40e, 0x9fc0
     word16 0x413, 639
     word16 0xb8000, 0x0720      /* a blank, light grey */
-    port8 0x21, 0xfb
+    port8 0x21, 0xfa            /* the timer, which the BIOS serves, and the cascade */
     port8 0xa1, 0xff
     mov $0x3d4, %dx
     mov $0x0f, %al
@@ -231,6 +231,111 @@ segments: .word 23
     const { end } = runJob(await jobOf(file, text));
     // Three periods of 65536 / 1193182 s at 2.9 GHz, in units of 2^20 cycles.
     expect(end.summary.vms[0]?.exitCode).toBe(Math.floor((3 * 65_536 * 2.9e9) / 1_193_182 / 2 ** 20));
+  });
+
+  it('that goes to real mode is woken by the timer, which the BIOS counts in its data area', async () => {
+    writeFileSync(
+      join(folder, 'real.S'),
+      `${CHECKED_KERNEL}
+    lgdt segments
+    mov $real, %esi
+    mov $0x8000, %edi
+    mov $real_end - real, %ecx
+    rep movsb
+    ljmp $8, $0x8000
+    .code16
+real:
+    mov %cr0, %eax
+    and $0xfe, %al
+    mov %eax, %cr0
+    ljmp $0, $0x8000 + 1f - real
+1:  lidt %cs:0x8000 + vectors - real
+    xor %ax, %ax
+    mov %ax, %ds
+    mov %ax, %ss
+    mov $0x7000, %sp
+    mov 0x46c, %ebx
+    sti
+    hlt
+    cli
+    mov 0x46c, %eax
+    sub %ebx, %eax
+    mov $0xf4, %dx
+    outl %eax, %dx
+    hlt
+vectors: .word 0x3ff
+    .long 0
+real_end:
+    .align 8
+gdt: .quad 0, 0x00009a000000ffff
+segments: .word 15
+    .long gdt
+`,
+    );
+    const text = '{ "vms": [{ "guest": { "kernel": "../real.S" } }], "stop": { "afterMs": 300 } }';
+    const { end } = runJob(await jobOf(file, text));
+    expect(end.summary.vms[0]?.exitCode).toBe(1);
+  });
+
+  describe.each(['kvm', 'none'])('that resets itself under %s', (vmm) => {
+    /** Sets the shutdown status to "jump" and the resume vector, marks its RAM, and resets softly by what is put in. */
+    const resetting = (reset: string): string => `${CHECKED_KERNEL}
+    cmpl $0x600df00d, 0x7ffc        /* what RAM kept: it has been here */
+    je again
+    movl $0x600df00d, 0x7ffc
+    mov $resume, %esi
+    mov $0x8000, %edi
+    mov $resume_end - resume, %ecx
+    rep movsb
+    movl $0x08000000, 0x467         /* 0800:0000 */
+    mov $0x0a, %ah
+    mov $0x0f, %al
+    outb %al, $0x70
+    mov %ah, %al
+    outb %al, $0x71
+    ${reset}
+    hlt
+again:
+    xor %eax, %eax
+    inb $0x92, %al
+    and $1, %al
+    shl $4, %al
+    orb 0x7ff8, %al                 /* port 92H by 16, and how often it was resumed */
+    mov $0xf4, %dx
+    outl %eax, %dx
+    hlt
+    .code16
+resume:
+    xor %ax, %ax
+    mov %ax, %ds
+    incb 0x7ff8
+    inb $0x92, %al
+    or $1, %al
+    outb %al, $0x92
+    ljmp $0xffff, $0
+resume_end:
+`;
+    const exitCode = async (reset: string): Promise<number | undefined> => {
+      writeFileSync(join(folder, 'reset.S'), resetting(reset));
+      const text = `{ "vmm": "${vmm}", "vms": [{ "guest": { "kernel": "../reset.S" } }], "stop": { "afterMs": 300 } }`;
+      return runJob(await jobOf(file, text)).end.summary.vms[0]?.exitCode;
+    };
+
+    it.each([
+      ['port 92H', 'inb $0x92, %al; or $1, %al; outb %al, $0x92'],
+      ['the keyboard controller', 'mov $0xfe, %al; outb %al, $0x64'],
+      ['its output port', 'mov $0xd1, %al; outb %al, $0x64; mov $2, %al; outb %al, $0x60'],
+      ['a soft reset of the chipset', 'mov $0xcf9, %dx; mov $4, %al; outb %al, %dx'],
+      ['INIT to itself', 'movl $0x4500, 0xfee00300'],
+    ])('goes on at the resume vector after %s', async (_way, reset) => {
+      // Resumed once; the latch of port 92H, which a reset of the whole machine would have cleared, stays.
+      expect(await exitCode(reset)).toBe(0x11);
+    });
+
+    it('is not resumed after a hard reset', async () => {
+      // The status stays in the CMOS; the reset is of the whole machine.
+      expect(await exitCode('mov $0xcf9, %dx; mov $6, %al; outb %al, %dx')).toBe(0);
+    });
   });
 
   it('without a header is refused: the kit, which would start it, is not there', async () => {

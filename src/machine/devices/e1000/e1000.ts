@@ -153,6 +153,7 @@ export class E1000 implements BusDevice, RegisterBlock, FrameReceiver, Migratabl
 
   /** Registers are 32 bits wide: a narrower access reads the whole one, with what that does. */
   read(offset: number, size: AccessSize): number {
+    // The remainder of a number beyond 31 bits takes longer than all the rest, and drivers read whole registers.
     if (size === 4 && (offset & 3) === 0) return this.readRegister(offset);
     const shift = 8 * (offset & 3);
     const low = this.readRegister(offset & ~3) >>> shift;

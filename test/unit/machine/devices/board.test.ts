@@ -1,10 +1,10 @@
 /** The small devices of a PC's board: fw_cfg, ACPI registers, reset ports, test device. */
 import { describe, expect, it } from 'vitest';
-import { NO_CPU } from '../../../../src/machine/bus';
+import { NO_CPU, type RegisterBlock } from '../../../../src/machine/bus';
 import { AcpiPm } from '../../../../src/machine/devices/acpi-pm';
 import { FwCfg, FwCfgKey } from '../../../../src/machine/devices/fw-cfg';
 import { PcTestDevice } from '../../../../src/machine/devices/pc-testdev';
-import { ResetPorts } from '../../../../src/machine/devices/reset-ports';
+import { FIRMWARE_COMMAND, ResetPorts } from '../../../../src/machine/devices/reset-ports';
 import { memoryMap } from '../../../../src/machine/firmware/memory-map';
 
 const MIB = 1 << 20;
@@ -78,19 +78,76 @@ describe('AcpiPm', () => {
 });
 
 describe('ResetPorts', () => {
-  it('reset by the keyboard controller, by port A and by the reset control register', () => {
-    const resets: string[] = [];
-    const ports = new ResetPorts((how) => resets.push(how));
-    expect(ports.keyboardCommand.read(0, 1, NO_CPU) & 3).toBe(0); // nothing to read, room to write
-    ports.keyboardCommand.write(0, 1, 0xd1, NO_CPU);
-    ports.keyboardCommand.write(0, 1, 0xff, NO_CPU); // pulses nothing
-    ports.systemControl.write(0, 1, 2, NO_CPU);
-    ports.control.write(0, 1, 2, NO_CPU);
-    expect(resets).toEqual([]);
-    ports.keyboardCommand.write(0, 1, 0xfe, NO_CPU);
-    ports.systemControl.write(0, 1, 3, NO_CPU);
-    ports.control.write(0, 1, 6, NO_CPU);
-    expect(resets.map((how) => /0x[0-9a-f]+/.exec(how)?.[0])).toEqual(['0x64', '0x92', '0xcf9']);
+  function resetPorts() {
+    const log: string[] = [];
+    const ports = new ResetPorts({
+      init: () => log.push('init'),
+      reset: (how) => log.push(`reset ${/0x[0-9a-f]+/.exec(how)?.[0] ?? how}`),
+    });
+    const write = (block: RegisterBlock, ...values: number[]): void => {
+      for (const value of values) block.write(0, 1, value, NO_CPU);
+    };
+    const startOver = (): void => write(ports.firmwareCommand, FIRMWARE_COMMAND.startOver);
+    return { ports, log, write, startOver };
+  }
+
+  it('send INIT to the processors by the keyboard controller, by port A and by a soft reset', () => {
+    const { ports, log, write } = resetPorts();
+    write(ports.keyboardCommand, 0xff); // pulses nothing
+    write(ports.systemControl, 2);
+    write(ports.control, 0, 2);
+    expect(log).toEqual([]);
+    write(ports.keyboardCommand, 0xfe);
+    write(ports.systemControl, 3, 3); // the bit has to rise
+    write(ports.control, 0, 4, 4);
+    expect(log).toEqual(['init', 'init', 'init']);
+  });
+
+  it('reset the whole machine by a hard reset', () => {
+    const { ports, log, write } = resetPorts();
+    write(ports.control, 2, 6);
+    expect(log).toEqual(['reset 0xcf9']);
+  });
+
+  it('send INIT when the output port of the keyboard controller is written with bit 0 clear', () => {
+    const { ports, log, write } = resetPorts();
+    const status = (): number => ports.keyboardCommand.read(0, 1, NO_CPU) & 3;
+    expect(status()).toBe(0); // nothing to read, room to write
+    write(ports.keyboardCommand, 0xd0);
+    expect(status()).toBe(1);
+    const output = ports.keyboardData.read(0, 1, NO_CPU);
+    expect([output & 3, status()]).toEqual([3, 0]); // no reset, A20 on
+    write(ports.keyboardData, 0); // without the command
+    write(ports.keyboardCommand, 0xd1);
+    write(ports.keyboardData, output);
+    expect(log).toEqual([]);
+    write(ports.keyboardCommand, 0xd1);
+    write(ports.keyboardData, output & ~1);
+    expect(log).toEqual(['init']);
+  });
+
+  it('let the BIOS start over, which leaves the latch of port A alone and says how it came to that', () => {
+    const { ports, log, write, startOver } = resetPorts();
+    startOver();
+    ports.reset();
+    write(ports.systemControl, 3);
+    startOver();
+    ports.reset();
+    expect(log).toEqual(['reset its BIOS', 'init', 'reset 0x92']);
+    expect(ports.systemControl.read(0, 1, NO_CPU)).toBe(3);
+    ports.reset();
+    expect(ports.systemControl.read(0, 1, NO_CPU)).toBe(2);
+    startOver();
+    expect(log.at(-1)).toBe('reset its BIOS');
+  });
+
+  it('go on from a snapshot', () => {
+    const { ports, write } = resetPorts();
+    write(ports.keyboardCommand, 0xd1);
+    const other = resetPorts();
+    other.ports.load(structuredClone(ports.save()));
+    other.write(other.ports.keyboardData, 0);
+    expect(other.log).toEqual(['init']);
   });
 });
 

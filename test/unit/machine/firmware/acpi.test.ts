@@ -38,7 +38,7 @@ describe('the ACPI tables', () => {
     const rsdt = view.getUint32(at + 16, true);
     const xsdt = Number(view.getBigUint64(at + 24, true));
     expect([text(rsdt, 4), text(xsdt, 4)]).toEqual(['RSDT', 'XSDT']);
-    const wide = Array.from({ length: 3 }, (_, i) => Number(view.getBigUint64(xsdt + 36 + 8 * i, true)));
+    const wide = Array.from({ length: 4 }, (_, i) => Number(view.getBigUint64(xsdt + 36 + 8 * i, true)));
     expect([...tables().values()]).toEqual(wide);
     const dsdt = view.getUint32(tables().get('FACP')! + 40, true);
     for (const each of [rsdt, xsdt, dsdt, ...wide]) expect(sum(each, view.getUint32(each + 4, true))).toBe(0);
@@ -97,10 +97,22 @@ describe('the ACPI tables', () => {
     expect(root.ecam.read(at(255, 31, 7), 4, 0)).toBe(0xffff_ffff);
   });
 
+  it('name the HPET', () => {
+    const hpet = tables().get('HPET')!;
+    expect(view.getUint32(hpet + 4, true)).toBe(56);
+    const id = view.getUint32(hpet + 36, true);
+    // Vendor, legacy replacement, 64 bits, number of comparators less one, revision.
+    expect([id >>> 16, (id >> 15) & 1, (id >> 13) & 1, (id >> 8) & 31, id & 0xff]).toEqual([
+      0x8086, 1, 1, 2, 1,
+    ]);
+    expect(ram[hpet + 40]).toBe(0); // in memory
+    expect(Number(view.getBigUint64(hpet + 44, true))).toBe(0xfed00000);
+  });
+
   const iasl = spawnSync('iasl', ['-v']).status === 0;
   it.skipIf(!iasl)('are read by the reference compiler without complaint (needs iasl)', () => {
     const folder = mkdtempSync(join(tmpdir(), 'trapline-acpi-'));
-    for (const name of ['FACP', 'APIC', 'MCFG']) {
+    for (const name of ['FACP', 'APIC', 'MCFG', 'HPET']) {
       const at = tables().get(name)!;
       const file = join(folder, `${name}.dat`);
       writeFileSync(file, ram.subarray(at, at + view.getUint32(at + 4, true)));

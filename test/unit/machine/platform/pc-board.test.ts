@@ -50,6 +50,7 @@ const PORTS: [first: number, last: number, unit: string, kind: string][] = [
   [0x64, 0x64, 'keyboard controller', 'chipset'],
   [0x70, 0x71, 'CMOS', 'chipset'],
   [0x92, 0x92, 'system control', 'chipset'],
+  [0xb2, 0xb2, 'APM control', 'chipset'],
   [0xa0, 0xa1, 'PIC', 'pic'],
   [0xe0, 0xeb, 'test device', 'chipset'],
   [0xf4, 0xf7, 'debug exit', 'chipset'],
@@ -64,6 +65,7 @@ const PORTS: [first: number, last: number, unit: string, kind: string][] = [
 ];
 const MEMORY: [first: number, last: number, unit: string, kind: string][] = [
   [0xfec00000, 0xfec00fff, 'IOAPIC', 'ioapic'],
+  [0xfed00000, 0xfed003ff, 'HPET', 'chipset'],
   [LAPIC, LAPIC + 0xfff, 'LAPIC', 'lapic'],
   [ECAM.base, ECAM.base + 256 * 0x100000 - 1, 'PCI config', 'pci-config'],
   [0xff000000, 0xff00ffff, 'test device memory', 'memory'],
@@ -269,8 +271,10 @@ describe('what a guest does to its machine', () => {
     expect(log).toEqual([
       'serial 65',
       'exited -1',
-      'reset system control port A (port 0x92)',
-      'reset the keyboard controller (port 0x64)',
+      'init 0', // port 92H
+      'init 1',
+      'init 0', // the keyboard controller
+      'init 1',
       'reset the reset control register (port 0xcf9)',
       'powered off',
     ]);
@@ -292,6 +296,36 @@ describe('timers and lines', () => {
     for (const byte of [0x34, 0xe8, 0x03]) board.ports.write(byte === 0x34 ? 0x43 : 0x40, 1, byte); // mode 2, every 1000 ticks
     world.advanceTo((3e9 / 1_193_182) * 3500);
     expect(log.filter((line) => line === 'accepted 0 48')).toHaveLength(3);
+  });
+
+  it('have an HPET that takes the place of interval timer and clock', () => {
+    const { board, world, route, log } = poweredOn();
+    const hpet = (offset: number, value: number): void => {
+      board.memory.write(0xfed00000 + offset, 4, value, 0, 0);
+    };
+    const enabled = (1 << 2) | (1 << 8); // interrupts, compares 32 bits
+    route(2, 0x32);
+    route(8, 0x38);
+    route(20, 0x44);
+    for (const [port, value] of [
+      [0x43, 0x34],
+      [0x40, 0xe8],
+      [0x40, 0x03],
+    ])
+      board.ports.write(port, 1, value); // every 1000 ticks, 838 us
+    hpet(0x108, 100); // timer 0 at 1 us, by legacy replacement
+    hpet(0x100, enabled);
+    hpet(0x128, 200); // timer 1 at 2 us
+    hpet(0x120, enabled);
+    hpet(0x148, 300); // timer 2 at 3 us, by its route
+    hpet(0x140, enabled | (20 << 9));
+    hpet(0x010, 3);
+    world.advanceTo(3e9 / 100);
+    expect(log.filter((line) => line.startsWith('accepted'))).toEqual([
+      'accepted 0 50',
+      'accepted 0 56',
+      'accepted 0 68',
+    ]);
   });
 
   it('bring the clock to input 8, and the test device’s lines anywhere', () => {
@@ -394,12 +428,15 @@ describe('snapshots', () => {
         'UART',
         'acpi',
         'cmos',
+        'cmos/wire',
         'e1000',
         'e1000.1',
         'fw_cfg',
+        'hpet',
         'interrupts',
         'pci',
         'pit',
+        'pit/wire',
         'reset',
         'testdev',
         'vga',
