@@ -4,7 +4,7 @@
  * time.
  */
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { expect, it as property } from 'vitest';
 import type { Migratable } from '../../../src/machine/snapshot';
 import { World } from '../../unit/machine/fake-bus';
 import { comparable } from '../../unit/machine/platform/fake-environment';
@@ -67,7 +67,7 @@ export function moves<S>(
     return { world, out, unit: bench.unit, tsc: bench.tsc, perform };
   };
 
-  it(`${name} goes on from a checkpoint, and from its hardware at another time`, () => {
+  property(`${name} goes on from a checkpoint, and from its hardware at another time`, () => {
     fc.assert(
       fc.property(
         fc.array(timed, { maxLength: 40 }),
