@@ -40,7 +40,7 @@ const LONGEST_WINDOW: Cycles = 1_000;
  * Islands take turns by windows of this many cycles: no more than a turn apart, so that a stop finds all of them near one
  * moment, and long enough that a turn costs more than the change to the next.
  */
-const ISLAND_WINDOW: Cycles = 100_000;
+const ISLAND_WINDOW: Cycles = 1_000_000;
 
 /** One physical computer. */
 export class Host implements Stateful<HostClockState> {
