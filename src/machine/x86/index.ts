@@ -52,8 +52,9 @@ function hostImports(
   jit: () => Jit | undefined,
 ): HostFunctions {
   return {
+    // A number beyond 31 bits is an object where it crosses a call: so it crosses none that it need not.
     mmioRead: (i: number, low: number, high: number, size: number) =>
-      cpus[i].callouts.mmioRead((low >>> 0) + high * TWO_TO_32, size),
+      cpus[i].callouts.mmioRead((low >>> 0) + high * TWO_TO_32, size) | 0,
     mmioWrite: (i: number, low: number, high: number, size: number, value: number, valueHigh: number) =>
       cpus[i].callouts.mmioWrite((low >>> 0) + high * TWO_TO_32, size, value >>> 0, valueHigh >>> 0),
     portIn: (i: number, port: number, size: number) => cpus[i].callouts.portIn(port, size),

@@ -11,6 +11,7 @@ import type { CostKey } from '../cost-keys';
 import type { Site } from '../host';
 import type { ExitTimeline } from './exits';
 import { readMsr, writeMsr } from '../cpu/msrs';
+import { wayTo, type ExitWay } from './exit-way';
 import type { KvmRegion, Placement } from './placement';
 import type { VcpuVm } from './vm-face';
 
@@ -48,13 +49,36 @@ const REFUSED: AccessAnswer = { low: 0, high: 0, known: false };
 export class AccessPath {
   /** The register access that is being served. */
   private accessRow: RowRef = 0;
+  /** The ways of accesses that nobody answers: QEMU finds that out. */
+  private readonly nowhere: Pick<KvmRegion, 'memory' | 'port'>;
 
   constructor(
     private readonly site: Site,
     private readonly vm: VcpuVm,
     private readonly cpu: Cpu,
     private readonly exits: ExitTimeline,
-  ) {}
+  ) {
+    const { costs } = site;
+    this.nowhere = { memory: wayTo(undefined, 'memory', costs), port: wayTo(undefined, 'ports', costs) };
+  }
+
+  /**
+   * The way of an access where it is always the same; undefined at the first touch of a page, for a write that KVM may keep
+   * for QEMU, and for MSRs.
+   */
+  wayOf({ kind, address }: AccessRequest): ExitWay | undefined {
+    if (kind > Access.PortOut) return undefined;
+    if (kind > Access.MmioWrite) return (this.vm.ports.find(address)?.tag ?? this.nowhere).port;
+    const tag = this.vm.mmio.find(address)?.tag;
+    if (kind === Access.MmioWrite && tag?.coalesces) return undefined;
+    const way = (tag ?? this.nowhere).memory;
+    return way.reason === VmxExit.APIC_ACCESS || this.vm.ept.has(address) ? way : undefined;
+  }
+
+  /** Goes a whole way at once; afterwards it is the time at which the access takes place. */
+  go(way: ExitWay, { address, low }: AccessRequest, cause: RowRef): void {
+    this.exits.goThere(way, way.reason === VmxExit.APIC_ACCESS ? address % PAGE : address, low, cause);
+  }
 
   /**
    * The guest leaves for an access; afterwards it is the time at which KVM has found out whose it is, which is returned.
@@ -63,9 +87,10 @@ export class AccessPath {
   begin({ kind, address, low }: AccessRequest, cause: RowRef): Placement {
     if (kind <= Access.MmioWrite) return this.beginMemory(kind, address, low, cause);
     if (kind <= Access.PortOut) {
+      const region = this.vm.ports.find(address);
       this.exits.begin(VmxExit.IO_INSTRUCTION, address, low, cause);
-      this.kernel('kvm.pio');
-      return this.vm.ports.find(address)?.tag.placement ?? 'user';
+      this.exits.kernel((region?.tag ?? this.nowhere).port.kernel);
+      return region?.tag.placement ?? 'user';
     }
     const reason = kind === Access.MsrRead ? VmxExit.MSR_READ : VmxExit.MSR_WRITE;
     this.exits.begin(reason, address, low, cause);
@@ -104,20 +129,18 @@ export class AccessPath {
   }
 
   private beginMemory(kind: number, address: number, value: number, cause: RowRef): Placement {
-    const { costs } = this.site;
     const region = this.vm.mmio.find(address);
-    let cycles = costs['exit.hardware'] + costs['kvm.dispatch'];
-    if (region?.tag.lapic) {
-      this.exits.begin(VmxExit.APIC_ACCESS, address % PAGE, value, cause);
-      cycles += costs['kvm.apic'];
+    const { reason, kernel } = (region?.tag ?? this.nowhere).memory;
+    if (reason === VmxExit.APIC_ACCESS) {
+      this.exits.begin(reason, address % PAGE, value, cause);
+      this.exits.kernel(kernel);
+    } else if (this.vm.ept.touch(address)) {
+      this.exits.begin(VmxExit.EPT_VIOLATION, address, value, cause);
+      this.exits.kernel(kernel + this.site.costs['kvm.eptViolation']);
     } else {
-      const first = this.vm.ept.touch(address);
-      this.exits.begin(first ? VmxExit.EPT_VIOLATION : VmxExit.EPT_MISCONFIG, address, value, cause);
-      cycles += costs['kvm.mmio'];
-      if (region?.tag.ioapic) cycles += costs['kvm.ioapic'];
-      if (first) cycles += costs['kvm.eptViolation'];
+      this.exits.begin(reason, address, value, cause);
+      this.exits.kernel(kernel);
     }
-    this.exits.kernel(cycles);
     return region ? this.placementOf(region, kind, address) : 'user';
   }
 
@@ -135,7 +158,9 @@ export class AccessPath {
     const low = mmio.read(address, size, this.cpu.index);
     const high = mmio.resultHigh;
     this.answered(region, address, low);
-    if (!further) this.exits.setArgs(region?.tag.lapic ? address % PAGE : address, low);
+    if (further) return { low, high, known: true };
+    const inPage = region?.tag.memory.reason === VmxExit.APIC_ACCESS;
+    this.exits.setArgs(inPage ? address % PAGE : address, low);
     return { low, high, known: true };
   }
 

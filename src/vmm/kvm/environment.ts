@@ -3,6 +3,7 @@ import type { BoardUnit, DeviceSocket, SocketOptions } from '../../machine/platf
 import { EmulatedSocket, type KvmInterrupts } from '../qemu/emulated-socket';
 import type { QemuProcess } from '../qemu/process';
 import { SiteEnvironment, type SiteEnvironmentParts } from '../site-environment';
+import { wayTo } from './exit-way';
 import { placements, type KvmRegion } from './placement';
 
 /** `BoardEnvironment` of a VM under KVM with QEMU. */
@@ -19,8 +20,8 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
     return {
       placement: placements[unit.class],
       lane: this.home.trace.laneOf(unit),
-      lapic: unit.class === 'lapic',
-      ioapic: unit.class === 'ioapic',
+      memory: wayTo(unit.class, 'memory', this.home.site.costs),
+      port: wayTo(unit.class, 'ports', this.home.site.costs),
       offset,
       coalesces: unit.coalesces,
     };

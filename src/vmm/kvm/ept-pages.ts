@@ -29,6 +29,12 @@ export class EptPages implements Stateful<EptPagesState> {
     return true;
   }
 
+  /** Whether the page of a guest-physical address has been touched. */
+  has(address: number): boolean {
+    const page = Math.floor(address / PAGE);
+    return page === this.last || this.pages.has(page);
+  }
+
   /** KVM forgets them, as when the guest's machine is reset. */
   clear(): void {
     this.pages.clear();

@@ -9,6 +9,7 @@ import type { Cpu } from '../../machine/x86/types';
 import { exitKind, Kind } from '../../trace/vocabulary/events';
 import type { RowRef } from '../../trace/record/tracer';
 import type { Site } from '../host';
+import type { ExitWay } from './exit-way';
 
 /** Snapshot of an `ExitTimeline`: the rows it still writes to, 0 where none is open, and the place of the present exit. */
 export interface ExitTimelineState {
@@ -61,6 +62,29 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     this.guestRow = 0;
     this.exitRow = tracer.open(now, this.track, exitKind(reason), a, b);
     tracer.cause = this.exitRow;
+  }
+
+  /** As `begin`, `kernel` and, for a way that leads to QEMU, `toUser` and `atUser`: the same rows and the same time. */
+  goThere(way: ExitWay, a: number, b: number, cause: RowRef): void {
+    const { cpu, track } = this;
+    const { tracer } = this.site;
+    const now = cpu.now();
+    const place = tracer.internPlace(this.vm, cpu.ripLow, cpu.ripHigh);
+    this.place = place;
+    tracer.place = place;
+    tracer.close(this.guestRow, now);
+    this.guestRow = 0;
+    tracer.cause = cause;
+    const row = tracer.open(now, track, way.kind, a, b);
+    this.exitRow = row;
+    tracer.cause = row;
+    const left = now + way.kernel;
+    tracer.span(now, way.kernel, track, Kind.KvmHandle, 0, 0);
+    if (way.toUser) {
+      tracer.span(left, way.userExit, track, Kind.UserExit, 0, 0);
+      this.userRow = tracer.open(left + way.userExit, track, Kind.QemuHandle, 0, 0);
+    }
+    cpu.advance(way.cycles);
   }
 
   /** Work of the present exit goes on, after events between: whatever is recorded belongs to its instruction again. */

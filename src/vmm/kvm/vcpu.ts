@@ -359,7 +359,7 @@ export class KvmVcpu
     waiting.further = further;
     waiting.count = kind === Access.PortIn ? emulation.batch(size) : 1;
     world.place = 'root';
-    if (!(joins ? this.performWhenDue() : this.begin())) {
+    if (!(joins ? this.performWhenDue() : this.goStraight() ? this.performNow() : this.begin())) {
       this.giveUp();
       return 0;
     }
@@ -401,6 +401,22 @@ export class KvmVcpu
       waiting.address === address - 1 &&
       address % PAGE !== 0
     );
+  }
+
+  /**
+   * The exit and the whole way to the register at once: nobody stands in the way, and nothing is due before the access. False:
+   * it has to be gone leg by leg, and nothing has happened yet.
+   */
+  private goStraight(): boolean {
+    const { world, path, cpu, vm, waiting } = this;
+    const { island } = this.site;
+    const way = waiting.further || world.delivering ? undefined : path.wayOf(waiting);
+    if (!way || (way.toUser && !(vm.lock.free && vm.coalesced.empty))) return false;
+    const arrival = cpu.now() + way.cycles;
+    if (island.mustWait(this, arrival)) return false;
+    path.go(way, waiting, this.injection.innermost());
+    this.inUser = way.toUser;
+    return !way.toUser || vm.lock.acquire(this, arrival);
   }
 
   /** From the exit to the end of the access's work; false when something else comes first. */

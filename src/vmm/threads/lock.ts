@@ -45,6 +45,10 @@ export class HostLock implements Stateful<HostLockState> {
     return this.holder;
   }
 
+  get free(): boolean {
+    return this.holder === undefined;
+  }
+
   /**
    * Takes the lock at the present instant.
    *

@@ -5,8 +5,9 @@ import { Reg } from '../../../src/machine/x86/types';
 import { Lapic, LAPIC_BASE } from '../../../src/machine/interrupts/lapic-registers';
 import { VmxExit } from '../../../src/trace/vocabulary/vmx-exit-reasons';
 import { UnitLane } from '../../../src/vmm/board-trace';
+import { wayTo } from '../../../src/vmm/kvm/exit-way';
 import { Island } from '../../../src/vmm/threads/island';
-import { ScriptCpu, ScriptMachine, exit, halt, type Step } from './script-cpu';
+import { ScriptCpu, ScriptMachine, costs, exit, halt, type Step } from './script-cpu';
 
 const DEVICE = 0xd000_0000;
 const spin: Step = () => undefined;
@@ -66,8 +67,8 @@ describe('a device of two vCPUs', () => {
     const region = {
       placement: 'user',
       lane: new UnitLane(() => track),
-      lapic: false,
-      ioapic: false,
+      memory: wayTo('pci-device', 'memory', costs),
+      port: wayTo('pci-device', 'ports', costs),
       offset: 0,
       coalesces: undefined,
     } as const;

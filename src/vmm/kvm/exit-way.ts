@@ -1,0 +1,43 @@
+/**
+ * The exit that an access makes, and its way to whoever serves it: what of it is always the same. Most accesses go the whole way
+ * at once, as nothing else comes in between; the others go leg by leg, with the same rows and the same time.
+ */
+import type { UnitClass } from '../../machine/platform/environment';
+import type { Cycles } from '../../machine/time/event-queue';
+import { exitKind } from '../../trace/vocabulary/events';
+import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
+import type { Costs } from '../cost-keys';
+import { placements } from './placement';
+
+/** One such way. */
+export interface ExitWay {
+  /** VMX basic exit reason, and the kind of its row. */
+  readonly reason: number;
+  readonly kind: number;
+  /** Cycles of the exit and of KVM's part. */
+  readonly kernel: Cycles;
+  /** It goes on to QEMU: KVM_RUN returns, and QEMU finds the device model. */
+  readonly toUser: boolean;
+  readonly userExit: Cycles;
+  readonly dispatch: Cycles;
+  /** All of it, to the access itself. */
+  readonly cycles: Cycles;
+}
+
+/** The way to a unit of a class, or to nobody, through memory or through ports. */
+export function wayTo(unit: UnitClass | undefined, space: 'memory' | 'ports', costs: Costs): ExitWay {
+  const [reason, work] = exitOf(unit, space, costs);
+  const kernel = costs['exit.hardware'] + costs['kvm.dispatch'] + work;
+  const toUser = unit === undefined || placements[unit] === 'user';
+  const userExit = toUser ? costs['user.exit'] : 0;
+  const dispatch = toUser ? costs['qemu.dispatch'] : 0;
+  const cycles = kernel + userExit + dispatch;
+  return { reason, kind: exitKind(reason), kernel, toUser, userExit, dispatch, cycles };
+}
+
+/** Reason of the exit, and cycles of KVM's own part but for finding out what it is. */
+function exitOf(unit: UnitClass | undefined, space: 'memory' | 'ports', costs: Costs): [number, Cycles] {
+  if (space === 'ports') return [VmxExit.IO_INSTRUCTION, costs['kvm.pio']];
+  if (unit === 'lapic') return [VmxExit.APIC_ACCESS, costs['kvm.apic']];
+  return [VmxExit.EPT_MISCONFIG, costs['kvm.mmio'] + (unit === 'ioapic' ? costs['kvm.ioapic'] : 0)];
+}
