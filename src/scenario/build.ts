@@ -110,9 +110,12 @@ function planDevices(devices: readonly ScenarioDevice[], networks: Networks): De
     const position = counts.get(model) ?? 0;
     counts.set(model, position + 1);
     const name = position === 0 ? model : `${model}.${position}`;
-    if (device.model === 'edu') return { model: device.model, name };
+    if (device.model === 'edu') return { device: { model: device.model, name }, cable: undefined };
     const mac = Uint8Array.from(device.mac.split(':'), (byte) => parseInt(byte, 16));
-    return { model: device.model, name, mac, coalesced: device.coalescedMmio, ...networks.plug(device.link) };
+    return {
+      device: { model: device.model, name, mac, coalesced: device.coalescedMmio },
+      cable: networks.plug(device.link),
+    };
   });
 }
 

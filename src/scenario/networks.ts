@@ -1,18 +1,10 @@
 /** The links of a scenario as segments of its machine, each on the island of the guests that are plugged into it. */
 import { buildSegment, type Segment } from '../machine/link/segment';
 import { linkDropNames, type LinkEnd } from '../machine/link/link';
-import type { FrameReceiver, Wire } from '../machine/link/wire';
+import type { Cable } from '../vmm/guest';
 import type { Host, Site } from '../vmm/host';
 import { TrackTrace } from '../vmm/track-trace';
 import { nicsOf, type Scenario, type ScenarioLink } from './schema';
-
-/** One NIC's side of its cable. */
-export interface Plug {
-  /** Undefined: there is no cable, the NIC sees no carrier. */
-  wire: Wire | undefined;
-  /** Says where frames that come out of the cable go to. */
-  attach(receiver: FrameReceiver): void;
-}
 
 /** All links of a run. */
 export class Networks {
@@ -29,10 +21,10 @@ export class Networks {
     for (const link of scenario.links) this.build(link);
   }
 
-  /** The next free end of a link, for a NIC. NICs ask in the order of the scenario. */
-  plug(link: string | undefined): Plug {
+  /** The next free end of a link, for a NIC; undefined: it names none. NICs ask in the order of the scenario. */
+  plug(link: string | undefined): Cable | undefined {
     const end = link === undefined ? undefined : this.free.get(link)?.shift();
-    return { wire: end, attach: (receiver) => end?.attach(receiver) };
+    return end && { wire: end, attach: (receiver) => end.attach(receiver) };
   }
 
   /** Lets the peers begin that send of their own accord. */

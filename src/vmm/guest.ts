@@ -1,6 +1,7 @@
 /** What a VMM is to the rest of the house: it takes the plans of guests and gives guests. Nobody above knows which VMM it is. */
 import type { CpuVendor, FaultReport, MachineCore, MissingInstruction } from '../machine/x86/types';
 import type { FrameReceiver, Wire } from '../machine/link/wire';
+import type { DeviceSpec } from '../machine/platform/device-models';
 import type { PhysicalMemory } from '../machine/memory/physical-memory';
 import type { BootState } from './boot';
 import type { Site } from './host';
@@ -12,30 +13,19 @@ export interface CpuFeatures {
   vendor: CpuVendor;
 }
 
-/** A network card of a guest. */
-export interface NicPlan {
-  model: 'e1000';
-  /** Unique among the guest's devices: `e1000`, `e1000.1`. */
-  name: string;
-  /** Six bytes. */
-  mac: Uint8Array;
-  /** Where its cable leads; none: no carrier. */
-  wire: Wire | undefined;
-  /** QEMU gathers writes of registers that can wait for the next exit that reaches it (coalesced MMIO). */
-  coalesced: boolean;
+/** A PCI device of a guest. */
+export interface DevicePlan {
+  device: DeviceSpec;
+  /** The cable of a NIC; absent: no carrier. */
+  cable: Cable | undefined;
+}
+
+/** One end of a network. */
+export interface Cable {
+  readonly wire: Wire;
   /** Told where the frames of the network are to arrive. */
   attach(receiver: FrameReceiver): void;
 }
-
-/** QEMU's teaching device. */
-export interface EduPlan {
-  model: 'edu';
-  /** Unique among the guest's devices: `edu`, `edu.1`. */
-  name: string;
-}
-
-/** A PCI device of a guest. */
-export type DevicePlan = NicPlan | EduPlan;
 
 /** What a VMM needs to know of one guest. */
 export interface GuestPlan {

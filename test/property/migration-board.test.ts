@@ -20,8 +20,9 @@ const EDU = 0xc0100000;
 function poweredOn(name: string, time: number) {
   const m = makeBoard({ name });
   m.world.time = time;
-  for (const nic of ['e1000', 'e1000.1']) m.board.addNic({ name: nic, mac: MAC, wire: undefined });
-  m.board.addEdu('edu');
+  for (const nic of ['e1000', 'e1000.1'])
+    m.board.addDevice({ model: 'e1000', name: nic, mac: MAC, coalesced: false });
+  m.board.addDevice({ model: 'edu', name: 'edu' });
   m.board.powerOn();
   return m;
 }
@@ -186,7 +187,7 @@ describe('a board', () => {
     const one = makeBoard();
     one.board.powerOn();
     const two = makeBoard();
-    two.board.addEdu('edu');
+    two.board.addDevice({ model: 'edu', name: 'edu' });
     two.board.powerOn();
     const before = comparable(two.board.hardware());
     expect(() => two.board.adopt(one.board.hardware())).toThrow(/lacks 'edu'/);

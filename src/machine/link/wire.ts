@@ -22,6 +22,14 @@ export interface FrameReceiver {
   receive(frame: Uint8Array): void;
 }
 
+/** A NIC as its cable has it. */
+export interface NetworkPort extends FrameReceiver {
+  /** Of its drop reasons, the one of a frame that its host's queue had no room for. */
+  readonly queueFull: number;
+  /** Plugs the cable in, before the machine is turned on: no link change is signalled. */
+  connect(wire: Wire): void;
+}
+
 /** Bytes that an Ethernet frame takes on the wire besides its own: preamble and SFD 8, FCS 4, inter-packet gap 12. */
 export const WIRE_OVERHEAD = { preamble: 8, fcs: 4, gap: 12 } as const;
 /** Smallest and largest frame (without FCS and VLAN tag) of IEEE 802.3. */

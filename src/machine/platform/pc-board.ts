@@ -4,18 +4,14 @@
  */
 import { AddressMap } from '../address-map';
 import type { DeviceBus } from '../bus';
-import { dropReasonNames } from '../devices/e1000/constants';
-import type { E1000Timing } from '../devices/e1000/core';
-import { E1000 } from '../devices/e1000/e1000';
-import { Edu } from '../devices/edu';
 import { firmwareTables } from '../firmware/firmware';
 import { InterruptFabric } from '../interrupts/fabric';
 import { lapicRegisterNames } from '../interrupts/lapic-registers';
-import type { Wire } from '../link/wire';
 import { firmwareAssign, wiredPins } from '../pci/firmware';
 import { ECAM, type PciRoot } from '../pci/root';
 import { BoardUnits, type BoardHardware } from './board-state';
 import { Chipset, type ChipsetOptions } from './chipset';
+import { plannedDevice, type DeviceSpec } from './device-models';
 import type { BoardEnvironment } from './environment';
 import { PciSlots, type PciDevice, type PciPlace } from './pci-slots';
 import { Timers } from './timers';
@@ -35,20 +31,6 @@ export interface PcOptions extends ChipsetOptions {
   /** CPUID leaf 1 of the CPUs, for the MP table: EAX and EDX. */
   cpuSignature: number;
   cpuFeatures: number;
-}
-
-/** An e1000 of the scenario. */
-export interface NicOptions {
-  /** Unique on the board: `e1000`, `e1000.1`. */
-  name: string;
-  /** Six bytes. */
-  mac: Uint8Array;
-  /** Where its cable leads; none: no carrier. */
-  wire: Wire | undefined;
-  /** What the hardware's own work takes; absent: no time. */
-  timing?: E1000Timing;
-  /** Writes to the registers that QEMU coalesces may wait for a later access. */
-  coalesced?: boolean;
 }
 
 /**
@@ -102,19 +84,10 @@ export class PcBoard<T> {
     return this.slots.add(place, make);
   }
 
-  /** Puts an e1000 into the next PCI slot; before `powerOn`. Frames for it arrive at what is returned. */
-  addNic({ name, mac, wire, timing, coalesced }: NicOptions): E1000 {
-    const nic = this.addPci(
-      { name, pin: 1, reasons: dropReasonNames, ...(coalesced && { coalesces: E1000.coalesces }) },
-      (bus) => new E1000(bus, { mac, ...(timing && { timing }) }),
-    );
-    if (wire) nic.connect(wire);
-    return nic;
-  }
-
-  /** Puts the teaching device into the next PCI slot; before `powerOn`. */
-  addEdu(name: string): void {
-    this.addPci({ name, pin: 1 }, (bus) => new Edu(bus));
+  /** Puts a device of a model into the next PCI slot; before `powerOn`. */
+  addDevice(spec: DeviceSpec): PciDevice {
+    const { place, make } = plannedDevice(spec);
+    return this.addPci({ name: spec.name, ...place }, make);
   }
 
   /**

@@ -4,6 +4,7 @@
  */
 import type { AddressMap } from '../address-map';
 import type { BusDevice, DeviceBus, RegisterBlock } from '../bus';
+import type { NetworkPort } from '../link/wire';
 import { BarMapper } from '../pci/bar-mapper';
 import type { BarSpec } from '../pci/bars';
 import { requesterOf } from '../pci/config';
@@ -18,6 +19,8 @@ import { registerNames } from './units';
 /** A device with one PCI function. */
 export interface PciDevice extends BusDevice, Migratable {
   readonly pci: PciFunction;
+  /** Where its cable is plugged in; absent: it has no network. */
+  readonly network?: NetworkPort;
   /** Names of its registers by offset in BAR 0. */
   registerNames(): Record<string, string>;
   /** RST# of the bus, as at power-on: everything but its configuration space, which the board resets; its pin is low then. */

@@ -1,7 +1,6 @@
 /** One virtual machine under KVM with QEMU: its vCPUs, its board, and who serves what. */
 import type { AddressMap } from '../../machine/address-map';
 import type { Stateful } from '../../machine/bus';
-import { DropReason } from '../../machine/devices/e1000/constants';
 import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
 import type { LocalApic } from '../../machine/interrupts/lapic';
 import type { IpiMessage } from '../../machine/interrupts/message';
@@ -13,7 +12,7 @@ import type { FaultReport, MissingInstruction } from '../../machine/x86/types';
 import { Kind } from '../../trace/vocabulary/events';
 import { boardOptions } from '../board-options';
 import { BoardTrace } from '../board-trace';
-import type { CpuFeatures, Guest, GuestEnd, GuestPlan, NicPlan } from '../guest';
+import type { CpuFeatures, Guest, GuestEnd, GuestPlan, DevicePlan } from '../guest';
 import { GuestMachine } from '../guest-machine';
 import type { Site } from '../host';
 import type { KvmInterrupts } from '../qemu/emulated-socket';
@@ -27,7 +26,7 @@ import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
 import { KvmEnvironment } from './environment';
 import { EptPages } from './ept-pages';
-import type { KvmRegion } from './placement';
+import type { KvmRegion } from './region';
 import { KvmVcpu } from './vcpu';
 import type { VcpuVm } from './vm-face';
 
@@ -106,10 +105,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.ports = this.board.ports;
     this.coalesced = new CoalescedRing(name, site, this.mmio);
     this.stepTargets.set(this.coalesced.stepTargetId, this.coalesced);
-    for (const device of plan.devices) {
-      if (device.model === 'edu') this.board.addEdu(device.name);
-      else this.addNic(device);
-    }
+    for (const device of plan.devices) this.addDevice(device);
     site.units.keep(name, this);
     site.units.keep(`${name}/machine`, this.machine);
     site.units.keep(`${name}/ept`, this.ept);
@@ -227,14 +223,15 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     for (const vcpu of this.vcpus) vcpu.stopForReset();
   }
 
-  private addNic(nic: NicPlan): void {
+  /** Behind a NIC there is a tap device of the host. */
+  private addDevice({ device, cable }: DevicePlan): void {
     const { board, qemu, site, name } = this;
-    const id = `${name}/${nic.name}`;
-    const tap = new Tap(`${id}/tap`, qemu.mainLoop, DropReason.QueueFull);
+    const { network } = board.addDevice(device);
+    if (!network || !cable) return;
+    const tap = new Tap(`${name}/${device.name}/tap`, qemu.mainLoop, network.queueFull);
     site.units.keep(tap.jobTargetId, tap);
-    const { mac, coalesced } = nic;
-    const device = board.addNic({ name: nic.name, mac, coalesced, wire: nic.wire && tap.wireOf(nic.wire) });
-    tap.connect(device, new TrackTrace(site, () => this.trace.trackNamed(nic.name)));
-    nic.attach(tap);
+    network.connect(tap.wireOf(cable.wire));
+    tap.connect(network, new TrackTrace(site, () => this.trace.trackNamed(device.name)));
+    cable.attach(tap);
   }
 }

@@ -83,9 +83,11 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
     });
     this.mmio = this.board.memory;
     this.ports = this.board.ports;
-    for (const device of plan.devices) {
-      if (device.model === 'edu') this.board.addEdu(device.name);
-      else device.attach(this.board.addNic({ name: device.name, mac: device.mac, wire: device.wire }));
+    for (const { device, cable } of plan.devices) {
+      const { network } = this.board.addDevice(device);
+      if (!network || !cable) continue;
+      network.connect(cable.wire);
+      cable.attach(network);
     }
     site.units.keep(`${name}/machine`, this.machine);
   }

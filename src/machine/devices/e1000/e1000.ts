@@ -31,13 +31,13 @@
  * | TXQE                       | when TDH meets TDT and the reports asked for are written, so that DD never comes later   |
  */
 import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock, RequesterId } from '../../bus';
-import type { FrameReceiver, Wire } from '../../link/wire';
+import type { NetworkPort, Wire } from '../../link/wire';
 import type { PciFunction } from '../../pci/function';
 import { Config } from '../../pci/config';
 import { requireVersion, type Checkpoint, type Migratable } from '../../snapshot';
 import { Kind } from '../../../trace/vocabulary/events';
 import { coalesces } from './coalescing';
-import { Ctrl, Reg, Timer } from './constants';
+import { Ctrl, DropReason, Reg, Timer } from './constants';
 import { E1000Core, REGISTER_FILE_BYTES, type E1000Timing } from './core';
 import { Dma } from './dma';
 import { Eeprom } from './eeprom';
@@ -72,7 +72,9 @@ const IOADDR_MASK = 0xfffff;
 const NO_TIME: E1000Timing = { transmitNanoseconds: 0, receiveNanoseconds: 0 };
 
 /** The device. BAR 0 is the device itself as a register block; BAR 1 is `ioBlock`. */
-export class E1000 implements BusDevice, RegisterBlock, FrameReceiver, Migratable<E1000Hardware, E1000Run> {
+export class E1000 implements BusDevice, RegisterBlock, NetworkPort, Migratable<E1000Hardware, E1000Run> {
+  readonly network: NetworkPort = this;
+  readonly queueFull = DropReason.QueueFull;
   /** Whether QEMU coalesces a write at an offset of BAR 0. */
   static readonly coalesces = coalesces;
 
@@ -121,7 +123,6 @@ export class E1000 implements BusDevice, RegisterBlock, FrameReceiver, Migratabl
     this.setReset();
   }
 
-  /** Plugs the cable in, before the machine is turned on: no link change is signalled. */
   connect(wire: Wire): void {
     this.core.wire = wire;
   }

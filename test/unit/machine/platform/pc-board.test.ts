@@ -21,7 +21,7 @@ function poweredOn(options: Options = {}) {
   const { nics = 1, ...others } = options;
   const m = makeBoard(others);
   for (let i = 0; i < nics; i++)
-    m.board.addNic({ name: i === 0 ? 'e1000' : `e1000.${i}`, mac: MAC, wire: undefined });
+    m.board.addDevice({ model: 'e1000', name: i === 0 ? 'e1000' : `e1000.${i}`, mac: MAC, coalesced: false });
   m.board.powerOn();
   const { memory, ports } = m.board;
   return {
@@ -151,8 +151,11 @@ describe('PCI', () => {
 
   it('has 29 slots', () => {
     const { board } = makeBoard();
-    for (let i = 0; i < 29; i++) board.addNic({ name: `nic${i}`, mac: MAC, wire: undefined });
-    expect(() => board.addNic({ name: 'one more', mac: MAC, wire: undefined })).toThrow(RangeError);
+    for (let i = 0; i < 29; i++)
+      board.addDevice({ model: 'e1000', name: `nic${i}`, mac: MAC, coalesced: false });
+    expect(() => board.addDevice({ model: 'e1000', name: 'one more', mac: MAC, coalesced: false })).toThrow(
+      RangeError,
+    );
   });
 
   it('tells of configuration accesses, but not of the firmware’s', () => {
