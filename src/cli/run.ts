@@ -149,9 +149,14 @@ function report(command: RunCommand, host: CliHost, { meta, summary }: RunEnd): 
       `error: ${name} ended with exit code ${exitCode}. If that is right, expect it: "vms.${name}.exitCode": ${exitCode}\n`,
     );
   }
+  if (summary.unfinished !== undefined) host.err(`error: ${unfinishedSentence(summary.unfinished)}\n`);
   warnOfGaps(meta, command.file, host);
   if (meta.state === 'crashed' && (command.json || command.quiet))
     host.err(`error: ${meta.message ?? 'the guest crashed'}\n`);
+}
+
+function unfinishedSentence(who: string): string {
+  return `not ended when the time was up: ${who}. Raise "stop.afterMs", or take "stop.when": "time" for guests that are not to end.`;
 }
 
 /** VMs whose guests ended with a code other than 0 that no expectation speaks of. */
@@ -167,6 +172,7 @@ function verdict(meta: TraceMeta, summary: Summary): ExitCode {
   if (meta.state === 'cancelled') return ExitCode.Interrupted;
   if (meta.state === 'failed') return ExitCode.Internal;
   const failed = summary.expectations.some(({ held }) => !held) || uncoveredExits(summary).length > 0;
+  if (summary.unfinished !== undefined) return ExitCode.Failed;
   return failed ? ExitCode.Failed : ExitCode.Held;
 }
 

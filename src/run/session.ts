@@ -88,6 +88,7 @@ export class RunSession {
   private readonly startedAt = performance.now();
   private state: RunState = 'running';
   private message: string | undefined;
+  private unfinished: string | undefined;
   private sliceEnd = 0;
   /** The snapshot that changes are counted from. */
   private latest: RunSnapshot | undefined;
@@ -187,8 +188,7 @@ export class RunSession {
     const crashed = guests.find((vm) => vm.end?.how === 'crashed');
     if (crashed) this.stop('crashed', crashMessage(crashed, this.where));
     else if (how === 'deadlock') this.stop('crashed', this.deadlockMessage());
-    else if (how === 'timeout')
-      this.stop('finished', `Stopped after ${this.scenario.stop.afterMs} ms of simulated time.`);
+    else if (how === 'timeout') this.timeIsUp();
     else if (how === 'budget')
       this.stop('finished', `Stopped after ${this.scenario.stop.afterInstructions} guest instructions.`);
     else this.stop('finished', stoppedMessage(guests, this.where));
@@ -325,6 +325,7 @@ export class RunSession {
     const summary = summarise(meta, this.recorder.rows);
     summary.wallSeconds = (performance.now() - this.startedAt) / 1000;
     summary.expectations = evaluateExpectations(this.scenario.expect, summary);
+    if (this.unfinished !== undefined) summary.unfinished = this.unfinished;
     return { end: { meta, summary }, delta };
   }
 
@@ -344,10 +345,28 @@ export class RunSession {
     return ` at ${known.file}:${known.line}${known.symbol ? ` in ${known.symbol}` : ''}`;
   };
 
+  /** A run that waits for its guests' ends has not got what it waited for. */
+  private timeIsUp(): void {
+    const { when, afterMs } = this.scenario.stop;
+    const guests = this.machine.guests.filter(({ end }) => !end).map((guest) => this.standing(guest));
+    if (when === 'guests-exit' && guests.length > 0) this.unfinished = guests.join('; ');
+    const said = this.unfinished === undefined ? '' : ` Not ended: ${this.unfinished}.`;
+    this.stop('finished', `Stopped after ${afterMs} ms of simulated time.${said}`);
+  }
+
+  /** `vm0, CPU 0 at spin.c:7 in main`, for a reader. */
+  private standing({ name, index, rips }: Guest): string {
+    const cpus = rips.map((rip, cpu) => {
+      const place = this.where(index, rip);
+      return `CPU ${cpu}${place === '' ? ` at 0x${rip.toString(16)}` : place}`;
+    });
+    return `${name}, ${cpus.join(', ')}`;
+  }
+
   private deadlockMessage(): string {
     const halted = this.machine.guests
       .filter((vm) => !vm.end)
-      .map((vm) => `${vm.name}${this.where(vm.index, vm.rip)}`);
+      .map((vm) => `${vm.name}${this.where(vm.index, vm.rips[0] ?? 0n)}`);
     return (
       `${halted.join(', ')}: the guest halted and nothing is left that could wake it. ` +
       'Check that the interrupt it waits for is enabled in the device (IMS), unmasked in the IOAPIC, and that RFLAGS.IF is set.'

@@ -330,9 +330,11 @@ export const scenarioSchema = z
     stop: z
       .strictObject({
         when: z
-          .enum(['guests-exit'])
+          .enum(['guests-exit', 'time'])
           .default('guests-exit')
-          .describe('`guests-exit`: when every guest has ended itself.'),
+          .describe(
+            '`guests-exit`: when every guest has ended itself; one that has not by `afterMs` is told of, with the lines at which its CPUs were, and the run has failed. `time`: after `afterMs`, whatever the guests do.',
+          ),
         afterMs: z
           .number()
           .gt(0)

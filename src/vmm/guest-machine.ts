@@ -75,10 +75,11 @@ export class GuestMachine implements Stateful<GuestMachineState> {
     return this.plan.core.cpus.reduce((sum, cpu) => sum + cpu.instructions(), 0);
   }
 
-  /** As `Guest.rip`. */
-  get rip(): bigint {
-    const [first] = this.plan.core.cpus;
-    return first ? (BigInt(first.ripHigh >>> 0) << 32n) | BigInt(first.ripLow >>> 0) : 0n;
+  /** As `Guest.rips`. */
+  get rips(): bigint[] {
+    return this.plan.core.cpus.map(
+      ({ ripLow, ripHigh }) => (BigInt(ripHigh >>> 0) << 32n) | BigInt(ripLow >>> 0),
+    );
   }
 
   save(): GuestMachineState {

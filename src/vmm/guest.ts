@@ -67,8 +67,8 @@ export interface Guest {
   readonly end: GuestEnd | undefined;
   /** Instructions retired by all its CPUs. */
   readonly instructions: number;
-  /** RIP of CPU 0. */
-  readonly rip: bigint;
+  /** RIP of each of its CPUs. */
+  readonly rips: readonly bigint[];
   /** What it tried and its CPUs do not have; each raised #UD. */
   readonly missingInstructions: MissingInstruction[];
   /** Turns it on: memory as the boot loader leaves it, CPU 0 at its first instruction. */

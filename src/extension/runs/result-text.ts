@@ -36,6 +36,12 @@ export function resultText(name: string, end: RunEnd): ResultText {
       text: `${name}: ${missed.length} of ${expectations(summary.expectations.length)} failed: ${expectationText(first)}${more}.`,
     };
   }
+  if (summary.unfinished !== undefined) {
+    return {
+      level: 'warning',
+      text: `${name}: not ended when the time was up after ${size}: ${summary.unfinished}.`,
+    };
+  }
   const truncated =
     meta.state === 'truncated'
       ? ` The trace is cut short: ${meta.message ?? 'recording stopped early'}.`

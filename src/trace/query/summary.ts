@@ -46,6 +46,8 @@ export interface Summary extends SummaryCounts {
   gaps: TraceGap[];
   vms: (SummaryCounts & Pick<RunFacts['vms'][number], 'name' | 'exitCode' | 'missingInstructions'>)[];
   expectations: ExpectationResult[];
+  /** Which guests had not ended when the run's time was up, and where their CPUs were; absent: none, or nobody waited for it. */
+  unfinished?: string;
 }
 
 type CountRow = TraceMeta['counts'][number];

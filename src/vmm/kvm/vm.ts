@@ -119,8 +119,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     return this.machine.instructions;
   }
 
-  get rip(): bigint {
-    return this.machine.rip;
+  get rips(): readonly bigint[] {
+    return this.machine.rips;
   }
 
   get missingInstructions(): MissingInstruction[] {

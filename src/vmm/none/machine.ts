@@ -100,8 +100,8 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
     return this.machine.instructions;
   }
 
-  get rip(): bigint {
-    return this.machine.rip;
+  get rips(): readonly bigint[] {
+    return this.machine.rips;
   }
 
   get missingInstructions(): MissingInstruction[] {

@@ -63,6 +63,13 @@ describe('trapline run', () => {
     expect(await runCli(['run', 's'], host)).toBe(0);
   });
 
+  it('ends with 1 where guests had not ended when the time was up, and says where they were', async () => {
+    const host = new FakeHost();
+    host.run.summary.unfinished = 'vm0, CPU 0 at spin.c:9 in main';
+    expect(await runCli(['run', 's'], host)).toBe(1);
+    expect(host.stderr).toContain('vm0, CPU 0 at spin.c:9 in main. Raise "stop.afterMs"');
+  });
+
   it('ends with 1 for a guest that ends with another code than 0, unless an expectation speaks of it', async () => {
     const host = new FakeHost();
     host.run.summary.vms[0].exitCode = 238;

@@ -79,3 +79,27 @@ describe('stop.afterInstructions', () => {
     }
   });
 });
+
+describe('the end of the time', () => {
+  const spinning = async (when: string): Promise<ReturnType<typeof runJob>> =>
+    runJob(
+      await jobOf(
+        sample('spin'),
+        `{ "vms": [{ "guest": { "sources": ["../drivers/hello.c"] } }, { "guest": { "sources": ["../drivers/spin.c"] } }],
+           "stop": { "when": "${when}", "afterMs": 2 } }`,
+      ),
+    );
+
+  it('tells which guest had not ended, and the line at which it was', async () => {
+    const { end } = await spinning('guests-exit');
+    expect(end.summary.unfinished).toMatch(/^vm1, CPU 0 at .*spin\.c:\d+ in main$/);
+    expect(end.meta).toMatchObject({ state: 'finished' });
+    expect(end.meta.message).toContain(end.summary.unfinished);
+  });
+
+  it('is what a run waits for where the scenario says so', async () => {
+    const { end } = await spinning('time');
+    expect(end.summary.unfinished).toBeUndefined();
+    expect(end.meta.message).toBe('Stopped after 2 ms of simulated time.');
+  });
+});
