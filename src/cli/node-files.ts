@@ -46,7 +46,27 @@ export async function readTrace(file: string): Promise<TraceStore> {
   }
 }
 
-/** Rejects when a file could not be written there. */
+/** What every Arrow file begins with (Arrow columnar format, "IPC File Format"). */
+const ARROW_MAGIC = 'ARROW1';
+
+/** Whether a file holds something, and that is no trace: a driver, a scenario, whatever was not meant. */
+async function holdsOtherThanTrace(file: string): Promise<boolean> {
+  const handle = await open(file, 'r').catch(() => undefined);
+  if (!handle) return false;
+  try {
+    const { buffer, bytesRead } = await handle.read(
+      Buffer.alloc(ARROW_MAGIC.length),
+      0,
+      ARROW_MAGIC.length,
+      0,
+    );
+    return bytesRead > 0 && buffer.toString('latin1', 0, bytesRead) !== ARROW_MAGIC;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Rejects when a file could not be written there, or what is there is none that a trace should take the place of. */
 export async function checkWritable(file: string): Promise<void> {
   const folder = dirname(file);
   try {
@@ -63,6 +83,14 @@ export async function checkWritable(file: string): Promise<void> {
   if (found?.isDirectory()) {
     throw new Error(
       `cannot write ${file}: it is a folder. Give --out the name of a file, such as ${join(file, 'run.trapline.arrow')}.`,
+    );
+  }
+  if (found && !found.isFile()) {
+    throw new Error(`cannot write ${file}: it is a device or a pipe. Give --out the name of a file.`);
+  }
+  if (found && (await holdsOtherThanTrace(file))) {
+    throw new Error(
+      `will not overwrite ${file}: it is no trace. Give --out another name, such as run.trapline.arrow, or remove the file first.`,
     );
   }
 }

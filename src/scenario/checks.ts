@@ -22,6 +22,9 @@ export function checkScenario(scenario: Scenario, written: Parsed, list: Problem
   checkExpect(scenario, list);
 }
 
+/** An instruction takes its base and what its class adds; the vCPU counts up to a million cycles for the two. */
+const MAX_INSTRUCTION_CYCLES = 500_000;
+
 function checkCosts({ host }: Scenario, list: ProblemList): void {
   const names = costProfileNames();
   if (!names.includes(host.costs)) {
@@ -42,6 +45,14 @@ function checkCosts({ host }: Scenario, list: ProblemList): void {
       'value',
       ['host', 'costsOverride', 'instruction.base'],
       'an instruction takes at least 1 cycle: if it took none, a guest that loops would stop time',
+    );
+  }
+  for (const [key, cycles] of Object.entries(host.costsOverride)) {
+    if (!key.startsWith('instruction.') || cycles <= MAX_INSTRUCTION_CYCLES) continue;
+    list.add(
+      'value',
+      ['host', 'costsOverride', key],
+      `is ${cycles}; a figure of an instruction is at most ${MAX_INSTRUCTION_CYCLES} cycles`,
     );
   }
 }

@@ -81,6 +81,20 @@ describe('checkWritable', () => {
     await expect(checkWritable(join(folder, 'old'))).resolves.toBeUndefined();
   });
 
+  it('takes the place of a trace, and of nothing else that somebody has written', async () => {
+    const file = join(folder, 'a.trapline.json');
+    writeFileSync(file, '{}');
+    await expect(checkWritable(file)).rejects.toThrow(
+      /will not overwrite .*a\.trapline\.json: it is no trace/,
+    );
+    await writeTrace(file, sampleStore(3));
+    await expect(checkWritable(file)).resolves.toBeUndefined();
+  });
+
+  it('refuses a device: renaming a file to its name would remove it', async () => {
+    await expect(checkWritable('/dev/null')).rejects.toThrow('it is a device or a pipe');
+  });
+
   it('refuses a folder, and a folder that is not there', async () => {
     mkdirSync(join(folder, 'd'));
     await expect(checkWritable(join(folder, 'd'))).rejects.toThrow('it is a folder');

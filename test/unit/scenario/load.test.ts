@@ -164,6 +164,18 @@ describe('fields and values', () => {
     );
   });
 
+  it('refuses an instruction that takes longer than the vCPU counts', () => {
+    const override = (value: string) =>
+      atTop(`"host": { "costsOverride": { "instruction.divide": ${value} } }`);
+    single(
+      override('«500001»'),
+      'host.costsOverride.instruction.divide',
+      'is 500001',
+      'at most 500000 cycles',
+    );
+    expect(loadScenario(override('500000'), FILE).ok).toBe(true);
+  });
+
   it('does not complain of a field as missing when it is there but misspelt', () => {
     single(
       '{ "vms": [{ "guest": { «"source"»: ["a.c"] } }] }',
