@@ -8,14 +8,9 @@ import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock } from 
 import { PciFunction } from '../pci/function';
 import { MsiVectors } from '../pci/msi';
 import { MsixVectors } from '../pci/msix';
-import {
-  requireVersion,
-  type Checkpoint,
-  type HardwareState,
-  type Migratable,
-  type RunState,
-} from '../snapshot';
-import type { Cycles, EventHandle } from '../time/event-queue';
+import { requireVersion, type Checkpoint, type HardwareState, type Migratable } from '../snapshot';
+import type { Cycles } from '../time/event-queue';
+import { PendingEvent, type PendingEventRun } from '../time/pending-event';
 
 /** Offsets in BAR 0. The last four registers are 64 bits wide. */
 export const EduRegister = {
@@ -55,7 +50,6 @@ const NOTHING_THERE = 0xffffffff;
 const STEP_NANOSECONDS = 100;
 const MOST_STEPS = 34;
 const FACTORIAL_DONE = 1;
-const IDLE = -1;
 const FIRST_DMA_REGISTER: number = EduRegister.DMA_SOURCE;
 /** Words of the DMA registers from `FIRST_DMA_REGISTER`, low half first. */
 const Word = { source: 0, destination: 2, count: 4, command: 6 } as const;
@@ -87,9 +81,7 @@ export interface EduHardware extends HardwareState {
 }
 
 /** What the run knows of it. */
-export interface EduRun extends RunState {
-  event: EventHandle;
-  deadline: Cycles;
+export interface EduRun extends PendingEventRun {
   /** Of the last transaction. */
   tag: number;
 }
@@ -105,12 +97,12 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
   private causes = 0;
   private readonly dma = new Uint32Array(DMA_WORDS);
   private readonly buffer = new Uint8Array(EDU_BUFFER.size);
-  /** Of the factorial's end; 0: none is computed. */
-  private event: EventHandle = 0;
-  private deadline: Cycles = 0;
+  /** The end of the factorial that is computed. */
+  private readonly factorialEnd: PendingEvent;
   private tag = 0;
 
   constructor(private readonly bus: DeviceBus) {
+    this.factorialEnd = new PendingEvent(bus, (time) => bus.schedule(time - bus.now(), FACTORIAL_DONE));
     this.msix = new MsixVectors(bus.msi, MSIX);
     this.pci = new PciFunction(
       {
@@ -176,7 +168,7 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
 
   /** The factorial is done. */
   onEvent(): void {
-    this.event = 0;
+    this.factorialEnd.came();
     this.factorial = factorialOf(this.factorial);
     this.status &= ~EduStatus.Computing;
     if ((this.status & EduStatus.InterruptAfter) !== 0) this.raise(EduCause.Factorial, EduVector.Factorial);
@@ -193,8 +185,7 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
 
   /** RST# of the bus. What is in flight ends without it. */
   busReset(): void {
-    if (this.event !== 0) this.bus.cancel(this.event);
-    this.event = this.deadline = 0;
+    this.factorialEnd.cancel();
     this.liveness = this.factorial = this.status = this.causes = 0;
     this.dma.fill(0);
     this.buffer.fill(0);
@@ -202,28 +193,25 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
   }
 
   save(): Checkpoint<EduHardware, EduRun> {
-    const { liveness, factorial, status, causes, event, deadline, tag } = this;
-    const remaining = event === 0 ? IDLE : Math.max(0, deadline - this.bus.now());
+    const { liveness, factorial, status, causes, factorialEnd, tag } = this;
+    const { remaining } = factorialEnd;
     const memory = { dma: this.dma.slice(), buffer: this.buffer.slice() };
     return {
       hardware: { version: 2, liveness, factorial, status, causes, ...memory, remaining },
-      run: { event, deadline, tag },
+      run: { ...factorialEnd.save(), tag },
     };
   }
 
   load({ hardware, run }: Checkpoint<EduHardware, EduRun>): void {
     this.loadHardware(hardware);
-    this.event = run.event;
-    this.deadline = run.deadline;
+    this.factorialEnd.load(run);
     this.tag = run.tag;
   }
 
   /** A transfer begins anew; the PCI function's configuration and the memory have to be there already. */
   adopt(hardware: EduHardware): void {
-    if (this.event !== 0) this.bus.cancel(this.event);
-    this.event = 0;
     this.loadHardware(hardware);
-    if (hardware.remaining !== IDLE) this.startTimer(hardware.remaining);
+    this.factorialEnd.adopt(hardware.remaining);
     if (this.transferring) this.beginTransfer();
     this.bus.irq.set(this.causes !== 0);
   }
@@ -281,7 +269,7 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
   // --- factorial ------------------------------------------------------------------------------------------------------
 
   private compute(value: number): void {
-    if (this.event !== 0) {
+    if (this.factorialEnd.pending) {
       this.ignored(EduRegister.FACTORIAL, value);
       return;
     }
@@ -292,13 +280,8 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
     const cycles = Math.max(1, Math.round(steps * STEP_NANOSECONDS * bus.cyclesPerNanosecond));
     const { cause } = bus.trace;
     bus.trace.span(cycles, Kind.DeviceWork, 0, 0);
-    this.startTimer(cycles);
+    this.factorialEnd.comeAt(bus.now() + cycles);
     bus.trace.cause = cause;
-  }
-
-  private startTimer(cycles: Cycles): void {
-    this.deadline = this.bus.now() + cycles;
-    this.event = this.bus.schedule(cycles, FACTORIAL_DONE);
   }
 
   // --- DMA --------------------------------------------------------------------------------------------------------------

@@ -4,15 +4,10 @@
  * interrupt that a timer will cause is an event.
  */
 import type { AccessSize, IrqLine, RegisterBlock } from '../bus';
-import {
-  requireVersion,
-  type Checkpoint,
-  type HardwareState,
-  type Migratable,
-  type RunState,
-} from '../snapshot';
+import { requireVersion, type Checkpoint, type HardwareState, type Migratable } from '../snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../time/event-queue';
 import { Oscillator } from '../time/oscillator';
+import { PendingEvent, type PendingEventRun } from '../time/pending-event';
 import { HpetTimer, withHalf, type HpetTimerState } from './hpet-timer';
 
 /** Where its registers lie: the address that chipsets and QEMU use, and the size of the block (2.3.1). */
@@ -74,9 +69,8 @@ export interface HpetHardware extends HardwareState {
 }
 
 /** What the run has of it; its event is in the queue's snapshot. */
-export interface HpetRun extends RunState {
+export interface HpetRun extends PendingEventRun {
   origin: Cycles;
-  event: EventHandle;
 }
 
 /** The block of registers. */
@@ -85,7 +79,8 @@ export class Hpet implements RegisterBlock, Migratable<HpetHardware, HpetRun>, E
   private configuration = 0;
   private counter = 0n;
   private started = 0;
-  private event: EventHandle = 0;
+  /** The next match that interrupts. */
+  private readonly nextMatch: PendingEvent;
   private readonly timers = Array.from({ length: TIMERS }, () => new HpetTimer());
   /** Of each timer by input; made when it is first used. */
   private readonly lines = this.timers.map(() => new Map<number, IrqLine>());
@@ -96,14 +91,13 @@ export class Hpet implements RegisterBlock, Migratable<HpetHardware, HpetRun>, E
     private readonly host: HpetHost,
   ) {
     this.clock = new Oscillator(host, HPET_HZ);
+    this.nextMatch = new PendingEvent(host, (time) => host.schedule(time, this));
   }
 
   /** As after power-on. The lines are taken to be low. */
   reset(): void {
-    const { host } = this;
-    if (this.event !== 0) host.cancel(this.event);
-    if ((this.configuration & LEGACY) !== 0) host.replacesLegacy(false);
-    this.event = 0;
+    this.nextMatch.cancel();
+    if ((this.configuration & LEGACY) !== 0) this.host.replacesLegacy(false);
     this.configuration = 0;
     this.counter = 0n;
     this.started = 0;
@@ -133,24 +127,24 @@ export class Hpet implements RegisterBlock, Migratable<HpetHardware, HpetRun>, E
   }
 
   onEvent(): void {
-    this.event = 0;
+    this.nextMatch.came();
     this.catchUp();
     this.follow();
   }
 
   save(): Checkpoint<HpetHardware, HpetRun> {
-    const { configuration, counter, started, event, clock } = this;
+    const { configuration, counter, started, nextMatch, clock } = this;
     const timers = this.timers.map((timer) => timer.save());
     return {
       hardware: { version: 1, age: clock.age, configuration, counter, started, timers },
-      run: { origin: clock.origin, event },
+      run: { origin: clock.origin, ...nextMatch.save() },
     };
   }
 
   load({ hardware, run }: Checkpoint<HpetHardware, HpetRun>): void {
     this.take(hardware);
     this.clock.origin = run.origin;
-    this.event = run.event;
+    this.nextMatch.load(run);
   }
 
   adopt(hardware: HpetHardware): void {
@@ -270,15 +264,14 @@ export class Hpet implements RegisterBlock, Migratable<HpetHardware, HpetRun>, E
     const { host, running } = this;
     for (const timer of this.timers)
       if (timer.levelTriggered) this.drive(timer, running && timer.interrupts && timer.status);
-    if (this.event !== 0) host.cancel(this.event);
-    this.event = 0;
+    this.nextMatch.cancel();
     if (!running) return;
     const count = this.count();
     const delays = this.timers.map((timer) => timer.ticksToInterrupt(count));
     const tick = this.ticks() + Math.min(...delays);
     // Some matches lie beyond all runs.
     if (tick > (Number.MAX_SAFE_INTEGER / host.cyclesPerSecond) * HPET_HZ) return;
-    this.event = host.schedule(Math.max(this.clock.timeOf(tick), host.now()), this);
+    this.nextMatch.comeAt(Math.max(this.clock.timeOf(tick), host.now()));
   }
 
   private drive(timer: HpetTimer, asserted: boolean): void {

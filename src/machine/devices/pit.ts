@@ -8,15 +8,10 @@
  * then nobody could see them, and a guest that waits for nothing is found out.
  */
 import type { AccessSize, RegisterBlock } from '../bus';
-import {
-  requireVersion,
-  type Checkpoint,
-  type HardwareState,
-  type Migratable,
-  type RunState,
-} from '../snapshot';
+import { requireVersion, type Checkpoint, type HardwareState, type Migratable } from '../snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../time/event-queue';
 import { Oscillator, type OscillatorHost } from '../time/oscillator';
+import { PendingEvent, type PendingEventRun } from '../time/pending-event';
 import { PitChannel, type PitChannelState } from './pit-channel';
 
 /** Counters 0 to 2 and the control word. */
@@ -45,9 +40,6 @@ export interface PitHost extends OscillatorHost {
   setOutput(asserted: boolean): void;
 }
 
-/** No change of the output is to come. */
-const IDLE = -1;
-
 /** What the hardware has of a `Pit`. */
 export interface PitHardware extends HardwareState {
   version: 3;
@@ -64,10 +56,8 @@ export interface PitHardware extends HardwareState {
 }
 
 /** What the run has of it; its event is in the queue's snapshot. */
-export interface PitRun extends RunState {
+export interface PitRun extends PendingEventRun {
   origin: Cycles;
-  event: EventHandle;
-  due: Cycles;
 }
 
 /** The chip. Its register block is ports 0x40 to 0x43. */
@@ -83,9 +73,8 @@ export class Pit implements RegisterBlock, Migratable<PitHardware, PitRun>, Even
   private output = true;
   /** As the line has been driven. */
   private line = false;
-  private event: EventHandle = 0;
-  /** When the event comes. */
-  private due: Cycles = 0;
+  /** Of channel 0's output. */
+  private readonly nextChange: PendingEvent;
 
   /** @param eventTargetId unique in the run */
   constructor(
@@ -93,13 +82,13 @@ export class Pit implements RegisterBlock, Migratable<PitHardware, PitRun>, Even
     private readonly host: PitHost,
   ) {
     this.clock = new Oscillator(host, PIT_HZ);
+    this.nextChange = new PendingEvent(host, (time) => host.schedule(time, this));
     this.programByFirmware(0);
   }
 
   /** As after power-on and the firmware's work. The line is taken to be low. */
   reset(): void {
-    if (this.event !== 0) this.host.cancel(this.event);
-    this.event = 0;
+    this.nextChange.cancel();
     this.programmed = this.listened = false;
     this.portB = 0;
     this.output = true;
@@ -150,18 +139,18 @@ export class Pit implements RegisterBlock, Migratable<PitHardware, PitRun>, Even
   };
 
   onEvent(): void {
-    this.event = 0;
+    this.nextChange.came();
     this.follow();
   }
 
   save(): Checkpoint<PitHardware, PitRun> {
     const channels = this.channels.map((each) => each.save());
-    const { clock, programmed, listened, portB, output, line, event, due } = this;
-    const remaining = event === 0 ? IDLE : Math.max(0, due - this.host.now());
+    const { clock, programmed, listened, portB, output, line, nextChange } = this;
+    const { remaining } = nextChange;
     const registers = { channels, programmed, listened, portB, output, line };
     return {
       hardware: { version: 3, age: clock.age, ...registers, remaining },
-      run: { origin: clock.origin, event, due },
+      run: { origin: clock.origin, ...nextChange.save() },
     };
   }
 
@@ -169,18 +158,14 @@ export class Pit implements RegisterBlock, Migratable<PitHardware, PitRun>, Even
     this.loadRegisters(hardware);
     this.line = hardware.line;
     this.clock.origin = run.origin;
-    this.event = run.event;
-    this.due = run.due;
+    this.nextChange.load(run);
   }
 
   adopt(hardware: PitHardware): void {
-    const { host } = this;
-    if (this.event !== 0) host.cancel(this.event);
-    this.event = 0;
     this.loadRegisters(hardware);
     this.clock.adopt(hardware.age);
     if (hardware.line !== this.line) this.drive(hardware.line);
-    if (hardware.remaining !== IDLE) this.comeAgain(host.now() + hardware.remaining);
+    this.nextChange.adopt(hardware.remaining);
   }
 
   private loadRegisters(hardware: PitHardware): void {
@@ -210,9 +195,8 @@ export class Pit implements RegisterBlock, Migratable<PitHardware, PitRun>, Even
 
   /** Brings the interrupt line to channel 0's output, and comes again when that will change. */
   private follow(): void {
-    const { host, channels, clock } = this;
-    if (this.event !== 0) host.cancel(this.event);
-    this.event = 0;
+    const { channels, clock } = this;
+    this.nextChange.cancel();
     if (!this.programmed && !this.listened) return;
     const ticks = clock.ticks();
     const output = channels[0].output(ticks);
@@ -221,16 +205,11 @@ export class Pit implements RegisterBlock, Migratable<PitHardware, PitRun>, Even
       this.drive(output);
     }
     const next = channels[0].nextChange(ticks);
-    if (next !== undefined) this.comeAgain(clock.timeOf(next));
+    if (next !== undefined) this.nextChange.comeAt(clock.timeOf(next));
   }
 
   private drive(asserted: boolean): void {
     this.line = asserted;
     this.host.setOutput(asserted);
-  }
-
-  private comeAgain(time: Cycles): void {
-    this.due = time;
-    this.event = this.host.schedule(time, this);
   }
 }

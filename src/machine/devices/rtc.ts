@@ -4,15 +4,10 @@
  * second, and at its alarm. What a flag is worth is worked out when somebody looks; an interrupt that is enabled is an event.
  */
 import type { AccessSize, RegisterBlock } from '../bus';
-import {
-  requireVersion,
-  type Checkpoint,
-  type HardwareState,
-  type Migratable,
-  type RunState,
-} from '../snapshot';
+import { requireVersion, type Checkpoint, type HardwareState, type Migratable } from '../snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../time/event-queue';
 import { Oscillator, type OscillatorHost } from '../time/oscillator';
+import { PendingEvent, type PendingEventRun } from '../time/pending-event';
 import { calendarTime, secondsOf, weekDay } from './rtc-calendar';
 
 /** Index and data port, and the ISA interrupt line. */
@@ -93,9 +88,6 @@ export interface RtcHost extends OscillatorHost {
   setLine(asserted: boolean): void;
 }
 
-/** No flag that is enabled can rise. */
-const IDLE = -1;
-
 /** What the hardware has of an `Rtc`. Its moments are counted from when its crystal began. */
 export interface RtcHardware extends HardwareState {
   version: 3;
@@ -114,10 +106,8 @@ export interface RtcHardware extends HardwareState {
 }
 
 /** What the run has of it; its event is in the queue's snapshot. */
-export interface RtcRun extends RunState {
+export interface RtcRun extends PendingEventRun {
   origin: Cycles;
-  event: EventHandle;
-  due: Cycles;
 }
 
 /** Clock and memory. */
@@ -135,9 +125,8 @@ export class Rtc implements RegisterBlock, Migratable<RtcHardware, RtcRun>, Even
   private flags = 0;
   private looked: Cycles = 0;
   private line = false;
-  private event: EventHandle = 0;
-  /** When the event comes. */
-  private due: Cycles = 0;
+  /** When a flag that is enabled may rise. */
+  private readonly nextLook: PendingEvent;
 
   /** @param eventTargetId unique in the run */
   constructor(
@@ -147,6 +136,7 @@ export class Rtc implements RegisterBlock, Migratable<RtcHardware, RtcRun>, Even
     const { ramBytes, cpus } = host;
     const { memory } = this;
     this.crystal = new Oscillator(host, CRYSTAL_HZ);
+    this.nextLook = new PendingEvent(host, (time) => host.schedule(time, this));
     this.seconds = host.startSeconds;
     memory[RtcRegister.A] = FIRMWARE_A;
     memory[RtcRegister.B] = B.hours24;
@@ -182,18 +172,18 @@ export class Rtc implements RegisterBlock, Migratable<RtcHardware, RtcRun>, Even
   }
 
   onEvent(): void {
-    this.event = 0;
+    this.nextLook.came();
     this.look();
     this.follow();
   }
 
   save(): Checkpoint<RtcHardware, RtcRun> {
-    const { crystal, index, seconds, secondsAt, weekShift, flags, looked, line, event, due } = this;
+    const { crystal, index, seconds, secondsAt, weekShift, flags, looked, line, nextLook } = this;
     const clock = { age: crystal.age, seconds, secondsAt, weekShift, looked };
-    const remaining = event === 0 ? IDLE : Math.max(0, due - this.host.now());
+    const { remaining } = nextLook;
     return {
       hardware: { version: 3, ...clock, index, memory: this.memory.slice(), flags, line, remaining },
-      run: { origin: crystal.origin, event, due },
+      run: { origin: crystal.origin, ...nextLook.save() },
     };
   }
 
@@ -201,18 +191,14 @@ export class Rtc implements RegisterBlock, Migratable<RtcHardware, RtcRun>, Even
     this.loadRegisters(hardware);
     this.line = hardware.line;
     this.crystal.origin = run.origin;
-    this.event = run.event;
-    this.due = run.due;
+    this.nextLook.load(run);
   }
 
   adopt(hardware: RtcHardware): void {
-    const { host } = this;
-    if (this.event !== 0) host.cancel(this.event);
-    this.event = 0;
     this.loadRegisters(hardware);
     this.crystal.adopt(hardware.age);
     if (hardware.line !== this.line) this.drive(hardware.line);
-    if (hardware.remaining !== IDLE) this.comeAgain(host.now() + hardware.remaining);
+    this.nextLook.adopt(hardware.remaining);
   }
 
   private loadRegisters(hardware: RtcHardware): void {
@@ -318,9 +304,7 @@ export class Rtc implements RegisterBlock, Migratable<RtcHardware, RtcRun>, Even
 
   /** Brings IRQ 8 to what flags and enables say, and comes again when an enabled flag may rise. */
   private follow(): void {
-    const { host } = this;
-    if (this.event !== 0) host.cancel(this.event);
-    this.event = 0;
+    this.nextLook.cancel();
     const enabled = this.memory[RtcRegister.B] & FLAGS;
     const asserted = (this.flags & enabled) !== 0;
     if (asserted !== this.line) this.drive(asserted);
@@ -329,17 +313,12 @@ export class Rtc implements RegisterBlock, Migratable<RtcHardware, RtcRun>, Even
     const times = [];
     if ((enabled & (B.update | B.alarm)) !== 0) times.push(this.nextSecond());
     if ((enabled & B.periodic) !== 0 && period > 0) times.push(this.nextPeriod(period));
-    if (times.length > 0) this.comeAgain(Math.min(...times));
+    if (times.length > 0) this.nextLook.comeAt(Math.min(...times));
   }
 
   private drive(asserted: boolean): void {
     this.line = asserted;
     this.host.setLine(asserted);
-  }
-
-  private comeAgain(time: Cycles): void {
-    this.due = time;
-    this.event = this.host.schedule(time, this);
   }
 
   private nextSecond(): Cycles {

@@ -3,14 +3,9 @@
  * handed over at once, and the transmitter is always empty. The character timeout of the receiver FIFO takes its time.
  */
 import type { AccessSize, BusDevice, DeviceBus, RegisterBlock } from '../bus';
-import {
-  requireVersion,
-  type Checkpoint,
-  type HardwareState,
-  type Migratable,
-  type RunState,
-} from '../snapshot';
-import type { Cycles, EventHandle } from '../time/event-queue';
+import { requireVersion, type Checkpoint, type HardwareState, type Migratable } from '../snapshot';
+import type { Cycles } from '../time/event-queue';
+import { PendingEvent, type PendingEventRun } from '../time/pending-event';
 
 /** Ports of COM1, their number, and its ISA interrupt line. */
 export const COM1 = { base: 0x3f8, size: 8, irq: 4 } as const;
@@ -62,14 +57,8 @@ export interface UartHardware extends HardwareState {
   remaining: Cycles;
 }
 
-/** What the run has of it: the timeout's event, 0 if none, and its time. */
-export interface UartRun extends RunState {
-  timer: EventHandle;
-  deadline: Cycles;
-}
-
 /** Eight ports. */
-export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardware, UartRun> {
+export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardware, PendingEventRun> {
   private ier = 0;
   private fcr = 0;
   private lcr = 0;
@@ -85,8 +74,8 @@ export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardw
   /** What the other end still has to send: it waits for room, as with hardware flow control. */
   private waiting: number[] = [];
   private timedOut = false;
-  private timer: EventHandle = 0;
-  private deadline: Cycles = 0;
+  /** Of the receiver FIFO. */
+  private readonly timeout: PendingEvent;
 
   /**
    * @param irq the ISA interrupt line
@@ -95,7 +84,9 @@ export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardw
   constructor(
     private readonly bus: Pick<DeviceBus, 'irq' | 'now' | 'schedule' | 'cancel' | 'cyclesPerNanosecond'>,
     private readonly onByte: (byte: number) => void,
-  ) {}
+  ) {
+    this.timeout = new PendingEvent(bus, (time) => bus.schedule(time - bus.now(), 0));
+  }
 
   /** Bytes from the other end. They enter the FIFO as it has room, so that none is lost. */
   receive(bytes: Uint8Array): void {
@@ -106,7 +97,7 @@ export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardw
 
   /** The FIFO has timed out. */
   onEvent(): void {
-    this.timer = 0;
+    this.timeout.came();
     this.timedOut = true;
     this.update();
   }
@@ -164,29 +155,25 @@ export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardw
     return ['RBR/THR', 'IER', 'IIR/FCR', 'LCR', 'MCR', 'LSR', 'MSR', 'SCR'][offset];
   }
 
-  save(): Checkpoint<UartHardware, UartRun> {
-    const { timer, deadline } = this;
-    return { hardware: this.saveHardware(), run: { timer, deadline } };
+  save(): Checkpoint<UartHardware, PendingEventRun> {
+    return { hardware: this.saveHardware(), run: this.timeout.save() };
   }
 
-  load({ hardware, run }: Checkpoint<UartHardware, UartRun>): void {
+  load({ hardware, run }: Checkpoint<UartHardware, PendingEventRun>): void {
     this.loadHardware(hardware);
-    this.timer = run.timer;
-    this.deadline = run.deadline;
+    this.timeout.load(run);
   }
 
   adopt(hardware: UartHardware): void {
     this.loadHardware(hardware);
-    if (this.timer !== 0) this.bus.cancel(this.timer);
-    this.timer = 0;
-    if (hardware.remaining >= 0) this.startTimer(hardware.remaining);
+    this.timeout.adopt(hardware.remaining);
     this.update();
   }
 
   private saveHardware(): UartHardware {
     const { ier, fcr, lcr, mcr, scratch, divisor, overrun, modemChanges, transmitterPending, timedOut } =
       this;
-    const remaining = this.timer === 0 ? -1 : Math.max(0, this.deadline - this.bus.now());
+    const { remaining } = this.timeout;
     const received = Uint8Array.from(this.received);
     const waiting = Uint8Array.from(this.waiting);
     const registers = { ier, fcr, lcr, mcr, scratch, divisor, overrun, modemChanges, transmitterPending };
@@ -282,20 +269,14 @@ export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardw
 
   /** A character has come or was read: the FIFO's timeout begins anew while it holds any (8.4). */
   private restartTimeout(): void {
-    if (this.timer !== 0) this.bus.cancel(this.timer);
-    this.timer = 0;
+    this.timeout.cancel();
     this.timedOut = false;
     if (!this.fifosOn || this.received.length === 0) return;
     const { lcr } = this;
     const stop = (lcr & 4) === 0 ? 1 : (lcr & 3) === 0 ? 1.5 : 2;
     const bits = 1 + 5 + (lcr & 3) + ((lcr & 8) !== 0 ? 1 : 0) + stop;
     const nanoseconds = TIMEOUT_CHARACTERS * bits * Math.max(1, this.divisor) * BIT_NANOSECONDS;
-    this.startTimer(Math.ceil(nanoseconds * this.bus.cyclesPerNanosecond));
-  }
-
-  private startTimer(cycles: Cycles): void {
-    this.deadline = this.bus.now() + cycles;
-    this.timer = this.bus.schedule(cycles, 0);
+    this.timeout.comeAt(this.bus.now() + Math.ceil(nanoseconds * this.bus.cyclesPerNanosecond));
   }
 
   private takeIdentification(): number {

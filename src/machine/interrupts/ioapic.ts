@@ -103,11 +103,6 @@ export class IoApic implements RegisterBlock, Migratable<IoApicHardware> {
     }
   }
 
-  /** True when some level-triggered, unmasked entry has this vector: its EOI concerns the IOAPIC. */
-  handlesVector(vector: number): boolean {
-    return this.low.some((entry) => (entry & 0xff) === vector && isLevel(entry));
-  }
-
   /** As after power-on: everything masked, and no pin asserted. */
   reset(): void {
     this.id = this.select = 0;

@@ -2,14 +2,9 @@
  * The LAPIC's timer (SDM vol. 3, 10.5.4): one-shot, periodic and TSC-deadline. Its count is computed from the time it was
  * started, so that a running timer costs nothing; an event is scheduled only while an interrupt can come of it.
  */
-import {
-  requireVersion,
-  type Checkpoint,
-  type HardwareState,
-  type Migratable,
-  type RunState,
-} from '../snapshot';
-import type { Cycles, EventHandle, EventTarget, Scheduler } from '../time/event-queue';
+import { requireVersion, type Checkpoint, type HardwareState, type Migratable } from '../snapshot';
+import type { Cycles, EventTarget, Scheduler } from '../time/event-queue';
+import { PendingEvent, type PendingEventRun } from '../time/pending-event';
 
 /** LVT timer mode, bits 18:17. */
 export const TimerMode = { OneShot: 0, Periodic: 1, TscDeadline: 2 } as const;
@@ -21,9 +16,6 @@ export const TimerMode = { OneShot: 0, Periodic: 1, TscDeadline: 2 } as const;
 export type TscToHostTime = (low: number, high: number) => Cycles;
 
 const hostTsc: TscToHostTime = (low, high) => high * 2 ** 32 + low;
-
-/** No interrupt of the timer is to come. */
-const IDLE = -1;
 
 /** What the hardware has of a `LapicTimer`. */
 export interface LapicTimerHardware extends HardwareState {
@@ -42,10 +34,8 @@ export interface LapicTimerHardware extends HardwareState {
 }
 
 /** What the run has of it; its event is in the queue's snapshot. */
-export interface LapicTimerRun extends RunState {
+export interface LapicTimerRun extends PendingEventRun {
   start: Cycles;
-  event: EventHandle;
-  due: Cycles;
 }
 
 const MAX_COUNT = 0xffffffff;
@@ -62,9 +52,8 @@ export class LapicTimer implements EventTarget, Migratable<LapicTimerHardware, L
   private running = false;
   private deadlineLow = 0;
   private deadlineHigh = 0;
-  private event: EventHandle = 0;
-  /** When the event comes. */
-  private due: Cycles = 0;
+  /** The interrupt that is to come. */
+  private readonly expiry: PendingEvent;
 
   /**
    * @param cyclesPerTick cycles of one undivided tick of the timer's clock; may have a fraction
@@ -77,7 +66,9 @@ export class LapicTimer implements EventTarget, Migratable<LapicTimerHardware, L
     private readonly cyclesPerTick: number,
     private readonly expired: () => void,
     private readonly toHostTime: TscToHostTime = hostTsc,
-  ) {}
+  ) {
+    this.expiry = new PendingEvent(scheduler, (time) => scheduler.schedule(time, this, 0));
+  }
 
   /** Follows LVT timer bits 18:17 and 16. Changing to or from TSC-deadline disarms the timer. */
   configure(mode: number, masked: boolean): void {
@@ -154,7 +145,7 @@ export class LapicTimer implements EventTarget, Migratable<LapicTimerHardware, L
   }
 
   onEvent(_kind: number, _arg: number, time: Cycles): void {
-    this.event = 0;
+    this.expiry.came();
     if (this.mode === TimerMode.Periodic) {
       this.start = time;
       this.arm();
@@ -167,31 +158,27 @@ export class LapicTimer implements EventTarget, Migratable<LapicTimerHardware, L
 
   save(): Checkpoint<LapicTimerHardware, LapicTimerRun> {
     const { mode, masked, divide, initialCount, running, deadlineLow, deadlineHigh } = this;
-    const { start, event, due } = this;
+    const { start, expiry } = this;
     const now = this.scheduler.now();
     const registers = { mode, masked, divide, initialCount, running, deadlineLow, deadlineHigh };
-    const remaining = event === 0 ? IDLE : Math.max(0, due - now);
+    const { remaining } = expiry;
     return {
       hardware: { version: 2, ...registers, elapsed: running ? now - start : 0, remaining },
-      run: { start, event, due },
+      run: { start, ...expiry.save() },
     };
   }
 
   load({ hardware, run }: Checkpoint<LapicTimerHardware, LapicTimerRun>): void {
     this.loadRegisters(hardware);
     this.start = run.start;
-    this.event = run.event;
-    this.due = run.due;
+    this.expiry.load(run);
   }
 
   /** A deadline comes when it would have come: if the CPU's TSC shows something else here, `tscChanged` tells so later. */
   adopt(hardware: LapicTimerHardware): void {
-    const now = this.scheduler.now();
-    this.scheduler.cancel(this.event);
-    this.event = 0;
     this.loadRegisters(hardware);
-    this.start = now - hardware.elapsed;
-    if (hardware.remaining !== IDLE) this.comeAt(now + hardware.remaining);
+    this.start = this.scheduler.now() - hardware.elapsed;
+    this.expiry.adopt(hardware.remaining);
   }
 
   private loadRegisters(hardware: LapicTimerHardware): void {
@@ -229,30 +216,23 @@ export class LapicTimer implements EventTarget, Migratable<LapicTimerHardware, L
 
   /** Notices an expiry that happened while masked. */
   private settle(): void {
-    if (!this.running || this.event !== 0 || this.mode === TimerMode.Periodic) return;
+    if (!this.running || this.expiry.pending || this.mode === TimerMode.Periodic) return;
     if (this.nextExpiry() > this.scheduler.now()) return;
     this.running = false;
     this.deadlineLow = this.deadlineHigh = 0;
   }
 
   private disarm(): void {
-    this.scheduler.cancel(this.event);
-    this.event = 0;
+    this.expiry.cancel();
     this.running = false;
     this.initialCount = 0;
     this.deadlineLow = this.deadlineHigh = 0;
   }
 
   private arm(): void {
-    this.scheduler.cancel(this.event);
-    this.event = 0;
+    this.expiry.cancel();
     if (!this.running || this.masked) return;
     const due = this.nextExpiry();
-    if (Number.isSafeInteger(due)) this.comeAt(due);
-  }
-
-  private comeAt(time: Cycles): void {
-    this.due = time;
-    this.event = this.scheduler.schedule(time, this, 0);
+    if (Number.isSafeInteger(due)) this.expiry.comeAt(due);
   }
 }

@@ -8,6 +8,7 @@ import {
 } from '../snapshot';
 import { Random, type RandomState } from '../time/random';
 import type { Cycles, EventHandle, EventTarget, Scheduler } from '../time/event-queue';
+import { PendingEvent, type PendingEventRun } from '../time/pending-event';
 import { addressAt, isGroup } from './address-table';
 import type { CarriedFrame } from './lane';
 import type { LinkEnd } from './link';
@@ -166,9 +167,6 @@ export interface GeneratorOptions {
   destination?: Uint8Array | undefined;
 }
 
-/** No frame is to come. */
-const IDLE = -1;
-
 /** What the hardware has of a `GeneratorPeer`. */
 export interface GeneratorHardware extends HardwareState {
   version: 2;
@@ -179,23 +177,16 @@ export interface GeneratorHardware extends HardwareState {
   remaining: Cycles;
 }
 
-/** What the run has of it: the event of the next frame, 0 for none, and its time. */
-export interface GeneratorRun extends RunState {
-  event: EventHandle;
-  due: Cycles;
-}
-
 /**
  * Sends frames of seeded random payload at fixed times; counts what it gets. After the Ethernet header stands the frame's
  * number, 32 bits big-endian.
  */
 export class GeneratorPeer
-  implements FrameReceiver, EventTarget, Migratable<GeneratorHardware, GeneratorRun>
+  implements FrameReceiver, EventTarget, Migratable<GeneratorHardware, PendingEventRun>
 {
   received = 0;
   private sent = 0;
-  private event: EventHandle = 0;
-  private due: Cycles = 0;
+  private readonly nextFrame: PendingEvent;
   private readonly random: Random;
 
   /** Stands at `end`; call `start` once. */
@@ -208,12 +199,13 @@ export class GeneratorPeer
     if (options.length < FRAME_MIN)
       throw new RangeError(`generator frames of ${options.length} bytes: the least is ${FRAME_MIN}`);
     this.random = new Random(options.seed);
+    this.nextFrame = new PendingEvent(scheduler, (time) => scheduler.schedule(time, this, 0));
     end.attach(this);
   }
 
   /** Schedules the first frame. */
   start(): void {
-    if (this.options.count > 0) this.comeAt(this.scheduler.now() + this.options.delay);
+    if (this.options.count > 0) this.nextFrame.comeAt(this.scheduler.now() + this.options.delay);
   }
 
   canReceive(): boolean {
@@ -225,36 +217,33 @@ export class GeneratorPeer
   }
 
   onEvent(_kind: number, _arg: number, time: Cycles): void {
-    this.event = 0;
+    this.nextFrame.came();
     const number = this.sent++;
     const { count, interval, length } = this.options;
     // Not before this frame has left: what is generated faster than the wire carries would pile up without end.
     const wireFree = this.end.roomIn(0) + this.end.occupancy(length);
     // The next one is scheduled first: it is no consequence of this frame.
-    if (this.sent < count) this.comeAt(time + Math.max(interval, wireFree));
+    if (this.sent < count) this.nextFrame.comeAt(time + Math.max(interval, wireFree));
     this.end.send(this.frame(number), number);
   }
 
-  save(): Checkpoint<GeneratorHardware, GeneratorRun> {
-    const { sent, received, event, due } = this;
-    const remaining = event === 0 ? IDLE : Math.max(0, due - this.scheduler.now());
+  save(): Checkpoint<GeneratorHardware, PendingEventRun> {
+    const { sent, received, nextFrame } = this;
+    const { remaining } = nextFrame;
     return {
       hardware: { version: 2, sent, received, random: this.random.save(), remaining },
-      run: { event, due },
+      run: nextFrame.save(),
     };
   }
 
-  load({ hardware, run }: Checkpoint<GeneratorHardware, GeneratorRun>): void {
+  load({ hardware, run }: Checkpoint<GeneratorHardware, PendingEventRun>): void {
     this.loadCounts(hardware);
-    this.event = run.event;
-    this.due = run.due;
+    this.nextFrame.load(run);
   }
 
   adopt(hardware: GeneratorHardware): void {
     this.loadCounts(hardware);
-    this.scheduler.cancel(this.event);
-    this.event = 0;
-    if (hardware.remaining !== IDLE) this.comeAt(this.scheduler.now() + hardware.remaining);
+    this.nextFrame.adopt(hardware.remaining);
   }
 
   private loadCounts(hardware: GeneratorHardware): void {
@@ -262,11 +251,6 @@ export class GeneratorPeer
     this.sent = hardware.sent;
     this.received = hardware.received;
     this.random.load(hardware.random);
-  }
-
-  private comeAt(time: Cycles): void {
-    this.due = time;
-    this.event = this.scheduler.schedule(time, this, 0);
   }
 
   private frame(number: number): Uint8Array {
@@ -300,10 +284,8 @@ export interface ScriptHardware extends HardwareState {
   remaining: Cycles;
 }
 
-/** What the run has of it: the event of the next frame, 0 for none, its time, and that from which all are counted. */
-export interface ScriptRun extends RunState {
-  event: EventHandle;
-  due: Cycles;
+/** What the run has of it: the event of the next frame, and the time from which those of its frames are counted. */
+export interface ScriptRun extends PendingEventRun {
   origin: Cycles;
 }
 
@@ -312,8 +294,7 @@ export class ScriptPeer implements FrameReceiver, EventTarget, Migratable<Script
   received = 0;
   private sent = 0;
   private origin: Cycles = 0;
-  private event: EventHandle = 0;
-  private due: Cycles = 0;
+  private readonly nextFrame: PendingEvent;
   private readonly frames: readonly TimedFrame[];
 
   /** Stands at `end`; call `start` once. Frames shorter than the least are padded with zeros (IEEE 802.3, 4.2.3.3). */
@@ -324,6 +305,7 @@ export class ScriptPeer implements FrameReceiver, EventTarget, Migratable<Script
     frames: readonly TimedFrame[],
   ) {
     this.frames = frames.map(({ at, frame }) => ({ at, frame: padded(frame) })).sort((x, y) => x.at - y.at);
+    this.nextFrame = new PendingEvent(scheduler, (time) => scheduler.schedule(time, this, 0));
     end.attach(this);
   }
 
@@ -341,7 +323,7 @@ export class ScriptPeer implements FrameReceiver, EventTarget, Migratable<Script
   }
 
   onEvent(): void {
-    this.event = 0;
+    this.nextFrame.came();
     const number = this.sent++;
     this.scheduleNext();
     // A copy: what is on a wire belongs to the wire.
@@ -349,29 +331,25 @@ export class ScriptPeer implements FrameReceiver, EventTarget, Migratable<Script
   }
 
   save(): Checkpoint<ScriptHardware, ScriptRun> {
-    const { sent, received, origin, event, due } = this;
+    const { sent, received, origin, nextFrame } = this;
     const now = this.scheduler.now();
-    const remaining = event === 0 ? IDLE : Math.max(0, due - now);
+    const { remaining } = nextFrame;
     return {
       hardware: { version: 2, sent, received, age: now - origin, remaining },
-      run: { event, due, origin },
+      run: { ...nextFrame.save(), origin },
     };
   }
 
   load({ hardware, run }: Checkpoint<ScriptHardware, ScriptRun>): void {
     this.loadCounts(hardware);
-    this.event = run.event;
-    this.due = run.due;
+    this.nextFrame.load(run);
     this.origin = run.origin;
   }
 
   adopt(hardware: ScriptHardware): void {
-    const now = this.scheduler.now();
     this.loadCounts(hardware);
-    this.scheduler.cancel(this.event);
-    this.event = 0;
-    this.origin = now - hardware.age;
-    if (hardware.remaining !== IDLE) this.comeAt(now + hardware.remaining);
+    this.origin = this.scheduler.now() - hardware.age;
+    this.nextFrame.adopt(hardware.remaining);
   }
 
   private loadCounts(hardware: ScriptHardware): void {
@@ -382,12 +360,7 @@ export class ScriptPeer implements FrameReceiver, EventTarget, Migratable<Script
 
   private scheduleNext(): void {
     if (this.sent === this.frames.length) return;
-    this.comeAt(Math.max(this.scheduler.now(), this.origin + this.frames[this.sent].at));
-  }
-
-  private comeAt(time: Cycles): void {
-    this.due = time;
-    this.event = this.scheduler.schedule(time, this, 0);
+    this.nextFrame.comeAt(Math.max(this.scheduler.now(), this.origin + this.frames[this.sent].at));
   }
 }
 

@@ -32,6 +32,5 @@ export interface NetworkPort extends FrameReceiver {
 
 /** Bytes that an Ethernet frame takes on the wire besides its own: preamble and SFD 8, FCS 4, inter-packet gap 12. */
 export const WIRE_OVERHEAD = { preamble: 8, fcs: 4, gap: 12 } as const;
-/** Smallest and largest frame (without FCS and VLAN tag) of IEEE 802.3. */
+/** Smallest frame (without FCS) of IEEE 802.3. */
 export const FRAME_MIN = 60;
-export const FRAME_MAX = 1514;

@@ -8,6 +8,7 @@ import { Kind } from '../../trace/vocabulary/events';
 import type { RowRef } from '../../trace/record/tracer';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { CostKey } from '../cost-keys';
+import { Access } from '../cpu/access-callouts';
 import type { Site } from '../host';
 import type { ExitTimeline } from './exits';
 import { readMsr, writeMsr } from '../cpu/msrs';
@@ -17,9 +18,6 @@ import type { KvmRegion } from './region';
 import type { VcpuVm } from './vm-face';
 
 const PAGE = 4096;
-
-/** Kinds of accesses. */
-export const Access = { MmioRead: 0, MmioWrite: 1, PortIn: 2, PortOut: 3, MsrRead: 4, MsrWrite: 5 } as const;
 
 /** One access as the guest asked for it. */
 export interface AccessRequest {

@@ -14,6 +14,7 @@ import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import { Reg, StopReason, type Cpu, type CpuCallouts } from '../../machine/x86/types';
 import { Kind } from '../../trace/vocabulary/events';
 import type { RowRef } from '../../trace/record/tracer';
+import { Access, AccessCallouts } from '../cpu/access-callouts';
 import { FinishedAccesses, type FinishedAccessesState } from '../cpu/finished-accesses';
 import type { InterruptLane, InterruptLaneState } from '../cpu/interrupt-lane';
 import { MARK_HYPERCALL, noteMark } from '../cpu/mark';
@@ -28,7 +29,6 @@ import type { CpuMachine } from './machine-face';
 /** Where the CPU is: at code, in the midst of an access, asleep by HLT, waiting for a start-up IPI, off. */
 export type BarePlace = 'code' | 'access' | 'halted' | 'waiting' | 'ended';
 
-const Access = { MmioRead: 0, MmioWrite: 1, PortIn: 2, PortOut: 3, MsrRead: 4, MsrWrite: 5 } as const;
 const Event = { Access: 0, Look: 1, Init: 2, StartUp: 3, Nmi: 4 } as const;
 const NMI_VECTOR = 2;
 
@@ -50,6 +50,7 @@ export interface BareCpuState {
 
 /** A CPU and its way to the bus. */
 export class BareCpu
+  extends AccessCallouts
   implements CpuCallouts, Runnable, EventTarget, CpuSink, GuestCpu, Stateful<BareCpuState>
 {
   readonly eventTargetId: string;
@@ -57,7 +58,7 @@ export class BareCpu
   /** The span that shows the present place. */
   private row: RowRef = 0;
   private waiting: BareCpuState['waiting'] = { kind: 0, address: 0, size: 0, low: 0, high: 0 };
-  private readonly finished = new FinishedAccesses();
+  protected readonly finished = new FinishedAccesses();
   private readonly starting = new StartUp();
   /** An event is on its way that has the CPU look at what its LAPIC holds. */
   private looking = false;
@@ -72,10 +73,11 @@ export class BareCpu
   constructor(
     private readonly site: Site,
     private readonly machine: CpuMachine,
-    private readonly cpu: Cpu,
+    cpu: Cpu,
     readonly track: number,
     private readonly lane: InterruptLane,
   ) {
+    super(cpu);
     this.eventTargetId = `${machine.name}/CPU ${cpu.index}`;
     site.island.queue.register(this);
     site.units.keep(this.eventTargetId, this);
@@ -228,36 +230,7 @@ export class BareCpu
     this.lane.returned(handler);
   }
 
-  // --- call-outs ------------------------------------------------------------------------------------------------------
-
-  mmioRead(address: number, size: number): number {
-    const low = this.access(Access.MmioRead, address, size, 0, 0);
-    this.cpu.resultHigh = this.finished.high;
-    return low;
-  }
-
-  mmioWrite(address: number, size: number, low: number, high: number): void {
-    this.access(Access.MmioWrite, address, size, low, high);
-  }
-
-  portIn(port: number, size: number): number {
-    return this.access(Access.PortIn, port, size, 0, 0);
-  }
-
-  portOut(port: number, size: number, value: number): void {
-    this.access(Access.PortOut, port, size, value, 0);
-  }
-
-  msrRead(index: number): number | undefined {
-    const low = this.access(Access.MsrRead, index, 8, 0, 0);
-    this.cpu.resultHigh = this.finished.high;
-    return this.finished.known ? low : undefined;
-  }
-
-  msrWrite(index: number, low: number, high: number): boolean {
-    this.access(Access.MsrWrite, index, 8, low, high);
-    return this.finished.known;
-  }
+  // --- call-outs; those for accesses are in `AccessCallouts` ---------------------------------------------------------
 
   cpuid(leaf: number, subleaf: number): { eax: number; ebx: number; ecx: number; edx: number } {
     return this.machine.cpuid(leaf, subleaf, this.cpu.index);
@@ -303,7 +276,7 @@ export class BareCpu
     return this.machine.lapic(this.cpu.index);
   }
 
-  private access(kind: number, address: number, size: number, low: number, high: number): number {
+  protected access(kind: number, address: number, size: number, low: number, high: number): number {
     const { cpu, finished, site, waiting } = this;
     if (finished.recall(kind, address, cpu.now())) return finished.low;
     cpu.advance(site.costs[this.costOf(kind, address)]);

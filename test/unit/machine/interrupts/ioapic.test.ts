@@ -126,12 +126,6 @@ describe('IOAPIC level pins', () => {
     entry(11, LEVEL | 0x41);
     expect(low(11) & REMOTE_IRR).toBe(0);
   });
-
-  it('know which vectors concern them', () => {
-    entry(11, LEVEL | 0x41);
-    entry(4, 0x31);
-    expect([apic.handlesVector(0x41), apic.handlesVector(0x31)]).toEqual([true, false]);
-  });
 });
 
 describe('IOAPIC under any programming', () => {
