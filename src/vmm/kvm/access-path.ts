@@ -13,7 +13,8 @@ import type { Site } from '../host';
 import type { ExitTimeline } from './exits';
 import { readMsr, writeMsr } from '../cpu/msrs';
 import { wayTo, type ExitWay } from './exit-way';
-import type { KvmRegion, Placement } from './placement';
+import type { Placement } from './placement';
+import type { KvmRegion } from './region';
 import type { VcpuVm } from './vm-face';
 
 const PAGE = 4096;

@@ -10,7 +10,7 @@ import { Kind } from '../../trace/vocabulary/events';
 import type { RowRef } from '../../trace/record/tracer';
 import type { Site } from '../host';
 import type { Step, StepTarget, Work } from '../threads/work';
-import type { KvmRegion } from './placement';
+import type { KvmRegion } from './region';
 
 /** A write that waits. */
 export interface CoalescedWrite {

@@ -4,7 +4,8 @@ import { EmulatedSocket, type KvmInterrupts } from '../qemu/emulated-socket';
 import type { QemuProcess } from '../qemu/process';
 import { SiteEnvironment, type SiteEnvironmentParts } from '../site-environment';
 import { wayTo } from './exit-way';
-import { placements, type KvmRegion } from './placement';
+import { placements } from './placement';
+import type { KvmRegion } from './region';
 
 /** `BoardEnvironment` of a VM under KVM with QEMU. */
 export class KvmEnvironment extends SiteEnvironment<KvmRegion> {

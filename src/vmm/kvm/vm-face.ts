@@ -9,7 +9,7 @@ import type { StepTarget } from '../threads/work';
 import type { CoalescedRing } from './coalesced-ring';
 import type { CpuidAnswer } from '../cpu/cpuid';
 import type { EptPages } from './ept-pages';
-import type { KvmRegion } from './placement';
+import type { KvmRegion } from './region';
 
 /** A VM as its vCPUs see it. */
 export interface VcpuVm {

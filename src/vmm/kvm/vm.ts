@@ -27,7 +27,7 @@ import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
 import { KvmEnvironment } from './environment';
 import { EptPages } from './ept-pages';
-import type { KvmRegion } from './placement';
+import type { KvmRegion } from './region';
 import { KvmVcpu } from './vcpu';
 import type { VcpuVm } from './vm-face';
 
