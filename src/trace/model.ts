@@ -13,8 +13,10 @@ export const trackTypes = [
   /** A physical CPU. */
   'cpu',
 ] as const;
+/** Whose lane it is. */
 export type TrackType = (typeof trackTypes)[number];
 
+/** One lane of the timeline. */
 export interface Track {
   id: number;
   type: TrackType;

@@ -3,6 +3,7 @@ import type { DeviceTrace } from '../machine/bus';
 import type { Cycles } from '../machine/time/event-queue';
 import type { Site } from './host';
 
+/** One such pen; its track is asked for when something is noted. */
 export class TrackTrace implements DeviceTrace {
   constructor(
     private readonly site: Site,

@@ -1,5 +1,6 @@
 /** What is to be known of each VMM before anything is built: whoever checks a scenario needs no machine for it. */
 
+/** Facts of one VMM. */
 export interface VmmFacts {
   /** Guests share the host: their CPUs are threads of it. False: the guest is the computer, and there is one. */
   readonly hosts: boolean;
@@ -14,6 +15,8 @@ export const vmmFacts = {
   kvm: { hosts: true, threadsOf: (cpus: number) => cpus + 1 },
 } as const satisfies Record<string, VmmFacts>;
 
+/** What a scenario has in `vmm`. */
 export type VmmName = keyof typeof vmmFacts;
 
+/** All of them. */
 export const vmmNames = Object.keys(vmmFacts) as VmmName[];

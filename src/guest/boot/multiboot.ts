@@ -10,7 +10,7 @@ import type { BootParameters, BootPlan } from './plan';
 import { checkPlacement, pieceOf, ramEnd, tooSmall, type BootPiece, type MemoryRange } from './placement';
 
 /** What EAX holds at the kernel's entry. */
-export const MULTIBOOT_BOOTLOADER_MAGIC = 0x2badb002;
+const MULTIBOOT_BOOTLOADER_MAGIC = 0x2badb002;
 
 const MIB = 1024 * 1024;
 const PAGE = 4096;

@@ -19,7 +19,7 @@ export const ACPI_PM = { base: 0x600, size: 12 } as const;
 export const AcpiPmRegister = { Status: 0, Enable: 2, Control: 4, Timer: 8 } as const;
 
 /** Cycles a second of the timer (4.8.2.1). */
-export const PM_TIMER_HZ = 3_579_545;
+const PM_TIMER_HZ = 3_579_545;
 /** The timer has 24 bits, as TMR_VAL_EXT = 0 in the FADT says. */
 const TIMER_MASK = 0xffffff;
 

@@ -1,6 +1,6 @@
 /** One timer of a high precision event timer (IA-PC HPET Specification 1.0a, 2.3.8 and 2.3.9), as a function of the counter. */
 /** Inputs of the I/O APIC that a timer may be routed to: those that belong to no interrupt of ISA. */
-export const TIMER_ROUTES: readonly number[] = [16, 17, 18, 19, 20, 21, 22, 23];
+const TIMER_ROUTES: readonly number[] = [16, 17, 18, 19, 20, 21, 22, 23];
 
 /** Configuration register (2.3.8). A timer can be periodic and has 64 bits; it cannot send messages (FSB). */
 const Conf = { level: 1 << 1, enable: 1 << 2, periodic: 1 << 3, setValue: 1 << 6, narrow: 1 << 8 } as const;

@@ -15,7 +15,7 @@ export const RTC = { base: 0x70, size: 2 } as const;
 export const RTC_IRQ = 8;
 
 /** Registers of the MC146818, and of the memory behind it as PCs use it. */
-export const RtcRegister = {
+const RtcRegister = {
   Seconds: 0x00,
   SecondsAlarm: 0x01,
   Minutes: 0x02,

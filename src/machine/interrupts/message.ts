@@ -34,7 +34,7 @@ export interface IpiMessage extends InterruptMessage {
 }
 
 /** MSI addresses: all that a processor takes for interrupts and not for memory (10.11.1). */
-export const MSI_BASE = 0xfee00000;
+const MSI_BASE = 0xfee00000;
 const MSI_SIZE = 0x100000;
 const MsiAddress = { logical: 1 << 2, redirect: 1 << 3 } as const;
 const MsiData = { assert: 1 << 14, level: 1 << 15 } as const;

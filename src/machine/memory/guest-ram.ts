@@ -13,7 +13,7 @@ export interface RamHooks {
 }
 
 /** Version of `RamState`; a state of another version is refused. */
-export const RAM_STATE_VERSION = 1;
+const RAM_STATE_VERSION = 1;
 
 /** Contents of RAM, or what has changed of them, by page. */
 export interface RamState {

@@ -28,7 +28,7 @@ export function barOffset(bar: BarSpec): number {
 }
 
 /** Bytes that the register itself takes. */
-export function barBytes(bar: BarSpec): number {
+function barBytes(bar: BarSpec): number {
   return bar.kind === 'memory64' ? 8 : 4;
 }
 

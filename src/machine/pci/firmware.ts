@@ -9,9 +9,9 @@ import type { PciRoot, PciSlot } from './root';
 /** Memory BARs are placed upward from here: above any RAM of a small machine, below the IOAPIC at 0xFEC00000. */
 export const MMIO_WINDOW = { base: 0xc0000000, end: 0xfec00000 } as const;
 /** 64-bit memory BARs that find no room there are placed upward from here; processors of 36 address bits still reach them. */
-export const HIGH_MMIO_WINDOW = { base: 0x8_0000_0000, end: 2 ** 36 } as const;
+const HIGH_MMIO_WINDOW = { base: 0x8_0000_0000, end: 2 ** 36 } as const;
 /** I/O BARs are placed upward from here, clear of every legacy port. */
-export const IO_WINDOW = { base: 0xc000, end: 0x10000 } as const;
+const IO_WINDOW = { base: 0xc000, end: 0x10000 } as const;
 
 /** IRQs (and IOAPIC pins) behind the chipset's interrupt router inputs PIRQA to PIRQD. */
 const PIRQ_TO_IRQ = [10, 10, 11, 11] as const;

@@ -14,7 +14,7 @@ import { Chipset, type ChipsetOptions } from './chipset';
 import { plannedDevice, type DeviceSpec } from './device-models';
 import type { BoardEnvironment } from './environment';
 import { PciSlots, type PciDevice, type PciPlace } from './pci-slots';
-import { Timers } from './timers';
+import { BoardTimers } from './board-timers';
 
 /** What may differ from board to board. */
 export interface PcOptions extends ChipsetOptions {
@@ -44,7 +44,7 @@ export class PcBoard<T> {
   readonly fabric: InterruptFabric;
   private readonly units: BoardUnits;
   private readonly slots: PciSlots<T>;
-  private readonly timers: Timers<T>;
+  private readonly timers: BoardTimers<T>;
   private chipset: Chipset<T> | undefined;
 
   constructor(
@@ -70,7 +70,7 @@ export class PcBoard<T> {
       ioapic: env.tag({ class: 'ioapic', name: 'IOAPIC', registers: () => ioapic.registerNames() }, 0),
       lapic: env.tag({ class: 'lapic', name: 'LAPIC', registers: lapicNames }, 0),
     });
-    this.timers = new Timers<T>(env, this.units, memory, ports, this.fabric);
+    this.timers = new BoardTimers<T>(env, this.units, memory, ports, this.fabric);
     this.slots = new PciSlots<T>(env, this.units, memory, ports);
   }
 

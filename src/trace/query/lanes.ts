@@ -75,7 +75,7 @@ const plumbing: readonly string[] = ['UART', 'PCI config', 'debug exit'];
 export type CountOf = (track: number, group: KindGroup) => number;
 
 /** By the exact counts of a trace's tables. */
-export function countsByGroup(counts: TraceMeta['counts']): CountOf {
+function countsByGroup(counts: TraceMeta['counts']): CountOf {
   const table = new Map<string, number>();
   for (const [track, kind, count] of counts) {
     const key = `${track}/${kindRow(kind).group}`;

@@ -11,6 +11,7 @@ import type { Place, Track } from '../model';
 /** Row number + 1 of a recorded event; 0 is none. */
 export type RowRef = number;
 
+/** What a run is recorded with. */
 export interface Tracer {
   /** The event in whose consequence everything recorded now happens. */
   cause: RowRef;

@@ -29,6 +29,7 @@ export interface AssemblyHardware {
   segments: number;
 }
 
+/** The packet that is being put together. */
 export class PacketAssembly {
   /** A data descriptor of the packet has been met. */
   begun = false;

@@ -46,6 +46,7 @@ const IGNORED: DmaEnd = () => undefined;
 /** No transaction is in flight on a channel. */
 const IDLE = 0;
 
+/** The transactions of one device. */
 export class Dma {
   /** By channel: the transaction in flight, and its tag. */
   private readonly transfers = new Array<Transfer | undefined>(CHANNELS).fill(undefined);

@@ -5,7 +5,7 @@
 import { requireVersion } from '../../snapshot';
 
 /** Words 0 to 63 sum up to this (manual 5.6.35). */
-export const EEPROM_SUM = 0xbaba;
+const EEPROM_SUM = 0xbaba;
 const WORDS = 64;
 
 const Eecd = {
@@ -33,6 +33,7 @@ export interface EepromState {
   bitsOut: number;
 }
 
+/** One EEPROM with its ways in. */
 export class Eeprom {
   readonly words = new Uint16Array(WORDS);
   private pins = 0;

@@ -46,6 +46,7 @@ export interface FetchOwner {
   failed(count: number): void;
 }
 
+/** The descriptors of one ring on their way in. */
 export class DescriptorFetch {
   /** Index of the descriptor after the last one fetched. */
   private next = 0;

@@ -2,10 +2,12 @@
 import type { AccessSize } from '../../bus';
 import { PciFunction, type BarSpec } from '../../pci/function';
 
+/** Of an 82540EM, and the sizes of its registers in memory and at ports. */
 export const DEVICE_ID = 0x100e;
 export const BAR0_SIZE = 0x20000;
 export const BAR1_SIZE = 0x40;
 
+/** The only function of the device. */
 export class E1000Function extends PciFunction {
   constructor(
     bars: readonly BarSpec[],

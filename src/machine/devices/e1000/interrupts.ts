@@ -38,6 +38,7 @@ export const TRANSMIT_DELAY: Delay = {
 /** Writes back what is used of a direction's descriptors, then raises the causes. */
 export type Flush = (causes: number) => void;
 
+/** What becomes of interrupt causes. */
 export class InterruptUnit {
   private asserted = false;
   private readonly flushes = new Map<Delay, Flush>();

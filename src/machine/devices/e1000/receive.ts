@@ -24,6 +24,7 @@ export interface ReceiverRun {
   refused: number;
 }
 
+/** The receiver up to the packet buffer. */
 export class Receiver {
   readonly storer: Storer;
   private refused = 0;

@@ -12,6 +12,7 @@ export interface RingRegisters {
   control: number;
 }
 
+/** The receiver's ring, and the transmitter's. */
 export const RECEIVE_RING: RingRegisters = {
   base: Reg.RDBAL,
   length: Reg.RDLEN,
@@ -32,6 +33,7 @@ const Threshold = { prefetch: 0, host: 8, writeBack: 16 } as const;
 const THRESHOLD_MASK = 0x3f;
 const GRANULARITY_DESCRIPTORS = 1 << 24;
 
+/** One ring. */
 export class Ring {
   constructor(
     private readonly core: E1000Core,

@@ -11,6 +11,7 @@ export interface SenderRun {
   buffer: PacketBufferRun;
 }
 
+/** The transmit part of the packet buffer. */
 export class Sender {
   /** Frames that wait for the wire. */
   readonly buffer: PacketBuffer<Uint8Array>;

@@ -54,6 +54,7 @@ export interface StorerRun {
 /** Offsets in a receive descriptor (3.2.3). */
 const Field = { length: 8, checksum: 10, status: 12, errors: 13, special: 14 } as const;
 
+/** The receiver from the packet buffer on. */
 export class Storer {
   /** Frames that wait for descriptors. */
   readonly buffer: PacketBuffer<ReceivedFrame>;

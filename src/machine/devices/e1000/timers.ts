@@ -1,34 +1,34 @@
-/**
- * The device's timers. What the hardware has of a timer is how many cycles remain; the handle of its event and the time at
- * which it fires are the run's.
- */
+/** The device's timers, by `Timer`. */
 import { Kind } from '../../../trace/vocabulary/events';
 import type { DeviceBus } from '../../bus';
-import type { Cycles, EventHandle } from '../../time/event-queue';
+import type { Cycles } from '../../time/event-queue';
+import { PendingEvent, type PendingEventRun } from '../../time/pending-event';
 import { Timer, TIMERS } from './constants';
 
 /** Cycles that remain, by `Timer`; -1: not running. */
 export type TimersHardware = number[];
 
-/** Handles (0: not running) and times of firing, by `Timer`. */
+/** Their events, by `Timer`. */
 export interface TimersRun {
-  handles: EventHandle[];
-  deadlines: Cycles[];
+  events: PendingEventRun[];
 }
 
-const IDLE = -1;
+const NOT_RUNNING = -1;
 
+/** All of one device. */
 export class Timers {
-  private handles: EventHandle[] = new Array<EventHandle>(TIMERS).fill(0);
-  private deadlines: Cycles[] = new Array<Cycles>(TIMERS).fill(0);
+  private readonly timers: readonly PendingEvent[];
 
-  constructor(private readonly bus: DeviceBus) {}
+  constructor(private readonly bus: DeviceBus) {
+    this.timers = Array.from(
+      { length: TIMERS },
+      (_, kind) => new PendingEvent(bus, (time) => bus.schedule(time - bus.now(), kind)),
+    );
+  }
 
   /** Starts a timer, anew if it runs. */
   start(kind: number, cycles: Cycles): void {
-    this.stop(kind);
-    this.deadlines[kind] = this.bus.now() + cycles;
-    this.handles[kind] = this.bus.schedule(cycles, kind);
+    this.timers[kind].comeAt(this.bus.now() + cycles);
   }
 
   /** Starts a timer of the device's own work, which is drawn as a span with the cause `cause`. */
@@ -42,43 +42,36 @@ export class Timers {
   }
 
   stop(kind: number): void {
-    if (this.handles[kind] !== 0) this.bus.cancel(this.handles[kind]);
-    this.handles[kind] = 0;
+    this.timers[kind].cancel();
   }
 
   stopAll(): void {
-    for (let kind = 0; kind < TIMERS; kind++) this.stop(kind);
+    for (const timer of this.timers) timer.cancel();
   }
 
   running(kind: number): boolean {
-    return this.handles[kind] !== 0;
+    return this.timers[kind].pending;
   }
 
   /** The timer's event has fired. */
   fired(kind: number): void {
-    this.handles[kind] = 0;
+    this.timers[kind].came();
   }
 
   saveHardware(): TimersHardware {
-    const now = this.bus.now();
     // How long the wire is busy is the wire's to say: after a move it is another one.
-    return this.handles.map((handle, kind) =>
-      handle === 0 || kind === Timer.Wire ? IDLE : Math.max(0, this.deadlines[kind] - now),
-    );
+    return this.timers.map(({ remaining }, kind) => (kind === Timer.Wire ? NOT_RUNNING : remaining));
   }
 
   saveRun(): TimersRun {
-    return { handles: [...this.handles], deadlines: [...this.deadlines] };
+    return { events: this.timers.map((timer) => timer.save()) };
   }
 
   /** @param run absent: the timers go on on this device's bus; present: the event queue's own snapshot brings their events back */
   load(hardware: TimersHardware, run: TimersRun | undefined): void {
-    if (run) {
-      this.handles = [...run.handles];
-      this.deadlines = [...run.deadlines];
-      return;
-    }
-    this.stopAll();
-    hardware.forEach((remaining, kind) => void (remaining !== IDLE && this.start(kind, remaining)));
+    this.timers.forEach((timer, kind) => {
+      if (run) timer.load(run.events[kind]);
+      else timer.adopt(hardware[kind]);
+    });
   }
 }

@@ -58,6 +58,7 @@ export interface TransmitterRun {
   work: { fetched: number; last: number };
 }
 
+/** The transmitter up to the wire. */
 export class Transmitter {
   private readonly ring: Ring;
   private readonly fetch: DescriptorFetch;

@@ -44,6 +44,7 @@ export interface WriteBackOwner {
 /** @property signals interrupt causes that are raised once it is written */
 type Waiting = Used & { signals: number };
 
+/** The used descriptors of one ring on their way out. */
 export class WriteBack {
   private used: Waiting[] = [];
   /** So many of the first are in flight. */

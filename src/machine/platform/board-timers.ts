@@ -22,7 +22,7 @@ const TRIGGER_OFFSET = 0x20;
 const PORT_B_OFFSET = 0x10;
 
 /** The timers of one board. */
-export class Timers<T> implements Resettable {
+export class BoardTimers<T> implements Resettable {
   private readonly pit: Pit;
   private readonly hpet: Hpet;
   private readonly pitWire: ReplaceableLine;
