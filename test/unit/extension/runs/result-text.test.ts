@@ -35,6 +35,15 @@ describe('the result of a run in one line', () => {
     expect(resultText('b7', end('finished')).text).not.toContain('expectation');
   });
 
+  it('warns of guests that had not ended when the time was up, and says where they were', () => {
+    const over = end('finished', [held]);
+    over.summary.unfinished = 'vm0, CPU 0 at spin.c:9 in main';
+    const { level, text } = resultText('spin', over);
+    expect(level).toBe('warning');
+    expect(text).toContain('vm0, CPU 0 at spin.c:9 in main');
+    expect(text).not.toContain('held');
+  });
+
   it('names the first expectation that failed, and how many', () => {
     expect(resultText('b7', end('finished', [held, missed, missed]))).toEqual({
       level: 'warning',
