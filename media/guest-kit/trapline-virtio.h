@@ -92,7 +92,9 @@ struct tl_virtq {
     uint16_t *next;                 /* of the list */
     uint16_t *parts;                /* descriptors of a buffer, by its id */
     void **tokens;
+    void *tables;                   /* of indirect descriptors, one for each buffer; made when the first one is used */
 };
+enum { TL_VIRTQ_TABLE = 8 };        /* descriptors of such a table */
 
 /*
  * Sets queue `index` up with at most `size` descriptors (the device may have less), tells the device where it is, and which MSI-X
@@ -105,7 +107,7 @@ void tl_virtq_init(struct tl_virtq *queue, struct tl_virtio *device, unsigned in
  * is not NULL. False: the queue is full. The device sees nothing of it before tl_virtq_publish.
  */
 bool tl_virtq_add(struct tl_virtq *queue, const struct tl_virtq_part *parts, unsigned readable, unsigned writable, void *token);
-/* The same through a table of descriptors of its own (2.7.5.3): one descriptor of the ring, whatever the number of parts. */
+/* The same through a table of descriptors of its own (2.7.5.3): one descriptor of the ring, whatever the number of parts, up to 8. */
 bool tl_virtq_add_indirect(struct tl_virtq *queue, const struct tl_virtq_part *parts, unsigned readable, unsigned writable,
                            void *token);
 /* Shows the device all buffers added since the last time. */
@@ -117,6 +119,8 @@ bool tl_virtq_kick_needed(struct tl_virtq *queue);
 
 /* Takes the next used buffer: its token and how much the device has written; NULL when there is none. */
 void *tl_virtq_used(struct tl_virtq *queue, uint32_t *written);
+/* Whether there is one. */
+bool tl_virtq_has_used(const struct tl_virtq *queue);
 /*
  * Whether the device interrupts for used buffers. To sleep: switch it on, and look once more for used buffers afterwards, for one
  * may have come before (2.7.8.2). It is a hint: an interrupt may come all the same.

@@ -124,7 +124,10 @@ bool tl_virtq_add_indirect(struct tl_virtq *queue, const struct tl_virtq_part *p
     if (queue->free_count == 0)
         return false;
     const unsigned count = readable + writable;
-    struct split_descriptor *table = tl_alloc(count * sizeof(*table), 16);
+    tl_check(count <= TL_VIRTQ_TABLE, "a table of descriptors takes %u parts, not %u", (unsigned)TL_VIRTQ_TABLE, count);
+    if (!queue->tables)
+        queue->tables = tl_alloc(queue->size * TL_VIRTQ_TABLE * sizeof(struct split_descriptor), 16);
+    struct split_descriptor *table = (struct split_descriptor *)queue->tables + queue->free_head * TL_VIRTQ_TABLE;
     for (unsigned i = 0; i < count; i++) {
         const unsigned flags = i >= readable ? WRITE : 0;
         table[i].address = tl_physical(parts[i].data);
@@ -210,12 +213,18 @@ static void *release(struct tl_virtq *queue, uint16_t id)
     return token;
 }
 
+bool tl_virtq_has_used(const struct tl_virtq *queue)
+{
+    if (!queue->packed)
+        return queue->next_used != ((const volatile struct split_used *)queue->device)->index;
+    const volatile struct packed_descriptor *descriptors = queue->descriptors;
+    const uint16_t flags = descriptors[queue->next_used].flags;
+    return !!(flags & AVAILABLE) == queue->used_wrap && !!(flags & USED) == queue->used_wrap; /* 2.8.1 */
+}
+
 static void *split_used(struct tl_virtq *queue, uint32_t *written)
 {
     const volatile struct split_used *used = queue->device;
-    if (queue->next_used == used->index)
-        return NULL;
-    COMPILER_BARRIER(); /* the entry after the index that covers it */
     const unsigned at = queue->next_used++ & (queue->size - 1);
     *written = used->ring[at].written;
     return release(queue, (uint16_t)used->ring[at].id);
@@ -225,10 +234,6 @@ static void *packed_used(struct tl_virtq *queue, uint32_t *written)
 {
     const volatile struct packed_descriptor *descriptor =
         (volatile struct packed_descriptor *)queue->descriptors + queue->next_used;
-    const uint16_t flags = descriptor->flags;
-    if (!!(flags & AVAILABLE) != queue->used_wrap || !!(flags & USED) != queue->used_wrap)
-        return NULL;
-    COMPILER_BARRIER();
     const uint16_t id = descriptor->id;
     *written = descriptor->length;
     void *token = release(queue, id);
@@ -242,9 +247,12 @@ static void *packed_used(struct tl_virtq *queue, uint32_t *written)
 
 void *tl_virtq_used(struct tl_virtq *queue, uint32_t *written)
 {
+    if (!tl_virtq_has_used(queue))
+        return NULL;
+    COMPILER_BARRIER(); /* the entry after what says that it is there */
     void *token = queue->packed ? packed_used(queue, written) : split_used(queue, written);
     /* With EVENT_IDX the device is told which one shall interrupt next: while interrupts are on, the one that follows. */
-    if (token && queue->event_idx && queue->interrupts)
+    if (queue->event_idx && queue->interrupts)
         tl_virtq_interrupts(queue, true);
     return token;
 }
