@@ -23,6 +23,9 @@ export const costKeys = {
   'kvm.mmio': 'KVM walks the page tables, decodes and dispatches an MMIO access',
   'kvm.apic': 'KVM serves an access to its LAPIC',
   'kvm.ioapic': 'KVM serves an access to its IOAPIC',
+  'kvm.fastWrite':
+    'KVM finds the ioeventfd of a write that it need not decode: at a port, or by its address (fast MMIO)',
+  'kvm.eventfd': 'KVM signals an eventfd: whoever waits for it is woken',
   'kvm.cpuid': 'KVM emulates CPUID',
   'kvm.msr': 'KVM emulates RDMSR or WRMSR',
   'kvm.controlRegister': 'KVM emulates MOV to CR0 or CR4',
@@ -43,6 +46,7 @@ export const costKeys = {
   'qemu.coalesced': 'QEMU performs one write that KVM has kept for it (coalesced MMIO)',
   'qemu.ioThread': 'QEMU I/O thread takes one event (a packet, a timer)',
   'irq.ioctl': 'A QEMU thread sets an interrupt line of KVM by ioctl',
+  'irq.irqfd': 'A part of the host kernel raises an interrupt of a VM by an irqfd',
   'irq.ioapic': "The IOAPIC's message gets to a local APIC, once a pin has been asserted (no VMM)",
   'irq.kick': 'An IPI that makes a running vCPU leave the guest arrives',
   'sched.switch': 'A physical CPU changes from one thread to another',

@@ -20,7 +20,7 @@ export const Kind = {
   SchedRun: 96, SchedWake: 97, SchedSwitch: 98, LockWait: 99, SchedReady: 100, CpuThread: 101,
   Msi: 104, PicInta: 105,
   Mark: 112, Serial: 113, GuestFault: 114, GuestReset: 115,
-  CoalescedFlush: 120, Ioeventfd: 121,
+  CoalescedFlush: 120, Ioeventfd: 121, Irqfd: 122,
   ArgsHigh: 126, SpanOverflow: 127,
 } as const;
 
@@ -126,6 +126,7 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.GuestReset, 'guest.reset', 'guest', 'mark', {}, 'The guest restarted its machine.', 'The guest restarted its machine{at}.'),
   instant(Kind.CoalescedFlush, 'coalesced.flush', 'vmm', 'user', { a: dec('writes') }, 'The device writes that the VMM kernel had put aside are done in user space.', '{track} got {a} writes that had been put aside.'),
   instant(Kind.Ioeventfd, 'ioeventfd', 'vmm', 'kernel', { a: arg('address', 'address'), b: hex('value') }, 'A write ends in the VMM kernel, which signals an event instead of going to user space.', 'The write of {b} to {a}{at} signalled an event.'),
+  instant(Kind.Irqfd, 'irqfd', 'interrupt', 'interrupt', { a: arg('target', 'address'), b: hex('data') }, 'A part of the host kernel raises an interrupt of the VM by an event, without going to user space: by a message (address and data), or at a pin.', '{track} raised an interrupt of the VM from the kernel ({b} to {a}).'),
   instant(Kind.ArgsHigh, 'args.high', 'record', 'mark', { a: hex('a high'), b: hex('b high') }, 'High halves of the arguments of the causing row, where they did not fit 32 bits.'),
   instant(Kind.SpanOverflow, 'span.overflow', 'record', 'mark', { a: dec('high'), b: dec('low') }, 'Full duration of the causing row, which did not fit 32 bits.'),
 ];

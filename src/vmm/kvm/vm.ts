@@ -15,7 +15,6 @@ import { BoardTrace } from '../board-trace';
 import type { CpuFeatures, Guest, GuestEnd, GuestPlan, DevicePlan } from '../guest';
 import { GuestMachine } from '../guest-machine';
 import type { Site } from '../host';
-import type { KvmInterrupts } from '../qemu/emulated-socket';
 import { QemuProcess } from '../qemu/process';
 import { Tap } from '../qemu/tap';
 import type { HostLock } from '../threads/lock';
@@ -26,6 +25,8 @@ import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
 import { KvmEnvironment } from './environment';
 import { EptPages } from './ept-pages';
+import { Ioeventfds } from './ioeventfds';
+import type { KvmIrqchip } from './irqfd';
 import type { KvmRegion } from './region';
 import { KvmVcpu } from './vcpu';
 import type { VcpuVm } from './vm-face';
@@ -48,6 +49,9 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
   readonly ept = new EptPages();
+  readonly ioeventfds = new Ioeventfds();
+  /** The interrupt controllers, for back ends in QEMU and in the kernel. */
+  readonly irqchip: KvmIrqchip;
   readonly coalesced: CoalescedRing;
   readonly lock: HostLock;
   readonly stepTargets: Map<string, StepTarget>;
@@ -92,11 +96,12 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
         this.board.fabric.setPin(gsi, source, asserted),
       events: this.boardEvents(),
     };
-    const interrupts: KvmInterrupts = {
+    this.irqchip = {
       setPin: home.setPin,
       msi: (requester, address, data) => this.board.fabric.msi(requester, address, data),
+      onAcknowledged: (gsi, told) => this.board.fabric.onAcknowledged(gsi, told),
     };
-    this.board = new PcBoard(new KvmEnvironment(home, this.qemu, interrupts), {
+    this.board = new PcBoard(new KvmEnvironment(home, this.qemu, this.irqchip), {
       ...boardOptions(plan, this.cpuidSubject(0)),
       apicBusHz: KVM_APIC_BUS_HZ,
       ioapicVersion: IOAPIC_VERSION.plain,
