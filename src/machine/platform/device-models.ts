@@ -28,7 +28,8 @@ export type DeviceSpec<M extends DeviceModel = DeviceModel> = {
 /** What a board needs to know of a device before it exists, and how it is made. */
 interface Planned {
   place: Omit<PciPlace, 'name'>;
-  make(bus: DeviceBus): PciDevice;
+  /** @param data absent: `bus` is that of its data plane too */
+  make(bus: DeviceBus, data?: DeviceBus): PciDevice;
 }
 
 const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned } = {

@@ -16,11 +16,31 @@ import type { BoardUnits } from './board-state';
 import type { BoardEnvironment, BoardUnit, DeviceSocket } from './environment';
 import { registerNames } from './units';
 
+/** A register by which the driver tells a device of a queue that there is work in it. */
+export interface Doorbell {
+  /** Of the BAR that it is in, and where it is there. */
+  readonly block: RegisterBlock;
+  readonly offset: number;
+  readonly queue: number;
+  /** The queues share it: the write concerns the queue whose index is written. */
+  readonly shared: boolean;
+}
+
+/** What somebody else can do than who serves a device's registers: the work on its queues. */
+export interface QueuedDevice {
+  readonly dataPlane: BusDevice;
+  readonly doorbells: readonly Doorbell[];
+  /** Does what a write to the doorbell of a queue asks for. */
+  kicked(queue: number): void;
+}
+
 /** A device with one PCI function. */
 export interface PciDevice extends BusDevice, Migratable {
   readonly pci: PciFunction;
   /** Where its cable is plugged in; absent: it has no network. */
-  readonly network?: NetworkPort;
+  readonly network?: NetworkPort | undefined;
+  /** Absent: registers and queues cannot be told apart. */
+  readonly queued?: QueuedDevice | undefined;
   /** Names of its registers by offset in BAR 0. */
   registerNames(): Record<string, string>;
   /** RST# of the bus, as at power-on: everything but its configuration space, which the board resets; its pin is low then. */
@@ -37,6 +57,8 @@ export interface PciPlace {
   reasons?: Readonly<Record<string, string>>;
   /** Offsets of BAR 0 at which writes may wait for a later access; absent: none. */
   coalesces?: ((offset: number) => boolean) | undefined;
+  /** As `SocketOptions` has it. */
+  dataPlaneInKernel?: boolean;
 }
 
 /** QEMU's first NIC stands at 00:03.0 of the bus, which gives it IRQ 11. */
@@ -82,9 +104,9 @@ export class PciSlots<T> {
    * Plugs a device into the next free slot.
    * @throws RangeError when all slots are taken
    */
-  add<D extends PciDevice>(place: PciPlace, make: (bus: DeviceBus) => D): D {
+  add<D extends PciDevice>(place: PciPlace, make: (bus: DeviceBus, data?: DeviceBus) => D): D {
     const { env, root } = this;
-    const { name, pin, reasons, coalesces } = place;
+    const { name, pin, reasons, coalesces, dataPlaneInKernel } = place;
     const address = { bus: 0, device: FIRST_DEVICE + this.devices.length, function: 0 };
     const requester = requesterOf(address);
     const registers: Record<string, string> = {};
@@ -100,14 +122,17 @@ export class PciSlots<T> {
       gsi: pin === 0 ? undefined : irqOfPin(address.device, pin),
       busMaster: () => plugged.device?.pci.busMaster ?? false,
       gate: { set: (asserted) => plugged.device?.pci.setInterrupt(asserted) },
+      ...(dataPlaneInKernel && { dataPlaneInKernel }),
     });
     this.sockets.set(requester, socket);
     this.units.set(requester, unit);
-    const device = make(socket.bus);
+    const { data } = socket;
+    const device = make(socket.bus, data?.bus);
     plugged.device = device;
     Object.assign(registers, namesOf(device));
     root.add(address, device.pci);
     socket.plug(device);
+    if (device.queued) data?.plug(device.queued.dataPlane);
     this.kept.add(name, device);
     this.devices.push(device);
     return device;

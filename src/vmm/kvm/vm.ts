@@ -23,6 +23,7 @@ import type { JobTarget } from '../threads/worker';
 import { TrackTrace } from '../track-trace';
 import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
+import { Doorbells } from './doorbells';
 import { KvmEnvironment } from './environment';
 import { EptPages } from './ept-pages';
 import { Ioeventfds } from './ioeventfds';
@@ -58,6 +59,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   readonly jobTargetId: string;
   private readonly machine: GuestMachine;
   private readonly qemu: QemuProcess;
+  private readonly environment: KvmEnvironment;
   private readonly board: PcBoard<KvmRegion>;
   private readonly vcpus: readonly KvmVcpu[];
   private readonly trace: BoardTrace;
@@ -101,7 +103,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       msi: (requester, address, data) => this.board.fabric.msi(requester, address, data),
       onAcknowledged: (gsi, told) => this.board.fabric.onAcknowledged(gsi, told),
     };
-    this.board = new PcBoard(new KvmEnvironment(home, this.qemu, this.irqchip), {
+    this.environment = new KvmEnvironment(home, this.qemu, this.irqchip);
+    this.board = new PcBoard(this.environment, {
       ...boardOptions(plan, this.cpuidSubject(0)),
       apicBusHz: KVM_APIC_BUS_HZ,
       ioapicVersion: IOAPIC_VERSION.plain,
@@ -228,12 +231,18 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     for (const vcpu of this.vcpus) vcpu.stopForReset();
   }
 
-  /** Behind a NIC there is a tap device of the host. */
-  private addDevice({ device, cable }: DevicePlan): void {
-    const { board, qemu, site, name } = this;
-    const { network } = board.addDevice(device);
+  /** Who works on its queues reads its tap device and waits for its doorbells, where these are ioeventfds. */
+  private addDevice({ device, cable, ioeventfd }: DevicePlan): void {
+    const { board, site, name } = this;
+    const { network, queued } = board.addDevice(device);
+    const worker = this.environment.workerOf(device.name);
+    if (queued && ioeventfd) {
+      const kicked = (queue: number): void => queued.kicked(queue);
+      const bells = new Doorbells(`${name}/${device.name}/doorbells`, worker, kicked, site.units);
+      bells.register(this.ioeventfds, queued.doorbells);
+    }
     if (!network || !cable) return;
-    const tap = new Tap(`${name}/${device.name}/tap`, qemu.mainLoop, network.queueFull);
+    const tap = new Tap(`${name}/${device.name}/tap`, worker, network.queueFull);
     site.units.keep(tap.jobTargetId, tap);
     network.connect(tap.wireOf(cable.wire));
     tap.connect(network, new TrackTrace(site, () => this.trace.trackNamed(device.name)));
