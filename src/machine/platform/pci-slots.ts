@@ -6,7 +6,7 @@ import type { AddressMap } from '../address-map';
 import type { BusDevice, DeviceBus, RegisterBlock } from '../bus';
 import type { NetworkPort } from '../link/wire';
 import { BarMapper } from '../pci/bar-mapper';
-import type { BarSpec } from '../pci/bars';
+import { barTraceOffset, type BarSpec } from '../pci/bars';
 import { requesterOf } from '../pci/config';
 import { irqOfPin } from '../pci/firmware';
 import type { PciFunction } from '../pci/function';
@@ -41,7 +41,7 @@ export interface PciDevice extends BusDevice, Migratable {
   readonly network?: NetworkPort | undefined;
   /** Absent: registers and queues cannot be told apart. */
   readonly queued?: QueuedDevice | undefined;
-  /** Names of its registers by offset in BAR 0. */
+  /** Names of its registers by offset in BAR 0, and of others beside those that the blocks of the BARs know. */
   registerNames(): Record<string, string>;
   /** RST# of the bus, as at power-on: everything but its configuration space, which the board resets; its pin is low then. */
   busReset(): void;
@@ -63,9 +63,6 @@ export interface PciPlace {
 
 /** QEMU's first NIC stands at 00:03.0 of the bus, which gives it IRQ 11. */
 const FIRST_DEVICE = 3;
-/** In the trace a function's I/O BARs are told from its memory BARs by this much, and these from each other by their index. */
-const IO_BAR_OFFSET = 0x10_0000;
-const BAR_OFFSET = 0x100_0000;
 /** In the trace accesses by ECAM are told from those by ports. */
 const ECAM_OFFSET = 0x1000_0000;
 
@@ -152,16 +149,12 @@ export class PciSlots<T> {
   private tagOf(slot: PciSlot, bar: BarSpec): T {
     const unit = this.units.get(slot.requester);
     if (!unit) throw new Error(`${this.env.name}: PCI function ${slot.name} was not added as a device`);
-    return this.env.tag(unit, offsetOf(bar));
+    return this.env.tag(unit, barTraceOffset(bar));
   }
-}
-
-function offsetOf(bar: BarSpec): number {
-  return bar.index * (bar.kind === 'io' ? 0 : BAR_OFFSET) + (bar.kind === 'io' ? IO_BAR_OFFSET : 0);
 }
 
 function namesOf(device: PciDevice): Record<string, string> {
   const others = device.pci.bars.filter(({ index }) => index !== 0);
-  const parts = others.map((bar) => ({ size: bar.size, block: bar.block, offset: offsetOf(bar) }));
+  const parts = others.map((bar) => ({ size: bar.size, block: bar.block, offset: barTraceOffset(bar) }));
   return { ...device.registerNames(), ...registerNames(parts) };
 }
