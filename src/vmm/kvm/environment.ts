@@ -1,6 +1,7 @@
 /** The board of a VM as KVM and QEMU put it up: who serves what, and where a device's work is done. */
+import type { IrqLine } from '../../machine/bus';
 import type { BoardUnit, DeviceSocket, SocketOptions } from '../../machine/platform/environment';
-import { EmulatedSocket } from '../qemu/emulated-socket';
+import { EmulatedSocket, type SocketPlace } from '../qemu/emulated-socket';
 import type { QemuProcess } from '../qemu/process';
 import { SiteEnvironment, type SiteEnvironmentParts } from '../site-environment';
 import type { Worker } from '../threads/worker';
@@ -44,22 +45,29 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
       dmaTrack: () => trace.dmaTrackOf(unit),
       memory: this.dma,
     };
-    const inQemu = new EmulatedSocket(this.qemu, this.irqchip, place, options);
-    if (!options.dataPlaneInKernel) return inQemu;
-    const { site, mainLoop, vm } = this.qemu;
-    const worker = new VhostWorker(site, vm, unit.name);
-    this.vhostWorkers.set(unit.name, worker);
-    const { busMaster } = options;
-    const data = new VhostSocket(
-      worker,
-      { site, mainLoop, irqchip: this.irqchip, pin: inQemu.irq, busMaster },
-      place,
-    );
-    return { bus: inQemu.bus, wire: inQemu.wire, plug: (device) => inQemu.plug(device), data };
+    if (!options.dataPlaneInKernel) return new EmulatedSocket(this.qemu, this.irqchip, place, options);
+    return this.socketWithVhost(unit, options, place);
   }
 
   /** The thread that works on the queues of a device, by its name on the board. */
   workerOf(device: string): Worker {
     return this.vhostWorkers.get(device)?.thread ?? this.qemu.mainLoop;
+  }
+
+  /** Registers in QEMU, queues in the kernel. The device's pin is QEMU's. */
+  private socketWithVhost(unit: BoardUnit, options: SocketOptions, place: SocketPlace): DeviceSocket {
+    const { site, mainLoop, vm } = this.qemu;
+    const worker = new VhostWorker(site, vm, unit.name);
+    this.vhostWorkers.set(unit.name, worker);
+    const pin: IrqLine = {
+      set: (asserted) => {
+        data.pinSet();
+        options.gate?.set(asserted);
+      },
+    };
+    const inQemu = new EmulatedSocket(this.qemu, this.irqchip, place, { ...options, gate: pin });
+    const { busMaster } = options;
+    const data = new VhostSocket(worker, { site, mainLoop, irqchip: this.irqchip, pin, busMaster }, place);
+    return { bus: inQemu.bus, wire: inQemu.wire, plug: (device) => inQemu.plug(device), data };
   }
 }

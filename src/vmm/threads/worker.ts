@@ -90,6 +90,11 @@ export class Worker implements ThreadBody, ThreadClock, LockUser, StepTarget, St
     this.jobTargets.set(target.jobTargetId, target);
   }
 
+  /** Asleep, and nobody has handed it a job. */
+  get idle(): boolean {
+    return this.stage === 'idle' && this.jobs.length === 0;
+  }
+
   now(): Cycles {
     return this.time;
   }

@@ -351,12 +351,13 @@ export class VirtioDevice implements Migratable<VirtioHardware, VirtioRun> {
     trace.instant(Kind.VirtioNeedsReset, why, queue);
     this.negotiation.needsReset();
     this.halt();
-    this.notifyConfiguration();
+    this.notifyConfiguration(this.data);
     trace.cause = cause;
   }
 
-  private notifyConfiguration(): void {
-    if ((this.status & Status.DRIVER_OK) !== 0) this.transport.configurationChanged(this.control);
+  /** @param via the bus of whoever has found it out */
+  private notifyConfiguration(via: DeviceBus): void {
+    if ((this.status & Status.DRIVER_OK) !== 0) this.transport.configurationChanged(via);
   }
 
   private settable(queue: number): QueueSlot | undefined {
@@ -405,7 +406,7 @@ export class VirtioDevice implements Migratable<VirtioHardware, VirtioRun> {
       has: (feature) => this.has(feature),
       configurationChanged: () => {
         this.configuration.changed();
-        this.notifyConfiguration();
+        this.notifyConfiguration(this.control);
       },
       needsReset: (why) => this.fail(why, NO_QUEUE),
     };
