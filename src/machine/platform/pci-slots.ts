@@ -11,28 +11,11 @@ import { requesterOf } from '../pci/config';
 import { irqOfPin } from '../pci/firmware';
 import type { PciFunction } from '../pci/function';
 import { CONFIG_PORTS, ECAM, PciRoot, type PciSlot } from '../pci/root';
+import type { QueuedDevice } from '../queued-device';
 import type { Migratable } from '../snapshot';
 import type { BoardUnits } from './board-state';
 import type { BoardEnvironment, BoardUnit, DeviceSocket } from './environment';
 import { registerNames } from './units';
-
-/** A register by which the driver tells a device of a queue that there is work in it. */
-export interface Doorbell {
-  /** Of the BAR that it is in, and where it is there. */
-  readonly block: RegisterBlock;
-  readonly offset: number;
-  readonly queue: number;
-  /** The queues share it: the write concerns the queue whose index is written. */
-  readonly shared: boolean;
-}
-
-/** What somebody else can do than who serves a device's registers: the work on its queues. */
-export interface QueuedDevice {
-  readonly dataPlane: BusDevice;
-  readonly doorbells: readonly Doorbell[];
-  /** Does what a write to the doorbell of a queue asks for. */
-  kicked(queue: number): void;
-}
 
 /** A device with one PCI function. */
 export interface PciDevice extends BusDevice, Migratable {

@@ -2,7 +2,7 @@
  * The doorbells of one device as ioeventfds: a write there wakes the thread that works on the device's queues, QEMU's main loop
  * or a vhost worker, and the guest goes on. Several writes before the thread has come to it are one.
  */
-import type { Doorbell } from '../../machine/platform/pci-slots';
+import type { Doorbell } from '../../machine/queued-device';
 import type { Units } from '../units';
 import { EventFd } from '../threads/eventfd';
 import type { JobTarget, Worker } from '../threads/worker';

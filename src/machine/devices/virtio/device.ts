@@ -42,7 +42,7 @@ export interface VirtioTransport extends VirtioNotifier {
 export interface VirtioParts {
   readonly control: DeviceBus;
   /** Absent: `control` does the data plane's work too. */
-  readonly data?: DeviceBus;
+  readonly data?: DeviceBus | undefined;
   /** The type; the host's queues are there once it has been made. */
   readonly type: (host: TypeHost) => VirtioType;
   readonly queue: QueueFactory;

@@ -80,6 +80,7 @@ type Role = 'receive' | 'transmit' | 'control';
 
 /** The device type. */
 export class VirtioNet implements VirtioType<VirtioNetHardware, VirtioNetRun>, NetworkPort {
+  readonly network: NetworkPort = this;
   readonly deviceId = 1;
   readonly classCode = 0x020000;
   readonly features: readonly number[];

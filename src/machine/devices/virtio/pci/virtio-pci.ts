@@ -1,8 +1,10 @@
 /** A virtio device on PCI (4.1): a function with the structures of this specification, and the legacy interface if it is transitional. */
+import type { NetworkPort } from '../../../link/wire';
 import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock } from '../../../bus';
 import { barTraceOffset, type BarSpec } from '../../../pci/bars';
 import { PciFunction, type PciIdentity } from '../../../pci/function';
 import { MsixVectors } from '../../../pci/msix';
+import type { QueuedDevice } from '../../../queued-device';
 import { requireVersion, type Checkpoint, type HardwareState, type Migratable } from '../../../snapshot';
 import type { VirtioDevice, VirtioHardware, VirtioRun, VirtioTransport } from '../device';
 import { RegisterTable, report } from '../register-block';
@@ -67,6 +69,19 @@ export class VirtioPci implements BusDevice, VirtioTransport, Migratable<VirtioP
     msix.addTo(this.pci);
     addCapabilities(this.pci, control.trace, queues.length, configuration.size);
     device.attach(this);
+  }
+
+  get network(): NetworkPort | undefined {
+    return this.device.type.network;
+  }
+
+  /** The work on its queues, which may be somebody else's. */
+  get queued(): QueuedDevice {
+    const { device, pci } = this;
+    const doorbells = this.notifyOffsets().flatMap(({ bar, ...doorbell }) =>
+      pci.bars.filter(({ index }) => index === bar).map(({ block }) => ({ block, ...doorbell })),
+    );
+    return { dataPlane: device.dataPlane, doorbells, kicked: (queue) => void device.kicked(queue, queue) };
   }
 
   get requester(): number {
