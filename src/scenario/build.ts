@@ -2,6 +2,7 @@
 import { planBoot } from '../guest/boot/boot';
 import type { BootParameters } from '../guest/boot/plan';
 import type { GuestImage } from '../guest/image';
+import type { VirtioOptions } from '../machine/devices/virtio/options';
 import { memoryMap } from '../machine/firmware/memory-map';
 import { createMachineCore, type GuestRam } from '../machine/x86';
 import type { MachineCoreOptions } from '../machine/x86/types';
@@ -85,7 +86,7 @@ export function buildMachine(
       tripleFault: spec.tripleFault,
       boot: planBoot(image.file, memoryMap(spec.memoryMiB * MIB), boot),
       cmdline: boot?.cmdline ?? '',
-      devices: planDevices(spec.devices, networks),
+      devices: planDevices(spec.devices, networks, deviceSeeds(scenario.seed, index)),
       serial: (byte) => events.serial(index, byte),
     };
     return { plan, site: sites[index] };
@@ -102,21 +103,48 @@ export function buildMachine(
   };
 }
 
+/** More slots than a VM has. */
+const SLOTS = 32;
+
+/** A seed for each slot of a VM, in the high half of the run's: no two devices draw the same numbers. */
+function deviceSeeds(seed: number, vm: number): (slot: number) => number {
+  return (slot) => seed + (vm * SLOTS + slot + 1) * 2 ** 32;
+}
+
 /** Devices in slot order; those of one model are counted: `e1000`, `e1000.1`. */
-function planDevices(devices: readonly ScenarioDevice[], networks: Networks): DevicePlan[] {
+function planDevices(
+  devices: readonly ScenarioDevice[],
+  networks: Networks,
+  seedOf: (slot: number) => number,
+): DevicePlan[] {
   const counts = new Map<string, number>();
-  return devices.map((device) => {
+  return devices.map((device, slot) => {
     const { model } = device;
     const position = counts.get(model) ?? 0;
     counts.set(model, position + 1);
     const name = position === 0 ? model : `${model}.${position}`;
     if (device.model === 'edu') return { device: { model: device.model, name }, cable: undefined };
+    if (device.model === 'virtio-rng') {
+      const virtio = virtioOf(device);
+      return { device: { model: device.model, name, seed: seedOf(slot), virtio }, cable: undefined };
+    }
     const mac = Uint8Array.from(device.mac.split(':'), (byte) => parseInt(byte, 16));
     return {
       device: { model: device.model, name, mac, coalesced: device.coalescedMmio },
       cable: networks.plug(device.link),
     };
   });
+}
+
+/** What a scenario says of a virtio device, as the device has it. */
+function virtioOf({
+  legacy,
+  packed,
+  eventIdx,
+  indirect,
+  inOrder,
+}: Extract<ScenarioDevice, { legacy: boolean }>): Partial<VirtioOptions> {
+  return { interfaces: legacy ? 'transitional' : 'modern', packed, eventIdx, indirect, inOrder };
 }
 
 /** The core charges one figure for an instruction, by its class; the profile states what a class adds to the base. */

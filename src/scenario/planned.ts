@@ -18,8 +18,8 @@ const planned: readonly Planned[] = [
   { field: 'vms[].interrupts', names: ['eli', 'apicv', 'posted', 'avic'], instead: 'runs "inject" only' },
   {
     field: 'vms[].devices[].model',
-    names: ['virtio-net', 'virtio-blk', 'virtio-console', 'igb', 'edu', 'block'],
-    instead: 'has "e1000" only',
+    names: ['virtio-net', 'virtio-blk', 'virtio-console', 'igb', 'block'],
+    instead: 'has "e1000", "edu" and "virtio-rng" only',
   },
   { field: 'vms[].devices[].backend', names: ['vhost', 'kvm', 'vfio'], instead: 'has "qemu" only' },
   { field: 'vms[].devices[].assign', instead: 'has emulated devices only' },

@@ -81,7 +81,7 @@ const kernelGuest = z.strictObject({
 });
 
 const MODEL =
-  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin.';
+  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin; `virtio-rng` is the entropy device of virtio, over PCI.';
 const backend = z
   .enum(['qemu'])
   .default('qemu')
@@ -113,6 +113,34 @@ const e1000Device = z.strictObject({
 });
 
 const eduDevice = z.strictObject({ model: z.literal('edu').describe(MODEL), backend });
+
+/** What every virtio device has. */
+const virtioOptions = {
+  backend,
+  legacy: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether legacy drivers can drive it too: a transitional device, with their registers in I/O BAR 0. `false`: it has the interface of virtio 1 alone.',
+    ),
+  packed: z.boolean().default(true).describe('Whether it offers packed virtqueues (VIRTIO_F_RING_PACKED).'),
+  eventIdx: z
+    .boolean()
+    .default(true)
+    .describe('Whether it offers to suppress notifications by index (VIRTIO_F_EVENT_IDX).'),
+  indirect: z
+    .boolean()
+    .default(true)
+    .describe('Whether it offers indirect descriptors (VIRTIO_F_INDIRECT_DESC).'),
+  inOrder: z
+    .boolean()
+    .default(false)
+    .describe('Whether it offers to use buffers in the order in which they come (VIRTIO_F_IN_ORDER).'),
+};
+const virtioRngDevice = z.strictObject({
+  model: z.literal('virtio-rng').describe(MODEL),
+  ...virtioOptions,
+});
 
 const vm = z.strictObject({
   name: z
@@ -170,7 +198,7 @@ const vm = z.strictObject({
       "Adds QEMU's pc-testdev: ports 0xE0 to 0xEB to read and write, 0x2000 to 0x2017 to drive interrupt lines, memory at 0xFF000000.",
     ),
   devices: z
-    .array(z.union([e1000Device, eduDevice]))
+    .array(z.union([e1000Device, eduDevice, virtioRngDevice]))
     .max(8)
     .default([])
     .describe('PCI devices of the VM, in slot order.'),
@@ -383,7 +411,7 @@ type ParsedDevice = Parsed['vms'][number]['devices'][number];
 /** A network card with its defaults filled in. */
 export type ScenarioNic = Extract<ParsedDevice, { model: 'e1000' }> & { mac: string };
 /** A device with its defaults filled in. */
-export type ScenarioDevice = ScenarioNic | Extract<ParsedDevice, { model: 'edu' }>;
+export type ScenarioDevice = ScenarioNic | Exclude<ParsedDevice, { model: 'e1000' }>;
 /** A VM with its defaults filled in. */
 export type ScenarioVm = Omit<Parsed['vms'][number], 'name' | 'devices'> & {
   name: string;

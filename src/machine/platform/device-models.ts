@@ -6,6 +6,9 @@ import type { DeviceBus } from '../bus';
 import { dropReasonNames } from '../devices/e1000/constants';
 import { E1000 } from '../devices/e1000/e1000';
 import { Edu } from '../devices/edu';
+import { virtioOnPci } from '../devices/virtio/assemble';
+import type { VirtioOptions } from '../devices/virtio/options';
+import { VirtioRng } from '../devices/virtio/rng';
 import type { PciDevice, PciPlace } from './pci-slots';
 
 /** What is to be said of a device beside its name, by model. */
@@ -17,6 +20,12 @@ interface ModelOptions {
     coalesced: boolean;
   };
   edu: object;
+  'virtio-rng': {
+    /** Of its random numbers. */
+    seed: number;
+    /** What every virtio device may be told. */
+    virtio: Partial<VirtioOptions>;
+  };
 }
 export type DeviceModel = keyof ModelOptions;
 
@@ -37,6 +46,10 @@ const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned } = {
     make: (bus) => new E1000(bus, { mac }),
   }),
   edu: () => ({ place: { pin: 1 }, make: (bus) => new Edu(bus) }),
+  'virtio-rng': ({ seed, virtio }) => ({
+    place: { pin: 1 },
+    make: (bus) => virtioOnPci(bus, virtio, (host) => new VirtioRng(host, seed)),
+  }),
 };
 
 /** As the board puts it into a slot. */

@@ -21,22 +21,23 @@ const rowsOf =
 const device = rowsOf('device.test.ts');
 const pci = rowsOf('pci.test.ts');
 const mmio = rowsOf('mmio.test.ts');
+const rng = rowsOf('rng.test.ts');
 
 // prettier-ignore
 export const requirements: readonly Requirement[] = [
   device('2.1.2', 'No buffer is used and no used buffer notification sent before DRIVER_OK.', 'are not worked on before DRIVER_OK'),
   device('2.1.2', 'DEVICE_NEEDS_RESET is followed by a configuration change notification when DRIVER_OK is set.', 'shows DEVICE_NEEDS_RESET, tells the driver and does nothing more'),
-  device('2.2.1', 'No feature is offered that needs one which is not offered; each depends on an option of its own.', 'are offered as the options say, and with VERSION_1'),
-  device('2.2.1', 'FEATURES_OK stays off for a set that the device does not accept: not offered bits.', 'are refused when they were not offered'),
-  device('2.2.1', 'FEATURES_OK stays off for a set that the device does not accept: the type.', 'are refused when the type cannot work with them'),
-  device('2.2.1', 'No feature is offered that the device does not support or that is not for its transport.', 'are none beyond bit 63, and none of a transport or a legacy device that this is not'),
-  device('2.2.1', 'A set that was accepted once is accepted again after a reset.', 'are taken again after a reset'),
+  device('2.2.2', 'No feature is offered that needs one which is not offered; each depends on an option of its own.', 'are offered as the options say, and with VERSION_1'),
+  device('2.2.2', 'FEATURES_OK stays off for a set that the device does not accept: not offered bits.', 'are refused when they were not offered'),
+  device('2.2.2', 'FEATURES_OK stays off for a set that the device does not accept: the type.', 'are refused when the type cannot work with them'),
+  device('2.2.2', 'No feature is offered that the device does not support or that is not for its transport.', 'are none beyond bit 63, and none of a transport or a legacy device that this is not'),
+  device('2.2.2', 'A set that was accepted once is accepted again after a reset.', 'are taken again after a reset'),
   pci('2.2.3', 'A transitional device knows a legacy driver by VERSION_1, which it has not accepted.', 'takes features without FEATURES_OK, and those alone that are offered'),
   device('2.4.1', 'After a reset the status is 0.', 'by status 0 makes everything as it was'),
   device('2.4.1', 'Once the status reads 0 the device touches no queue.', 'is done when nothing that was begun can reach memory any more, and shows 0 then'),
   device('2.4.1', 'Once the status reads 0 no notification is sent.', 'ends notifications and all work on queues'),
   device('2.5.2', 'Every configuration field can be read before FEATURES_OK.', 'is read before any negotiation, whole'),
-  pci('2.5.3', 'A legacy driver may write the configuration before it negotiates.', 'has the configuration behind 20 bytes, and behind 24 with MSI-X, by any width'),
+  pci('3.1.2', 'A legacy driver may write the configuration before it negotiates.', 'has the configuration behind 20 bytes, and behind 24 with MSI-X, by any width'),
   device('2.6.1.1.1', 'After the reset of a queue nothing of it is executed and no notification for it sent.', 'goes on while something is under way, and makes the queue as it was'),
   device('2.6.1.1.1', 'The reset of a queue makes all its state the default.', 'goes on while something is under way, and makes the queue as it was'),
   device('2.6.1.2.1', 'What the driver has changed is seen when the queue is enabled again.', 'lets the driver set it up anew, in another way'),
@@ -45,7 +46,7 @@ export const requirements: readonly Requirement[] = [
   pci('4.1.2.1', 'Vendor 0x1AF4, device 0x1040 and the virtio device ID.', 'is 0x1040 and its number, of revision 1, when it is not transitional'),
   pci('4.1.2.1', 'A transitional device has the PCI device ID of the table.', 'is a transitional number, of revision 0, with the device number as subsystem'),
   pci('4.1.2.3', 'A transitional device has revision 0 and the virtio device ID as subsystem device ID.', 'is a transitional number, of revision 0, with the device number as subsystem'),
-  pci('4.1.3.1', 'The halves of a 64-bit field can be accessed by themselves.', 'reach the halves of a 64-bit field one by one'),
+  pci('4.1.3.2', 'The halves of a 64-bit field can be accessed by themselves.', 'reach the halves of a 64-bit field one by one'),
   pci('4.1.4.2', 'cap_len has all bytes of the capability.', 'have capabilities as long as they say'),
   pci('4.1.4.3.1', 'There is a common configuration capability, whose offset is aligned to 4.', 'are each found by a capability, within their BAR and aligned'),
   device('4.1.4.3.1', 'device_feature shows the offered bits of any device_feature_select.', 'are none beyond bit 63, and none of a transport or a legacy device that this is not'),
@@ -70,6 +71,7 @@ export const requirements: readonly Requirement[] = [
   pci('4.1.4.10', 'A transitional device has the legacy registers in I/O BAR 0.', 'is in I/O BAR 0 of a transitional device alone'),
   pci('4.1.4.10', 'The configuration follows the legacy header at once and reads alike by any width.', 'has the configuration behind 20 bytes, and behind 24 with MSI-X, by any width'),
   pci('4.1.4.10', 'Of a legacy driver no feature of bits 32 to 63 is taken as accepted.', 'takes features without FEATURES_OK, and those alone that are offered'),
+  pci('4.1.5.1.1.1', 'A transitional device has the legacy interface in I/O space, in BAR 0.', 'is in I/O BAR 0 of a transitional device alone'),
   pci('4.1.5.1.2.1', 'The MSI-X table has as many entries as there are vectors.', 'have a vector for each queue and one for the configuration'),
   pci('4.1.5.1.2.1', 'Every event can be mapped to every vector, and is read back.', 'go to the vector that the driver mapped, whichever it is'),
   pci('4.1.5.1.2.1', 'Every event can be unmapped.', 'are none for events without a vector'),
@@ -85,5 +87,6 @@ export const requirements: readonly Requirement[] = [
   mmio('4.2.2.1', 'QueueReset is 0 after a reset.', 'and ready queues end with a reset'),
   mmio('4.2.2.1', 'QueueReset reads 1 while the reset goes on, then it and QueueReady read 0; it is 0 once the queue is ready again.', 'is reset by QueueReset'),
   mmio('4.2.4', 'A legacy device has version 1, and queues placed by pages.', 'places queues by pages of the size that the driver told, also before a reset'),
-  device('6.1', 'VERSION_1 is offered; a device that is not transitional does not work without it.', 'are refused without VERSION_1 on a device that is not transitional'),
+  rng('5.4.6.2', 'One or more random bytes are placed into each buffer, perhaps fewer than it has room for.', 'fills a buffer with numbers from its seed, and looks for the next'),
+  device('6.2', 'VERSION_1 is offered; a device that is not transitional does not work without it.', 'are refused without VERSION_1 on a device that is not transitional'),
 ];

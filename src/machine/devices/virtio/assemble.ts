@@ -1,0 +1,19 @@
+/** A whole virtio device on PCI: transport, device, the engine of its queues, and a type. */
+import type { DeviceBus } from '../../bus';
+import type { TypeHost, VirtioType } from './contract';
+import { VirtioDevice } from './device';
+import type { VirtioOptions } from './options';
+import { VirtioPci } from './pci/virtio-pci';
+import { createVirtqueue } from './queue/queue';
+
+/**
+ * Puts a type on PCI. Registers and queues are the work of the same bus.
+ * @throws RangeError for a transitional device of a type without a legacy interface
+ */
+export function virtioOnPci(
+  bus: DeviceBus,
+  options: Partial<VirtioOptions>,
+  type: (host: TypeHost) => VirtioType,
+): VirtioPci {
+  return new VirtioPci(new VirtioDevice({ control: bus, type, queue: createVirtqueue, options }));
+}
