@@ -6,7 +6,7 @@ import type { DeviceBus } from '../bus';
 import { dropReasonNames } from '../devices/e1000/constants';
 import { E1000 } from '../devices/e1000/e1000';
 import { Edu } from '../devices/edu';
-import { virtioOnPci } from '../devices/virtio/assemble';
+import { queueFaultNames, virtioOnPci } from '../devices/virtio/assemble';
 import type { VirtioOptions } from '../devices/virtio/options';
 import { VirtioRng } from '../devices/virtio/rng';
 import type { PciDevice, PciPlace } from './pci-slots';
@@ -47,7 +47,7 @@ const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned } = {
   }),
   edu: () => ({ place: { pin: 1 }, make: (bus) => new Edu(bus) }),
   'virtio-rng': ({ seed, virtio }) => ({
-    place: { pin: 1 },
+    place: { pin: 1, reasons: queueFaultNames },
     make: (bus) => virtioOnPci(bus, virtio, (host) => new VirtioRng(host, seed)),
   }),
 };

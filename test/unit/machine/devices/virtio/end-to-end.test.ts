@@ -11,7 +11,7 @@ import { Random } from '../../../../../src/machine/time/random';
 import { Kind } from '../../../../../src/trace/vocabulary/events';
 import { World } from '../../fake-bus';
 import { MessageBus, onMmio, onPci } from './fakes';
-import { barAccess, bits, common, structure } from './pci-driver';
+import { barAccess, bits, common, enableMsix, structure } from './pci-driver';
 import { packedRing, splitRing, type DriverRing } from './rings';
 
 const SEED = 7;
@@ -219,6 +219,50 @@ describe('a driver gets random numbers', () => {
       expect(ring.used()).toEqual([{ id: 0, length: 8 }]);
     },
   );
+});
+
+describe('a worker of the kernel that does the work of the queues', () => {
+  it('moves the bytes and interrupts by its own bus', () => {
+    const world = new World();
+    const control = new MessageBus(world, 'qemu');
+    const data = new MessageBus(world, 'vhost');
+    const device = new VirtioDevice({
+      control,
+      data,
+      type: (host) => new VirtioRng(host, SEED),
+      queue: createVirtqueue,
+    });
+    const m = onPci({ device, bus: control, world });
+    data.plug(device.dataPlane);
+    enableMsix(m.fn);
+    const ring = splitRing(data.memory, RING, SIZE);
+    const cfg = common(m.fn);
+    cfg.negotiate(SPLIT);
+    cfg.set('queueSize', SIZE);
+    cfg.set('queueVector', 1);
+    cfg.set('desc', ring.parts.desc);
+    cfg.set('driver', ring.parts.driver);
+    cfg.set('device', ring.parts.device);
+    cfg.set('queueEnable', 1);
+    cfg.set('status', 15);
+    world.drain();
+    ring.add(0, BUFFERS, 16);
+    // The eventfd that stands for the notification has been signalled.
+    expect(device.kicked(0, 0)).toBe('done');
+    world.drain();
+    expect(ring.used()).toEqual([{ id: 0, length: 16 }]);
+    expect(data.memory.slice(BUFFERS, BUFFERS + 16)).toEqual(new Random(SEED).bytes(16));
+    expect(data.messages).toEqual([[0xfee00000, 0x41]]);
+    expect(control.messages).toEqual([]);
+    expect(control.dma.writes).toEqual([]);
+    // The configuration is QEMU's all the same.
+    cfg.set('configVector', 0);
+    ring.add(1, data.memory.length, 16);
+    device.kicked(0, 0);
+    world.drain();
+    expect(cfg.get('status') & 64).toBe(64);
+    expect(control.messages).toEqual([[0xfee00000, 0x40]]);
+  });
 });
 
 describe('a driver that breaks the rules of the rings', () => {
