@@ -6,9 +6,10 @@ import type { DeviceBus } from '../bus';
 import { dropReasonNames } from '../devices/e1000/constants';
 import { E1000 } from '../devices/e1000/e1000';
 import { Edu } from '../devices/edu';
-import { virtioOnPci } from '../devices/virtio/assemble';
+import { queueFaultNames, virtioOnPci } from '../devices/virtio/assemble';
+import { consoleReasons } from '../devices/virtio/console/constants';
 import { VirtioConsole, type VirtioConsoleOptions } from '../devices/virtio/console/console';
-import { netDropNames } from '../devices/virtio/net/constants';
+import { netReasons } from '../devices/virtio/net/constants';
 import { VirtioNet, type VirtioNetOptions } from '../devices/virtio/net/net';
 import type { VirtioOptions } from '../devices/virtio/options';
 import { VirtioRng } from '../devices/virtio/rng';
@@ -67,16 +68,16 @@ const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned } = {
   }),
   edu: () => ({ place: { pin: 1 }, make: ({ bus }) => new Edu(bus) }),
   'virtio-net': ({ virtio, net, inKernel }) => ({
-    place: { pin: 1, reasons: netDropNames, dataPlaneInKernel: inKernel },
+    place: { pin: 1, reasons: { ...queueFaultNames, ...netReasons }, dataPlaneInKernel: inKernel },
     make: (parts) => virtioOnPci(parts, virtio, (host) => new VirtioNet(host, net)),
   }),
   'virtio-console': ({ virtio, console }) => ({
-    place: { pin: 1 },
+    place: { pin: 1, reasons: { ...queueFaultNames, ...consoleReasons } },
     make: (parts) =>
       virtioOnPci(parts, virtio, (host) => new VirtioConsole(host, { ...console, output: parts.serial })),
   }),
   'virtio-rng': ({ virtio, seed }) => ({
-    place: { pin: 1 },
+    place: { pin: 1, reasons: queueFaultNames },
     make: (parts) => virtioOnPci(parts, virtio, (host) => new VirtioRng(host, seed)),
   }),
 };

@@ -36,7 +36,7 @@ export interface PciPlace {
   name: string;
   /** INTA to INTD: 1 to 4; 0: it has no pin. */
   pin: number;
-  /** Why it drops packets, by number. */
+  /** Why it drops packets or needs a reset, by number. */
   reasons?: Readonly<Record<string, string>>;
   /** Offsets of BAR 0 at which writes may wait for a later access; absent: none. */
   coalesces?: ((offset: number) => boolean) | undefined;

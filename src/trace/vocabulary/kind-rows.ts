@@ -113,7 +113,7 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.VirtqSuppressed, 'virtq.suppressed', 'virtio', 'device', { a: dec('queue') }, 'A notification was suppressed.'),
   instant(Kind.VirtqUsed, 'virtq.used', 'virtio', 'device', { a: dec('queue'), b: dec('buffers') }, 'The device returns used buffers.'),
   instant(Kind.VirtqInterrupt, 'virtq.interrupt', 'virtio', 'interrupt', { a: dec('queue') }, 'The device interrupts for used buffers.'),
-  instant(Kind.VirtioNeedsReset, 'virtio.needs-reset', 'virtio', 'fault', { a: arg('reason', 'reason'), b: dec('queue') }, 'The device cannot go on before its driver resets it.', '{track} needs a reset: the driver broke the rules of queue {b} (reason {a}).'),
+  instant(Kind.VirtioNeedsReset, 'virtio.needs-reset', 'virtio', 'fault', { a: arg('reason', 'reason'), b: dec('queue') }, 'The device cannot go on before its driver resets it.', '{track} cannot go on before its driver resets it (reason {a}, queue {b}).'),
   instant(Kind.PacketTx, 'packet.tx', 'packet', 'network', { a: arg('length', 'bytes'), b: dec('packet'), sum: 'a' }, 'A packet leaves the NIC.', 'Packet {b} of {a} left {track}.'),
   instant(Kind.PacketRx, 'packet.rx', 'packet', 'network', { a: arg('length', 'bytes'), b: dec('packet'), sum: 'a' }, 'A packet has arrived in guest memory.', 'Packet {b} of {a} arrived in guest memory by {track}.'),
   instant(Kind.PacketDrop, 'packet.drop', 'packet', 'fault', { a: arg('length', 'bytes'), b: arg('reason', 'reason'), sum: 'a' }, 'A packet is lost.', '{track} lost a packet of {a} (reason {b}).'),

@@ -4,7 +4,13 @@ import type { TypeHost, VirtioType } from './contract';
 import { VirtioDevice } from './device';
 import type { VirtioOptions } from './options';
 import { VirtioPci } from './pci/virtio-pci';
+import { QueueFault } from './queue/faults';
 import { createVirtqueue } from './queue/queue';
+
+/** Why a device needs a reset, by number: what its queues find. Types have numbers of their own beyond. */
+export const queueFaultNames: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(QueueFault).map(([name, why]) => [String(why), name.toLowerCase().replaceAll('_', ' ')]),
+);
 
 /**
  * Puts a type on PCI.

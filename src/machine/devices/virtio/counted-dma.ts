@@ -1,26 +1,44 @@
 /** Transactions under way: a reset is done when nothing that was begun before it can still reach memory (2.4.1). */
 import type { DeviceBus, DmaPort, RequesterId } from '../../bus';
 
-/** A DMA port that knows how many of its transactions have not ended. */
+/** A DMA port that knows which of its transactions have not ended. */
 export class CountedDma implements DmaPort {
-  /** Belongs to the run: another host begins anew what is under way. */
-  inFlight = 0;
+  /** Tags. They belong to the run: another host begins anew what is under way. */
+  private flights: number[] = [];
 
   constructor(private readonly port: DmaPort) {}
 
   read(requester: RequesterId, address: number, length: number, tag: number): void {
-    this.inFlight += 1;
+    this.flights.push(tag);
     this.port.read(requester, address, length, tag);
   }
 
   write(requester: RequesterId, address: number, bytes: Uint8Array, tag: number): void {
-    this.inFlight += 1;
+    this.flights.push(tag);
     this.port.write(requester, address, bytes, tag);
   }
 
+  /** Nothing is under way. */
+  get quiet(): boolean {
+    return this.flights.length === 0;
+  }
+
   /** One has ended. */
-  ended(): void {
-    this.inFlight -= 1;
+  ended(tag: number): void {
+    this.flights = this.flights.filter((each) => each !== tag);
+  }
+
+  /** The bus was reset: nobody waits for the end of anything, which may never be told. */
+  forget(): void {
+    this.flights = [];
+  }
+
+  save(): number[] {
+    return [...this.flights];
+  }
+
+  load(flights: readonly number[]): void {
+    this.flights = [...flights];
   }
 }
 

@@ -170,14 +170,10 @@ export class VirtioDevice implements Migratable<VirtioHardware, VirtioRun> {
     return this.statusWritten(value, (bits) => this.negotiation.advanceLegacy(bits));
   }
 
-  /** Reset by the driver, or of the bus. */
-  reset(): void {
-    this.halt();
-    for (const slot of this.queues) slot.clear();
-    this.negotiation.forget();
-    this.transport.deviceReset();
-    this.resetting = true;
-    this.settle();
+  /** Reset of the bus: the device waits for nothing that it had begun. */
+  busReset(): void {
+    for (const { dma } of this.queues) dma.forget();
+    this.reset();
   }
 
   // --- configuration ----------------------------------------------------------------------------------------------------
@@ -336,6 +332,16 @@ export class VirtioDevice implements Migratable<VirtioHardware, VirtioRun> {
     if (this.live && this.queues[queue].usable) this.type.notified(queue);
   }
 
+  /** All is as it was, and the status is 0 once nothing is under way. */
+  private reset(): void {
+    this.halt();
+    for (const slot of this.queues) slot.clear();
+    this.negotiation.forget();
+    this.transport.deviceReset();
+    this.resetting = true;
+    this.settle();
+  }
+
   /** Queues and type forget what they were at. */
   private halt(): void {
     this.live = false;
@@ -378,13 +384,13 @@ export class VirtioDevice implements Migratable<VirtioHardware, VirtioRun> {
   /** What waited for transactions to end, and they have. */
   private settle(): void {
     this.queues.forEach((slot, index) => {
-      if (slot.ending === Ending.none || slot.dma.inFlight > 0) return;
+      if (slot.ending === Ending.none || !slot.dma.quiet) return;
       if (slot.ending === Ending.reset) {
         this.transport.queueReset(index);
         slot.clear();
       } else slot.rest();
     });
-    if (!this.resetting || this.queues.some(({ dma }) => dma.inFlight > 0)) return;
+    if (!this.resetting || this.queues.some(({ dma }) => !dma.quiet)) return;
     this.resetting = false;
     this.negotiation.reset();
   }
@@ -392,7 +398,7 @@ export class VirtioDevice implements Migratable<VirtioHardware, VirtioRun> {
   private onDma(tag: number, result: DmaResult): void {
     const slot = this.queues[tag % QUEUE_TAG_STEP];
     if (!slot) return;
-    slot.dma.ended();
+    slot.dma.ended(tag);
     slot.engine.onDma(tag, result);
     this.settle();
   }

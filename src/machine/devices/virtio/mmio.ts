@@ -124,7 +124,7 @@ export class VirtioMmio
   /** Reset of the machine. */
   busReset(): void {
     this.pageBytes = 0;
-    this.device.reset();
+    this.device.busReset();
   }
 
   /** All queues are notified by one register. */

@@ -32,7 +32,8 @@ export interface QueueSlotHardware {
 
 /** What the run has of it. */
 export interface QueueSlotRun {
-  inFlight: number;
+  /** Tags of its transactions. */
+  flights: number[];
   engine: RunState;
 }
 
@@ -108,13 +109,13 @@ export class QueueSlot {
     const engine = this.engine.save();
     return {
       hardware: { size, enabled, ending, page, words: this.words.slice(), engine: engine.hardware },
-      run: { inFlight: this.dma.inFlight, engine: engine.run },
+      run: { flights: this.dma.save(), engine: engine.run },
     };
   }
 
   load(hardware: QueueSlotHardware, run: QueueSlotRun): void {
     this.loadRegisters(hardware);
-    this.dma.inFlight = run.inFlight;
+    this.dma.load(run.flights);
     this.engine.load({ hardware: hardware.engine, run: run.engine });
   }
 

@@ -35,3 +35,7 @@ export function portOf(queue: number): number {
 
 /** Why the device needs a reset. */
 export const ConsoleFault = { BadMessage: 0x100 } as const;
+/** In words, for the trace. */
+export const consoleReasons: Readonly<Record<string, string>> = {
+  [ConsoleFault.BadMessage]: 'a control message is too short',
+};

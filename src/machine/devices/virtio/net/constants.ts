@@ -72,27 +72,28 @@ export const Command = {
 /** What the device answers to a command. */
 export const Ack = { OK: 0, ERROR: 1 } as const;
 
-/** Why a packet is lost. */
+/** Why a packet is lost: numbers that no fault of a queue has. */
 export const NetDrop = {
-  QueueFull: 1,
-  LinkDown: 2,
-  Oversize: 3,
-  BadOffload: 4,
-  SmallBuffer: 5,
-  NotReady: 6,
+  QueueFull: 0x80,
+  LinkDown: 0x81,
+  Oversize: 0x82,
+  BadOffload: 0x83,
+  SmallBuffer: 0x84,
+  NotReady: 0x85,
 } as const;
+/** Why the device needs a reset. */
+export const NetFault = { NoHeader: 0x100, NoCommand: 0x101 } as const;
 /** In words, for the trace. */
-export const netDropNames: Readonly<Record<string, string>> = {
+export const netReasons: Readonly<Record<string, string>> = {
   [NetDrop.QueueFull]: "the host's queue is full",
   [NetDrop.LinkDown]: 'the link is down',
   [NetDrop.Oversize]: 'longer than a packet may be',
   [NetDrop.BadOffload]: 'its header asks for what the packet does not allow',
   [NetDrop.SmallBuffer]: "it does not fit into the driver's buffer",
   [NetDrop.NotReady]: 'the driver has not set the device up',
+  [NetFault.NoHeader]: 'a packet is shorter than its header',
+  [NetFault.NoCommand]: 'a command has no class, or no room for its answer',
 };
-
-/** Why the device needs a reset. */
-export const NetFault = { NoHeader: 0x100, NoCommand: 0x101 } as const;
 
 /** Times that the device waits for: the wire of a transmit queue is free. */
 export const NetEvent = { Wire: 0 } as const;

@@ -115,7 +115,7 @@ export class VirtioPci implements BusDevice, VirtioTransport, Migratable<VirtioP
 
   /** RST# of the bus. */
   busReset(): void {
-    this.device.reset();
+    this.device.busReset();
   }
 
   /** Where the driver notifies each queue: a VMM may have these writes signal eventfds instead of asking the device. */

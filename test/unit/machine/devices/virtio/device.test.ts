@@ -378,12 +378,23 @@ describe('a reset', () => {
     expect(world.ofKind(Kind.VirtqInterrupt)).toHaveLength(0);
   });
 
-  it('of the bus does the same', () => {
-    const { cfg, start, pci } = machine();
+  it('of the bus does the same, and waits for nothing', () => {
+    const { cfg, start, pci, bus, queues, world } = machine();
     start();
+    bus.dma.latency = 1000;
+    queues[0].transfer(0x1000);
     pci.busReset();
     expect(cfg.get('status')).toBe(0);
     expect(cfg.get('queueEnable')).toBe(0);
+    // What ends later, where it does, is none of what begins now.
+    start();
+    queues[0].transfer(0x2000);
+    cfg.set('status', 0);
+    world.advanceTo(world.time + 1000);
+    expect(cfg.get('status')).toBe(0);
+    start();
+    bus.dma.latency = 0;
+    expect(cfg.get('status')).toBe(15);
   });
 });
 
