@@ -229,6 +229,26 @@ describe('the packed format', () => {
   });
 });
 
+describe.each(['split', 'packed'] as const)('a long indirect table, %s', (format) => {
+  const ENTRIES = 37;
+
+  it('is read in pieces, to its end and no further', () => {
+    const isPacked = format === 'packed';
+    const raw = new RawQueue(64, [Feature.INDIRECT_DESC, ...(isPacked ? [Feature.RING_PACKED] : [])]).start();
+    for (let i = 0; i < ENTRIES; i++) {
+      const flags = isPacked || i === ENTRIES - 1 ? 0 : NEXT;
+      raw[format](i, { address: 0x9000 + 16 * i, length: 16, flags, link: i + 1 }, TABLE);
+    }
+    raw[format](0, { address: TABLE, length: 16 * ENTRIES, flags: INDIRECT | (isPacked ? AVAIL : 0) });
+    if (!isPacked) raw.available([0]);
+    const expected = Array.from({ length: ENTRIES }, (_, i) => segment(0x9000 + 16 * i, 16));
+    expect(raw.fetch()?.readable).toEqual(expected);
+    const read = raw.begun.filter(({ address }) => address >= TABLE);
+    expect(read.reduce((sum, { length }) => sum + length, 0)).toBe(16 * ENTRIES);
+    expect(read.length).toBeLessThan(ENTRIES / 4);
+  });
+});
+
 describe('transfers', () => {
   const chain = (raw: RawQueue): Chain => {
     raw.split(0, { address: 0x9000, length: 4, flags: NEXT, link: 1 });
@@ -516,6 +536,36 @@ describe('a reset', () => {
     const raw = new RawQueue(4).start();
     const { hardware } = raw.queue.save();
     expect(() => raw.queue.adopt({ ...hardware, version: 99 })).toThrow('version 99');
+  });
+});
+
+describe('a state that was saved', () => {
+  it('does not change when the queue goes on', () => {
+    const raw = new RawQueue(8).start();
+    for (let i = 0; i < 8; i++) {
+      const flags = (i < 7 ? NEXT : 0) | (i > 3 ? WRITE : 0);
+      raw.split(i, { address: 0x9000 + 16 * i, length: 16, flags, link: i + 1 });
+    }
+    raw.bus.memory.fill(7, 0x9000, 0xa000);
+    raw.available([0, 0, 0]);
+    raw.answered = (chain) => {
+      if (!chain) return;
+      raw.queue.read(chain, 0, 64, 1);
+      raw.queue.write(chain, 0, new Uint8Array(64), 2);
+      raw.queue.push(chain, 64);
+      raw.queue.flush();
+      raw.queue.fetch();
+    };
+    raw.bus.dma.latency = 10;
+    raw.queue.fetch();
+    const saved: { state: unknown; copy: unknown }[] = [];
+    for (let time = 5; time < 500; time += 5) {
+      const state = raw.queue.save();
+      saved.push({ state, copy: structuredClone(state) });
+      raw.world.advanceTo(time);
+    }
+    expect(raw.answers.length).toBe(4);
+    for (const { state, copy } of saved) expect(state).toEqual(copy);
   });
 });
 
