@@ -159,6 +159,13 @@ export class SplitDriver extends DriverRing<SplitState> {
     };
   }
 
+  /** Both indices begin here, instead of at 0. */
+  startAt(index: number): void {
+    this.state.index = this.state.lastUsed = index;
+    this.view.setUint16(this.layout.driver + 2, index, true);
+    this.view.setUint16(this.layout.device + 2, index, true);
+  }
+
   override add(buffer: DriverBuffer): number | undefined {
     const { state } = this;
     const elements = this.elementsOf(buffer);

@@ -12,7 +12,7 @@ import {
   type Virtqueue,
 } from '../../../src/machine/devices/virtio/contract';
 import { Feature } from '../../../src/machine/devices/virtio/features';
-import { createVirtqueue } from '../../../src/machine/devices/virtio/queue/queue';
+import { createVirtqueue, type QueueHardware } from '../../../src/machine/devices/virtio/queue/queue';
 import { FakeBus, World } from '../../unit/machine/fake-bus';
 import { PackedDriver, SplitDriver, type DriverBuffer, type DriverRing } from './driver-rings';
 
@@ -25,6 +25,8 @@ export interface Negotiated {
   inOrder?: boolean;
   notificationData?: boolean;
   legacy?: boolean;
+  /** Split: where the indices stand when it begins, as after so many buffers. */
+  from?: number;
 }
 
 /** Lengths of the parts of a buffer, and how it is described. */
@@ -112,10 +114,21 @@ export class QueueBench implements QueueHost {
 
   /** Begins to work: the driver asleep, the type looking. */
   start(): this {
-    this.driver.enableNotifications();
     this.queue.start(this.driver.layout);
+    this.moveTo(this.negotiated.from ?? 0);
+    this.driver.enableNotifications();
     this.ask();
     return this;
+  }
+
+  private moveTo(index: number): void {
+    const { queue, driver } = this;
+    if (index === 0 || !(driver instanceof SplitDriver)) return;
+    driver.startAt(index);
+    const hardware = queue.save().hardware as QueueHardware;
+    if (!hardware.work) return;
+    hardware.work.supply.next = hardware.work.supply.seen = hardware.work.returns.position = index;
+    queue.adopt(hardware);
   }
 
   requester(): number {
