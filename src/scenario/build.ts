@@ -33,6 +33,8 @@ export interface LoadedGuest {
   image: GuestImage;
   /** What its boot loader hands to it. */
   boot?: BootParameters | undefined;
+  /** Bytes of the files that its disks begin with, by position in `devices`. */
+  images?: ReadonlyMap<number, Uint8Array> | undefined;
 }
 
 /** What the machine tells while it runs. */
@@ -74,7 +76,7 @@ export function buildMachine(
     });
     memories.push(machine.memory);
     for (const cpu of machine.cpus) host.units.keep(`${spec.name}/cpu${cpu.index}`, cpu);
-    const { image, boot } = loaded[index];
+    const { image, boot, images } = loaded[index];
     const plan: GuestPlan = {
       index,
       name: spec.name,
@@ -85,7 +87,7 @@ export function buildMachine(
       tripleFault: spec.tripleFault,
       boot: planBoot(image.file, memoryMap(spec.memoryMiB * MIB), boot),
       cmdline: boot?.cmdline ?? '',
-      devices: planDevices(spec.devices, networks),
+      devices: planDevices(spec.devices, networks, images),
       serial: (byte) => events.serial(index, byte),
     };
     return { plan, site: sites[index] };
@@ -103,20 +105,35 @@ export function buildMachine(
 }
 
 /** Devices in slot order; those of one model are counted: `e1000`, `e1000.1`. */
-function planDevices(devices: readonly ScenarioDevice[], networks: Networks): DevicePlan[] {
+function planDevices(
+  devices: readonly ScenarioDevice[],
+  networks: Networks,
+  images: ReadonlyMap<number, Uint8Array> | undefined,
+): DevicePlan[] {
   const counts = new Map<string, number>();
-  return devices.map((device) => {
+  return devices.map((device, slot) => {
     const { model } = device;
     const position = counts.get(model) ?? 0;
     counts.set(model, position + 1);
     const name = position === 0 ? model : `${model}.${position}`;
     if (device.model === 'edu') return { device: { model: device.model, name }, cable: undefined };
+    if (device.model === 'nvme')
+      return { device: planNvme(device, name, images?.get(slot)), cable: undefined };
     const mac = Uint8Array.from(device.mac.split(':'), (byte) => parseInt(byte, 16));
     return {
       device: { model: device.model, name, mac, coalesced: device.coalescedMmio },
       cable: networks.plug(device.link),
     };
   });
+}
+
+function planNvme(
+  { sizeMiB, blockSize, queues, readNs, writeNs, flushNs }: Extract<ScenarioDevice, { model: 'nvme' }>,
+  name: string,
+  image: Uint8Array | undefined,
+): DevicePlan['device'] {
+  const timing = { readNanoseconds: readNs, writeNanoseconds: writeNs, flushNanoseconds: flushNs };
+  return { model: 'nvme', name, size: sizeMiB * MIB, image, blockSize, queues, timing };
 }
 
 /** The core charges one figure for an instruction, by its class; the profile states what a class adds to the base. */

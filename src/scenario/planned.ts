@@ -19,11 +19,11 @@ const planned: readonly Planned[] = [
   {
     field: 'vms[].devices[].model',
     names: ['virtio-net', 'virtio-blk', 'virtio-console', 'igb', 'edu', 'block'],
-    instead: 'has "e1000" only',
+    instead: 'has "e1000", "edu" and "nvme" only',
   },
   { field: 'vms[].devices[].backend', names: ['vhost', 'kvm', 'vfio'], instead: 'has "qemu" only' },
   { field: 'vms[].devices[].assign', instead: 'has emulated devices only' },
-  { field: 'vms[].devices[].queues', instead: 'has devices with one queue only' },
+  { field: 'vms[].devices[].queues', instead: 'has several queues of "nvme" only' },
   { field: 'host.iommu', instead: 'has a host without IOMMU only' },
   { field: 'host.devices', instead: 'has emulated devices only' },
   { field: 'sweep', instead: 'makes one run of a scenario only' },

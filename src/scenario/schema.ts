@@ -81,7 +81,7 @@ const kernelGuest = z.strictObject({
 });
 
 const MODEL =
-  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin.';
+  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin; `nvme` is an NVM Express 1.4 controller with one namespace.';
 const backend = z
   .enum(['qemu'])
   .default('qemu')
@@ -113,6 +113,45 @@ const e1000Device = z.strictObject({
 });
 
 const eduDevice = z.strictObject({ model: z.literal('edu').describe(MODEL), backend });
+
+/** A time of a storage medium; the default is named where there is one. */
+const mediaTime = z.int().min(0).max(1e9);
+const nvmeDevice = z.strictObject({
+  model: z.literal('nvme').describe(MODEL),
+  backend,
+  sizeMiB: z
+    .int()
+    .min(1)
+    .max(1_048_576)
+    .default(16)
+    .describe('Size of the namespace in MiB. Only what is written takes memory.'),
+  image: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Path of a file with what the namespace holds at first, relative to this file; zeros behind its end. What the guest writes stays in the run: the file is never changed.',
+    ),
+  blockSize: z
+    .union([z.literal(512), z.literal(4096)])
+    .default(512)
+    .describe('Bytes of a logical block.'),
+  queues: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(4)
+    .describe('I/O queue pairs. Each completion queue can have an MSI-X vector of its own.'),
+  readNs: mediaTime
+    .default(10_000)
+    .describe(
+      'Nanoseconds that the medium takes for a read, beside the transfers. The default is what Intel specifies for its Optane SSD DC P4800X.',
+    ),
+  writeNs: mediaTime.default(10_000).describe('Nanoseconds for a write: into the cache, while it is on.'),
+  flushNs: mediaTime
+    .default(10_000)
+    .describe('Nanoseconds for a flush of the write cache, and more for a write past it. An assumption.'),
+});
 
 const vm = z.strictObject({
   name: z
@@ -170,7 +209,7 @@ const vm = z.strictObject({
       "Adds QEMU's pc-testdev: ports 0xE0 to 0xEB to read and write, 0x2000 to 0x2017 to drive interrupt lines, memory at 0xFF000000.",
     ),
   devices: z
-    .array(z.union([e1000Device, eduDevice]))
+    .array(z.union([e1000Device, eduDevice, nvmeDevice]))
     .max(8)
     .default([])
     .describe('PCI devices of the VM, in slot order.'),
@@ -383,7 +422,7 @@ type ParsedDevice = Parsed['vms'][number]['devices'][number];
 /** A network card with its defaults filled in. */
 export type ScenarioNic = Extract<ParsedDevice, { model: 'e1000' }> & { mac: string };
 /** A device with its defaults filled in. */
-export type ScenarioDevice = ScenarioNic | Extract<ParsedDevice, { model: 'edu' }>;
+export type ScenarioDevice = ScenarioNic | Exclude<ParsedDevice, { model: 'e1000' }>;
 /** A VM with its defaults filled in. */
 export type ScenarioVm = Omit<Parsed['vms'][number], 'name' | 'devices'> & {
   name: string;

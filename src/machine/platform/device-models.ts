@@ -6,6 +6,8 @@ import type { DeviceBus } from '../bus';
 import { dropReasonNames } from '../devices/e1000/constants';
 import { E1000 } from '../devices/e1000/e1000';
 import { Edu } from '../devices/edu';
+import { Nvme } from '../devices/nvme/nvme';
+import type { NvmeOptions } from '../devices/nvme/options';
 import type { PciDevice, PciPlace } from './pci-slots';
 
 /** What is to be said of a device beside its name, by model. */
@@ -17,6 +19,7 @@ interface ModelOptions {
     coalesced: boolean;
   };
   edu: object;
+  nvme: Omit<NvmeOptions, 'serial'>;
 }
 export type DeviceModel = keyof ModelOptions;
 
@@ -37,6 +40,10 @@ const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned } = {
     make: (bus) => new E1000(bus, { mac }),
   }),
   edu: () => ({ place: { pin: 1 }, make: (bus) => new Edu(bus) }),
+  nvme: ({ model: _model, name, ...options }) => ({
+    place: { pin: 1 },
+    make: (bus) => new Nvme(bus, { ...options, serial: `TL-${name}` }),
+  }),
 };
 
 /** As the board puts it into a slot. */
