@@ -120,6 +120,12 @@ function everywhere(namespace: number): boolean {
   return namespace === NAMESPACE || namespace === EVERY_NAMESPACE;
 }
 
+/** Blocks from one on. */
+interface BlockRange {
+  first: number;
+  blocks: number;
+}
+
 /** All ranges, or none where one is not on the disk. Other attributes are hints. */
 function deallocate(core: NvmeCore, entry: Entry, data: Uint8Array): Outcome {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
@@ -131,6 +137,17 @@ function deallocate(core: NvmeCore, entry: Entry, data: Uint8Array): Outcome {
     return { status: Status.LbaOutOfRange };
   if ((entry.word(At.cdw11) & DEALLOCATE) === 0) return SUCCESS;
   const { blockSize } = core.options;
-  for (const { blocks, first } of ranges) core.image.clear(first * blockSize, blocks * blockSize);
+  for (const { blocks, first } of merged(ranges)) core.image.clear(first * blockSize, blocks * blockSize);
   return SUCCESS;
+}
+
+/** The same blocks, each in one range: many ranges of everything would be much work for one command. */
+function merged(ranges: readonly BlockRange[]): BlockRange[] {
+  const out: BlockRange[] = [];
+  for (const range of [...ranges].sort((a, b) => a.first - b.first)) {
+    const last = out.at(-1);
+    if (!last || range.first > last.first + last.blocks) out.push({ ...range });
+    else last.blocks = Math.max(last.blocks, range.first + range.blocks - last.first);
+  }
+  return out;
 }
