@@ -34,6 +34,8 @@ export interface LoadedGuest {
   image: GuestImage;
   /** What its boot loader hands to it. */
   boot?: BootParameters | undefined;
+  /** Bytes of the files that its disks begin with, by position in `devices`. */
+  images?: ReadonlyMap<number, Uint8Array> | undefined;
 }
 
 /** What the machine tells while it runs. */
@@ -75,7 +77,7 @@ export function buildMachine(
     });
     memories.push(machine.memory);
     for (const cpu of machine.cpus) host.units.keep(`${spec.name}/cpu${cpu.index}`, cpu);
-    const { image, boot } = loaded[index];
+    const { image, boot, images } = loaded[index];
     const plan: GuestPlan = {
       index,
       name: spec.name,
@@ -86,7 +88,7 @@ export function buildMachine(
       tripleFault: spec.tripleFault,
       boot: planBoot(image.file, memoryMap(spec.memoryMiB * MIB), boot),
       cmdline: boot?.cmdline ?? '',
-      devices: planDevices(spec.devices, networks, { run: scenario.seed, vm: index }),
+      devices: planDevices(spec.devices, networks, { run: scenario.seed, vm: index, images }),
       serial: (byte) => events.serial(index, byte),
     };
     return { plan, site: sites[index] };
