@@ -114,7 +114,7 @@ const e1000Device = z.strictObject({
 
 const eduDevice = z.strictObject({ model: z.literal('edu').describe(MODEL), backend });
 
-/** A time of a storage medium; the default is named where there is one. */
+/** What a storage medium takes, in nanoseconds. */
 const mediaTime = z.int().min(0).max(1e9);
 const nvmeDevice = z.strictObject({
   model: z.literal('nvme').describe(MODEL),
@@ -145,7 +145,7 @@ const nvmeDevice = z.strictObject({
   readNs: mediaTime
     .default(10_000)
     .describe(
-      'Nanoseconds that the medium takes for a read, beside the transfers. The default is what Intel specifies for its Optane SSD DC P4800X.',
+      'Nanoseconds that the medium takes for a read, beside the transfers. The default is what Intel specifies as typical for its Optane SSD DC P4800X (less than 10 microseconds).',
     ),
   writeNs: mediaTime.default(10_000).describe('Nanoseconds for a write: into the cache, while it is on.'),
   flushNs: mediaTime
