@@ -4,7 +4,15 @@ import { didYouMean } from '../scenario/nearest';
 
 /** What is to be done. */
 export type Command =
-  | { name: 'run'; file: string; json: boolean; quiet: boolean; trace?: string; compiler: string }
+  | {
+      name: 'run';
+      file: string;
+      json: boolean;
+      quiet: boolean;
+      trace?: string;
+      packets?: string;
+      compiler: string;
+    }
   | { name: 'stats'; file: string; json: boolean }
   | { name: 'check'; file: string; json: boolean }
   | { name: 'help' }
@@ -21,7 +29,7 @@ const ALWAYS: Record<string, OptionType> = { help: 'boolean', version: 'boolean'
 const COMMANDS: Record<string, { argument: string; options: Record<string, OptionType> }> = {
   run: {
     argument: 'FILE',
-    options: { out: 'string', json: 'boolean', quiet: 'boolean', compiler: 'string' },
+    options: { out: 'string', pcap: 'string', json: 'boolean', quiet: 'boolean', compiler: 'string' },
   },
   stats: { argument: 'TRACE', options: { json: 'boolean' } },
   check: { argument: 'FILE', options: { json: 'boolean' } },
@@ -32,9 +40,10 @@ export const USAGE = `Trapline runs a guest driver on a simulated x86-64 compute
 interrupt and DMA.
 
 Usage:
-  trapline run FILE [--out TRACE] [--json] [--quiet] [--compiler PATH]
+  trapline run FILE [--out TRACE] [--pcap CAPTURE] [--json] [--quiet] [--compiler PATH]
       Runs a scenario (*.trapline.json) and prints its figures.
         --out TRACE       also write the trace, an Arrow file: name.trapline.arrow
+        --pcap CAPTURE    also write the packets on the links, for Wireshark or tcpdump: name.pcapng
         --json            print the figures as JSON; what the guest prints goes to standard error
         --quiet           print only what is wrong (with --json: the JSON alone)
         --compiler PATH   C compiler for the guest instead of gcc or clang
@@ -71,13 +80,14 @@ export function parseCommandLine(args: readonly string[]): Command {
     throw new UsageError(`trapline ${name} takes one ${command.argument}; "${extra}" is one too many.`);
   const json = values['json'] === true;
   if (name !== 'run') return { name: name as 'stats' | 'check', file, json };
-  const trace = values['out'];
+  const [trace, packets] = [values['out'], values['pcap']];
   return {
     name: 'run',
     file,
     json,
     quiet: values['quiet'] === true,
     ...(typeof trace === 'string' && { trace }),
+    ...(typeof packets === 'string' && { packets }),
     compiler: typeof values['compiler'] === 'string' ? values['compiler'] : '',
   };
 }

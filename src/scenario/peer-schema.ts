@@ -192,6 +192,22 @@ const framesPeer = z.strictObject({
     .describe('The packets, each with its time.'),
 });
 
+const pcapPeer = z.strictObject({
+  kind: z.literal('pcap').describe('Sends the packets of a capture at their times.'),
+  file: z
+    .string()
+    .min(1)
+    .describe(
+      'Path of a capture, pcap or pcapng, relative to this file. Its packets are sent as they are: to the addresses that they were sent to.',
+    ),
+  atNs: z
+    .int()
+    .min(0)
+    .max(60e9)
+    .default(INTERVAL_NS)
+    .describe('When its first packet is sent, in nanoseconds from the start of the run.'),
+});
+
 /** Something on a link that is no NIC. */
 export const peer = z.discriminatedUnion('kind', [
   echoPeer,
@@ -200,14 +216,18 @@ export const peer = z.discriminatedUnion('kind', [
   windowPeer,
   hostPeer,
   framesPeer,
+  pcapPeer,
 ]);
 
 /** A peer as it was written. */
 export type ParsedPeer = z.output<typeof peer>;
 type ParsedGenerator = Extract<ParsedPeer, { kind: 'generate' }>;
 
-/** A peer with its defaults filled in, as the machine takes it. @param nextMac for one that has no address of its own */
-export function fillInPeer(parsed: ParsedPeer, nextMac: () => string): PeerSpec {
+/** A peer with its defaults filled in: as the machine takes it, but for the frames of a capture, which are in a file. */
+export type ScenarioPeer = Exclude<PeerSpec, { kind: 'capture' }> | Extract<ParsedPeer, { kind: 'pcap' }>;
+
+/** @param nextMac for a peer that has to have an address and has none of its own */
+export function fillInPeer(parsed: ParsedPeer, nextMac: () => string): ScenarioPeer {
   switch (parsed.kind) {
     case 'generate': {
       const { kind, count, to: destination } = parsed;
@@ -220,6 +240,7 @@ export function fillInPeer(parsed: ParsedPeer, nextMac: () => string): PeerSpec 
     case 'echo':
     case 'sink':
     case 'frames':
+    case 'pcap':
       return parsed;
   }
 }

@@ -4,9 +4,8 @@
  * of what is not there yet stand in `planned.ts`, for a message that says so.
  */
 import { z } from 'zod';
-import type { PeerSpec } from '../machine/link/peers/spec';
 import { vmmNames } from '../vmm/vmm-facts';
-import { fillInPeer, peer, UNICAST_MAC, type ParsedPeer } from './peer-schema';
+import { fillInPeer, peer, UNICAST_MAC, type ParsedPeer, type ScenarioPeer } from './peer-schema';
 
 /** A name that may stand in a path of figures or in a track's name. */
 const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
@@ -188,7 +187,7 @@ const link = z
       .union([z.literal('none'), peer])
       .optional()
       .describe(
-        'What is on the link beside the NICs: `echo`, `sink`, `generate`, `window`, `host` or `frames`; `"none"` is nothing. When left out, an echo for a NIC that would be alone.',
+        'What is on the link beside the NICs: `echo`, `sink`, `generate`, `window`, `host`, `frames` or `pcap`; `"none"` is nothing. When left out, an echo for a NIC that would be alone.',
       ),
     peers: z.array(peer).max(64).optional().describe('Several of them, instead of `peer`.'),
   })
@@ -331,7 +330,7 @@ export type ScenarioVm = Omit<Parsed['vms'][number], 'name' | 'devices'> & {
   devices: ScenarioDevice[];
 };
 /** A link and its peers. */
-export type ScenarioLink = Omit<Parsed['links'][number], 'peer' | 'peers'> & { peers: PeerSpec[] };
+export type ScenarioLink = Omit<Parsed['links'][number], 'peer' | 'peers'> & { peers: ScenarioPeer[] };
 /** What an expectation demands of a figure. */
 export type Expectation = Parsed['expect'][string];
 /** A valid scenario with all defaults filled in. */

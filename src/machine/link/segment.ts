@@ -46,8 +46,8 @@ function makeLink(
   stations: number,
   environment: SegmentEnvironment,
 ): Link {
-  const { scheduler, trace, frequencyHz } = environment;
-  const common = { name: `link/${id}`, cyclesPerNanosecond: frequencyHz / 1e9, scheduler, trace };
+  const { scheduler, trace, frequencyHz, tap } = environment;
+  const common = { name: `link/${id}`, cyclesPerNanosecond: frequencyHz / 1e9, scheduler, trace, tap };
   const wire = { gigabitsPerSecond: gbps, latencyNanoseconds: latencyNs };
   if (stations <= 2) return new Cable({ ...common, ...wire });
   return new Switch({ ...common, ports: Array.from({ length: stations }, () => wire) });

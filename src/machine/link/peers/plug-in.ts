@@ -22,6 +22,8 @@ export interface SegmentEnvironment {
   scheduler: Scheduler & { register(target: EventTarget): void };
   /** Of the segment's own track. */
   trace: DeviceTrace;
+  /** As `LinkEnvironment.tap`. */
+  tap?: ((frame: Uint8Array) => void) | undefined;
   /** Makes a unit part of every snapshot, by a name that is unique in the run. */
   keep(name: string, unit: Migratable): void;
 }
@@ -105,6 +107,10 @@ export function plugIn(
     }
     case 'frames': {
       const frames = spec.frames.map(({ atNs, hex }) => ({ at: clock.cycles(atNs), frame: bytesOf(hex) }));
+      return keep(new ScriptPeer(name, end, scheduler, frames));
+    }
+    case 'capture': {
+      const frames = spec.frames.map(({ atNs, frame }) => ({ at: clock.cycles(atNs), frame }));
       return keep(new ScriptPeer(name, end, scheduler, frames));
     }
   }

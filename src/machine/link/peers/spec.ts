@@ -25,4 +25,5 @@ export type PeerSpec =
       to: string;
     }
   | { kind: 'host'; ip: string; mac: string; turnaroundNs: number }
-  | { kind: 'frames'; frames: readonly { atNs: number; hex: string }[] };
+  | { kind: 'frames'; frames: readonly { atNs: number; hex: string }[] }
+  | { kind: 'capture'; frames: readonly { atNs: number; frame: Uint8Array }[] };
