@@ -103,8 +103,13 @@ function noteHandler(
   own: Map<number, number>,
   byDevice: Map<number, Handled>,
 ): void {
-  const interrupt = nearest(store, handler, (kind) => INTERRUPTS.has(kind) || isExit(kind));
-  if (interrupt < 0 || isExit(store.kindOf(interrupt))) return;
+  // Before an exit or another handler is what led to these: no interrupt of a device, as of a timer.
+  const interrupt = nearest(
+    store,
+    handler,
+    (kind) => INTERRUPTS.has(kind) || isExit(kind) || kind === Kind.Handler,
+  );
+  if (interrupt < 0 || !INTERRUPTS.has(store.kindOf(interrupt))) return;
   const { track } = store.get(interrupt);
   const start = store.startOf(handler);
   const handled = byDevice.get(track) ?? [];
