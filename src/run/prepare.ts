@@ -16,7 +16,7 @@ import { captureReferences } from '../scenario/captures';
 import type { Path } from '../scenario/document';
 import { loadScenario } from '../scenario/load';
 import { problemAt } from '../scenario/problem-at';
-import type { Scenario, ScenarioVm } from '../scenario/schema';
+import type { Scenario, ScenarioDevice, ScenarioVm } from '../scenario/schema';
 import type { Prepared, PrepareOptions } from './api';
 import { readCaptures } from './captures';
 import { reasonOf } from './reason';
@@ -68,13 +68,13 @@ function problemOf(diagnostic: Diagnostic): Problem[] {
 }
 
 /**
- * What is missing of the files that a scenario names: those that its guests are made from and the captures that peers send, each at
- * its line of the scenario's text.
+ * What is missing of the files that a scenario names: those that its guests and their disks are made from and the captures that peers
+ * send, each at its line of the scenario's text.
  */
 export async function missingFiles(text: string, file: string, scenario: Scenario): Promise<Problem[]> {
   const references = [
-    ...scenario.vms.flatMap(({ guest }, index) =>
-      filesOf(guest).map((each) => ({ ...each, at: ['vms', index, 'guest', ...each.at] })),
+    ...scenario.vms.flatMap(({ guest, devices }, vm) =>
+      [...filesOf(guest), ...imagesOf(devices)].map((each) => ({ ...each, at: ['vms', vm, ...each.at] })),
     ),
     ...captureReferences(text, scenario).map(({ file: path, at }) => ({ path, what: 'capture', at })),
   ];
@@ -88,18 +88,28 @@ interface FileReference {
   at: Path;
 }
 
-/** Fields are those of the guest. */
+/** Fields are those of the VM. */
 function filesOf(guest: ScenarioVm['guest']): FileReference[] {
-  if ('elf' in guest) return [{ path: guest.elf, what: 'guest', at: ['elf'] }];
+  if ('elf' in guest) return [{ path: guest.elf, what: 'guest', at: ['guest', 'elf'] }];
   if ('kernel' in guest) {
     const modules = guest.modules.flatMap((module, index) =>
-      'file' in module ? [{ path: module.file, what: 'module', at: ['modules', index, 'file'] }] : [],
+      'file' in module
+        ? [{ path: module.file, what: 'module', at: ['guest', 'modules', index, 'file'] }]
+        : [],
     );
-    return [{ path: guest.kernel, what: 'kernel', at: ['kernel'] }, ...modules];
+    return [{ path: guest.kernel, what: 'kernel', at: ['guest', 'kernel'] }, ...modules];
   }
   if ('objects' in guest)
-    return guest.objects.map((path, index) => ({ path, what: 'object', at: ['objects', index] }));
-  return guest.sources.map((path, index) => ({ path, what: 'source', at: ['sources', index] }));
+    return guest.objects.map((path, index) => ({ path, what: 'object', at: ['guest', 'objects', index] }));
+  return guest.sources.map((path, index) => ({ path, what: 'source', at: ['guest', 'sources', index] }));
+}
+
+function imagesOf(devices: readonly ScenarioDevice[]): FileReference[] {
+  return devices.flatMap((device, slot) =>
+    device.model === 'nvme' && device.image !== undefined
+      ? [{ path: device.image, what: 'image', at: ['devices', slot, 'image'] }]
+      : [],
+  );
 }
 
 async function missingOf(
@@ -144,7 +154,8 @@ class Preparation {
     for (const [index, vm] of this.scenario.vms.entries()) {
       const guest = await this.guestOf(index, vm.guest);
       this.check(index, vm, guest);
-      guests.push(guest);
+      const images = await this.readImages(index, vm.devices);
+      guests.push({ ...guest, ...(images.length > 0 && { images }) });
     }
     const { captures, problems } = await readCaptures(this.text, this.options.file, this.scenario);
     this.problems.push(...problems);
@@ -186,6 +197,28 @@ class Preparation {
       elfFile,
       boot: { cmdline: basename(elfFile), modules: [] },
     };
+  }
+
+  private async readImages(
+    vm: number,
+    devices: readonly ScenarioDevice[],
+  ): Promise<{ device: number; bytes: Uint8Array }[]> {
+    const images: { device: number; bytes: Uint8Array }[] = [];
+    for (const [device, spec] of devices.entries()) {
+      if (spec.model !== 'nvme' || spec.image === undefined) continue;
+      const at = ['vms', vm, 'devices', device];
+      const file = this.fromScenario(spec.image);
+      const bytes = await this.read([...at, 'image'], 'image', file);
+      if (bytes.length > spec.sizeMiB * MIB) {
+        const needed = Math.ceil(bytes.length / MIB);
+        this.refuse(
+          [...at, 'image'],
+          `The image ${file} has ${bytes.length} bytes, the disk ${spec.sizeMiB * MIB}: make "sizeMiB" ${needed} or more.`,
+        );
+      }
+      images.push({ device, bytes });
+    }
+    return images;
   }
 
   private async link(index: number, paths: readonly string[]): Promise<Guest> {

@@ -81,6 +81,12 @@ function crashMessage(guest: Guest, where: Where): string {
   return advice === undefined ? said : `${said}. ${advice}`;
 }
 
+/** See `RunIdentity`. */
+function disksOf({ guests }: RunJob): Pick<RunIdentity, 'images'> {
+  const images = guests.map(({ images: own = [] }) => own);
+  return images.some(({ length }) => length > 0) ? { images: checksumOf(images) } : {};
+}
+
 /** One run. */
 export class RunSession {
   private readonly recorder: Recorder;
@@ -95,6 +101,8 @@ export class RunSession {
   private message: string | undefined;
   private unfinished: string | undefined;
   private sliceEnd = 0;
+  /** What the disks begin with, as the run's identity has it. */
+  private readonly disks: Pick<RunIdentity, 'images'>;
   /** The snapshot that changes are counted from. */
   private latest: RunSnapshot | undefined;
 
@@ -111,8 +119,12 @@ export class RunSession {
     const loaded = loadScenario(job.scenarioText, job.scenarioFile);
     if (!loaded.ok) throw new Error(loaded.problems.map((problem) => problem.message).join('\n'));
     this.scenario = loaded.scenario;
+    this.disks = disksOf(job);
     this.images = job.guests.map((guest) => GuestImage.parse(guest.elf, guest.elfFile, guest.remap));
-    const guests = this.images.map((image, index) => ({ image, boot: job.guests[index].boot }));
+    const guests = this.images.map((image, index) => {
+      const { boot, images = [] } = job.guests[index];
+      return { image, boot, images: new Map(images.map(({ device, bytes }) => [device, bytes])) };
+    });
     this.recorder = new Recorder({
       records: recordedKinds(this.scenario.trace.kinds),
       maxEvents: this.scenario.trace.maxEvents,
@@ -351,10 +363,12 @@ export class RunSession {
   }
 
   private identity(): RunIdentity {
-    const { captures } = this;
+    const { captures, disks } = this;
+    const guests = this.images.map(({ sha256 }) => sha256);
     return {
       scenarioText: this.job.scenarioText,
-      guests: this.images.map(({ sha256 }) => sha256),
+      guests,
+      ...disks,
       ...(captures.length > 0 && { captures }),
     };
   }

@@ -25,6 +25,8 @@ export interface RunIdentity {
   guests: string[];
   /** Name and checksum of each capture that a peer sends; absent without any. */
   captures?: string[];
+  /** Checksum over the files that the VMs' disks begin with; absent: no disk has one. */
+  images?: string;
 }
 
 /** How far a session's own accounts are. */
@@ -111,6 +113,7 @@ function requireIdentity(found: RunIdentity | undefined, expected: RunIdentity):
   const differs = expected.guests.findIndex((sha, vm) => sha !== found?.guests[vm]);
   if (differs >= 0) refuse(`the guest of VM ${differs} is not the same`);
   if (String(expected.captures) !== String(found?.captures)) refuse('a capture is not the same');
+  if (found?.images !== expected.images) refuse('the image of a disk is not the same');
 }
 
 /** The same snapshot on its own, without those it stands on. Give it one that is intact. */

@@ -7,13 +7,14 @@ import { createMachineCore, type GuestRam } from '../machine/x86';
 import type { MachineCoreOptions } from '../machine/x86/types';
 import type { Tracer } from '../trace/record/tracer';
 import type { Costs } from '../vmm/cost-keys';
-import type { DevicePlan, Guest, GuestPlan } from '../vmm/guest';
+import type { Guest, GuestPlan } from '../vmm/guest';
 import { Host, type Site } from '../vmm/host';
 import { vmms } from '../vmm/vmms';
 import { resolveCosts } from './costs';
 import { planIslands } from './islands';
 import { Networks, type NetworkEnvironment } from './networks';
-import type { Scenario, ScenarioDevice } from './schema';
+import { planDevices } from './plan-devices';
+import type { Scenario } from './schema';
 
 const MIB = 1024 * 1024;
 
@@ -33,6 +34,8 @@ export interface LoadedGuest {
   image: GuestImage;
   /** What its boot loader hands to it. */
   boot?: BootParameters | undefined;
+  /** Bytes of the files that its disks begin with, by position in `devices`. */
+  images?: ReadonlyMap<number, Uint8Array> | undefined;
 }
 
 /** What the machine tells while it runs. */
@@ -78,7 +81,7 @@ export function buildMachine(
     });
     memories.push(machine.memory);
     for (const cpu of machine.cpus) host.units.keep(`${spec.name}/cpu${cpu.index}`, cpu);
-    const { image, boot } = loaded[index];
+    const { image, boot, images } = loaded[index];
     const plan: GuestPlan = {
       index,
       name: spec.name,
@@ -89,7 +92,7 @@ export function buildMachine(
       tripleFault: spec.tripleFault,
       boot: planBoot(image.file, memoryMap(spec.memoryMiB * MIB), boot),
       cmdline: boot?.cmdline ?? '',
-      devices: planDevices(spec.devices, networks),
+      devices: planDevices(spec.devices, networks, { run: scenario.seed, vm: index, images }),
       serial: (byte) => events.serial(index, byte),
     };
     return { plan, site: sites[index] };
@@ -104,23 +107,6 @@ export function buildMachine(
     costs,
     stopTime: Math.round((scenario.stop.afterMs / 1000) * host.frequencyHz),
   };
-}
-
-/** Devices in slot order; those of one model are counted: `e1000`, `e1000.1`. */
-function planDevices(devices: readonly ScenarioDevice[], networks: Networks): DevicePlan[] {
-  const counts = new Map<string, number>();
-  return devices.map((device) => {
-    const { model } = device;
-    const position = counts.get(model) ?? 0;
-    counts.set(model, position + 1);
-    const name = position === 0 ? model : `${model}.${position}`;
-    if (device.model === 'edu') return { device: { model: device.model, name }, cable: undefined };
-    const mac = Uint8Array.from(device.mac.split(':'), (byte) => parseInt(byte, 16));
-    return {
-      device: { model: device.model, name, mac, coalesced: device.coalescedMmio },
-      cable: networks.plug(device.link),
-    };
-  });
 }
 
 /** The core charges one figure for an instruction, by its class; the profile states what a class adds to the base. */

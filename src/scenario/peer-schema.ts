@@ -2,9 +2,8 @@
 import { z } from 'zod';
 import { IMIX } from '../machine/link/peers/distributions';
 import type { GapSpec, PaceSpec, PeerSpec } from '../machine/link/peers/spec';
+import { UNICAST_MAC } from './patterns';
 
-/** A unicast MAC address: the lowest bit of the first byte is clear (IEEE 802, 8.2.2). */
-export const UNICAST_MAC = /^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$/;
 const ANY_MAC = /^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$/;
 /** From the Ethernet header to the longest frame without FCS, in bytes that blanks may stand between. */
 const HEX_FRAME = /^([0-9A-Fa-f]{2} ?){14,1514}$/;
