@@ -82,6 +82,7 @@ export function buildMachine(
       features: { x2apic: spec.apic === 'x2apic', vendor: spec.cpu.vendor },
       startSeconds: Date.parse(spec.clock) / 1000,
       testDevices: spec.testDevices,
+      passPorts: spec.passPorts.map(portRange),
       tripleFault: spec.tripleFault,
       boot: planBoot(image.file, memoryMap(spec.memoryMiB * MIB), boot),
       cmdline: boot?.cmdline ?? '',
@@ -102,6 +103,12 @@ export function buildMachine(
   };
 }
 
+/** `0x80-0x8f`, or one port. */
+function portRange(text: string): { first: number; last: number } {
+  const [first, last = first] = text.split('-').map(Number);
+  return { first, last };
+}
+
 /** Devices in slot order; those of one model are counted: `e1000`, `e1000.1`. */
 function planDevices(devices: readonly ScenarioDevice[], networks: Networks): DevicePlan[] {
   const counts = new Map<string, number>();
@@ -110,7 +117,8 @@ function planDevices(devices: readonly ScenarioDevice[], networks: Networks): De
     const position = counts.get(model) ?? 0;
     counts.set(model, position + 1);
     const name = position === 0 ? model : `${model}.${position}`;
-    if (device.model === 'edu') return { device: { model: device.model, name }, cable: undefined };
+    if (device.model === 'edu')
+      return { device: { model: device.model, name, scratch: device.scratch }, cable: undefined };
     const mac = Uint8Array.from(device.mac.split(':'), (byte) => parseInt(byte, 16));
     return {
       device: { model: device.model, name, mac, coalesced: device.coalescedMmio },

@@ -112,7 +112,19 @@ const e1000Device = z.strictObject({
     .describe('Ethernet address in its EEPROM, `52:54:00:12:34:56` and counting up when left out.'),
 });
 
-const eduDevice = z.strictObject({ model: z.literal('edu').describe(MODEL), backend });
+const eduDevice = z.strictObject({
+  model: z.literal('edu').describe(MODEL),
+  backend,
+  scratch: z
+    .enum(['beside', 'page'])
+    .optional()
+    .describe(
+      "Adds memory that only keeps what is written to it, which QEMU's edu does not have: `beside` is one register of 4 bytes at offset 0xA0 of BAR 0, among the others; `page` is 4 KiB at 0x1000, a page of its own, which the hypervisor maps to the guest. Without it there is none.",
+    ),
+});
+
+/** One port, or a range with its last port: `0x80`, `0x80-0x8f`. */
+const PORTS = /^0x[0-9A-Fa-f]{1,4}(-0x[0-9A-Fa-f]{1,4})?$/;
 
 const vm = z.strictObject({
   name: z
@@ -162,6 +174,13 @@ const vm = z.strictObject({
     .default('stop')
     .describe(
       'What follows a triple fault: `stop` ends the run and tells where it came from, `reset` restarts the machine, as a PC does and QEMU without `-no-reboot`. Other resets of the guest always restart it.',
+    ),
+  passPorts: z
+    .array(z.string().regex(PORTS))
+    .max(64)
+    .default([])
+    .describe(
+      'I/O ports that KVM lets the guest reach itself, by clear bits in its I/O bitmaps: `["0x80", "0x2f8-0x2ff"]`. No access to them is an exit; it goes to the board of the host, where 0x80 is the display for POST codes and nothing else answers. KVM let 0x80 through on Intel until Linux 4.14, as old drivers write to it for a delay, and lets none through since.',
     ),
   testDevices: z
     .boolean()

@@ -40,6 +40,8 @@ export interface GuestPlan {
   tripleFault: 'stop' | 'reset';
   /** Whether QEMU's pc-testdev is there. */
   testDevices: boolean;
+  /** Ports that a VM's guest reaches itself, on the host's board; absent: none. */
+  passPorts?: readonly { first: number; last: number }[];
   /** What its boot loader leaves behind, at the start and after each reset. */
   boot: BootState;
   /** A kernel's command line, for the firmware configuration device; empty otherwise. */

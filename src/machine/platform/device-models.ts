@@ -5,7 +5,7 @@
 import type { DeviceBus } from '../bus';
 import { dropReasonNames } from '../devices/e1000/constants';
 import { E1000 } from '../devices/e1000/e1000';
-import { Edu } from '../devices/edu';
+import { EDU_SCRATCH, Edu, type EduScratch } from '../devices/edu';
 import type { PciDevice, PciPlace } from './pci-slots';
 
 /** What is to be said of a device beside its name, by model. */
@@ -16,7 +16,10 @@ interface ModelOptions {
     /** Writes to the registers that QEMU coalesces may wait for a later access. */
     coalesced: boolean;
   };
-  edu: object;
+  edu: {
+    /** Where its scratch memory lies; absent: it has none. */
+    scratch?: EduScratch | undefined;
+  };
 }
 export type DeviceModel = keyof ModelOptions;
 
@@ -36,7 +39,10 @@ const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned } = {
     place: { pin: 1, reasons: dropReasonNames, ...(coalesced && { coalesces: E1000.coalesces }) },
     make: (bus) => new E1000(bus, { mac }),
   }),
-  edu: () => ({ place: { pin: 1 }, make: (bus) => new Edu(bus) }),
+  edu: ({ scratch }) => ({
+    place: { pin: 1, ...(scratch && { plain: EDU_SCRATCH[scratch] }) },
+    make: (bus) => new Edu(bus, scratch),
+  }),
 };
 
 /** As the board puts it into a slot. */

@@ -13,7 +13,7 @@ import type { PciFunction } from '../pci/function';
 import { CONFIG_PORTS, ECAM, PciRoot, type PciSlot } from '../pci/root';
 import type { Migratable } from '../snapshot';
 import type { BoardUnits } from './board-state';
-import type { BoardEnvironment, BoardUnit, DeviceSocket } from './environment';
+import type { BoardEnvironment, BoardUnit, DeviceSocket, PlainMemory } from './environment';
 import { registerNames } from './units';
 
 /** A device with one PCI function. */
@@ -37,6 +37,8 @@ export interface PciPlace {
   reasons?: Readonly<Record<string, string>>;
   /** Offsets of BAR 0 at which writes may wait for a later access; absent: none. */
   coalesces?: ((offset: number) => boolean) | undefined;
+  /** As `BoardUnit.plain`. */
+  plain?: PlainMemory | undefined;
 }
 
 /** QEMU's first NIC stands at 00:03.0 of the bus, which gives it IRQ 11. */
@@ -84,7 +86,7 @@ export class PciSlots<T> {
    */
   add<D extends PciDevice>(place: PciPlace, make: (bus: DeviceBus) => D): D {
     const { env, root } = this;
-    const { name, pin, reasons, coalesces } = place;
+    const { name, pin, reasons, coalesces, plain } = place;
     const address = { bus: 0, device: FIRST_DEVICE + this.devices.length, function: 0 };
     const requester = requesterOf(address);
     const registers: Record<string, string> = {};
@@ -95,6 +97,7 @@ export class PciSlots<T> {
       registers: () => registers,
       ...(reasons && { reasons }),
       ...(coalesces && { coalesces }),
+      ...(plain && { plain }),
     };
     const socket = env.socket(unit, {
       gsi: pin === 0 ? undefined : irqOfPin(address.device, pin),

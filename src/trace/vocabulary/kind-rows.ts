@@ -68,7 +68,7 @@ export const kindRows: readonly KindRow[] = [
   span(Kind.LockWait, 'lock.wait', 'thread', 'halted', { a: arg('lock', 'lock'), b: arg('holder', 'track'), mode: 'asleep', label: 'waits for lock' }, 'A thread sleeps until it gets a lock.', '{track} waited {took} for {a}, which {b} held.'),
   span(Kind.CpuThread, 'cpu.thread', 'thread', 'thread', { a: arg('thread', 'track') }, 'A physical CPU runs this thread.', '{track} ran {a} for {took}.'),
   span(Kind.WaitSipi, 'wait.sipi', 'mode', 'halted', { mode: 'asleep', label: 'waits for SIPI' }, 'The vCPU waits for a start-up IPI: since power-up, or since an INIT.', '{track} waited {took} for its start-up IPI.'),
-  span(Kind.KvmHandle, 'kvm.handle', 'leg', 'kernel', { mode: 'vmm-kernel', actor: 'KVM' }, 'KVM decodes and dispatches the exit in the host kernel.', 'KVM handled the exit of {track} in the host kernel for {took}.'),
+  span(Kind.KvmHandle, 'kvm.handle', 'leg', 'kernel', { a: arg('qualification', 'qualification'), mode: 'vmm-kernel', actor: 'KVM' }, 'KVM decodes and dispatches the exit in the host kernel.', 'KVM handled the exit of {track} in the host kernel for {took}.'),
   span(Kind.UserExit, 'user.exit', 'leg', 'transition', { mode: 'transition', label: 'to user' }, 'KVM_RUN returns to QEMU: the exit leaves the host kernel.', 'Returning from KVM to QEMU cost {track} {took}.'),
   span(Kind.QemuHandle, 'qemu.handle', 'leg', 'user', { mode: 'vmm-user', actor: 'QEMU' }, 'QEMU runs the device model in user space.', 'QEMU worked for {track} in user space for {took}.'),
   span(Kind.UserEnter, 'user.enter', 'leg', 'transition', { mode: 'transition', label: 'to kernel' }, 'QEMU calls KVM_RUN again: back into the host kernel.', 'Going back from QEMU to KVM cost {track} {took}.'),

@@ -65,7 +65,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
   }
 
   /** As `begin`, `kernel` and, for a way that leads to QEMU, `toUser` and `atUser`: the same rows and the same time. */
-  goThere(way: ExitWay, a: number, b: number, cause: RowRef): void {
+  goThere(way: ExitWay, a: number, b: number, cause: RowRef, qualification: number): void {
     const { cpu, track } = this;
     const { tracer } = this.site;
     const now = cpu.now();
@@ -79,7 +79,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     this.exitRow = row;
     tracer.cause = row;
     const left = now + way.kernel;
-    tracer.span(now, way.kernel, track, Kind.KvmHandle, 0, 0);
+    tracer.span(now, way.kernel, track, Kind.KvmHandle, qualification, 0);
     if (way.toUser) {
       tracer.span(left, way.userExit, track, Kind.UserExit, 0, 0);
       this.userRow = tracer.open(left + way.userExit, track, Kind.QemuHandle, 0, 0);
@@ -102,9 +102,9 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     this.site.tracer.setArgs(this.exitRow, a, b);
   }
 
-  /** A leg in the host kernel. */
-  kernel(cycles: Cycles): void {
-    this.leg(Kind.KvmHandle, cycles);
+  /** A leg in the host kernel. @param qualification exit qualification that it reads */
+  kernel(cycles: Cycles, qualification = 0): void {
+    this.leg(Kind.KvmHandle, cycles, qualification);
   }
 
   /** KVM_RUN returns to QEMU. */
@@ -176,9 +176,9 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     this.place = state.place;
   }
 
-  private leg(kind: number, cycles: Cycles): void {
+  private leg(kind: number, cycles: Cycles, a = 0): void {
     const { cpu } = this;
-    this.site.tracer.span(cpu.now(), cycles, this.track, kind, 0, 0);
+    this.site.tracer.span(cpu.now(), cycles, this.track, kind, a, 0);
     cpu.advance(cycles);
   }
 }

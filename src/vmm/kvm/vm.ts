@@ -1,5 +1,5 @@
 /** One virtual machine under KVM with QEMU: its vCPUs, its board, and who serves what. */
-import type { AddressMap } from '../../machine/address-map';
+import { AddressMap } from '../../machine/address-map';
 import type { Stateful } from '../../machine/bus';
 import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
 import type { LocalApic } from '../../machine/interrupts/lapic';
@@ -25,8 +25,10 @@ import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
 import { KvmEnvironment } from './environment';
 import { EptPages } from './ept-pages';
+import { IoBitmaps } from './io-bitmaps';
 import { Ioeventfds } from './ioeventfds';
 import type { KvmIrqchip } from './irqfd';
+import { mapPhysicalPorts } from './physical-ports';
 import type { KvmRegion } from './region';
 import { KvmVcpu } from './vcpu';
 import type { VcpuVm } from './vm-face';
@@ -50,6 +52,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   readonly ports: AddressMap<KvmRegion>;
   readonly ept = new EptPages();
   readonly ioeventfds = new Ioeventfds();
+  readonly ioBitmaps: IoBitmaps;
+  readonly physicalPorts = new AddressMap<KvmRegion>('physical ports');
   /** The interrupt controllers, for back ends in QEMU and in the kernel. */
   readonly irqchip: KvmIrqchip;
   readonly coalesced: CoalescedRing;
@@ -73,6 +77,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.name = name;
     this.features = features;
     this.memory = core.memory;
+    this.ioBitmaps = new IoBitmaps(plan.passPorts ?? []);
     this.jobTargetId = `${name}/reset`;
     this.qemu = new QemuProcess(site, { index: plan.index, name });
     this.lock = this.qemu.lock;
@@ -101,7 +106,9 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       msi: (requester, address, data) => this.board.fabric.msi(requester, address, data),
       onAcknowledged: (gsi, told) => this.board.fabric.onAcknowledged(gsi, told),
     };
-    this.board = new PcBoard(new KvmEnvironment(home, this.qemu, this.irqchip), {
+    const environment = new KvmEnvironment(home, this.qemu, this.irqchip);
+    if (!this.ioBitmaps.trapAll) mapPhysicalPorts(this.physicalPorts, (unit) => environment.tag(unit, 0));
+    this.board = new PcBoard(environment, {
       ...boardOptions(plan, this.cpuidSubject(0)),
       apicBusHz: KVM_APIC_BUS_HZ,
       ioapicVersion: IOAPIC_VERSION.plain,

@@ -35,13 +35,14 @@ export const VcpuEvent = {
   Hypercall: 4,
   Init: 5,
   Shutdown: 6,
+  Bus: 7,
 } as const;
 
 /**
- * Where a vCPU is: `root` is in KVM or QEMU, between an exit and the next entry; `waiting` for a start-up IPI; `stopped` for
+ * Where a vCPU is: `bus` is in the guest, in the midst of an access that does not leave it; `root` is in KVM or QEMU, between an exit and the next entry; `waiting` for a start-up IPI; `stopped` for
  * a reset of the machine.
  */
-export type VcpuPlace = 'guest' | 'root' | 'halted' | 'waiting' | 'stopped' | 'ended';
+export type VcpuPlace = 'guest' | 'bus' | 'root' | 'halted' | 'waiting' | 'stopped' | 'ended';
 
 /** Snapshot of a `WorldSwitch`. */
 export interface WorldSwitchState {
