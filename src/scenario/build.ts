@@ -82,6 +82,7 @@ export function buildMachine(
       features: { x2apic: spec.apic === 'x2apic', vendor: spec.cpu.vendor },
       startSeconds: Date.parse(spec.clock) / 1000,
       testDevices: spec.testDevices,
+      haltPollNs: spec.haltPolling.maxNs,
       passPorts: spec.passPorts.map(portRange),
       tripleFault: spec.tripleFault,
       boot: planBoot(image.file, memoryMap(spec.memoryMiB * MIB), boot),

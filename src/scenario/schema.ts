@@ -175,6 +175,21 @@ const vm = z.strictObject({
     .describe(
       'What follows a triple fault: `stop` ends the run and tells where it came from, `reset` restarts the machine, as a PC does and QEMU without `-no-reboot`. Other resets of the guest always restart it.',
     ),
+  haltPolling: z
+    .strictObject({
+      maxNs: z
+        .int()
+        .min(0)
+        .max(10_000_000)
+        .default(0)
+        .describe(
+          'Longest time in nanoseconds for which KVM looks whether something wakes a halted vCPU, before it lets its thread sleep (the module parameter `halt_poll_ns`, 200000 on x86). 0: it sleeps at once.',
+        ),
+    })
+    .prefault({})
+    .describe(
+      'Halt polling of KVM. Off when left out, unlike in Linux: then each HLT shows the whole way to sleep and back, whatever the halts before it were like.',
+    ),
   passPorts: z
     .array(z.string().regex(PORTS))
     .max(64)

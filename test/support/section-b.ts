@@ -1,7 +1,7 @@
 /** Exits of the scenarios of section B (KVM with QEMU), as their tests ask for them. */
 import type { TraceEvent } from '../../src/trace/query/store';
 import { Kind, kinds } from '../../src/trace/vocabulary/events';
-import { cpuTracks, type CountedRun } from './section-a';
+import type { CountedRun } from './section-a';
 
 /** An exit with its legs, in order. */
 export interface Exit {
@@ -18,8 +18,8 @@ export const KERNEL_LEGS = [Kind.KvmHandle, Kind.Entry];
 export const USER_LEGS = [Kind.KvmHandle, Kind.UserExit, Kind.QemuHandle, Kind.UserEnter, Kind.Entry];
 
 /** All exits of a vCPU, in the order of time. */
-export function exitsOf(run: CountedRun, vcpu = 0): Exit[] {
-  const track = cpuTracks(run, 'vcpu')[vcpu];
+export function exitsOf(run: Pick<CountedRun, 'rows' | 'store'>, vcpu = 0): Exit[] {
+  const track = run.store.meta.tracks.filter(({ type }) => type === 'vcpu')[vcpu].id;
   const places = new Map(run.store.meta.places.map((place) => [place.id, place]));
   const exits = new Map<number, Exit>();
   for (const row of run.rows) {

@@ -30,9 +30,11 @@ export class Arrivals implements CpuSink {
   /** The LAPIC's output to this vCPU, or what an NMI or INIT does: somebody must look at it, wherever the vCPU is. */
   interrupt(): void {
     const { world } = this;
-    if (world.place === 'halted') {
+    if (world.place === 'halted' || world.place === 'polling') {
       // A vCPU that halted with interrupts off is not woken by one (kvm_arch_vcpu_runnable).
-      if (world.startUp.initPending || world.injection.wakes(world.lapic)) world.wakeSoon();
+      if (!world.startUp.initPending && !world.injection.wakes(world.lapic)) return;
+      if (world.place === 'halted') world.wakeSoon();
+      else this.found();
     } else if ((world.place === 'guest' || world.place === 'bus') && !this.noKick) this.kick();
   }
 
@@ -82,6 +84,13 @@ export class Arrivals implements CpuSink {
     );
   }
 
+  /** KVM, which looks for it, has found something: by an event, as whoever brings it may be in the midst of an instruction. */
+  private found(): void {
+    const { queue } = this.site.island;
+    this.world.place = 'root';
+    queue.schedule(this.site.island.now(), this.vcpu, VcpuEvent.PollFound);
+  }
+
   /** What unmasks or takes a vector while an exit is to come anyhow: that of the TPR threshold, or of the timer. */
   private withoutKick(work: () => void): void {
     this.noKick = true;
@@ -115,6 +124,7 @@ export class Arrivals implements CpuSink {
     world.asleep = false;
     cpu.setNow(Math.max(cpu.now(), time));
     world.exits.wake(this.site.costs['kvm.wake']);
+    world.polling.end(cpu.now());
     const page = world.startUp.take();
     if (page >= 0) cpu.startUp(page);
     world.finish(cpu.now());

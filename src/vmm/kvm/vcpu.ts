@@ -118,7 +118,7 @@ export class KvmVcpu
     const { world, cpu, site } = this;
     const now = site.island.now();
     if (world.place === 'guest' || world.place === 'bus') this.arrivals.kick();
-    else if (world.place === 'halted' || world.place === 'waiting') {
+    else if (world.place === 'halted' || world.place === 'polling' || world.place === 'waiting') {
       cpu.setNow(Math.max(cpu.now(), now));
       world.stopForReset(now);
     }
@@ -227,7 +227,10 @@ export class KvmVcpu
   }
 
   preempt(): void {
-    this.world.yieldWanted = true;
+    const { world, site } = this;
+    world.yieldWanted = true;
+    if (world.place === 'polling')
+      site.island.queue.schedule(site.island.now(), this, VcpuEvent.PollEnd, world.polling.halt);
   }
 
   hostInterrupt(vector: number): void {
@@ -236,7 +239,7 @@ export class KvmVcpu
 
   // --- events ---------------------------------------------------------------------------------------------------------
 
-  onEvent(kind: number, _arg: number, time: Cycles): void {
+  onEvent(kind: number, arg: number, time: Cycles): void {
     if (this.ended) return;
     const { world } = this;
     world.exits.resume();
@@ -251,6 +254,12 @@ export class KvmVcpu
         return this.registers.haltCame(time);
       case VcpuEvent.Hypercall:
         return this.registers.hypercallCame(time);
+      case VcpuEvent.PollEnd:
+        return this.registers.pollEnded(time, arg);
+      case VcpuEvent.PollFound:
+        return this.registers.pollFound(time);
+      case VcpuEvent.Block:
+        return this.registers.blockCame(time);
       case VcpuEvent.Bus:
         return this.direct.came();
       case VcpuEvent.Shutdown:

@@ -23,6 +23,8 @@ export interface VcpuVm {
   readonly ports: AddressMap<KvmRegion>;
   readonly ept: EptPages;
   readonly ioeventfds: Ioeventfds;
+  /** How long KVM looks at most before it lets a halted vCPU sleep, in nanoseconds. */
+  readonly haltPollNs: number;
   readonly ioBitmaps: IoBitmaps;
   /** What answers at ports that the bitmaps let through. */
   readonly physicalPorts: AddressMap<KvmRegion>;

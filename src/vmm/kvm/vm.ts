@@ -53,6 +53,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   readonly ept = new EptPages();
   readonly ioeventfds = new Ioeventfds();
   readonly ioBitmaps: IoBitmaps;
+  readonly haltPollNs: number;
   readonly physicalPorts = new AddressMap<KvmRegion>('physical ports');
   /** The interrupt controllers, for back ends in QEMU and in the kernel. */
   readonly irqchip: KvmIrqchip;
@@ -77,6 +78,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.name = name;
     this.features = features;
     this.memory = core.memory;
+    this.haltPollNs = plan.haltPollNs ?? 0;
     this.ioBitmaps = new IoBitmaps(plan.passPorts ?? []);
     this.jobTargetId = `${name}/reset`;
     this.qemu = new QemuProcess(site, { index: plan.index, name });

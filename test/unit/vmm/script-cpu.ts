@@ -229,7 +229,11 @@ export class ScriptMachine {
 
   constructor(
     readonly cpus: ScriptCpu[],
-    options: { costs?: Partial<Costs>; passPorts?: { first: number; last: number }[] } = {},
+    options: {
+      costs?: Partial<Costs>;
+      passPorts?: { first: number; last: number }[];
+      haltPollNs?: number;
+    } = {},
   ) {
     this.host = new Host(this.recorder, { ...costs, ...options.costs }, 1e9);
     // One more for QEMU's main loop.
@@ -246,6 +250,7 @@ export class ScriptMachine {
       cmdline: '',
       devices: [],
       passPorts: options.passPorts ?? [],
+      haltPollNs: options.haltPollNs ?? 0,
       serial: () => undefined,
     });
     cpus.forEach((_, id) => this.vm.lapic(id).write(Lapic.Svr, 4, 0x1ff));
