@@ -89,6 +89,8 @@ export function buildMachine(
       features: { x2apic: spec.apic === 'x2apic', vendor: spec.cpu.vendor },
       startSeconds: Date.parse(spec.clock) / 1000,
       testDevices: spec.testDevices,
+      haltPollNs: spec.haltPolling.maxNs,
+      passPorts: spec.passPorts.map(portRange),
       tripleFault: spec.tripleFault,
       boot: planBoot(image.file, memoryMap(spec.memoryMiB * MIB), boot),
       cmdline: boot?.cmdline ?? '',
@@ -107,6 +109,12 @@ export function buildMachine(
     costs,
     stopTime: Math.round((scenario.stop.afterMs / 1000) * host.frequencyHz),
   };
+}
+
+/** `0x80-0x8f`, or one port. */
+function portRange(text: string): { first: number; last: number } {
+  const [first, last = first] = text.split('-').map(Number);
+  return { first, last };
 }
 
 /** The core charges one figure for an instruction, by its class; the profile states what a class adds to the base. */

@@ -42,6 +42,10 @@ export interface GuestPlan {
   tripleFault: 'stop' | 'reset';
   /** Whether QEMU's pc-testdev is there. */
   testDevices: boolean;
+  /** Longest time in nanoseconds for which KVM looks before it lets a halted vCPU sleep; absent: 0. */
+  haltPollNs?: number;
+  /** Ports that a VM's guest reaches itself, on the host's board; absent: none. */
+  passPorts?: readonly { first: number; last: number }[];
   /** What its boot loader leaves behind, at the start and after each reset. */
   boot: BootState;
   /** A kernel's command line, for the firmware configuration device; empty otherwise. */
