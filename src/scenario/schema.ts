@@ -5,11 +5,9 @@
  */
 import { z } from 'zod';
 import { vmmNames } from '../vmm/vmm-facts';
+import { deviceSchema, isNic, type NicModel } from './device-schema';
+import { NAME, UNICAST_MAC } from './patterns';
 
-/** A name that may stand in a path of figures or in a track's name. */
-const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
-/** A unicast MAC address: the lowest bit of the first byte is clear (IEEE 802, 8.2.2). */
-const UNICAST_MAC = /^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$/;
 /** From the Ethernet header to the longest frame without FCS, in bytes that blanks may stand between. */
 const HEX_FRAME = /^([0-9A-Fa-f]{2} ?){14,1514}$/;
 /** A C identifier, as a preprocessor macro has it. */
@@ -80,79 +78,6 @@ const kernelGuest = z.strictObject({
     .describe('Boot modules, in order: a `file`, or a `text` that is written here.'),
 });
 
-const MODEL =
-  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin; `nvme` is an NVM Express 1.4 controller with one namespace.';
-const backend = z
-  .enum(['qemu'])
-  .default('qemu')
-  .describe(
-    'Where its model runs: `qemu` is the user-space process of the VMM, so that every register access costs a user exit. Of no account without a VMM (`"vmm": "none"`): there it is the physical device.',
-  );
-
-const e1000Device = z.strictObject({
-  model: z.literal('e1000').default('e1000').describe(MODEL),
-  backend,
-  coalescedMmio: z
-    .boolean()
-    .default(false)
-    .describe(
-      'Whether KVM gathers the writes to registers that can wait and hands them to QEMU with the next exit that goes there, as QEMU asks of it for this device (coalesced MMIO). `false`: each write is an exit to QEMU.',
-    ),
-  link: z
-    .string()
-    .regex(NAME)
-    .optional()
-    .describe(
-      'The `id` of the link its cable is plugged into; NICs that name the same link hear each other. Without it the NIC sees no carrier.',
-    ),
-  mac: z
-    .string()
-    .regex(UNICAST_MAC)
-    .optional()
-    .describe('Ethernet address in its EEPROM, `52:54:00:12:34:56` and counting up when left out.'),
-});
-
-const eduDevice = z.strictObject({ model: z.literal('edu').describe(MODEL), backend });
-
-/** What a storage medium takes, in nanoseconds. */
-const mediaTime = z.int().min(0).max(1e9);
-const nvmeDevice = z.strictObject({
-  model: z.literal('nvme').describe(MODEL),
-  backend,
-  sizeMiB: z
-    .int()
-    .min(1)
-    .max(1_048_576)
-    .default(16)
-    .describe('Size of the namespace in MiB. Only what is written takes memory.'),
-  image: z
-    .string()
-    .min(1)
-    .optional()
-    .describe(
-      'Path of a file with what the namespace holds at first, relative to this file; zeros behind its end. What the guest writes stays in the run: the file is never changed.',
-    ),
-  blockSize: z
-    .union([z.literal(512), z.literal(4096)])
-    .default(512)
-    .describe('Bytes of a logical block.'),
-  queues: z
-    .int()
-    .min(1)
-    .max(64)
-    .default(4)
-    .describe('I/O queue pairs. Each completion queue can have an MSI-X vector of its own.'),
-  readNs: mediaTime
-    .default(10_000)
-    .describe(
-      'Nanoseconds that the medium takes for a read, beside the transfers. The default is what Intel specifies as typical for its Optane SSD DC P4800X (less than 10 microseconds).',
-    ),
-  writeNs: mediaTime.default(10_000).describe('Nanoseconds for a write: into the cache, while it is on.'),
-  flushNs: mediaTime
-    .default(10_000)
-    .describe('Nanoseconds for a flush of the write cache, and more for a write past it. An assumption.'),
-});
-
 const vm = z.strictObject({
   name: z
     .string()
@@ -208,11 +133,7 @@ const vm = z.strictObject({
     .describe(
       "Adds QEMU's pc-testdev: ports 0xE0 to 0xEB to read and write, 0x2000 to 0x2017 to drive interrupt lines, memory at 0xFF000000.",
     ),
-  devices: z
-    .array(z.union([e1000Device, eduDevice, nvmeDevice]))
-    .max(8)
-    .default([])
-    .describe('PCI devices of the VM, in slot order.'),
+  devices: z.array(deviceSchema).max(8).default([]).describe('PCI devices of the VM, in slot order.'),
 });
 
 /** Of a peer: what it is called on the link. */
@@ -420,9 +341,9 @@ export type Parsed = z.output<typeof scenarioSchema>;
 
 type ParsedDevice = Parsed['vms'][number]['devices'][number];
 /** A network card with its defaults filled in. */
-export type ScenarioNic = Extract<ParsedDevice, { model: 'e1000' }> & { mac: string };
+export type ScenarioNic = Extract<ParsedDevice, { model: NicModel }> & { mac: string };
 /** A device with its defaults filled in. */
-export type ScenarioDevice = ScenarioNic | Exclude<ParsedDevice, { model: 'e1000' }>;
+export type ScenarioDevice = ScenarioNic | Exclude<ParsedDevice, { model: NicModel }>;
 /** A VM with its defaults filled in. */
 export type ScenarioVm = Omit<Parsed['vms'][number], 'name' | 'devices'> & {
   name: string;
@@ -444,8 +365,10 @@ export type Scenario = Omit<Parsed, '$schema' | 'title' | 'vms' | 'links'> & {
 };
 
 /** The network cards among the devices of a VM, in slot order. */
-export function nicsOf<D extends { model: string }>(devices: readonly D[]): Extract<D, { model: 'e1000' }>[] {
-  return devices.filter((device): device is Extract<D, { model: 'e1000' }> => device.model === 'e1000');
+export function nicsOf<D extends { model: string }>(
+  devices: readonly D[],
+): Extract<D, { model: NicModel }>[] {
+  return devices.filter((device): device is Extract<D, { model: NicModel }> => isNic(device));
 }
 
 /** Fills in the defaults that depend on where a thing stands: the title, VM names, MAC addresses, an echo for a single NIC. */
@@ -461,7 +384,7 @@ export function fillIn(parsed: Parsed, fileName: string): Scenario {
       ...each,
       name: each.name ?? `vm${index}`,
       devices: each.devices.map((device) =>
-        device.model === 'e1000' ? { ...device, mac: device.mac ?? countedMac(FIRST_NIC, nic++) } : device,
+        isNic(device) ? { ...device, mac: device.mac ?? countedMac(FIRST_NIC, nic++) } : device,
       ),
     })),
     links: parsed.links.map(({ peer, peers, ...each }) => ({
