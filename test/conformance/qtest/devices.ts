@@ -1,0 +1,11 @@
+/** The devices that are compared, in the order of their comparison. A new one is a file in `devices/` and a row here. */
+import type { QtestDevice } from './device';
+import { edu } from './devices/edu';
+import { ioapic } from './devices/ioapic';
+import { pciConfig } from './devices/pci-config';
+import { pic } from './devices/pic';
+import { pit } from './devices/pit';
+import { rtc } from './devices/rtc';
+import { uart } from './devices/uart';
+
+export const qtestDevices: readonly QtestDevice[] = [uart, ioapic, edu, pic, pit, rtc, pciConfig];
