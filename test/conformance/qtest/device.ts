@@ -19,6 +19,8 @@ export interface Allowance {
   difference: string;
   /** Bits of a number that may differ; `any` for all of it, and for bytes of RAM. */
   value?: number | 'any';
+  /** Bytes of RAM that may differ: their places in what was read. */
+  bytes?: readonly number[];
   /** Interrupt inputs that may differ. */
   lines?: number;
 }

@@ -114,7 +114,7 @@ export const uart: QtestDevice = {
       qemu: 'drives IRQ 4 whatever MCR says',
       trapline:
         'drives it while OUT2 is set and no loopback inactivates it: on a PC that output gates the interrupt',
-      section: 'PC16550D 8.6.6 (bits 3 and 4 of MCR); IBM PC AT Technical Reference, serial adapter',
+      section: 'PC16550D 8.8 (bits 3 and 4 of MCR); IBM PC AT Technical Reference, serial adapter',
     },
     reset: {
       qemu: 'has OUT2 set after reset',
@@ -124,12 +124,12 @@ export const uart: QtestDevice = {
     'modem changes': {
       qemu: 'has no change bits and no modem interrupt for what loopback does to the modem inputs',
       trapline: 'has them: in loopback the sources of these are the four low bits of MCR',
-      section: 'PC16550D 8.6.6 (bit 4 of MCR) and 8.6.7',
+      section: 'PC16550D 8.8 (bit 4 of MCR) and 8.9',
     },
     'transmitter reset': {
       qemu: 'has a transmitter interrupt after a reset of the transmitter FIFO, which was empty',
       trapline: 'has one when the holding register or FIFO becomes empty, which it does by sending',
-      section: 'PC16550D 8.6.5 (table IV) and 8.4',
+      section: 'PC16550D 8.6 (table IV) and 8.4',
     },
   },
   prologue: [],
