@@ -142,6 +142,8 @@ export class ScriptBoard {
         else fabric.pic.setLine(of === 'slave PIC' ? line + 8 : line, asserted);
         return 0;
       }
+      case 'rest':
+        return 0;
       case 'settle':
         this.pass(SETTLE_CYCLES);
         return 0;

@@ -8,5 +8,16 @@ import { pic } from './devices/pic';
 import { pit } from './devices/pit';
 import { rtc } from './devices/rtc';
 import { uart } from './devices/uart';
+import { virtioRng } from './devices/virtio-rng';
 
-export const qtestDevices: readonly QtestDevice[] = [uart, ioapic, edu, e1000, pic, pit, rtc, pciConfig];
+export const qtestDevices: readonly QtestDevice[] = [
+  uart,
+  ioapic,
+  edu,
+  e1000,
+  pic,
+  pit,
+  rtc,
+  pciConfig,
+  virtioRng,
+];

@@ -12,6 +12,8 @@ const BATCH = 512;
 const HPET_ENABLE = 'writel 0xfed00010 1';
 const HPET_READ = 'readq 0xfed000f0';
 const HPET_SECOND = 100_000_000;
+/** Answers that QEMU's main loop gives at least once between having work and having done it. */
+const REST_TURNS = 4;
 /** A command without effect. */
 const NOTHING = 'endianness';
 /** More reads of it than two seconds take, of which each lets QEMU jump to its next timer. */
@@ -81,8 +83,14 @@ export class Qemu {
         first += 1;
         continue;
       }
+      if (operation.op === 'rest') {
+        for (let turn = 0; turn < REST_TURNS; turn++) await this.ask([NOTHING]);
+        outcomes.push({ value: 0, lines: this.lines });
+        first += 1;
+        continue;
+      }
       let end = first;
-      while (end < operations.length && end - first < BATCH && operations[end].op !== 'settle') end += 1;
+      while (end < operations.length && end - first < BATCH && !waits(operations[end])) end += 1;
       const batch = operations.slice(first, end);
       const answers = await this.ask(batch.map((operation) => this.command(operation)));
       batch.forEach((operation, i) => outcomes.push(outcomeOf(operation, answers[i])));
@@ -164,6 +172,11 @@ export class Qemu {
   }
 }
 
+/** Whether QEMU needs a while for it. */
+function waits({ op }: Operation): boolean {
+  return op === 'settle' || op === 'rest';
+}
+
 function commandOf(operation: Operation): string {
   switch (operation.op) {
     case 'in':
@@ -181,6 +194,7 @@ function commandOf(operation: Operation): string {
     case 'line':
       return `set_irq_in ${PATHS[operation.of]} unnamed-gpio-in ${operation.line} ${Number(operation.asserted)}`;
     case 'settle':
+    case 'rest':
       throw new Error('time is no command');
   }
 }

@@ -13,6 +13,8 @@ export type Operation =
   /** Bytes of RAM, in hexadecimal. */
   | { op: 'load'; at: number; length: number }
   | { op: 'store'; at: number; bytes: string }
+  /** QEMU does what it has put off to no certain time: its threads hand work to each other so. */
+  | { op: 'rest' }
   /** Level of an input of an interrupt controller. */
   | { op: 'line'; of: Controller; line: number; asserted: boolean }
   /**
