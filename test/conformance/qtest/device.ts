@@ -41,6 +41,8 @@ export interface QtestDevice {
   /** Interrupt inputs that are compared, a bit for each. */
   lines: number;
   differences: Readonly<Record<string, Difference>>;
+  /** Differences that no script comes to, for what follows them would differ too. */
+  avoided?: readonly Difference[];
   /** What every script begins with: devices are as at power-on then. Shrinking leaves it whole. */
   prologue: readonly Operation[];
   /**

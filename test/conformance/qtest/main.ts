@@ -43,6 +43,11 @@ export function reportOf(device: QtestDevice, { operations, known, disagreement 
       return `        ${name}, ${times} times: QEMU ${qemu}; Trapline ${trapline} [${section}]`;
     }),
   ];
+  lines.push(
+    ...(device.avoided ?? []).map(
+      ({ qemu, trapline, section }) => `        avoided: QEMU ${qemu}; Trapline ${trapline} [${section}]`,
+    ),
+  );
   if (disagreement) {
     const { script, step, index } = disagreement;
     lines.push(`      script ${index} of the seed, without what it does not need:`);

@@ -57,6 +57,7 @@ class Follower {
   private select = 0;
   private readonly low = new Uint32Array(IOAPIC_PINS).fill(0x10000);
   private readonly high = new Uint32Array(IOAPIC_PINS);
+  private readonly asserted = new Set<number>();
   /** QEMU may have a level other than the input's: it keeps none for an entry that is an edge. */
   private readonly stale = new Set<number>();
   /** Of these the input has changed since, while the entry was a level: QEMU knows it again. */
@@ -65,7 +66,7 @@ class Follower {
   private readonly unaccepted = new Set<number>();
 
   follow({ operation, qemu, trapline }: Step): Allowance[] {
-    if (operation.op === 'line') this.lineChanged(operation.line);
+    if (operation.op === 'line') this.driven(operation.line, operation.asserted);
     if (operation.op === 'write' && operation.at === SELECT) this.select = operation.value & 0xff;
     const pin = (this.select - FIRST_ENTRY) >> 1;
     if (pin < 0 || pin >= IOAPIC_PINS) return [];
@@ -91,7 +92,10 @@ class Follower {
     if ((this.low[pin] & Entry.level) === 0) this.lost(pin);
   }
 
-  private lineChanged(pin: number): void {
+  private driven(pin: number, asserted: boolean): void {
+    if (asserted === this.asserted.has(pin)) return;
+    if (asserted) this.asserted.add(pin);
+    else this.asserted.delete(pin);
     if ((this.low[pin] & Entry.level) === 0) this.lost(pin);
     else this.changed.add(pin);
   }

@@ -92,6 +92,13 @@ export const rtc: QtestDevice = {
       section: 'MC146818, "Time, Calendar and Alarm Locations"',
     },
   },
+  avoided: [
+    {
+      qemu: 'has a second of its own for years before 1970',
+      trapline: 'goes on from any year',
+      section: 'MC146818, "Time, Calendar and Alarm Locations"',
+    },
+  ],
   prologue: [],
   begin: (random) => () => turn(random),
   judge,

@@ -11,7 +11,7 @@ const TCP_SUM = 16;
 const UDP_SUM = 6;
 const IPV4_SUM = 10;
 /** Longest frame without FCS that every receiver takes. */
-const LONGEST = 1514;
+export const LONGEST = 1514;
 const SHORTEST = 60;
 /** Of a descriptor's type and command: extended, data. */
 const DATA = 0x10;
