@@ -58,7 +58,7 @@ const BUNDLES = [
   { name: 'bench', entry: 'test/perf/bench.ts', out: 'dist/bench.js', ...NODE, development: true },
   {
     name: 'conformance',
-    entry: 'test/conformance/kut/main.ts',
+    entry: 'test/conformance/main.ts',
     out: 'dist/conformance.js',
     ...NODE,
     development: true,

@@ -333,14 +333,14 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
     return (this.command & EduDma.Run) !== 0;
   }
 
-  /** While a transfer runs its registers stand still. */
+  /** While a transfer runs its registers stand still; a command that begins none is none. */
   private writeDma(word: number, offset: number, value: number): void {
-    if (this.transferring) {
+    if (this.transferring || (word === Word.command && (value & EduDma.Run) === 0)) {
       this.ignored(offset, value);
       return;
     }
     this.dma[word] = value;
-    if (word !== Word.command || !this.transferring) return;
+    if (word !== Word.command) return;
     if (this.fits) this.beginTransfer();
     else {
       this.ignored(offset, value);

@@ -40,7 +40,7 @@ const TIMEOUT_CHARACTERS = 4;
 
 /** What the hardware has of a `Uart16550`. */
 export interface UartHardware extends HardwareState {
-  version: 3;
+  version: 4;
   ier: number;
   fcr: number;
   lcr: number;
@@ -51,6 +51,7 @@ export interface UartHardware extends HardwareState {
   modemChanges: number;
   transmitterPending: boolean;
   received: Uint8Array;
+  buffer: number;
   waiting: Uint8Array;
   timedOut: boolean;
   /** Cycles that remain until the timeout; -1: it does not run. */
@@ -71,6 +72,8 @@ export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardw
   private transmitterPending = false;
   /** What the receiver FIFO (or the one buffer register) holds. */
   private received: number[] = [];
+  /** What the one buffer register got last: without FIFOs it is read again and again until another character comes. */
+  private buffer = 0;
   /** What the other end still has to send: it waits for room, as with hardware flow control. */
   private waiting: number[] = [];
   private timedOut = false;
@@ -146,6 +149,7 @@ export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardw
     this.modemChanges = 0;
     this.overrun = this.transmitterPending = false;
     this.received = [];
+    this.buffer = 0;
     this.refill();
     this.restartTimeout();
     this.update();
@@ -171,17 +175,17 @@ export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardw
   }
 
   private saveHardware(): UartHardware {
-    const { ier, fcr, lcr, mcr, scratch, divisor, overrun, modemChanges, transmitterPending, timedOut } =
-      this;
+    const { ier, fcr, lcr, mcr, scratch, divisor, overrun, modemChanges } = this;
+    const { transmitterPending, buffer, timedOut } = this;
     const { remaining } = this.timeout;
     const received = Uint8Array.from(this.received);
     const waiting = Uint8Array.from(this.waiting);
     const registers = { ier, fcr, lcr, mcr, scratch, divisor, overrun, modemChanges, transmitterPending };
-    return { version: 3, ...registers, received, waiting, timedOut, remaining };
+    return { version: 4, ...registers, received, buffer, waiting, timedOut, remaining };
   }
 
   private loadHardware(hardware: UartHardware): void {
-    requireVersion('a UART', hardware.version, 3);
+    requireVersion('a UART', hardware.version, 4);
     this.ier = hardware.ier;
     this.fcr = hardware.fcr;
     this.lcr = hardware.lcr;
@@ -192,6 +196,7 @@ export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardw
     this.modemChanges = hardware.modemChanges;
     this.transmitterPending = hardware.transmitterPending;
     this.received = [...hardware.received];
+    this.buffer = hardware.buffer;
     this.waiting = [...hardware.waiting];
     this.timedOut = hardware.timedOut;
   }
@@ -212,11 +217,10 @@ export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardw
     }
     // In loopback nobody waits. A byte that finds no room takes the place of the one in the buffer register, but leaves a
     // full FIFO as it is; the line status tells both (8.3).
-    if (this.received.length < this.depth()) this.received.push(byte);
-    else {
-      this.overrun = true;
-      if (!this.fifosOn) this.received = [byte];
-    }
+    const room = this.received.length < this.depth();
+    if (!room) this.overrun = true;
+    if (!this.fifosOn) this.received = [(this.buffer = byte)];
+    else if (room) this.received.push(byte);
     this.restartTimeout();
   }
 
@@ -229,11 +233,12 @@ export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardw
     const room = this.depth() - this.received.length;
     if (room <= 0 || this.waiting.length === 0) return;
     this.received.push(...this.waiting.splice(0, room));
+    if (!this.fifosOn) [this.buffer] = this.received;
     this.restartTimeout();
   }
 
   private takeReceived(): number {
-    const byte = this.received.shift() ?? 0;
+    const byte = this.received.shift() ?? (this.fifosOn ? 0 : this.buffer);
     this.restartTimeout();
     this.refill();
     return byte;

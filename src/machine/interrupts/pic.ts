@@ -24,7 +24,7 @@ const SPURIOUS = 7;
 /** Inputs whose trigger can be chosen; timer, keyboard, cascade, clock and coprocessor are edge for good. */
 const LEVEL_ABLE = [0xf8, 0xde] as const;
 
-const Icw1 = { select: 0x10, needsIcw4: 0x01 } as const;
+const Icw1 = { select: 0x10, single: 0x02, needsIcw4: 0x01 } as const;
 const Icw4 = { autoEoi: 0x02, fullyNested: 0x10 } as const;
 const Ocw3 = {
   select: 0x08,
@@ -47,6 +47,7 @@ export interface PicChipState {
   /** The input of lowest priority. */
   lowest: number;
   step: number;
+  single: boolean;
   needsIcw4: boolean;
   autoEoi: boolean;
   rotateOnAutoEoi: boolean;
@@ -59,7 +60,7 @@ export interface PicChipState {
 
 /** What the hardware has of a `PicPair`; the run has nothing of it. */
 export interface PicPairHardware extends HardwareState {
-  version: 1;
+  version: 2;
   chips: PicChipState[];
   output: boolean;
 }
@@ -73,6 +74,7 @@ function initialState(base: number, imr: number): PicChipState {
     base,
     lowest: 7,
     step: Step.none,
+    single: false,
     needsIcw4: false,
     autoEoi: false,
     rotateOnAutoEoi: false,
@@ -129,9 +131,10 @@ class Chip {
     }
   }
 
-  readCommand(): number {
+  /** A read at either port: after a poll command it is an acknowledge cycle ("Poll Command"). */
+  read(offset: number): number {
     const { state } = this;
-    if (!state.poll) return state.readIsr ? state.isr : state.irr;
+    if (!state.poll) return offset !== 0 ? state.imr : state.readIsr ? state.isr : state.irr;
     state.poll = false;
     const input = this.pending();
     if (input < 0) return SPURIOUS;
@@ -150,10 +153,10 @@ class Chip {
     switch (state.step) {
       case Step.icw2:
         state.base = value & 0xf8;
-        state.step = Step.icw3;
+        state.step = state.single ? this.afterIcw3 : Step.icw3;
         return;
       case Step.icw3:
-        state.step = state.needsIcw4 ? Step.icw4 : Step.none;
+        state.step = this.afterIcw3;
         return;
       case Step.icw4:
         state.autoEoi = (value & Icw4.autoEoi) !== 0;
@@ -165,6 +168,11 @@ class Chip {
     }
   }
 
+  /** ICW3 comes only where there are several controllers, ICW4 only where ICW1 says so ("Initialization Command Words"). */
+  private get afterIcw3(): number {
+    return this.state.needsIcw4 ? Step.icw4 : Step.none;
+  }
+
   /** ICW1 clears all but the lines themselves; an edge has to come anew (page 10). */
   private initialise(value: number): void {
     const { base, lines, level } = this.state;
@@ -174,6 +182,7 @@ class Chip {
       lines,
       level,
       step: Step.icw2,
+      single: (value & Icw1.single) !== 0,
       needsIcw4: (value & Icw1.needsIcw4) !== 0,
     };
   }
@@ -285,7 +294,7 @@ export class PicPair implements Migratable<PicPairHardware> {
 
   save(): Checkpoint<PicPairHardware, RunState> {
     const chips = [{ ...this.master.state }, { ...this.slave.state }];
-    return { hardware: { version: 1, chips, output: this.output }, run: {} };
+    return { hardware: { version: 2, chips, output: this.output }, run: {} };
   }
 
   load({ hardware }: Checkpoint<PicPairHardware, RunState>): void {
@@ -299,7 +308,7 @@ export class PicPair implements Migratable<PicPairHardware> {
   }
 
   private loadChips({ version, chips }: PicPairHardware): void {
-    requireVersion('the PICs', version, 1);
+    requireVersion('the PICs', version, 2);
     [this.master, this.slave].forEach((chip, index) => (chip.state = { ...chips[index] }));
   }
 
@@ -320,8 +329,7 @@ export class PicPair implements Migratable<PicPairHardware> {
     const number = chip.master ? 1 : 2;
     return {
       read: (offset: number, _size: AccessSize) => {
-        if (offset !== 0) return chip.state.imr;
-        const value = chip.readCommand();
+        const value = chip.read(offset);
         this.update();
         return value;
       },

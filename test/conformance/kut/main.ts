@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { RunEnvironment } from '../../../src/run/api';
+import { UsageError } from '../usage';
 import { prepareRun } from '../../../src/run/prepare';
 import { startRun } from '../../../src/run/start';
 import { scenarioOf, testsOfConfiguration, testsOfFiles, type KernelTest } from './config';
@@ -17,7 +18,7 @@ const SIMULATED_MS = 60_000;
 /** Kernels that run at the same time: each has a thread of its own. */
 const AT_ONCE = 2;
 
-const USAGE =
+export const KUT_USAGE =
   'usage: npm run conformance -- --kut DIR [--json] [--only NAME,NAME] [--seconds N] [--show]\n' +
   '  DIR        folder with the *.flat kernels of a kvm-unit-tests build for x86_64, or the build folder above it\n' +
   '  --json     prints [{name, result, detail}]\n' +
@@ -27,9 +28,6 @@ const USAGE =
 
 /** The project's root, seen from `dist/conformance.js`. */
 const root = join(__dirname, '..');
-
-/** A mistake of whoever called. */
-class UsageError extends Error {}
 
 async function kernelsIn(folder: string): Promise<{ folder: string; files: string[] }> {
   for (const candidate of [folder, join(folder, 'x86')]) {
@@ -112,7 +110,8 @@ function print(verdicts: readonly Verdict[]): void {
   process.stdout.write(`${count('pass')} passed, ${count('fail')} failed, ${count('skip')} skipped\n`);
 }
 
-async function main(): Promise<number> {
+/** Boots the kernels that the arguments name. Returns the exit code. */
+export async function kut(): Promise<number> {
   const { values } = parseArgs({
     options: {
       kut: { type: 'string' },
@@ -152,17 +151,3 @@ async function main(): Promise<number> {
     await rm(cacheDir, { recursive: true, force: true });
   }
 }
-
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    const usage =
-      error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
-    const text =
-      error instanceof Error ? (usage ? error.message : (error.stack ?? error.message)) : String(error);
-    process.stderr.write(usage ? `${text}\n${USAGE}` : `${text}\n`);
-    process.exitCode = usage ? 2 : 1;
-  },
-);

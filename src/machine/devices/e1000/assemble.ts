@@ -148,7 +148,11 @@ export class PacketAssembly {
   private segment(last: boolean): Uint8Array {
     const { context, segments } = this;
     const frame = this.buffer.slice(0, this.length);
-    updateHeaders(frame, context, { index: segments, done: segments * context.segmentSize, last });
+    updateHeaders(frame, context, this.options, {
+      index: segments,
+      done: segments * context.segmentSize,
+      last,
+    });
     applyChecksums(frame, context, this.options);
     return frame;
   }

@@ -56,6 +56,27 @@ export const Reg = {
   WUFC: 0x5808,
   WUS: 0x5810,
   MANC: 0x5820,
+  IPAV: 0x5838,
+  RDFH: 0x2410,
+  RDFT: 0x2418,
+  RDFHS: 0x2420,
+  RDFTS: 0x2428,
+  RDFPC: 0x2430,
+  TDFH: 0x3410,
+  TDFT: 0x3418,
+  TDFHS: 0x3420,
+  TDFTS: 0x3428,
+  TDFPC: 0x3430,
+} as const;
+
+/** Tables of wake-up (13.6): first offset, bytes from one entry to the next, entries, bits. */
+export const WAKE_UP_TABLES = {
+  IP4AT: { at: 0x5840, step: 8, entries: 4, bits: 0xffffffff },
+  IP6AT: { at: 0x5880, step: 4, entries: 4, bits: 0xffffffff },
+  WUPM: { at: 0x5a00, step: 4, entries: 32, bits: 0xffffffff },
+  FFLT: { at: 0x5f00, step: 8, entries: 4, bits: 0x7ff },
+  FFMT: { at: 0x9000, step: 8, entries: 128, bits: 0xf },
+  FFVT: { at: 0x9800, step: 8, entries: 128, bits: 0xffffffff },
 } as const;
 
 /** Statistics registers (13.7): 32 bits, cleared by reading; the *L/*H pairs are 64 bits, cleared by reading the high half. */
@@ -147,7 +168,7 @@ export const TxCmd = {
   EOP: 1 << 0,
   IFCS: 1 << 1,
   IC: 1 << 2,
-  /** In place of IC, in an extended data descriptor: segment. */
+  /** In place of IC, in an extended descriptor: segment, or the context of segmentation. */
   TSE: 1 << 2,
   RS: 1 << 3,
   DEXT: 1 << 5,

@@ -4,7 +4,7 @@ import type { Wire } from '../../link/wire';
 import { Ctrl, Reg, type Stat, StatusBit } from './constants';
 
 /** Bytes of BAR 0 that hold registers. */
-export const REGISTER_FILE_BYTES = 0x6000;
+export const REGISTER_FILE_BYTES = 0xa000;
 
 const PACKET_BUFFER_KIB = 64;
 

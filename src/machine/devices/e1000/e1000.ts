@@ -111,9 +111,10 @@ export class E1000 implements BusDevice, RegisterBlock, NetworkPort, Migratable<
     this.dma = new Dma(core);
     this.interrupts = new InterruptUnit(core, this.timers);
     this.receiver = new Receiver(core, this.dma, this.timers, this.interrupts);
-    this.transmitter = new Transmitter(core, this.dma, this.timers, this.interrupts, (frame) =>
-      this.receiver.arrived(frame),
-    );
+    this.transmitter = new Transmitter(core, this.dma, this.timers, this.interrupts, {
+      phyLoops: () => phy.loopsBack,
+      receive: (frame) => this.receiver.arrived(frame),
+    });
     this.eeprom = new Eeprom(options.mac, DEVICE_ID);
     const { interrupts, transmitter, receiver, eeprom } = this;
     const reset = (): void => this.reset();
@@ -208,7 +209,7 @@ export class E1000 implements BusDevice, RegisterBlock, NetworkPort, Migratable<
     const registers: number[] = [];
     this.core.regs.forEach((value, word) => void (value !== 0 && registers.push(word, value)));
     return {
-      version: 2,
+      version: 3,
       registers: Uint32Array.from(registers),
       ioAddress: this.ioAddress,
       interrupts: this.interrupts.saveHardware(),
@@ -231,7 +232,7 @@ export class E1000 implements BusDevice, RegisterBlock, NetworkPort, Migratable<
   }
 
   private loadParts(hardware: E1000Hardware, run: E1000Run | undefined): void {
-    requireVersion('an e1000', hardware.version, 2);
+    requireVersion('an e1000', hardware.version, 3);
     const { core } = this;
     core.regs.fill(0);
     for (let i = 0; i < hardware.registers.length; i += 2)

@@ -12,11 +12,14 @@ const TCP_FLAGS = 13;
 /** FIN and PSH stand in the last segment only. */
 const LAST_ONLY = 0x09;
 
-/** Writes the Internet checksum over a range into the packet. The field's own contents count into the sum. */
+/**
+ * Writes the Internet checksum over a range into the packet. The field's own contents count into the sum. Zero is written as
+ * FFFFH, which is the same number: a UDP checksum of 0 would mean that there is none (RFC 768).
+ */
 export function insertChecksum(packet: Uint8Array, { start, offset, end }: ChecksumRange): void {
   const stop = end === 0 ? packet.length : Math.min(end + 1, packet.length);
   if (offset + 2 > packet.length || start >= stop) return;
-  put16(packet, offset, ~onesSum(packet, start, stop));
+  put16(packet, offset, ~onesSum(packet, start, stop) & 0xffff || 0xffff);
 }
 
 /** Checksums of a packet, or of one segment. */
@@ -34,8 +37,16 @@ export interface SegmentPlace {
   last: boolean;
 }
 
-/** Brings the headers of a segment up to date, which begins with a copy of the packet's header. */
-export function updateHeaders(frame: Uint8Array, context: Context, place: SegmentPlace): void {
+/**
+ * Brings the headers of a segment up to date, which begins with a copy of the packet's header.
+ * @param options POPTS of the packet: a checksum that is not to be inserted stays as it is
+ */
+export function updateHeaders(
+  frame: Uint8Array,
+  context: Context,
+  options: number,
+  place: SegmentPlace,
+): void {
   const { ip, transport } = context;
   if (context.ipv4) {
     put16(frame, ip.start + 2, frame.length - ip.start);
@@ -50,6 +61,7 @@ export function updateHeaders(frame: Uint8Array, context: Context, place: Segmen
     const flags = transport.start + TCP_FLAGS;
     if (!place.last && flags < frame.length) frame[flags] &= ~LAST_ONLY;
   } else put16(frame, transport.start + 4, length);
+  if ((options & Options.InsertTransport) === 0) return;
   // The driver left the pseudo-header's sum without the length in the checksum field: the length is added per segment.
   const sum = get16(frame, transport.offset) + length;
   put16(frame, transport.offset, (sum & 0xffff) + (sum >>> 16));

@@ -21,6 +21,8 @@ const INITIAL: readonly [number, number][] = [
 const WRITABLE = new Set([0, 4, 9, 16, 20, 21]);
 /** Control bits that clear themselves: reset and restart autonegotiation. */
 const SELF_CLEARING = 0x8200;
+const CONTROL_REGISTER = 0;
+const CONTROL_LOOPBACK = 1 << 14;
 const STATUS_REGISTER = 1;
 const STATUS_LINK = 1 << 2;
 
@@ -45,6 +47,11 @@ export class Phy {
     this.mdic = Mdic.READY;
   }
 
+  /** What the MAC sends comes back: with the PHY on the chip this is how loopback is turned on (13.4.22, LBM). */
+  get loopsBack(): boolean {
+    return (this.registers[CONTROL_REGISTER] & CONTROL_LOOPBACK) !== 0;
+  }
+
   readMdic(): number {
     return this.mdic >>> 0;
   }
@@ -57,7 +64,7 @@ export class Phy {
     if (((value >> 21) & 31) !== PHY_ADDRESS) result |= Mdic.ERROR;
     else if (operation === OP_READ) result = (result & ~0xffff) | this.readRegister(register, linkUp);
     else if (operation === OP_WRITE && WRITABLE.has(register)) {
-      this.registers[register] = value & 0xffff & (register === 0 ? ~SELF_CLEARING : 0xffff);
+      this.registers[register] = value & 0xffff & (register === CONTROL_REGISTER ? ~SELF_CLEARING : 0xffff);
     }
     this.mdic = result | Mdic.READY;
     return (value & Mdic.INTERRUPT) !== 0;

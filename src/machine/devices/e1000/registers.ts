@@ -1,6 +1,6 @@
 /** The register table: every offset of BAR 0 that means something, with its name and what accesses do. */
 import { Kind } from '../../../trace/vocabulary/events';
-import { Cause, CAUSE_MASK, Ctrl, Reg, Stat, STATISTICS } from './constants';
+import { Cause, CAUSE_MASK, Ctrl, Reg, Stat, STATISTICS, WAKE_UP_TABLES } from './constants';
 import type { E1000Core } from './core';
 import type { Eeprom } from './eeprom';
 import { RECEIVE_ADDRESSES } from './filter';
@@ -60,6 +60,18 @@ const PLAIN: readonly [keyof typeof Reg, number][] = [
   ['WUS', ALL],
   ['MANC', ALL],
   ['ITR', 0xffff],
+  ['IPAV', ALL],
+  // Where the packet buffer's FIFOs stand is for diagnosis (13.8): nothing here follows them, or what is written to them.
+  ['RDFH', 0x1fff],
+  ['RDFT', 0x1fff],
+  ['RDFHS', 0x1fff],
+  ['RDFTS', 0x1fff],
+  ['RDFPC', 0x1fff],
+  ['TDFH', 0x7ff],
+  ['TDFT', 0x7ff],
+  ['TDFHS', 0x1fff],
+  ['TDFTS', 0x1fff],
+  ['TDFPC', 0x1fff],
 ];
 
 /** The table by offset. */
@@ -70,6 +82,8 @@ export function registerTable(parts: Parts): ReadonlyMap<number, Register> {
   addStatistics(table, parts.core);
   addArray(table, 'MTA', Reg.MTA, 128);
   addArray(table, 'VFTA', Reg.VFTA, 128);
+  for (const [name, { at, step, entries, bits }] of Object.entries(WAKE_UP_TABLES))
+    for (let i = 0; i < entries; i++) table.set(at + i * step, { name: `${name}${i}`, writable: bits });
   for (let i = 0; i < RECEIVE_ADDRESSES; i++) {
     table.set(Reg.RAL0 + i * 8, { name: `RAL${i}`, writable: ALL });
     table.set(Reg.RAL0 + i * 8 + 4, { name: `RAH${i}`, writable: 0x8003ffff });
@@ -123,7 +137,8 @@ function active(parts: Parts): Entry[] {
       write: (value) => void (phy.writeMdic(value, core.linkUp) && interrupts.raise(Cause.MDAC)),
     }),
     special('ICR', { read: () => interrupts.readCauses(), write: (value) => interrupts.clear(value) }),
-    special('ICS', { read: () => 0, write: (value) => interrupts.raise(value & CAUSE_MASK) }),
+    // Write-only by the manual; the hardware shows the causes without clearing them, and drivers read them there.
+    special('ICS', { read: () => core.get(Reg.ICR), write: (value) => interrupts.raise(value & CAUSE_MASK) }),
     special('IMS', { write: (value) => setMask(parts, core.get(Reg.IMS) | (value & CAUSE_MASK)) }),
     special('IMC', { read: () => 0, write: (value) => setMask(parts, core.get(Reg.IMS) & ~value) }),
     special('PBA', {

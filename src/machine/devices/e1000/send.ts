@@ -11,6 +11,13 @@ export interface SenderRun {
   buffer: PacketBufferRun;
 }
 
+/** The way back to the receiver. */
+export interface LoopBack {
+  /** Whether the PHY is in loopback; RCTL.LBM closes the way too. */
+  phyLoops(): boolean;
+  receive(frame: Uint8Array): void;
+}
+
 /** The transmit part of the packet buffer. */
 export class Sender {
   /** Frames that wait for the wire. */
@@ -18,11 +25,11 @@ export class Sender {
   /** Packets handed to the wire so far. */
   private packets = 0;
 
-  /** @param loopBack gets the frames instead of the wire while RCTL.LBM says so */
+  /** @param loopBack gets the frames instead of the wire while it is closed */
   constructor(
     private readonly core: E1000Core,
     private readonly timers: Timers,
-    private readonly loopBack: (frame: Uint8Array) => void,
+    private readonly loopBack: LoopBack,
   ) {
     this.buffer = new PacketBuffer<Uint8Array>(() => core.packetBuffer().transmit);
   }
@@ -62,14 +69,16 @@ export class Sender {
   }
 
   private get loops(): boolean {
-    return (this.core.get(Reg.RCTL) & Rctl.LBM) === Rctl.LBM;
+    return this.loopBack.phyLoops() || (this.core.get(Reg.RCTL) & Rctl.LBM) === Rctl.LBM;
   }
 
   private send(frame: Uint8Array): void {
     const { core } = this;
     const { trace } = core.bus;
     if (this.loops) {
-      this.loopBack(frame);
+      // It has left the MAC all the same.
+      this.count(frame);
+      this.loopBack.receive(frame);
       return;
     }
     if (!core.wire || !core.linkUp) {

@@ -10,7 +10,7 @@ import type { TransmitterHardware, TransmitterRun } from './transmit';
 
 /** What an 82540EM has: registers, rings, the packet buffer, descriptors on the chip, transfers under way, what remains of timers. */
 export interface E1000Hardware extends HardwareState {
-  version: 2;
+  version: 3;
   /** Registers that are not zero: word index, value, word index, value, … */
   registers: Uint32Array;
   ioAddress: number;

@@ -14,7 +14,7 @@ import { DescriptorFetch, type Descriptor, type FetchHardware, type FetchRun } f
 import { TRANSMIT_DELAY, type InterruptUnit } from './interrupts';
 import type { PacketBufferHardware } from './packet-buffer';
 import { Ring, TRANSMIT_RING } from './ring';
-import { Sender, type SenderRun } from './send';
+import { Sender, type LoopBack, type SenderRun } from './send';
 import type { Timers } from './timers';
 import { WriteBack, type Used, type WriteBackHardware, type WriteBackRun } from './writeback';
 
@@ -37,6 +37,14 @@ interface Work {
   cause: number;
 }
 
+/** What context descriptors have said: there is one context for segmentation and one for all other packets (3.3.6.1, TSE). */
+interface Contexts {
+  segmentation: Context;
+  checksum: Context;
+}
+
+const NO_CONTEXTS: Contexts = { segmentation: NO_CONTEXT, checksum: NO_CONTEXT };
+
 /** What the hardware has of a `Transmitter`. */
 export interface TransmitterHardware {
   fetch: FetchHardware;
@@ -44,7 +52,7 @@ export interface TransmitterHardware {
   assembly: AssemblyHardware;
   buffer: PacketBufferHardware<Uint8Array>;
   work?: { index: number; bytes: Uint8Array; done: number };
-  context: Context;
+  contexts: Contexts;
   timeSpent: boolean;
   emptyTold: boolean;
 }
@@ -66,19 +74,19 @@ export class Transmitter {
   private readonly assembly = new PacketAssembly();
   private readonly sender: Sender;
   private work: Work | undefined;
-  private context: Context = NO_CONTEXT;
+  private contexts = NO_CONTEXTS;
   /** The transmitter's own work on the packet that comes next is done. */
   private timeSpent = false;
   /** TXQE has been raised since the head met the tail. */
   private emptyTold = true;
 
-  /** @param loopBack gets the frames instead of the wire while RCTL.LBM says so */
+  /** @param loopBack gets the frames instead of the wire while it is closed */
   constructor(
     private readonly core: E1000Core,
     private readonly dma: Dma,
     private readonly timers: Timers,
     private readonly interrupts: InterruptUnit,
-    loopBack: (frame: Uint8Array) => void,
+    loopBack: LoopBack,
   ) {
     this.ring = new Ring(core, TRANSMIT_RING);
     this.sender = new Sender(core, timers, loopBack);
@@ -159,12 +167,12 @@ export class Transmitter {
   /** CTRL.RST; the registers are reset already. */
   reset(): void {
     this.sender.reset();
-    this.context = NO_CONTEXT;
+    this.contexts = NO_CONTEXTS;
     this.ringChanged();
   }
 
   saveHardware(): TransmitterHardware {
-    const { work, context, timeSpent, emptyTold } = this;
+    const { work, contexts, timeSpent, emptyTold } = this;
     return {
       fetch: this.fetch.saveHardware(),
       writeBack: this.writeBack.saveHardware(),
@@ -173,7 +181,7 @@ export class Transmitter {
       ...(work && {
         work: { index: work.descriptor.index, bytes: work.descriptor.bytes, done: work.done },
       }),
-      context,
+      contexts,
       timeSpent,
       emptyTold,
     };
@@ -201,7 +209,7 @@ export class Transmitter {
       done: work.done,
       cause: run?.work.last ?? 0,
     };
-    this.context = hardware.context;
+    this.contexts = hardware.contexts;
     this.timeSpent = hardware.timeSpent;
     this.emptyTold = hardware.emptyTold;
   }
@@ -236,7 +244,7 @@ export class Transmitter {
     this.core.bus.trace.cause = work.cause;
     const { parsed } = work;
     if (parsed?.kind !== undefined && parsed.kind !== 'context') return this.data(work, parsed);
-    if (parsed) this.context = parsed.context;
+    if (parsed) this.contexts = { ...this.contexts, [contextOf(parsed)]: parsed.context };
     else this.endPacket(DropReason.DmaAbort);
     this.retire(work, parsed?.command ?? 0);
     return true;
@@ -260,7 +268,7 @@ export class Transmitter {
   /** A data descriptor: fetches what is left of its data, or is done with it. */
   private data(work: Work, descriptor: DataDescriptor): boolean {
     const { assembly, dma, longest } = this;
-    if (!assembly.begun) assembly.begin(descriptor, this.context, longest);
+    if (!assembly.begun) assembly.begin(descriptor, this.contexts[contextOf(descriptor)], longest);
     // A null address transfers no data (3.3.3).
     const length = descriptor.address === 0 ? 0 : descriptor.length;
     const remaining = assembly.broken === 0 ? length - work.done : 0;
@@ -366,6 +374,11 @@ export class Transmitter {
     this.emptyTold = true;
     this.interrupts.raise(Cause.TXQE);
   }
+}
+
+/** Which context a descriptor sets or uses. */
+function contextOf({ command }: { command: number }): keyof Contexts {
+  return (command & TxCmd.TSE) !== 0 ? 'segmentation' : 'checksum';
 }
 
 function parsed(bytes: Uint8Array): Work['parsed'] {

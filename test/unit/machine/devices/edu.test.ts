@@ -94,6 +94,12 @@ describe('the registers of edu', () => {
     expect(get(EduRegister.LIVENESS)).toBe(0xedcba987);
   });
 
+  it('keep no DMA command that begins nothing, as QEMU keeps none', () => {
+    const { get, set } = machine();
+    set(EduRegister.DMA_COMMAND, EduDma.ToMemory | EduDma.InterruptAfter);
+    expect(get(EduRegister.DMA_COMMAND)).toBe(0);
+  });
+
   it('are read whole, and read as ones where nothing is', () => {
     const { edu, get } = machine();
     expect(edu.read(EduRegister.ID, 1)).toBe(0xffffffff);

@@ -60,6 +60,17 @@ describe('Uart16550', () => {
     expect(bus.rises).toHaveLength(3); // enabled, and empty after each byte
   });
 
+  it('keeps the last character in the one buffer register until another comes, but not in a FIFO', () => {
+    const { uart, read, write } = setUp();
+    uart.receive(Uint8Array.of(0x41));
+    expect([read(5) & 1, read(0), read(5) & 1, read(0)]).toEqual([1, 0x41, 0, 0x41]);
+    write(2, 1);
+    uart.receive(Uint8Array.of(0x42));
+    expect([read(0), read(0)]).toEqual([0x42, 0]);
+    write(2, 0);
+    expect([read(5) & 1, read(0)]).toEqual([0, 0x41]);
+  });
+
   it('raises the receive interrupt while there is data, and loses nothing', () => {
     const { uart, line, read, write } = setUp();
     write(4, OUT2);

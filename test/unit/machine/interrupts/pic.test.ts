@@ -45,6 +45,33 @@ describe('PicPair', () => {
     expect([pic.asserted, pic.acknowledge()]).toEqual([true, 0x26]);
   });
 
+  it('answers a poll at either port, once', () => {
+    for (const port of [0, 1]) {
+      const { pic, command, read } = setUp({ masks: [0x40, 0] });
+      pic.setLine(4, true);
+      command(1, 0x0c); // OCW3: poll
+      expect(read(1, port)).toBe(0x80 | 4);
+      expect(read(1, 1)).toBe(0x40); // the mask again
+      command(1, 0x0b); // OCW3: the ISR
+      expect(read(1)).toBe(1 << 4);
+    }
+  });
+
+  it('awaits no ICW3 where ICW1 says that it is alone, and no ICW4 where it says so', () => {
+    for (const [icw1, following] of [
+      [0x10, [0x20, 4]],
+      [0x11, [0x20, 4, 1]],
+      [0x12, [0x20]],
+      [0x13, [0x20, 1]],
+    ] as const) {
+      const { command, data, read } = setUp();
+      command(1, icw1);
+      for (const word of following) data(1, word);
+      data(1, 0x5a);
+      expect(read(1, 1), icw1.toString(16)).toBe(0x5a);
+    }
+  });
+
   it('takes the slave by input 2, and both need their end of interrupt', () => {
     const { pic, command } = setUp();
     pic.setLine(12, true);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Cause, Ctrl, Reg, Stat } from '../../../../../src/machine/devices/e1000/constants';
+import { Cause, Ctrl, Reg, Stat, WAKE_UP_TABLES } from '../../../../../src/machine/devices/e1000/constants';
 import { E1000 } from '../../../../../src/machine/devices/e1000/e1000';
 import { Kind } from '../../../../../src/trace/vocabulary/events';
 import { frameTo, io, MAC, Nic } from './nic';
@@ -54,6 +54,25 @@ describe('e1000 registers', () => {
     expect(read(1, 1) & 0x24).toBe(0x24);
     expect((read(1, 1) >>> 28) & 1).toBe(1);
     expect((read(2, 1) >>> 30) & 1).toBe(1);
+  });
+
+  it('shows the causes in ICS without clearing them', () => {
+    const nic = new Nic();
+    nic.set(Reg.ICS, Cause.LSC | Cause.RXT0);
+    expect([nic.get(Reg.ICS), nic.get(Reg.ICS)]).toEqual(Array(2).fill(Cause.LSC | Cause.RXT0));
+    expect([nic.get(Reg.ICR), nic.get(Reg.ICS)]).toEqual([Cause.LSC | Cause.RXT0, 0]);
+  });
+
+  it('keeps the registers of wake-up filters and of the FIFOs, as many bits as they have', () => {
+    const nic = new Nic();
+    for (const { at, step, entries, bits } of Object.values(WAKE_UP_TABLES)) {
+      const last = at + step * (entries - 1);
+      nic.set(last, 0xffffffff);
+      expect([nic.get(at), nic.get(last)]).toEqual([0, bits]);
+    }
+    nic.set(Reg.TDFH, 0xffffffff);
+    nic.set(Reg.RDFT, 0xffffffff);
+    expect([nic.get(Reg.TDFH), nic.get(Reg.RDFT)]).toEqual([0x7ff, 0x1fff]);
   });
 
   it('reaches registers through IOADDR and IODATA', () => {

@@ -51,7 +51,7 @@ function contextDescriptor(nic: Nic, index: number, segmentSize: number): void {
     0,
   ];
   fields.forEach((value, i) => view.setUint8(i, value));
-  view.setUint8(11, TxCmd.DEXT | TxCmd.RS | 0b11);
+  view.setUint8(11, TxCmd.DEXT | TxCmd.RS | 0b11 | (segmentSize > 0 ? TxCmd.TSE : 0));
   view.setUint8(12, 0);
   view.setUint8(13, HEADER);
   view.setUint16(14, segmentSize, true);
@@ -65,6 +65,11 @@ function dataDescriptor(nic: Nic, index: number, data: Uint8Array, command: numb
   view.setUint32(8, data.length | (1 << 20), true);
   view.setUint32(12, 0x0300, true);
   view.setUint8(11, command | TxCmd.DEXT);
+}
+
+/** Sets POPTS of a data descriptor. */
+function setOptions(nic: Nic, index: number, options: number): void {
+  nic.descriptor(TX_RING, index).setUint8(13, options);
 }
 
 /** Both checksums of a received packet are right when the sums over what they cover are all ones. */
@@ -139,6 +144,43 @@ describe.each(LATENCIES)('e1000 offloads, DMA of %i cycles', (latency) => {
       expect([...from.wire.frames, ...to.wire.frames]).toEqual(whole.wire.frames);
       expect([to.get(Reg.TDH), to.descriptor(TX_RING, 2).getUint8(12) & 1]).toEqual([3, 1]);
     }
+  });
+
+  it('keeps the context of segmentation and that of other packets apart (3.3.6.1, TSE)', () => {
+    const nic = new Nic({ latency }).start();
+    contextDescriptor(nic, 0, 0);
+    contextDescriptor(nic, 1, 500);
+    dataDescriptor(nic, 2, tcpPacket(101, TCP + 101), LAST);
+    dataDescriptor(nic, 3, tcpPacket(700, 0), LAST | TxCmd.TSE);
+    dataDescriptor(nic, 4, tcpPacket(33, TCP + 33), LAST);
+    nic.setAndWait(Reg.TDT, 5);
+    expect(nic.wire.frames.map(({ length }) => length - HEADER)).toEqual([101, 500, 200, 33]);
+    for (const frame of nic.wire.frames) expectChecksums(frame);
+  });
+
+  it('leaves the TCP checksum of segments alone where it is not asked for', () => {
+    const nic = new Nic({ latency }).start();
+    const packet = tcpPacket(700, 0);
+    contextDescriptor(nic, 0, 500);
+    dataDescriptor(nic, 1, packet, LAST | TxCmd.TSE);
+    setOptions(nic, 1, 1);
+    nic.setAndWait(Reg.TDT, 2);
+    const sums = nic.wire.frames.map((frame) => [...frame.subarray(HEADER - 4, HEADER - 2)]);
+    expect(sums).toEqual([0, 1].map(() => [...packet.subarray(HEADER - 4, HEADER - 2)]));
+  });
+
+  it('writes a checksum of zero as ones: of UDP zero would mean that there is none', () => {
+    const nic = new Nic({ latency }).start();
+    const packet = tcpPacket(100, TCP + 100);
+    contextDescriptor(nic, 0, 0);
+    // What is to be summed is made all ones by its last word.
+    const [high, low] = [HEADER + 98, HEADER + 99];
+    packet.fill(0, high);
+    const rest = 0xffff - sumOf([...packet.subarray(ETHERNET + IP)]);
+    [packet[high], packet[low]] = [rest >> 8, rest & 0xff];
+    dataDescriptor(nic, 1, packet, LAST);
+    nic.setAndWait(Reg.TDT, 2);
+    expect([...nic.wire.frames[0].subarray(HEADER - 4, HEADER - 2)]).toEqual([0xff, 0xff]);
   });
 
   it('drops a packet to be cut with a senseless context', () => {

@@ -286,14 +286,19 @@ describe.each(LATENCIES)('e1000 receive, DMA of %i cycles', (latency) => {
     expect([nic.get(Reg.RDH), nic.bus.dma.writes]).toEqual([0, []]);
   });
 
-  it('loops transmitted frames back with RCTL.LBM', () => {
-    const nic = new Nic({ latency }).start(RING - 1, ON | Rctl.LBM);
+  it.each([
+    ['RCTL.LBM', Rctl.LBM, 0],
+    ['its PHY', 0, 0x4140], // 1000 Mb/s, full duplex, loopback
+  ])('loops transmitted frames back by %s, and counts them as sent', (_by, mode, control) => {
+    const nic = new Nic({ latency }).start(RING - 1, ON | mode);
+    if (control !== 0) nic.set(Reg.MDIC, (1 << 26) | (1 << 21) | control);
     const frame = frameTo(MAC, 70);
     nic.fill(0, frame, TxCmd.EOP | TxCmd.IFCS);
     nic.set(Reg.TCTL, Tctl.EN);
     nic.setAndWait(Reg.TDT, 1);
     expect(nic.wire.frames).toEqual([]);
     expect(nic.buffer(0, 70)).toEqual(frame);
+    expect([nic.get(Stat.GPTC), nic.get(Stat.GPRC)]).toEqual([1, 1]);
   });
 
   it('as hardware of its own takes its time for each frame', () => {

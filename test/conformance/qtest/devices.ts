@@ -1,0 +1,23 @@
+/** The devices that are compared, in the order of their comparison. A new one is a file in `devices/` and a row here. */
+import type { QtestDevice } from './device';
+import { e1000 } from './devices/e1000';
+import { edu } from './devices/edu';
+import { ioapic } from './devices/ioapic';
+import { pciConfig } from './devices/pci-config';
+import { pic } from './devices/pic';
+import { pit } from './devices/pit';
+import { rtc } from './devices/rtc';
+import { uart } from './devices/uart';
+import { virtioRng } from './devices/virtio-rng';
+
+export const qtestDevices: readonly QtestDevice[] = [
+  uart,
+  ioapic,
+  edu,
+  e1000,
+  pic,
+  pit,
+  rtc,
+  pciConfig,
+  virtioRng,
+];
