@@ -16,6 +16,8 @@ const DMA_REGISTERS: readonly number[] = [
   EduRegister.DMA_COMMAND,
 ];
 const DMA_END = EduRegister.DMA_COMMAND + 8;
+/** Registers whose writes begin what takes time. */
+const BEGINS: readonly number[] = [EduRegister.DMA_COMMAND, EduRegister.FACTORIAL];
 /** Operations between two that let time pass, in the mean: that is what takes long. */
 const TIMED = 400;
 
@@ -82,7 +84,7 @@ function turn(random: Random): Operation[] {
 
 function judge(): Judge {
   return ({ operation }) => {
-    if (operation.op === 'write' && operation.at === BAR + EduRegister.DMA_COMMAND)
+    if (operation.op === 'write' && BEGINS.includes(operation.at - BAR))
       return [{ difference: 'time', lines: LINE }];
     if (operation.op !== 'read') return [];
     const register = operation.at - BAR;
@@ -100,8 +102,8 @@ export const edu: QtestDevice = {
   lines: LINE,
   differences: {
     time: {
-      qemu: 'transfers after 100 ms',
-      trapline: 'transfers as long as its bus takes, here no time at all',
+      qemu: 'transfers after 100 ms, and multiplies in a thread',
+      trapline: 'transfers as long as its bus takes, here no time at all, and multiplies in simulated time',
       section: 'QEMU docs/specs/edu gives no time',
     },
     'narrow reads': {
