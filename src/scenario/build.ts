@@ -1,10 +1,12 @@
 /** The one function that builds a machine from a scenario. */
 import { planBoot } from '../guest/boot/boot';
 import type { BootParameters } from '../guest/boot/plan';
+import { RomFile } from '../guest/boot/rom-file';
 import type { GuestImage } from '../guest/image';
 import { memoryMap } from '../machine/firmware/memory-map';
+import { RomShadow } from '../machine/memory/rom-shadow';
 import { createMachineCore, type GuestRam } from '../machine/x86';
-import type { MachineCoreOptions } from '../machine/x86/types';
+import type { MachineCore, MachineCoreOptions } from '../machine/x86/types';
 import type { Tracer } from '../trace/record/tracer';
 import type { Costs } from '../vmm/cost-keys';
 import type { DevicePlan, Guest, GuestPlan } from '../vmm/guest';
@@ -65,8 +67,12 @@ export function buildMachine(
   const networks = new Networks(scenario, sites, host);
   const memories: GuestRam[] = [];
   const plans = scenario.vms.map((spec, index) => {
+    const ramBytes = spec.memoryMiB * MIB;
+    const { image, boot } = loaded[index];
+    const bios = image.file instanceof RomFile ? image.file.bytes : undefined;
     const machine = createMachineCore({
-      ramBytes: spec.memoryMiB * MIB,
+      ramBytes,
+      rom: bios,
       cpus: spec.vcpus,
       module: core,
       costs: instructionCosts(costs),
@@ -74,7 +80,6 @@ export function buildMachine(
     });
     memories.push(machine.memory);
     for (const cpu of machine.cpus) host.units.keep(`${spec.name}/cpu${cpu.index}`, cpu);
-    const { image, boot } = loaded[index];
     const plan: GuestPlan = {
       index,
       name: spec.name,
@@ -83,7 +88,8 @@ export function buildMachine(
       startSeconds: Date.parse(spec.clock) / 1000,
       testDevices: spec.testDevices,
       tripleFault: spec.tripleFault,
-      boot: planBoot(image.file, memoryMap(spec.memoryMiB * MIB), boot),
+      rom: bios && shadowOf(bios.length, ramBytes, machine),
+      boot: planBoot(image.file, memoryMap(ramBytes), boot),
       cmdline: boot?.cmdline ?? '',
       devices: planDevices(spec.devices, networks),
       serial: (byte) => events.serial(index, byte),
@@ -100,6 +106,14 @@ export function buildMachine(
     costs,
     stopTime: Math.round((scenario.stop.afterMs / 1000) * host.frequencyHz),
   };
+}
+
+/** Where a ROM shows, and RAM in its place: for all CPUs alike. */
+function shadowOf(romBytes: number, ramBytes: number, { cpus }: MachineCore): RomShadow {
+  const shadow = new RomShadow(ramBytes, romBytes);
+  for (const cpu of cpus) cpu.translation = { secondStage: shadow };
+  shadow.serve(cpus);
+  return shadow;
 }
 
 /** Devices in slot order; those of one model are counted: `e1000`, `e1000.1`. */

@@ -80,6 +80,15 @@ const kernelGuest = z.strictObject({
     .describe('Boot modules, in order: a `file`, or a `text` that is written here.'),
 });
 
+const firmwareGuest = z.strictObject({
+  firmware: z
+    .string()
+    .min(1)
+    .describe(
+      'Path of the image of a ROM with a firmware, relative to this file: a multiple of 64 KiB, up to 16 MiB. It stands below 4 GiB, its end once more below 1 MiB, and CPU 0 begins at its reset vector, in real mode. Nothing else is in memory: the firmware finds memory, PCI devices and tables by the ports of the chipset (440FX with PIIX3) and by fw_cfg.',
+    ),
+});
+
 const MODEL =
   'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin.';
 const backend = z
@@ -149,9 +158,9 @@ const vm = z.strictObject({
     .default('inject')
     .describe('How interrupts reach the guest: `inject` is by the VM-entry interruption field.'),
   guest: z
-    .union([sourcesGuest, elfGuest, kernelGuest, objectsGuest])
+    .union([sourcesGuest, elfGuest, kernelGuest, objectsGuest, firmwareGuest])
     .describe(
-      'What the VM runs: `sources` to compile, a ready `elf`, a Multiboot `kernel`, or `objects` to link.',
+      'What the VM runs: `sources` to compile, a ready `elf`, a Multiboot `kernel`, `objects` to link, or a `firmware` in a ROM.',
     ),
   clock: z.iso
     .datetime({ precision: 0, error: 'has to be a date and time in UTC, such as "2024-01-31T23:59:59Z"' })

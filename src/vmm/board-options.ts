@@ -18,6 +18,7 @@ export function boardOptions(
     cmdline: plan.cmdline,
     testDevices: plan.testDevices,
     biosTimer: plan.boot.start.mode === 'protected', // a Multiboot loader is started by a BIOS
+    rom: plan.rom,
     cpuSignature: eax,
     cpuFeatures: edx,
   };

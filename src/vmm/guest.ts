@@ -2,6 +2,7 @@
 import type { CpuVendor, FaultReport, MachineCore, MissingInstruction } from '../machine/x86/types';
 import type { FrameReceiver, Wire } from '../machine/link/wire';
 import type { DeviceSpec } from '../machine/platform/device-models';
+import type { RomShadow } from '../machine/memory/rom-shadow';
 import type { PhysicalMemory } from '../machine/memory/physical-memory';
 import type { BootState } from './boot';
 import type { Site } from './host';
@@ -40,6 +41,8 @@ export interface GuestPlan {
   tripleFault: 'stop' | 'reset';
   /** Whether QEMU's pc-testdev is there. */
   testDevices: boolean;
+  /** Present where its firmware is a ROM. */
+  rom?: RomShadow | undefined;
   /** What its boot loader leaves behind, at the start and after each reset. */
   boot: BootState;
   /** A kernel's command line, for the firmware configuration device; empty otherwise. */

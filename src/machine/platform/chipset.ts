@@ -2,7 +2,7 @@
  * What stands on a PC's board besides interrupt controllers, timer and PCI: the firmware configuration device, CMOS, ACPI
  * registers, the ways to reset, text screen, COM1, the debug-exit port, and on request the test device.
  */
-import type { AddressMap } from '../address-map';
+import type { AddressMap, Region } from '../address-map';
 import type { IrqLine, RegisterBlock } from '../bus';
 import { ACPI_PM, AcpiPm } from '../devices/acpi-pm';
 import { FW_CFG, FwCfg } from '../devices/fw-cfg';
@@ -39,6 +39,7 @@ const NO_MASTER = (): boolean => false;
 export class Chipset<T> implements Resettable {
   private readonly resettable: Resettable[] = [];
   private readonly resetPorts: ResetPorts;
+  private readonly pm: Region<T>;
 
   constructor(
     private readonly env: BoardEnvironment<T>,
@@ -57,7 +58,8 @@ export class Chipset<T> implements Resettable {
     this.place('fw_cfg', { ...FW_CFG, block: this.kept('fw_cfg', new FwCfg(facts)) });
     this.addClock({ ...clock, startSeconds, ramBytes, cpus });
     const sleep = (): void => events.poweredOff('switched itself off (SLP_EN in PM1_CNT)');
-    this.place('ACPI', { ...ACPI_PM, block: this.kept('acpi', new AcpiPm({ ...clock, sleep })) });
+    const pm = this.kept('acpi', new AcpiPm({ ...clock, sleep }));
+    [this.pm] = this.place('ACPI', { ...ACPI_PM, block: pm });
     const init = (): void => {
       for (const cpu of env.cpus) cpu.init();
     };
@@ -89,6 +91,11 @@ export class Chipset<T> implements Resettable {
       },
       registerName: (at) => (at === offset ? control.registerName(0) : pci.registerName(at)),
     };
+  }
+
+  /** Moves the ACPI registers, where a firmware is to say at which port they answer. */
+  placePm(base: number, enabled: boolean): void {
+    this.ports.place(this.pm, base, enabled);
   }
 
   /** COM1 and the debug-exit port. */
@@ -126,9 +133,9 @@ export class Chipset<T> implements Resettable {
     return unit;
   }
 
-  private place(name: string, ...parts: Omit<UnitPart, 'offset'>[]): void {
+  private place(name: string, ...parts: Omit<UnitPart, 'offset'>[]): Region<T>[] {
     const placed = parts.map((part, index) => ({ ...part, offset: index * PART_OFFSET }));
-    placeUnit(this.env, this.ports, { class: 'chipset', name }, placed);
+    return placeUnit(this.env, this.ports, { class: 'chipset', name }, placed);
   }
 
   private addClock(

@@ -18,7 +18,6 @@ import {
 import { describeStop } from './fault-report';
 import { MissingInstructions } from './missing';
 import { initState, longModeState, powerUpState, protectedModeState, startUpState } from './start-states';
-import type { PhysicalMemory } from '../memory/physical-memory';
 import { StopReason, type Cpu, type CpuCallouts, type FaultReport, type MissingInstruction } from './types';
 
 /** Longest stretch inside the core, in cycles: the engine swaps in optimised code only between calls. */
@@ -78,7 +77,7 @@ export class VirtualCpu extends CpuRegisters implements Cpu {
     index: number,
     core: CoreExports,
     buffer: ArrayBuffer,
-    memory: PhysicalMemory,
+    memory: Uint8Array,
     exceptionCost: number,
     private readonly jit: Jit | undefined,
   ) {
