@@ -4,6 +4,7 @@ import type { BootParameters } from '../guest/boot/plan';
 import { RomFile } from '../guest/boot/rom-file';
 import type { GuestImage } from '../guest/image';
 import { memoryMap } from '../machine/firmware/memory-map';
+import type { SerialStep } from '../machine/devices/serial-script';
 import { RomShadow } from '../machine/memory/rom-shadow';
 import { createMachineCore, type GuestRam } from '../machine/x86';
 import type { MachineCore, MachineCoreOptions } from '../machine/x86/types';
@@ -15,7 +16,7 @@ import { vmms } from '../vmm/vmms';
 import { resolveCosts } from './costs';
 import { planIslands } from './islands';
 import { Networks } from './networks';
-import type { Scenario, ScenarioDevice } from './schema';
+import type { Scenario, ScenarioDevice, ScenarioVm } from './schema';
 
 const MIB = 1024 * 1024;
 
@@ -87,6 +88,7 @@ export function buildMachine(
       features: { x2apic: spec.apic === 'x2apic', vendor: spec.cpu.vendor },
       startSeconds: Date.parse(spec.clock) / 1000,
       testDevices: spec.testDevices,
+      serialInput: spec.serialInput.map((step) => planInput(step, host.frequencyHz)),
       tripleFault: spec.tripleFault,
       rom: bios && shadowOf(bios.length, ramBytes, machine),
       boot: planBoot(image.file, memoryMap(ramBytes), boot),
@@ -114,6 +116,11 @@ function shadowOf(romBytes: number, ramBytes: number, { cpus }: MachineCore): Ro
   for (const cpu of cpus) cpu.translation = { secondStage: shadow };
   shadow.serve(cpus);
   return shadow;
+}
+
+function planInput({ after, delayMs, send }: ScenarioVm['serialInput'][number], hz: number): SerialStep {
+  const text = new TextEncoder();
+  return { after: text.encode(after), delay: Math.round((delayMs / 1000) * hz), send: text.encode(send) };
 }
 
 /** Devices in slot order; those of one model are counted: `e1000`, `e1000.1`. */

@@ -162,6 +162,32 @@ const vm = z.strictObject({
     .describe(
       'What the VM runs: `sources` to compile, a ready `elf`, a Multiboot `kernel`, `objects` to link, or a `firmware` in a ROM.',
     ),
+  serialInput: z
+    .array(
+      z.strictObject({
+        after: z
+          .string()
+          .max(1000)
+          .default('')
+          .describe(
+            'What the guest has to print first, since the step before was typed. Empty: nothing, the time alone counts.',
+          ),
+        delayMs: z
+          .number()
+          .min(0)
+          .max(60_000)
+          .default(0)
+          .describe('Simulated milliseconds from then, or from the step before, until it is typed.'),
+        send: z
+          .string()
+          .min(1)
+          .max(10_000)
+          .describe('What is typed: `\n` ends a line. It arrives as fast as the guest takes it.'),
+      }),
+    )
+    .max(1000)
+    .default([])
+    .describe("What is typed at the guest's serial console, step by step."),
   clock: z.iso
     .datetime({ precision: 0, error: 'has to be a date and time in UTC, such as "2024-01-31T23:59:59Z"' })
     .default('2024-01-01T00:00:00Z')

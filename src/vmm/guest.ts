@@ -1,6 +1,7 @@
 /** What a VMM is to the rest of the house: it takes the plans of guests and gives guests. Nobody above knows which VMM it is. */
 import type { CpuVendor, FaultReport, MachineCore, MissingInstruction } from '../machine/x86/types';
 import type { FrameReceiver, Wire } from '../machine/link/wire';
+import type { SerialStep } from '../machine/devices/serial-script';
 import type { DeviceSpec } from '../machine/platform/device-models';
 import type { RomShadow } from '../machine/memory/rom-shadow';
 import type { PhysicalMemory } from '../machine/memory/physical-memory';
@@ -47,6 +48,8 @@ export interface GuestPlan {
   boot: BootState;
   /** A kernel's command line, for the firmware configuration device; empty otherwise. */
   cmdline: string;
+  /** What is typed at its console. */
+  serialInput: readonly SerialStep[];
   /** In slot order. */
   devices: readonly DevicePlan[];
   /** Gets each byte that the guest sends to its console. */

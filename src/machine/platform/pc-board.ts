@@ -19,7 +19,7 @@ import { BoardTimers } from './board-timers';
 import { addPiix } from './piix';
 
 /** What may differ from board to board. */
-export interface PcOptions extends ChipsetOptions {
+export interface PcOptions extends Omit<ChipsetOptions, 'hasRom'> {
   /** The CPUs' LAPICs can be turned to x2APIC mode. */
   x2apic: boolean;
   /** Undivided ticks a second of the LAPIC timers. */
@@ -134,9 +134,12 @@ export class PcBoard<T> {
 
   private addChipset(): Chipset<T> {
     const { env, units, memory, ports, options, slots, timers } = this;
-    const chipset = new Chipset<T>(env, units, memory, ports, timers.rtcLine, options);
+    const chipset = new Chipset<T>(env, units, memory, ports, timers.rtcLine, {
+      ...options,
+      hasRom: options.rom !== undefined,
+    });
     slots.mapPorts(chipset.withResetControl(slots.root.ports));
-    chipset.addConsole();
+    chipset.addConsole(options.serialInput);
     if (options.rom) addPiix(slots.root, (base, enabled) => chipset.placePm(base, enabled));
     return chipset;
   }

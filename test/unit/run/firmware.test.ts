@@ -3,6 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { acpiFileNames } from '../../../src/machine/firmware/acpi-loader';
 import { prepareRun } from '../../../src/run/prepare';
 import { RunSession } from '../../../src/run/session';
 import { vmmNames } from '../../../src/vmm/vmm-facts';
@@ -117,6 +118,74 @@ describe.each(vmmNames)('firmware in a ROM, by the VMM %s', (vmm) => {
     const { end } = restored.end();
     expect(said.join('')).toBe('s');
     expect(end.meta.traceHash).toBe(whole.end().end.meta.traceHash);
+  });
+});
+
+describe('the chipset that a firmware programs', () => {
+  const pciWrite = (fn: number, register: number, value: number): number[] => [
+    ...out32(0xcf8, 0x80000000 + (1 << 11) + (fn << 8) + register),
+    ...out32(0xcfc, value),
+  ];
+  /** mov dx, port; in al, dx */
+  const in8 = (port: number): number[] => [0xba, port & 0xff, port >> 8, 0xec];
+
+  it('has power management answer where its registers say, when they let it', async () => {
+    // PM1_CNT's low byte has SCI_EN (1); where nobody answers all bits are ones.
+    const show = [...in8(0xe404), 0x24, 0x0f, 0x04, 0x41, ...PUT_AL]; // and al, 15; add al, 'A'
+    const code = [
+      ...[...show, ...pciWrite(3, 0x40, 0xe401), ...show, ...pciWrite(3, 0x80, 1), ...show],
+      ...[...pciWrite(3, 0x40, 0xd001), ...show, ...END],
+    ];
+    const { serial } = await runFirmware(romOf(code));
+    expect(serial).toBe('PPBP');
+  });
+
+  it('has fw_cfg with the ACPI tables', async () => {
+    // The directory is item 19H; its first four bytes are the count of files, big-endian.
+    const select = [0xba, 0x10, 0x05, 0xb8, 0x19, 0x00, 0xef]; // mov dx, 510h; mov ax, 19h; out dx, ax
+    const count = [...in8(0x511), ...in8(0x511), ...in8(0x511), ...in8(0x511), 0x04, 0x30, ...PUT_AL];
+    const { serial } = await runFirmware(romOf([...select, ...count, ...END]));
+    expect(serial).toBe(String(1 + acpiFileNames.length));
+  });
+});
+
+describe('what is typed at the console', () => {
+  /** Prints `>`, then what it reads from COM1, until a full stop. */
+  const LOOP = [
+    ...put('>'),
+    ...[0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xfb], // 1: mov dx, 3fdh; in al, dx; test al, 1; jz back to in
+    ...[0xba, 0xf8, 0x03, 0xec, 0xee], // mov dx, 3f8h; in al, dx; out dx, al
+    ...[0x3c, 0x2e, 0x75, 0xef], // cmp al, '.'; jne 1b
+    ...END,
+  ];
+
+  it.each(vmmNames)('arrives in order, each part after what it waits for, by the VMM %s', async (vmm) => {
+    const serialInput = [
+      { after: '>', send: 'ab' },
+      { after: 'b', delayMs: 0.01, send: 'more than a FIFO takes at once!' },
+      { after: '!', send: '.' },
+    ];
+    const { serial, end } = await runFirmware(romOf(LOOP), { serialInput }, { vmm });
+    expect(serial).toBe('>abmore than a FIFO takes at once!.');
+    expect(end.summary.vms[0]?.exitCode).toBe(0);
+  });
+
+  it.each(vmmNames)('goes on from a snapshot, by the VMM %s', async (vmm) => {
+    const serialInput = [
+      { delayMs: 0.1, send: 'a' },
+      { after: 'a', delayMs: 0.1, send: 'b.' },
+    ];
+    const job = await firmwareJob(romOf(LOOP), { serialInput }, { vmm });
+    const whole = new RunSession(job);
+    while (whole.step());
+    const { traceHash } = whole.end().end.meta;
+    for (const milliseconds of [0.05, 0.15]) {
+      const first = new RunSession(job);
+      first.runTo(Math.round(milliseconds * 2.9e6));
+      const restored = RunSession.restore(job, structuredClone(first.snapshot()));
+      while (restored.step());
+      expect(restored.end().end.meta.traceHash).toBe(traceHash);
+    }
   });
 });
 

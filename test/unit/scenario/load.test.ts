@@ -65,6 +65,7 @@ describe('defaults', () => {
             clock: '2024-01-01T00:00:00Z',
             tripleFault: 'stop',
             testDevices: false,
+            serialInput: [],
             devices: [],
           },
         ],

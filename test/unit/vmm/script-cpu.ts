@@ -241,6 +241,7 @@ export class ScriptMachine {
       startSeconds: 0,
       tripleFault: 'stop',
       testDevices: false,
+      serialInput: [],
       boot: NO_IMAGE,
       cmdline: '',
       devices: [],

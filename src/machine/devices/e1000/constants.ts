@@ -56,6 +56,11 @@ export const Reg = {
   WUFC: 0x5808,
   WUS: 0x5810,
   MANC: 0x5820,
+  /**
+   * Software semaphore: of later controllers of the family (82573 and on). QEMU's model keeps its bits, and U-Boot's driver takes it
+   * before it reads the EEPROM of any.
+   */
+  SWSM: 0x5b50,
 } as const;
 
 /** Statistics registers (13.7): 32 bits, cleared by reading; the *L/*H pairs are 64 bits, cleared by reading the high half. */

@@ -59,6 +59,7 @@ const PLAIN: readonly [keyof typeof Reg, number][] = [
   ['WUFC', ALL],
   ['WUS', ALL],
   ['MANC', ALL],
+  ['SWSM', ALL],
   ['ITR', 0xffff],
 ];
 
