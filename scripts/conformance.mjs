@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `npm run conformance -- --kut DIR`: boots a user's test kernels; the arguments are those of test/conformance/kut/main.ts. */
+/** `npm run conformance -- --kut DIR | --uboot PATH`: boots a user's test kernels or firmware; the arguments are those of test/conformance/kut/main.ts. */
 import { main } from './lib/shell.mjs';
 import { runTool } from './lib/tool.mjs';
 
