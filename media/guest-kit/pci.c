@@ -126,15 +126,47 @@ unsigned tl_pci_interrupt_line(const struct tl_pci *pci)
     return tl_pci_read8(pci, TL_PCI_INTERRUPT_LINE);
 }
 
-unsigned tl_pci_capability(const struct tl_pci *pci, uint8_t id)
+/* The first one with this id in the list from `offset` on. */
+static unsigned search_list(const struct tl_pci *pci, unsigned offset, uint8_t id)
 {
-    if (!(tl_pci_read16(pci, TL_PCI_STATUS) & 0x10))
-        return 0; /* no list */
-    unsigned offset = tl_pci_read8(pci, TL_PCI_CAPABILITIES) & 0xfcu;
     for (unsigned steps = 0; offset >= 0x40 && steps < 48; steps++) { /* 48: more cannot fit, the list must be a loop */
         if (tl_pci_read8(pci, offset) == id)
             return offset;
         offset = tl_pci_read8(pci, offset + 1) & 0xfcu;
     }
     return 0;
+}
+
+unsigned tl_pci_capability(const struct tl_pci *pci, uint8_t id)
+{
+    if (!(tl_pci_read16(pci, TL_PCI_STATUS) & 0x10))
+        return 0; /* no list */
+    return search_list(pci, tl_pci_read8(pci, TL_PCI_CAPABILITIES) & 0xfcu, id);
+}
+
+unsigned tl_pci_next_capability(const struct tl_pci *pci, unsigned offset, uint8_t id)
+{
+    return search_list(pci, tl_pci_read8(pci, offset + 1) & 0xfcu, id);
+}
+
+enum { CAPABILITY_MSIX = 0x11, MSIX_CONTROL = 2, MSIX_TABLE = 4, MSIX_ENABLE = 1 << 15, MSIX_LAST = 0x7ff };
+enum { ENTRY_BYTES = 16, ENTRY_ADDRESS = 0, ENTRY_ADDRESS_HIGH = 4, ENTRY_DATA = 8, ENTRY_CONTROL = 12 };
+#define MSI_ADDRESS 0xfee00000u /* the destination's APIC id is in bits 12 to 19 (SDM vol. 3, 10.11.1) */
+
+bool tl_pci_msix(const struct tl_pci *pci, unsigned entry, uint8_t vector)
+{
+    const unsigned capability = tl_pci_capability(pci, CAPABILITY_MSIX);
+    if (!capability)
+        return false;
+    const uint16_t control = tl_pci_read16(pci, capability + MSIX_CONTROL);
+    if (entry > (control & MSIX_LAST))
+        return false;
+    const uint32_t table = tl_pci_read32(pci, capability + MSIX_TABLE); /* the BAR in bits 0 to 2, the offset above */
+    const uint64_t at = tl_pci_bar(pci, table & 7) + (table & ~7u) + ENTRY_BYTES * entry;
+    tl_write32(at + ENTRY_ADDRESS, MSI_ADDRESS | tl_apic_id() << 12);
+    tl_write32(at + ENTRY_ADDRESS_HIGH, 0);
+    tl_write32(at + ENTRY_DATA, vector); /* fixed delivery, edge */
+    tl_write32(at + ENTRY_CONTROL, 0);
+    tl_pci_write16(pci, capability + MSIX_CONTROL, control | MSIX_ENABLE);
+    return true;
 }

@@ -338,6 +338,13 @@ void tl_pci_enable(const struct tl_pci *pci);
 unsigned tl_pci_interrupt_line(const struct tl_pci *pci);
 /* Offset of the capability with this id (5 MSI, 0x11 MSI-X, 9 vendor), 0 when the function has none. */
 unsigned tl_pci_capability(const struct tl_pci *pci, uint8_t id);
+/* Offset of the next one with that id behind the one at `offset`, 0 when there is none. */
+unsigned tl_pci_next_capability(const struct tl_pci *pci, unsigned offset, uint8_t id);
+/*
+ * MSI-X (PCI Local Bus Specification 3.0, 6.8.2): writes entry `entry` of the function's table so that it sends `vector` (see
+ * tl_irq_vector) to this CPU, unmasks it and switches MSI-X on, which silences INTx. False: there is no such entry.
+ */
+bool tl_pci_msix(const struct tl_pci *pci, unsigned entry, uint8_t vector);
 
 /* ---- Interrupts --------------------------------------------------------------------------------------------------- */
 

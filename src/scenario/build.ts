@@ -10,13 +10,14 @@ import { createMachineCore, type GuestRam } from '../machine/x86';
 import type { MachineCore, MachineCoreOptions } from '../machine/x86/types';
 import type { Tracer } from '../trace/record/tracer';
 import type { Costs } from '../vmm/cost-keys';
-import type { DevicePlan, Guest, GuestPlan } from '../vmm/guest';
+import type { Guest, GuestPlan } from '../vmm/guest';
 import { Host, type Site } from '../vmm/host';
 import { vmms } from '../vmm/vmms';
 import { resolveCosts } from './costs';
 import { planIslands } from './islands';
 import { Networks } from './networks';
-import type { Scenario, ScenarioDevice, ScenarioVm } from './schema';
+import { planDevices } from './plan-devices';
+import type { Scenario, ScenarioVm } from './schema';
 
 const MIB = 1024 * 1024;
 
@@ -93,7 +94,7 @@ export function buildMachine(
       rom: bios && shadowOf(bios.length, ramBytes, machine),
       boot: planBoot(image.file, memoryMap(ramBytes), boot),
       cmdline: boot?.cmdline ?? '',
-      devices: planDevices(spec.devices, networks),
+      devices: planDevices(spec.devices, networks, { run: scenario.seed, vm: index }),
       serial: (byte) => events.serial(index, byte),
     };
     return { plan, site: sites[index] };
@@ -121,23 +122,6 @@ function shadowOf(romBytes: number, ramBytes: number, { cpus }: MachineCore): Ro
 function planInput({ after, delayMs, send }: ScenarioVm['serialInput'][number], hz: number): SerialStep {
   const text = new TextEncoder();
   return { after: text.encode(after), delay: Math.round((delayMs / 1000) * hz), send: text.encode(send) };
-}
-
-/** Devices in slot order; those of one model are counted: `e1000`, `e1000.1`. */
-function planDevices(devices: readonly ScenarioDevice[], networks: Networks): DevicePlan[] {
-  const counts = new Map<string, number>();
-  return devices.map((device) => {
-    const { model } = device;
-    const position = counts.get(model) ?? 0;
-    counts.set(model, position + 1);
-    const name = position === 0 ? model : `${model}.${position}`;
-    if (device.model === 'edu') return { device: { model: device.model, name }, cable: undefined };
-    const mac = Uint8Array.from(device.mac.split(':'), (byte) => parseInt(byte, 16));
-    return {
-      device: { model: device.model, name, mac, coalesced: device.coalescedMmio },
-      cable: networks.plug(device.link),
-    };
-  });
 }
 
 /** The core charges one figure for an instruction, by its class; the profile states what a class adds to the base. */

@@ -2,6 +2,7 @@
 import { kinds } from '../trace/vocabulary/events';
 import { vmmFacts, vmmNames } from '../vmm/vmm-facts';
 import { costKeyNames, costProfileNames } from './costs';
+import { isNic } from './device-schema';
 import { printPath, type Path } from './document';
 import { figurePaths } from './figures';
 import { didYouMean } from './nearest';
@@ -97,7 +98,7 @@ function checkAddresses({ vms, links }: Scenario, written: Parsed, list: Problem
   };
   vms.forEach(({ devices }, index) =>
     devices.forEach((device, slot) => {
-      if (device.model === 'e1000') check(device.mac, ['vms', index, 'devices', slot, 'mac']);
+      if (isNic(device)) check(device.mac, ['vms', index, 'devices', slot, 'mac']);
     }),
   );
   links.forEach(({ peers }, index) =>
@@ -145,7 +146,7 @@ function checkLinks({ vms, links }: Scenario, list: ProblemList): void {
   });
   vms.forEach((vm, index) => {
     vm.devices.forEach((device, slot) => {
-      const link = device.model === 'e1000' ? device.link : undefined;
+      const link = isNic(device) ? device.link : undefined;
       if (link === undefined || first.has(link)) return;
       const there = [...first.keys()];
       const known = there.length > 0 ? `There is: ${there.join(', ')}.` : 'The scenario has no "links".';

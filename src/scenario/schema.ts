@@ -5,11 +5,9 @@
  */
 import { z } from 'zod';
 import { vmmNames } from '../vmm/vmm-facts';
+import { deviceSchema, isNic, type NicModel } from './device-schema';
+import { NAME, UNICAST_MAC } from './patterns';
 
-/** A name that may stand in a path of figures or in a track's name. */
-const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
-/** A unicast MAC address: the lowest bit of the first byte is clear (IEEE 802, 8.2.2). */
-const UNICAST_MAC = /^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$/;
 /** From the Ethernet header to the longest frame without FCS, in bytes that blanks may stand between. */
 const HEX_FRAME = /^([0-9A-Fa-f]{2} ?){14,1514}$/;
 /** A C identifier, as a preprocessor macro has it. */
@@ -88,40 +86,6 @@ const firmwareGuest = z.strictObject({
       'Path of the image of a ROM with a firmware, relative to this file: a multiple of 64 KiB, up to 16 MiB. It stands below 4 GiB, its end once more below 1 MiB, and CPU 0 begins at its reset vector, in real mode. Nothing else is in memory: the firmware finds memory, PCI devices and tables by the ports of the chipset (440FX with PIIX3) and by fw_cfg.',
     ),
 });
-
-const MODEL =
-  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin.';
-const backend = z
-  .enum(['qemu'])
-  .default('qemu')
-  .describe(
-    'Where its model runs: `qemu` is the user-space process of the VMM, so that every register access costs a user exit. Of no account without a VMM (`"vmm": "none"`): there it is the physical device.',
-  );
-
-const e1000Device = z.strictObject({
-  model: z.literal('e1000').default('e1000').describe(MODEL),
-  backend,
-  coalescedMmio: z
-    .boolean()
-    .default(false)
-    .describe(
-      'Whether KVM gathers the writes to registers that can wait and hands them to QEMU with the next exit that goes there, as QEMU asks of it for this device (coalesced MMIO). `false`: each write is an exit to QEMU.',
-    ),
-  link: z
-    .string()
-    .regex(NAME)
-    .optional()
-    .describe(
-      'The `id` of the link its cable is plugged into; NICs that name the same link hear each other. Without it the NIC sees no carrier.',
-    ),
-  mac: z
-    .string()
-    .regex(UNICAST_MAC)
-    .optional()
-    .describe('Ethernet address in its EEPROM, `52:54:00:12:34:56` and counting up when left out.'),
-});
-
-const eduDevice = z.strictObject({ model: z.literal('edu').describe(MODEL), backend });
 
 const vm = z.strictObject({
   name: z
@@ -204,11 +168,7 @@ const vm = z.strictObject({
     .describe(
       "Adds QEMU's pc-testdev: ports 0xE0 to 0xEB to read and write, 0x2000 to 0x2017 to drive interrupt lines, memory at 0xFF000000.",
     ),
-  devices: z
-    .array(z.union([e1000Device, eduDevice]))
-    .max(8)
-    .default([])
-    .describe('PCI devices of the VM, in slot order.'),
+  devices: z.array(deviceSchema).max(8).default([]).describe('PCI devices of the VM, in slot order.'),
 });
 
 /** Of a peer: what it is called on the link. */
@@ -416,9 +376,9 @@ export type Parsed = z.output<typeof scenarioSchema>;
 
 type ParsedDevice = Parsed['vms'][number]['devices'][number];
 /** A network card with its defaults filled in. */
-export type ScenarioNic = Extract<ParsedDevice, { model: 'e1000' }> & { mac: string };
+export type ScenarioNic = Extract<ParsedDevice, { model: NicModel }> & { mac: string };
 /** A device with its defaults filled in. */
-export type ScenarioDevice = ScenarioNic | Extract<ParsedDevice, { model: 'edu' }>;
+export type ScenarioDevice = ScenarioNic | Exclude<ParsedDevice, { model: NicModel }>;
 /** A VM with its defaults filled in. */
 export type ScenarioVm = Omit<Parsed['vms'][number], 'name' | 'devices'> & {
   name: string;
@@ -440,8 +400,10 @@ export type Scenario = Omit<Parsed, '$schema' | 'title' | 'vms' | 'links'> & {
 };
 
 /** The network cards among the devices of a VM, in slot order. */
-export function nicsOf<D extends { model: string }>(devices: readonly D[]): Extract<D, { model: 'e1000' }>[] {
-  return devices.filter((device): device is Extract<D, { model: 'e1000' }> => device.model === 'e1000');
+export function nicsOf<D extends { model: string }>(
+  devices: readonly D[],
+): Extract<D, { model: NicModel }>[] {
+  return devices.filter((device): device is Extract<D, { model: NicModel }> => isNic(device));
 }
 
 /** Fills in the defaults that depend on where a thing stands: the title, VM names, MAC addresses, an echo for a single NIC. */
@@ -457,7 +419,7 @@ export function fillIn(parsed: Parsed, fileName: string): Scenario {
       ...each,
       name: each.name ?? `vm${index}`,
       devices: each.devices.map((device) =>
-        device.model === 'e1000' ? { ...device, mac: device.mac ?? countedMac(FIRST_NIC, nic++) } : device,
+        isNic(device) ? { ...device, mac: device.mac ?? countedMac(FIRST_NIC, nic++) } : device,
       ),
     })),
     links: parsed.links.map(({ peer, peers, ...each }) => ({

@@ -20,6 +20,8 @@ export interface DevicePlan {
   device: DeviceSpec;
   /** The cable of a NIC; absent: no carrier. */
   cable: Cable | undefined;
+  /** Writes to its doorbells are ioeventfds, where there is a VMM that has them. */
+  ioeventfd?: boolean;
 }
 
 /** One end of a network. */

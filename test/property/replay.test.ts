@@ -7,7 +7,7 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WriteBack, type WriteBackOwner } from '../../src/machine/devices/e1000/writeback';
 import type { DmaMemory } from '../../src/machine/memory/dma-memory';
 import { PhysicalSocket } from '../../src/vmm/none/physical-socket';
-import { EmulatedSocket } from '../../src/vmm/qemu/emulated-socket';
+import { CopiedDma } from '../../src/vmm/threads/copied-dma';
 import { checkRun, unheard, type Compared } from '../support/replay/check';
 import { ReplayGuest } from '../support/replay/guest';
 import { replayRun } from '../support/replay/scenario';
@@ -50,7 +50,7 @@ describe('rows in the order of time give what guests read', () => {
 });
 
 /** The memory of a socket, written without anybody who listens. */
-function writeUnheard(socket: EmulatedSocket | PhysicalSocket, address: number, bytes: Uint8Array): void {
+function writeUnheard(socket: CopiedDma | PhysicalSocket, address: number, bytes: Uint8Array): void {
   const { memory } = (socket as unknown as { place: { memory: DmaMemory } }).place;
   unheard(() => void memory.write(0, address, bytes));
 }
@@ -60,12 +60,8 @@ const tooEarly: Record<string, { vmm: 'none' | 'kvm'; install: () => void }> = {
   'the bytes of QEMU are in memory when the copy begins': {
     vmm: 'kvm',
     install: () => {
-      const begin = EmulatedSocket.prototype.begin;
-      vi.spyOn(EmulatedSocket.prototype, 'begin').mockImplementation(function (
-        this: EmulatedSocket,
-        step,
-        time,
-      ) {
+      const begin = CopiedDma.prototype.begin;
+      vi.spyOn(CopiedDma.prototype, 'begin').mockImplementation(function (this: CopiedDma, step, time) {
         if (step.bytes) writeUnheard(this, step.a, step.bytes);
         return begin.call(this, step, time);
       });

@@ -81,13 +81,19 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
   private readonly router: InterruptRouter;
   private readonly sources = new Map<number, string[]>();
   private pages: { settle(): void } | undefined;
+  /** By global system interrupt: who is told of an end of interrupt. Whoever is has registered at its construction. */
+  private readonly acknowledgedTo = new Map<number, (() => void)[]>();
 
   constructor(private readonly options: FabricOptions) {
     const { cpus } = options;
-    this.pic = new PicPair((asserted) => this.picChanged(asserted));
+    this.pic = new PicPair(
+      (asserted) => this.picChanged(asserted),
+      (line) => this.acknowledged(line === 0 ? TIMER_GSI : line),
+    );
     this.ioapic = new IoApic(
       (message) => this.deliver({ from: 'ioapic', pin: message.pin }, message) > 0,
       options.ioapicVersion,
+      (pin) => this.acknowledged(pin),
     );
     this.lapics = cpus.map((sink, cpu) => this.makeLapic(sink, cpu));
     this.router = new InterruptRouter(this.lapics, {
@@ -122,6 +128,14 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
     this.ioapic.setPin(gsi, asserted, this.sourceNumber(gsi, source));
     const line = gsi === TIMER_GSI ? 0 : gsi;
     if (gsi > 0 && line < PIC_LINES) this.pic.setLine(line, this.ioapic.pinAsserted(gsi));
+  }
+
+  /**
+   * Has somebody told of each end of interrupt at a global system interrupt: at the IOAPIC for a level, before a line that is
+   * still asserted delivers again, and at the 8259s.
+   */
+  onAcknowledged(gsi: number, told: () => void): void {
+    this.acknowledgedTo.set(gsi, [...(this.acknowledgedTo.get(gsi) ?? []), told]);
   }
 
   /**
@@ -228,6 +242,10 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
     );
     scheduler.register(lapic.timer);
     return lapic;
+  }
+
+  private acknowledged(gsi: number): void {
+    for (const told of this.acknowledgedTo.get(gsi) ?? []) told();
   }
 
   private picChanged(asserted: boolean): void {

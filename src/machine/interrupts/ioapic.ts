@@ -63,10 +63,12 @@ export class IoApic implements RegisterBlock, Migratable<IoApicHardware> {
   /**
    * @param deliver called for each interrupt it sends; whether any local APIC accepted it
    * @param version one of `IOAPIC_VERSION`
+   * @param acknowledged told of the end of interrupt at a level-triggered pin, before that pin may deliver again
    */
   constructor(
     private readonly deliver: (message: IoApicMessage) => boolean,
     private readonly version: number = IOAPIC_VERSION.withEoi,
+    private readonly acknowledged: (pin: number) => void = () => undefined,
   ) {}
 
   /**
@@ -98,6 +100,7 @@ export class IoApic implements RegisterBlock, Migratable<IoApicHardware> {
     for (let pin = 0; pin < IOAPIC_PINS; pin++) {
       const entry = this.low[pin];
       if ((entry & 0xff) !== vector || !isLevel(entry)) continue;
+      this.acknowledged(pin);
       this.low[pin] = entry & ~Entry.RemoteIrr;
       this.serviceLevel(pin);
     }

@@ -89,10 +89,14 @@ const slaveState = (): PicChipState => initialState(0x70, 0xff);
 
 /** One controller. */
 class Chip {
-  /** @param master whether the other one hangs on its input 2 */
+  /**
+   * @param master whether the other one hangs on its input 2
+   * @param ended told of each end of interrupt
+   */
   constructor(
     readonly master: boolean,
     public state: PicChipState,
+    private readonly ended: (input: number) => void,
   ) {}
 
   setLine(input: number, asserted: boolean): void {
@@ -119,7 +123,10 @@ class Chip {
     const bit = 1 << input;
     if ((state.level & bit) === 0) state.irr &= ~bit;
     if (!state.autoEoi) state.isr |= bit;
-    else if (state.rotateOnAutoEoi) state.lowest = input;
+    else {
+      if (state.rotateOnAutoEoi) state.lowest = input;
+      this.ended(input);
+    }
   }
 
   readCommand(): number {
@@ -192,6 +199,7 @@ class Chip {
     if (!specific && position === 8) return;
     state.isr &= ~(1 << input);
     if (rotates) state.lowest = input;
+    this.ended(input);
   }
 
   /** Place of the first of some inputs in the order of priority; 8 when there are none. */
@@ -210,12 +218,18 @@ class Chip {
  * the cascade. What a BIOS then opens, the board says.
  */
 export class PicPair implements Migratable<PicPairHardware> {
-  private readonly master = new Chip(true, masterState());
-  private readonly slave = new Chip(false, slaveState());
+  private readonly master = new Chip(true, masterState(), (input) => this.acknowledged(input));
+  private readonly slave = new Chip(false, slaveState(), (input) => this.acknowledged(8 + input));
   private output = false;
 
-  /** @param onOutput level of the master's output, when it changes */
-  constructor(private readonly onOutput: (asserted: boolean) => void) {}
+  /**
+   * @param onOutput level of the master's output, when it changes
+   * @param acknowledged told of the end of interrupt of an IRQ line
+   */
+  constructor(
+    private readonly onOutput: (asserted: boolean) => void,
+    private readonly acknowledged: (line: number) => void = () => undefined,
+  ) {}
 
   readonly masterPorts = this.portsOf(this.master);
   readonly slavePorts = this.portsOf(this.slave);
@@ -264,7 +278,7 @@ export class PicPair implements Migratable<PicPairHardware> {
 
   /** The processor's acknowledge cycle: the vector. */
   acknowledge(): number {
-    const vector = this.acknowledged();
+    const vector = this.takeRequest();
     this.update();
     return vector;
   }
@@ -289,7 +303,7 @@ export class PicPair implements Migratable<PicPairHardware> {
     [this.master, this.slave].forEach((chip, index) => (chip.state = { ...chips[index] }));
   }
 
-  private acknowledged(): number {
+  private takeRequest(): number {
     const { master, slave, pendingVector } = this;
     const input = master.pending();
     const behind = slave.pending();

@@ -22,6 +22,14 @@ const LARGEST = { memory32: 2 ** 31, memory64: 2 ** 51, io: 2 ** 16 } as const;
 /** Bits below these are the register's type. */
 const TYPE_BITS = { memory32: 15, memory64: 15, io: 3 } as const;
 
+/** In the trace a function's I/O BARs are told from its memory BARs by this much, and these from each other by their index. */
+const TRACE_OFFSET = { io: 0x10_0000, memory: 0x100_0000 } as const;
+
+/** What is added in the trace to offsets in a BAR. */
+export function barTraceOffset({ kind, index }: Pick<BarSpec, 'kind' | 'index'>): number {
+  return kind === 'io' ? TRACE_OFFSET.io : index * TRACE_OFFSET.memory;
+}
+
 /** Offset of the register in configuration space. */
 export function barOffset(bar: BarSpec): number {
   return Config.Bar0 + bar.index * 4;

@@ -5,6 +5,9 @@
 import type { AccessSize } from '../bus';
 import { CONFIG_BYTES, Config, FIRST_CAPABILITY, FIRST_EXTENDED_CAPABILITY, Status } from './config';
 
+/** Called before software reads somewhere within a capability, whose bytes may still be changed by `poke`. */
+export type CapabilityReading = (offset: number, size: AccessSize) => void;
+
 /** Called after software has written somewhere within a capability, with what it wrote. */
 export type CapabilityWritten = (offset: number, size: AccessSize, value: number) => void;
 
@@ -19,6 +22,7 @@ export class ConfigSpace {
   private readonly writable = new Uint8Array(CONFIG_BYTES.extended);
   private readonly clearedByOne = new Uint8Array(CONFIG_BYTES.extended);
   private readonly hooks: { first: number; end: number; written: CapabilityWritten }[] = [];
+  private readonly readers: { first: number; end: number; reading: CapabilityReading }[] = [];
   private capabilityEnd = FIRST_CAPABILITY;
   private lastCapability = 0;
   private extendedEnd = FIRST_EXTENDED_CAPABILITY;
@@ -50,6 +54,18 @@ export class ConfigSpace {
   notify(offset: number, size: AccessSize, value: number): void {
     for (const hook of this.hooks) {
       if (offset < hook.end && offset + size > hook.first) hook.written(offset, size, value);
+    }
+  }
+
+  /** Has `reading` called before each read by software from `first` to `end`. */
+  onReading(first: number, end: number, reading: CapabilityReading): void {
+    this.readers.push({ first, end, reading });
+  }
+
+  /** Tells those that a read concerns. */
+  announce(offset: number, size: AccessSize): void {
+    for (const reader of this.readers) {
+      if (offset < reader.end && offset + size > reader.first) reader.reading(offset, size);
     }
   }
 

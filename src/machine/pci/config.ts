@@ -48,7 +48,13 @@ export const Status = { InterruptStatus: 1 << 3, CapabilitiesList: 1 << 4, Write
 export const MULTI_FUNCTION = 0x80;
 
 /** Capability identifiers (PCI Code and ID Assignment Specification, chapter 2). */
-export const CapabilityId = { powerManagement: 0x01, msi: 0x05, express: 0x10, msix: 0x11 } as const;
+export const CapabilityId = {
+  powerManagement: 0x01,
+  msi: 0x05,
+  vendor: 0x09,
+  express: 0x10,
+  msix: 0x11,
+} as const;
 
 /** Where a function stands: bus 0..255, device 0..31, function 0..7. */
 export interface PciAddress {

@@ -13,7 +13,7 @@ import {
 } from '../snapshot';
 import { barBase, checkBar, layOutBar, type BarSpec } from './bars';
 import { Command, Config, MULTI_FUNCTION, Status } from './config';
-import { ConfigSpace, type CapabilityWritten } from './config-space';
+import { ConfigSpace, type CapabilityReading, type CapabilityWritten } from './config-space';
 
 export type { BarSpec } from './bars';
 
@@ -135,6 +135,7 @@ export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionR
 
   /** Reads configuration bytes, naturally aligned. */
   read(offset: number, size: AccessSize): number {
+    this.config.announce(offset, size);
     return this.config.read(offset, size);
   }
 
@@ -197,6 +198,16 @@ export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionR
   /** Gives the function the extended configuration space of PCI Express, also while nothing is in it. */
   extendSpace(): void {
     this.config.extended = true;
+  }
+
+  /** Has `reading` called before each read of the bytes from `first` to `end`: for a register whose reads have effects. */
+  onReading(first: number, end: number, reading: CapabilityReading): void {
+    this.config.onReading(first, end, reading);
+  }
+
+  /** A byte as it is, without what a read by software does. */
+  peek(offset: number): number {
+    return this.config.read(offset, 1);
   }
 
   /** Changes a byte that software may not: what a capability has computed. */

@@ -94,10 +94,11 @@ export class MsixVectors implements MessageVectors, FunctionPart {
     return (this.control & Control.enable) !== 0;
   }
 
-  raise(vector: number): void {
+  /** @param via who carries the message, when that is another than the function's own port: a worker of the kernel (vhost) */
+  raise(vector: number, via: MsiPort = this.port): void {
     if (!this.enabled || vector >= this.layout.vectors) return;
     if (this.masked(vector)) this.pending[vector >> 5] |= 1 << (vector & 31);
-    else this.send(vector);
+    else this.send(vector, via);
   }
 
   /** Every vector masked, nothing pending. */
@@ -176,15 +177,15 @@ export class MsixVectors implements MessageVectors, FunctionPart {
     const bit = 1 << (vector & 31);
     if ((this.pending[vector >> 5] & bit) === 0 || !this.enabled || this.masked(vector)) return;
     this.pending[vector >> 5] &= ~bit;
-    this.send(vector);
+    this.send(vector, this.port);
   }
 
   /** A message is a memory write of the function: without bus mastering there is none. */
-  private send(vector: number): void {
+  private send(vector: number, via: MsiPort): void {
     const { fn, table } = this;
     if (!fn?.busMaster) return;
     const at = vector * 4;
     const address = table[at + Entry.address] + table[at + Entry.addressHigh] * 2 ** 32;
-    this.port.send(fn.requester, address, table[at + Entry.data]);
+    via.send(fn.requester, address, table[at + Entry.data]);
   }
 }

@@ -6,6 +6,13 @@ import type { DeviceBus } from '../bus';
 import { dropReasonNames } from '../devices/e1000/constants';
 import { E1000 } from '../devices/e1000/e1000';
 import { Edu } from '../devices/edu';
+import { queueFaultNames, virtioOnPci } from '../devices/virtio/assemble';
+import { consoleReasons } from '../devices/virtio/console/constants';
+import { VirtioConsole, type VirtioConsoleOptions } from '../devices/virtio/console/console';
+import { netReasons } from '../devices/virtio/net/constants';
+import { VirtioNet, type VirtioNetOptions } from '../devices/virtio/net/net';
+import type { VirtioOptions } from '../devices/virtio/options';
+import { VirtioRng } from '../devices/virtio/rng';
 import type { PciDevice, PciPlace } from './pci-slots';
 
 /** What is to be said of a device beside its name, by model. */
@@ -17,6 +24,20 @@ interface ModelOptions {
     coalesced: boolean;
   };
   edu: object;
+  'virtio-net': VirtioModel & {
+    net: VirtioNetOptions;
+    /** The host's kernel works on its queues, where there is such a thing. */
+    inKernel: boolean;
+  };
+  'virtio-console': VirtioModel & { console: Omit<VirtioConsoleOptions, 'output'> };
+  'virtio-rng': VirtioModel & {
+    /** Of its random numbers. */
+    seed: number;
+  };
+}
+interface VirtioModel {
+  /** What every virtio device may be told. */
+  virtio: Partial<VirtioOptions>;
 }
 export type DeviceModel = keyof ModelOptions;
 
@@ -25,18 +46,40 @@ export type DeviceSpec<M extends DeviceModel = DeviceModel> = {
   [K in M]: { model: K; name: string } & ModelOptions[K];
 }[M];
 
+/** What a device is connected to. */
+export interface DeviceParts {
+  bus: DeviceBus;
+  /** Absent: `bus` is that of its data plane too. */
+  data: DeviceBus | undefined;
+  /** Gets a byte for the guest's console. */
+  serial: (byte: number) => void;
+}
+
 /** What a board needs to know of a device before it exists, and how it is made. */
 interface Planned {
   place: Omit<PciPlace, 'name'>;
-  make(bus: DeviceBus): PciDevice;
+  make(parts: DeviceParts): PciDevice;
 }
 
 const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned } = {
   e1000: ({ mac, coalesced }) => ({
     place: { pin: 1, reasons: dropReasonNames, ...(coalesced && { coalesces: E1000.coalesces }) },
-    make: (bus) => new E1000(bus, { mac }),
+    make: ({ bus }) => new E1000(bus, { mac }),
   }),
-  edu: () => ({ place: { pin: 1 }, make: (bus) => new Edu(bus) }),
+  edu: () => ({ place: { pin: 1 }, make: ({ bus }) => new Edu(bus) }),
+  'virtio-net': ({ virtio, net, inKernel }) => ({
+    place: { pin: 1, reasons: { ...queueFaultNames, ...netReasons }, dataPlaneInKernel: inKernel },
+    make: (parts) => virtioOnPci(parts, virtio, (host) => new VirtioNet(host, net)),
+  }),
+  'virtio-console': ({ virtio, console }) => ({
+    place: { pin: 1, reasons: { ...queueFaultNames, ...consoleReasons } },
+    make: (parts) =>
+      virtioOnPci(parts, virtio, (host) => new VirtioConsole(host, { ...console, output: parts.serial })),
+  }),
+  'virtio-rng': ({ virtio, seed }) => ({
+    place: { pin: 1, reasons: queueFaultNames },
+    make: (parts) => virtioOnPci(parts, virtio, (host) => new VirtioRng(host, seed)),
+  }),
 };
 
 /** As the board puts it into a slot. */

@@ -37,6 +37,15 @@ export interface SocketOptions {
   busMaster: () => boolean;
   /** Between the device's pin and the wire: a PCI function's interrupt-disable bit. Absent: the pin is the wire. */
   gate?: IrqLine;
+  /** The host's kernel shall work on the device's queues, where there is such a thing (vhost). */
+  dataPlaneInKernel?: boolean;
+}
+
+/** Where the data plane of a device is plugged in, which somebody else works on than on its registers. */
+export interface DataSocket {
+  readonly bus: DeviceBus;
+  /** Connects the data plane, once it exists, with its bus. */
+  plug(dataPlane: BusDevice): void;
 }
 
 /** A place on the board that one device is plugged into. */
@@ -46,6 +55,8 @@ export interface DeviceSocket {
   readonly wire: IrqLine;
   /** Connects the device, once it exists, with its bus. */
   plug(device: BusDevice): void;
+  /** Absent: whoever serves the registers works on the queues as well. */
+  readonly data?: DataSocket | undefined;
 }
 
 /** What the guest does to its machine as a whole. */

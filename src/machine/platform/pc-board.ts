@@ -84,14 +84,15 @@ export class PcBoard<T> {
   }
 
   /** Puts a device into the next PCI slot; before `powerOn`. */
-  addPci<D extends PciDevice>(place: PciPlace, make: (bus: DeviceBus) => D): D {
+  addPci<D extends PciDevice>(place: PciPlace, make: (bus: DeviceBus, data?: DeviceBus) => D): D {
     return this.slots.add(place, make);
   }
 
   /** Puts a device of a model into the next PCI slot; before `powerOn`. */
   addDevice(spec: DeviceSpec): PciDevice {
     const { place, make } = plannedDevice(spec);
-    return this.addPci({ name: spec.name, ...place }, make);
+    const serial = (byte: number): void => this.env.events.serial(byte);
+    return this.addPci({ name: spec.name, ...place }, (bus, data) => make({ bus, data, serial }));
   }
 
   /**

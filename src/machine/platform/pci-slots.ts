@@ -7,12 +7,13 @@ import type { BusDevice, DeviceBus, RegisterBlock } from '../bus';
 import type { NetworkPort } from '../link/wire';
 import type { RomShadow } from '../memory/rom-shadow';
 import { BarMapper } from '../pci/bar-mapper';
-import type { BarSpec } from '../pci/bars';
+import { barTraceOffset, type BarSpec } from '../pci/bars';
 import { requesterOf } from '../pci/config';
 import { irqOfPin } from '../pci/firmware';
 import type { PciFunction } from '../pci/function';
 import { hostBridge } from '../pci/host-bridge';
 import { CONFIG_PORTS, ECAM, PciRoot, type PciPlatform, type PciSlot } from '../pci/root';
+import type { QueuedDevice } from '../queued-device';
 import type { Migratable } from '../snapshot';
 import type { BoardUnits } from './board-state';
 import type { BoardEnvironment, BoardUnit, DeviceSocket } from './environment';
@@ -22,8 +23,10 @@ import { registerNames } from './units';
 export interface PciDevice extends BusDevice, Migratable {
   readonly pci: PciFunction;
   /** Where its cable is plugged in; absent: it has no network. */
-  readonly network?: NetworkPort;
-  /** Names of its registers by offset in BAR 0. */
+  readonly network?: NetworkPort | undefined;
+  /** Absent: registers and queues cannot be told apart. */
+  readonly queued?: QueuedDevice | undefined;
+  /** Names of its registers by offset in BAR 0, and of others beside those that the blocks of the BARs know. */
   registerNames(): Record<string, string>;
   /** RST# of the bus, as at power-on: everything but its configuration space, which the board resets; its pin is low then. */
   busReset(): void;
@@ -35,17 +38,16 @@ export interface PciPlace {
   name: string;
   /** INTA to INTD: 1 to 4; 0: it has no pin. */
   pin: number;
-  /** Why it drops packets, by number. */
+  /** Why it drops packets or needs a reset, by number. */
   reasons?: Readonly<Record<string, string>>;
   /** Offsets of BAR 0 at which writes may wait for a later access; absent: none. */
   coalesces?: ((offset: number) => boolean) | undefined;
+  /** As `SocketOptions` has it. */
+  dataPlaneInKernel?: boolean;
 }
 
 /** QEMU's first NIC stands at 00:03.0 of the bus, which gives it IRQ 11. */
 const FIRST_DEVICE = 3;
-/** In the trace a function's I/O BARs are told from its memory BARs by this much, and these from each other by their index. */
-const IO_BAR_OFFSET = 0x10_0000;
-const BAR_OFFSET = 0x100_0000;
 /** In the trace accesses by ECAM are told from those by ports. */
 const ECAM_OFFSET = 0x1000_0000;
 
@@ -86,9 +88,9 @@ export class PciSlots<T> {
    * Plugs a device into the next free slot.
    * @throws RangeError when all slots are taken
    */
-  add<D extends PciDevice>(place: PciPlace, make: (bus: DeviceBus) => D): D {
+  add<D extends PciDevice>(place: PciPlace, make: (bus: DeviceBus, data?: DeviceBus) => D): D {
     const { env, root } = this;
-    const { name, pin, reasons, coalesces } = place;
+    const { name, pin, reasons, coalesces, dataPlaneInKernel } = place;
     const address = { bus: 0, device: FIRST_DEVICE + this.devices.length, function: 0 };
     const requester = requesterOf(address);
     const registers: Record<string, string> = {};
@@ -104,14 +106,17 @@ export class PciSlots<T> {
       gsi: pin === 0 ? undefined : irqOfPin(address.device, pin),
       busMaster: () => plugged.device?.pci.busMaster ?? false,
       gate: { set: (asserted) => plugged.device?.pci.setInterrupt(asserted) },
+      ...(dataPlaneInKernel && { dataPlaneInKernel }),
     });
     this.sockets.set(requester, socket);
     this.units.set(requester, unit);
-    const device = make(socket.bus);
+    const { data } = socket;
+    const device = make(socket.bus, data?.bus);
     plugged.device = device;
     Object.assign(registers, namesOf(device));
     root.add(address, device.pci);
     socket.plug(device);
+    if (device.queued) data?.plug(device.queued.dataPlane);
     this.kept.add(name, device);
     this.devices.push(device);
     return device;
@@ -131,16 +136,12 @@ export class PciSlots<T> {
   private tagOf(slot: PciSlot, bar: BarSpec): T {
     const unit = this.units.get(slot.requester);
     if (!unit) throw new Error(`${this.env.name}: PCI function ${slot.name} was not added as a device`);
-    return this.env.tag(unit, offsetOf(bar));
+    return this.env.tag(unit, barTraceOffset(bar));
   }
-}
-
-function offsetOf(bar: BarSpec): number {
-  return bar.index * (bar.kind === 'io' ? 0 : BAR_OFFSET) + (bar.kind === 'io' ? IO_BAR_OFFSET : 0);
 }
 
 function namesOf(device: PciDevice): Record<string, string> {
   const others = device.pci.bars.filter(({ index }) => index !== 0);
-  const parts = others.map((bar) => ({ size: bar.size, block: bar.block, offset: offsetOf(bar) }));
+  const parts = others.map((bar) => ({ size: bar.size, block: bar.block, offset: barTraceOffset(bar) }));
   return { ...device.registerNames(), ...registerNames(parts) };
 }

@@ -15,12 +15,12 @@ export const Kind = {
   DeviceWork: 57, DeviceIgnored: 58, DeviceMisused: 59,
   DmaRead: 64, DmaWrite: 65,
   IommuHit: 72, IommuWalk: 73, IommuFault: 74, IommuInvalidate: 75,
-  VirtqKick: 80, VirtqSuppressed: 81, VirtqUsed: 82, VirtqInterrupt: 83,
+  VirtqKick: 80, VirtqSuppressed: 81, VirtqUsed: 82, VirtqInterrupt: 83, VirtioNeedsReset: 84,
   PacketTx: 88, PacketRx: 89, PacketDrop: 90, LinkTransit: 91,
   SchedRun: 96, SchedWake: 97, SchedSwitch: 98, LockWait: 99, SchedReady: 100, CpuThread: 101,
   Msi: 104, PicInta: 105,
   Mark: 112, Serial: 113, GuestFault: 114, GuestReset: 115,
-  CoalescedFlush: 120, Ioeventfd: 121,
+  CoalescedFlush: 120, Ioeventfd: 121, Irqfd: 122,
   ArgsHigh: 126, SpanOverflow: 127,
 } as const;
 
@@ -113,6 +113,7 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.VirtqSuppressed, 'virtq.suppressed', 'virtio', 'device', { a: dec('queue') }, 'A notification was suppressed.'),
   instant(Kind.VirtqUsed, 'virtq.used', 'virtio', 'device', { a: dec('queue'), b: dec('buffers') }, 'The device returns used buffers.'),
   instant(Kind.VirtqInterrupt, 'virtq.interrupt', 'virtio', 'interrupt', { a: dec('queue') }, 'The device interrupts for used buffers.'),
+  instant(Kind.VirtioNeedsReset, 'virtio.needs-reset', 'virtio', 'fault', { a: arg('reason', 'reason'), b: dec('queue') }, 'The device cannot go on before its driver resets it.', '{track} cannot go on before its driver resets it (reason {a}, queue {b}).'),
   instant(Kind.PacketTx, 'packet.tx', 'packet', 'network', { a: arg('length', 'bytes'), b: dec('packet'), sum: 'a' }, 'A packet leaves the NIC.', 'Packet {b} of {a} left {track}.'),
   instant(Kind.PacketRx, 'packet.rx', 'packet', 'network', { a: arg('length', 'bytes'), b: dec('packet'), sum: 'a' }, 'A packet has arrived in guest memory.', 'Packet {b} of {a} arrived in guest memory by {track}.'),
   instant(Kind.PacketDrop, 'packet.drop', 'packet', 'fault', { a: arg('length', 'bytes'), b: arg('reason', 'reason'), sum: 'a' }, 'A packet is lost.', '{track} lost a packet of {a} (reason {b}).'),
@@ -126,6 +127,7 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.GuestReset, 'guest.reset', 'guest', 'mark', {}, 'The guest restarted its machine.', 'The guest restarted its machine{at}.'),
   instant(Kind.CoalescedFlush, 'coalesced.flush', 'vmm', 'user', { a: dec('writes') }, 'The device writes that the VMM kernel had put aside are done in user space.', '{track} got {a} writes that had been put aside.'),
   instant(Kind.Ioeventfd, 'ioeventfd', 'vmm', 'kernel', { a: arg('address', 'address'), b: hex('value') }, 'A write ends in the VMM kernel, which signals an event instead of going to user space.', 'The write of {b} to {a}{at} signalled an event.'),
+  instant(Kind.Irqfd, 'irqfd', 'interrupt', 'interrupt', { a: arg('target', 'address'), b: hex('data') }, 'A part of the host kernel raises an interrupt of the VM by an event, without going to user space: by a message (address and data), or at a pin.', '{track} raised an interrupt of the VM from the kernel ({b} to {a}).'),
   instant(Kind.ArgsHigh, 'args.high', 'record', 'mark', { a: hex('a high'), b: hex('b high') }, 'High halves of the arguments of the causing row, where they did not fit 32 bits.'),
   instant(Kind.SpanOverflow, 'span.overflow', 'record', 'mark', { a: dec('high'), b: dec('low') }, 'Full duration of the causing row, which did not fit 32 bits.'),
 ];

@@ -29,7 +29,7 @@ type Awaited = 'nothing' | 'lock' | 'coalesced' | 'device';
 
 /** Snapshot of an `AccessExits`. */
 export interface AccessExitsState {
-  version: 1;
+  version: 2;
   waiting: AccessRequest;
   inUser: boolean;
   awaited: Awaited;
@@ -49,6 +49,7 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
     high: 0,
     further: false,
     count: 1,
+    signals: false,
   };
   /** It has gone on to QEMU. */
   private inUser = false;
@@ -107,11 +108,11 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
   }
 
   save(): AccessExitsState {
-    return { version: 1, waiting: { ...this.waiting }, inUser: this.inUser, awaited: this.awaited };
+    return { version: 2, waiting: { ...this.waiting }, inUser: this.inUser, awaited: this.awaited };
   }
 
   load(saved: AccessExitsState): void {
-    requireVersion('the accesses under way of a vCPU', saved.version, 1);
+    requireVersion('the accesses under way of a vCPU', saved.version, 2);
     this.waiting = { ...saved.waiting };
     this.inUser = saved.inUser;
     this.awaited = saved.awaited;
@@ -137,6 +138,7 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
     waiting.high = high;
     waiting.further = further;
     waiting.count = kind === Access.PortIn ? emulation.batch(size) : 1;
+    waiting.signals = false;
     world.place = 'root';
     const way = joins ? undefined : this.straightWay();
     if (!(way ? this.goStraight(way) : joins ? this.performWhenDue() : this.begin())) {
@@ -198,6 +200,7 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
   private goStraight(way: ExitWay): boolean {
     this.path.go(way, this.waiting, this.world.injection.innermost());
     this.inUser = way.toUser;
+    this.waiting.signals = way.signals;
     if (way.toUser) this.vm.lock.acquire(this.vcpu, this.cpu.now());
     return this.performNow();
   }
@@ -214,7 +217,8 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
       return false;
     }
     if (placement === 'coalesced') return this.noteDown();
-    if (placement === 'kernel') return this.performWhenDue();
+    waiting.signals = placement === 'ioeventfd';
+    if (placement !== 'user') return this.performWhenDue();
     this.inUser = true;
     world.exits.toUser();
     const now = this.cpu.now();

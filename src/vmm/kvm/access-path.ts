@@ -11,7 +11,8 @@ import type { CostKey } from '../cost-keys';
 import { Access } from '../cpu/access-callouts';
 import type { Site } from '../host';
 import type { ExitTimeline } from './exits';
-import { wayTo, type ExitWay } from './exit-way';
+import { signalWays, wayTo, type ExitWay, type SignalWays } from './exit-way';
+import type { Ioeventfd } from './ioeventfds';
 import type { Placement } from './placement';
 import type { KvmRegion } from './region';
 import type { VcpuVm } from './vm-face';
@@ -29,6 +30,8 @@ export interface AccessRequest {
   further: boolean;
   /** How often it is performed: more than once where KVM reads a port ahead. */
   count: number;
+  /** It signals an eventfd, and no register is accessed. */
+  signals: boolean;
 }
 
 /** What an access came to. */
@@ -49,6 +52,8 @@ export class AccessPath {
   private accessRow: RowRef = 0;
   /** The ways of accesses that nobody answers: QEMU finds that out. */
   private readonly nowhere: Pick<KvmRegion, 'memory' | 'port'>;
+  /** Those of writes that signal an eventfd. */
+  private readonly signalled: SignalWays;
 
   constructor(
     private readonly site: Site,
@@ -58,16 +63,22 @@ export class AccessPath {
   ) {
     const { costs } = site;
     this.nowhere = { memory: wayTo(undefined, 'memory', costs), port: wayTo(undefined, 'ports', costs) };
+    this.signalled = signalWays(costs);
   }
 
   /**
    * The way of an access where it is always the same; undefined at the first touch of a page, for a write that KVM may keep
    * for QEMU, and for MSRs.
    */
-  wayOf({ kind, address }: AccessRequest): ExitWay | undefined {
+  wayOf(request: AccessRequest): ExitWay | undefined {
+    const { kind, address } = request;
     if (kind > Access.PortOut) return undefined;
-    if (kind > Access.MmioWrite) return (this.vm.ports.find(address)?.tag ?? this.nowhere).port;
-    const tag = this.vm.mmio.find(address)?.tag;
+    const ofPort = kind > Access.MmioWrite;
+    const region = (ofPort ? this.vm.ports : this.vm.mmio).find(address);
+    const signal = region && this.signalWay(request, region);
+    if (signal) return ofPort || this.vm.ept.has(address) ? signal : undefined;
+    if (ofPort) return (region?.tag ?? this.nowhere).port;
+    const tag = region?.tag;
     if (kind === Access.MmioWrite && tag?.coalesces) return undefined;
     const way = (tag ?? this.nowhere).memory;
     return way.reason === VmxExit.APIC_ACCESS || this.vm.ept.has(address) ? way : undefined;
@@ -82,13 +93,15 @@ export class AccessPath {
    * The guest leaves for an access; afterwards it is the time at which KVM has found out whose it is, which is returned.
    * `cause` as for `ExitTimeline.begin`.
    */
-  begin({ kind, address, low }: AccessRequest, cause: RowRef): Placement {
-    if (kind <= Access.MmioWrite) return this.beginMemory(kind, address, low, cause);
+  begin(request: AccessRequest, cause: RowRef): Placement {
+    const { kind, address, low } = request;
+    if (kind <= Access.MmioWrite) return this.beginMemory(request, cause);
     if (kind <= Access.PortOut) {
       const region = this.vm.ports.find(address);
+      const signal = region && this.signalWay(request, region);
       this.exits.begin(VmxExit.IO_INSTRUCTION, address, low, cause);
-      this.exits.kernel((region?.tag ?? this.nowhere).port.kernel);
-      return region?.tag.placement ?? 'user';
+      this.exits.kernel((signal ?? (region?.tag ?? this.nowhere).port).kernel);
+      return signal ? 'ioeventfd' : (region?.tag.placement ?? 'user');
     }
     const reason = kind === Access.MsrRead ? VmxExit.MSR_READ : VmxExit.MSR_WRITE;
     this.exits.begin(reason, address, low, cause);
@@ -97,15 +110,19 @@ export class AccessPath {
   }
 
   /** A further access of an instruction that has left the guest: who serves it. The exit keeps its own arguments. */
-  further({ kind, address }: AccessRequest): Placement {
+  further(request: AccessRequest): Placement {
+    const { kind, address } = request;
     const map = kind <= Access.MmioWrite ? this.vm.mmio : this.vm.ports;
     const region = map.find(address);
-    return region ? this.placementOf(region, kind, address) : 'user';
+    if (!region) return 'user';
+    return this.signalWay(request, region) ? 'ioeventfd' : this.placementOf(region, kind, address);
   }
 
   /** The access itself, at the present instant. */
-  perform({ kind, address, size, low, high, further }: AccessRequest): AccessAnswer {
+  perform(request: AccessRequest): AccessAnswer {
+    const { kind, address, size, low, high, further } = request;
     const { vm, cpu } = this;
+    if (request.signals) return this.signal(request);
     switch (kind) {
       case Access.MmioRead:
         return this.readMemory(address, size, further);
@@ -126,9 +143,11 @@ export class AccessPath {
     }
   }
 
-  private beginMemory(kind: number, address: number, value: number, cause: RowRef): Placement {
+  private beginMemory(request: AccessRequest, cause: RowRef): Placement {
+    const { kind, address, low: value } = request;
     const region = this.vm.mmio.find(address);
-    const { reason, kernel } = (region?.tag ?? this.nowhere).memory;
+    const signal = region && this.signalWay(request, region);
+    const { reason, kernel } = signal ?? (region?.tag ?? this.nowhere).memory;
     if (reason === VmxExit.APIC_ACCESS) {
       this.exits.begin(reason, address % PAGE, value, cause);
       this.exits.kernel(kernel);
@@ -139,7 +158,39 @@ export class AccessPath {
       this.exits.begin(reason, address, value, cause);
       this.exits.kernel(kernel);
     }
+    if (signal) return 'ioeventfd';
     return region ? this.placementOf(region, kind, address) : 'user';
+  }
+
+  /** How a write signals an eventfd; undefined: it does not, or is no write. */
+  private signalWay(request: AccessRequest, region: Region<KvmRegion>): ExitWay | undefined {
+    const { kind, address } = request;
+    if (kind !== Access.MmioWrite && kind !== Access.PortOut) return undefined;
+    const hit = this.eventOf(request, region);
+    if (!hit) return undefined;
+    const { port, fast, decoded } = this.signalled;
+    if (kind === Access.PortOut) return port;
+    // The fast way is an EPT misconfiguration's: the first touch of a page is none yet.
+    return hit.length === 0 && this.vm.ept.has(address) ? fast : decoded;
+  }
+
+  private eventOf(
+    { address, size, low, high }: AccessRequest,
+    region: Region<KvmRegion> | undefined,
+  ): Ioeventfd | undefined {
+    return region && this.vm.ioeventfds.find(region.block, address - region.base, size, low, high);
+  }
+
+  /** The eventfd is signalled, unless it has been taken back since KVM found it: the write is lost then, as its device stops. */
+  private signal(request: AccessRequest): AccessAnswer {
+    const { kind, address, low } = request;
+    const { tracer } = this.site;
+    const region = (kind === Access.PortOut ? this.vm.ports : this.vm.mmio).find(address);
+    const hit = this.eventOf(request, region);
+    if (!region || !hit) return DONE;
+    tracer.cause = tracer.instant(this.cpu.now(), region.tag.lane.track, Kind.Ioeventfd, address, low);
+    hit.signalled.signal();
+    return DONE;
   }
 
   /** Writes to a coalesced register are noted down by KVM, while its ring has room. */

@@ -1,18 +1,26 @@
 /** The board of a VM as KVM and QEMU put it up: who serves what, and where a device's work is done. */
+import type { IrqLine } from '../../machine/bus';
 import type { BoardUnit, DeviceSocket, SocketOptions } from '../../machine/platform/environment';
-import { EmulatedSocket, type KvmInterrupts } from '../qemu/emulated-socket';
+import { EmulatedSocket, type SocketPlace } from '../qemu/emulated-socket';
 import type { QemuProcess } from '../qemu/process';
 import { SiteEnvironment, type SiteEnvironmentParts } from '../site-environment';
+import type { Worker } from '../threads/worker';
+import { VhostSocket } from '../vhost/socket';
+import { VhostWorker } from '../vhost/worker';
 import { wayTo } from './exit-way';
+import type { KvmIrqchip } from './irqfd';
 import { placements } from './placement';
 import type { KvmRegion } from './region';
 
 /** `BoardEnvironment` of a VM under KVM with QEMU. */
 export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
+  /** By the name of the device whose queues they work on. */
+  private readonly vhostWorkers = new Map<string, VhostWorker>();
+
   constructor(
     private readonly home: SiteEnvironmentParts,
     private readonly qemu: QemuProcess,
-    private readonly interrupts: KvmInterrupts,
+    private readonly irqchip: KvmIrqchip,
   ) {
     super(home);
   }
@@ -37,6 +45,29 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
       dmaTrack: () => trace.dmaTrackOf(unit),
       memory: this.dma,
     };
-    return new EmulatedSocket(this.qemu, this.interrupts, place, options);
+    if (!options.dataPlaneInKernel) return new EmulatedSocket(this.qemu, this.irqchip, place, options);
+    return this.socketWithVhost(unit, options, place);
+  }
+
+  /** The thread that works on the queues of a device, by its name on the board. */
+  workerOf(device: string): Worker {
+    return this.vhostWorkers.get(device)?.thread ?? this.qemu.mainLoop;
+  }
+
+  /** Registers in QEMU, queues in the kernel. The device's pin is QEMU's. */
+  private socketWithVhost(unit: BoardUnit, options: SocketOptions, place: SocketPlace): DeviceSocket {
+    const { site, mainLoop, vm } = this.qemu;
+    const worker = new VhostWorker(site, vm, unit.name);
+    this.vhostWorkers.set(unit.name, worker);
+    const pin: IrqLine = {
+      set: (asserted) => {
+        data.pinSet();
+        options.gate?.set(asserted);
+      },
+    };
+    const inQemu = new EmulatedSocket(this.qemu, this.irqchip, place, { ...options, gate: pin });
+    const { busMaster } = options;
+    const data = new VhostSocket(worker, { site, mainLoop, irqchip: this.irqchip, pin, busMaster }, place);
+    return { bus: inQemu.bus, wire: inQemu.wire, plug: (device) => inQemu.plug(device), data };
   }
 }

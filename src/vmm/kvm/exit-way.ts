@@ -6,7 +6,7 @@ import type { UnitClass } from '../../machine/platform/environment';
 import type { Cycles } from '../../machine/time/event-queue';
 import { exitKind } from '../../trace/vocabulary/events';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
-import type { Costs } from '../cost-keys';
+import type { CostKey, Costs } from '../cost-keys';
 import { placements } from './placement';
 
 /** One such way. */
@@ -20,6 +20,8 @@ export interface ExitWay {
   readonly toUser: boolean;
   readonly userExit: Cycles;
   readonly dispatch: Cycles;
+  /** It ends in KVM with a signal to an eventfd, and no register is accessed. */
+  readonly signals: boolean;
   /** All of it, to the access itself. */
   readonly cycles: Cycles;
 }
@@ -32,7 +34,7 @@ export function wayTo(unit: UnitClass | undefined, space: 'memory' | 'ports', co
   const userExit = toUser ? costs['user.exit'] : 0;
   const dispatch = toUser ? costs['qemu.dispatch'] : 0;
   const cycles = kernel + userExit + dispatch;
-  return { reason, kind: exitKind(reason), kernel, toUser, userExit, dispatch, cycles };
+  return { reason, kind: exitKind(reason), kernel, toUser, userExit, dispatch, signals: false, cycles };
 }
 
 /** Reason of the exit, and cycles of KVM's own part but for finding out what it is. */
@@ -40,4 +42,21 @@ function exitOf(unit: UnitClass | undefined, space: 'memory' | 'ports', costs: C
   if (space === 'ports') return [VmxExit.IO_INSTRUCTION, costs['kvm.pio']];
   if (unit === 'lapic') return [VmxExit.APIC_ACCESS, costs['kvm.apic']];
   return [VmxExit.EPT_MISCONFIG, costs['kvm.mmio'] + (unit === 'ioapic' ? costs['kvm.ioapic'] : 0)];
+}
+
+/** How KVM finds out that a write signals: by a port, by an address alone (fast MMIO), or once it has decoded the instruction. */
+export type SignalWays = Readonly<Record<'port' | 'fast' | 'decoded', ExitWay>>;
+
+/** The ways of writes that signal an eventfd. */
+export function signalWays(costs: Costs): SignalWays {
+  const way = (reason: number, work: CostKey): ExitWay => {
+    const kernel = costs['exit.hardware'] + costs['kvm.dispatch'] + costs[work] + costs['kvm.eventfd'];
+    const none = { toUser: false, userExit: 0, dispatch: 0 };
+    return { reason, kind: exitKind(reason), kernel, ...none, signals: true, cycles: kernel };
+  };
+  return {
+    port: way(VmxExit.IO_INSTRUCTION, 'kvm.fastWrite'),
+    fast: way(VmxExit.EPT_MISCONFIG, 'kvm.fastWrite'),
+    decoded: way(VmxExit.EPT_MISCONFIG, 'kvm.mmio'),
+  };
 }

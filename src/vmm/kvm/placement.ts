@@ -1,8 +1,11 @@
 /** Where the accesses of a guest to each kind of unit lead under KVM with QEMU, its in-kernel irqchip and timer on. */
 import type { UnitClass } from '../../machine/platform/environment';
 
-/** Who answers: KVM in the kernel, QEMU after a user exit, or KVM's ring of writes that QEMU performs later. */
-export type Placement = 'kernel' | 'user' | 'coalesced';
+/**
+ * Who answers: KVM in the kernel, QEMU after a user exit, KVM's ring of writes that QEMU performs later, or an eventfd that a
+ * write signals.
+ */
+export type Placement = 'kernel' | 'user' | 'coalesced' | 'ioeventfd';
 
 /** By the class of the unit. */
 export const placements: Readonly<Record<UnitClass, Placement>> = {

@@ -10,6 +10,7 @@ import type { CoalescedRing } from './coalesced-ring';
 import type { CpuidAnswer } from '../cpu/cpuid';
 import type { CpuMsrs } from '../cpu/msrs';
 import type { EptPages } from './ept-pages';
+import type { Ioeventfds } from './ioeventfds';
 import type { KvmRegion } from './region';
 
 /** A VM as its vCPUs see it. */
@@ -21,6 +22,7 @@ export interface VcpuVm {
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
   readonly ept: EptPages;
+  readonly ioeventfds: Ioeventfds;
   readonly coalesced: CoalescedRing;
   /** QEMU's big lock. */
   readonly lock: HostLock;

@@ -15,7 +15,6 @@ import { BoardTrace } from '../board-trace';
 import type { CpuFeatures, Guest, GuestEnd, GuestPlan, DevicePlan } from '../guest';
 import { GuestMachine } from '../guest-machine';
 import type { Site } from '../host';
-import type { KvmInterrupts } from '../qemu/emulated-socket';
 import { QemuProcess } from '../qemu/process';
 import { Tap } from '../qemu/tap';
 import type { HostLock } from '../threads/lock';
@@ -25,8 +24,11 @@ import { TrackTrace } from '../track-trace';
 import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
 import { msrsOf, type CpuMsrs } from '../cpu/msrs';
+import { Doorbells } from './doorbells';
 import { KvmEnvironment } from './environment';
 import { EptPages } from './ept-pages';
+import { Ioeventfds } from './ioeventfds';
+import type { KvmIrqchip } from './irqfd';
 import type { KvmRegion } from './region';
 import { KvmVcpu } from './vcpu';
 import type { VcpuVm } from './vm-face';
@@ -49,12 +51,16 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
   readonly ept = new EptPages();
+  readonly ioeventfds = new Ioeventfds();
+  /** The interrupt controllers, for back ends in QEMU and in the kernel. */
+  readonly irqchip: KvmIrqchip;
   readonly coalesced: CoalescedRing;
   readonly lock: HostLock;
   readonly stepTargets: Map<string, StepTarget>;
   readonly jobTargetId: string;
   private readonly machine: GuestMachine;
   private readonly qemu: QemuProcess;
+  private readonly environment: KvmEnvironment;
   private readonly board: PcBoard<KvmRegion>;
   private readonly vcpus: readonly KvmVcpu[];
   private readonly trace: BoardTrace;
@@ -95,11 +101,13 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
         this.board.fabric.setPin(gsi, source, asserted),
       events: this.boardEvents(),
     };
-    const interrupts: KvmInterrupts = {
+    this.irqchip = {
       setPin: home.setPin,
       msi: (requester, address, data) => this.board.fabric.msi(requester, address, data),
+      onAcknowledged: (gsi, told) => this.board.fabric.onAcknowledged(gsi, told),
     };
-    this.board = new PcBoard(new KvmEnvironment(home, this.qemu, interrupts), {
+    this.environment = new KvmEnvironment(home, this.qemu, this.irqchip);
+    this.board = new PcBoard(this.environment, {
       ...boardOptions(plan, this.cpuidSubject(0)),
       apicBusHz: KVM_APIC_BUS_HZ,
       ioapicVersion: IOAPIC_VERSION.plain,
@@ -233,12 +241,18 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     for (const vcpu of this.vcpus) vcpu.stopForReset();
   }
 
-  /** Behind a NIC there is a tap device of the host. */
-  private addDevice({ device, cable }: DevicePlan): void {
-    const { board, qemu, site, name } = this;
-    const { network } = board.addDevice(device);
+  /** Who works on its queues reads its tap device and waits for its doorbells, where these are ioeventfds. */
+  private addDevice({ device, cable, ioeventfd }: DevicePlan): void {
+    const { board, site, name } = this;
+    const { network, queued } = board.addDevice(device);
+    const worker = this.environment.workerOf(device.name);
+    if (queued && ioeventfd) {
+      const kicked = (queue: number): void => queued.kicked(queue);
+      const bells = new Doorbells(`${name}/${device.name}/doorbells`, worker, kicked, site.units);
+      bells.register(this.ioeventfds, queued.doorbells);
+    }
     if (!network || !cable) return;
-    const tap = new Tap(`${name}/${device.name}/tap`, qemu.mainLoop, network.queueFull);
+    const tap = new Tap(`${name}/${device.name}/tap`, worker, network.queueFull);
     site.units.keep(tap.jobTargetId, tap);
     network.connect(tap.wireOf(cable.wire));
     tap.connect(network, new TrackTrace(site, () => this.trace.trackNamed(device.name)));

@@ -1,6 +1,6 @@
 /**
- * A host thread that does jobs, one after the other, each under a lock if it has one: QEMU's main loop. Asleep while there
- * are none.
+ * A host thread that does jobs, one after the other, each under a lock if it has one: QEMU's main loop, a worker of the kernel.
+ * Asleep while there are none.
  */
 import type { Stateful } from '../../machine/bus';
 import { SnapshotError, requireVersion } from '../../machine/snapshot';
@@ -52,8 +52,8 @@ export interface WorkerOptions {
   track: number;
   /** Cycles from being dispatched, or the end of the last job, to beginning with a job. */
   takeCycles: Cycles;
-  /** Held while a job is done. */
-  lock: HostLock;
+  /** Held while a job is done; absent: its jobs need none. */
+  lock?: HostLock;
   /** Those whose steps its jobs may add, by id; it adds its own. */
   targets: Map<string, StepTarget>;
 }
@@ -82,12 +82,17 @@ export class Worker implements ThreadBody, ThreadClock, LockUser, StepTarget, St
     targets.set(this.stepTargetId, this);
     this.work = new Work(name, island, tracer, this, undefined, targets, () => this.goOn());
     scheduler.add(this.thread);
-    lock.register(this);
+    lock?.register(this);
   }
 
   /** Makes a target known, before a job is posted for it. */
   register(target: JobTarget): void {
     this.jobTargets.set(target.jobTargetId, target);
+  }
+
+  /** Asleep, and nobody has handed it a job. */
+  get idle(): boolean {
+    return this.stage === 'idle' && this.jobs.length === 0;
   }
 
   now(): Cycles {
@@ -169,7 +174,7 @@ export class Worker implements ThreadBody, ThreadClock, LockUser, StepTarget, St
         return this.take();
       case 'taking':
         this.stage = 'locking';
-        return this.options.lock.acquire(this, this.time);
+        return this.options.lock?.acquire(this, this.time) ?? true;
       case 'locking':
         return this.begun();
       case 'working':
@@ -210,7 +215,7 @@ export class Worker implements ThreadBody, ThreadClock, LockUser, StepTarget, St
   }
 
   private ended(): boolean {
-    this.options.lock.release(this.time);
+    this.options.lock?.release(this.time);
     this.tracer.close(this.row, this.time);
     this.stage = 'idle';
     if (!this.preempted) return true;

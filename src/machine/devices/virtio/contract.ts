@@ -8,6 +8,7 @@
  * takes time is asked for and answered later: whoever asks keeps plain data alone, so that a device can be saved at any moment.
  */
 import type { DeviceBus } from '../../bus';
+import type { NetworkPort } from '../../link/wire';
 import type { HardwareState, Migratable, RunState } from '../../snapshot';
 
 /** A contiguous part of a buffer, in guest-physical memory. Its end is below 2^53. */
@@ -84,6 +85,8 @@ export interface VirtioType<
   H extends HardwareState = HardwareState,
   R extends RunState = RunState,
 > extends Migratable<H, R> {
+  /** Where its cable is plugged in; absent: it has no network. */
+  readonly network?: NetworkPort;
   /** Virtio device ID: 1 network, 2 block, 3 console, 4 entropy. */
   readonly deviceId: number;
   /** 24-bit PCI class code of the function that carries it. */

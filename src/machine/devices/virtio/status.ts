@@ -1,0 +1,43 @@
+/** The device status field (2.1) and the order in which a driver sets its bits (3.1.1). */
+
+/** Bits of the device status. */
+export const Status = {
+  ACKNOWLEDGE: 1,
+  DRIVER: 2,
+  DRIVER_OK: 4,
+  FEATURES_OK: 8,
+  /** Set by the device. */
+  DEVICE_NEEDS_RESET: 64,
+  FAILED: 128,
+} as const;
+
+/** One step of the initialization: the bit that tells of it, and the one that has to be set before. */
+interface Step {
+  readonly bit: number;
+  readonly after: number;
+}
+
+/** Steps of a driver of this specification. */
+export const MODERN_STEPS: readonly Step[] = [
+  { bit: Status.FAILED, after: 0 },
+  { bit: Status.ACKNOWLEDGE, after: 0 },
+  { bit: Status.DRIVER, after: Status.ACKNOWLEDGE },
+  { bit: Status.FEATURES_OK, after: Status.DRIVER },
+  { bit: Status.DRIVER_OK, after: Status.FEATURES_OK },
+];
+
+/** Steps of a legacy driver, which knows no FEATURES_OK and is known to leave steps out (3.1.2). */
+export const LEGACY_STEPS: readonly Step[] = [
+  { bit: Status.FAILED, after: 0 },
+  { bit: Status.ACKNOWLEDGE, after: 0 },
+  { bit: Status.DRIVER, after: 0 },
+  { bit: Status.DRIVER_OK, after: 0 },
+];
+
+/** How a device takes a write to one of its registers. */
+export type Outcome =
+  | 'done'
+  /** It means nothing now. */
+  | 'ignored'
+  /** The specification forbids it to the driver; the device does what it can with it. */
+  | 'misused';

@@ -1,0 +1,20 @@
+/** Devices whose queues somebody else may work on than who serves their registers. */
+import type { BusDevice, RegisterBlock } from './bus';
+
+/** A register by which the driver tells a device of a queue that there is work in it. */
+export interface Doorbell {
+  /** Of the BAR that it is in, and where it is there. */
+  readonly block: RegisterBlock;
+  readonly offset: number;
+  readonly queue: number;
+  /** The queues share it: the write concerns the queue whose index is written. */
+  readonly shared: boolean;
+}
+
+/** What somebody else can do than who serves a device's registers: the work on its queues. */
+export interface QueuedDevice {
+  readonly dataPlane: BusDevice;
+  readonly doorbells: readonly Doorbell[];
+  /** Does what a write to the doorbell of a queue asks for. */
+  kicked(queue: number): void;
+}

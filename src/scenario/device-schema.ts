@@ -1,0 +1,128 @@
+/** The devices of a VM as a scenario has them: one object for each model. */
+import { z } from 'zod';
+import { NAME, UNICAST_MAC } from './patterns';
+
+const MODEL =
+  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin; `virtio-net`, `virtio-console` and `virtio-rng` are the network, console and entropy devices of virtio, over PCI.';
+const BARE = 'Of no account without a VMM (`"vmm": "none"`): there it is the physical device.';
+const backend = z
+  .enum(['qemu'])
+  .default('qemu')
+  .describe(
+    `Where its model runs: \`qemu\` is the user-space process of the VMM, so that every register access costs a user exit. ${BARE}`,
+  );
+const link = z
+  .string()
+  .regex(NAME)
+  .optional()
+  .describe(
+    'The `id` of the link its cable is plugged into; NICs that name the same link hear each other. Without it the NIC sees no carrier.',
+  );
+const mac = z.string().regex(UNICAST_MAC).optional();
+const COUNTED_MAC = '`52:54:00:12:34:56` and counting up when left out.';
+
+const e1000 = z.strictObject({
+  model: z.literal('e1000').default('e1000').describe(MODEL),
+  backend,
+  coalescedMmio: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether KVM gathers the writes to registers that can wait and hands them to QEMU with the next exit that goes there, as QEMU asks of it for this device (coalesced MMIO). `false`: each write is an exit to QEMU.',
+    ),
+  link,
+  mac: mac.describe(`Ethernet address in its EEPROM, ${COUNTED_MAC}`),
+});
+
+const edu = z.strictObject({ model: z.literal('edu').describe(MODEL), backend });
+
+/** What every virtio device has. */
+const virtio = {
+  ioeventfd: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Whether a notification is a signal of KVM's (an ioeventfd) to the thread that works on the queues: the guest goes on at once. `false`: it is a user exit, and the vCPU's thread does the work in QEMU.",
+    ),
+  legacy: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether legacy drivers can drive it too: a transitional device, with their registers in I/O BAR 0. `false`: it has the interface of virtio 1 alone.',
+    ),
+  packed: z.boolean().default(true).describe('Whether it offers packed virtqueues (VIRTIO_F_RING_PACKED).'),
+  eventIdx: z
+    .boolean()
+    .default(true)
+    .describe('Whether it offers to suppress notifications by index (VIRTIO_F_EVENT_IDX).'),
+  indirect: z
+    .boolean()
+    .default(true)
+    .describe('Whether it offers indirect descriptors (VIRTIO_F_INDIRECT_DESC).'),
+  inOrder: z
+    .boolean()
+    .default(false)
+    .describe('Whether it offers to use buffers in the order in which they come (VIRTIO_F_IN_ORDER).'),
+};
+
+const virtioNet = z.strictObject({
+  model: z.literal('virtio-net').describe(MODEL),
+  backend: z
+    .enum(['qemu', 'vhost'])
+    .default('qemu')
+    .describe(
+      `Who works on its queues: \`qemu\` is the main loop of the VMM's user-space process; \`vhost\` is a thread of the host's kernel, woken by ioeventfds and interrupting by irqfds, so that no packet costs a user exit. ${BARE}`,
+    ),
+  ...virtio,
+  link,
+  mac: mac.describe(`Ethernet address that it offers, ${COUNTED_MAC}`),
+  queues: z
+    .int()
+    .min(1)
+    .max(8)
+    .default(1)
+    .describe('Pairs of a receive and a transmit queue that a driver may use (VIRTIO_NET_F_MQ).'),
+  batch: z
+    .int()
+    .min(1)
+    .max(256)
+    .optional()
+    .describe(
+      'Sent packets whose buffers are shown to the driver together, as long as there is more to send: 1 with `qemu`, 64 with `vhost` when left out, as they do it.',
+    ),
+  offloads: z
+    .boolean()
+    .default(true)
+    .describe('Whether it offers checksums and TCP segmentation (VIRTIO_NET_F_CSUM, HOST_TSO4, HOST_TSO6).'),
+  mergeable: z
+    .boolean()
+    .default(true)
+    .describe('Whether it offers to spread a packet over several receive buffers (VIRTIO_NET_F_MRG_RXBUF).'),
+});
+
+const virtioConsole = z.strictObject({
+  model: z.literal('virtio-console').describe(MODEL),
+  backend,
+  ...virtio,
+  channels: z
+    .array(z.string().regex(/^[\x21-\x7e]{1,63}$/))
+    .max(15)
+    .default([])
+    .describe(
+      'Names of ports beside the console (VIRTIO_CONSOLE_F_MULTIPORT). What is behind them sends back every byte that it gets.',
+    ),
+});
+
+const virtioRng = z.strictObject({ model: z.literal('virtio-rng').describe(MODEL), backend, ...virtio });
+
+/** Any of them. */
+export const deviceSchema = z.union([e1000, edu, virtioNet, virtioConsole, virtioRng]);
+
+/** Models that have a network. */
+const NIC_MODELS = ['e1000', 'virtio-net'] as const;
+export type NicModel = (typeof NIC_MODELS)[number];
+
+/** Whether a device is plugged into a link. */
+export function isNic<D extends { model: string }>(device: D): device is Extract<D, { model: NicModel }> {
+  return NIC_MODELS.some((model) => model === device.model);
+}

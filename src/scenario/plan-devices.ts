@@ -1,0 +1,107 @@
+/** The devices of a VM, from what its scenario says of them. */
+import type { VirtioOptions } from '../machine/devices/virtio/options';
+import type { DevicePlan } from '../vmm/guest';
+import type { Networks } from './networks';
+import type { ScenarioDevice } from './schema';
+
+/** More slots than a VM has. */
+const SLOTS = 32;
+/** Sent packets that are shown to the driver together (VHOST_NET_BATCH of Linux; QEMU shows each by itself). */
+const BATCH = { qemu: 1, vhost: 64 } as const;
+/** Longest payload of the links' Ethernet frames. */
+const MTU = 1500;
+const SCREEN = { columns: 80, rows: 25 } as const;
+
+/** Whose devices they are. */
+interface Place {
+  /** The run's seed. */
+  run: number;
+  vm: number;
+}
+
+/** What is known of every device. */
+interface Planned {
+  name: string;
+  /** Of its random numbers: no two devices of a run draw the same. */
+  seed: number;
+}
+
+type ModelOf<M extends ScenarioDevice['model']> = Extract<ScenarioDevice, { model: M }>;
+type Planners = {
+  [M in ScenarioDevice['model']]: (device: ModelOf<M>, planned: Planned, networks: Networks) => DevicePlan;
+};
+
+const planners: Planners = {
+  e1000: ({ model, mac, link, coalescedMmio }, { name }, networks) => ({
+    device: { model, name, mac: bytesOf(mac), coalesced: coalescedMmio },
+    cable: networks.plug(link),
+  }),
+  edu: ({ model }, { name }) => ({ device: { model, name }, cable: undefined }),
+  'virtio-net': (device, { name }, networks) => {
+    const { model, mac, link, queues: pairs, backend, batch, offloads, mergeable } = device;
+    const inKernel = backend === 'vhost';
+    return {
+      device: {
+        model,
+        name,
+        virtio: virtioOf(device),
+        inKernel,
+        net: { mac: bytesOf(mac), pairs, batch: batch ?? BATCH[backend], offloads, mergeable, mtu: MTU },
+      },
+      cable: networks.plug(link),
+      // Nobody but an eventfd wakes a thread of the kernel.
+      ioeventfd: device.ioeventfd || inKernel,
+    };
+  },
+  'virtio-console': (device, { name }) => ({
+    device: {
+      model: device.model,
+      name,
+      virtio: virtioOf(device),
+      console: { ...SCREEN, channels: device.channels },
+    },
+    cable: undefined,
+    ioeventfd: device.ioeventfd,
+  }),
+  'virtio-rng': (device, { name, seed }) => ({
+    device: { model: device.model, name, seed, virtio: virtioOf(device) },
+    cable: undefined,
+    ioeventfd: device.ioeventfd,
+  }),
+};
+
+/** Devices in slot order; those of one model are counted: `e1000`, `e1000.1`. */
+export function planDevices(
+  devices: readonly ScenarioDevice[],
+  networks: Networks,
+  { run, vm }: Place,
+): DevicePlan[] {
+  const counts = new Map<string, number>();
+  return devices.map((device, slot) => {
+    const position = counts.get(device.model) ?? 0;
+    counts.set(device.model, position + 1);
+    const name = position === 0 ? device.model : `${device.model}.${position}`;
+    // In the high half of a safe integer: the low half is the run's.
+    const seed = run + (vm * SLOTS + slot + 1) * 2 ** 32;
+    return plan(device, { name, seed }, networks);
+  });
+}
+
+function plan<M extends ScenarioDevice['model']>(
+  device: ModelOf<M>,
+  planned: Planned,
+  networks: Networks,
+): DevicePlan {
+  const planner = planners[device.model];
+  return planner(device, planned, networks);
+}
+
+function bytesOf(mac: string): Uint8Array {
+  return Uint8Array.from(mac.split(':'), (byte) => parseInt(byte, 16));
+}
+
+/** What a scenario says of a virtio device, as the device has it. */
+function virtioOf(device: Extract<ScenarioDevice, { legacy: boolean }>): Partial<VirtioOptions> {
+  const { legacy, packed, eventIdx, indirect, inOrder } = device;
+  return { interfaces: legacy ? 'transitional' : 'modern', packed, eventIdx, indirect, inOrder };
+}

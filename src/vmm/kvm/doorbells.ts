@@ -1,0 +1,55 @@
+/**
+ * The doorbells of one device as ioeventfds: a write there wakes the thread that works on the device's queues, QEMU's main loop
+ * or a vhost worker, and the guest goes on. Several writes before the thread has come to it are one.
+ */
+import type { Doorbell } from '../../machine/queued-device';
+import type { Units } from '../units';
+import { EventFd } from '../threads/eventfd';
+import type { JobTarget, Worker } from '../threads/worker';
+import type { Ioeventfds } from './ioeventfds';
+
+/** Bytes of the register that several queues share: the queue is the value (virtio, 4.1.4.9). */
+const SHARED_BYTES = 2;
+
+/** Those of one device. */
+export class Doorbells implements JobTarget {
+  readonly jobTargetId: string;
+  private readonly eventfds = new Map<number, EventFd>();
+
+  /**
+   * @param id unique in the run: `vm0/virtio-net/doorbells`
+   * @param kicked does the device's work, in the thread
+   */
+  constructor(
+    id: string,
+    private readonly thread: Worker,
+    private readonly kicked: (queue: number) => void,
+    private readonly units: Units,
+  ) {
+    this.jobTargetId = id;
+    thread.register(this);
+  }
+
+  /** Registers the device's doorbells with KVM. */
+  register(ioeventfds: Ioeventfds, doorbells: readonly Doorbell[]): void {
+    for (const { block, offset, queue, shared } of doorbells) {
+      const place = shared
+        ? ({ block, offset, length: SHARED_BYTES, match: BigInt(queue) } as const)
+        : ({ block, offset, length: 0 } as const);
+      ioeventfds.add(place, this.eventfdOf(queue));
+    }
+  }
+
+  onJob(_kind: number, queue: number): void {
+    if (this.eventfdOf(queue).take() > 0) this.kicked(queue);
+  }
+
+  private eventfdOf(queue: number): EventFd {
+    const known = this.eventfds.get(queue);
+    if (known) return known;
+    const eventfd = new EventFd(() => this.thread.post(this, 0, queue));
+    this.eventfds.set(queue, eventfd);
+    this.units.keep(`${this.jobTargetId}/${queue}`, eventfd);
+    return eventfd;
+  }
+}

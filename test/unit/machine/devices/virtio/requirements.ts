@@ -1,0 +1,92 @@
+/**
+ * What the specification demands of a device (sections 2 and 4, the statements with MUST), and the test that holds each. Rows of
+ * queues and of types stand in the same table.
+ */
+
+/** One demand. */
+export interface Requirement {
+  /** Section of the Virtual I/O Device specification, version 1.3. */
+  readonly section: string;
+  /** In our own words. */
+  readonly demand: string;
+  /** File in this folder. */
+  readonly file: string;
+  /** Name of the test, as `it` has it. */
+  readonly test: string;
+}
+
+const rowsOf =
+  (file: string) =>
+  (section: string, demand: string, test: string): Requirement => ({ section, demand, file, test });
+const device = rowsOf('device.test.ts');
+const pci = rowsOf('pci.test.ts');
+const mmio = rowsOf('mmio.test.ts');
+const rng = rowsOf('rng.test.ts');
+
+// prettier-ignore
+export const requirements: readonly Requirement[] = [
+  device('2.1.2', 'No buffer is used and no used buffer notification sent before DRIVER_OK.', 'are not worked on before DRIVER_OK'),
+  device('2.1.2', 'DEVICE_NEEDS_RESET is followed by a configuration change notification when DRIVER_OK is set.', 'shows DEVICE_NEEDS_RESET, tells the driver and does nothing more'),
+  device('2.2.2', 'No feature is offered that needs one which is not offered; each depends on an option of its own.', 'are offered as the options say, and with VERSION_1'),
+  device('2.2.2', 'FEATURES_OK stays off for a set that the device does not accept: not offered bits.', 'are refused when they were not offered'),
+  device('2.2.2', 'FEATURES_OK stays off for a set that the device does not accept: the type.', 'are refused when the type cannot work with them'),
+  device('2.2.2', 'No feature is offered that the device does not support or that is not for its transport.', 'are none beyond bit 63, and none of a transport or a legacy device that this is not'),
+  device('2.2.2', 'A set that was accepted once is accepted again after a reset.', 'are taken again after a reset'),
+  pci('2.2.3', 'A transitional device knows a legacy driver by VERSION_1, which it has not accepted.', 'takes features without FEATURES_OK, and those alone that are offered'),
+  device('2.4.1', 'After a reset the status is 0.', 'by status 0 makes everything as it was'),
+  device('2.4.1', 'Once the status reads 0 the device touches no queue.', 'is done when nothing that was begun can reach memory any more, and shows 0 then'),
+  device('2.4.1', 'Once the status reads 0 no notification is sent.', 'ends notifications and all work on queues'),
+  device('2.5.2', 'Every configuration field can be read before FEATURES_OK.', 'is read before any negotiation, whole'),
+  pci('3.1.2', 'A legacy driver may write the configuration before it negotiates.', 'has the configuration behind 20 bytes, and behind 24 with MSI-X, by any width'),
+  device('2.6.1.1.1', 'After the reset of a queue nothing of it is executed and no notification for it sent.', 'goes on while something is under way, and makes the queue as it was'),
+  device('2.6.1.1.1', 'The reset of a queue makes all its state the default.', 'goes on while something is under way, and makes the queue as it was'),
+  device('2.6.1.2.1', 'What the driver has changed is seen when the queue is enabled again.', 'lets the driver set it up anew, in another way'),
+  pci('3.1.2', 'A transitional device works for a legacy driver before DRIVER_OK.', 'can be used before DRIVER_OK'),
+  pci('4.1.1', 'The function has the interface of PCI: identity and class.', 'is 0x1040 and its number, of revision 1, when it is not transitional'),
+  pci('4.1.2.1', 'Vendor 0x1AF4, device 0x1040 and the virtio device ID.', 'is 0x1040 and its number, of revision 1, when it is not transitional'),
+  pci('4.1.2.1', 'A transitional device has the PCI device ID of the table.', 'is a transitional number, of revision 0, with the device number as subsystem'),
+  pci('4.1.2.3', 'A transitional device has revision 0 and the virtio device ID as subsystem device ID.', 'is a transitional number, of revision 0, with the device number as subsystem'),
+  pci('4.1.3.2', 'The halves of a 64-bit field can be accessed by themselves.', 'reach the halves of a 64-bit field one by one'),
+  pci('4.1.4.2', 'cap_len has all bytes of the capability.', 'have capabilities as long as they say'),
+  pci('4.1.4.3.1', 'There is a common configuration capability, whose offset is aligned to 4.', 'are each found by a capability, within their BAR and aligned'),
+  device('4.1.4.3.1', 'device_feature shows the offered bits of any device_feature_select.', 'are none beyond bit 63, and none of a transport or a legacy device that this is not'),
+  device('4.1.4.3.1', 'driver_feature shows the valid bits that the driver wrote, of any driver_feature_select.', 'are read back by the driver as it wrote them, and as 0 beyond the second word'),
+  device('4.1.4.3.1', 'config_generation has changed after the driver has read a changed value.', 'has another generation after a read of something that has changed, however often it did'),
+  device('4.1.4.3.1', 'Status 0 resets the device, and reads as 0 when that is done.', 'is done when nothing that was begun can reach memory any more, and shows 0 then'),
+  device('4.1.4.3.1', 'queue_enable and queue_reset are 0 after a reset.', 'by status 0 makes everything as it was'),
+  device('4.1.4.3.1', 'queue_reset is 0 once the queue is enabled.', 'lets the driver set it up anew, in another way'),
+  device('4.1.4.3.1', 'queue_reset reads 1 while the reset goes on, then it and queue_enable read 0.', 'goes on while something is under way, and makes the queue as it was'),
+  device('4.1.4.3.1', 'queue_size is 0 where there is no queue.', 'that are not there have size 0'),
+  device('4.1.4.3.1', 'queue_size is a power of 2 unless RING_PACKED was negotiated.', 'keep to sizes that the format allows, and never above the largest'),
+  pci('4.1.4.3.1', 'Without ADMIN_VQ there is no administration queue.', 'have no administration queue and no configuration data of notifications'),
+  pci('4.1.4.4.1', 'There is a notification capability, aligned, long enough for every queue, with a multiplier that is a power of 2 and a multiple of 4.', 'notify each queue at an address of its own, within the capability'),
+  pci('4.1.4.5.1', 'There is an ISR status capability.', 'are each found by a capability, within their BAR and aligned'),
+  pci('4.1.4.5.1', 'The configuration bit of the ISR status is set before the notification, also with MSI-X.', 'set the configuration bit of the ISR status all the same, and the pin shows it once MSI-X is off'),
+  pci('4.1.4.5.1', 'Without MSI-X the queue bit is set before the notification; the interrupt status of PCI is the OR of the bits.', 'show the queue bit in the ISR status, which a read clears'),
+  pci('4.1.4.5.1', 'A read of the ISR status clears it.', 'show the queue bit in the ISR status, which a read clears'),
+  pci('4.1.4.6.1', 'A type with a configuration has a capability for it, aligned to 4.', 'are each found by a capability, within their BAR and aligned'),
+  pci('4.1.4.9.1', 'There is a configuration access capability.', 'are each found by a capability, within their BAR and aligned'),
+  pci('4.1.4.9.1', 'A write of pci_cfg_data writes the BAR.', 'writes the BAR when the driver writes the data'),
+  pci('4.1.4.9.1', 'A read of pci_cfg_data reads the BAR.', 'reads the BAR when the driver reads the data'),
+  pci('4.1.4.10', 'A transitional device has the legacy registers in I/O BAR 0.', 'is in I/O BAR 0 of a transitional device alone'),
+  pci('4.1.4.10', 'The configuration follows the legacy header at once and reads alike by any width.', 'has the configuration behind 20 bytes, and behind 24 with MSI-X, by any width'),
+  pci('4.1.4.10', 'Of a legacy driver no feature of bits 32 to 63 is taken as accepted.', 'takes features without FEATURES_OK, and those alone that are offered'),
+  pci('4.1.5.1.1.1', 'A transitional device has the legacy interface in I/O space, in BAR 0.', 'is in I/O BAR 0 of a transitional device alone'),
+  pci('4.1.5.1.2.1', 'The MSI-X table has as many entries as there are vectors.', 'have a vector for each queue and one for the configuration'),
+  pci('4.1.5.1.2.1', 'Every event can be mapped to every vector, and is read back.', 'go to the vector that the driver mapped, whichever it is'),
+  pci('4.1.5.1.2.1', 'Every event can be unmapped.', 'are none for events without a vector'),
+  pci('4.1.5.1.2.1', 'After a reset no event is mapped.', 'lose their vectors with a reset'),
+  pci('4.1.5.1.2.1', 'A mapping that failed reads back as NO_VECTOR.', 'refuse a vector that there is not by reading back NO_VECTOR'),
+  pci('4.1.5.3.1', 'With MSI-X no interrupt is delivered for a queue without a vector.', 'are none for events without a vector'),
+  pci('4.1.5.4.1', 'With MSI-X no interrupt is delivered for the configuration without a vector.', 'are none for events without a vector'),
+  mmio('4.2.2.1', 'MagicValue is 0x74726976 and Version 2.', 'tell what it is'),
+  mmio('4.2.2.1', 'InterruptStatus shows each event until it is acknowledged, and no other bits.', 'show each event until it is acknowledged'),
+  mmio('4.2.2.1', 'A reset clears InterruptStatus and QueueReady of all queues.', 'and ready queues end with a reset'),
+  mmio('4.2.2.1', 'ConfigGeneration changes when the driver could see an inconsistent configuration.', 'change the generation with the configuration'),
+  mmio('4.2.2.1', 'A queue is not accessed while QueueReady is 0.', 'is not ready while something of it is under way after QueueReady 0'),
+  mmio('4.2.2.1', 'QueueReset is 0 after a reset.', 'and ready queues end with a reset'),
+  mmio('4.2.2.1', 'QueueReset reads 1 while the reset goes on, then it and QueueReady read 0; it is 0 once the queue is ready again.', 'is reset by QueueReset'),
+  mmio('4.2.4', 'A legacy device has version 1, and queues placed by pages.', 'places queues by pages of the size that the driver told, also before a reset'),
+  rng('5.4.6.2', 'One or more random bytes are placed into each buffer, perhaps fewer than it has room for.', 'fills a buffer with numbers from its seed, and looks for the next'),
+  device('6.2', 'VERSION_1 is offered; a device that is not transitional does not work without it.', 'are refused without VERSION_1 on a device that is not transitional'),
+];
