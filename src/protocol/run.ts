@@ -24,6 +24,8 @@ export interface RunGuest {
   remap?: { from: string; to: string }[];
   /** What a Multiboot kernel is handed besides itself. */
   boot?: { cmdline: string; modules: { bytes: Uint8Array; cmdline: string }[] };
+  /** Files that its disks begin with, by position in `devices`. */
+  images?: { device: number; bytes: Uint8Array }[];
 }
 
 /** How far a run is. */

@@ -13,7 +13,7 @@ import type { Problem } from '../protocol/problem';
 import type { RunJob } from '../protocol/run';
 import { loadScenario } from '../scenario/load';
 import { problemAt } from '../scenario/problem-at';
-import type { Scenario, ScenarioVm } from '../scenario/schema';
+import type { Scenario, ScenarioDevice, ScenarioVm } from '../scenario/schema';
 import type { Prepared, PrepareOptions } from './api';
 import { imageOf } from './guest-image';
 import { reasonOf } from './reason';
@@ -66,11 +66,11 @@ function problemOf(diagnostic: Diagnostic): Problem[] {
 
 /** What is missing of the files that the guests of a scenario are made from, each at its line of the scenario's text. */
 export async function missingGuestFiles(text: string, file: string, scenario: Scenario): Promise<Problem[]> {
-  const found = scenario.vms.map(({ guest }, index) => missingOf(text, file, guest, index));
+  const found = scenario.vms.map((vm, index) => missingOf(text, file, vm, index));
   return (await Promise.all(found)).flat();
 }
 
-/** A file that a guest is made from, and the field that names it. */
+/** A file that a guest or a disk of it is made from, and the field of its VM that names it. */
 interface GuestFileReference {
   path: string;
   what: string;
@@ -78,34 +78,44 @@ interface GuestFileReference {
 }
 
 function filesOf(guest: ScenarioVm['guest']): GuestFileReference[] {
-  if ('elf' in guest) return [{ path: guest.elf, what: 'guest', at: ['elf'] }];
-  if ('firmware' in guest) return [{ path: guest.firmware, what: 'firmware', at: ['firmware'] }];
+  if ('elf' in guest) return [{ path: guest.elf, what: 'guest', at: ['guest', 'elf'] }];
+  if ('firmware' in guest) return [{ path: guest.firmware, what: 'firmware', at: ['guest', 'firmware'] }];
   if ('kernel' in guest) {
     const modules = guest.modules.flatMap((module, index) =>
-      'file' in module ? [{ path: module.file, what: 'module', at: ['modules', index, 'file'] }] : [],
+      'file' in module
+        ? [{ path: module.file, what: 'module', at: ['guest', 'modules', index, 'file'] }]
+        : [],
     );
-    return [{ path: guest.kernel, what: 'kernel', at: ['kernel'] }, ...modules];
+    return [{ path: guest.kernel, what: 'kernel', at: ['guest', 'kernel'] }, ...modules];
   }
   if ('objects' in guest)
-    return guest.objects.map((path, index) => ({ path, what: 'object', at: ['objects', index] }));
-  return guest.sources.map((path, index) => ({ path, what: 'source', at: ['sources', index] }));
+    return guest.objects.map((path, index) => ({ path, what: 'object', at: ['guest', 'objects', index] }));
+  return guest.sources.map((path, index) => ({ path, what: 'source', at: ['guest', 'sources', index] }));
+}
+
+function imagesOf(devices: readonly ScenarioDevice[]): GuestFileReference[] {
+  return devices.flatMap((device, slot) =>
+    device.model === 'nvme' && device.image !== undefined
+      ? [{ path: device.image, what: 'image', at: ['devices', slot, 'image'] }]
+      : [],
+  );
 }
 
 async function missingOf(
   text: string,
   file: string,
-  guest: ScenarioVm['guest'],
+  { guest, devices }: ScenarioVm,
   vm: number,
 ): Promise<Problem[]> {
   const problems: Problem[] = [];
-  for (const { path, what, at } of filesOf(guest)) {
+  for (const { path, what, at } of [...filesOf(guest), ...imagesOf(devices)]) {
     const absolute = resolve(dirname(file), path);
     const entry = await stat(absolute).catch(() => undefined);
     if (entry?.isFile()) continue;
     const message = entry
       ? `The ${what} ${absolute} is not a file. Name the file itself.`
       : `The ${what} ${absolute} does not exist. Paths are relative to the scenario: check the spelling.`;
-    problems.push(problemAt(text, file, ['vms', vm, 'guest', ...at], message));
+    problems.push(problemAt(text, file, ['vms', vm, ...at], message));
   }
   return problems;
 }
@@ -134,7 +144,8 @@ class Preparation {
     for (const [index, vm] of this.scenario.vms.entries()) {
       const guest = await this.guestOf(index, vm.guest);
       this.check(index, vm, guest);
-      guests.push(guest);
+      const images = await this.readImages(index, vm.devices);
+      guests.push({ ...guest, ...(images.length > 0 && { images }) });
     }
     const coreFile = join(this.options.distDir, 'cpu-core.wasm');
     const core = await readFile(coreFile).catch((error: unknown) => {
@@ -174,6 +185,28 @@ class Preparation {
     const elfFile = this.fromScenario(path);
     const elf = await this.read(['vms', index, 'guest', 'firmware'], 'firmware', elfFile);
     return { elf, elfFile, isRom: true };
+  }
+
+  private async readImages(
+    vm: number,
+    devices: readonly ScenarioDevice[],
+  ): Promise<{ device: number; bytes: Uint8Array }[]> {
+    const images: { device: number; bytes: Uint8Array }[] = [];
+    for (const [device, spec] of devices.entries()) {
+      if (spec.model !== 'nvme' || spec.image === undefined) continue;
+      const at = ['vms', vm, 'devices', device];
+      const file = this.fromScenario(spec.image);
+      const bytes = await this.read([...at, 'image'], 'image', file);
+      if (bytes.length > spec.sizeMiB * MIB) {
+        const needed = Math.ceil(bytes.length / MIB);
+        this.refuse(
+          [...at, 'image'],
+          `The image ${file} has ${bytes.length} bytes, the disk ${spec.sizeMiB * MIB}: make "sizeMiB" ${needed} or more.`,
+        );
+      }
+      images.push({ device, bytes });
+    }
+    return images;
   }
 
   private async link(index: number, paths: readonly string[]): Promise<Guest> {

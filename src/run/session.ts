@@ -16,6 +16,7 @@ import { summarise } from '../trace/query/summary';
 import { SnapshotError } from '../trace/snapshot-error';
 import { vectorAdvice } from '../machine/x86/missing';
 import type { Guest } from '../vmm/guest';
+import { checksumOf } from './checksum';
 import {
   RUN_SNAPSHOT_VERSION,
   flattened,
@@ -79,6 +80,12 @@ function crashMessage(guest: Guest, where: Where): string {
   return advice === undefined ? said : `${said}. ${advice}`;
 }
 
+/** See `RunIdentity`. */
+function disksOf({ guests }: RunJob): Pick<RunIdentity, 'images'> {
+  const images = guests.map(({ images: own = [] }) => own);
+  return images.some(({ length }) => length > 0) ? { images: checksumOf(images) } : {};
+}
+
 /** One run. */
 export class RunSession {
   private readonly recorder: Recorder;
@@ -91,6 +98,8 @@ export class RunSession {
   private message: string | undefined;
   private unfinished: string | undefined;
   private sliceEnd = 0;
+  /** What the disks begin with, as the run's identity has it. */
+  private readonly disks: Pick<RunIdentity, 'images'>;
   /** The snapshot that changes are counted from. */
   private latest: RunSnapshot | undefined;
 
@@ -107,8 +116,12 @@ export class RunSession {
     const loaded = loadScenario(job.scenarioText, job.scenarioFile);
     if (!loaded.ok) throw new Error(loaded.problems.map((problem) => problem.message).join('\n'));
     this.scenario = loaded.scenario;
+    this.disks = disksOf(job);
     this.images = job.guests.map(imageOf);
-    const guests = this.images.map((image, index) => ({ image, boot: job.guests[index].boot }));
+    const guests = this.images.map((image, index) => {
+      const { boot, images = [] } = job.guests[index];
+      return { image, boot, images: new Map(images.map(({ device, bytes }) => [device, bytes])) };
+    });
     this.recorder = new Recorder({
       records: recordedKinds(this.scenario.trace.kinds),
       maxEvents: this.scenario.trace.maxEvents,
@@ -331,7 +344,8 @@ export class RunSession {
   }
 
   private identity(): RunIdentity {
-    return { scenarioText: this.job.scenarioText, guests: this.images.map(({ sha256 }) => sha256) };
+    const guests = this.images.map(({ sha256 }) => sha256);
+    return { scenarioText: this.job.scenarioText, guests, ...this.disks };
   }
 
   private stop(state: RunState, message?: string): void {

@@ -22,6 +22,8 @@ export interface RunIdentity {
   scenarioText: string;
   /** SHA-256 of each VM's guest, hexadecimal. */
   guests: string[];
+  /** Checksum over the files that the VMs' disks begin with; absent: no disk has one. */
+  images?: string;
 }
 
 /** How far a session's own accounts are. */
@@ -105,6 +107,7 @@ function requireIdentity(found: RunIdentity | undefined, expected: RunIdentity):
   if (found?.scenarioText !== expected.scenarioText) refuse('the scenario is not the same');
   const differs = expected.guests.findIndex((sha, vm) => sha !== found?.guests[vm]);
   if (differs >= 0) refuse(`the guest of VM ${differs} is not the same`);
+  if (found?.images !== expected.images) refuse('the image of a disk is not the same');
 }
 
 /** The same snapshot on its own, without those it stands on. Give it one that is intact. */

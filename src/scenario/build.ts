@@ -37,6 +37,8 @@ export interface LoadedGuest {
   image: GuestImage;
   /** What its boot loader hands to it. */
   boot?: BootParameters | undefined;
+  /** Bytes of the files that its disks begin with, by position in `devices`. */
+  images?: ReadonlyMap<number, Uint8Array> | undefined;
 }
 
 /** What the machine tells while it runs. */
@@ -70,7 +72,7 @@ export function buildMachine(
   const memories: GuestRam[] = [];
   const plans = scenario.vms.map((spec, index) => {
     const ramBytes = spec.memoryMiB * MIB;
-    const { image, boot } = loaded[index];
+    const { image, boot, images } = loaded[index];
     const bios = image.file instanceof RomFile ? image.file.bytes : undefined;
     const machine = createMachineCore({
       ramBytes,
@@ -94,7 +96,7 @@ export function buildMachine(
       rom: bios && shadowOf(bios.length, ramBytes, machine),
       boot: planBoot(image.file, memoryMap(ramBytes), boot),
       cmdline: boot?.cmdline ?? '',
-      devices: planDevices(spec.devices, networks, { run: scenario.seed, vm: index }),
+      devices: planDevices(spec.devices, networks, { run: scenario.seed, vm: index, images }),
       serial: (byte) => events.serial(index, byte),
     };
     return { plan, site: sites[index] };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { NAME, UNICAST_MAC } from './patterns';
 
 const MODEL =
-  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin; `virtio-net`, `virtio-console` and `virtio-rng` are the network, console and entropy devices of virtio, over PCI.';
+  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin; `nvme` is an NVM Express 1.4 controller with one namespace; `virtio-net`, `virtio-console` and `virtio-rng` are the network, console and entropy devices of virtio, over PCI.';
 const BARE = 'Of no account without a VMM (`"vmm": "none"`): there it is the physical device.';
 const backend = z
   .enum(['qemu'])
@@ -35,6 +35,45 @@ const e1000 = z.strictObject({
 });
 
 const edu = z.strictObject({ model: z.literal('edu').describe(MODEL), backend });
+
+/** A time of a storage medium; the default is named where there is one. */
+const mediaTime = z.int().min(0).max(1e9);
+const nvme = z.strictObject({
+  model: z.literal('nvme').describe(MODEL),
+  backend,
+  sizeMiB: z
+    .int()
+    .min(1)
+    .max(1_048_576)
+    .default(16)
+    .describe('Size of the namespace in MiB. Only what is written takes memory.'),
+  image: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Path of a file with what the namespace holds at first, relative to this file; zeros behind its end. What the guest writes stays in the run: the file is never changed.',
+    ),
+  blockSize: z
+    .union([z.literal(512), z.literal(4096)])
+    .default(512)
+    .describe('Bytes of a logical block.'),
+  queues: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(4)
+    .describe('I/O queue pairs. Each completion queue can have an MSI-X vector of its own.'),
+  readNs: mediaTime
+    .default(10_000)
+    .describe(
+      'Nanoseconds that the medium takes for a read, beside the transfers. The default is what Intel specifies for its Optane SSD DC P4800X.',
+    ),
+  writeNs: mediaTime.default(10_000).describe('Nanoseconds for a write: into the cache, while it is on.'),
+  flushNs: mediaTime
+    .default(10_000)
+    .describe('Nanoseconds for a flush of the write cache, and more for a write past it. An assumption.'),
+});
 
 /** What every virtio device has. */
 const virtio = {
@@ -116,7 +155,7 @@ const virtioConsole = z.strictObject({
 const virtioRng = z.strictObject({ model: z.literal('virtio-rng').describe(MODEL), backend, ...virtio });
 
 /** Any of them. */
-export const deviceSchema = z.union([e1000, edu, virtioNet, virtioConsole, virtioRng]);
+export const deviceSchema = z.union([e1000, edu, nvme, virtioNet, virtioConsole, virtioRng]);
 
 /** Models that have a network. */
 const NIC_MODELS = ['e1000', 'virtio-net'] as const;

@@ -4,6 +4,7 @@ import type { DevicePlan } from '../vmm/guest';
 import type { Networks } from './networks';
 import type { ScenarioDevice } from './schema';
 
+const MIB = 1024 * 1024;
 /** More slots than a VM has. */
 const SLOTS = 32;
 /** Sent packets that are shown to the driver together (VHOST_NET_BATCH of Linux; QEMU shows each by itself). */
@@ -17,6 +18,8 @@ interface Place {
   /** The run's seed. */
   run: number;
   vm: number;
+  /** Bytes of the files that its disks begin with, by position among its devices. */
+  images?: ReadonlyMap<number, Uint8Array> | undefined;
 }
 
 /** What is known of every device. */
@@ -24,6 +27,8 @@ interface Planned {
   name: string;
   /** Of its random numbers: no two devices of a run draw the same. */
   seed: number;
+  /** What it begins with, if it is a disk. */
+  image: Uint8Array | undefined;
 }
 
 type ModelOf<M extends ScenarioDevice['model']> = Extract<ScenarioDevice, { model: M }>;
@@ -37,6 +42,11 @@ const planners: Planners = {
     cable: networks.plug(link),
   }),
   edu: ({ model }, { name }) => ({ device: { model, name }, cable: undefined }),
+  nvme: ({ model, sizeMiB, blockSize, queues, readNs, writeNs, flushNs }, { name, image }) => {
+    const timing = { readNanoseconds: readNs, writeNanoseconds: writeNs, flushNanoseconds: flushNs };
+    const device = { model, name, size: sizeMiB * MIB, image, blockSize, queues, timing };
+    return { device, cable: undefined };
+  },
   'virtio-net': (device, { name }, networks) => {
     const { model, mac, link, queues: pairs, backend, batch, offloads, mergeable } = device;
     const inKernel = backend === 'vhost';
@@ -74,7 +84,7 @@ const planners: Planners = {
 export function planDevices(
   devices: readonly ScenarioDevice[],
   networks: Networks,
-  { run, vm }: Place,
+  { run, vm, images }: Place,
 ): DevicePlan[] {
   const counts = new Map<string, number>();
   return devices.map((device, slot) => {
@@ -83,7 +93,7 @@ export function planDevices(
     const name = position === 0 ? device.model : `${device.model}.${position}`;
     // In the high half of a safe integer: the low half is the run's.
     const seed = run + (vm * SLOTS + slot + 1) * 2 ** 32;
-    return plan(device, { name, seed }, networks);
+    return plan(device, { name, seed, image: images?.get(slot) }, networks);
   });
 }
 

@@ -6,6 +6,8 @@ import type { DeviceBus } from '../bus';
 import { dropReasonNames } from '../devices/e1000/constants';
 import { E1000 } from '../devices/e1000/e1000';
 import { Edu } from '../devices/edu';
+import { Nvme } from '../devices/nvme/nvme';
+import type { NvmeOptions } from '../devices/nvme/options';
 import { queueFaultNames, virtioOnPci } from '../devices/virtio/assemble';
 import { consoleReasons } from '../devices/virtio/console/constants';
 import { VirtioConsole, type VirtioConsoleOptions } from '../devices/virtio/console/console';
@@ -24,6 +26,7 @@ interface ModelOptions {
     coalesced: boolean;
   };
   edu: object;
+  nvme: Omit<NvmeOptions, 'serial'>;
   'virtio-net': VirtioModel & {
     net: VirtioNetOptions;
     /** The host's kernel works on its queues, where there is such a thing. */
@@ -67,6 +70,10 @@ const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned } = {
     make: ({ bus }) => new E1000(bus, { mac }),
   }),
   edu: () => ({ place: { pin: 1 }, make: ({ bus }) => new Edu(bus) }),
+  nvme: ({ model: _model, name, ...options }) => ({
+    place: { pin: 1 },
+    make: ({ bus }) => new Nvme(bus, { ...options, serial: `TL-${name}` }),
+  }),
   'virtio-net': ({ virtio, net, inKernel }) => ({
     place: { pin: 1, reasons: { ...queueFaultNames, ...netReasons }, dataPlaneInKernel: inKernel },
     make: (parts) => virtioOnPci(parts, virtio, (host) => new VirtioNet(host, net)),
