@@ -32,14 +32,11 @@ async function loadDriver(folder) {
   return import(pathToFileURL(outfile).href);
 }
 
-/** Each driver by itself, then what the scenarios ask for; each combination once. */
+/** Each driver by itself that is not a part of another, then what the scenarios ask for; each combination once. */
 async function wanted(driver) {
   const drivers = (await readdir(join(workspace, 'drivers'))).filter((name) => name.endsWith('.c')).sort();
-  const guests = drivers.map((name) => ({
-    sources: [join(workspace, 'drivers', name)],
-    defines: {},
-    optimise: '2',
-  }));
+  const guests = [];
+  const parts = new Set();
   const scenarios = join(workspace, 'scenarios');
   for (const name of (await readdir(scenarios)).filter((each) => each.endsWith('.trapline.json')).sort()) {
     const scenario = parse(await readFile(join(scenarios, name), 'utf8')) ?? {};
@@ -50,9 +47,12 @@ async function wanted(driver) {
       }
       if (!vm.guest?.sources) continue;
       const sources = vm.guest.sources.map((each) => resolve(scenarios, each));
+      if (sources.length > 1) for (const each of sources) parts.add(each);
       guests.push({ sources, defines: vm.guest.defines ?? {}, optimise: vm.guest.optimize ?? '2' });
     }
   }
+  const whole = drivers.map((name) => join(workspace, 'drivers', name)).filter((each) => !parts.has(each));
+  guests.unshift(...whole.map((each) => ({ sources: [each], defines: {}, optimise: '2' })));
   return [...new Map(guests.map((guest) => [keyOf(guest), guest])).values()];
 }
 

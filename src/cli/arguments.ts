@@ -4,9 +4,18 @@ import { didYouMean } from '../scenario/nearest';
 
 /** What is to be done. */
 export type Command =
-  | { name: 'run'; file: string; json: boolean; quiet: boolean; trace?: string; compiler: string }
+  | {
+      name: 'run';
+      file: string;
+      json: boolean;
+      quiet: boolean;
+      trace?: string;
+      packets?: string;
+      compiler: string;
+    }
   | { name: 'stats'; file: string; json: boolean }
   | { name: 'check'; file: string; json: boolean }
+  | { name: 'compare'; files: string[]; json: boolean; compiler: string }
   | { name: 'help' }
   | { name: 'version' };
 
@@ -18,23 +27,27 @@ export class UsageError extends Error {
 type OptionType = 'boolean' | 'string';
 
 const ALWAYS: Record<string, OptionType> = { help: 'boolean', version: 'boolean' };
-const COMMANDS: Record<string, { argument: string; options: Record<string, OptionType> }> = {
-  run: {
-    argument: 'FILE',
-    options: { out: 'string', json: 'boolean', quiet: 'boolean', compiler: 'string' },
-  },
-  stats: { argument: 'TRACE', options: { json: 'boolean' } },
-  check: { argument: 'FILE', options: { json: 'boolean' } },
-};
+/** `several`: takes any number of arguments. */
+const COMMANDS: Record<string, { argument: string; several?: boolean; options: Record<string, OptionType> }> =
+  {
+    run: {
+      argument: 'FILE',
+      options: { out: 'string', pcap: 'string', json: 'boolean', quiet: 'boolean', compiler: 'string' },
+    },
+    stats: { argument: 'TRACE', options: { json: 'boolean' } },
+    check: { argument: 'FILE', options: { json: 'boolean' } },
+    compare: { argument: 'FILE', several: true, options: { json: 'boolean', compiler: 'string' } },
+  };
 
 /** What `--help` prints. */
 export const USAGE = `Trapline runs a guest driver on a simulated x86-64 computer under a hypervisor and records every VM exit,
 interrupt and DMA.
 
 Usage:
-  trapline run FILE [--out TRACE] [--json] [--quiet] [--compiler PATH]
+  trapline run FILE [--out TRACE] [--pcap CAPTURE] [--json] [--quiet] [--compiler PATH]
       Runs a scenario (*.trapline.json) and prints its figures.
         --out TRACE       also write the trace, an Arrow file: name.trapline.arrow
+        --pcap CAPTURE    also write the packets on the links, for Wireshark or tcpdump: name.pcapng
         --json            print the figures as JSON; what the guest prints goes to standard error
         --quiet           print only what is wrong (with --json: the JSON alone)
         --compiler PATH   C compiler for the guest instead of gcc or clang
@@ -42,6 +55,11 @@ Usage:
       Prints the figures of a trace file.
   trapline check FILE [--json]
       Checks a scenario, and that its guests' files are there, without compiling or running anything.
+  trapline compare FILE FILE… [--json] [--compiler PATH]
+      Prints what runs cost side by side, in total and for each packet, with ratios to the first. A FILE is a trace
+      (name.trapline.arrow), or a scenario, which is run.
+        --json            print the figures as JSON
+        --compiler PATH   C compiler for the guests instead of gcc or clang
   trapline --help | --version
 
 Exit code: 0 all expectations hold; 1 one does not, or a guest ended with a code other than 0; 2 the input is
@@ -67,18 +85,21 @@ export function parseCommandLine(args: readonly string[]): Command {
   const [file, extra] = positionals;
   if (file === undefined || file === '')
     throw new UsageError(`trapline ${name} needs a ${command.argument}. See trapline --help.`);
-  if (extra !== undefined)
+  if (extra !== undefined && !command.several)
     throw new UsageError(`trapline ${name} takes one ${command.argument}; "${extra}" is one too many.`);
   const json = values['json'] === true;
+  const compiler = typeof values['compiler'] === 'string' ? values['compiler'] : '';
+  if (name === 'compare') return { name, files: positionals, json, compiler };
   if (name !== 'run') return { name: name as 'stats' | 'check', file, json };
-  const trace = values['out'];
+  const [trace, packets] = [values['out'], values['pcap']];
   return {
     name: 'run',
     file,
     json,
     quiet: values['quiet'] === true,
     ...(typeof trace === 'string' && { trace }),
-    compiler: typeof values['compiler'] === 'string' ? values['compiler'] : '',
+    ...(typeof packets === 'string' && { packets }),
+    compiler,
   };
 }
 

@@ -1,5 +1,6 @@
 /** The command line as a function: from arguments to an exit code. */
 import { parseCommandLine, USAGE, UsageError, type Command } from './arguments';
+import { compareFiles } from './compare';
 import { ExitCode, type CliHost } from './host';
 import { checkScenarioFile, printStats } from './inspect';
 import { messageOf, runScenario } from './run';
@@ -22,6 +23,8 @@ async function execute(command: Command, host: CliHost): Promise<ExitCode> {
       return printStats(command, host);
     case 'check':
       return checkScenarioFile(command, host);
+    case 'compare':
+      return compareFiles(command, host);
     case 'help':
       host.out(USAGE);
       return ExitCode.Held;

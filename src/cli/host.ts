@@ -4,6 +4,18 @@ import type { PrepareRun, RunEnvironment, StartRun } from '../run/api';
 import type { Scenario } from '../scenario/schema';
 import type { TraceStore } from '../trace/query/store';
 
+/** What a command may write. */
+export type OutputKind = 'trace' | 'capture';
+
+/** A file that is written piece by piece. */
+export interface OutputFile {
+  write(bytes: Uint8Array): Promise<void>;
+  /** The file is whole. Rejects with a message for a reader. */
+  finish(): Promise<void>;
+  /** Leaves nothing behind. Never rejects. */
+  abandon(): Promise<void>;
+}
+
 /** The world outside the commands. */
 export interface CliHost {
   /** Standard output. */
@@ -18,7 +30,9 @@ export interface CliHost {
   /** Reads a text file. Rejects with a message for a reader. */
   readText(file: string): Promise<string>;
   /** Rejects with a message for a reader when the file could not be written later. */
-  checkWritable(file: string): Promise<void>;
+  checkWritable(file: string, kind: OutputKind): Promise<void>;
+  /** Begins a file that is either the old one or wholly the new one. */
+  createFile(file: string, kind: OutputKind): OutputFile;
   /** Writes a trace so that the file is either the old one or wholly the new one. Rejects with a message for a reader. */
   writeTrace(file: string, store: TraceStore): Promise<void>;
   /**
@@ -27,8 +41,8 @@ export interface CliHost {
    */
   readTrace(file: string): Promise<TraceStore>;
   prepareRun: PrepareRun;
-  /** What is missing of the files that a scenario's guests are made from. `file` is the scenario's. */
-  missingGuestFiles(text: string, file: string, scenario: Scenario): Promise<Problem[]>;
+  /** What is missing of the files that a scenario names. `file` is the scenario's. */
+  missingFiles(text: string, file: string, scenario: Scenario): Promise<Problem[]>;
   startRun: StartRun;
   /** Calls `listener` when the user asks to stop (Ctrl-C); returns what ends that. */
   onInterrupt(listener: () => void): () => void;

@@ -47,7 +47,7 @@ export async function checkScenarioFile(
     return ExitCode.BadInput;
   }
   const loaded = loadScenario(text, file);
-  const missing = loaded.ok ? await host.missingGuestFiles(text, file, loaded.scenario) : [];
+  const missing = loaded.ok ? await host.missingFiles(text, file, loaded.scenario) : [];
   const problems = [...loaded.problems, ...missing];
   const ok = loaded.ok && missing.length === 0;
   if (command.json) host.out(`${JSON.stringify({ ok, problems }, null, 2)}\n`);

@@ -2,11 +2,11 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { version } from '../../package.json';
-import { missingGuestFiles, prepareRun } from '../run/prepare';
+import { missingFiles, prepareRun } from '../run/prepare';
 import { startRun } from '../run/start';
 import { runCli } from './cli';
 import { ExitCode } from './host';
-import { checkWritable, readText, readTrace, writeTrace } from './node-files';
+import { checkWritable, createFile, readText, readTrace, writeTrace } from './node-files';
 
 /** The bundle lies in `dist`. */
 const distDir = __dirname;
@@ -48,10 +48,11 @@ void runCli(process.argv.slice(2), {
   },
   readText,
   checkWritable,
+  createFile,
   writeTrace,
   readTrace,
   prepareRun,
-  missingGuestFiles,
+  missingFiles,
   startRun,
   onInterrupt,
 }).then((code) => {

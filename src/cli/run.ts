@@ -1,12 +1,14 @@
 /** `trapline run`: prepares, runs, prints, and says by its exit code whether all was as expected. */
 import { resolve } from 'node:path';
-import type { RunEnd, RunListener, RunProgress } from '../protocol/run';
+import type { RunEnd, RunJob, RunListener, RunProgress } from '../protocol/run';
+import { PacketFile, withFrames } from '../run/packet-file';
+import type { FrameBatch } from '../trace/exchange/frames';
 import type { RunState, TraceDelta, TraceGap, TraceMeta } from '../trace/model';
 import { TraceStore } from '../trace/query/store';
 import type { Summary } from '../trace/query/summary';
 import { gapSentence } from '../trace/vocabulary/gaps';
 import type { Command } from './arguments';
-import { ExitCode, type CliHost } from './host';
+import { ExitCode, type CliHost, type OutputFile } from './host';
 import { printExpectation, printJson, printProblem, printSummary, SerialPrinter, shortPath } from './print';
 
 type RunCommand = Extract<Command, { name: 'run' }>;
@@ -23,14 +25,14 @@ export async function runScenario(command: RunCommand, host: CliHost): Promise<E
 }
 
 async function runUntil(command: RunCommand, host: CliHost, signal: AbortSignal): Promise<ExitCode> {
-  const out = command.trace === undefined ? undefined : resolve(host.cwd, command.trace);
-  if (out !== undefined) {
-    try {
-      await host.checkWritable(out);
-    } catch (error) {
-      host.err(`error: ${messageOf(error)}\n`);
-      return ExitCode.BadInput;
-    }
+  const placed = (file: string | undefined) => (file === undefined ? undefined : resolve(host.cwd, file));
+  const [out, captured] = [placed(command.trace), placed(command.packets)];
+  try {
+    if (out !== undefined) await host.checkWritable(out, 'trace');
+    if (captured !== undefined) await host.checkWritable(captured, 'capture');
+  } catch (error) {
+    host.err(`error: ${messageOf(error)}\n`);
+    return ExitCode.BadInput;
   }
   const environment = { ...host.environment, compiler: command.compiler || host.environment.compiler };
   const prepared = await host
@@ -50,8 +52,10 @@ async function runUntil(command: RunCommand, host: CliHost, signal: AbortSignal)
   }
   if (!prepared.ok) return ExitCode.BadInput;
 
-  const recording = new Recording(out !== undefined, command, host);
-  const handle = host.startRun(prepared.job, environment, recording);
+  const packets = captured === undefined ? undefined : new PacketOutput(captured, prepared.job, host);
+  const recording = new Recording(out !== undefined, command, host, packets?.packets);
+  const job = packets ? withFrames(prepared.job) : prepared.job;
+  const handle = host.startRun(job, environment, recording);
   const cancel = (): void => handle.cancel();
   signal.addEventListener('abort', cancel);
   let end: RunEnd | undefined;
@@ -64,8 +68,9 @@ async function runUntil(command: RunCommand, host: CliHost, signal: AbortSignal)
     signal.removeEventListener('abort', cancel);
   }
   recording.finish(end, signal.aborted ? 'cancelled' : 'failed', failure);
-  const written =
-    out === undefined || !recording.store ? true : await write(out, recording.store, command, host);
+  let written = (await packets?.finish(command.quiet)) ?? true;
+  if (out !== undefined && recording.store)
+    written = (await write(out, recording.store, command, host)) && written;
   if (!end) {
     if (signal.aborted) return interrupted(host);
     host.err(`error: ${failure}\n`);
@@ -91,6 +96,7 @@ class Recording implements RunListener {
     private readonly keep: boolean,
     private readonly command: RunCommand,
     host: CliHost,
+    private readonly packets?: PacketFile,
   ) {
     this.serialPrinter = new SerialPrinter((line) => (command.json ? host.err(line) : host.out(line)));
   }
@@ -98,6 +104,11 @@ class Recording implements RunListener {
   started(meta: TraceMeta): void {
     this.names = meta.facts.vms.map(({ name }) => name);
     if (this.keep) this.store = new TraceStore(meta);
+    this.packets?.started(meta);
+  }
+
+  frames(frames: FrameBatch): Promise<void> {
+    return this.packets?.frames(frames) ?? Promise.resolve();
   }
 
   delta(delta: TraceDelta, progress: RunProgress): void {
@@ -124,6 +135,39 @@ class Recording implements RunListener {
 
   private nameOf(vm: number): string {
     return this.names[vm] ?? `vm${vm}`;
+  }
+}
+
+/** The capture of a run on its way to its file. */
+class PacketOutput {
+  readonly packets: PacketFile;
+  private readonly output: OutputFile;
+
+  constructor(
+    private readonly file: string,
+    job: RunJob,
+    private readonly host: CliHost,
+  ) {
+    this.output = host.createFile(file, 'capture');
+    this.packets = new PacketFile(job, `Trapline ${host.version}`, (bytes) => this.output.write(bytes));
+  }
+
+  /** Puts the capture in its place, with what passed until the run ended. False, after an error message: it could not be. */
+  async finish(quiet: boolean): Promise<boolean> {
+    if (!this.packets.begun) {
+      await this.output.abandon();
+      return true;
+    }
+    try {
+      await this.packets.finished();
+      await this.output.finish();
+    } catch (error) {
+      await this.output.abandon();
+      this.host.err(`error: ${messageOf(error)}\n`);
+      return false;
+    }
+    if (!quiet) this.host.err(`packets written to ${shortPath(this.file, this.host.cwd)}\n`);
+    return true;
   }
 }
 

@@ -2,6 +2,8 @@
 import { Uri, window, workspace, type ExtensionContext } from 'vscode';
 import { prepareRun } from '../run/prepare';
 import { startRun } from '../run/start';
+import { CompareCommand } from './commands/compare-command';
+import { PacketCommand } from './commands/packet-command';
 import { RunCommands } from './commands/run-commands';
 import { registerSampleWorkspace } from './commands/sample-workspace';
 import { TraceCommands } from './commands/trace-commands';
@@ -39,7 +41,8 @@ export function activate(context: ExtensionContext): TraplineApi {
   const log = own(window.createOutputChannel('Trapline', { log: true }));
   const problems = own(new ProblemReporter());
   const archive = new RunArchive(Uri.joinPath(context.storageUri ?? context.globalStorageUri, 'runs'));
-  const runs = own(new RunService(runTools(context), archive, problems, log));
+  const tools = runTools(context);
+  const runs = own(new RunService(tools, archive, problems, log));
   own(new RunIndicator(runs));
   const output = own(new GuestOutput(runs));
   const files = new RunFiles(runs, archive);
@@ -60,6 +63,8 @@ export function activate(context: ExtensionContext): TraplineApi {
   );
   const runCommands: RunCommands = own(new RunCommands({ runs, editors, output, log }));
   own(new TraceCommands(editors, archive));
+  own(new PacketCommand(editors, tools));
+  own(new CompareCommand(archive, (scenario) => runCommands.runScenario(scenario)));
   own(registerSampleWorkspace(extensionUri));
 
   const costs = own(new CostDecorations());

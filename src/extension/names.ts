@@ -8,6 +8,8 @@ export const Command = {
   createSampleWorkspace: 'trapline.createSampleWorkspace',
   openTrace: 'trapline.openTrace',
   saveTraceAs: 'trapline.saveTraceAs',
+  exportPackets: 'trapline.exportPackets',
+  compareRuns: 'trapline.compareRuns',
   showGuestOutput: 'trapline.showGuestOutput',
   showLog: 'trapline.showLog',
   /** Internal: hover of a source line → its events in the timeline. */
@@ -22,6 +24,8 @@ export const traceEnding = '.trapline.arrow';
 export const scenarioEnding = '.trapline.json';
 /** Scheme of traces of this window's runs: `trapline-run:/<run id>/<name>.trapline.arrow`. */
 export const runScheme = 'trapline-run';
+/** Scheme of comparisons of runs, which are Markdown: `trapline-comparison:/<names>.md`. */
+export const comparisonScheme = 'trapline-comparison';
 /** Context key: at least one run is going on. */
 export const runningContext = 'trapline.running';
 /** Context key set once an event of a trace was selected; completes a step of the walkthrough. */

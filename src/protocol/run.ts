@@ -1,4 +1,5 @@
 /** What a run is told and what it tells, whether it lives in a worker thread or in the caller's own. */
+import type { FrameBatch } from '../trace/exchange/frames';
 import type { TraceDelta, TraceMeta } from '../trace/model';
 import type { Summary } from '../trace/query/summary';
 
@@ -11,6 +12,10 @@ export interface RunJob {
   guests: RunGuest[];
   /** Bytes of `dist/cpu-core.wasm`. */
   core: Uint8Array;
+  /** By the path that a `pcap` peer of the scenario names: the bytes of that capture. */
+  captures?: Record<string, Uint8Array>;
+  /** Whether the run hands out the frames that pass its links. */
+  handsOutFrames?: boolean;
 }
 
 /** A guest's files. */
@@ -56,6 +61,8 @@ export type RunMessage =
   | { type: 'started'; meta: TraceMeta }
   | { type: 'delta'; delta: TraceDelta; progress: RunProgress }
   | { type: 'serial'; vm: number; text: string }
+  /** Comes before the delta, or the end, of the same report. */
+  | { type: 'frames'; frames: FrameBatch }
   | { type: 'ended'; end: RunEnd; delta: TraceDelta; progress: RunProgress }
   /** The run could not be built or Trapline itself failed; the guest is not to blame. */
   | { type: 'failed'; message: string };
@@ -66,4 +73,9 @@ export interface RunListener {
   /** A promise says when the receiver is done with it: a run does not get further ahead of its reader than a few deltas. */
   delta(delta: TraceDelta, progress: RunProgress): void | Promise<void>;
   serial(vm: number, text: string): void;
+  /**
+   * Frames that have passed the links, where the job asks for them. They are no part of the trace. A promise holds the run back
+   * as that of `delta` does.
+   */
+  frames?(frames: FrameBatch): void | Promise<void>;
 }

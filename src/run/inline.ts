@@ -13,12 +13,15 @@ export function runInline(
   listener: Partial<RunListener> = {},
   inspect?: (session: RunSession) => void,
 ): RunEnd {
-  const { started, delta, serial } = { ...SILENT, ...listener };
+  const { started, delta, serial, frames } = { ...SILENT, ...listener };
   const session = new RunSession(job, serial);
   started(session.meta());
   for (let slice = 1; session.step(); slice++) {
-    if (slice % SLICES_PER_DELTA === 0) void delta(session.takeDelta(), session.progress());
+    if (slice % SLICES_PER_DELTA !== 0) continue;
+    void frames?.(session.takeFrames());
+    void delta(session.takeDelta(), session.progress());
   }
+  void frames?.(session.takeFrames());
   const progress = session.progress();
   const last = session.end();
   void delta(last.delta, progress);

@@ -11,10 +11,13 @@ import { brokenHeaderRule, findMultibootHeader } from '../guest/boot/multiboot-h
 import { memoryMap } from '../machine/firmware/memory-map';
 import type { Problem } from '../protocol/problem';
 import type { RunJob } from '../protocol/run';
+import { captureReferences } from '../scenario/captures';
+import type { Path } from '../scenario/document';
 import { loadScenario } from '../scenario/load';
 import { problemAt } from '../scenario/problem-at';
 import type { Scenario, ScenarioDevice, ScenarioVm } from '../scenario/schema';
 import type { Prepared, PrepareOptions } from './api';
+import { readCaptures } from './captures';
 import { imageOf } from './guest-image';
 import { reasonOf } from './reason';
 
@@ -64,20 +67,29 @@ function problemOf(diagnostic: Diagnostic): Problem[] {
   ];
 }
 
-/** What is missing of the files that the guests of a scenario are made from, each at its line of the scenario's text. */
-export async function missingGuestFiles(text: string, file: string, scenario: Scenario): Promise<Problem[]> {
-  const found = scenario.vms.map((vm, index) => missingOf(text, file, vm, index));
-  return (await Promise.all(found)).flat();
+/**
+ * What is missing of the files that a scenario names: those that its guests and their disks are made from and the captures that peers
+ * send, each at its line of the scenario's text.
+ */
+export async function missingFiles(text: string, file: string, scenario: Scenario): Promise<Problem[]> {
+  const references = [
+    ...scenario.vms.flatMap(({ guest, devices }, vm) =>
+      [...filesOf(guest), ...imagesOf(devices)].map((each) => ({ ...each, at: ['vms', vm, ...each.at] })),
+    ),
+    ...captureReferences(text, scenario).map(({ file: path, at }) => ({ path, what: 'capture', at })),
+  ];
+  return missingOf(text, file, references);
 }
 
-/** A file that a guest or a disk of it is made from, and the field of its VM that names it. */
-interface GuestFileReference {
+/** A file that the scenario names, what it is to it, and the field that names it. */
+interface FileReference {
   path: string;
   what: string;
-  at: (string | number)[];
+  at: Path;
 }
 
-function filesOf(guest: ScenarioVm['guest']): GuestFileReference[] {
+/** Fields are those of the VM. */
+function filesOf(guest: ScenarioVm['guest']): FileReference[] {
   if ('elf' in guest) return [{ path: guest.elf, what: 'guest', at: ['guest', 'elf'] }];
   if ('firmware' in guest) return [{ path: guest.firmware, what: 'firmware', at: ['guest', 'firmware'] }];
   if ('kernel' in guest) {
@@ -93,7 +105,7 @@ function filesOf(guest: ScenarioVm['guest']): GuestFileReference[] {
   return guest.sources.map((path, index) => ({ path, what: 'source', at: ['guest', 'sources', index] }));
 }
 
-function imagesOf(devices: readonly ScenarioDevice[]): GuestFileReference[] {
+function imagesOf(devices: readonly ScenarioDevice[]): FileReference[] {
   return devices.flatMap((device, slot) =>
     device.model === 'nvme' && device.image !== undefined
       ? [{ path: device.image, what: 'image', at: ['devices', slot, 'image'] }]
@@ -104,18 +116,17 @@ function imagesOf(devices: readonly ScenarioDevice[]): GuestFileReference[] {
 async function missingOf(
   text: string,
   file: string,
-  { guest, devices }: ScenarioVm,
-  vm: number,
+  references: readonly FileReference[],
 ): Promise<Problem[]> {
   const problems: Problem[] = [];
-  for (const { path, what, at } of [...filesOf(guest), ...imagesOf(devices)]) {
+  for (const { path, what, at } of references) {
     const absolute = resolve(dirname(file), path);
     const entry = await stat(absolute).catch(() => undefined);
     if (entry?.isFile()) continue;
     const message = entry
       ? `The ${what} ${absolute} is not a file. Name the file itself.`
       : `The ${what} ${absolute} does not exist. Paths are relative to the scenario: check the spelling.`;
-    problems.push(problemAt(text, file, ['vms', vm, ...at], message));
+    problems.push(problemAt(text, file, at, message));
   }
   return problems;
 }
@@ -138,7 +149,7 @@ class Preparation {
   ) {}
 
   async job(): Promise<RunJob> {
-    const missing = await missingGuestFiles(this.text, this.options.file, this.scenario);
+    const missing = await missingFiles(this.text, this.options.file, this.scenario);
     if (missing.length > 0) throw new Refusal([...this.problems, ...missing]);
     const guests: Guest[] = [];
     for (const [index, vm] of this.scenario.vms.entries()) {
@@ -147,13 +158,22 @@ class Preparation {
       const images = await this.readImages(index, vm.devices);
       guests.push({ ...guest, ...(images.length > 0 && { images }) });
     }
+    const { captures, problems } = await readCaptures(this.text, this.options.file, this.scenario);
+    this.problems.push(...problems);
+    if (problems.some(({ severity }) => severity === 'error')) throw new Refusal(this.problems);
     const coreFile = join(this.options.distDir, 'cpu-core.wasm');
     const core = await readFile(coreFile).catch((error: unknown) => {
       throw new Error(
         `Trapline's own file ${coreFile} cannot be read (${reasonOf(error)}): run "npm run build", or reinstall the extension.`,
       );
     });
-    return { scenarioFile: this.options.file, scenarioText: this.text, guests, core: new Uint8Array(core) };
+    return {
+      scenarioFile: this.options.file,
+      scenarioText: this.text,
+      guests,
+      core: new Uint8Array(core),
+      ...(Object.keys(captures).length > 0 && { captures }),
+    };
   }
 
   private refuse(path: readonly (string | number)[], message: string): never {

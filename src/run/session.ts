@@ -5,11 +5,13 @@
 import type { RunEnd, RunJob, RunProgress } from '../protocol/run';
 import type { GuestImage } from '../guest/image';
 import { imageOf } from './guest-image';
-import { buildMachine, type BuiltMachine } from '../scenario/build';
+import { buildMachine, type BuiltMachine, type MachineEvents } from '../scenario/build';
 import { evaluateExpectations } from '../scenario/expectations';
 import { loadScenario } from '../scenario/load';
 import type { Scenario } from '../scenario/schema';
 import { isExit, kinds } from '../trace/vocabulary/events';
+import { readCapture } from '../trace/exchange/capture';
+import { FrameLog, NO_FRAMES, type FrameBatch } from '../trace/exchange/frames';
 import type { RunState, TraceDelta, TraceMeta } from '../trace/model';
 import { Recorder } from '../trace/record/recorder';
 import { summarise } from '../trace/query/summary';
@@ -93,6 +95,8 @@ export class RunSession {
   private readonly scenario: Scenario;
   private readonly images: GuestImage[];
   private serialPending: string[] = [];
+  private readonly frames = new FrameLog();
+  private readonly captures: string[];
   private readonly startedAt = performance.now();
   private state: RunState = 'running';
   private message: string | undefined;
@@ -128,9 +132,13 @@ export class RunSession {
       receiverHashes,
       resolvePlace: (vm, rip) => this.images[vm]?.resolve(BigInt(rip)),
     });
-    this.machine = buildMachine(this.scenario, guests, new WebAssembly.Module(job.core), this.recorder, {
-      serial: (vm, byte) => this.onSerial(vm, byte),
-    });
+    const events: MachineEvents = { serial: (vm, byte) => this.onSerial(vm, byte) };
+    if (job.handsOutFrames) events.frame = (link, time, frame) => this.frames.add(link, time, frame);
+    const captures = Object.entries(job.captures ?? {});
+    this.captures = captures.map(([file, bytes]) => `${file} ${checksumOf(bytes)}`);
+    const core = new WebAssembly.Module(job.core);
+    const read = new Map(captures.map(([file, bytes]) => [file, readCapture(bytes).frames]));
+    this.machine = buildMachine(this.scenario, guests, core, this.recorder, events, read);
   }
 
   /**
@@ -247,6 +255,7 @@ export class RunSession {
         ...(this.message !== undefined && { message: this.message }),
         sliceEnd: this.sliceEnd,
         serial: Array.from(this.machine.guests, (_, vm) => this.serialPending[vm] ?? ''),
+        ...(this.frames.bytes > 0 && { frames: this.frames.peek() }),
       },
     });
     return this.latest;
@@ -270,6 +279,7 @@ export class RunSession {
     this.message = session.message;
     this.sliceEnd = session.sliceEnd;
     this.serialPending = [...session.serial];
+    this.frames.load(session.frames ?? NO_FRAMES);
     this.latest = snapshot;
   }
 
@@ -283,6 +293,16 @@ export class RunSession {
   /** What has been recorded since the last call. */
   takeDelta(): TraceDelta {
     return this.recorder.takeDelta();
+  }
+
+  /** Frames that have passed the links since the last call; none unless the job asks for them. */
+  takeFrames(): FrameBatch {
+    return this.frames.take();
+  }
+
+  /** Bytes of the frames that wait to be taken. */
+  get frameBytes(): number {
+    return this.frames.bytes;
   }
 
   /** How far the run is. */
@@ -344,8 +364,14 @@ export class RunSession {
   }
 
   private identity(): RunIdentity {
+    const { captures, disks } = this;
     const guests = this.images.map(({ sha256 }) => sha256);
-    return { scenarioText: this.job.scenarioText, guests, ...this.disks };
+    return {
+      scenarioText: this.job.scenarioText,
+      guests,
+      ...disks,
+      ...(captures.length > 0 && { captures }),
+    };
   }
 
   private stop(state: RunState, message?: string): void {

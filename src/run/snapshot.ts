@@ -4,6 +4,7 @@
  */
 import type { RamState } from '../machine/memory/guest-ram';
 import { ROW_BYTES } from '../trace/block';
+import type { FrameBatch } from '../trace/exchange/frames';
 import { mergeRecorderStates, type RecorderState } from '../trace/record/recorder-state';
 import type { RunState } from '../trace/model';
 import { SnapshotError, requireVersion } from '../trace/snapshot-error';
@@ -22,6 +23,8 @@ export interface RunIdentity {
   scenarioText: string;
   /** SHA-256 of each VM's guest, hexadecimal. */
   guests: string[];
+  /** Name and checksum of each capture that a peer sends; absent without any. */
+  captures?: string[];
   /** Checksum over the files that the VMs' disks begin with; absent: no disk has one. */
   images?: string;
 }
@@ -33,6 +36,8 @@ export interface SessionState {
   sliceEnd: number;
   /** By VM: console output not handed on yet. */
   serial: string[];
+  /** Frames not handed on yet; absent where there are none. */
+  frames?: FrameBatch;
 }
 
 /** State of a run at an instruction boundary. */
@@ -107,6 +112,7 @@ function requireIdentity(found: RunIdentity | undefined, expected: RunIdentity):
   if (found?.scenarioText !== expected.scenarioText) refuse('the scenario is not the same');
   const differs = expected.guests.findIndex((sha, vm) => sha !== found?.guests[vm]);
   if (differs >= 0) refuse(`the guest of VM ${differs} is not the same`);
+  if (String(expected.captures) !== String(found?.captures)) refuse('a capture is not the same');
   if (found?.images !== expected.images) refuse('the image of a disk is not the same');
 }
 

@@ -41,6 +41,8 @@ export function startRun(
   let begun: TraceMeta | undefined;
   let latest: RunProgress | undefined;
   let cancelled = false;
+  /** Settles when the listener is done with the frames of the next delta's report. */
+  let framesTaken: void | Promise<void>;
   /** Once the machine is built it looks at the flag between slices, and has no excuse. */
   const startGrace = (): void => {
     graceTimer ??= setTimeout(() => void worker.terminate(), CANCEL_GRACE_MS);
@@ -59,9 +61,12 @@ export function startRun(
         case 'delta':
           latest = message.progress;
           collector.add(message.delta);
-          void Promise.resolve(listener.delta(message.delta, message.progress)).finally(() =>
+          void Promise.allSettled([framesTaken, listener.delta(message.delta, message.progress)]).then(() =>
             signals.taken(),
           );
+          break;
+        case 'frames':
+          framesTaken = listener.frames?.(message.frames);
           break;
         case 'serial':
           listener.serial(message.vm, message.text);

@@ -9,10 +9,16 @@ import { transferables } from './transfer';
 
 /** How often the listener hears of a run that goes on, in milliseconds of wall time. */
 const REPORT_EVERY_MS = 50;
+/** It hears earlier where frames of this many bytes wait: they take no more memory than that and one slice's. */
+const MOST_FRAME_BYTES = 4 * 1024 * 1024;
 
 function post(message: RunMessage): void {
   const delta = message.type === 'delta' || message.type === 'ended' ? transferables(message.delta) : [];
   parentPort?.postMessage(message, delta);
+}
+
+function postFrames(session: RunSession): void {
+  if (session.frameBytes > 0) post({ type: 'frames', frames: session.takeFrames() });
 }
 
 function simulate(input: WorkerInput): void {
@@ -26,12 +32,15 @@ function simulate(input: WorkerInput): void {
   let posted = 0;
   while (session.step()) {
     if (signals.cancelled) session.cancel();
-    if (performance.now() - reported < REPORT_EVERY_MS) continue;
+    const due = performance.now() - reported >= REPORT_EVERY_MS || session.frameBytes > MOST_FRAME_BYTES;
+    if (!due) continue;
     signals.waitForReader(posted);
+    postFrames(session);
     post({ type: 'delta', delta: session.takeDelta(), progress: session.progress() });
     posted += 1;
     reported = performance.now();
   }
+  postFrames(session);
   const progress = session.progress();
   const { end, delta } = session.end();
   post({ type: 'ended', end, delta, progress });

@@ -15,7 +15,7 @@ import { Host, type Site } from '../vmm/host';
 import { vmms } from '../vmm/vmms';
 import { resolveCosts } from './costs';
 import { planIslands } from './islands';
-import { Networks } from './networks';
+import { Networks, type NetworkEnvironment } from './networks';
 import { planDevices } from './plan-devices';
 import type { Scenario, ScenarioVm } from './schema';
 
@@ -45,6 +45,8 @@ export interface LoadedGuest {
 export interface MachineEvents {
   /** A byte from the console of a VM. */
   serial(vm: number, byte: number): void;
+  /** As `NetworkEnvironment.tap`. */
+  frame?: NetworkEnvironment['tap'];
 }
 
 /**
@@ -52,6 +54,7 @@ export interface MachineEvents {
  *
  * @param guests one per VM of the scenario
  * @param core compiled `cpu-core.wasm`
+ * @param captures as `NetworkEnvironment.captures`
  * @throws GuestImageError when a guest does not fit its VM
  */
 export function buildMachine(
@@ -60,6 +63,7 @@ export function buildMachine(
   core: WebAssembly.Module,
   tracer: Tracer,
   events: MachineEvents,
+  captures: NetworkEnvironment['captures'] = new Map(),
 ): BuiltMachine {
   const costs = resolveCosts(scenario);
   const host = new Host(tracer, costs, Math.round(scenario.host.frequencyGHz * 1e9));
@@ -68,7 +72,7 @@ export function buildMachine(
     const site = host.addIsland(cpus);
     for (const vm of vms) sites[vm] = site;
   }
-  const networks = new Networks(scenario, sites, host);
+  const networks = new Networks(scenario, sites, host, { captures, tap: events.frame });
   const memories: GuestRam[] = [];
   const plans = scenario.vms.map((spec, index) => {
     const ramBytes = spec.memoryMiB * MIB;

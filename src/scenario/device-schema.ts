@@ -36,7 +36,7 @@ const e1000 = z.strictObject({
 
 const edu = z.strictObject({ model: z.literal('edu').describe(MODEL), backend });
 
-/** A time of a storage medium; the default is named where there is one. */
+/** What a storage medium takes, in nanoseconds. */
 const mediaTime = z.int().min(0).max(1e9);
 const nvme = z.strictObject({
   model: z.literal('nvme').describe(MODEL),
@@ -67,7 +67,7 @@ const nvme = z.strictObject({
   readNs: mediaTime
     .default(10_000)
     .describe(
-      'Nanoseconds that the medium takes for a read, beside the transfers. The default is what Intel specifies for its Optane SSD DC P4800X.',
+      'Nanoseconds that the medium takes for a read, beside the transfers. The default is what Intel specifies as typical for its Optane SSD DC P4800X (less than 10 microseconds).',
     ),
   writeNs: mediaTime.default(10_000).describe('Nanoseconds for a write: into the cache, while it is on.'),
   flushNs: mediaTime

@@ -1,10 +1,21 @@
 /** The links of a scenario as segments of its machine, each on the island of the guests that are plugged into it. */
-import { buildSegment, type Segment } from '../machine/link/segment';
 import { linkDropNames, type LinkEnd } from '../machine/link/link';
+import type { PeerSpec } from '../machine/link/peers/spec';
+import { buildSegment, type Segment } from '../machine/link/segment';
+import type { Capture } from '../trace/exchange/capture-model';
 import type { Cable } from '../vmm/guest';
 import type { Host, Site } from '../vmm/host';
 import { TrackTrace } from '../vmm/track-trace';
+import type { ScenarioPeer } from './peer-schema';
 import { nicsOf, type Scenario, type ScenarioLink } from './schema';
+
+/** What the links of a run need besides what the scenario says. */
+export interface NetworkEnvironment {
+  /** By the path that a `pcap` peer names: the frames of that capture. */
+  captures: ReadonlyMap<string, Capture['frames']>;
+  /** Sees each frame that has passed a link, by the link's position in the scenario, at the time in cycles. */
+  tap?: ((link: number, time: number, frame: Uint8Array) => void) | undefined;
+}
 
 /** All links of a run. */
 export class Networks {
@@ -17,8 +28,9 @@ export class Networks {
     private readonly scenario: Scenario,
     private readonly sites: readonly Site[],
     private readonly host: Host,
+    private readonly environment: NetworkEnvironment,
   ) {
-    for (const link of scenario.links) this.build(link);
+    scenario.links.forEach((link, index) => this.build(link, index));
   }
 
   /** The next free end of a link, for a NIC; undefined: it names none. NICs ask in the order of the scenario. */
@@ -32,8 +44,9 @@ export class Networks {
     for (const segment of this.segments) segment.start();
   }
 
-  private build(spec: ScenarioLink): void {
+  private build(spec: ScenarioLink, index: number): void {
     const { scenario, host } = this;
+    const { tap } = this.environment;
     const users = scenario.vms.flatMap(({ devices }, vm) =>
       nicsOf(devices)
         .filter(({ link }) => link === spec.id)
@@ -49,14 +62,27 @@ export class Networks {
       vm: -1,
       reasons: linkDropNames,
     });
-    const segment = buildSegment(spec, users.length, {
+    const peers = spec.peers.map((peer) => this.withFrames(peer));
+    const segment = buildSegment({ ...spec, peers }, users.length, {
       frequencyHz,
       seed: scenario.seed,
       scheduler: island.queue,
       trace: new TrackTrace(this.sites[users[0] ?? 0], () => track),
       keep: (name, unit) => units.keep(name, unit),
+      tap: tap && ((frame) => tap(index, island.now(), frame)),
     });
     this.segments.push(segment);
     this.free.set(spec.id, [...segment.nics]);
+  }
+
+  /** A peer as the machine takes it. What a capture has to send after the end of the run is left out. */
+  private withFrames(peer: ScenarioPeer): PeerSpec {
+    if (peer.kind !== 'pcap') return peer;
+    const { file, atNs } = peer;
+    const frames = this.environment.captures.get(file);
+    if (!frames) throw new Error(`the capture ${file} was not read`);
+    const end = this.scenario.stop.afterMs * 1e6;
+    const sent = frames.map((each) => ({ ...each, atNs: each.atNs + atNs }));
+    return { kind: 'capture', frames: sent.filter((each) => each.atNs <= end) };
   }
 }

@@ -6,10 +6,9 @@
 import { z } from 'zod';
 import { vmmNames } from '../vmm/vmm-facts';
 import { deviceSchema, isNic, type NicModel } from './device-schema';
-import { NAME, UNICAST_MAC } from './patterns';
+import { NAME } from './patterns';
+import { fillInPeer, peer, type ParsedPeer, type ScenarioPeer } from './peer-schema';
 
-/** From the Ethernet header to the longest frame without FCS, in bytes that blanks may stand between. */
-const HEX_FRAME = /^([0-9A-Fa-f]{2} ?){14,1514}$/;
 /** A C identifier, as a preprocessor macro has it. */
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 
@@ -171,63 +170,6 @@ const vm = z.strictObject({
   devices: z.array(deviceSchema).max(8).default([]).describe('PCI devices of the VM, in slot order.'),
 });
 
-/** Of a peer: what it is called on the link. */
-const peerMac = z.string().regex(UNICAST_MAC).optional();
-const echoPeer = z.strictObject({
-  kind: z.literal('echo').describe('Sends packets back.'),
-  turnaroundNs: z
-    .int()
-    .min(0)
-    .max(1e9)
-    .default(0)
-    .describe('Time between the last bit in and the first bit out, in nanoseconds.'),
-  swap: z
-    .boolean()
-    .default(true)
-    .describe(
-      'Whether the two Ethernet addresses change places, so that a packet comes back to its sender. `false`: it comes back as it went, and a switch finds its destination as before.',
-    ),
-  mac: peerMac.describe(
-    "The echo's own Ethernet address: it answers what is sent to it and to groups, and from it. Without one it answers everything, from where it was sent to; on a link with more stations a switch then takes it for the other one.",
-  ),
-});
-const sinkPeer = z.strictObject({ kind: z.literal('sink').describe('Takes every packet and says nothing.') });
-const generatePeer = z.strictObject({
-  kind: z.literal('generate').describe('Sends packets to everybody (broadcast) of its own accord.'),
-  count: z.int().min(1).max(1e6).default(64).describe('How many packets.'),
-  length: z.int().min(60).max(1514).default(60).describe('Bytes of each frame without its check sequence.'),
-  intervalNs: z
-    .int()
-    .min(0)
-    .max(1e9)
-    .default(10_000)
-    .describe(
-      'Nanoseconds from the start of one packet to the start of the next; 0 is as fast as the link carries them.',
-    ),
-  mac: peerMac.describe(
-    "The generator's own Ethernet address, `02:54:4C:00:00:01` and counting up when left out.",
-  ),
-});
-const framesPeer = z.strictObject({
-  kind: z.literal('frames').describe('Sends exactly these packets.'),
-  frames: z
-    .array(
-      z.strictObject({
-        atNs: z.int().min(0).max(60e9).default(0).describe('When, in nanoseconds from the start of the run.'),
-        hex: z
-          .string()
-          .regex(HEX_FRAME)
-          .describe(
-            'The Ethernet frame from its destination address on, without its check sequence, as hexadecimal digits. Padded with zeros to 60 bytes.',
-          ),
-      }),
-    )
-    .min(1)
-    .max(1000)
-    .describe('The packets, each with its time.'),
-});
-const peer = z.discriminatedUnion('kind', [echoPeer, sinkPeer, generatePeer, framesPeer]);
-
 const link = z
   .strictObject({
     id: z.string().regex(NAME).default('wire').describe("Name that a device's `link` refers to."),
@@ -242,7 +184,7 @@ const link = z
       .union([z.literal('none'), peer])
       .optional()
       .describe(
-        'What is on the link beside the NICs: `echo`, `sink`, `generate` or `frames`; `"none"` is nothing. When left out, an echo for a NIC that would be alone.',
+        'What is on the link beside the NICs: `echo`, `sink`, `generate`, `window`, `host`, `frames` or `pcap`; `"none"` is nothing. When left out, an echo for a NIC that would be alone.',
       ),
     peers: z.array(peer).max(64).optional().describe('Several of them, instead of `peer`.'),
   })
@@ -384,10 +326,6 @@ export type ScenarioVm = Omit<Parsed['vms'][number], 'name' | 'devices'> & {
   name: string;
   devices: ScenarioDevice[];
 };
-/** Something on a link that is no NIC. */
-export type ScenarioPeer = WithMac<NonNullable<Parsed['links'][number]['peers']>[number]>;
-/** A generator has an address in the end, whoever chose it. */
-type WithMac<Peer> = Peer extends { kind: 'generate' } ? Peer & { mac: string } : Peer;
 /** A link and its peers. */
 export type ScenarioLink = Omit<Parsed['links'][number], 'peer' | 'peers'> & { peers: ScenarioPeer[] };
 /** What an expectation demands of a figure. */
@@ -409,7 +347,7 @@ export function nicsOf<D extends { model: string }>(
 /** Fills in the defaults that depend on where a thing stands: the title, VM names, MAC addresses, an echo for a single NIC. */
 export function fillIn(parsed: Parsed, fileName: string): Scenario {
   let nic = 0;
-  let generator = 0;
+  let counted = 0;
   const { $schema: _schema, ...rest } = parsed;
   const plugged = parsed.vms.flatMap(({ devices }) => nicsOf(devices).map(({ link }) => link));
   return {
@@ -425,7 +363,7 @@ export function fillIn(parsed: Parsed, fileName: string): Scenario {
     links: parsed.links.map(({ peer, peers, ...each }) => ({
       ...each,
       peers: peersOf(peer, peers, plugged.filter((id) => id === each.id).length).map((one) =>
-        one.kind === 'generate' ? { ...one, mac: one.mac ?? countedMac(FIRST_GENERATOR, generator++) } : one,
+        fillInPeer(one, () => countedMac(FIRST_PEER, counted++)),
       ),
     })),
   };
@@ -434,11 +372,7 @@ export function fillIn(parsed: Parsed, fileName: string): Scenario {
 type ParsedLink = Parsed['links'][number];
 
 /** What a link has beside its NICs. */
-function peersOf(
-  peer: ParsedLink['peer'],
-  peers: ParsedLink['peers'],
-  nics: number,
-): NonNullable<ParsedLink['peers']> {
+function peersOf(peer: ParsedLink['peer'], peers: ParsedLink['peers'], nics: number): ParsedPeer[] {
   if (peers) return peers;
   if (peer === undefined) return nics > 1 ? [] : [{ kind: 'echo', turnaroundNs: 0, swap: true }];
   return peer === 'none' ? [] : [peer];
@@ -447,7 +381,7 @@ function peersOf(
 /** QEMU's first address for a guest's NIC. */
 const FIRST_NIC = 0x52_54_00_12_34_56;
 /** Locally administered, "TL" in ASCII. */
-const FIRST_GENERATOR = 0x02_54_4c_00_00_01;
+const FIRST_PEER = 0x02_54_4c_00_00_01;
 
 function countedMac(first: number, index: number): string {
   return (first + index).toString(16).padStart(12, '0').match(/../g)!.join(':');

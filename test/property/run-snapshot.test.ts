@@ -54,6 +54,7 @@ function fewStrides(random: () => number, { summary }: Outcome): () => Stride {
 
 const samples = [
   'b7-e1000-emulated',
+  'b8-nvme',
   'hello',
   'timer',
   'uart',

@@ -1,22 +1,22 @@
 /*
  * A virtio network driver behind traffic.c: one pair of queues, MSI-X, merged receive buffers not wanted.
  *
- *   EVENT_IDX   1: device and driver tell each other from where on they want to be notified; 0: by a flag alone
- *   PACKED      1: packed rings; 0: split ones
- *   INDIRECT    1: each frame through a table of descriptors of its own
+ *   USE_EVENT_IDX   1: device and driver tell each other from where on they want to be notified; 0: by a flag alone
+ *   USE_PACKED      1: packed rings; 0: split ones
+ *   USE_INDIRECT    1: each frame through a table of descriptors of its own
  *   KICK_ALWAYS 1: the device is notified even though it says that it need not be
  */
 #include "traffic-nic.h"
 #include "trapline-virtio.h"
 
-#ifndef EVENT_IDX
-#define EVENT_IDX 1
+#ifndef USE_EVENT_IDX
+#define USE_EVENT_IDX 1
 #endif
-#ifndef PACKED
-#define PACKED 0
+#ifndef USE_PACKED
+#define USE_PACKED 0
 #endif
-#ifndef INDIRECT
-#define INDIRECT 0
+#ifndef USE_INDIRECT
+#define USE_INDIRECT 0
 #endif
 #ifndef KICK_ALWAYS
 #define KICK_ALWAYS 0
@@ -80,9 +80,9 @@ void nic_start(uint8_t mac[6], void (*woken)(void))
 {
     wake = woken;
     tl_check(tl_virtio_find(TL_VIRTIO_NET, 0, &device), "no virtio network device on the PCI bus");
-    tl_virtio_accept(&device, TL_VIRTIO_VERSION_1 | NET_MAC | (EVENT_IDX ? TL_VIRTIO_EVENT_IDX : 0) |
-                                  (PACKED ? TL_VIRTIO_PACKED : 0) | (INDIRECT ? TL_VIRTIO_INDIRECT : 0));
-    tl_check(!PACKED || device.features & TL_VIRTIO_PACKED, "the device has no packed rings");
+    tl_virtio_accept(&device, TL_VIRTIO_VERSION_1 | NET_MAC | (USE_EVENT_IDX ? TL_VIRTIO_EVENT_IDX : 0) |
+                                  (USE_PACKED ? TL_VIRTIO_PACKED : 0) | (USE_INDIRECT ? TL_VIRTIO_INDIRECT : 0));
+    tl_check(!USE_PACKED || device.features & TL_VIRTIO_PACKED, "the device has no packed rings");
     for (unsigned i = 0; i < 6; i++)
         mac[i] = tl_virtio_config8(&device, i);
 
@@ -109,7 +109,7 @@ bool nic_send(const void *frame, unsigned length)
         return false;
     memcpy(buffer->frame, frame, length);
     const struct tl_virtq_part parts[] = {{&buffer->header, sizeof(buffer->header)}, {buffer->frame, length}};
-    const bool added = INDIRECT ? tl_virtq_add_indirect(&transmit, parts, 2, 0, buffer)
+    const bool added = USE_INDIRECT ? tl_virtq_add_indirect(&transmit, parts, 2, 0, buffer)
                                 : tl_virtq_add(&transmit, parts, 2, 0, buffer);
     if (added)
         free_list = buffer->next;

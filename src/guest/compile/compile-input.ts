@@ -106,6 +106,11 @@ export function compileFlags(
   ];
 }
 
+/** The macros that are the guest kit's own switches: another one of a driver's must not change what the kit's files mean. */
+export function switchesOfKit(defines: Defines): Defines {
+  return Object.fromEntries(Object.entries(defines).filter(([name]) => name.startsWith('TL_')));
+}
+
 /** Arguments of the linking step, without the names of the files. */
 export function linkFlags(script: string): string[] {
   return [...LINK, '-T', script];

@@ -2,7 +2,16 @@
 import { readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, extname, join, resolve } from 'node:path';
-import { compileFlags, COMPILED, foldersOf, isCxx, languageFlags, LINKED, linkFlags } from './compile-input';
+import {
+  compileFlags,
+  COMPILED,
+  foldersOf,
+  isCxx,
+  languageFlags,
+  LINKED,
+  linkFlags,
+  switchesOfKit,
+} from './compile-input';
 import { problemWith, type Defines, type Optimisation } from './compile-input';
 import { findCompiler, findCxxCompiler, type Compiler } from './compiler-find';
 import { parseDiagnostics, type Diagnostic } from './diagnostics';
@@ -97,7 +106,8 @@ async function readyMade(
 
 class Compilation {
   private readonly cache: ObjectCache;
-  private readonly flags: readonly string[];
+  /** Of the sources, and of the kit's own files. */
+  private readonly flags: { source: readonly string[]; kit: readonly string[] };
   private readonly env: NodeJS.ProcessEnv;
 
   constructor(
@@ -107,7 +117,10 @@ class Compilation {
   ) {
     this.cache = new ObjectCache(options.cacheDir);
     const { kitDir, defines, optimise, prefixMap = [] } = options;
-    this.flags = compileFlags(kitDir, foldersOf(sources), defines, optimise, prefixMap);
+    this.flags = {
+      source: compileFlags(kitDir, foldersOf(sources), defines, optimise, prefixMap),
+      kit: compileFlags(kitDir, [], switchesOfKit(defines), optimise, prefixMap),
+    };
     this.env = compilerEnvironment(options.env ?? process.env);
   }
 
@@ -115,8 +128,11 @@ class Compilation {
     await this.cache.open();
     const { kitDir, withKit = true } = this.options;
     const kit = withKit ? (await readdir(kitDir)).sort().filter(isCompiled) : [];
-    const files = [...kit.map((each) => join(kitDir, each)), ...this.sources];
-    const steps = await inParallel(files, (file) => this.objectOf(file));
+    const files = [
+      ...kit.map((each) => ({ file: join(kitDir, each), flags: this.flags.kit })),
+      ...this.sources.map((file) => ({ file, flags: this.flags.source })),
+    ];
+    const steps = await inParallel(files, ({ file, flags }) => this.objectOf(file, flags));
     const failures = steps.filter((each) => !each.ok);
     if (failures.length > 0) return merge(failures);
     const objects = steps.flatMap((each) => (each.ok ? [each.value] : []));
@@ -126,10 +142,10 @@ class Compilation {
     return { ok: true, elfPath: linked.value, warnings, remap: [], prebuilt: false };
   }
 
-  private async objectOf(file: string): Promise<Step<CompiledObject>> {
+  private async objectOf(file: string, general: readonly string[]): Promise<Step<CompiledObject>> {
     if (isLinked(file)) return { ok: true, value: { path: file, warnings: [] } };
     const compiler = isCxx(file) ? this.compilers.cxx : this.compilers.c;
-    const flags = [...languageFlags(file), ...this.flags];
+    const flags = [...languageFlags(file), ...general];
     const key = hashOf([compiler.path, compiler.version, ...flags, file]);
     const kept = await this.cache.find(key);
     if (kept) return { ok: true, value: kept };

@@ -92,7 +92,9 @@ export class Cable implements Link {
   onEvent(kind: number): void {
     const [from, to] = kind === 0 ? this.sides : [this.sides[1], this.sides[0]];
     const arrived = from.lane.take();
-    if (arrived) to.receiver?.receive(arrived.frame);
+    if (!arrived) return;
+    this.options.tap?.(arrived.frame);
+    to.receiver?.receive(arrived.frame);
   }
 
   save(): Checkpoint<CableHardware, CableRun> {

@@ -12,6 +12,8 @@ export interface LinkEnvironment {
   scheduler: Scheduler;
   /** Of the link's own track. */
   trace: DeviceTrace;
+  /** Sees each frame once, when all of it has come to the other end of a cable, or to the switch; must not change it. */
+  tap?: ((frame: Uint8Array) => void) | undefined;
 }
 
 /** One end of a link, as who is plugged in there sees it. */

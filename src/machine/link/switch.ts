@@ -252,6 +252,7 @@ export class Switch implements Link {
     if (!carried) return;
     this.ports[from].counters.received += 1;
     const { frame } = carried;
+    this.options.tap?.(frame);
     if (frame.length < FRAME_MIN) return this.drop(from, frame, LinkDrop.Fragment);
     const source = addressAt(frame, 6);
     if (isGroup(source)) return this.drop(from, frame, LinkDrop.GroupSource);

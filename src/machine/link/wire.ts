@@ -34,3 +34,11 @@ export interface NetworkPort extends FrameReceiver {
 export const WIRE_OVERHEAD = { preamble: 8, fcs: 4, gap: 12 } as const;
 /** Smallest frame (without FCS) of IEEE 802.3. */
 export const FRAME_MIN = 60;
+
+/** The frame, or as long as it has to be at least with zeros behind it (IEEE 802.3, 4.2.3.3). */
+export function padded(frame: Uint8Array): Uint8Array {
+  if (frame.length >= FRAME_MIN) return frame;
+  const longer = new Uint8Array(FRAME_MIN);
+  longer.set(frame);
+  return longer;
+}

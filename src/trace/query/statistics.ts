@@ -1,45 +1,15 @@
 /** Figures of a window of time. Beside each stands the query that finds the events it counts. */
-import type { Distribution, TraceStatistics } from '../../protocol/details';
+import type { TraceStatistics } from '../../protocol/details';
 import { formatArg } from './arguments';
 import { coveredBetween } from './cumulate';
 import { Kind, kindRow, kinds, type KindGroup, type ModeRole } from '../vocabulary/events';
 import { modeNames, modeRoles } from '../vocabulary/modes';
 import { baseName } from '../vocabulary/format';
+import { Sample } from './sample';
 import type { TraceStore } from './store';
 
 const MOST_REGISTERS = 50;
 const MOST_LINES = 500;
-
-/** Durations as they come, in a typed array that grows. */
-class Sample {
-  private values = new Float64Array(64);
-  private count = 0;
-
-  add(value: number): void {
-    if (this.count === this.values.length) {
-      const larger = new Float64Array(this.count * 2);
-      larger.set(this.values);
-      this.values = larger;
-    }
-    this.values[this.count++] = value;
-  }
-
-  distribution(): Distribution {
-    const sorted = this.values.subarray(0, this.count).sort();
-    // Nearest rank: the least value that at least the given share of values does not exceed.
-    const rank = (share: number): number => sorted[Math.max(0, Math.ceil(share * this.count) - 1)] ?? 0;
-    const total = sorted.reduce((sum, value) => sum + value, 0);
-    return {
-      count: this.count,
-      total,
-      min: rank(0),
-      p50: rank(0.5),
-      p90: rank(0.9),
-      p99: rank(0.99),
-      max: rank(1),
-    };
-  }
-}
 
 /** Calls `visit` with every row of a group that starts in the window, track by track. */
 function eachRow(

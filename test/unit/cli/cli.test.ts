@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { runCli } from '../../../src/cli/cli';
+import { readCapture } from '../../../src/trace/exchange/capture';
 import type { Problem } from '../../../src/protocol/problem';
 import { exitKind } from '../../../src/trace/vocabulary/events';
 import { hashOf } from '../../../src/trace/record/hash';
@@ -19,6 +20,43 @@ const problem = (severity: Problem['severity'], file = '/home/ada/s.trapline.jso
 
 const held: ExpectationResult = { figure: 'packets.rx', expected: '64', actual: 64, held: true };
 const failed: ExpectationResult = { figure: 'exits.HLT', expected: 'at most 3', actual: 4, held: false };
+
+describe('trapline run --pcap', () => {
+  it('asks for frames, and writes them as a capture', async () => {
+    const host = new FakeHost();
+    host.scenarioText = '{ "vms": [{ "guest": { "elf": "a" } }], "links": [{}] }';
+    host.run.frames = [
+      {
+        link: Uint32Array.of(0),
+        time: Float64Array.of(2900),
+        length: Uint32Array.of(60),
+        bytes: new Uint8Array(60).fill(7),
+      },
+    ];
+    expect(await runCli(['run', 's', '--pcap', 'a/x.pcapng'], host)).toBe(0);
+    expect(host.calls).toContain('frames');
+    const written = host.written.get('/home/ada/a/x.pcapng');
+    expect(readCapture(written!).frames.map(({ frame }) => frame)).toEqual([host.run.frames[0].bytes]);
+    expect(host.stderr).toContain('packets written to a/x.pcapng');
+  });
+
+  it('without it no frames are asked for', async () => {
+    const host = new FakeHost();
+    await runCli(['run', 's'], host);
+    expect(host.calls).not.toContain('frames');
+    expect(host.written.size).toBe(0);
+  });
+
+  it('says when the capture cannot be written, and ends with 2', async () => {
+    const host = new FakeHost();
+    host.diskFull = true;
+    expect(await runCli(['run', 's', '--pcap', 'x.pcapng'], host)).toBe(2);
+    expect(host.stderr).toContain('cannot write /home/ada/x.pcapng: the disk is full');
+    host.unwritable = true;
+    expect(await runCli(['run', 's', '--pcap', 'x.pcapng'], host)).toBe(2);
+    expect(host.calls.filter((call) => call.startsWith('start'))).toHaveLength(1);
+  });
+});
 
 describe('trapline run', () => {
   it('prepares and starts the file, with the compiler of the command line', async () => {

@@ -2,6 +2,7 @@
 import type { RunEnd, RunListener } from '../../../src/protocol/run';
 import type { Problem } from '../../../src/protocol/problem';
 import type { CliHost } from '../../../src/cli/host';
+import type { FrameBatch } from '../../../src/trace/exchange/frames';
 import { exitKind } from '../../../src/trace/vocabulary/events';
 import type { TraceDelta, TraceMeta } from '../../../src/trace/model';
 import type { TraceStore } from '../../../src/trace/query/store';
@@ -15,6 +16,8 @@ export interface FakeRun {
   summary: Summary;
   /** Printed by VM 0, piece by piece. */
   serial: string[];
+  /** Handed out when they are asked for. */
+  frames?: FrameBatch[];
   /** Rejects with this instead of ending. */
   failure?: string;
   /** Goes on until it is cancelled. */
@@ -47,9 +50,13 @@ export class FakeHost implements CliHost {
   environment = { distDir: '/dist', kitDir: '/kit', cacheDir: '/cache', compiler: '' };
   readonly files = new Map<string, string>();
   readonly traces = new Map<string, TraceStore>();
+  /** Files that were finished. */
+  readonly written = new Map<string, Uint8Array>();
   readonly calls: string[] = [];
   problems: Problem[] = [];
   run = fakeRun();
+  /** Of every scenario that is run. */
+  scenarioText = '';
   unwritable = false;
   diskFull = false;
   /** Set by a command that can be interrupted. */
@@ -73,6 +80,21 @@ export class FakeHost implements CliHost {
   checkWritable(file: string): Promise<void> {
     return this.unwritable ? Promise.reject(new Error(`cannot write ${file}`)) : Promise.resolve();
   }
+  createFile: CliHost['createFile'] = (file) => {
+    let text = new Uint8Array(0);
+    return {
+      write: (bytes) => {
+        if (this.diskFull) return Promise.reject(new Error(`cannot write ${file}: the disk is full`));
+        text = Uint8Array.from([...text, ...bytes]);
+        return Promise.resolve();
+      },
+      finish: () => {
+        this.written.set(file, text);
+        return Promise.resolve();
+      },
+      abandon: () => Promise.resolve(),
+    };
+  };
   writeTrace(file: string, store: TraceStore): Promise<void> {
     if (this.diskFull) return Promise.reject(new Error(`cannot write ${file}: the disk is full`));
     this.traces.set(file, store);
@@ -92,7 +114,7 @@ export class FakeHost implements CliHost {
 
   /** Paths as the scenario names them. */
   missing: string[] = [];
-  missingGuestFiles: CliHost['missingGuestFiles'] = (_text, file, { vms }) =>
+  missingFiles: CliHost['missingFiles'] = (_text, file, { vms }) =>
     Promise.resolve(
       vms.flatMap(({ guest }): Problem[] =>
         ('sources' in guest ? guest.sources : 'elf' in guest ? [guest.elf] : [])
@@ -113,7 +135,12 @@ export class FakeHost implements CliHost {
     options.log?.('compiling');
     const errors = this.problems.some(({ severity }) => severity === 'error');
     if (errors) return Promise.resolve({ ok: false, problems: this.problems });
-    const job = { scenarioFile: options.file, scenarioText: '', guests: [], core: new Uint8Array() };
+    const job = {
+      scenarioFile: options.file,
+      scenarioText: this.scenarioText,
+      guests: [],
+      core: new Uint8Array(),
+    };
     return Promise.resolve({ ok: true, job, problems: this.problems });
   };
 
@@ -126,15 +153,19 @@ export class FakeHost implements CliHost {
         this.calls.push('cancel');
         cancel();
       },
-      ended: this.play(listener, cancelled),
+      ended: this.play(listener, cancelled, job.handsOutFrames === true),
     };
   };
 
-  private async play(listener: RunListener, cancelled: Promise<void>): Promise<RunEnd> {
-    const { meta, summary, serial, failure, endless } = this.run;
+  private async play(listener: RunListener, cancelled: Promise<void>, withFrames: boolean): Promise<RunEnd> {
+    const { meta, summary, serial, failure, endless, frames = [] } = this.run;
     await Promise.resolve();
     listener.started({ ...meta, state: 'running' });
     for (const text of serial) listener.serial(0, text);
+    if (withFrames) {
+      this.calls.push('frames');
+      for (const batch of frames) await listener.frames?.(batch);
+    }
     this.whenStarted();
     if (endless === true) {
       await cancelled;

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checkWritable, readText, readTrace, writeTrace } from '../../../src/cli/node-files';
+import { checkWritable, createFile, readText, readTrace, writeTrace } from '../../../src/cli/node-files';
 import { writeTrace as traceBytes } from '../../../src/trace/file/file';
 import { Kind } from '../../../src/trace/vocabulary/events';
 import { emptyMeta, TraceStore } from '../../../src/trace/query/store';
@@ -74,7 +74,44 @@ describe('writeTrace', () => {
   });
 });
 
+describe('createFile', () => {
+  it('is in its place when it is finished, and not before', async () => {
+    const file = join(folder, 'x.pcapng');
+    writeFileSync(file, 'old');
+    const output = createFile(file, 'capture');
+    await output.write(Uint8Array.of(110, 101));
+    await output.write(Uint8Array.of(119));
+    expect(readFileSync(file, 'utf8')).toBe('old');
+    await output.finish();
+    expect(readFileSync(file, 'utf8')).toBe('new');
+    expect(readdirSync(folder)).toEqual(['x.pcapng']);
+  });
+
+  it('leaves nothing behind when it is abandoned, and says what to do when it cannot be written', async () => {
+    const output = createFile(join(folder, 'x.pcapng'), 'capture');
+    await output.write(Uint8Array.of(1));
+    await output.abandon();
+    expect(readdirSync(folder)).toEqual([]);
+    const nowhere = createFile(join(folder, 'no/x.pcapng'), 'capture');
+    await expect(nowhere.write(Uint8Array.of(1))).rejects.toThrow(/no such file.*give --pcap another path/);
+    await expect(nowhere.finish()).rejects.toThrow(/give --pcap/);
+  });
+});
+
 describe('checkWritable', () => {
+  it('takes the place of a capture of any kind, with its own words', async () => {
+    const file = join(folder, 'x');
+    for (const magic of ['0a0d0d0a', 'd4c3b2a1', 'a1b23c4d']) {
+      writeFileSync(file, Buffer.from(`${magic}00000000`, 'hex'));
+      await expect(checkWritable(file, 'capture')).resolves.toBeUndefined();
+      await expect(checkWritable(file, 'trace')).rejects.toThrow('it is no trace. Give --out');
+    }
+    writeFileSync(file, 'ARROW1');
+    await expect(checkWritable(file, 'capture')).rejects.toThrow(
+      'it is no capture. Give --pcap another name, such as run.pcapng',
+    );
+  });
+
   it('takes a new file and an old one', async () => {
     writeFileSync(join(folder, 'old'), '');
     await expect(checkWritable(join(folder, 'new'))).resolves.toBeUndefined();

@@ -136,6 +136,59 @@ describe('defaults', () => {
     expect(macs).toEqual(['02:54:4c:00:00:01', '02:00:00:00:00:05', '02:54:4c:00:00:02']);
   });
 
+  it('fills in what peers send, and gives every one that has to have an address one of its own', () => {
+    const loaded = loadScenario(
+      atTop(`"links": [{ "peers": [
+        { "kind": "generate" },
+        { "kind": "generate", "sizes": "imix", "rateMbps": 100, "gaps": "exponential", "to": "02:00:00:00:00:09" },
+        { "kind": "generate", "sizes": { "min": 60, "max": 70 }, "gaps": { "packets": 8, "pauseNs": 9000 } },
+        { "kind": "generate", "sizes": [{ "length": 60, "weight": 3 }, { "length": 80 }], "intervalNs": 0 },
+        { "kind": "window", "count": 5 },
+        { "kind": "host" }] }]`),
+      FILE,
+    );
+    if (!loaded.ok) throw new Error(loaded.problems[0].message);
+    const mac = (last: number): string => `02:54:4c:00:00:0${last}`;
+    const [to, kind, count] = ['ff:ff:ff:ff:ff:ff', 'generate', 64];
+    expect(loaded.scenario.links[0].peers).toEqual([
+      {
+        ...{ kind, count, to, mac: mac(1), sizes: { kind: 'fixed', length: 60 } },
+        gaps: { kind: 'fixed', intervalNs: 10_000 },
+      },
+      {
+        ...{ kind, count, to: '02:00:00:00:00:09', mac: mac(2) },
+        sizes: {
+          kind: 'weighted',
+          choices: [
+            { length: 60, weight: 7 },
+            { length: 590, weight: 4 },
+            { length: 1514, weight: 1 },
+          ],
+        },
+        gaps: { kind: 'exponential', rateMbps: 100 },
+      },
+      {
+        ...{ kind, count, to, mac: mac(3), sizes: { kind: 'uniform', min: 60, max: 70 } },
+        gaps: { kind: 'bursts', packets: 8, gapNs: 0, pauseNs: 9000 },
+      },
+      {
+        ...{ kind, count, to, mac: mac(4), gaps: { kind: 'fixed', intervalNs: 0 } },
+        sizes: {
+          kind: 'weighted',
+          choices: [
+            { length: 60, weight: 3 },
+            { length: 80, weight: 1 },
+          ],
+        },
+      },
+      {
+        ...{ kind: 'window', count: 5, length: 60, window: 16, timeoutNs: 1_000_000, startNs: 10_000 },
+        ...{ to, mac: mac(5) },
+      },
+      { kind: 'host', ip: '10.0.2.2', turnaroundNs: 0, mac: mac(6) },
+    ]);
+  });
+
   it('takes comments, trailing commas and a byte order mark', () => {
     const text = '\ufeff// a comment\n{ /* another */ "vms": [{ "guest": { "elf": "a", }, }], }';
     expect(loadScenario(text, FILE).ok).toBe(true);
@@ -321,6 +374,19 @@ describe('what belongs together', () => {
         FILE,
       ).ok,
     ).toBe(true);
+  });
+
+  it('what a generator sends', () => {
+    const generator = (fields: string): string =>
+      atTop(`"links": [{ "peer": { "kind": "generate", ${fields} } }]`);
+    const at = 'links[0].peer';
+    single(generator('"length": 60, "sizes": «"imix"»'), `${at}.sizes`, 'stands beside "length"');
+    single(generator('"intervalNs": 5, "rateMbps": «5»'), `${at}.rateMbps`, 'stands beside "intervalNs"');
+    single(generator('"intervalNs": 5, "gaps": «{ "packets": 2, "pauseNs": 5 }»'), `${at}.gaps`, 'bursts');
+    single(generator('"sizes": { "min": 80, "max": «70» }'), `${at}.sizes.max`, 'less than "min"');
+    single(generator('"sizes": { «"mn"»: 80, "max": 90 }'), `${at}.sizes.mn`, '"min"');
+    single(generator('"to": «"nobody"»'), `${at}.to`, 'form');
+    single(atTop('"links": [{ "peer": { "kind": "host", "ip": «"10.0.2"» } }]'), `${at}.ip`);
   });
 
   it('VM names and MAC addresses', () => {

@@ -30,6 +30,9 @@ const SAVE = 0x80000000;
 /** Get Log Page: events of the page's type stay told. */
 const RETAIN = 1 << 15;
 
+/** Features that have a temperature told of. */
+const ABOUT_TEMPERATURE: readonly number[] = [Feature.TemperatureThreshold, Feature.AsyncEvents];
+
 /** Admin commands by opcode. */
 export function adminCommands(parts: AdminParts): ReadonlyMap<number, CommandKind> {
   const { queueCommands } = parts;
@@ -139,7 +142,7 @@ function setFeatures({ core, features, events, queues }: AdminParts): CommandKin
     if (tooLate(feature)) return { status: Status.CommandSequence };
     const refused = features.write(feature, entry.word(At.cdw11));
     if (refused !== undefined) return { status: refused, at: At.cdw11 };
-    events.checkTemperature();
+    if (ABOUT_TEMPERATURE.includes(feature)) events.checkTemperature();
     return {
       status: Status.Success,
       result: feature === Feature.QueueCount ? features.get(feature) : 0,

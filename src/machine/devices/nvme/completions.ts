@@ -1,7 +1,7 @@
 /** Puts the ends of commands into completion queues (4.6): entries with phase tags, held back while a queue is full. */
 import type { DmaResult } from '../../bus';
 import { Kind } from '../../../trace/vocabulary/events';
-import { ENTRY } from './constants';
+import { doorbellOf, ENTRY } from './constants';
 import type { NvmeCore } from './core';
 import { isFault, Owner, type Dma } from './dma';
 import type { Interrupts } from './interrupts';
@@ -117,8 +117,8 @@ export class Completions {
     const completion = queue?.posting.shift();
     if (!queue || !completion) return;
     if (isFault(result)) {
-      // No completion can tell of it (9.5).
-      core.failed = true;
+      // The queue is not in memory: no completion can tell of it.
+      core.fail(doorbellOf(id) + 4, queue.head);
       return;
     }
     queue.posted = advanced(queue.posted, 1, queue.size);

@@ -18,6 +18,11 @@ export const Reg = {
 
 /** Doorbells begin here (3.1.16): two words for each pair of queues, as CAP.DSTRD 0 has them. */
 export const DOORBELLS = 0x1000;
+/** Offset of a submission queue's doorbell; that of the completion queue of the same number is the next word. */
+export function doorbellOf(queue: number): number {
+  return DOORBELLS + 8 * queue;
+}
+
 /** Version 1.4.0. */
 export const VERSION = 0x00010400;
 

@@ -1,4 +1,5 @@
 /** What the parts of the controller share: its neighbours, its medium, its counters, and whether it works. */
+import { Kind } from '../../../trace/vocabulary/events';
 import type { DeviceBus, RequesterId } from '../../bus';
 import type { BlockImage } from '../storage/block-image';
 import { USUAL_TIMING, type NvmeOptions, type NvmeTiming } from './options';
@@ -32,7 +33,7 @@ export class NvmeCore {
   };
   /** Bytes of a memory page, as CC.MPS had it when the controller was enabled. */
   pageSize = 4096;
-  /** Something failed that no completion can tell of (CSTS.CFS). Nothing goes on until the next reset. */
+  /** Something failed that no completion can tell of (CSTS.CFS). No further command is taken until the next reset. */
   failed = false;
 
   constructor(
@@ -52,6 +53,15 @@ export class NvmeCore {
   /** Cycles of a time of the data sheet: at least one, so that nothing ends within the call that began it. */
   cycles(nanoseconds: number): number {
     return Math.max(1, Math.round(nanoseconds * this.bus.cyclesPerNanosecond));
+  }
+
+  /**
+   * Fails as a whole (9.5), for what the driver has put into a register: the base of a queue, its doorbell, CC.
+   * @param register its offset, for the note in the trace
+   */
+  fail(register: number, value: number): void {
+    this.failed = true;
+    this.aside(Kind.DeviceMisused, register, value);
   }
 
   /** Writes a note at the device without making it the cause of what follows. */

@@ -1,7 +1,7 @@
 /** Takes commands from submission queues, round robin (4.13.1): one queue after the other, a burst from each. */
 import type { DmaResult } from '../../bus';
 import { Kind } from '../../../trace/vocabulary/events';
-import { ENTRY } from './constants';
+import { doorbellOf, ENTRY } from './constants';
 import type { NvmeCore } from './core';
 import { isFault, Owner, type Dma } from './dma';
 import type { Executor } from './executor';
@@ -116,8 +116,8 @@ export class Fetcher {
     this.sq = NONE;
     if (!queue) return;
     if (isFault(result)) {
-      // No completion can tell of it (9.5).
-      core.failed = true;
+      // The queue is not in memory: no completion can tell of it.
+      core.fail(doorbellOf(queue.id), queue.tail);
       return;
     }
     const { trace } = core.bus;

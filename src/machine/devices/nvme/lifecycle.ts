@@ -1,5 +1,4 @@
 /** From CC.EN to CSTS.RDY and back, and the shutdown (3.1.5, 3.1.6, 7.3, 7.6). */
-import { Kind } from '../../../trace/vocabulary/events';
 import { PendingEvent, type PendingEventRun } from '../../time/pending-event';
 import { Cc, Csts, PAGE, Reg, field } from './constants';
 import type { NvmeCore } from './core';
@@ -189,8 +188,7 @@ export class Lifecycle {
     const pagePower = field(cc, Cc.mps);
     core.pageSize = PAGE.smallest << pagePower;
     if (!this.startable(pagePower)) {
-      core.failed = true;
-      core.aside(Kind.DeviceMisused, Reg.CC, cc);
+      core.fail(Reg.CC, cc);
       return;
     }
     this.phase = Phase.Starting;

@@ -54,7 +54,7 @@ export function listPrps(bytes: Uint8Array, entriesLeft: number, left: number, p
   const entries = bytes.length / ENTRY_BYTES;
   // The last entry of a list that is too short for all is where the next one stands.
   const chained = entries < entriesLeft;
-  const usable = chained ? entries - 1 : entriesLeft;
+  const usable = chained ? entries - 1 : entries;
   const segments: Segment[] = [];
   for (let i = 0; i < usable; i++) {
     const address = longAt(view, i * ENTRY_BYTES);

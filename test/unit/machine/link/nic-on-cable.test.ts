@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Rctl, Reg, TxCmd } from '../../../../src/machine/devices/e1000/constants';
 import type { E1000 } from '../../../../src/machine/devices/e1000/e1000';
-import { EchoPeer } from '../../../../src/machine/link/peers';
+import { EchoPeer } from '../../../../src/machine/link/peers/echo';
 import { Kind } from '../../../../src/trace/vocabulary/events';
 import { frameTo, MAC, Nic } from '../devices/e1000/nic';
 import { cableWorld } from './cable-world';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Migratable } from '../../../../src/machine/snapshot';
 import { Cable } from '../../../../src/machine/link/cable';
-import { buildSegment, type PeerSpec } from '../../../../src/machine/link/segment';
+import type { PeerSpec } from '../../../../src/machine/link/peers/spec';
+import { buildSegment } from '../../../../src/machine/link/segment';
 import { Switch } from '../../../../src/machine/link/switch';
 import { CYCLES_PER_NANOSECOND, World } from '../fake-bus';
 import { receiver } from './cable-world';
@@ -10,10 +11,22 @@ const ECHO: PeerSpec = { kind: 'echo', turnaroundNs: 10, swap: true, mac: '02:00
 const GENERATOR: PeerSpec = {
   kind: 'generate',
   count: 20,
-  length: 100,
-  intervalNs: 300,
+  sizes: { kind: 'fixed', length: 100 },
+  gaps: { kind: 'exponential', intervalNs: 300 },
   mac: '02:00:00:00:00:0A',
+  to: 'ff:ff:ff:ff:ff:ff',
 };
+const WINDOW: PeerSpec = {
+  kind: 'window',
+  count: 12,
+  length: 90,
+  window: 4,
+  timeoutNs: 3000,
+  startNs: 200,
+  mac: '02:00:00:00:00:0B',
+  to: '02:00:00:00:00:0e',
+};
+const HOST: PeerSpec = { kind: 'host', ip: '10.0.2.2', mac: '02:00:00:00:00:0c', turnaroundNs: 40 };
 const FRAMES: PeerSpec = {
   kind: 'frames',
   frames: [{ atNs: 1500, hex: `${'ff'.repeat(6)} 02 00 00 00 00 0f 0800` }],
@@ -95,8 +108,23 @@ describe('a segment', () => {
     expect(units.get('link/lan/peer3')?.save().hardware).toMatchObject({ frames: 21 });
   });
 
+  it('gives each peer a stream of its own: who else is there changes nothing', () => {
+    const payloads = (peers: readonly PeerSpec[], source: number): number[][] => {
+      const { world, segment, arrived } = build(peers, 2);
+      segment.start();
+      world.drain();
+      return arrived.filter(({ nic, frame }) => nic === 0 && frame[11] === source).map(({ frame }) => frame);
+    };
+    const other: PeerSpec = { ...GENERATOR, mac: '02:00:00:00:00:0d' };
+    const alone = payloads([GENERATOR], 0x0a);
+    expect(alone).toHaveLength(20);
+    expect(payloads([GENERATOR, other, ECHO, WINDOW], 0x0a)).toEqual(alone);
+    const rest = (frame: number[]): number[] => frame.slice(18);
+    expect(payloads([GENERATOR, other], 0x0d).map(rest)).not.toEqual(alone.map(rest));
+  });
+
   it('goes on from its hardware in another run at another time', () => {
-    const peers = [ECHO, GENERATOR, FRAMES];
+    const peers = [ECHO, GENERATOR, FRAMES, WINDOW, HOST];
     const perNic = (all: ReturnType<typeof build>['arrived'], shift: number): unknown[] =>
       [0, 1].map((nic) =>
         all.filter((each) => each.nic === nic).map((a) => ({ ...a, time: a.time - shift })),
@@ -123,7 +151,7 @@ describe('a segment', () => {
   });
 
   it('goes on identically after save and load at any time', () => {
-    const peers = [ECHO, GENERATOR, FRAMES];
+    const peers = [ECHO, GENERATOR, FRAMES, WINDOW, HOST];
     for (let cut = 500; cut < 20_000; cut += 1777) {
       const one = build(peers, 2);
       one.segment.start();

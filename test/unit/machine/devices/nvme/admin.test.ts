@@ -263,6 +263,11 @@ describe('asynchronous events', () => {
     const seen = driver.reap(0);
     expect(seen.map(({ result }) => result)).toEqual([(2 << 16) | (1 << 8) | 1, 0]);
     expect(seen[1].id).toBe(set);
+    // Other features tell nothing of it.
+    driver.submit(0, { opcode: Op.event });
+    logOf(driver, 2, 512);
+    setFeature(driver, 6, 0);
+    expect(driver.reap(0)).toEqual([]);
   });
 
   it('are waited for by four requests at most', () => {

@@ -186,6 +186,7 @@ describe('an error that no command can be told of', () => {
     driver.set(sqDoorbell(1), 1);
     driver.world.drain();
     expect(driver.get(CSTS)).toBe(RDY | CFS);
+    expect(driver.world.ofKind(Kind.DeviceMisused).map(({ a }) => a)).toEqual([sqDoorbell(1)]);
     driver.set(CC, 0);
     driver.world.drain();
     driver.enable();

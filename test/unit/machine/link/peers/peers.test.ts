@@ -1,15 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import {
-  EchoPeer,
-  GeneratorPeer,
-  ScriptPeer,
-  SinkPeer,
-  type GeneratorOptions,
-} from '../../../../src/machine/link/peers';
-import { frameTo, MAC } from '../devices/e1000/nic';
-import { CYCLES_PER_NANOSECOND } from '../fake-bus';
-import { cableWorld } from './cable-world';
+import { EchoPeer } from '../../../../../src/machine/link/peers/echo';
+import { GeneratorPeer, type GeneratorOptions } from '../../../../../src/machine/link/peers/generator';
+import { ScriptPeer } from '../../../../../src/machine/link/peers/script';
+import { SinkPeer } from '../../../../../src/machine/link/peers/sink';
+import { frameTo, MAC } from '../../devices/e1000/nic';
+import { CYCLES_PER_NANOSECOND } from '../../fake-bus';
+import { cableWorld } from '../cable-world';
 
+const LENGTH = 64;
 const PEER = [0x02, 0, 0, 0, 0, 7];
 
 describe('peers', () => {
@@ -39,9 +37,8 @@ describe('peers', () => {
 
   const generate: GeneratorOptions = {
     count: 5,
-    length: 64,
-    interval: 3000,
-    delay: 500,
+    sizes: { kind: 'fixed', length: LENGTH },
+    gaps: { kind: 'fixed', pace: { interval: 3000 } },
     seed: 9,
     mac: Uint8Array.of(2, 0, 0, 0, 0, 1),
     destination: MAC,
@@ -62,7 +59,7 @@ describe('peers', () => {
       return arrived;
     });
     const transit = Math.ceil(76 * 0.08 * CYCLES_PER_NANOSECOND);
-    expect(runs[0].map(({ time }) => time)).toEqual([0, 1, 2, 3, 4].map((i) => 500 + i * 3000 + transit));
+    expect(runs[0].map(({ time }) => time)).toEqual([0, 1, 2, 3, 4].map((i) => 3000 + i * 3000 + transit));
     expect(runs[0].map(({ frame }) => [...frame.subarray(0, 6), ...frame.subarray(14, 18)])).toEqual(
       [0, 1, 2, 3, 4].map((i) => [...MAC, 0, 0, 0, i]),
     );
@@ -71,7 +68,11 @@ describe('peers', () => {
   });
 
   it('generator sends no faster than the wire carries, and nothing piles up', () => {
-    const { world, peer, arrived, cable } = withGenerator({ ...generate, count: 1000, interval: 0 });
+    const { world, peer, arrived, cable } = withGenerator({
+      ...generate,
+      count: 1000,
+      gaps: { kind: 'fixed', pace: { interval: 0 } },
+    });
     peer.start();
     let most = 0;
     for (let time = 0; time < 20_000; time += 10) {
@@ -83,12 +84,17 @@ describe('peers', () => {
     // Without latency there is the frame on the wire, and the one before it whose gap is not over.
     expect(most).toBeLessThanOrEqual(2);
     const gaps = new Set(arrived.slice(1).map(({ time }, i) => time - arrived[i].time));
-    expect([...gaps]).toEqual([cable.ends[1].occupancy(generate.length)]);
+    expect([...gaps]).toEqual([cable.ends[1].occupancy(LENGTH)]);
   });
 
   it('go on identically after save and load in the middle', () => {
     const build = () => {
-      const made = withGenerator({ ...generate, count: 40, length: 1514, interval: 100 });
+      const made = withGenerator({
+        ...generate,
+        count: 40,
+        sizes: { kind: 'fixed', length: 1514 },
+        gaps: { kind: 'fixed', pace: { interval: 100 } },
+      });
       return made;
     };
     const one = build();
