@@ -16,6 +16,9 @@ const SIMULATED_MS = 5000;
 const MAC = '52:54:00:ab:cd:ef';
 /** Of RAM that nobody else uses, as the shell takes it: hexadecimal. */
 const PLACE = '2000000';
+const OTHER_PLACE = '2100000';
+const DISK_MIB = 16;
+const PEER = '10.0.2.2';
 const FILLED_BYTES = 0x100;
 
 /** The check sequence of IEEE 802.3, 3.2.9, bit by bit. */
@@ -53,6 +56,15 @@ const steps: readonly Step[] = [
       new RegExp(`==> ${crc32(new Uint8Array(FILLED_BYTES).fill(0x61)).toString(16).padStart(8, '0')}`),
     ],
   },
+  { command: 'nvme scan; nvme info', wanted: [new RegExp(`Capacity: ${DISK_MIB}\\.0 MB`)] },
+  {
+    command: `mw.l ${PLACE} cafef00d 400; nvme write ${PLACE} 10 8; nvme read ${OTHER_PLACE} 10 8; cmp.l ${PLACE} ${OTHER_PLACE} 400`,
+    wanted: [/8 blocks written: OK/, /8 blocks read: OK/, /Total of 1024 word\(s\) were the same/],
+  },
+  {
+    command: `setenv ipaddr 10.0.2.15; setenv netmask 255.255.255.0; ping ${PEER}`,
+    wanted: [new RegExp(`host ${PEER.replaceAll('.', '\\.')} is alive`)],
+  },
   { command: 'qfw list', wanted: [/^etc\/e820/m, /^etc\/acpi\/tables/m, /^etc\/table-loader/m] },
   { command: 'date', wanted: [/Date: 2024-02-29 \(Thursday\) +Time: +12:34:\d\d/] },
   { command: 'printenv ethaddr', wanted: [new RegExp(`ethaddr=${MAC}`)] },
@@ -83,7 +95,10 @@ export function scenarioOf(image: string, vmm: string): string {
         memoryMiB: MEMORY_MIB,
         clock: '2024-02-29T12:34:00Z',
         guest: { firmware: image },
-        devices: [{ model: 'e1000', mac: MAC }],
+        devices: [
+          { model: 'e1000', mac: MAC, link: 'wire' },
+          { model: 'nvme', sizeMiB: DISK_MIB },
+        ],
         serialInput: [
           stopAutoboot,
           ...steps.map(({ command }) => atPrompt(command)),
@@ -93,6 +108,7 @@ export function scenarioOf(image: string, vmm: string): string {
         ],
       },
     ],
+    links: [{ id: 'wire', peer: { kind: 'host', ip: PEER } }],
     stop: { afterMs: SIMULATED_MS },
     trace: { kinds: ['serial'] },
   });
