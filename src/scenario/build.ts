@@ -96,6 +96,8 @@ export function buildMachine(
       startSeconds: Date.parse(spec.clock) / 1000,
       testDevices: spec.testDevices,
       serialInput: spec.serialInput.map((step) => planInput(step, host.frequencyHz)),
+      haltPollNs: spec.haltPolling.maxNs,
+      passPorts: spec.passPorts.map(portRange),
       tripleFault: spec.tripleFault,
       rom: bios && shadowOf(bios.length, ramBytes, machine),
       boot: planBoot(image.file, memoryMap(ramBytes), boot),
@@ -128,6 +130,12 @@ function shadowOf(romBytes: number, ramBytes: number, { cpus }: MachineCore): Ro
 function planInput({ after, delayMs, send }: ScenarioVm['serialInput'][number], hz: number): SerialStep {
   const text = new TextEncoder();
   return { after: text.encode(after), delay: Math.round((delayMs / 1000) * hz), send: text.encode(send) };
+}
+
+/** `0x80-0x8f`, or one port. */
+function portRange(text: string): { first: number; last: number } {
+  const [first, last = first] = text.split('-').map(Number);
+  return { first, last };
 }
 
 /** The core charges one figure for an instruction, by its class; the profile states what a class adds to the base. */

@@ -113,6 +113,11 @@ function checkVms({ host, vms }: Scenario, list: ProblemList): void {
   const first = new Map<string, number>();
   let memory = 0;
   vms.forEach((vm, index) => {
+    vm.passPorts.forEach((range, position) => {
+      const [from, to = from] = range.split('-').map(Number);
+      if (from > to)
+        list.add('value', ['vms', index, 'passPorts', position], `"${range}" ends before it begins`);
+    });
     const other = first.get(vm.name);
     if (other !== undefined)
       list.add(

@@ -34,7 +34,16 @@ const e1000 = z.strictObject({
   mac: mac.describe(`Ethernet address in its EEPROM, ${COUNTED_MAC}`),
 });
 
-const edu = z.strictObject({ model: z.literal('edu').describe(MODEL), backend });
+const edu = z.strictObject({
+  model: z.literal('edu').describe(MODEL),
+  backend,
+  scratch: z
+    .enum(['beside', 'page'])
+    .optional()
+    .describe(
+      "Adds memory that only keeps what is written to it, which QEMU's edu does not have: `beside` is one register of 4 bytes at offset 0xA0 of BAR 0, among the others; `page` is 4 KiB at 0x1000, a page of its own, which the hypervisor maps to the guest. Without it there is none.",
+    ),
+});
 
 /** What a storage medium takes, in nanoseconds. */
 const mediaTime = z.int().min(0).max(1e9);

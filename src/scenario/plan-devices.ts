@@ -41,7 +41,7 @@ const planners: Planners = {
     device: { model, name, mac: bytesOf(mac), coalesced: coalescedMmio },
     cable: networks.plug(link),
   }),
-  edu: ({ model }, { name }) => ({ device: { model, name }, cable: undefined }),
+  edu: ({ model, scratch }, { name }) => ({ device: { model, name, scratch }, cable: undefined }),
   nvme: ({ model, sizeMiB, blockSize, queues, readNs, writeNs, flushNs }, { name, image }) => {
     const timing = { readNanoseconds: readNs, writeNanoseconds: writeNs, flushNanoseconds: flushNs };
     const device = { model, name, size: sizeMiB * MIB, image, blockSize, queues, timing };

@@ -86,6 +86,9 @@ const firmwareGuest = z.strictObject({
     ),
 });
 
+/** One port, or a range with its last port: `0x80`, `0x80-0x8f`. */
+const PORTS = /^0x[0-9A-Fa-f]{1,4}(-0x[0-9A-Fa-f]{1,4})?$/;
+
 const vm = z.strictObject({
   name: z
     .string()
@@ -160,6 +163,28 @@ const vm = z.strictObject({
     .default('stop')
     .describe(
       'What follows a triple fault: `stop` ends the run and tells where it came from, `reset` restarts the machine, as a PC does and QEMU without `-no-reboot`. Other resets of the guest always restart it.',
+    ),
+  haltPolling: z
+    .strictObject({
+      maxNs: z
+        .int()
+        .min(0)
+        .max(10_000_000)
+        .default(0)
+        .describe(
+          'Longest time in nanoseconds for which KVM looks whether something wakes a halted vCPU, before it lets its thread sleep (the module parameter `halt_poll_ns`, 200000 on x86). 0: it sleeps at once.',
+        ),
+    })
+    .prefault({})
+    .describe(
+      'Halt polling of KVM. Off when left out, unlike in Linux: then each HLT shows the whole way to sleep and back, whatever the halts before it were like.',
+    ),
+  passPorts: z
+    .array(z.string().regex(PORTS))
+    .max(64)
+    .default([])
+    .describe(
+      'I/O ports that KVM lets the guest reach itself, by clear bits in its I/O bitmaps: `["0x80", "0x2f8-0x2ff"]`. No access to them is an exit; it goes to the board of the host, where 0x80 is the display for POST codes and nothing else answers. KVM let 0x80 through on Intel until Linux 4.14, as old drivers write to it for a delay, and lets none through since.',
     ),
   testDevices: z
     .boolean()

@@ -46,6 +46,10 @@ export interface GuestPlan {
   testDevices: boolean;
   /** Present where its firmware is a ROM. */
   rom?: RomShadow | undefined;
+  /** Longest time in nanoseconds for which KVM looks before it lets a halted vCPU sleep; absent: 0. */
+  haltPollNs?: number;
+  /** Ports that a VM's guest reaches itself, on the host's board; absent: none. */
+  passPorts?: readonly { first: number; last: number }[];
   /** What its boot loader leaves behind, at the start and after each reset. */
   boot: BootState;
   /** A kernel's command line, for the firmware configuration device; empty otherwise. */

@@ -38,6 +38,16 @@ export const EduVector = { Raised: 0, Factorial: 1, Dma: 2 } as const;
 /** The buffer, as DMA addresses have it: it is not in the BAR. */
 export const EDU_BUFFER = { base: 0x40000, size: 4096 } as const;
 
+/**
+ * Scratch memory, which QEMU's edu does not have: it keeps what is written, in all widths, and does nothing else. As one register
+ * beside the others, or on a page of 4 KiB of its own, which a VMM can map to its guest.
+ */
+export const EDU_SCRATCH = {
+  beside: { offset: 0xa0, size: 4 },
+  page: { offset: 0x1000, size: 4096 },
+} as const;
+export type EduScratch = keyof typeof EDU_SCRATCH;
+
 const BAR0_BYTES = 0x100000;
 const MSIX = { vectors: 3, bar: 4, table: 0, pending: 0x800 } as const;
 const MSIX_BAR_BYTES = 0x1000;
@@ -68,7 +78,7 @@ const names = new Map<number, string>(
 
 /** What the hardware has. */
 export interface EduHardware extends HardwareState {
-  version: 2;
+  version: 3;
   liveness: number;
   factorial: number;
   status: number;
@@ -76,6 +86,8 @@ export interface EduHardware extends HardwareState {
   /** The four registers, low and high half of each. */
   dma: Uint32Array;
   buffer: Uint8Array;
+  /** As many bytes as it has. */
+  scratch: Uint8Array;
   /** Cycles of the factorial that remain; -1: none is computed. */
   remaining: Cycles;
 }
@@ -97,11 +109,17 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
   private causes = 0;
   private readonly dma = new Uint32Array(DMA_WORDS);
   private readonly buffer = new Uint8Array(EDU_BUFFER.size);
+  private readonly scratch: Uint8Array;
   /** The end of the factorial that is computed. */
   private readonly factorialEnd: PendingEvent;
   private tag = 0;
 
-  constructor(private readonly bus: DeviceBus) {
+  /** @param scratchAt where its scratch memory lies; absent: it has none */
+  constructor(
+    private readonly bus: DeviceBus,
+    private readonly scratchAt?: EduScratch,
+  ) {
+    this.scratch = new Uint8Array(scratchAt ? EDU_SCRATCH[scratchAt].size : 0);
     this.factorialEnd = new PendingEvent(bus, (time) => bus.schedule(time - bus.now(), FACTORIAL_DONE));
     this.msix = new MsixVectors(bus.msi, MSIX);
     this.pci = new PciFunction(
@@ -129,8 +147,10 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
     this.msix.addTo(this.pci);
   }
 
-  /** Registers are read whole; anything else reads as ones. */
+  /** Registers are read whole; anything else reads as ones, but for the scratch memory. */
   read(offset: number, size: AccessSize): number {
+    const scratch = this.scratchByte(offset, size);
+    if (scratch !== undefined) return littleEndian(this.scratch.subarray(scratch, scratch + size));
     if (size !== 4) return NOTHING_THERE;
     const dma = this.dmaWord(offset);
     if (dma !== undefined) return this.dma[dma];
@@ -152,18 +172,23 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
 
   write(offset: number, size: AccessSize, value: number): void {
     const dma = this.dmaWord(offset);
-    if (size !== 4) this.ignored(offset, value);
+    const scratch = this.scratchByte(offset, size);
+    if (scratch !== undefined)
+      for (let i = 0; i < size; i++) this.scratch[scratch + i] = (value >>> (8 * i)) & 0xff;
+    else if (size !== 4) this.ignored(offset, value);
     else if (dma !== undefined) this.writeDma(dma, offset, value);
     else this.writeRegister(offset, value);
   }
 
   registerName(offset: number): string | undefined {
-    return names.get(offset);
+    return names.get(offset) ?? (this.scratchByte(offset & ~3, 4) === 0 ? 'SCRATCH' : undefined);
   }
 
   /** Names of its registers by offset, for a trace's track. */
   registerNames(): Record<string, string> {
-    return Object.fromEntries([...names].map(([offset, name]) => [String(offset), name]));
+    const named = [...names].map(([offset, name]): [string, string] => [String(offset), name]);
+    if (this.scratchAt) named.push([String(EDU_SCRATCH[this.scratchAt].offset), 'SCRATCH']);
+    return Object.fromEntries(named);
   }
 
   /** The factorial is done. */
@@ -189,15 +214,16 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
     this.liveness = this.factorial = this.status = this.causes = 0;
     this.dma.fill(0);
     this.buffer.fill(0);
+    this.scratch.fill(0);
     this.bus.irq.set(false);
   }
 
   save(): Checkpoint<EduHardware, EduRun> {
     const { liveness, factorial, status, causes, factorialEnd, tag } = this;
     const { remaining } = factorialEnd;
-    const memory = { dma: this.dma.slice(), buffer: this.buffer.slice() };
+    const memory = { dma: this.dma.slice(), buffer: this.buffer.slice(), scratch: this.scratch.slice() };
     return {
-      hardware: { version: 2, liveness, factorial, status, causes, ...memory, remaining },
+      hardware: { version: 3, liveness, factorial, status, causes, ...memory, remaining },
       run: { ...factorialEnd.save(), tag },
     };
   }
@@ -217,13 +243,14 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
   }
 
   private loadHardware(hardware: EduHardware): void {
-    requireVersion('an edu', hardware.version, 2);
+    requireVersion('an edu', hardware.version, 3);
     this.liveness = hardware.liveness;
     this.factorial = hardware.factorial;
     this.status = hardware.status;
     this.causes = hardware.causes;
     this.dma.set(hardware.dma);
     this.buffer.set(hardware.buffer);
+    this.scratch.set(hardware.scratch.subarray(0, this.scratch.length));
   }
 
   private writeRegister(offset: number, value: number): void {
@@ -286,6 +313,12 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
 
   // --- DMA --------------------------------------------------------------------------------------------------------------
 
+  /** Of the scratch memory, where an access lies in it as a whole. */
+  private scratchByte(offset: number, size: number): number | undefined {
+    const at = this.scratchAt && EDU_SCRATCH[this.scratchAt];
+    return at && offset >= at.offset && offset + size <= at.offset + at.size ? offset - at.offset : undefined;
+  }
+
   /** Index of the word of a DMA register at an offset. */
   private dmaWord(offset: number): number | undefined {
     const word = (offset - FIRST_DMA_REGISTER) / 4;
@@ -341,6 +374,11 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
     this.dma[Word.command] &= ~EduDma.Run;
     if (after !== 0) this.raise(EduCause.Dma, EduVector.Dma);
   }
+}
+
+/** The unsigned number that bytes are in memory. */
+function littleEndian(bytes: Uint8Array): number {
+  return bytes.reduceRight((value, byte) => value * 256 + byte, 0);
 }
 
 /** Modulo 2^32. */

@@ -5,7 +5,7 @@
 import type { DeviceBus } from '../bus';
 import { dropReasonNames } from '../devices/e1000/constants';
 import { E1000 } from '../devices/e1000/e1000';
-import { Edu } from '../devices/edu';
+import { EDU_SCRATCH, Edu, type EduScratch } from '../devices/edu';
 import { Nvme } from '../devices/nvme/nvme';
 import type { NvmeOptions } from '../devices/nvme/options';
 import { queueFaultNames, virtioOnPci } from '../devices/virtio/assemble';
@@ -25,7 +25,10 @@ interface ModelOptions {
     /** Writes to the registers that QEMU coalesces may wait for a later access. */
     coalesced: boolean;
   };
-  edu: object;
+  edu: {
+    /** Where its scratch memory lies; absent: it has none. */
+    scratch?: EduScratch | undefined;
+  };
   nvme: Omit<NvmeOptions, 'serial'>;
   'virtio-net': VirtioModel & {
     net: VirtioNetOptions;
@@ -69,7 +72,10 @@ const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned } = {
     place: { pin: 1, reasons: dropReasonNames, ...(coalesced && { coalesces: E1000.coalesces }) },
     make: ({ bus }) => new E1000(bus, { mac }),
   }),
-  edu: () => ({ place: { pin: 1 }, make: ({ bus }) => new Edu(bus) }),
+  edu: ({ scratch }) => ({
+    place: { pin: 1, ...(scratch && { plain: EDU_SCRATCH[scratch] }) },
+    make: ({ bus }) => new Edu(bus, scratch),
+  }),
   nvme: ({ model: _model, name, ...options }) => ({
     place: { pin: 1 },
     make: ({ bus }) => new Nvme(bus, { ...options, serial: `TL-${name}` }),

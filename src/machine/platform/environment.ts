@@ -27,6 +27,14 @@ export interface BoardUnit {
   reasons?: Readonly<Record<string, string>>;
   /** Offsets at which writes may wait for a later access (QEMU's coalesced MMIO); absent: none. */
   coalesces?: ((offset: number) => boolean) | undefined;
+  /** A stretch of BAR 0 that is plain memory: an access does nothing but read or write it. Absent: there is none. */
+  plain?: PlainMemory | undefined;
+}
+
+/** A stretch of a device's registers, by its first offset and its bytes. */
+export interface PlainMemory {
+  readonly offset: number;
+  readonly size: number;
 }
 
 /** What stands behind a device's DMA and its pin. */

@@ -16,7 +16,7 @@ import { CONFIG_PORTS, ECAM, PciRoot, type PciPlatform, type PciSlot } from '../
 import type { QueuedDevice } from '../queued-device';
 import type { Migratable } from '../snapshot';
 import type { BoardUnits } from './board-state';
-import type { BoardEnvironment, BoardUnit, DeviceSocket } from './environment';
+import type { BoardEnvironment, BoardUnit, DeviceSocket, PlainMemory } from './environment';
 import { registerNames } from './units';
 
 /** A device with one PCI function. */
@@ -44,6 +44,8 @@ export interface PciPlace {
   coalesces?: ((offset: number) => boolean) | undefined;
   /** As `SocketOptions` has it. */
   dataPlaneInKernel?: boolean;
+  /** As `BoardUnit.plain`. */
+  plain?: PlainMemory | undefined;
 }
 
 /** QEMU's first NIC stands at 00:03.0 of the bus, which gives it IRQ 11. */
@@ -90,7 +92,7 @@ export class PciSlots<T> {
    */
   add<D extends PciDevice>(place: PciPlace, make: (bus: DeviceBus, data?: DeviceBus) => D): D {
     const { env, root } = this;
-    const { name, pin, reasons, coalesces, dataPlaneInKernel } = place;
+    const { name, pin, reasons, coalesces, plain, dataPlaneInKernel } = place;
     const address = { bus: 0, device: FIRST_DEVICE + this.devices.length, function: 0 };
     const requester = requesterOf(address);
     const registers: Record<string, string> = {};
@@ -101,6 +103,7 @@ export class PciSlots<T> {
       registers: () => registers,
       ...(reasons && { reasons }),
       ...(coalesces && { coalesces }),
+      ...(plain && { plain }),
     };
     const socket = env.socket(unit, {
       gsi: pin === 0 ? undefined : irqOfPin(address.device, pin),

@@ -6,7 +6,7 @@ import { instantiate, layOut, type CoreExports, type HostFunctions } from './cor
 import { Translator } from './decode/translate';
 import { Disposition, type Intercept } from './policy';
 import type { TranslationAccess } from './translation';
-import type { MachineCore, MachineCoreOptions } from './types';
+import type { MachineCore, MachineCoreOptions, PortForm } from './types';
 import { VirtualCpu } from './vcpu';
 
 export { mergeMissing } from './missing';
@@ -63,9 +63,16 @@ function hostImports(
       cpus[i].callouts.mmioRead((low >>> 0) + high * TWO_TO_32, size) | 0,
     mmioWrite: (i: number, low: number, high: number, size: number, value: number, valueHigh: number) =>
       cpus[i].callouts.mmioWrite((low >>> 0) + high * TWO_TO_32, size, value >>> 0, valueHigh >>> 0),
-    portIn: (i: number, port: number, size: number) => cpus[i].callouts.portIn(port, size),
-    portOut: (i: number, port: number, size: number, value: number) =>
-      cpus[i].callouts.portOut(port, size, value >>> 0),
+    portIn: (i: number, port: number, form: number) => {
+      const cpu = cpus[i];
+      cpu.portForm = (form >> 3) as PortForm;
+      return cpu.callouts.portIn(port, form & L.PORT_SIZE_MASK);
+    },
+    portOut: (i: number, port: number, form: number, value: number) => {
+      const cpu = cpus[i];
+      cpu.portForm = (form >> 3) as PortForm;
+      cpu.callouts.portOut(port, form & L.PORT_SIZE_MASK, value >>> 0);
+    },
     msrRead: (i: number, msr: number) => {
       const low = cpus[i].callouts.msrRead(msr >>> 0);
       if (low === undefined) return 0;

@@ -58,6 +58,17 @@ export const Reg = {
   R15: 15,
 } as const;
 
+/** How an instruction names the port that it accesses. */
+export const PortForm = {
+  /** IN or OUT, the port is in DX. */
+  Dx: 0,
+  /** IN or OUT with the port as an immediate byte. */
+  Immediate: 1,
+  /** INS or OUTS: in DX likewise. */
+  String: 2,
+} as const;
+export type PortForm = (typeof PortForm)[keyof typeof PortForm];
+
 /** The synchronous call-outs of one vCPU. RIP (`cpu.ripLow/ripHigh`) is that of the instruction; `cpu.now()` its start. */
 export interface CpuCallouts {
   /** A load outside RAM. Returns the low 32 bits; for size 8 sets `cpu.resultHigh`. */
@@ -162,6 +173,8 @@ export interface Cpu extends Migratable<CpuHardware, CpuRun> {
    * (`pio_in_emulated`), every other access is a user exit of its own.
    */
   readonly iterations: number;
+  /** From a call-out for a port: how its instruction names the port. */
+  readonly portForm: PortForm;
   /** Ask to stop with InterruptWindow when the guest becomes interruptible (checked at STI, POPF, IRET, shadow end …). */
   requestInterruptWindow(wanted: boolean): void;
   /** RFLAGS.IF=1 and no interrupt shadow, at this boundary. */

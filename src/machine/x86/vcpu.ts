@@ -18,7 +18,14 @@ import {
 import { describeStop } from './fault-report';
 import { MissingInstructions } from './missing';
 import { initState, longModeState, powerUpState, protectedModeState, startUpState } from './start-states';
-import { StopReason, type Cpu, type CpuCallouts, type FaultReport, type MissingInstruction } from './types';
+import {
+  PortForm,
+  StopReason,
+  type Cpu,
+  type CpuCallouts,
+  type FaultReport,
+  type MissingInstruction,
+} from './types';
 
 /** Longest stretch inside the core, in cycles: the engine swaps in optimised code only between calls. */
 const SLICE = 4_000_000;
@@ -53,6 +60,7 @@ function missing(): never {
 
 /** A vCPU of a `MachineCore`. */
 export class VirtualCpu extends CpuRegisters implements Cpu {
+  portForm: PortForm = PortForm.Dx;
   private called: CpuCallouts = NO_CALLOUTS;
   /**
    * C_BUDGET: −1 − instructions retired since C_RETIRED, and cycles left − 1. Small views with literal indices: these are

@@ -33,6 +33,7 @@ const printers: Record<ArgFormat, Printer> = {
   reason: (value, track) => track?.reasons?.[String(value)] ?? String(value),
   lock: (value, track) => track?.locks?.[String(value)] ?? String(value),
   track: (value, _, tracks) => tracks[value]?.name ?? `track ${value}`,
+  qualification: (value) => (value === 0 ? '' : formatHex(value)),
 };
 
 /** One argument of an event of a track, printed. @param tracks all of the trace */
@@ -52,7 +53,7 @@ export function formatArgs(store: TraceStore, event: TraceEvent): string {
   if (WRITES.has(event.kind)) return `${first} ← ${second}`;
   if (READS.has(event.kind)) return `${first} → ${second}`;
   // A register's name says what it is; everything else carries its argument's name.
-  const words = [a?.format === 'register' || a === undefined ? first : `${a.name} ${first}`];
+  const words = [a?.format === 'register' || a === undefined || first === '' ? first : `${a.name} ${first}`];
   if (b !== undefined && !(group === 'exit' && event.b === 0)) words.push(`${b.name} ${second}`);
   return words.filter((word) => word !== '').join(', ');
 }

@@ -1,6 +1,7 @@
 /** One event in words and figures: table row, panel, hover. */
 import type { EventDetails, EventRow } from '../../protocol/details';
 import { formatArg, formatArgs, formatPlace, placeOf } from './arguments';
+import { portAccessOf } from './port-access';
 import { countConsequences } from './chain';
 import { kindRow } from '../vocabulary/events';
 import type { Place } from '../model';
@@ -99,8 +100,12 @@ function factsOf(store: TraceStore, event: TraceEvent): EventDetails['facts'] {
       value: event.open ? `${time(event.duration)}, not over yet` : time(event.duration),
     });
   }
-  if (kind.a !== undefined)
-    facts.push({ name: kind.a.name, value: formatArg(tracks, kind.a, event.a, event.track) });
+  if (kind.a !== undefined) {
+    const value = formatArg(tracks, kind.a, event.a, event.track);
+    if (value !== '') facts.push({ name: kind.a.name, value });
+  }
+  const port = portAccessOf(store, event);
+  if (port !== undefined) facts.push({ name: 'instruction', value: port });
   if (kind.b !== undefined)
     facts.push({ name: kind.b.name, value: formatArg(tracks, kind.b, event.b, event.track) });
   if (track !== undefined) facts.push({ name: 'track', value: `${track.name} (${track.group})` });

@@ -16,6 +16,8 @@ export interface ExitRow {
   args?: readonly [a: ArgSpec, b?: ArgSpec];
   /** As `KindRow.purpose`. */
   purpose?: string;
+  /** As `KindRow.qualification`. */
+  qualification?: 'io';
   /** The guest is lost. */
   fatal?: boolean;
 }
@@ -38,7 +40,7 @@ export function exitId(table: Pick<ExitTable, 'base' | 'size'>, number: number):
 
 /** Rows of the vocabulary for a table of exits. */
 export function kindRowsOf(table: ExitTable): KindRow[] {
-  return table.rows.map(({ number, name, because, args, purpose, fatal }) => ({
+  return table.rows.map(({ number, name, because, args, purpose, qualification, fatal }) => ({
     id: exitId(table, number),
     name: `exit.${name}`,
     group: 'exit',
@@ -47,6 +49,7 @@ export function kindRowsOf(table: ExitTable): KindRow[] {
     ...(args && { a: args[0], ...(args[1] && { b: args[1] }) }),
     reason: name,
     ...(purpose !== undefined && { purpose }),
+    ...(qualification && { qualification }),
     sentence: `${table.name} ${number}: the guest left because ${because}. From leaving the guest to entering it again.`,
   }));
 }

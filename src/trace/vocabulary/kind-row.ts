@@ -49,7 +49,7 @@ export type KindGroup =
 
 /**
  * How an argument is printed. `register` looks the offset up in the track's register names, `lock` and `reason` in its lists
- * of these; `track` is a track's id, printed as its name.
+ * of these; `track` is a track's id, printed as its name; `qualification` is that of an exit, nothing where it has none.
  */
 export type ArgFormat =
   | 'none'
@@ -64,7 +64,8 @@ export type ArgFormat =
   | 'pin'
   | 'reason'
   | 'lock'
-  | 'track';
+  | 'track'
+  | 'qualification';
 
 export interface ArgSpec {
   name: string;
@@ -91,6 +92,8 @@ export interface KindRow {
   label?: string;
   /** Of an exit: the name as the kernel prints it, without `exit.`. */
   reason?: string;
+  /** Of an exit: how its qualification is told in words; `io` is that of an I/O instruction (SDM vol. 3, table 28-5). */
+  qualification?: 'io';
   /** Of an exit: what the guest wanted, as in `to access I/O port {a}`. */
   purpose?: string;
   /** One sentence of meaning, for tooltips and documentation. */

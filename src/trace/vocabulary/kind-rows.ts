@@ -7,7 +7,7 @@ import type { ArgFormat, ArgSpec, ColourRole, KindGroup, KindRow } from './kind-
 /** Ids by name; part of the file format: never renumber, only add. VM exits are `exitKind(reason)`. */
 // prettier-ignore
 export const Kind = {
-  GuestKernel: 1, GuestUser: 2, RootKernel: 3, RootUser: 4, Halted: 5, Idle: 6, WaitSipi: 7,
+  GuestKernel: 1, GuestUser: 2, RootKernel: 3, RootUser: 4, Halted: 5, Idle: 6, WaitSipi: 7, HaltPoll: 8,
   KvmHandle: 16, UserExit: 17, QemuHandle: 18, UserEnter: 19, Entry: 20,
   IrqRaise: 32, IoapicRoute: 33, IrqRemap: 34, IrqPost: 35, IrqInject: 36, IrqWindow: 37, IrqDeliver: 38, Handler: 39,
   IrqEoi: 40, IpiSend: 41, IrqLower: 42, IrqAccept: 43, IpiInit: 44, IpiStartUp: 45, IpiNmi: 46, NmiInject: 47,
@@ -68,7 +68,8 @@ export const kindRows: readonly KindRow[] = [
   span(Kind.LockWait, 'lock.wait', 'thread', 'halted', { a: arg('lock', 'lock'), b: arg('holder', 'track'), mode: 'asleep', label: 'waits for lock' }, 'A thread sleeps until it gets a lock.', '{track} waited {took} for {a}, which {b} held.'),
   span(Kind.CpuThread, 'cpu.thread', 'thread', 'thread', { a: arg('thread', 'track') }, 'A physical CPU runs this thread.', '{track} ran {a} for {took}.'),
   span(Kind.WaitSipi, 'wait.sipi', 'mode', 'halted', { mode: 'asleep', label: 'waits for SIPI' }, 'The vCPU waits for a start-up IPI: since power-up, or since an INIT.', '{track} waited {took} for its start-up IPI.'),
-  span(Kind.KvmHandle, 'kvm.handle', 'leg', 'kernel', { mode: 'vmm-kernel', actor: 'KVM' }, 'KVM decodes and dispatches the exit in the host kernel.', 'KVM handled the exit of {track} in the host kernel for {took}.'),
+  span(Kind.HaltPoll, 'halt.poll', 'mode', 'kernel', { a: dec('cycles at most'), mode: 'vmm-kernel', label: 'polls' }, 'Before a halted vCPU sleeps, the VMM looks for some time whether something wakes it.', 'For {track}, which has halted, the host CPU looked for an interrupt for {took}, instead of letting it sleep.'),
+  span(Kind.KvmHandle, 'kvm.handle', 'leg', 'kernel', { a: arg('qualification', 'qualification'), mode: 'vmm-kernel', actor: 'KVM' }, 'KVM decodes and dispatches the exit in the host kernel.', 'KVM handled the exit of {track} in the host kernel for {took}.'),
   span(Kind.UserExit, 'user.exit', 'leg', 'transition', { mode: 'transition', label: 'to user' }, 'KVM_RUN returns to QEMU: the exit leaves the host kernel.', 'Returning from KVM to QEMU cost {track} {took}.'),
   span(Kind.QemuHandle, 'qemu.handle', 'leg', 'user', { mode: 'vmm-user', actor: 'QEMU' }, 'QEMU runs the device model in user space.', 'QEMU worked for {track} in user space for {took}.'),
   span(Kind.UserEnter, 'user.enter', 'leg', 'transition', { mode: 'transition', label: 'to kernel' }, 'QEMU calls KVM_RUN again: back into the host kernel.', 'Going back from QEMU to KVM cost {track} {took}.'),

@@ -33,7 +33,7 @@ export const vmxExits: ExitTable = { name: 'VMX exit reason', base: 256, size: 2
   { number: 27, name: 'VMON', because: 'it executed VMXON' },
   { number: 28, name: 'CR_ACCESS', because: 'it accessed a control register', args: [hex('register'), hex('value')], purpose: 'to access control register {a}' },
   { number: 29, name: 'DR_ACCESS', because: 'it accessed a debug register', args: [hex('register'), hex('value')], purpose: 'to access debug register {a}' },
-  { number: 30, name: 'IO_INSTRUCTION', because: 'it accessed an I/O port', args: [arg('port', 'port'), hex('value')], purpose: 'to access I/O port {a}' },
+  { number: 30, name: 'IO_INSTRUCTION', because: 'it accessed an I/O port', args: [arg('port', 'port'), hex('value')], purpose: 'to access I/O port {a}', qualification: 'io' },
   { number: 31, name: 'MSR_READ', because: 'it executed RDMSR for a register that the VMM intercepts', args: [arg('MSR', 'msr'), hex('value')], purpose: 'to read MSR {a}' },
   { number: 32, name: 'MSR_WRITE', because: 'it executed WRMSR for a register that the VMM intercepts', args: [arg('MSR', 'msr'), hex('value')], purpose: 'to write {b} to MSR {a}' },
   { number: 33, name: 'INVALID_STATE', because: "the VM entry found the guest's state invalid" },

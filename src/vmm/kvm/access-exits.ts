@@ -16,9 +16,11 @@ import type { Site } from '../host';
 import type { Runnable } from '../threads/island';
 import type { LockUser } from '../threads/lock';
 import { AccessPath, type AccessRequest } from './access-path';
+import type { DirectAccesses } from './direct-accesses';
 import type { Emulation } from './emulation';
 import type { ExitWay } from './exit-way';
 import type { GuestRun } from './guest-run';
+import type { Placement } from './placement';
 import type { VcpuVm } from './vm-face';
 import { VcpuEvent, type WorldSwitch } from './world-switch';
 
@@ -62,6 +64,7 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
     cpu: Cpu,
     private readonly world: WorldSwitch,
     private readonly guest: GuestRun,
+    private readonly direct: DirectAccesses,
     private readonly vcpu: Runnable & EventTarget & LockUser,
   ) {
     super(cpu);
@@ -127,6 +130,10 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
     if (finished.recall(kind, address, cpu.now())) return finished.low;
     if (kind === Access.PortIn && world.owes && this.takeAhead(address)) return finished.low;
     const further = world.owes && emulation.goesOn();
+    if (!further && this.direct.covers(kind, address, size)) {
+      if (world.owes) world.settle();
+      return this.direct.access(kind, address, size, low, high);
+    }
     const joins = further && this.joins(kind, address, size);
     if (further) world.takeBack();
     else if (world.owes) world.settle();
@@ -208,9 +215,7 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
   /** From the exit to the end of the access's work; false when something else comes first. */
   private begin(): boolean {
     const { world, path, waiting } = this;
-    const placement = waiting.further
-      ? path.further(waiting)
-      : path.begin(waiting, world.injection.innermost());
+    const placement = waiting.further ? this.further() : path.begin(waiting, world.injection.innermost());
     if (world.delivering) {
       // KVM gives up as well when the delivery of an event needs an emulated access (KVM_INTERNAL_ERROR_DELIVERY_EV).
       world.crash();
@@ -227,6 +232,15 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
       return false;
     }
     return this.takeLock(now);
+  }
+
+  /** Who serves a further access of KVM's emulator. It reaches mapped pages as the guest does, ports it never does. */
+  private further(): Placement {
+    const { waiting, direct, cpu } = this;
+    const { kind, address, size } = waiting;
+    if (kind > Access.MmioWrite || !direct.covers(kind, address, size)) return this.path.further(waiting);
+    cpu.advance(direct.cyclesOf(kind, address));
+    return 'mapped';
   }
 
   /** KVM keeps the write for QEMU. */

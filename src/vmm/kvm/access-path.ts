@@ -14,6 +14,7 @@ import type { ExitTimeline } from './exits';
 import { signalWays, wayTo, type ExitWay, type SignalWays } from './exit-way';
 import type { Ioeventfd } from './ioeventfds';
 import type { Placement } from './placement';
+import { apicQualification, eptQualification, ioQualification } from './qualification';
 import type { KvmRegion } from './region';
 import type { VcpuVm } from './vm-face';
 
@@ -85,8 +86,11 @@ export class AccessPath {
   }
 
   /** Goes a whole way at once; afterwards it is the time at which the access takes place. */
-  go(way: ExitWay, { address, low }: AccessRequest, cause: RowRef): void {
-    this.exits.goThere(way, way.reason === VmxExit.APIC_ACCESS ? address % PAGE : address, low, cause);
+  go(way: ExitWay, request: AccessRequest, cause: RowRef): void {
+    const { address, low } = request;
+    const { reason } = way;
+    const at = reason === VmxExit.APIC_ACCESS ? address % PAGE : address;
+    this.exits.goThere(way, at, low, cause, this.qualificationOf(reason, request));
   }
 
   /**
@@ -100,7 +104,8 @@ export class AccessPath {
       const region = this.vm.ports.find(address);
       const signal = region && this.signalWay(request, region);
       this.exits.begin(VmxExit.IO_INSTRUCTION, address, low, cause);
-      this.exits.kernel((signal ?? (region?.tag ?? this.nowhere).port).kernel);
+      const { kernel } = signal ?? (region?.tag ?? this.nowhere).port;
+      this.exits.kernel(kernel, this.qualificationOf(VmxExit.IO_INSTRUCTION, request));
       return signal ? 'ioeventfd' : (region?.tag.placement ?? 'user');
     }
     const reason = kind === Access.MsrRead ? VmxExit.MSR_READ : VmxExit.MSR_WRITE;
@@ -150,16 +155,28 @@ export class AccessPath {
     const { reason, kernel } = signal ?? (region?.tag ?? this.nowhere).memory;
     if (reason === VmxExit.APIC_ACCESS) {
       this.exits.begin(reason, address % PAGE, value, cause);
-      this.exits.kernel(kernel);
+      this.exits.kernel(kernel, this.qualificationOf(reason, request));
     } else if (this.vm.ept.touch(address)) {
       this.exits.begin(VmxExit.EPT_VIOLATION, address, value, cause);
-      this.exits.kernel(kernel + this.site.costs['kvm.eptViolation']);
+      const cycles = kernel + this.site.costs['kvm.eptViolation'];
+      this.exits.kernel(cycles, this.qualificationOf(VmxExit.EPT_VIOLATION, request));
     } else {
       this.exits.begin(reason, address, value, cause);
       this.exits.kernel(kernel);
     }
     if (signal) return 'ioeventfd';
     return region ? this.placementOf(region, kind, address) : 'user';
+  }
+
+  /** Exit qualification of an access that leaves for a reason; from its call-out. */
+  private qualificationOf(reason: number, { kind, address, size }: AccessRequest): number {
+    if (reason === VmxExit.EPT_MISCONFIG) return 0;
+    const isWrite = kind === Access.MmioWrite;
+    if (reason === VmxExit.APIC_ACCESS) return apicQualification(address % PAGE, isWrite);
+    if (reason === VmxExit.EPT_VIOLATION) return eptQualification(isWrite);
+    const { portForm: form, iterations } = this.cpu;
+    const isIn = kind === Access.PortIn;
+    return ioQualification({ port: address, size, isIn, form, repeated: iterations > 0 });
   }
 
   /** How a write signals an eventfd; undefined: it does not, or is no write. */

@@ -8,13 +8,14 @@ import type { Cpu } from '../../machine/x86/types';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { Site } from '../host';
 import type { LockUser } from '../threads/lock';
+import type { DirectAccesses } from './direct-accesses';
 import type { GuestRun } from './guest-run';
 import { VcpuEvent, type WorldSwitch } from './world-switch';
 
 /** What arrives at one vCPU. Keeps nothing from one call to the next. */
 export class Arrivals implements CpuSink {
-  /** A write of CR8 is under way: what it unmasks the TPR threshold tells of, without a kick. */
-  private writingTpr = false;
+  /** What comes now makes the vCPU leave the guest in another way, and needs no kick. */
+  private noKick = false;
 
   /** @param vcpu gets the events, and hands them on to `initCame` */
   constructor(
@@ -22,16 +23,19 @@ export class Arrivals implements CpuSink {
     private readonly cpu: Cpu,
     private readonly world: WorldSwitch,
     private readonly guest: GuestRun,
+    private readonly direct: DirectAccesses,
     private readonly vcpu: EventTarget & LockUser,
   ) {}
 
   /** The LAPIC's output to this vCPU, or what an NMI or INIT does: somebody must look at it, wherever the vCPU is. */
   interrupt(): void {
     const { world } = this;
-    if (world.place === 'halted') {
+    if (world.place === 'halted' || world.place === 'polling') {
       // A vCPU that halted with interrupts off is not woken by one (kvm_arch_vcpu_runnable).
-      if (world.startUp.initPending || world.injection.wakes(world.lapic)) world.wakeSoon();
-    } else if (world.place === 'guest' && !this.writingTpr) this.kick();
+      if (!world.startUp.initPending && !world.injection.wakes(world.lapic)) return;
+      if (world.place === 'halted') world.wakeSoon();
+      else this.found();
+    } else if ((world.place === 'guest' || world.place === 'bus') && !this.noKick) this.kick();
   }
 
   /**
@@ -41,15 +45,13 @@ export class Arrivals implements CpuSink {
   ownTimer(accept: () => void): void {
     const { world, site } = this;
     if (world.place === 'guest') this.guest.settle();
-    if (world.place !== 'guest') accept();
-    else
-      world.boundaryExit(
-        VmxExit.PREEMPTION_TIMER,
-        0,
-        site.costs['kvm.preemptionTimer'],
-        site.tracer.cause,
-        accept,
-      );
+    const cycles = site.costs['kvm.preemptionTimer'];
+    if (world.place === 'bus') {
+      // First the exit, so that the vector needs no kick.
+      this.direct.exitAfterwards(VmxExit.PREEMPTION_TIMER, 0, cycles, site.tracer.cause);
+      this.withoutKick(accept);
+    } else if (world.place !== 'guest') accept();
+    else world.boundaryExit(VmxExit.PREEMPTION_TIMER, 0, cycles, site.tracer.cause, accept);
   }
 
   /** An NMI has come, from another CPU or a pin. */
@@ -76,12 +78,24 @@ export class Arrivals implements CpuSink {
   /** The guest writes CR8, which the TPR shadow serves: no exit, but one may follow when the priority falls. */
   writeTpr(value: number): void {
     const { injection, lapic } = this.world;
-    this.writingTpr = true;
-    lapic.cr8 = value;
-    this.writingTpr = false;
+    this.withoutKick(() => (lapic.cr8 = value));
     this.guest.setBelowThreshold(
       !injection.windowWanted && !this.world.kickSent && lapic.highestPending() >= 0,
     );
+  }
+
+  /** KVM, which looks for it, has found something: by an event, as whoever brings it may be in the midst of an instruction. */
+  private found(): void {
+    const { queue } = this.site.island;
+    this.world.place = 'root';
+    queue.schedule(this.site.island.now(), this.vcpu, VcpuEvent.PollFound);
+  }
+
+  /** What unmasks or takes a vector while an exit is to come anyhow: that of the TPR threshold, or of the timer. */
+  private withoutKick(work: () => void): void {
+    this.noKick = true;
+    work();
+    this.noKick = false;
   }
 
   /** Makes a vCPU in the guest leave it: by an IPI to the physical CPU on which it runs. */
@@ -94,12 +108,14 @@ export class Arrivals implements CpuSink {
   /** A vector has come to the physical CPU on which the vCPU's thread is: if the guest runs, it leaves. */
   hostInterrupt(vector: number): void {
     const { world, site } = this;
-    if (world.place !== 'guest') return;
     const { cause } = site.tracer;
+    const cycles = site.costs['kvm.externalInterrupt'];
+    if (world.place === 'bus') this.direct.exitAfterwards(VmxExit.EXTERNAL_INTERRUPT, vector, cycles, cause);
+    if (world.place !== 'guest') return;
     // What the last entry injects comes before the vector that finds the vCPU in the guest.
     this.guest.settle();
     if (world.place !== 'guest') return;
-    world.boundaryExit(VmxExit.EXTERNAL_INTERRUPT, vector, site.costs['kvm.externalInterrupt'], cause);
+    world.boundaryExit(VmxExit.EXTERNAL_INTERRUPT, vector, cycles, cause);
   }
 
   /** The vCPU's thread runs again at a time: after HLT, or at the page where it is started up. */
@@ -108,6 +124,7 @@ export class Arrivals implements CpuSink {
     world.asleep = false;
     cpu.setNow(Math.max(cpu.now(), time));
     world.exits.wake(this.site.costs['kvm.wake']);
+    world.polling.end(cpu.now());
     const page = world.startUp.take();
     if (page >= 0) cpu.startUp(page);
     world.finish(cpu.now());

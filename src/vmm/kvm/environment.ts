@@ -1,6 +1,6 @@
 /** The board of a VM as KVM and QEMU put it up: who serves what, and where a device's work is done. */
 import type { IrqLine } from '../../machine/bus';
-import type { BoardUnit, DeviceSocket, SocketOptions } from '../../machine/platform/environment';
+import type { BoardUnit, DeviceSocket, PlainMemory, SocketOptions } from '../../machine/platform/environment';
 import { EmulatedSocket, type SocketPlace } from '../qemu/emulated-socket';
 import type { QemuProcess } from '../qemu/process';
 import { SiteEnvironment, type SiteEnvironmentParts } from '../site-environment';
@@ -10,7 +10,7 @@ import { VhostWorker } from '../vhost/worker';
 import { wayTo } from './exit-way';
 import type { KvmIrqchip } from './irqfd';
 import { placements } from './placement';
-import type { KvmRegion } from './region';
+import type { KvmRegion, MappedPages } from './region';
 
 /** `BoardEnvironment` of a VM under KVM with QEMU. */
 export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
@@ -33,6 +33,7 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
       port: wayTo(unit.class, 'ports', this.home.site.costs),
       offset,
       coalesces: unit.coalesces,
+      mapped: offset === 0 ? mappedPages(unit.plain) : undefined,
     };
   }
 
@@ -70,4 +71,19 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
     const data = new VhostSocket(worker, { site, mainLoop, irqchip: this.irqchip, pin, busMaster }, place);
     return { bus: inQemu.bus, wire: inQemu.wire, plug: (device) => inQemu.plug(device), data };
   }
+}
+
+const PAGE = 4096;
+/** Memory that QEMU lends to the guest: a load or store, and nothing more. */
+const NOTHING_MORE = { read: 0, write: 0 };
+
+/**
+ * QEMU has the EPT map the pages of a BAR that are plain memory as a whole (a region of RAM in its memory API). A page that has
+ * anything else on it, if only one register, is trapped as a whole.
+ */
+function mappedPages(plain: PlainMemory | undefined): MappedPages | undefined {
+  if (!plain) return undefined;
+  const first = Math.ceil(plain.offset / PAGE) * PAGE;
+  const end = Math.floor((plain.offset + plain.size) / PAGE) * PAGE;
+  return first < end ? { covers: (offset) => offset >= first && offset < end, ...NOTHING_MORE } : undefined;
 }

@@ -13,11 +13,12 @@ import type { ExitWay } from './exit-way';
 
 /** Snapshot of an `ExitTimeline`: the rows it still writes to, 0 where none is open, and the place of the present exit. */
 export interface ExitTimelineState {
-  version: 2;
+  version: 3;
   guestRow: RowRef;
   exitRow: RowRef;
   userRow: RowRef;
   asleepRow: RowRef;
+  pollRow: RowRef;
   place: number;
 }
 
@@ -27,6 +28,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
   private exitRow: RowRef = 0;
   private userRow: RowRef = 0;
   private asleepRow: RowRef = 0;
+  private pollRow: RowRef = 0;
   /** Guest instruction of the present exit. */
   private place = 0;
 
@@ -65,7 +67,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
   }
 
   /** As `begin`, `kernel` and, for a way that leads to QEMU, `toUser` and `atUser`: the same rows and the same time. */
-  goThere(way: ExitWay, a: number, b: number, cause: RowRef): void {
+  goThere(way: ExitWay, a: number, b: number, cause: RowRef, qualification: number): void {
     const { cpu, track } = this;
     const { tracer } = this.site;
     const now = cpu.now();
@@ -79,7 +81,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     this.exitRow = row;
     tracer.cause = row;
     const left = now + way.kernel;
-    tracer.span(now, way.kernel, track, Kind.KvmHandle, 0, 0);
+    tracer.span(now, way.kernel, track, Kind.KvmHandle, qualification, 0);
     if (way.toUser) {
       tracer.span(left, way.userExit, track, Kind.UserExit, 0, 0);
       this.userRow = tracer.open(left + way.userExit, track, Kind.QemuHandle, 0, 0);
@@ -102,9 +104,15 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     this.site.tracer.setArgs(this.exitRow, a, b);
   }
 
-  /** A leg in the host kernel. */
-  kernel(cycles: Cycles): void {
-    this.leg(Kind.KvmHandle, cycles);
+  /** A leg in the host kernel. @param qualification exit qualification that it reads */
+  kernel(cycles: Cycles, qualification = 0): void {
+    this.leg(Kind.KvmHandle, cycles, qualification);
+  }
+
+  /** The same from a time on: HLT may have been completed since, and its own cycles come behind the exit. */
+  kernelFrom(time: Cycles, cycles: Cycles): void {
+    this.site.tracer.span(time, cycles, this.track, Kind.KvmHandle, 0, 0);
+    this.cpu.advance(cycles);
   }
 
   /** KVM_RUN returns to QEMU. */
@@ -134,6 +142,20 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     this.asleepRow = this.site.tracer.open(time, this.track, kind, 0, 0);
   }
 
+  /** KVM looks from a time on whether something wakes the vCPU, for so long at most; the exit stays open. */
+  poll(time: Cycles, cycles: Cycles): void {
+    this.causeExit();
+    this.pollRow = this.site.tracer.open(time, this.track, Kind.HaltPoll, cycles, 0);
+  }
+
+  /** It has looked long enough, or found something. */
+  endPoll(): void {
+    this.site.tracer.close(this.pollRow, this.cpu.now());
+    this.pollRow = 0;
+    this.resume();
+    this.causeExit();
+  }
+
   /** The vCPU thread runs again, `wakeCycles` after the interrupt that woke it: scheduling, then back in KVM. */
   wake(wakeCycles: Cycles): void {
     this.site.tracer.close(this.asleepRow, this.cpu.now());
@@ -158,27 +180,29 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
   endForGood(): void {
     const { tracer } = this.site;
     const now = this.cpu.now();
-    for (const row of [this.userRow, this.asleepRow, this.exitRow, this.guestRow]) tracer.close(row, now);
-    this.userRow = this.asleepRow = this.exitRow = this.guestRow = 0;
+    const { userRow, asleepRow, pollRow, exitRow, guestRow } = this;
+    for (const row of [userRow, asleepRow, pollRow, exitRow, guestRow]) tracer.close(row, now);
+    this.userRow = this.asleepRow = this.pollRow = this.exitRow = this.guestRow = 0;
   }
 
   save(): ExitTimelineState {
-    const { guestRow, exitRow, userRow, asleepRow, place } = this;
-    return { version: 2, guestRow, exitRow, userRow, asleepRow, place };
+    const { guestRow, exitRow, userRow, asleepRow, pollRow, place } = this;
+    return { version: 3, guestRow, exitRow, userRow, asleepRow, pollRow, place };
   }
 
   load(state: ExitTimelineState): void {
-    requireVersion('the exits of a vCPU', state.version, 2);
+    requireVersion('the exits of a vCPU', state.version, 3);
     this.guestRow = state.guestRow;
     this.exitRow = state.exitRow;
     this.userRow = state.userRow;
     this.asleepRow = state.asleepRow;
+    this.pollRow = state.pollRow;
     this.place = state.place;
   }
 
-  private leg(kind: number, cycles: Cycles): void {
+  private leg(kind: number, cycles: Cycles, a = 0): void {
     const { cpu } = this;
-    this.site.tracer.span(cpu.now(), cycles, this.track, kind, 0, 0);
+    this.site.tracer.span(cpu.now(), cycles, this.track, kind, a, 0);
     cpu.advance(cycles);
   }
 }

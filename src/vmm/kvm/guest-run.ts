@@ -53,11 +53,11 @@ export class GuestRun implements Stateful<GuestRunState> {
 
   /** The instruction at RIP, whose access an event has brought, is executed anew and gets the answer. */
   finishInstruction(): void {
-    const { cpu, world } = this;
+    const { cpu } = this;
     const now = cpu.now();
     let stopped = cpu.run(now + 1);
     // Attention that was asked for before it was given up.
-    if (stopped === StopReason.Attention && world.owes && cpu.now() === now) stopped = cpu.run(now + 1);
+    if (stopped === StopReason.Attention && cpu.now() === now) stopped = cpu.run(now + 1);
     this.stopped(stopped);
   }
 

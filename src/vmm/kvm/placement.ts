@@ -2,10 +2,10 @@
 import type { UnitClass } from '../../machine/platform/environment';
 
 /**
- * Who answers: KVM in the kernel, QEMU after a user exit, KVM's ring of writes that QEMU performs later, or an eventfd that a
- * write signals.
+ * Who answers: KVM in the kernel, QEMU after a user exit, KVM's ring of writes that QEMU performs later, an eventfd that a
+ * write signals, or the register itself, which the guest reaches without an exit (and KVM's emulator without QEMU).
  */
-export type Placement = 'kernel' | 'user' | 'coalesced' | 'ioeventfd';
+export type Placement = 'kernel' | 'user' | 'coalesced' | 'ioeventfd' | 'mapped';
 
 /** By the class of the unit. */
 export const placements: Readonly<Record<UnitClass, Placement>> = {

@@ -38,15 +38,41 @@ export class RegisterExits {
   }
 
   hlt(): void {
-    this.world.leave(VmxExit.HLT, 0, 0, 'kvm.halt');
+    const { enabled } = this.world.polling;
+    this.world.leave(VmxExit.HLT, 0, 0, enabled ? undefined : 'kvm.halt');
     const now = this.cpu.now();
     if (this.waits(now, VcpuEvent.Halt)) return;
     if (this.staysAwake()) this.world.goOn();
-    else this.sleep(now);
+    else this.rest(now);
   }
 
   /** HLT that had to wait, at the boundary behind it. */
   haltCame(time: Cycles): void {
+    if (this.staysAwake()) this.world.finish(time);
+    else this.rest(time);
+  }
+
+  /** KVM has looked long enough, or its CPU is wanted for another thread: the vCPU's thread goes to sleep. */
+  pollEnded(time: Cycles, halt: number): void {
+    const { world, cpu } = this;
+    if (world.place !== 'polling' || halt !== world.polling.halt) return;
+    world.place = 'root';
+    cpu.setNow(Math.max(cpu.now(), time));
+    world.exits.endPoll();
+    this.block(time);
+  }
+
+  /** Something has come that wakes the vCPU while KVM looked. */
+  pollFound(time: Cycles): void {
+    const { world, cpu } = this;
+    cpu.setNow(Math.max(cpu.now(), time));
+    world.exits.endPoll();
+    world.polling.end(cpu.now());
+    world.finish(cpu.now());
+  }
+
+  /** The thread is about to sleep. */
+  blockCame(time: Cycles): void {
     if (this.staysAwake()) this.world.finish(time);
     else this.sleep(time);
   }
@@ -95,6 +121,26 @@ export class RegisterExits {
   private staysAwake(): boolean {
     const { world, vm } = this;
     return world.startUp.initPending || vm.resetting || world.injection.wakes(world.lapic);
+  }
+
+  /** The vCPU has halted. KVM looks first, unless another thread waits for a CPU (`kvm_vcpu_can_poll`). */
+  private rest(time: Cycles): void {
+    const { world, site } = this;
+    const { polling } = world;
+    if (!polling.enabled) return this.sleep(time);
+    const cycles = polling.begin(time);
+    if (cycles === 0 || site.scheduler.contended) return this.block(time);
+    world.place = 'polling';
+    world.exits.poll(time, cycles);
+    site.island.queue.schedule(time + cycles, this.vcpu, VcpuEvent.PollEnd, polling.halt);
+  }
+
+  /** The way to sleep takes its time, and something may come meanwhile. */
+  private block(time: Cycles): void {
+    const { world, site } = this;
+    const cycles = site.costs['kvm.halt'];
+    world.exits.kernelFrom(time, cycles);
+    site.island.queue.schedule(time + cycles, this.vcpu, VcpuEvent.Block);
   }
 
   private sleep(time: Cycles): void {

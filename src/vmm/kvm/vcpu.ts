@@ -22,6 +22,7 @@ import { HostThread, type ThreadBody } from '../threads/thread';
 import { Work, type ThreadClock, type WorkState } from '../threads/work';
 import { AccessExits, type AccessExitsState } from './access-exits';
 import { Arrivals } from './arrivals';
+import { DirectAccesses, type DirectAccessesState } from './direct-accesses';
 import { GuestRun, type GuestRunState } from './guest-run';
 import type { Injection } from './injection';
 import { RegisterExits } from './register-exits';
@@ -30,9 +31,10 @@ import { VcpuEvent, WorldSwitch, type WorldSwitchState } from './world-switch';
 
 /** Snapshot of a `KvmVcpu`; the registers are the vCPU's own. */
 export interface KvmVcpuState {
-  version: 6;
+  version: 7;
   starting: boolean;
   accesses: AccessExitsState;
+  direct: DirectAccessesState;
   world: WorldSwitchState;
   guest: GuestRunState;
   work: WorkState;
@@ -60,6 +62,7 @@ export class KvmVcpu
   private readonly guest: GuestRun;
   private readonly registers: RegisterExits;
   private readonly accesses: AccessExits;
+  private readonly direct: DirectAccesses;
   /** The thread's first turn enters the guest. */
   private starting = false;
 
@@ -72,8 +75,9 @@ export class KvmVcpu
     this.injection = this.world.injection;
     this.guest = new GuestRun(site, cpu, this.world);
     this.registers = new RegisterExits(site, vm, cpu, this.world, this);
-    this.arrivals = new Arrivals(site, cpu, this.world, this.guest, this);
-    this.accesses = new AccessExits(site, vm, cpu, this.world, this.guest, this);
+    this.direct = new DirectAccesses(site, vm, cpu, this.world, this.guest, this);
+    this.arrivals = new Arrivals(site, cpu, this.world, this.guest, this.direct, this);
+    this.accesses = new AccessExits(site, vm, cpu, this.world, this.guest, this.direct, this);
     this.eventTargetId = `${vm.name}/vCPU ${cpu.index}`;
     const { island, scheduler, tracer, units } = site;
     this.thread = new HostThread(this.eventTargetId, this.world.exits.track, this);
@@ -113,8 +117,8 @@ export class KvmVcpu
   stopForReset(): void {
     const { world, cpu, site } = this;
     const now = site.island.now();
-    if (world.place === 'guest') this.arrivals.kick();
-    else if (world.place === 'halted' || world.place === 'waiting') {
+    if (world.place === 'guest' || world.place === 'bus') this.arrivals.kick();
+    else if (world.place === 'halted' || world.place === 'polling' || world.place === 'waiting') {
       cpu.setNow(Math.max(cpu.now(), now));
       world.stopForReset(now);
     }
@@ -125,14 +129,16 @@ export class KvmVcpu
     this.cpu.setNow(Math.max(this.cpu.now(), time));
     this.world.reset();
     this.accesses.reset();
+    this.direct.reset();
     this.starting = false;
   }
 
   save(): KvmVcpuState {
     return {
-      version: 6,
+      version: 7,
       starting: this.starting,
       accesses: this.accesses.save(),
+      direct: this.direct.save(),
       world: this.world.save(),
       guest: this.guest.save(),
       work: this.work.save(),
@@ -140,9 +146,10 @@ export class KvmVcpu
   }
 
   load(saved: KvmVcpuState): void {
-    requireVersion(this.eventTargetId, saved.version, 6);
+    requireVersion(this.eventTargetId, saved.version, 7);
     this.starting = saved.starting;
     this.accesses.load(saved.accesses);
+    this.direct.load(saved.direct);
     this.world.load(saved.world);
     this.guest.load(saved.guest);
     this.work.load(saved.work);
@@ -220,7 +227,10 @@ export class KvmVcpu
   }
 
   preempt(): void {
-    this.world.yieldWanted = true;
+    const { world, site } = this;
+    world.yieldWanted = true;
+    if (world.place === 'polling')
+      site.island.queue.schedule(site.island.now(), this, VcpuEvent.PollEnd, world.polling.halt);
   }
 
   hostInterrupt(vector: number): void {
@@ -229,7 +239,7 @@ export class KvmVcpu
 
   // --- events ---------------------------------------------------------------------------------------------------------
 
-  onEvent(kind: number, _arg: number, time: Cycles): void {
+  onEvent(kind: number, arg: number, time: Cycles): void {
     if (this.ended) return;
     const { world } = this;
     world.exits.resume();
@@ -244,6 +254,14 @@ export class KvmVcpu
         return this.registers.haltCame(time);
       case VcpuEvent.Hypercall:
         return this.registers.hypercallCame(time);
+      case VcpuEvent.PollEnd:
+        return this.registers.pollEnded(time, arg);
+      case VcpuEvent.PollFound:
+        return this.registers.pollFound(time);
+      case VcpuEvent.Block:
+        return this.registers.blockCame(time);
+      case VcpuEvent.Bus:
+        return this.direct.came();
       case VcpuEvent.Shutdown:
         return world.shutDownCame(time);
       default:

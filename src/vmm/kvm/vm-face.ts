@@ -10,6 +10,7 @@ import type { CoalescedRing } from './coalesced-ring';
 import type { CpuidAnswer } from '../cpu/cpuid';
 import type { CpuMsrs } from '../cpu/msrs';
 import type { EptPages } from './ept-pages';
+import type { IoBitmaps } from './io-bitmaps';
 import type { Ioeventfds } from './ioeventfds';
 import type { KvmRegion } from './region';
 
@@ -23,6 +24,11 @@ export interface VcpuVm {
   readonly ports: AddressMap<KvmRegion>;
   readonly ept: EptPages;
   readonly ioeventfds: Ioeventfds;
+  /** How long KVM looks at most before it lets a halted vCPU sleep, in nanoseconds. */
+  readonly haltPollNs: number;
+  readonly ioBitmaps: IoBitmaps;
+  /** What answers at ports that the bitmaps let through. */
+  readonly physicalPorts: AddressMap<KvmRegion>;
   readonly coalesced: CoalescedRing;
   /** QEMU's big lock. */
   readonly lock: HostLock;

@@ -1,5 +1,5 @@
 /** One virtual machine under KVM with QEMU: its vCPUs, its board, and who serves what. */
-import type { AddressMap } from '../../machine/address-map';
+import { AddressMap } from '../../machine/address-map';
 import type { Stateful } from '../../machine/bus';
 import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
 import type { LocalApic } from '../../machine/interrupts/lapic';
@@ -27,8 +27,10 @@ import { msrsOf, type CpuMsrs } from '../cpu/msrs';
 import { Doorbells } from './doorbells';
 import { KvmEnvironment } from './environment';
 import { EptPages } from './ept-pages';
+import { IoBitmaps } from './io-bitmaps';
 import { Ioeventfds } from './ioeventfds';
 import type { KvmIrqchip } from './irqfd';
+import { mapPhysicalPorts } from './physical-ports';
 import type { KvmRegion } from './region';
 import { KvmVcpu } from './vcpu';
 import type { VcpuVm } from './vm-face';
@@ -52,6 +54,9 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   readonly ports: AddressMap<KvmRegion>;
   readonly ept = new EptPages();
   readonly ioeventfds = new Ioeventfds();
+  readonly ioBitmaps: IoBitmaps;
+  readonly haltPollNs: number;
+  readonly physicalPorts = new AddressMap<KvmRegion>('physical ports');
   /** The interrupt controllers, for back ends in QEMU and in the kernel. */
   readonly irqchip: KvmIrqchip;
   readonly coalesced: CoalescedRing;
@@ -77,6 +82,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.name = name;
     this.features = features;
     this.memory = core.memory;
+    this.haltPollNs = plan.haltPollNs ?? 0;
+    this.ioBitmaps = new IoBitmaps(plan.passPorts ?? []);
     this.jobTargetId = `${name}/reset`;
     this.qemu = new QemuProcess(site, { index: plan.index, name });
     this.lock = this.qemu.lock;
@@ -107,6 +114,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       onAcknowledged: (gsi, told) => this.board.fabric.onAcknowledged(gsi, told),
     };
     this.environment = new KvmEnvironment(home, this.qemu, this.irqchip);
+    if (!this.ioBitmaps.trapAll)
+      mapPhysicalPorts(this.physicalPorts, (unit) => this.environment.tag(unit, 0));
     this.board = new PcBoard(this.environment, {
       ...boardOptions(plan, this.cpuidSubject(0)),
       apicBusHz: KVM_APIC_BUS_HZ,

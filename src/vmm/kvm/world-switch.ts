@@ -22,6 +22,7 @@ import { DebugRegisters, type DebugRegistersState } from './debug-registers';
 import { Emulation, type EmulationState } from './emulation';
 import { ExitTimeline, type ExitTimelineState } from './exits';
 import { FinishedAccesses, type FinishedAccessesState } from '../cpu/finished-accesses';
+import { HaltPolling, type HaltPollingState } from './halt-polling';
 import { Injection, type InjectionState } from './injection';
 import { StartUp, type StartUpState } from '../cpu/start-up';
 import type { VcpuVm } from './vm-face';
@@ -35,17 +36,21 @@ export const VcpuEvent = {
   Hypercall: 4,
   Init: 5,
   Shutdown: 6,
+  Bus: 7,
+  PollEnd: 8,
+  PollFound: 9,
+  Block: 10,
 } as const;
 
 /**
- * Where a vCPU is: `root` is in KVM or QEMU, between an exit and the next entry; `waiting` for a start-up IPI; `stopped` for
+ * Where a vCPU is: `polling` has halted and KVM looks before it lets it sleep; `bus` is in the guest, in the midst of an access that does not leave it; `root` is in KVM or QEMU, between an exit and the next entry; `waiting` for a start-up IPI; `stopped` for
  * a reset of the machine.
  */
-export type VcpuPlace = 'guest' | 'root' | 'halted' | 'waiting' | 'stopped' | 'ended';
+export type VcpuPlace = 'guest' | 'bus' | 'root' | 'polling' | 'halted' | 'waiting' | 'stopped' | 'ended';
 
 /** Snapshot of a `WorldSwitch`. */
 export interface WorldSwitchState {
-  version: 3;
+  version: 4;
   place: VcpuPlace;
   yieldWanted: boolean;
   kickSent: boolean;
@@ -54,6 +59,7 @@ export interface WorldSwitchState {
   finished: FinishedAccessesState;
   debugRegisters: DebugRegistersState;
   emulation: EmulationState;
+  polling: HaltPollingState;
   startUp: StartUpState;
   exits: ExitTimelineState;
   injection: InjectionState;
@@ -67,6 +73,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   readonly startUp = new StartUp();
   readonly debugRegisters: DebugRegisters;
   readonly emulation: Emulation;
+  readonly polling: HaltPolling;
   place: VcpuPlace = 'root';
   /** An interrupt is being delivered: nothing that leaves the guest meanwhile could be given up. */
   delivering = false;
@@ -99,6 +106,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.injection = new Injection(site, cpu, vm.index, interruptTrack);
     this.debugRegisters = new DebugRegisters(cpu);
     this.emulation = new Emulation(cpu);
+    this.polling = new HaltPolling(vm.haltPollNs, site.frequencyHz);
   }
 
   /** The vCPU's own LAPIC. */
@@ -162,12 +170,13 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   }
 
   /** From a call-out that touches registers only: the guest leaves, and its handler in KVM is at work. */
-  leave(reason: number, a: number, b: number, handler: CostKey): void {
+  leave(reason: number, a: number, b: number, handler?: CostKey): void {
     const { costs } = this.site;
     if (this.owes) this.settle();
     this.emulation.end();
     this.begin(reason, a, b);
-    this.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch'] + costs[handler]);
+    const work = handler ? costs[handler] : 0;
+    this.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch'] + work);
   }
 
   /** From a call-out: the exit's work is done, and the core goes on with the instruction. */
@@ -301,7 +310,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
 
   save(): WorldSwitchState {
     return {
-      version: 3,
+      version: 4,
       place: this.place,
       yieldWanted: this.yieldWanted,
       kickSent: this.kickSent,
@@ -310,6 +319,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
       finished: this.finished.save(),
       debugRegisters: this.debugRegisters.save(),
       emulation: this.emulation.save(),
+      polling: this.polling.save(),
       startUp: this.startUp.save(),
       exits: this.exits.save(),
       injection: this.injection.save(),
@@ -317,7 +327,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   }
 
   load(saved: WorldSwitchState): void {
-    requireVersion('exits and entries of a vCPU', saved.version, 3);
+    requireVersion('exits and entries of a vCPU', saved.version, 4);
     this.place = saved.place;
     this.yieldWanted = saved.yieldWanted;
     this.kickSent = saved.kickSent;
@@ -326,6 +336,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.finished.load(saved.finished);
     this.debugRegisters.load(saved.debugRegisters);
     this.emulation.load(saved.emulation);
+    this.polling.load(saved.polling);
     this.startUp.load(saved.startUp);
     this.exits.load(saved.exits);
     this.injection.load(saved.injection);

@@ -73,6 +73,11 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
     this.threads.push(thread);
   }
 
+  /** Some thread waits for a CPU. */
+  get contended(): boolean {
+    return this.ready.length > 0;
+  }
+
   /** A thread that sleeps is to run. Does nothing to one that is awake. */
   wake(thread: HostThread): void {
     if (thread.state !== 'blocked') return;

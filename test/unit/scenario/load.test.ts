@@ -64,6 +64,8 @@ describe('defaults', () => {
             guest: { elf: 'a.elf' },
             clock: '2024-01-01T00:00:00Z',
             tripleFault: 'stop',
+            haltPolling: { maxNs: 0 },
+            passPorts: [],
             testDevices: false,
             serialInput: [],
             devices: [],

@@ -1,6 +1,6 @@
 /** vCPUs that follow scripts, and the world around them: for what no sample driver does. */
 import { Disposition, NO_INTERCEPTS, type CpuPolicy } from '../../../src/machine/x86/policy';
-import { StopReason, type Cpu, type CpuCallouts } from '../../../src/machine/x86/types';
+import { PortForm, StopReason, type Cpu, type CpuCallouts } from '../../../src/machine/x86/types';
 import { Lapic } from '../../../src/machine/interrupts/lapic-registers';
 import type { PhysicalMemory } from '../../../src/machine/memory/physical-memory';
 import { Kind, exitKind, kinds } from '../../../src/trace/vocabulary/events';
@@ -181,6 +181,7 @@ export class ScriptCpu implements Cpu {
   flushTranslations = unused;
   accessIndex = -1;
   iterations = 0;
+  portForm: PortForm = PortForm.Dx;
   tscOffset = 0n;
   timeOfTsc = (value: bigint): number => Number(value);
   injectException = unused;
@@ -228,7 +229,11 @@ export class ScriptMachine {
 
   constructor(
     readonly cpus: ScriptCpu[],
-    options: { costs?: Partial<Costs> } = {},
+    options: {
+      costs?: Partial<Costs>;
+      passPorts?: { first: number; last: number }[];
+      haltPollNs?: number;
+    } = {},
   ) {
     this.host = new Host(this.recorder, { ...costs, ...options.costs }, 1e9);
     // One more for QEMU's main loop.
@@ -245,6 +250,8 @@ export class ScriptMachine {
       boot: NO_IMAGE,
       cmdline: '',
       devices: [],
+      passPorts: options.passPorts ?? [],
+      haltPollNs: options.haltPollNs ?? 0,
       serial: () => undefined,
     });
     cpus.forEach((_, id) => this.vm.lapic(id).write(Lapic.Svr, 4, 0x1ff));

@@ -5,6 +5,7 @@ import type { MsiPort } from '../../../../src/machine/bus';
 import {
   Edu,
   EDU_BUFFER,
+  EDU_SCRATCH,
   EduCause,
   EduDma,
   EduRegister,
@@ -46,6 +47,42 @@ function machine() {
   };
   return { world, bus, edu, get, set, capability, transfer };
 }
+
+describe('the scratch memory of edu', () => {
+  const withScratch = (at?: 'beside' | 'page'): Edu => {
+    const bus = new MessageBus(new World(), 'edu');
+    const edu = new Edu(bus, at);
+    bus.plug(edu);
+    return edu;
+  };
+
+  it('keeps what is written in all widths, is nowhere else, and is gone by a reset', () => {
+    for (const at of ['beside', 'page'] as const) {
+      const { offset, size } = EDU_SCRATCH[at];
+      const edu = withScratch(at);
+      edu.write(offset, 4, 0xdeadbeef);
+      edu.write(offset + 1, 1, 0x12);
+      expect(edu.read(offset, 4)).toBe(0xdead12ef);
+      expect(edu.read(offset + 2, 2)).toBe(0xdead);
+      edu.write(offset + size, 4, 1);
+      expect(edu.read(offset + size, 4)).toBe(0xffffffff);
+      expect(edu.registerNames()[String(offset)]).toBe('SCRATCH');
+      const other = withScratch(at);
+      other.adopt(edu.save().hardware);
+      expect(other.read(offset, 4)).toBe(0xdead12ef);
+      edu.busReset();
+      expect(edu.read(offset, 4)).toBe(0);
+    }
+  });
+
+  it('is not there where nobody asks for it: as QEMU has the device', () => {
+    const edu = withScratch();
+    for (const { offset } of Object.values(EDU_SCRATCH)) {
+      edu.write(offset, 4, 1);
+      expect(edu.read(offset, 4)).toBe(0xffffffff);
+    }
+  });
+});
 
 describe('the registers of edu', () => {
   it('say what it is, and that it lives', () => {

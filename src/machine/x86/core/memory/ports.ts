@@ -4,6 +4,7 @@ import {
   C_FLAGS,
   C_REGS,
   K_IMM,
+  PORT_IMMEDIATE,
   SEG_TR,
   S_BASE,
   S_LIMIT,
@@ -48,11 +49,18 @@ function portOf(cpu: i32, pc: i32): i32 {
   return load<u8>(pc, U_K2) == K_IMM ? (<i32>load<i64>(pc, U_IMM)) & 0xff : load<u16>(cpu, C_REGS + 16);
 }
 
+/** How the instruction names it. */
+// @ts-ignore: decorator of AssemblyScript
+@inline
+export function portForm(pc: i32): i32 {
+  return load<u8>(pc, U_K2) == K_IMM ? PORT_IMMEDIATE : 0;
+}
+
 export function execIn(cpu: i32, pc: i32): void {
   const size = <i32>load<u8>(pc, U_SIZE);
   const port = portOf(cpu, pc);
   if (!portAllowed(cpu, port, size)) return;
-  const value = readPort(cpu, port, size);
+  const value = readPort(cpu, port, size, portForm(pc));
   if (!faulted()) writeReg(cpu, 0, size, value);
 }
 
@@ -61,5 +69,5 @@ export function execOut(cpu: i32, pc: i32): void {
   const port = portOf(cpu, pc);
   if (!portAllowed(cpu, port, size)) return;
   const value = load<i32>(cpu) & (size == 4 ? -1 : size == 2 ? 0xffff : 0xff);
-  writePort(cpu, port, size, value);
+  writePort(cpu, port, size, portForm(pc), value);
 }

@@ -4,6 +4,7 @@ import {
   C_BUDGET,
   C_FLAGS,
   C_ITERATIONS,
+  PORT_STRING,
   C_MMU,
   SEG_ES,
   T_DATA,
@@ -161,11 +162,11 @@ function once(cpu: i32, pc: i32, op: i32, width: i32): void {
   } else if (op == OP_INS) {
     // The port is read only when its value has somewhere to go: reading may have effects.
     if (!probeWrite(cpu, to, size)) return;
-    const value = readPort(cpu, load<u16>(cpu, RDX), size);
+    const value = readPort(cpu, load<u16>(cpu, RDX), size, PORT_STRING);
     if (!faulted()) storeMemory(cpu, to, size, value);
   } else {
     const value = loadMemory(cpu, from, size);
-    if (!faulted()) writePort(cpu, load<u16>(cpu, RDX), size, <i32>value);
+    if (!faulted()) writePort(cpu, load<u16>(cpu, RDX), size, PORT_STRING, <i32>value);
   }
   if (faulted()) return;
   if (readsSource) writeReg(cpu, RSI, width, source + by);

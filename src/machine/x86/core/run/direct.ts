@@ -59,6 +59,7 @@ import {
 import { allFlags, setAllFlags } from '../operations/flags';
 import { hostMmioRead, hostMmioWrite, hostPortIn, hostPortOut } from '../state/host';
 import { SETTABLE_FLAGS } from '../transfer/interrupts';
+import { portForm } from '../memory/ports';
 import { tlbEntry } from '../memory/tlb';
 import { FLAG_RF, FLAG_VM, clearFault, faulted, writeReg } from '../state/state';
 import { step } from './step';
@@ -191,7 +192,7 @@ function portIn(cpu: i32, pc: i32): i32 {
   const size = <i32>load<u8>(pc, U_SIZE);
   store<i64>(cpu, load<i64>(pc, U_RIP), C_RIP);
   store<i32>(cpu, 0, C_ACCESS);
-  const value = <i64>(<u32>hostPortIn(load<i32>(cpu, C_INDEX), portOf(cpu, pc), size));
+  const value = <i64>(<u32>hostPortIn(load<i32>(cpu, C_INDEX), portOf(cpu, pc), size | portForm(pc)));
   if (faulted()) return givenUp(cpu);
   writeReg(cpu, 0, size, value);
   return retire(cpu, pc);
@@ -205,7 +206,7 @@ function portOut(cpu: i32, pc: i32): i32 {
   store<i64>(cpu, load<i64>(pc, U_RIP), C_RIP);
   const value = load<i32>(cpu) & (size == 4 ? -1 : size == 2 ? 0xffff : 0xff);
   store<i32>(cpu, 0, C_ACCESS);
-  hostPortOut(load<i32>(cpu, C_INDEX), portOf(cpu, pc), size, value);
+  hostPortOut(load<i32>(cpu, C_INDEX), portOf(cpu, pc), size | portForm(pc), value);
   if (faulted()) return givenUp(cpu);
   return retire(cpu, pc);
 }

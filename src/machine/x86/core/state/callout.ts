@@ -40,12 +40,13 @@ export function writeDevice(cpu: i32, physical: i64, size: i32, value: i64): voi
   hostMmioWrite(next(cpu), <i32>physical, high, size, <i32>value, <i32>(value >> 32));
 }
 
-export function readPort(cpu: i32, port: i32, size: i32): i64 {
-  return <i64>(<u32>hostPortIn(next(cpu), port, size));
+/** @param form 0: the port is in DX; or one of PORT_* */
+export function readPort(cpu: i32, port: i32, size: i32, form: i32): i64 {
+  return <i64>(<u32>hostPortIn(next(cpu), port, size | form));
 }
 
-export function writePort(cpu: i32, port: i32, size: i32, value: i32): void {
-  hostPortOut(next(cpu), port, size, value);
+export function writePort(cpu: i32, port: i32, size: i32, form: i32, value: i32): void {
+  hostPortOut(next(cpu), port, size | form, value);
 }
 
 /** The value is in C_RESULT_*; false: there is no such MSR. */

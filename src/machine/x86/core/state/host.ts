@@ -13,12 +13,13 @@ export declare function hostMmioWrite(
   valueLow: i32,
   valueHigh: i32,
 ): void;
+/** `form` is the size, and PORT_* beside it. */
 // @ts-ignore: decorator of AssemblyScript
 @external('host', 'portIn')
-export declare function hostPortIn(index: i32, port: i32, size: i32): i32;
+export declare function hostPortIn(index: i32, port: i32, form: i32): i32;
 // @ts-ignore: decorator of AssemblyScript
 @external('host', 'portOut')
-export declare function hostPortOut(index: i32, port: i32, size: i32, value: i32): void;
+export declare function hostPortOut(index: i32, port: i32, form: i32, value: i32): void;
 /** Non-zero: defined, value in C_RESULT_*. */
 // @ts-ignore: decorator of AssemblyScript
 @external('host', 'msrRead')

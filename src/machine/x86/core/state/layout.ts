@@ -165,6 +165,11 @@ export const C_ACCESS = 2196;
 /** f64: iterations of a repeated instruction from the running one on; 0: it is not repeated. */
 export const C_ITERATIONS = 2200;
 
+/** How an instruction names its port (`PortForm` of types.ts), above the size in the call-out. */
+export const PORT_IMMEDIATE = 1 << 3;
+export const PORT_STRING = 2 << 3;
+export const PORT_SIZE_MASK = 7;
+
 /** Why the guest left (`Intercept` of policy.ts). */
 export const INTERCEPT_CR_ACCESS = 0;
 export const INTERCEPT_DR_ACCESS = 1;
