@@ -67,6 +67,7 @@ describe('defaults', () => {
             haltPolling: { maxNs: 0 },
             passPorts: [],
             testDevices: false,
+            serialInput: [],
             devices: [],
           },
         ],
