@@ -208,6 +208,26 @@ describe('C1: what KVM does for a notification', () => {
   });
 });
 
+describe.each(transports)('C1: the driver of virtio over $transport', ({ transport }) => {
+  it.each([
+    ['without a VMM', '"vmm": "kvm"', '"vmm": "none"'],
+    ['with vhost', '"model": "virtio-net"', '"model": "virtio-net", "backend": "vhost"'],
+    ['without ioeventfds', '"model": "virtio-net"', '"model": "virtio-net", "ioeventfd": false'],
+  ])('does the same %s', async (_how, from, to) => {
+    const [as, other] = await Promise.all([
+      countedRun(`c1-virtio-${transport}`),
+      countedRun(`c1-virtio-${transport}`, (text) => text.replace(from, to)),
+    ]);
+    expect(other.end.meta.message).toBeUndefined();
+    expect(other.end.summary.vms[0]?.exitCode).toBe(0);
+    const { of: _devices, ...moved } = logOf(as);
+    expect(logOf(other)).toMatchObject(moved);
+    expect(ofKind(other, Kind.VirtqUsed).reduce((sum, { b }) => sum + b, 0)).toBe(
+      ofKind(as, Kind.VirtqUsed).reduce((sum, { b }) => sum + b, 0),
+    );
+  });
+});
+
 describe('C1: a run with devices on MMIO', () => {
   it('goes on from a snapshot as it would have', async () => {
     const job = await jobOf(sample('c1-virtio-mmio'));
