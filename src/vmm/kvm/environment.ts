@@ -76,7 +76,7 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
     const pin: IrqLine = {
       set: (asserted) => {
         data.pinSet();
-        options.gate?.set(asserted);
+        (options.gate ?? inQemu.wire).set(asserted);
       },
     };
     const inQemu = new EmulatedSocket(this.qemu, this.irqchip, place, { ...options, gate: pin });

@@ -132,7 +132,7 @@ describe('a queue on MMIO', () => {
     expect(get(R.queueReady)).toBe(1);
     expect(queues[0].layout).toEqual({ size: 16, descriptors: 0x10000, driver: 0x11000, device: 0x12000 });
     const [offset] = mmio.notifyOffsets();
-    expect(offset).toEqual({ bar: 0, offset: R.queueNotify, queue: 0, shared: true });
+    expect(offset).toEqual({ bar: 0, offset: R.queueNotify, bytes: 4, queue: 0, shared: true });
     set(offset.offset, 0);
     expect(queues[0].log).toEqual(['start', 'kicked']);
     set(R.queueReady, 0);

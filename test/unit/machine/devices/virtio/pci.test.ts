@@ -127,6 +127,7 @@ describe('the structures', () => {
       expect(pci.notifyOffsets()).toContainEqual({
         bar: found?.bar,
         offset: (found?.offset ?? 0) + offset,
+        bytes: 2,
         queue,
         shared: false,
       });
@@ -529,6 +530,8 @@ describe('the legacy interface', () => {
   it('tells a VMM of its notification port', () => {
     const { pci } = legacy();
     const shared = pci.notifyOffsets().filter((each) => each.shared);
-    expect(shared).toEqual([0, 1].map((queue) => ({ bar: 0, offset: L.notify, queue, shared: true })));
+    expect(shared).toEqual(
+      [0, 1].map((queue) => ({ bar: 0, offset: L.notify, bytes: 2, queue, shared: true })),
+    );
   });
 });
