@@ -5,13 +5,14 @@
  *
  * Where the specification leaves a choice:
  *
- * | what                                   | here                                                                      |
- * |----------------------------------------|---------------------------------------------------------------------------|
- * | a packet shorter than its header        | the device needs a reset                                                   |
- * | a packet whose header is not true of it | lost, with a row in the trace; its buffer is returned                       |
- * | a packet without a buffer large enough  | lost; the buffer stays                                                     |
- * | checksums of received packets           | complete: flags is 0, and num_buffers is 1 where nothing is merged         |
- * | short packets                           | padded to what Ethernet demands                                            |
+ * | what                                    | here                                                                  |
+ * |-----------------------------------------|-----------------------------------------------------------------------|
+ * | a packet shorter than its header        | the device needs a reset                                              |
+ * | a packet whose header is not true of it | lost, with a row in the trace; its buffer is returned                 |
+ * | a frame longer than the network's MTU   | lost, with a row, and so is all of a large packet with such a segment |
+ * | a packet without a buffer large enough  | lost; the buffer stays                                                |
+ * | checksums of received packets           | complete: flags is 0, and num_buffers is 1 where nothing is merged    |
+ * | short packets                           | padded to what Ethernet demands                                       |
  */
 import { Kind } from '../../../../trace/vocabulary/events';
 import { FRAME_MIN, type NetworkPort, type Wire } from '../../../link/wire';
@@ -32,6 +33,7 @@ import {
 } from './constants';
 import { ControlQueue, type ControlHardware } from './control';
 import { ReceiveFilter, type ReceiveFilterHardware } from './filter';
+import { payloadBytes } from './offload';
 import { ReceiveQueue, type ReceiveHardware, type ReceiveRun } from './receive';
 import { Steering } from './steering';
 import { TransmitQueue, type TransmitHardware } from './transmit';
@@ -116,6 +118,7 @@ export class VirtioNet implements VirtioType<VirtioNetHardware, VirtioNetRun>, N
     const sending = {
       headerBytes: () => this.headerBytes,
       batch: options.batch,
+      carries: (frame: Uint8Array) => payloadBytes(frame) <= options.mtu,
       roomIn: () => this.roomIn(),
       send: (frame: Uint8Array, pair: number) => this.send(frame, pair),
     };
