@@ -11,6 +11,7 @@
  * | a packet whose header is not true of it | lost, with a row in the trace; its buffer is returned                 |
  * | a frame longer than the network's MTU   | lost, with a row, and so is all of a large packet with such a segment |
  * | a packet without a buffer large enough  | lost; the buffer stays                                                |
+ * | packets that wait for a receive queue   | lost with a row when the driver takes its pair out of use             |
  * | checksums of received packets           | complete: flags is 0, and num_buffers is 1 where nothing is merged    |
  * | short packets                           | padded to what Ethernet demands                                       |
  */
@@ -113,6 +114,7 @@ export class VirtioNet implements VirtioType<VirtioNetHardware, VirtioNetRun>, N
       headerBytes: () => this.headerBytes,
       merges: () => host.has(NetFeature.MRG_RXBUF),
       room: () => this.wire?.onRoom(),
+      inUse: (queue: number) => queue >> 1 < this.pairs,
       count: () => this.received++,
     };
     const sending = {
@@ -153,7 +155,7 @@ export class VirtioNet implements VirtioType<VirtioNetHardware, VirtioNetRun>, N
   }
 
   accepts(has: (feature: number) => boolean): boolean {
-    return requiredFeatures.every(([feature, required]) => !has(feature) || has(required));
+    return requiredFeatures.every(([feature, ...oneOf]) => !has(feature) || oneOf.some(has));
   }
 
   started(): void {
@@ -330,6 +332,7 @@ export class VirtioNet implements VirtioType<VirtioNetHardware, VirtioNetRun>, N
     const fits = pairs >= 1 && pairs <= this.options.pairs;
     if (!this.host.has(NetFeature.MQ) || command !== Command.mq.pairsSet || !fits) return Ack.ERROR;
     this.pairs = pairs;
+    for (const each of this.receivers.slice(pairs)) each.retire();
     return Ack.OK;
   }
 }

@@ -53,7 +53,7 @@ const RING_BYTES = 0x3000;
 const RINGS = 0x1000;
 const LEGACY_RING_BYTES = 0x18000;
 /** What a driver has for buffers: used from the beginning again when it has come to the end. */
-const BUFFERS = { from: 0x90000, to: 0x100000 } as const;
+const BUFFERS = { from: 0x90000, to: 0x100000 };
 
 /** A network that remembers what was sent, and is busy for some time with each frame. */
 export class FakeWire implements Wire {
@@ -114,7 +114,7 @@ export class NetBench {
   readonly rings = new Map<number, DriverRing>();
   /** Plain data of the driver's. */
   state = {
-    next: BUFFERS.from as number,
+    next: BUFFERS.from,
     /** Parts of a buffer, by queue and token. */
     buffers: new Map<string, Part[]>(),
   };
@@ -273,7 +273,7 @@ export class NetBench {
     {
       header = {},
       lengths = [],
-      as = 'chain' as 'chain' | 'table' | 'mixed',
+      as = 'chain',
       pair = 0,
     }: { header?: HeaderFields; lengths?: number[]; as?: 'chain' | 'table' | 'mixed'; pair?: number } = {},
   ): number {
