@@ -159,7 +159,9 @@ export class NetBench {
     const wanted = options.queues ?? device.queues.map((_, queue) => queue);
     if (options.legacy) {
       const { write } = barAccess(this.m.fn);
-      for (const value of [0, 1, 3]) write(0, 18, 1, value);
+      write(0, 18, 1, 0);
+      this.awaitReset();
+      for (const value of [1, 3]) write(0, 18, 1, value);
       write(0, 4, 4, Number(bits(...this.features)));
       for (const queue of wanted) this.setUp(queue);
       write(0, 18, 1, 7);
@@ -172,12 +174,21 @@ export class NetBench {
         ...(options.packed ? [Feature.RING_PACKED] : []),
         ...(options.eventIdx ? [Feature.EVENT_IDX] : []),
       ];
+      cfg.set('status', 0);
+      this.awaitReset();
       expect(cfg.negotiate(bits(...this.features, ...more))).toBe(true);
       for (const queue of wanted) this.setUp(queue);
       cfg.set('status', 15);
     }
     this.world.drain();
     return this;
+  }
+
+  /** As long as the status is not 0 the device has something under way (2.4). */
+  private awaitReset(): void {
+    const { world } = this;
+    while (this.status !== 0 && world.queue.nextTime() < Infinity) world.advanceTo(world.queue.nextTime());
+    expect(this.status).toBe(0);
   }
 
   /** Gives the device a fresh queue. */
