@@ -7,6 +7,7 @@ import { GuestImageError } from './errors';
 import type { GuestFile } from './file';
 import { FlatFile } from './elf/flat-file';
 import { findMultibootHeader } from './boot/multiboot-header';
+import { RomFile } from './boot/rom-file';
 import { SymbolTable, type SymbolPlace } from './symbols';
 
 /** Paths in the debug information that begin with `from` are to be read as beginning with `to`. */
@@ -49,6 +50,15 @@ export class GuestImage {
     const symbols = new SymbolTable(file.symbols());
     const { lines, problem } = readLines(file, remap);
     return new GuestImage(file, symbols, lines, createHash('sha256').update(bytes).digest('hex'), problem);
+  }
+
+  /**
+   * Takes a firmware's ROM image.
+   * @throws GuestImageError when no ROM has its size
+   */
+  static rom(bytes: Uint8Array, name: string): GuestImage {
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    return new GuestImage(new RomFile(bytes, name), new SymbolTable([]), LineTable.empty, sha256, undefined);
   }
 
   /** As the linker wrote it, hexadecimal; absent without `--build-id`. */

@@ -20,9 +20,11 @@ export interface RunJob {
 
 /** A guest's files. */
 export interface RunGuest {
-  /** The file's bytes: an ELF file, or a Multiboot kernel of any format. */
+  /** The file's bytes: an ELF file, a Multiboot kernel of any format, or a ROM image. */
   elf: Uint8Array;
   elfFile: string;
+  /** It is the image of a ROM, to be started at its reset vector. */
+  isRom?: boolean;
   /** Where its sources are. */
   remap?: { from: string; to: string }[];
   /** What a Multiboot kernel is handed besides itself. */

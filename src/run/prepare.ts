@@ -6,7 +6,6 @@ import { compileGuest, isCompiled } from '../guest/compile/compiler';
 import type { CompileOptions } from '../guest/compile/compiler';
 import type { Diagnostic } from '../guest/compile/diagnostics';
 import { GuestImageError } from '../guest/errors';
-import { GuestImage } from '../guest/image';
 import { linkObjects } from '../guest/link/link';
 import { brokenHeaderRule, findMultibootHeader } from '../guest/boot/multiboot-header';
 import { memoryMap } from '../machine/firmware/memory-map';
@@ -19,6 +18,7 @@ import { problemAt } from '../scenario/problem-at';
 import type { Scenario, ScenarioDevice, ScenarioVm } from '../scenario/schema';
 import type { Prepared, PrepareOptions } from './api';
 import { readCaptures } from './captures';
+import { imageOf } from './guest-image';
 import { reasonOf } from './reason';
 
 const MIB = 1024 * 1024;
@@ -91,6 +91,7 @@ interface FileReference {
 /** Fields are those of the VM. */
 function filesOf(guest: ScenarioVm['guest']): FileReference[] {
   if ('elf' in guest) return [{ path: guest.elf, what: 'guest', at: ['guest', 'elf'] }];
+  if ('firmware' in guest) return [{ path: guest.firmware, what: 'firmware', at: ['guest', 'firmware'] }];
   if ('kernel' in guest) {
     const modules = guest.modules.flatMap((module, index) =>
       'file' in module
@@ -187,6 +188,7 @@ class Preparation {
     if ('sources' in guest) return this.compileSources(index, guest);
     if ('kernel' in guest) return this.readKernel(index, guest);
     if ('objects' in guest) return this.link(index, guest.objects);
+    if ('firmware' in guest) return this.readFirmware(index, guest.firmware);
     return this.readElf(index, guest.elf);
   }
 
@@ -197,6 +199,12 @@ class Preparation {
       elfFile,
       boot: { cmdline: basename(elfFile), modules: [] },
     };
+  }
+
+  private async readFirmware(index: number, path: string): Promise<Guest> {
+    const elfFile = this.fromScenario(path);
+    const elf = await this.read(['vms', index, 'guest', 'firmware'], 'firmware', elfFile);
+    return { elf, elfFile, isRom: true };
   }
 
   private async readImages(
@@ -329,7 +337,7 @@ class Preparation {
   /** What can be found out about a guest before it runs: that it can be started, and fits. */
   private check(index: number, vm: ScenarioVm, guest: Guest): void {
     try {
-      const image = GuestImage.parse(guest.elf, guest.elfFile);
+      const image = imageOf({ ...guest, remap: [] });
       const plan = planBoot(image.file, memoryMap(vm.memoryMiB * MIB), guest.boot);
       if (plan.warning !== undefined) this.warn(['vms', index, 'guest'], plan.warning);
       if (image.debugProblem !== undefined) this.warn(['vms', index, 'guest'], image.debugProblem);

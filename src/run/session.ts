@@ -3,7 +3,8 @@
  * tests and the bench drive the same class, so that all of them record the same trace.
  */
 import type { RunEnd, RunJob, RunProgress } from '../protocol/run';
-import { GuestImage } from '../guest/image';
+import type { GuestImage } from '../guest/image';
+import { imageOf } from './guest-image';
 import { buildMachine, type BuiltMachine, type MachineEvents } from '../scenario/build';
 import { evaluateExpectations } from '../scenario/expectations';
 import { loadScenario } from '../scenario/load';
@@ -120,7 +121,7 @@ export class RunSession {
     if (!loaded.ok) throw new Error(loaded.problems.map((problem) => problem.message).join('\n'));
     this.scenario = loaded.scenario;
     this.disks = disksOf(job);
-    this.images = job.guests.map((guest) => GuestImage.parse(guest.elf, guest.elfFile, guest.remap));
+    this.images = job.guests.map(imageOf);
     const guests = this.images.map((image, index) => {
       const { boot, images = [] } = job.guests[index];
       return { image, boot, images: new Map(images.map(({ device, bytes }) => [device, bytes])) };

@@ -1,10 +1,13 @@
 /** The one function that builds a machine from a scenario. */
 import { planBoot } from '../guest/boot/boot';
 import type { BootParameters } from '../guest/boot/plan';
+import { RomFile } from '../guest/boot/rom-file';
 import type { GuestImage } from '../guest/image';
 import { memoryMap } from '../machine/firmware/memory-map';
+import type { SerialStep } from '../machine/devices/serial-script';
+import { RomShadow } from '../machine/memory/rom-shadow';
 import { createMachineCore, type GuestRam } from '../machine/x86';
-import type { MachineCoreOptions } from '../machine/x86/types';
+import type { MachineCore, MachineCoreOptions } from '../machine/x86/types';
 import type { Tracer } from '../trace/record/tracer';
 import type { Costs } from '../vmm/cost-keys';
 import type { Guest, GuestPlan } from '../vmm/guest';
@@ -14,7 +17,7 @@ import { resolveCosts } from './costs';
 import { planIslands } from './islands';
 import { Networks, type NetworkEnvironment } from './networks';
 import { planDevices } from './plan-devices';
-import type { Scenario } from './schema';
+import type { Scenario, ScenarioVm } from './schema';
 
 const MIB = 1024 * 1024;
 
@@ -72,8 +75,12 @@ export function buildMachine(
   const networks = new Networks(scenario, sites, host, { captures, tap: events.frame });
   const memories: GuestRam[] = [];
   const plans = scenario.vms.map((spec, index) => {
+    const ramBytes = spec.memoryMiB * MIB;
+    const { image, boot, images } = loaded[index];
+    const bios = image.file instanceof RomFile ? image.file.bytes : undefined;
     const machine = createMachineCore({
-      ramBytes: spec.memoryMiB * MIB,
+      ramBytes,
+      rom: bios,
       cpus: spec.vcpus,
       module: core,
       costs: instructionCosts(costs),
@@ -81,7 +88,6 @@ export function buildMachine(
     });
     memories.push(machine.memory);
     for (const cpu of machine.cpus) host.units.keep(`${spec.name}/cpu${cpu.index}`, cpu);
-    const { image, boot, images } = loaded[index];
     const plan: GuestPlan = {
       index,
       name: spec.name,
@@ -89,10 +95,12 @@ export function buildMachine(
       features: { x2apic: spec.apic === 'x2apic', vendor: spec.cpu.vendor },
       startSeconds: Date.parse(spec.clock) / 1000,
       testDevices: spec.testDevices,
+      serialInput: spec.serialInput.map((step) => planInput(step, host.frequencyHz)),
       haltPollNs: spec.haltPolling.maxNs,
       passPorts: spec.passPorts.map(portRange),
       tripleFault: spec.tripleFault,
-      boot: planBoot(image.file, memoryMap(spec.memoryMiB * MIB), boot),
+      rom: bios && shadowOf(bios.length, ramBytes, machine),
+      boot: planBoot(image.file, memoryMap(ramBytes), boot),
       cmdline: boot?.cmdline ?? '',
       devices: planDevices(spec.devices, networks, { run: scenario.seed, vm: index, images }),
       serial: (byte) => events.serial(index, byte),
@@ -109,6 +117,19 @@ export function buildMachine(
     costs,
     stopTime: Math.round((scenario.stop.afterMs / 1000) * host.frequencyHz),
   };
+}
+
+/** Where a ROM shows, and RAM in its place: for all CPUs alike. */
+function shadowOf(romBytes: number, ramBytes: number, { cpus }: MachineCore): RomShadow {
+  const shadow = new RomShadow(ramBytes, romBytes);
+  for (const cpu of cpus) cpu.translation = { secondStage: shadow };
+  shadow.serve(cpus);
+  return shadow;
+}
+
+function planInput({ after, delayMs, send }: ScenarioVm['serialInput'][number], hz: number): SerialStep {
+  const text = new TextEncoder();
+  return { after: text.encode(after), delay: Math.round((delayMs / 1000) * hz), send: text.encode(send) };
 }
 
 /** `0x80-0x8f`, or one port. */

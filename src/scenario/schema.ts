@@ -77,6 +77,15 @@ const kernelGuest = z.strictObject({
     .describe('Boot modules, in order: a `file`, or a `text` that is written here.'),
 });
 
+const firmwareGuest = z.strictObject({
+  firmware: z
+    .string()
+    .min(1)
+    .describe(
+      'Path of the image of a ROM with a firmware, relative to this file: a multiple of 64 KiB, up to 16 MiB. It stands below 4 GiB, its end once more below 1 MiB, and CPU 0 begins at its reset vector, in real mode. Nothing else is in memory: the firmware finds memory, PCI devices and tables by the ports of the chipset (440FX with PIIX3) and by fw_cfg.',
+    ),
+});
+
 /** One port, or a range with its last port: `0x80`, `0x80-0x8f`. */
 const PORTS = /^0x[0-9A-Fa-f]{1,4}(-0x[0-9A-Fa-f]{1,4})?$/;
 
@@ -115,10 +124,36 @@ const vm = z.strictObject({
     .default('inject')
     .describe('How interrupts reach the guest: `inject` is by the VM-entry interruption field.'),
   guest: z
-    .union([sourcesGuest, elfGuest, kernelGuest, objectsGuest])
+    .union([sourcesGuest, elfGuest, kernelGuest, objectsGuest, firmwareGuest])
     .describe(
-      'What the VM runs: `sources` to compile, a ready `elf`, a Multiboot `kernel`, or `objects` to link.',
+      'What the VM runs: `sources` to compile, a ready `elf`, a Multiboot `kernel`, `objects` to link, or a `firmware` in a ROM.',
     ),
+  serialInput: z
+    .array(
+      z.strictObject({
+        after: z
+          .string()
+          .max(1000)
+          .default('')
+          .describe(
+            'What the guest has to print first, since the step before was typed. Empty: nothing, the time alone counts.',
+          ),
+        delayMs: z
+          .number()
+          .min(0)
+          .max(60_000)
+          .default(0)
+          .describe('Simulated milliseconds from then, or from the step before, until it is typed.'),
+        send: z
+          .string()
+          .min(1)
+          .max(10_000)
+          .describe('What is typed: `\n` ends a line. It arrives as fast as the guest takes it.'),
+      }),
+    )
+    .max(1000)
+    .default([])
+    .describe("What is typed at the guest's serial console, step by step."),
   clock: z.iso
     .datetime({ precision: 0, error: 'has to be a date and time in UTC, such as "2024-01-31T23:59:59Z"' })
     .default('2024-01-01T00:00:00Z')

@@ -17,7 +17,9 @@ export function boardOptions(
     startSeconds: plan.startSeconds,
     cmdline: plan.cmdline,
     testDevices: plan.testDevices,
+    serialInput: plan.serialInput,
     biosTimer: plan.boot.start.mode === 'protected', // a Multiboot loader is started by a BIOS
+    rom: plan.rom,
     cpuSignature: eax,
     cpuFeatures: edx,
   };

@@ -8,7 +8,9 @@ export interface BootState {
     /** 64-bit mode; RDI holds the bytes of RAM. */
     | { mode: 'long'; entry: bigint; stack: bigint; cr3: number; rdi: bigint }
     /** 32-bit protected mode without paging. */
-    | { mode: 'protected'; entry: number; stack: number; eax: number; ebx: number };
+    | { mode: 'protected'; entry: number; stack: number; eax: number; ebx: number }
+    /** At the reset vector, as the CPU is after power-up: firmware in a ROM. */
+    | { mode: 'reset' };
   /** Bytes, and zeros behind them up to `size` where that is given (a program's .bss). */
   pieces: readonly { address: number; bytes: Uint8Array; size?: number }[];
 }
@@ -21,6 +23,7 @@ export function bootGuest(memory: PhysicalMemory, cpu: Cpu, { start, pieces }: B
     memory.write(address, bytes);
     clear(memory, address + bytes.length, address + size);
   }
+  if (start.mode === 'reset') return;
   if (start.mode === 'protected') {
     cpu.startProtectedMode(start.entry, start.eax, start.ebx);
     cpu.setReg(Reg.RSP, BigInt(start.stack));

@@ -1,7 +1,9 @@
 /** What a VMM is to the rest of the house: it takes the plans of guests and gives guests. Nobody above knows which VMM it is. */
 import type { CpuVendor, FaultReport, MachineCore, MissingInstruction } from '../machine/x86/types';
 import type { FrameReceiver, Wire } from '../machine/link/wire';
+import type { SerialStep } from '../machine/devices/serial-script';
 import type { DeviceSpec } from '../machine/platform/device-models';
+import type { RomShadow } from '../machine/memory/rom-shadow';
 import type { PhysicalMemory } from '../machine/memory/physical-memory';
 import type { BootState } from './boot';
 import type { Site } from './host';
@@ -42,6 +44,8 @@ export interface GuestPlan {
   tripleFault: 'stop' | 'reset';
   /** Whether QEMU's pc-testdev is there. */
   testDevices: boolean;
+  /** Present where its firmware is a ROM. */
+  rom?: RomShadow | undefined;
   /** Longest time in nanoseconds for which KVM looks before it lets a halted vCPU sleep; absent: 0. */
   haltPollNs?: number;
   /** Ports that a VM's guest reaches itself, on the host's board; absent: none. */
@@ -50,6 +54,8 @@ export interface GuestPlan {
   boot: BootState;
   /** A kernel's command line, for the firmware configuration device; empty otherwise. */
   cmdline: string;
+  /** What is typed at its console. */
+  serialInput: readonly SerialStep[];
   /** In slot order. */
   devices: readonly DevicePlan[];
   /** Gets each byte that the guest sends to its console. */

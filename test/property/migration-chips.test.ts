@@ -7,11 +7,13 @@ import { E1000 } from '../../src/machine/devices/e1000/e1000';
 import { Rctl, Reg } from '../../src/machine/devices/e1000/constants';
 import { FwCfg } from '../../src/machine/devices/fw-cfg';
 import { PcTestDevice, TESTDEV } from '../../src/machine/devices/pc-testdev';
+import { KeyboardController } from '../../src/machine/devices/keyboard-controller';
 import { Hpet } from '../../src/machine/devices/hpet';
 import { Pit } from '../../src/machine/devices/pit';
 import { ReplaceableLine } from '../../src/machine/platform/replaceable-line';
 import { ResetPorts } from '../../src/machine/devices/reset-ports';
 import { Rtc } from '../../src/machine/devices/rtc';
+import { SerialScript } from '../../src/machine/devices/serial-script';
 import { Uart16550 } from '../../src/machine/devices/uart';
 import { VGA, VgaText } from '../../src/machine/devices/vga-text';
 import { FakeBus, type World } from '../unit/machine/fake-bus';
@@ -39,14 +41,33 @@ describe('without a time of their own', () => {
   });
 
   const resetStep = fc.record({
-    part: fc.constantFrom('keyboardData', 'keyboardCommand', 'systemControl', 'control', 'firmwareCommand'),
-    access: accesses(fc.constant(0), [0xfe, 0xd1, 0xd0, 1, 2, 4, 6]),
+    part: fc.constantFrom('systemControl', 'control', 'firmwareCommand'),
+    access: accesses(fc.constant(0), [1, 2, 4, 6, 0x50]),
   });
   moves('the reset ports', { step: resetStep, waits: SHORT }, (_world, out) => {
     const unit = new ResetPorts({ init: () => out.note('INIT'), reset: (how) => out.note(how) });
     return {
       unit,
       perform: (step: typeof resetStep extends fc.Arbitrary<infer S> ? S : never) =>
+        access(unit[step.part], step.access),
+    };
+  });
+
+  const keyStep = fc.record({
+    part: fc.constantFrom('data', 'commandPort'),
+    access: accesses(
+      fc.constant(0),
+      [0x20, 0x60, 0xaa, 0xad, 0xd0, 0xd1, 0xd2, 0xfe, 0xff, 0xf2, 0xf0, 0, 1, 0x45],
+    ),
+  });
+  moves('the keyboard controller', { step: keyStep, waits: SHORT }, (_world, out) => {
+    const unit = new KeyboardController({
+      reset: (how) => out.note(how),
+      interrupt: (asserted) => out.drive('IRQ1', asserted),
+    });
+    return {
+      unit,
+      perform: (step: typeof keyStep extends fc.Arbitrary<infer S> ? S : never) =>
         access(unit[step.part], step.access),
     };
   });
@@ -195,6 +216,21 @@ describe('on a bus', () => {
       perform: (step: Access | Uint8Array) =>
         step instanceof Uint8Array ? unit.receive(step) : access(unit, step),
     };
+  });
+
+  const seenStep = fc.constantFrom(...new TextEncoder().encode('ab?'));
+  moves('the script of a serial line', { step: seenStep, waits: SHORT }, (world, out) => {
+    const bus = watchedBus(world, out, 'none');
+    const text = (written: string): Uint8Array => new TextEncoder().encode(written);
+    const steps = ['ab', 'aab', '', '?a?'].map((after, index) => ({
+      after: text(after),
+      delay: index * 1000,
+      send: text(`${index}`),
+    }));
+    const unit = new SerialScript(bus, 0, steps, (bytes) => out.note(`typed ${bytes.join()}`));
+    bus.plug({ onEvent: () => unit.onEvent(), onDma: () => undefined });
+    unit.start();
+    return { unit, perform: (step: number) => unit.seen(step) };
   });
 
   // Configuration space is the root complex's to move, so it stays as it is at the beginning: bus master, pin.

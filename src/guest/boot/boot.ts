@@ -4,6 +4,7 @@
  */
 import { GuestImageError } from '../errors';
 import type { GuestFile } from '../file';
+import { RomFile } from './rom-file';
 import { planMultiboot } from './multiboot';
 import type { BootParameters, BootPlan } from './plan';
 import { brokenHeaderRule, findMultibootHeader } from './multiboot-header';
@@ -22,7 +23,7 @@ const PRESENT_WRITABLE = 3n;
 const LARGE = 0x80n;
 
 /**
- * Plans the start of a guest: by Multiboot where the file has such a header, else in 64-bit mode.
+ * Plans the start of a guest: a ROM starts by itself, a kernel by Multiboot where the file has such a header, else in 64-bit mode.
  * @param map the RAM of the VM
  * @param parameters reach a Multiboot kernel only
  * @throws GuestImageError when the image does not fit the RAM, lies where it must not, or cannot be started
@@ -32,6 +33,7 @@ export function planBoot(
   map: readonly MemoryRange[],
   parameters: BootParameters = { cmdline: '', modules: [] },
 ): BootPlan {
+  if (file instanceof RomFile) return { start: { mode: 'reset' }, pieces: [] };
   const header = findMultibootHeader(file.bytes, file.name);
   if (header) return planMultiboot(file, header, map, parameters);
   if (file.addressBytes === 4) {

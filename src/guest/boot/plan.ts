@@ -16,7 +16,9 @@ export type BootStart =
       rdi: bigint;
     }
   /** 32-bit protected mode, paging off, as Multiboot has it; `stack` is ESP, which Multiboot leaves to the loader. */
-  | { mode: 'protected'; entry: number; stack: number; eax: number; ebx: number };
+  | { mode: 'protected'; entry: number; stack: number; eax: number; ebx: number }
+  /** Real mode at the reset vector: a firmware, which nobody loads. */
+  | { mode: 'reset' };
 
 /** How a vCPU starts a guest. */
 export interface BootPlan {

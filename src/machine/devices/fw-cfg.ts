@@ -44,7 +44,11 @@ export interface FwCfgFacts {
   /** Of a kernel; empty otherwise. */
   cmdline: string;
   memoryMap: readonly MemoryRange[];
+  /** Files besides the memory map, with what they hold when they are read. */
+  files?: readonly { name: string; contents: () => Uint8Array }[];
 }
+
+type Item = () => Uint8Array;
 
 /** What the hardware has of a `FwCfg`; the run has nothing of it. */
 export interface FwCfgHardware extends HardwareState {
@@ -55,7 +59,9 @@ export interface FwCfgHardware extends HardwareState {
 
 /** The device. */
 export class FwCfg implements RegisterBlock, Migratable<FwCfgHardware> {
-  private readonly items: ReadonlyMap<number, Uint8Array>;
+  private readonly items: ReadonlyMap<number, Item>;
+  /** The selected item, once it is read. */
+  private item: Uint8Array | undefined;
   private selected = 0;
   private offset = 0;
 
@@ -65,16 +71,15 @@ export class FwCfg implements RegisterBlock, Migratable<FwCfgHardware> {
 
   read(offset: number, _size: AccessSize): number {
     if (offset !== 1) return 0;
-    const item = this.items.get(this.selected);
-    const byte = item?.[this.offset] ?? 0; // what is not there, and what is beyond an end, reads as zeros
+    this.item ??= this.items.get(this.selected)?.() ?? new Uint8Array();
+    const byte = this.item[this.offset] ?? 0; // what is not there, and what is beyond an end, reads as zeros
     this.offset += 1;
     return byte;
   }
 
   write(offset: number, size: AccessSize, value: number): void {
     if (offset !== 0 || size !== 2) return;
-    this.selected = value;
-    this.offset = 0;
+    this.select(value, 0);
   }
 
   registerName(offset: number): string | undefined {
@@ -83,7 +88,7 @@ export class FwCfg implements RegisterBlock, Migratable<FwCfgHardware> {
 
   /** As after power-on. */
   reset(): void {
-    this.selected = this.offset = 0;
+    this.select(0, 0);
   }
 
   save(): Checkpoint<FwCfgHardware, RunState> {
@@ -96,16 +101,21 @@ export class FwCfg implements RegisterBlock, Migratable<FwCfgHardware> {
 
   adopt(hardware: FwCfgHardware): void {
     requireVersion('fw_cfg', hardware.version, 1);
-    this.selected = hardware.selected;
-    this.offset = hardware.offset;
+    this.select(hardware.selected, hardware.offset);
+  }
+
+  private select(key: number, offset: number): void {
+    this.selected = key;
+    this.offset = offset;
+    this.item = undefined;
   }
 }
 
-function itemsOf({ ramBytes, cpus, cmdline, memoryMap }: FwCfgFacts): Map<number, Uint8Array> {
+function itemsOf({ ramBytes, cpus, cmdline, memoryMap, files = [] }: FwCfgFacts): Map<number, Item> {
   const text = new TextEncoder();
   const line = text.encode(`${cmdline}\0`);
-  const files: [name: string, contents: Uint8Array][] = [['etc/e820', e820(memoryMap)]];
-  return new Map([
+  const all = [{ name: 'etc/e820', contents: () => e820(memoryMap) }, ...files];
+  const fixed: [key: number, bytes: Uint8Array][] = [
     [FwCfgKey.Signature, text.encode('QEMU')],
     [FwCfgKey.Id, number(4, ID)],
     [FwCfgKey.RamSize, number(8, ramBytes)],
@@ -114,8 +124,11 @@ function itemsOf({ ramBytes, cpus, cmdline, memoryMap }: FwCfgFacts): Map<number
     [FwCfgKey.MaxCpus, number(2, cpus)],
     [FwCfgKey.CmdlineSize, number(4, line.length)],
     [FwCfgKey.CmdlineData, line],
-    [FwCfgKey.FileDirectory, directory(files)],
-    ...files.map(([, contents], index): [number, Uint8Array] => [FwCfgKey.FirstFile + index, contents]),
+  ];
+  return new Map<number, Item>([
+    ...fixed.map(([key, bytes]): [number, Item] => [key, () => bytes]),
+    [FwCfgKey.FileDirectory, () => directory(all.map(({ name, contents }) => [name, contents()]))],
+    ...all.map(({ contents }, index): [number, Item] => [FwCfgKey.FirstFile + index, contents]),
   ]);
 }
 

@@ -1,8 +1,8 @@
 /**
- * The ports by which software resets a PC: the keyboard controller, "system control port A", and the reset control register of
+ * The ways by which software resets a PC: the keyboard controller, "system control port A", and the reset control register of
  * the chipset (82371SB data sheet, 2.2.8). All but a hard reset by the last one are soft: the processors get INIT, and the
  * rest of the machine notices nothing. The bootstrap processor then runs the BIOS, which looks into the CMOS for what to do,
- * and starts over where nothing else is wanted there. No keyboard is attached.
+ * and starts over where nothing else is wanted there.
  */
 import type { RegisterBlock } from '../bus';
 import {
@@ -13,8 +13,6 @@ import {
   type RunState,
 } from '../snapshot';
 
-/** Data and command port of the keyboard controller. */
-export const KEYBOARD = { data: { base: 0x60, size: 1 }, command: { base: 0x64, size: 1 } } as const;
 /**
  * The chipset's APM control port (82371SB data sheet, APMC): a byte written there is a command to the firmware's own part of
  * the machine. One is known, the BIOS's: to start over.
@@ -26,14 +24,6 @@ export const RESET_PORTS = {
   control: { port: 0xcf9, offset: 1 },
 } as const;
 
-/** Status: self-test passed, keyboard not locked, room to write; and there is something to read; the last write was a command. */
-const KEYBOARD_STATUS = 0x14;
-const KeyboardStatus = { output: 0x01, command: 0x08 } as const;
-/** Commands to read and write the controller's output port, whose bit 0 low resets the processor, and whose bit 1 is A20. */
-const KeyboardCommand = { readOutput: 0xd0, writeOutput: 0xd1 } as const;
-const OUTPUT_NO_RESET = 1;
-/** Commands 0xF0 to 0xFF pulse output lines low; line 0, at bit 0, is the processor's reset. */
-const PULSE = 0xf0;
 const A20_ON = 2;
 const FAST_RESET = 1;
 const CONTROL_FULL = 0x02;
@@ -43,15 +33,9 @@ const BY_THE_BIOS = 'its BIOS';
 
 /** What the hardware has of `ResetPorts`; the run has nothing of them. */
 export interface ResetPortsHardware extends HardwareState {
-  version: 2;
+  version: 3;
   systemControl: number;
   control: number;
-  outputPort: number;
-  /** What can be read from the keyboard controller; -1: nothing. */
-  keyboardAnswer: number;
-  /** The last command was to write the output port. */
-  outputPortNext: boolean;
-  commandLast: boolean;
   /** By which way the last soft reset came; empty: by none since the machine started. */
   softReset: string;
   startingOver: boolean;
@@ -70,42 +54,6 @@ export class ResetPorts implements Migratable<ResetPortsHardware> {
   private state = initialState();
 
   constructor(private readonly lines: ResetLines) {}
-
-  readonly keyboardData: RegisterBlock = {
-    read: () => {
-      const { keyboardAnswer } = this.state;
-      this.state.keyboardAnswer = -1;
-      return Math.max(0, keyboardAnswer);
-    },
-    write: (_offset, _size, value) => {
-      const { state } = this;
-      const isOutput = state.outputPortNext;
-      state.commandLast = state.outputPortNext = false;
-      if (!isOutput) return;
-      state.outputPort = value | OUTPUT_NO_RESET;
-      if ((value & OUTPUT_NO_RESET) === 0) this.soft('the keyboard controller (port 0x60)');
-    },
-    registerName: () => 'KBD_DATA',
-  };
-
-  readonly keyboardCommand: RegisterBlock = {
-    read: () => {
-      const { keyboardAnswer, commandLast } = this.state;
-      return (
-        KEYBOARD_STATUS |
-        (keyboardAnswer >= 0 ? KeyboardStatus.output : 0) |
-        (commandLast ? KeyboardStatus.command : 0)
-      );
-    },
-    write: (_offset, _size, value) => {
-      const { state } = this;
-      state.commandLast = true;
-      state.outputPortNext = value === KeyboardCommand.writeOutput;
-      if (value === KeyboardCommand.readOutput) state.keyboardAnswer = state.outputPort;
-      if ((value & PULSE) === PULSE && (value & 1) === 0) this.soft('the keyboard controller (port 0x64)');
-    },
-    registerName: () => 'KBD_COMMAND',
-  };
 
   readonly systemControl: RegisterBlock = {
     read: () => this.state.systemControl,
@@ -141,6 +89,12 @@ export class ResetPorts implements Migratable<ResetPortsHardware> {
     registerName: () => 'APM_CONTROL',
   };
 
+  /** A soft reset by this way. */
+  soft(how: string): void {
+    this.state.softReset = how;
+    this.lines.init();
+  }
+
   /** As after power-on; as the BIOS leaves them where it started over. */
   reset(): void {
     const { startingOver, systemControl } = this.state;
@@ -157,25 +111,16 @@ export class ResetPorts implements Migratable<ResetPortsHardware> {
   }
 
   adopt(hardware: ResetPortsHardware): void {
-    requireVersion('the reset ports', hardware.version, 2);
+    requireVersion('the reset ports', hardware.version, 3);
     this.state = { ...hardware };
-  }
-
-  private soft(how: string): void {
-    this.state.softReset = how;
-    this.lines.init();
   }
 }
 
 function initialState(): ResetPortsHardware {
   return {
-    version: 2,
+    version: 3,
     systemControl: A20_ON,
     control: 0,
-    outputPort: A20_ON | OUTPUT_NO_RESET,
-    keyboardAnswer: -1,
-    outputPortNext: false,
-    commandLast: true,
     softReset: '',
     startingOver: false,
   };

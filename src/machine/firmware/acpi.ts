@@ -71,9 +71,8 @@ function madt(cpus: number): Uint8Array {
   return table('APIC', 3, body.done());
 }
 
-/** Fixed ACPI description (5.2.9), revision 3. */
-function fadt(facs: number, dsdt: number): Uint8Array {
-  const { base } = ACPI_PM;
+/** Fixed ACPI description (5.2.9), revision 3. @param base port of the power-management registers */
+function fadt(facs: number, dsdt: number, base: number): Uint8Array {
   const control = base + AcpiPmRegister.Control;
   const timer = base + AcpiPmRegister.Timer;
   const body = new Fields()
@@ -147,23 +146,37 @@ function mcfg({ base, buses }: EcamFacts): Uint8Array {
   return table('MCFG', 1, body.done());
 }
 
-/**
- * All tables of a machine with so many CPUs, at their addresses, the root pointer first, where operating systems search
- * for it.
- */
-export function acpiTables(cpus: number, ecam: EcamFacts): FirmwareTable[] {
-  const tables: FirmwareTable[] = [];
-  let next: number = FIRMWARE_AREA.base;
+/** Where the tables are to be, and what they tell of. */
+export interface AcpiPlaces {
+  /** Address of the root pointer. */
+  root: number;
+  /** Address of the first of the others, a multiple of 64. */
+  tables: number;
+  /** First port of the power-management registers. */
+  pm: number;
+}
+
+/** Those of a BIOS: the root pointer lies where operating systems search for it. */
+const PLACES: AcpiPlaces = { root: FIRMWARE_AREA.base, tables: FIRMWARE_AREA.base + 64, pm: ACPI_PM.base };
+
+/** All tables of a machine with so many CPUs, at their addresses, the root pointer first. */
+export function acpiTables(cpus: number, ecam: EcamFacts, places = PLACES): FirmwareTable[] {
+  const root = new Uint8Array(36);
+  const tables: FirmwareTable[] = [{ address: places.root, bytes: root }];
+  let next = places.tables;
   const place = (bytes: Uint8Array): number => {
     const address = next;
     tables.push({ address, bytes });
     next += Math.ceil(bytes.length / 64) * 64; // the FACS has to lie at a multiple of 64
     return address;
   };
-  const root = new Uint8Array(36);
-  place(root);
   const dsdt = place(table('DSDT', 2, new Uint8Array(0)));
-  const all = [place(fadt(place(facs()), dsdt)), place(madt(cpus)), place(mcfg(ecam)), place(hpet())];
+  const all = [
+    place(fadt(place(facs()), dsdt, places.pm)),
+    place(madt(cpus)),
+    place(mcfg(ecam)),
+    place(hpet()),
+  ];
   const rsdt = place(table('RSDT', 1, new Fields().add(4, ...all).done()));
   const xsdt = place(table('XSDT', 1, new Fields().add(8, ...all).done()));
   root.set(rsdp(rsdt, xsdt));

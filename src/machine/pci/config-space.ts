@@ -86,6 +86,11 @@ export class ConfigSpace {
     this.clearedByOne.set(clearedByOne, offset);
   }
 
+  /** Has somebody told of each write that touches these bytes. */
+  watch(offset: number, length: number, written: CapabilityWritten): void {
+    this.hooks.push({ first: offset, end: offset + length, written });
+  }
+
   /**
    * Appends a capability and links it into the list. `body` follows the two bytes of identifier and next pointer; `writable`
    * has the same length.

@@ -56,6 +56,27 @@ export interface PciFunctionRun extends RunState {
   parts: RunState[];
 }
 
+/** A part without a state of its own: it follows from configuration space, which is in place before it. */
+class Follower implements FunctionPart {
+  constructor(private readonly follow: () => void) {}
+
+  save(): Checkpoint<HardwareState, RunState> {
+    return { hardware: { version: 1 }, run: {} };
+  }
+
+  load(): void {
+    this.follow();
+  }
+
+  adopt(): void {
+    this.follow();
+  }
+
+  reset(): void {
+    this.follow();
+  }
+}
+
 const NO_HOST: PciFunctionHost = { barChanged: () => undefined, interruptChanged: () => undefined };
 const COMMAND_WRITABLE =
   Command.IoSpace |
@@ -155,6 +176,23 @@ export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionR
     written?: CapabilityWritten,
   ): number {
     return this.config.addExtendedCapability(id, version, body, writable, written);
+  }
+
+  /**
+   * Registers of the device's own, somewhere between the header and the capabilities' end (6.1). `writable` has the length of
+   * `values`. `follow` is called when they may have changed: by software, or in another way (a reset, a snapshot put in place).
+   */
+  addRegisters(
+    offset: number,
+    values: ArrayLike<number>,
+    writable: ArrayLike<number>,
+    follow?: (bySoftware: boolean) => void,
+  ): void {
+    this.config.define(offset, values);
+    this.config.allow(offset, writable);
+    if (!follow) return;
+    this.config.watch(offset, values.length, () => follow(true));
+    this.keep(new Follower(() => follow(false)));
   }
 
   /** Gives the function the extended configuration space of PCI Express, also while nothing is in it. */

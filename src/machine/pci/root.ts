@@ -14,7 +14,8 @@ import {
 } from '../snapshot';
 import type { BarSpec } from './bars';
 import { addressName, addressOf, requesterOf, type PciAddress } from './config';
-import { PciFunction, type PciFunctionHardware, type PciFunctionRun } from './function';
+import type { PciFunction, PciFunctionHardware, PciFunctionRun } from './function';
+import { hostBridge } from './host-bridge';
 
 /** First port of configuration mechanism #1, and how many ports it takes. */
 export const CONFIG_PORTS = { base: 0xcf8, size: 8 } as const;
@@ -60,27 +61,17 @@ const ENABLE = 0x80000000;
 const ADDRESS_BITS = 0x80fffffc;
 const ALL_ONES: Record<AccessSize, number> = { 1: 0xff, 2: 0xffff, 4: 0xffffffff };
 
-/** The 440FX host bridge's identity: what guests expect at 00:00.0 of such a machine. */
-function hostBridge(): PciFunction {
-  const identity = {
-    vendorId: 0x8086,
-    deviceId: 0x1237,
-    revision: 2,
-    classCode: 0x060000,
-    subsystemVendorId: 0x1af4,
-    subsystemId: 0x1100,
-    interruptPin: 0,
-  };
-  return new PciFunction(identity, []);
-}
-
 /** The root complex with a host bridge at 00:00.0. Whatever software writes, it does not throw. */
 export class PciRoot implements Migratable<PciRootHardware, PciRootRun> {
   private readonly slots = new Map<RequesterId, PciSlot>();
   private configAddress = 0;
 
-  constructor(private readonly platform: PciPlatform) {
-    this.add({ bus: 0, device: 0, function: 0 }, hostBridge());
+  /** @param bridge the function at 00:00.0 */
+  constructor(
+    private readonly platform: PciPlatform,
+    bridge: PciFunction = hostBridge(),
+  ) {
+    this.add({ bus: 0, device: 0, function: 0 }, bridge);
   }
 
   /**

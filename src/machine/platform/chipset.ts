@@ -2,17 +2,21 @@
  * What stands on a PC's board besides interrupt controllers, timer and PCI: the firmware configuration device, CMOS, ACPI
  * registers, the ways to reset, text screen, COM1, the debug-exit port, and on request the test device.
  */
-import type { AddressMap } from '../address-map';
+import type { AddressMap, Region } from '../address-map';
 import type { IrqLine, RegisterBlock } from '../bus';
 import { ACPI_PM, AcpiPm } from '../devices/acpi-pm';
 import { FW_CFG, FwCfg } from '../devices/fw-cfg';
 import { PcTestDevice, TESTDEV } from '../devices/pc-testdev';
-import { FIRMWARE_COMMAND, KEYBOARD, RESET_PORTS, ResetPorts } from '../devices/reset-ports';
+import { KEYBOARD, KeyboardController } from '../devices/keyboard-controller';
+import { FIRMWARE_COMMAND, RESET_PORTS, ResetPorts } from '../devices/reset-ports';
 import { RTC, Rtc, type RtcHost } from '../devices/rtc';
+import { SerialScript, type SerialStep } from '../devices/serial-script';
 import { COM1, Uart16550 } from '../devices/uart';
 import { VGA, VgaText } from '../devices/vga-text';
+import { acpiFileNames, acpiFiles } from '../firmware/acpi-loader';
 import { memoryMap } from '../firmware/memory-map';
 import { gsiOfIsaLine } from '../interrupts/fabric';
+import { ECAM } from '../pci/root';
 import type { Migratable } from '../snapshot';
 import { Kind } from '../../trace/vocabulary/events';
 import type { BoardUnits } from './board-state';
@@ -27,18 +31,25 @@ export interface ChipsetOptions {
   startSeconds: number;
   /** Whether the test device is there. */
   testDevices: boolean;
+  /** A firmware in a ROM asks for the ACPI tables. */
+  hasRom: boolean;
+  /** What is typed at the console. */
+  serialInput: readonly SerialStep[];
 }
 
 /** In the trace the parts of one device are told apart by so much. */
 const PART_OFFSET = 0x10;
 /** QEMU's isa-debug-exit: a write ends the guest with that code. */
 const DEBUG_EXIT = { base: 0xf4, size: 4 } as const;
+/** Of the events of COM1: somebody types. The UART's own have kind 0. */
+const SCRIPT_EVENT = 1;
 const NO_MASTER = (): boolean => false;
 
 /** The chipset's units. */
 export class Chipset<T> implements Resettable {
   private readonly resettable: Resettable[] = [];
   private readonly resetPorts: ResetPorts;
+  private readonly pm: Region<T>;
 
   constructor(
     private readonly env: BoardEnvironment<T>,
@@ -53,20 +64,28 @@ export class Chipset<T> implements Resettable {
     const cpus = env.cpus.length;
     const ramBytes = env.memory.size;
     const clock = { now: () => env.now(), cyclesPerSecond: env.cyclesPerSecond };
-    const facts = { ramBytes, cpus, cmdline, memoryMap: memoryMap(ramBytes) };
+    const files = options.hasRom ? this.acpiFiles(cpus) : [];
+    const facts = { ramBytes, cpus, cmdline, memoryMap: memoryMap(ramBytes), files };
     this.place('fw_cfg', { ...FW_CFG, block: this.kept('fw_cfg', new FwCfg(facts)) });
     this.addClock({ ...clock, startSeconds, ramBytes, cpus });
     const sleep = (): void => events.poweredOff('switched itself off (SLP_EN in PM1_CNT)');
-    this.place('ACPI', { ...ACPI_PM, block: this.kept('acpi', new AcpiPm({ ...clock, sleep })) });
+    const pm = this.kept('acpi', new AcpiPm({ ...clock, sleep }));
+    [this.pm] = this.place('ACPI', { ...ACPI_PM, block: pm });
     const init = (): void => {
       for (const cpu of env.cpus) cpu.init();
     };
     const reset = this.kept('reset', new ResetPorts({ init, reset: (how) => events.reset(how) }));
     this.resetPorts = reset;
+    const interrupt = env.line(KEYBOARD.irq, `${env.name}/keyboard`);
+    const lines = {
+      reset: (how: string) => reset.soft(how),
+      interrupt: (asserted: boolean) => interrupt.set(asserted),
+    };
+    const keyboard = this.kept('keyboard', new KeyboardController(lines));
     this.place(
       'keyboard controller',
-      { ...KEYBOARD.data, block: reset.keyboardData },
-      { ...KEYBOARD.command, block: reset.keyboardCommand },
+      { ...KEYBOARD.data, block: keyboard.data },
+      { ...KEYBOARD.command, block: keyboard.commandPort },
     );
     this.place('system control', { ...RESET_PORTS.systemControl, block: reset.systemControl });
     this.place('APM control', { ...FIRMWARE_COMMAND, block: reset.firmwareCommand });
@@ -91,8 +110,13 @@ export class Chipset<T> implements Resettable {
     };
   }
 
-  /** COM1 and the debug-exit port. */
-  addConsole(): void {
+  /** Moves the ACPI registers, where a firmware is to say at which port they answer. */
+  placePm(base: number, enabled: boolean): void {
+    this.ports.place(this.pm, base, enabled);
+  }
+
+  /** COM1 with whoever types at it, and the debug-exit port. */
+  addConsole(steps: readonly SerialStep[]): void {
     const { env } = this;
     const registers: Record<string, string> = {};
     const unit: BoardUnit = { class: 'uart', name: 'UART', registers: () => registers };
@@ -100,10 +124,20 @@ export class Chipset<T> implements Resettable {
     const uart = new Uart16550(socket.bus, (byte) => {
       socket.bus.trace.instant(Kind.Serial, byte, 0);
       env.events.serial(byte);
+      script?.seen(byte);
     });
-    socket.plug(uart);
+    const script =
+      steps.length === 0
+        ? undefined
+        : new SerialScript(socket.bus, SCRIPT_EVENT, steps, (bytes) => uart.receive(bytes));
+    socket.plug({
+      onEvent: (kind) => (kind === SCRIPT_EVENT ? script?.onEvent() : uart.onEvent()),
+      onDma: () => uart.onDma(),
+    });
     Object.assign(registers, registerNames([{ size: COM1.size, block: uart, offset: 0 }]));
     this.kept('UART', uart);
+    if (script) this.units.add('serial input', script);
+    script?.start();
     this.ports.add(COM1.base, COM1.size, uart, env.tag(unit, 0));
     const block: RegisterBlock = {
       read: () => 0,
@@ -120,15 +154,23 @@ export class Chipset<T> implements Resettable {
     for (const unit of this.resettable) unit.reset();
   }
 
+  /** The firmware says where the power-management registers are, and then the tables tell of it. */
+  private acpiFiles(cpus: number): { name: string; contents: () => Uint8Array }[] {
+    return acpiFileNames.map((name, index) => ({
+      name,
+      contents: () => acpiFiles(cpus, ECAM, this.pm.base)[index].bytes,
+    }));
+  }
+
   private kept<U extends Migratable & Resettable>(name: string, unit: U): U {
     this.units.add(name, unit);
     this.resettable.push(unit);
     return unit;
   }
 
-  private place(name: string, ...parts: Omit<UnitPart, 'offset'>[]): void {
+  private place(name: string, ...parts: Omit<UnitPart, 'offset'>[]): Region<T>[] {
     const placed = parts.map((part, index) => ({ ...part, offset: index * PART_OFFSET }));
-    placeUnit(this.env, this.ports, { class: 'chipset', name }, placed);
+    return placeUnit(this.env, this.ports, { class: 'chipset', name }, placed);
   }
 
   private addClock(

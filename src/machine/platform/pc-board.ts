@@ -7,6 +7,7 @@ import type { DeviceBus } from '../bus';
 import { firmwareTables } from '../firmware/firmware';
 import { InterruptFabric } from '../interrupts/fabric';
 import { lapicRegisterNames } from '../interrupts/lapic-registers';
+import type { RomShadow } from '../memory/rom-shadow';
 import { firmwareAssign, wiredPins } from '../pci/firmware';
 import { ECAM, type PciRoot } from '../pci/root';
 import { BoardUnits, type BoardHardware } from './board-state';
@@ -15,9 +16,10 @@ import { plannedDevice, type DeviceSpec } from './device-models';
 import type { BoardEnvironment } from './environment';
 import { PciSlots, type PciDevice, type PciPlace } from './pci-slots';
 import { BoardTimers } from './board-timers';
+import { addPiix } from './piix';
 
 /** What may differ from board to board. */
-export interface PcOptions extends ChipsetOptions {
+export interface PcOptions extends Omit<ChipsetOptions, 'hasRom'> {
   /** The CPUs' LAPICs can be turned to x2APIC mode. */
   x2apic: boolean;
   /** Undivided ticks a second of the LAPIC timers. */
@@ -28,6 +30,8 @@ export interface PcOptions extends ChipsetOptions {
   picAtIoapic?: boolean;
   /** Line 0 of the 8259s is open: a BIOS serves it, and it goes on ticking until the system that it starts takes over. */
   biosTimer?: boolean;
+  /** The firmware is a ROM, and does itself what is done for the guest otherwise. */
+  rom?: RomShadow | undefined;
   /** CPUID leaf 1 of the CPUs, for the MP table: EAX and EDX. */
   cpuSignature: number;
   cpuFeatures: number;
@@ -71,7 +75,7 @@ export class PcBoard<T> {
       lapic: env.tag({ class: 'lapic', name: 'LAPIC', registers: lapicNames }, 0),
     });
     this.timers = new BoardTimers<T>(env, this.units, memory, ports, this.fabric);
-    this.slots = new PciSlots<T>(env, this.units, memory, ports);
+    this.slots = new PciSlots<T>(env, this.units, memory, ports, options.rom);
   }
 
   /** The PCI functions of the board. */
@@ -92,13 +96,13 @@ export class PcBoard<T> {
   }
 
   /**
-   * Switches the board on, for the first time or after `reset`: does what a BIOS does. At the first time it also adds what
+   * Switches the board on, for the first time or after `reset`: does what a BIOS does where none is in a ROM. At the first time it also adds what
    * every PC has, after the devices of the scenario, so that those stand first in the explorer.
    * @throws RangeError when the BARs of the devices do not fit
    */
   powerOn(): void {
     this.chipset ??= this.addChipset();
-    this.runFirmware();
+    if (!this.options.rom) this.runFirmware();
   }
 
   /**
@@ -131,9 +135,13 @@ export class PcBoard<T> {
 
   private addChipset(): Chipset<T> {
     const { env, units, memory, ports, options, slots, timers } = this;
-    const chipset = new Chipset<T>(env, units, memory, ports, timers.rtcLine, options);
+    const chipset = new Chipset<T>(env, units, memory, ports, timers.rtcLine, {
+      ...options,
+      hasRom: options.rom !== undefined,
+    });
     slots.mapPorts(chipset.withResetControl(slots.root.ports));
-    chipset.addConsole();
+    chipset.addConsole(options.serialInput);
+    if (options.rom) addPiix(slots.root, (base, enabled) => chipset.placePm(base, enabled));
     return chipset;
   }
 

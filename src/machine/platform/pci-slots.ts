@@ -5,12 +5,14 @@
 import type { AddressMap } from '../address-map';
 import type { BusDevice, DeviceBus, RegisterBlock } from '../bus';
 import type { NetworkPort } from '../link/wire';
+import type { RomShadow } from '../memory/rom-shadow';
 import { BarMapper } from '../pci/bar-mapper';
 import { barTraceOffset, type BarSpec } from '../pci/bars';
 import { requesterOf } from '../pci/config';
 import { irqOfPin } from '../pci/firmware';
 import type { PciFunction } from '../pci/function';
-import { CONFIG_PORTS, ECAM, PciRoot, type PciSlot } from '../pci/root';
+import { hostBridge } from '../pci/host-bridge';
+import { CONFIG_PORTS, ECAM, PciRoot, type PciPlatform, type PciSlot } from '../pci/root';
 import type { QueuedDevice } from '../queued-device';
 import type { Migratable } from '../snapshot';
 import type { BoardUnits } from './board-state';
@@ -65,14 +67,16 @@ export class PciSlots<T> {
     private readonly kept: BoardUnits,
     memory: AddressMap<T>,
     private readonly ports: AddressMap<T>,
+    rom?: RomShadow,
   ) {
     this.mapper = new BarMapper<T>(memory, ports, (slot, bar) => this.tagOf(slot, bar));
-    this.root = new PciRoot({
+    const platform: PciPlatform = {
       barChanged: (slot, bar, base, enabled) => this.mapper.barChanged(slot, bar, base, enabled),
       interruptChanged: (slot, asserted) => this.sockets.get(slot.requester)?.wire.set(asserted),
       configAccess: (slot, isWrite, offset, value) =>
         env.configAccess(slot?.requester, isWrite, offset, value),
-    });
+    };
+    this.root = new PciRoot(platform, hostBridge(rom));
     kept.add('pci', this.root);
     this.configUnit = {
       class: 'pci-config',

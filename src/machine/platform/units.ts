@@ -1,5 +1,5 @@
 /** How a board puts a unit with its register blocks into an address map. */
-import type { AddressMap } from '../address-map';
+import type { AddressMap, Region } from '../address-map';
 import type { RegisterBlock } from '../bus';
 import type { BoardEnvironment, BoardUnit } from './environment';
 
@@ -31,13 +31,13 @@ export function registerNames(parts: readonly Omit<UnitPart, 'base'>[]): Record<
   return names;
 }
 
-/** Puts a unit's parts into a map. */
+/** Puts a unit's parts into a map; returns their regions. */
 export function placeUnit<T>(
   env: BoardEnvironment<T>,
   map: AddressMap<T>,
   unit: Pick<BoardUnit, 'class' | 'name'>,
   parts: readonly UnitPart[],
-): void {
+): Region<T>[] {
   const whole: BoardUnit = { ...unit, registers: () => registerNames(parts) };
-  for (const { base, size, block, offset } of parts) map.add(base, size, block, env.tag(whole, offset));
+  return parts.map(({ base, size, block, offset }) => map.add(base, size, block, env.tag(whole, offset)));
 }

@@ -1,5 +1,4 @@
 /** The registers of a vCPU as whoever owns it sees them: over its register block in the core's memory. */
-import type { PhysicalMemory } from '../memory/physical-memory';
 import type { CoreExports } from './core-instance';
 import * as L from './core/state/layout';
 import { MODE_BITS } from './decode/disassemble';
@@ -26,11 +25,12 @@ export class CpuRegisters {
   private currentTranslation: CpuTranslation = {};
   private currentPolicy: CpuPolicy = NO_INTERCEPTS;
 
+  /** @param memory RAM and ROM by host-physical address */
   constructor(
     readonly index: number,
     protected readonly core: CoreExports,
     buffer: ArrayBuffer,
-    private readonly memory: PhysicalMemory,
+    private readonly memory: Uint8Array,
   ) {
     this.base = L.CPU_BASE + index * L.CPU_SIZE;
     this.i32 = new Int32Array(buffer, this.base, L.CPU_SIZE / 4);
@@ -172,8 +172,8 @@ export class CpuRegisters {
       const offset = Number(at & 0xfffn);
       const part = Math.min(4096 - offset, length - done);
       const physical = this.core.peekPage(this.base, Number(at & 0xffffffffn) | 0, Number(at >> 32n) | 0);
-      if (physical < 0 || !this.memory.contains(physical + offset, part)) return undefined;
-      out.set(this.memory.read(physical + offset, part), done);
+      if (physical < 0) return undefined;
+      out.set(this.memory.subarray(physical + offset, physical + offset + part), done);
       done += part;
     }
     return out;

@@ -29,9 +29,12 @@ export interface Tuning {
 }
 
 function checkOptions(options: MachineCoreOptions): void {
-  const { ramBytes, cpus, costs } = options;
+  const { ramBytes, cpus, costs, rom } = options;
   if (!Number.isSafeInteger(ramBytes) || ramBytes <= 0 || ramBytes % 4096 !== 0 || ramBytes > 0xc0000000) {
     throw new RangeError(`ramBytes ${ramBytes}: give a multiple of 4096 up to 3 GiB`);
+  }
+  if (rom && (rom.length % 4096 !== 0 || rom.length > ROM_MAX)) {
+    throw new RangeError(`a ROM of ${rom.length} bytes: give a multiple of 4096 up to ${ROM_MAX}`);
   }
   if (!Number.isInteger(cpus) || cpus < 1 || cpus > 64) throw new RangeError(`cpus ${cpus}: give 1 to 64`);
   for (const [name, cycles] of Object.entries(costs)) {
@@ -41,6 +44,9 @@ function checkOptions(options: MachineCoreOptions): void {
     }
   }
 }
+
+/** The largest ROM: what the flash of a PC's BIOS takes below 4 GiB. */
+const ROM_MAX = 16 << 20;
 
 const TWO_TO_32 = 0x100000000;
 
@@ -134,7 +140,9 @@ export function createMachineCore(options: MachineCoreOptions, tuning: Tuning = 
   const { fastPaths = true } = tuning;
   const jitOptions = fastPaths ? (tuning.jit ?? DEFAULT_JIT) : false;
   checkOptions(options);
-  const areas = layOut(options.cpus, options.ramBytes);
+  const { ramBytes, rom = new Uint8Array() } = options;
+  const bytes = ramBytes + rom.length;
+  const areas = layOut(options.cpus, bytes);
   const cpus: VirtualCpu[] = [];
   const late: { words?: Uint32Array; translator?: Translator; jit?: Jit } = {};
   const imports = hostImports(
@@ -158,7 +166,7 @@ export function createMachineCore(options: MachineCoreOptions, tuning: Tuning = 
   core.init(
     options.cpus,
     areas.ram,
-    options.ramBytes,
+    bytes,
     areas.hashHeads,
     areas.pageFlags,
     areas.pageLists,
@@ -170,10 +178,13 @@ export function createMachineCore(options: MachineCoreOptions, tuning: Tuning = 
     const code = { data: new DataView(buffer), hashHeads: areas.hashHeads };
     late.jit = new Jit(code, memory, table, jitOptions);
   }
-  const ram = makeRam(buffer, areas.ram, areas.pageFlags, options.ramBytes, core);
+  const ram = makeRam(buffer, areas.ram, areas.pageFlags, ramBytes, core);
+  const all = new Uint8Array(buffer, areas.ram, bytes);
+  all.set(rom, ramBytes);
+  new Uint8Array(buffer, areas.pageFlags, bytes / 4096).fill(L.PAGE_ROM, ramBytes / 4096);
   for (let i = 0; i < options.cpus; i++) {
     late.words[(L.CPU_BASE + i * L.CPU_SIZE + L.C_AMD) / 4] = options.vendor === 'amd' ? 1 : 0;
-    const cpu = new VirtualCpu(i, core, buffer, ram, options.costs.serialising, late.jit);
+    const cpu = new VirtualCpu(i, core, buffer, all, options.costs.serialising, late.jit);
     if (options.policy) cpu.policy = options.policy;
     cpus.push(cpu);
   }

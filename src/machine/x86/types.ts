@@ -274,6 +274,11 @@ export interface MachineCoreOptions {
   /** Bytes of RAM, from physical address 0; a multiple of 4096. */
   ramBytes: number;
   cpus: number;
+  /**
+   * Bytes that stand behind RAM, at the host-physical address `ramBytes`: whole pages, which vCPUs read and execute where a
+   * second stage leads them there, and nobody writes. They belong to no snapshot.
+   */
+  rom?: Uint8Array | undefined;
   /** Compiled `dist/cpu-core.wasm`. */
   module: WebAssembly.Module;
   /** Cycles charged per retired instruction, by class (`trace` cost profile `instruction.*`). */

@@ -18,7 +18,6 @@ import {
 import { describeStop } from './fault-report';
 import { MissingInstructions } from './missing';
 import { initState, longModeState, powerUpState, protectedModeState, startUpState } from './start-states';
-import type { PhysicalMemory } from '../memory/physical-memory';
 import {
   PortForm,
   StopReason,
@@ -86,7 +85,7 @@ export class VirtualCpu extends CpuRegisters implements Cpu {
     index: number,
     core: CoreExports,
     buffer: ArrayBuffer,
-    memory: PhysicalMemory,
+    memory: Uint8Array,
     exceptionCost: number,
     private readonly jit: Jit | undefined,
   ) {

@@ -33,6 +33,7 @@ const LEAF1_EDX = {
     cx8: 8,
     apic: 9,
     sep: 11,
+    mtrr: 12,
     pge: 13,
     cmov: 15,
     pat: 16,

@@ -11,7 +11,6 @@ import type { CostKey } from '../cost-keys';
 import { Access } from '../cpu/access-callouts';
 import type { Site } from '../host';
 import type { ExitTimeline } from './exits';
-import { readMsr, writeMsr } from '../cpu/msrs';
 import { signalWays, wayTo, type ExitWay, type SignalWays } from './exit-way';
 import type { Ioeventfd } from './ioeventfds';
 import type { Placement } from './placement';
@@ -254,14 +253,14 @@ export class AccessPath {
     const ofLapic = LocalApic.ownsMsr(index);
     const low = ofLapic ? lapic.msrRead(index) : cpu.readMsr(index);
     if (low !== undefined) return { low, high: ofLapic ? lapic.resultHigh : cpu.resultHigh };
-    return ofLapic ? undefined : readMsr(index, vm.features.vendor);
+    return ofLapic ? undefined : vm.msrs(cpu.index).read(index);
   }
 
   private writeMsr(index: number, low: number, high: number): boolean {
     const { vm, cpu } = this;
     if (LocalApic.ownsMsr(index)) return vm.lapic(cpu.index).msrWrite(index, low, high);
     if (cpu.readMsr(index) !== undefined) return cpu.writeMsr(index, low, high);
-    return writeMsr(index, vm.features.vendor);
+    return vm.msrs(cpu.index).write(index, low, high);
   }
 
   private kernel(work: CostKey): void {

@@ -8,6 +8,7 @@ import type { HostLock } from '../threads/lock';
 import type { StepTarget } from '../threads/work';
 import type { CoalescedRing } from './coalesced-ring';
 import type { CpuidAnswer } from '../cpu/cpuid';
+import type { CpuMsrs } from '../cpu/msrs';
 import type { EptPages } from './ept-pages';
 import type { IoBitmaps } from './io-bitmaps';
 import type { Ioeventfds } from './ioeventfds';
@@ -36,6 +37,8 @@ export interface VcpuVm {
   /** The guest is about to be reset: no vCPU enters it again before that is done. */
   readonly resetting: boolean;
   lapic(cpu: number): LocalApic;
+  /** Those that neither core nor LAPIC keeps. */
+  msrs(cpu: number): CpuMsrs;
   /** An IPI of a vCPU; returns how many LAPICs it reached. */
   sendIpi(sender: number, message: IpiMessage): number;
   cpuid(leaf: number, subleaf: number, cpu: number): CpuidAnswer;

@@ -23,6 +23,7 @@ import type { JobTarget } from '../threads/worker';
 import { TrackTrace } from '../track-trace';
 import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
+import { msrsOf, type CpuMsrs } from '../cpu/msrs';
 import { Doorbells } from './doorbells';
 import { KvmEnvironment } from './environment';
 import { EptPages } from './ept-pages';
@@ -68,6 +69,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   private readonly board: PcBoard<KvmRegion>;
   private readonly vcpus: readonly KvmVcpu[];
   private readonly trace: BoardTrace;
+  private readonly ownMsrs: readonly CpuMsrs[];
   /** How the guest has asked for its reset, until that is done. */
   private resetAsked: string | undefined;
 
@@ -88,6 +90,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.stepTargets = this.qemu.targets;
     this.qemu.mainLoop.register(this);
     this.machine = new GuestMachine(plan, () => this.vcpus);
+    this.ownMsrs = msrsOf(plan, site.units);
     this.vcpus = core.cpus.map((cpu) => new KvmVcpu(site, this, cpu));
     this.trace = new BoardTrace(
       site,
@@ -153,6 +156,12 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.machine.boot();
   }
 
+  msrs(cpu: number): CpuMsrs {
+    const found = this.ownMsrs[cpu];
+    if (!found) throw new RangeError(`${this.name} has no CPU ${cpu}`);
+    return found;
+  }
+
   lapic(cpu: number): LocalApic {
     return this.board.fabric.lapic(cpu);
   }
@@ -200,6 +209,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.ept.clear();
     this.board.reset();
     for (const vcpu of this.vcpus) vcpu.reset(now);
+    for (const msrs of this.ownMsrs) msrs.powerUp();
     this.boot();
   }
 

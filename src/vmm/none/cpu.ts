@@ -18,7 +18,6 @@ import { Access, AccessCallouts } from '../cpu/access-callouts';
 import { FinishedAccesses, type FinishedAccessesState } from '../cpu/finished-accesses';
 import type { InterruptLane, InterruptLaneState } from '../cpu/interrupt-lane';
 import { MARK_HYPERCALL, noteMark } from '../cpu/mark';
-import { readMsr, writeMsr } from '../cpu/msrs';
 import { StartUp, type StartUpState } from '../cpu/start-up';
 import type { GuestCpu } from '../guest-machine';
 import type { Site } from '../host';
@@ -354,14 +353,14 @@ export class BareCpu
 
   private readMsr(index: number): { low: number; high: number } | undefined {
     const { lapic } = this;
-    if (!LocalApic.ownsMsr(index)) return readMsr(index, this.machine.features.vendor);
+    if (!LocalApic.ownsMsr(index)) return this.machine.msrs(this.cpu.index).read(index);
     const low = lapic.msrRead(index);
     return low === undefined ? undefined : { low, high: lapic.resultHigh };
   }
 
   private writeMsr(index: number, low: number, high: number): boolean {
     if (LocalApic.ownsMsr(index)) return this.lapic.msrWrite(index, low, high);
-    return writeMsr(index, this.machine.features.vendor);
+    return this.machine.msrs(this.cpu.index).write(index, low, high);
   }
 
   private begun(

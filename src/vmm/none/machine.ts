@@ -10,6 +10,7 @@ import { Kind } from '../../trace/vocabulary/events';
 import { boardOptions } from '../board-options';
 import { BoardTrace } from '../board-trace';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
+import { msrsOf, type CpuMsrs } from '../cpu/msrs';
 import { InterruptLane } from '../cpu/interrupt-lane';
 import type { CpuFeatures, Guest, GuestEnd, GuestPlan } from '../guest';
 import { GuestMachine } from '../guest-machine';
@@ -32,6 +33,7 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
   readonly eventTargetId: string;
   private readonly machine: GuestMachine;
   private readonly cpus: readonly BareCpu[];
+  private readonly ownMsrs: readonly CpuMsrs[];
   private readonly environment: BareEnvironment;
   private readonly board: PcBoard<BareRegion>;
 
@@ -47,6 +49,7 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
     this.eventTargetId = `${name}/reset-line`;
     site.island.queue.register(this);
     this.machine = new GuestMachine(plan, () => this.cpus);
+    this.ownMsrs = msrsOf(plan, site.units);
     const track = (type: 'vcpu' | 'interrupts', cpu: number): number =>
       site.tracer.addTrack({ type, name: `CPU ${cpu}`, group: name, vm: index });
     const lanes: InterruptLane[] = [];
@@ -113,6 +116,12 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
     this.machine.boot();
   }
 
+  msrs(cpu: number): CpuMsrs {
+    const found = this.ownMsrs[cpu];
+    if (!found) throw new RangeError(`${this.name} has no CPU ${cpu}`);
+    return found;
+  }
+
   lapic(cpu: number): LocalApic {
     return this.board.fabric.lapic(cpu);
   }
@@ -140,6 +149,7 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
     this.environment.reset();
     this.board.reset();
     for (const cpu of this.cpus) cpu.reset(time);
+    for (const msrs of this.ownMsrs) msrs.powerUp();
     this.boot();
   }
 

@@ -97,6 +97,7 @@ export class ScriptBoard {
       cmdline: '',
       startSeconds: 0,
       testDevices: false,
+      serialInput: [],
       x2apic: true,
       ioapicVersion: IOAPIC_VERSION.withEoi,
       cpuSignature: 0,

@@ -246,6 +246,7 @@ export class ScriptMachine {
       startSeconds: 0,
       tripleFault: 'stop',
       testDevices: false,
+      serialInput: [],
       boot: NO_IMAGE,
       cmdline: '',
       devices: [],

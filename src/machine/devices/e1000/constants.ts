@@ -57,6 +57,11 @@ export const Reg = {
   WUS: 0x5810,
   MANC: 0x5820,
   IPAV: 0x5838,
+  /**
+   * Software semaphore: of later controllers of the family (82573 and on). QEMU's model keeps its bits, and U-Boot's driver takes it
+   * before it reads the EEPROM of any.
+   */
+  SWSM: 0x5b50,
   RDFH: 0x2410,
   RDFT: 0x2418,
   RDFHS: 0x2420,

@@ -59,6 +59,7 @@ const PLAIN: readonly [keyof typeof Reg, number][] = [
   ['WUFC', ALL],
   ['WUS', ALL],
   ['MANC', ALL],
+  ['SWSM', ALL],
   ['ITR', 0xffff],
   ['IPAV', ALL],
   // Where the packet buffer's FIFOs stand is for diagnosis (13.8): nothing here follows them, or what is written to them.

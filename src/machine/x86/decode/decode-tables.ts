@@ -176,6 +176,7 @@ add('none', 'serialising', [
   [M.Wbinvd, op.OP_WBINVD],
   [M.Invd, op.OP_INVD],
   [M.Clts, op.OP_CLTS],
+  [M.Fninit, op.OP_FNINIT],
 ]);
 add('general', 'serialising', [
   [M.Clflush, op.OP_CACHE_LINE],

@@ -160,6 +160,7 @@ const GROUPS = [
   { does: 'legacy.execAsciiDivide(cpu, pc)', names: ['AAD'] },
   { does: 'legacy.execSalc(cpu)', names: ['SALC'] },
   { does: 'legacy.execBound(cpu, pc)', names: ['BOUND'] },
+  { does: 'control.execFninit(cpu)', names: ['FNINIT'] },
   { does: 'legacy.execLoadPointer(cpu, pc)', names: ['LOAD_POINTER'] },
 ] as const satisfies readonly Group[];
 

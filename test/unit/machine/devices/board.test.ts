@@ -91,13 +91,12 @@ describe('ResetPorts', () => {
     return { ports, log, write, startOver };
   }
 
-  it('send INIT to the processors by the keyboard controller, by port A and by a soft reset', () => {
+  it('send INIT to the processors by port A, by a soft reset, and for whoever asks', () => {
     const { ports, log, write } = resetPorts();
-    write(ports.keyboardCommand, 0xff); // pulses nothing
     write(ports.systemControl, 2);
     write(ports.control, 0, 2);
     expect(log).toEqual([]);
-    write(ports.keyboardCommand, 0xfe);
+    ports.soft('the keyboard controller');
     write(ports.systemControl, 3, 3); // the bit has to rise
     write(ports.control, 0, 4, 4);
     expect(log).toEqual(['init', 'init', 'init']);
@@ -107,23 +106,6 @@ describe('ResetPorts', () => {
     const { ports, log, write } = resetPorts();
     write(ports.control, 2, 6);
     expect(log).toEqual(['reset 0xcf9']);
-  });
-
-  it('send INIT when the output port of the keyboard controller is written with bit 0 clear', () => {
-    const { ports, log, write } = resetPorts();
-    const status = (): number => ports.keyboardCommand.read(0, 1, NO_CPU) & 3;
-    expect(status()).toBe(0); // nothing to read, room to write
-    write(ports.keyboardCommand, 0xd0);
-    expect(status()).toBe(1);
-    const output = ports.keyboardData.read(0, 1, NO_CPU);
-    expect([output & 3, status()]).toEqual([3, 0]); // no reset, A20 on
-    write(ports.keyboardData, 0); // without the command
-    write(ports.keyboardCommand, 0xd1);
-    write(ports.keyboardData, output);
-    expect(log).toEqual([]);
-    write(ports.keyboardCommand, 0xd1);
-    write(ports.keyboardData, output & ~1);
-    expect(log).toEqual(['init']);
   });
 
   it('let the BIOS start over, which leaves the latch of port A alone and says how it came to that', () => {
@@ -143,11 +125,12 @@ describe('ResetPorts', () => {
 
   it('go on from a snapshot', () => {
     const { ports, write } = resetPorts();
-    write(ports.keyboardCommand, 0xd1);
+    write(ports.systemControl, 3);
     const other = resetPorts();
     other.ports.load(structuredClone(ports.save()));
-    other.write(other.ports.keyboardData, 0);
-    expect(other.log).toEqual(['init']);
+    other.write(other.ports.systemControl, 3); // does not rise
+    other.startOver();
+    expect(other.log).toEqual(['reset 0x92']);
   });
 });
 

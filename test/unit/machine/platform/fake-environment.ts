@@ -102,6 +102,7 @@ export function makeBoard(options: Partial<PcOptions> & { cpus?: number; name?: 
     cmdline: '',
     startSeconds: 0,
     testDevices: true,
+    serialInput: [],
     x2apic: true,
     ioapicVersion: IOAPIC_VERSION.withEoi,
     cpuSignature: 0x000306a9,

@@ -437,6 +437,7 @@ describe('snapshots', () => {
         'fw_cfg',
         'hpet',
         'interrupts',
+        'keyboard',
         'pci',
         'pit',
         'pit/wire',

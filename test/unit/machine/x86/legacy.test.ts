@@ -153,3 +153,20 @@ describe('instructions of 32- and 16-bit code alone', () => {
     expect(b.peek(0x87ff6) & 0xffffn).toBe(0x8000n);
   });
 });
+
+describe('FNINIT', () => {
+  it('does nothing where there is no x87 unit, and is #NM under CR0.EM and CR0.TS', () => {
+    const FNINIT = [0xdb, 0xe3];
+    for (const [bits, faults] of [
+      [0n, false],
+      [4n, true],
+      [8n, true],
+    ] as const) {
+      const b = benchMode([...FNINIT, 0xf4], FLAT32);
+      b.cpu.writeControl(0, b.cpu.readControl(0) | bits);
+      const stopped = b.cpu.run(b.cpu.now() + 1000);
+      expect(stopped).toBe(faults ? StopReason.Shutdown : StopReason.Halted);
+      if (faults) expect(b.cpu.faultReport()?.message).toContain('#NM');
+    }
+  });
+});

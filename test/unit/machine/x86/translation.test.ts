@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { Reg, StopReason } from '../../../../src/machine/x86/types';
 import { TranslationAccess, type CpuTranslation } from '../../../../src/machine/x86/translation';
-import { CODE, RAM, bench, callouts, type Bench } from './harness';
+import { createMachineCore } from '../../../../src/machine/x86';
+import { CODE, COSTS, RAM, bench, callouts, coreModule, type Bench } from './harness';
 import { le } from './system-bench';
 
 const PAGE = 4096;
@@ -93,6 +94,47 @@ describe('a second stage', () => {
     expect(b.cpu.run(100_000)).toBe(StopReason.Abandoned);
     expect([b.cpu.ripLow, b.cpu.instructions()]).toEqual([CODE + 1, 1]);
     expect(b.cpu.run(100_000)).toBe(StopReason.Halted);
+  });
+});
+
+describe('a ROM behind RAM', () => {
+  it('is read by vCPUs alone, and page walks leave nothing in it', () => {
+    const rom = new Uint8Array(0x2000);
+    rom.set([0x88, 0x77], 0x1000);
+    // Its first page is a page directory: 2 MiB pages one to one, writable, none of them accessed yet.
+    const directory = new DataView(rom.buffer);
+    for (let i = 0; i < 512; i++) directory.setBigUint64(8 * i, (BigInt(i) << 21n) | 0x87n, true);
+    const untouched = rom.slice();
+    const machine = createMachineCore({ ramBytes: RAM, rom, cpus: 1, module: coreModule(), costs: COSTS });
+    const [cpu] = machine.cpus;
+    const SHOWN = 0x8000_0000;
+    const shown = (page: number): number => page - SHOWN + RAM;
+    cpu.callouts = callouts();
+    cpu.translation = {
+      secondStage: { translate: (page) => (page >= SHOWN ? shown(page) : page) },
+    };
+    const tables = new DataView(new ArrayBuffer(0x2000));
+    tables.setBigUint64(0, 0x2007n, true);
+    tables.setBigUint64(0x1000, BigInt(SHOWN) | 7n, true);
+    tables.setBigUint64(0x1010, BigInt(SHOWN) | 0x87n, true); // the third GiB: a page of 1 GiB
+    machine.memory.write(0x1000, new Uint8Array(tables.buffer));
+    machine.memory.write(
+      CODE,
+      Uint8Array.from([...save(0x50000), 0x48, 0x8b, 0x1c, 0x25, ...le(0x50000), HLT]),
+    );
+    cpu.startLongMode(BigInt(CODE), 0x90000n, 0x1000);
+    expect(cpu.run(100_000)).toBe(StopReason.Halted);
+    expect(cpu.peekVirtual(BigInt(SHOWN), 2 ** 13)).toEqual(untouched);
+    expect([machine.memory.size, machine.memory.contains(RAM, 1)]).toEqual([RAM, false]);
+  });
+
+  it('has whole pages, and not too many', () => {
+    for (const bytes of [0x1001, (16 << 20) + 0x1000]) {
+      const options = { ramBytes: RAM, cpus: 1, module: coreModule(), costs: COSTS };
+      expect(() => createMachineCore({ ...options, rom: new Uint8Array(bytes) })).toThrow(
+        'a multiple of 4096',
+      );
+    }
   });
 });
 

@@ -17,7 +17,6 @@ import { Kind } from '../../../../trace/vocabulary/events';
 import { FRAME_MIN, type NetworkPort, type Wire } from '../../../link/wire';
 import { requireVersion, type Checkpoint, type HardwareState, type RunState } from '../../../snapshot';
 import type { Cycles } from '../../../time/event-queue';
-import type { PendingEventRun } from '../../../time/pending-event';
 import type { Chain, TypeHost, VirtioType } from '../contract';
 import { Feature } from '../features';
 import {
@@ -34,7 +33,7 @@ import { ControlQueue, type ControlHardware } from './control';
 import { ReceiveFilter, type ReceiveFilterHardware } from './filter';
 import { ReceiveQueue, type ReceiveHardware, type ReceiveRun } from './receive';
 import { Steering } from './steering';
-import { TransmitQueue, type TransmitHardware } from './transmit';
+import { TransmitQueue, type TransmitHardware, type TransmitRun } from './transmit';
 
 /** Construction of a `VirtioNet`. */
 export interface VirtioNetOptions {
@@ -69,7 +68,7 @@ export interface VirtioNetHardware extends HardwareState {
 
 /** What the run knows of it. */
 export interface VirtioNetRun extends RunState {
-  transmit: PendingEventRun[];
+  transmit: TransmitRun[];
   receive: ReceiveRun[];
   sent: number;
   received: number;

@@ -29,6 +29,11 @@ export interface TransmitHardware {
   remaining: Cycles;
 }
 
+/** What the run knows of it: the row of the last notification, on which the packets hang that are found from then on. */
+export interface TransmitRun extends PendingEventRun {
+  cause: number;
+}
+
 /** The queue's packets. */
 export class TransmitQueue {
   private stage: Stage = 'idle';
@@ -38,6 +43,7 @@ export class TransmitQueue {
   /** Buffers that the driver has not been shown. */
   private unshown = 0;
   private readonly wireFree: PendingEvent;
+  private cause = 0;
 
   constructor(
     private readonly host: TypeHost,
@@ -51,6 +57,7 @@ export class TransmitQueue {
   }
 
   notified(): void {
+    this.cause = this.host.bus.trace.cause;
     if (this.stage === 'idle') this.next();
   }
 
@@ -105,16 +112,17 @@ export class TransmitQueue {
     return { stage, chain, frames: [...frames], unshown, remaining: wireFree.remaining };
   }
 
-  saveRun(): PendingEventRun {
-    return this.wireFree.save();
+  saveRun(): TransmitRun {
+    return { ...this.wireFree.save(), cause: this.cause };
   }
 
   /** @param run absent: in another run, whose queue engine begins anew what was in flight */
-  load(hardware: TransmitHardware, run: PendingEventRun | undefined): void {
+  load(hardware: TransmitHardware, run: TransmitRun | undefined): void {
     this.stage = hardware.stage;
     this.chain = hardware.chain;
     this.frames = [...hardware.frames];
     this.unshown = hardware.unshown;
+    this.cause = run?.cause ?? 0;
     if (run) this.wireFree.load(run);
     else this.wireFree.adopt(hardware.remaining);
   }
@@ -126,6 +134,7 @@ export class TransmitQueue {
 
   private next(): void {
     this.stage = 'fetching';
+    this.host.bus.trace.cause = this.cause;
     this.queue.fetch();
   }
 

@@ -14,6 +14,7 @@ import {
   C_WP_USED,
   PAGE_CODE,
   PAGE_DIRTY,
+  PAGE_ROM,
   PHYSICAL_BITS,
   SCRATCH_WALK,
   TRANSLATE_SOFTWARE,
@@ -160,7 +161,7 @@ function commitWalk(top: i32, leaf: i32, access: i32): void {
     const wanted = entry | PTE_A | (level == leaf && access == ACCESS_WRITE ? PTE_D : 0);
     const physical = at - ramBase;
     const flags = pageFlags + (physical >>> 12);
-    if (wanted != entry) {
+    if (wanted != entry && !(load<u8>(flags) & PAGE_ROM)) {
       store<u8>(at, wanted);
       store<u8>(flags, load<u8>(flags) | PAGE_DIRTY);
       if (load<u8>(flags) & PAGE_CODE) invalidateCode(physical, physical);

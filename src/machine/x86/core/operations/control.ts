@@ -57,6 +57,7 @@ import {
   EFER_SCE,
   FLAG_AC,
   VECTOR_GP,
+  VECTOR_NM,
   VECTOR_UD,
   fault,
   faultWith,
@@ -73,6 +74,7 @@ import { ADDRESS_MASK } from '../memory/walk';
 /** PE, MP, EM, TS, ET, NE, WP, AM, NW, CD, PG; ET is always set, other bits read as 0 whatever is written. */
 const CR0_WRITABLE: i64 = 0xe005003f;
 const CR0_ET: i64 = 0x10;
+const CR0_EM: i64 = 4;
 const CR0_TS: i64 = 8;
 const CR0_NW: i64 = 0x20000000;
 const CR0_CD: i64 = 0x40000000;
@@ -333,6 +335,14 @@ export function execClts(cpu: i32): void {
     if (!(shadowOfCr0(cpu) & CR0_TS) || !passesCr(cpu, CLTS, 0)) return;
   }
   store<i64>(cpu, load<i64>(cpu, C_CR0) & ~CR0_TS, C_CR0);
+}
+
+/**
+ * FNINIT of a processor without an x87 unit: nobody takes the instruction, and nothing comes of it (Intel486 SX). Firmware
+ * executes it before it knows what processor it has. Nothing else of the x87 is there.
+ */
+export function execFninit(cpu: i32): void {
+  if (load<i64>(cpu, C_CR0) & (CR0_EM | CR0_TS)) fault(VECTOR_NM);
 }
 
 /** INVLPG: privilege is all there is to it, for no translation outlives its entry (`tables.ts`). */

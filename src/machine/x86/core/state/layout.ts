@@ -298,6 +298,8 @@ export const PAGE_DIRTY = 1;
 export const PAGE_CODE = 2;
 /** Page walks have read it. */
 export const PAGE_TABLE = 4;
+/** It is ROM: what page walks would note in its entries is lost. */
+export const PAGE_ROM = 8;
 
 // ---- lazy flags ----
 /** a − b at the given size (also logic: result − 0). Bits 0-5 hold 64 − size in bits. */

@@ -73,6 +73,7 @@ export const VECTOR_NMI = 2;
 export const VECTOR_BP = 3;
 export const VECTOR_OF = 4;
 export const VECTOR_UD = 6;
+export const VECTOR_NM = 7;
 export const VECTOR_DF = 8;
 export const VECTOR_TS = 10;
 export const VECTOR_NP = 11;
