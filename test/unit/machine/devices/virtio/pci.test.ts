@@ -473,6 +473,18 @@ describe('the legacy interface', () => {
     expect(queues[0].running).toBe(false);
   });
 
+  it('lets QUEUE_NOTIFY be read, which is R+W in its layout and notifies nothing', () => {
+    const { get, set, queues, world } = legacy();
+    set(L.pfn, 4, 0x10);
+    // All ones, as QEMU's virtio-net-pci answers INW of the register.
+    expect(get(L.notify, 2)).toBe(0xffff);
+    expect(queues[0].log).toEqual([]);
+    expect(world.ofKind(Kind.DeviceIgnored)).toEqual([]);
+    // By any width but its own it is a mistake.
+    get(L.notify, 4);
+    expect(world.ofKind(Kind.DeviceIgnored)).toHaveLength(1);
+  });
+
   it('can be used before DRIVER_OK', () => {
     const { set, queues, type } = legacy();
     set(L.pfn, 4, 0x10);
