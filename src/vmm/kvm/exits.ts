@@ -9,6 +9,7 @@ import type { Cpu } from '../../machine/x86/types';
 import { exitKind, Kind } from '../../trace/vocabulary/events';
 import type { RowRef } from '../../trace/record/tracer';
 import type { Site } from '../host';
+import type { ExitRows } from './exit-rows';
 import type { ExitWay } from './exit-way';
 
 /** Snapshot of an `ExitTimeline`: the rows it still writes to, 0 where none is open, and the place of the present exit. */
@@ -29,6 +30,10 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
   private asleepRow: RowRef = 0;
   /** Guest instruction of the present exit. */
   private place = 0;
+  /** The present exit's rows are foreseen to be these. Never beyond the run that it was made in, so that no snapshot has it. */
+  private foreseen: ExitRows | undefined;
+  /** When the next of them begins that is not there yet. */
+  private due: Cycles = 0;
 
   /** @param track the vCPU's */
   constructor(
@@ -42,8 +47,12 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
   enterGuest(time: Cycles): void {
     const { tracer } = this.site;
     tracer.cause = 0;
-    const kind = this.cpu.cpl() === 3 ? Kind.GuestUser : Kind.GuestKernel;
-    this.guestRow = tracer.open(time, this.track, kind, 0, 0);
+    this.guestRow = tracer.open(time, this.track, this.guestKind, 0, 0);
+  }
+
+  /** Kind of the guest's span, as it is privileged now. */
+  get guestKind(): number {
+    return this.cpu.cpl() === 3 ? Kind.GuestUser : Kind.GuestKernel;
   }
 
   /**
@@ -55,6 +64,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     const { tracer } = this.site;
     const { cpu } = this;
     const now = cpu.now();
+    this.foreseen = undefined;
     this.place = tracer.internPlace(this.vm, cpu.ripLow, cpu.ripHigh);
     tracer.place = this.place;
     tracer.cause = cause;
@@ -64,8 +74,13 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     tracer.cause = this.exitRow;
   }
 
-  /** As `begin`, `kernel` and, for a way that leads to QEMU, `toUser` and `atUser`: the same rows and the same time. */
-  goThere(way: ExitWay, a: number, b: number, cause: RowRef): void {
+  /**
+   * As `begin`, `kernel` and, for a way that leads to QEMU, `toUser` and `atUser`: the same rows and the same time.
+   *
+   * @param rows what comes of it if nothing comes in between, up to the guest's next span
+   * @returns row of the access, where these are what is recorded now; 0: it has to be recorded
+   */
+  goThere(way: ExitWay, a: number, b: number, cause: RowRef, rows: ExitRows | undefined): RowRef {
     const { cpu, track } = this;
     const { tracer } = this.site;
     const now = cpu.now();
@@ -74,6 +89,15 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     tracer.place = place;
     tracer.close(this.guestRow, now);
     this.guestRow = 0;
+    const first = rows ? tracer.foresee(rows.pattern, rows.access + 1, now, a, b, cause) : 0;
+    if (rows && first !== 0) {
+      this.foreseen = rows;
+      this.exitRow = first;
+      if (way.toUser) this.userRow = first + rows.user;
+      this.due = now + way.cycles;
+      cpu.advance(way.cycles);
+      return first + rows.access;
+    }
     tracer.cause = cause;
     const row = tracer.open(now, track, way.kind, a, b);
     this.exitRow = row;
@@ -85,6 +109,21 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
       this.userRow = tracer.open(left + way.userExit, track, Kind.QemuHandle, 0, 0);
     }
     cpu.advance(way.cycles);
+    return 0;
+  }
+
+  /** The value that the access has read, where its rows are foreseen; false: they are written, and have to be told it. */
+  answer(value: number): boolean {
+    if (!this.stillForeseen()) return false;
+    this.site.tracer.answer(value);
+    return true;
+  }
+
+  /** Nothing has come in between that was not foreseen. */
+  private stillForeseen(): ExitRows | undefined {
+    const { foreseen } = this;
+    if (foreseen && this.site.tracer.foresees(this.exitRow)) return foreseen;
+    return (this.foreseen = undefined);
   }
 
   /** Work of the present exit goes on, after events between: whatever is recorded belongs to its instruction again. */
@@ -123,9 +162,18 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
   /** QEMU is done and calls KVM_RUN. */
   leaveUser(): void {
     const { costs, tracer } = this.site;
-    tracer.close(this.userRow, this.cpu.now());
-    this.userRow = 0;
+    const now = this.cpu.now();
+    const rows = this.stillForeseen();
     tracer.cause = this.exitRow;
+    if (rows && now === this.due) {
+      tracer.reach(rows.access + 2);
+      this.userRow = 0;
+      this.cpu.advance(rows.userEnter);
+      this.due = now + rows.userEnter;
+      return;
+    }
+    tracer.close(this.userRow, now);
+    this.userRow = 0;
     this.leg(Kind.UserEnter, costs['user.enter']);
   }
 
@@ -145,8 +193,17 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
   /** VM entry, from a time on; the exit ends and the guest has the CPU. */
   end(time: Cycles, entryCycles: Cycles): void {
     const { tracer } = this.site;
-    tracer.cause = this.exitRow;
     tracer.place = this.place;
+    const rows = this.stillForeseen();
+    this.foreseen = undefined;
+    if (rows && time === this.due && entryCycles === rows.entry && rows.guest === this.guestKind) {
+      this.cpu.advance(entryCycles);
+      this.exitRow = 0;
+      tracer.cause = 0;
+      this.guestRow = tracer.complete();
+      return;
+    }
+    tracer.cause = this.exitRow;
     tracer.span(time, entryCycles, this.track, Kind.Entry, 0, 0);
     this.cpu.advance(entryCycles);
     tracer.close(this.exitRow, time + entryCycles);
@@ -169,6 +226,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
 
   load(state: ExitTimelineState): void {
     requireVersion('the exits of a vCPU', state.version, 2);
+    this.foreseen = undefined;
     this.guestRow = state.guestRow;
     this.exitRow = state.exitRow;
     this.userRow = state.userRow;
