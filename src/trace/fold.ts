@@ -63,20 +63,24 @@ export function unfold(chunk: TraceChunk, entries: Uint32Array, patterns: readon
     const what = entries[entry + ENTRY_WHAT];
     const pattern = patterns[what >>> 16];
     const first = what & 0xffff;
-    const rows = pattern.kind.length;
+    const firstRef = firstRow + first + 1;
     const begin = starts[entry / 2];
+    const place = entries[entry + ENTRY_RIP];
+    const argA = entries[entry + ENTRY_A];
+    const argB = entries[entry + ENTRY_B];
+    const given = entries[entry + ENTRY_CAUSE];
+    const rows = pattern.kind.length;
     for (let i = 0; i < rows; i++) {
       const at = first + i;
+      const why = pattern.cause[i];
       start[at] = begin + pattern.offset[i];
       duration[at] = pattern.duration[i];
       track[at] = pattern.track[i];
       kind[at] = pattern.kind[i];
-      rip[at] = entries[entry + ENTRY_RIP];
-      a[at] = (entries[entry + ENTRY_A] - pattern.aLess[i]) & pattern.aMask[i];
-      b[at] = entries[entry + ENTRY_B] & pattern.bMask[i];
-      const why = pattern.cause[i];
-      cause[at] =
-        why >= 0 ? firstRow + first + why + 1 : why === CAUSE_GIVEN ? entries[entry + ENTRY_CAUSE] : 0;
+      rip[at] = place;
+      a[at] = (argA - pattern.aLess[i]) & pattern.aMask[i];
+      b[at] = argB & pattern.bMask[i];
+      cause[at] = why >= 0 ? firstRef + why : why === CAUSE_GIVEN ? given : 0;
     }
     duration[first + rows - 1] = entries[entry + ENTRY_DURATION];
   }

@@ -47,6 +47,8 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
   /** The group that is foreseen and not complete, and how many of its rows are there. */
   private foreseen: RowPattern | undefined;
   private reached = 0;
+  /** `stop`, meanwhile. */
+  private stopBehind = 0;
   /** The last row of the last folded group, while its span is open: where it is, and its start from that of the group. */
   private foldedRow: RowRef = 0;
   private foldedIn: FoldList | undefined;
@@ -102,7 +104,10 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
    * @throws RangeError when the row is not an open span: a mistake of the caller.
    */
   close(ref: RowRef, end: number): void {
-    if (ref === 0) return;
+    if (ref !== 0 && !(ref === this.foldedRow && this.closeFolded(end))) this.closeAny(ref, end);
+  }
+
+  private closeAny(ref: RowRef, end: number): void {
     const row = ref - 1;
     if (!this.spans.remove(row)) {
       if (this.ended) return;
@@ -115,7 +120,6 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     }
     // Most spans end soon: in the block under recording, before they were handed out.
     const at = row - this.base;
-    if (ref === this.foldedRow && this.closeFolded(end)) return;
     if (at >= 0 && row >= this.changes.settled && this.u16[KIND + at] !== 0) {
       const duration = end - this.f64[at];
       if (duration >= 0 && duration < DURATION_SATURATED) {
@@ -187,6 +191,7 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     this.foreseen = pattern;
     this.reached = reached;
     // Whatever else is recorded comes by `room`.
+    this.stopBehind = this.stop;
     this.stop = 0;
     return this.base + at + 1;
   }
@@ -211,7 +216,7 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     folds.commit();
     this.patterns.note(foreseen);
     const ref = this.base + (this.at += last + 1);
-    this.limitTo(this.limit);
+    this.stop = this.stopBehind;
     this.spans.add(ref - 1);
     this.foldedRow = ref;
     this.foldedIn = folds;
@@ -224,7 +229,7 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     const { foreseen: pattern, folds, reached, place, base, at } = this;
     if (!pattern || !folds) return;
     this.foreseen = undefined;
-    this.limitTo(this.limit);
+    this.stop = this.stopBehind;
     const { start, rip, a, b, cause } = folds.begun;
     this.place = rip;
     for (let i = 0; i < reached; i++) {
@@ -256,7 +261,7 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     this.foldedRow = 0;
     if (!folds || foldedRow <= this.changes.settled) return false;
     const duration = end - folds.lastStart - this.foldedOffset;
-    if (duration < 0 || duration >= DURATION_SATURATED) return false;
+    if (duration < 0 || duration >= DURATION_SATURATED || !this.spans.remove(foldedRow - 1)) return false;
     folds.endLast(duration);
     return true;
   }

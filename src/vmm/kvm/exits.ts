@@ -81,7 +81,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
    * @returns row of the access, where these are what is recorded now; 0: it has to be recorded
    */
   goThere(way: ExitWay, a: number, b: number, cause: RowRef, rows: ExitRows | undefined): RowRef {
-    const { cpu, track } = this;
+    const { cpu } = this;
     const { tracer } = this.site;
     const now = cpu.now();
     const place = tracer.internPlace(this.vm, cpu.ripLow, cpu.ripHigh);
@@ -98,6 +98,14 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
       cpu.advance(way.cycles);
       return first + rows.access;
     }
+    this.goByLegs(way, a, b, cause);
+    return 0;
+  }
+
+  private goByLegs(way: ExitWay, a: number, b: number, cause: RowRef): void {
+    const { cpu, track } = this;
+    const { tracer } = this.site;
+    const now = cpu.now();
     tracer.cause = cause;
     const row = tracer.open(now, track, way.kind, a, b);
     this.exitRow = row;
@@ -109,7 +117,6 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
       this.userRow = tracer.open(left + way.userExit, track, Kind.QemuHandle, 0, 0);
     }
     cpu.advance(way.cycles);
-    return 0;
   }
 
   /** The value that the access has read, where its rows are foreseen; false: they are written, and have to be told it. */
@@ -161,7 +168,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
 
   /** QEMU is done and calls KVM_RUN. */
   leaveUser(): void {
-    const { costs, tracer } = this.site;
+    const { tracer } = this.site;
     const now = this.cpu.now();
     const rows = this.stillForeseen();
     tracer.cause = this.exitRow;
@@ -170,8 +177,11 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
       this.userRow = 0;
       this.cpu.advance(rows.userEnter);
       this.due = now + rows.userEnter;
-      return;
-    }
+    } else this.leaveByLegs(now);
+  }
+
+  private leaveByLegs(now: Cycles): void {
+    const { costs, tracer } = this.site;
     tracer.close(this.userRow, now);
     this.userRow = 0;
     this.leg(Kind.UserEnter, costs['user.enter']);
@@ -201,8 +211,11 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
       this.exitRow = 0;
       tracer.cause = 0;
       this.guestRow = tracer.complete();
-      return;
-    }
+    } else this.endByLegs(time, entryCycles);
+  }
+
+  private endByLegs(time: Cycles, entryCycles: Cycles): void {
+    const { tracer } = this.site;
     tracer.cause = this.exitRow;
     tracer.span(time, entryCycles, this.track, Kind.Entry, 0, 0);
     this.cpu.advance(entryCycles);
