@@ -11,7 +11,7 @@ import { jobOf, runJob, sample, type FinishedRun } from './runs';
 /** A finished run, its rows, and the guest's memory as it was left. */
 export interface CountedRun extends FinishedRun {
   /** All rows of the trace, in its order. */
-  rows: TraceEvent[];
+  readonly rows: TraceEvent[];
   log: AccessLog;
   /** Values of a guest's structure, all of one width: 4 bytes, or 8 (exact up to 2^53). */
   words(symbol: string): number[];
@@ -37,10 +37,14 @@ export async function countedRun(name: string, change = (text: string) => text):
     return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };
   if (!log) throw new Error(`${name}: the run told nothing of its guest`);
+  let rows: TraceEvent[] | undefined;
   return {
     ...run,
     log,
-    rows: Array.from({ length: run.store.rows }, (_, row) => run.store.get(row)),
+    // A long run has more of them than most of its tests look at.
+    get rows() {
+      return (rows ??= Array.from({ length: run.store.rows }, (_, row) => run.store.get(row)));
+    },
     words: (symbol) => {
       const all = view(symbol);
       return Array.from({ length: all.byteLength / 4 }, (_, i) => all.getUint32(4 * i, true));

@@ -2,7 +2,7 @@
 import { exitKind, isExit, Kind } from '../../src/trace/vocabulary/events';
 import { VmxExit } from '../../src/trace/vocabulary/vmx-exit-reasons';
 import type { TraceEvent } from '../../src/trace/query/store';
-import { between, countedRun, mark, type CountedRun } from './section-a';
+import { countedRun, type CountedRun } from './section-a';
 
 /** Marks of traffic.c. */
 const BEGIN = 1;
@@ -17,7 +17,7 @@ export interface TrafficRun {
   received: number;
   sleeps: number;
   /** Rows between the marks. */
-  rows: TraceEvent[];
+  readonly rows: TraceEvent[];
   exits: number;
   userExits: number;
   /** Exits by an access to a device's memory. */
@@ -39,14 +39,31 @@ export async function trafficRun(
   );
   const [kicks, kicksKept, refills, refillsKept, interrupts] = run.words('nic_log');
   const [, received, sleeps] = run.words('traffic_log');
-  const rows = between(run.rows, mark(run, BEGIN), mark(run, END));
-  const count = (wanted: (kind: number) => boolean): number => rows.filter(({ kind }) => wanted(kind)).length;
+  const { store } = run;
+  const marks = Array.from({ length: store.rows }, (_, row) => row).filter(
+    (row) => store.kindOf(row) === Kind.Mark,
+  );
+  const [begin, end] = [BEGIN, END].map((id) => {
+    const row = marks.find((each) => store.get(each).a === id);
+    if (row === undefined) throw new Error(`${name}: the guest left no mark ${id}`);
+    return store.startOf(row);
+  });
+  const counts = new Map<number, number>();
+  for (let row = 0; row < store.rows; row++) {
+    const kind = store.kindOf(row);
+    const start = store.startOf(row);
+    if (start >= begin && start < end) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  const count = (wanted: (kind: number) => boolean): number =>
+    [...counts].reduce((sum, [kind, rows]) => sum + (wanted(kind) ? rows : 0), 0);
   return {
     run,
     log: { kicks, kicksKept, refills, refillsKept, interrupts },
     received,
     sleeps,
-    rows,
+    get rows() {
+      return run.rows.filter((row) => row.start >= begin && row.start < end);
+    },
     exits: count(isExit),
     userExits: count((kind) => kind === Kind.UserExit),
     mmioExits: count((kind) => kind === exitKind(VmxExit.EPT_MISCONFIG)),
