@@ -40,7 +40,7 @@ describe.each([
     const exits = exitsOf(run).filter(({ row }) => inside.has(row.row));
     expect(exits.length).toBeGreaterThanOrEqual(log.kicks);
     expect(exits.filter((exit) => userExits(exit) > 0)).toEqual([]);
-    const loop = betweenMarks(run).filter((row) => run.trackOf(row) === 'main loop');
+    const loop = betweenMarks(run).filter((row) => run.trackOf(row) === 'QEMU main loop');
     expect(loop).toEqual([]);
   });
 
