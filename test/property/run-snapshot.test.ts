@@ -5,6 +5,7 @@ import type { RunJob } from '../../src/protocol/run';
 import type { RunSnapshot } from '../../src/run/snapshot';
 import { randomSource } from '../conformance/native-oracle/generate';
 import { freely, inStrides, throughText, type Journey, type Outcome, type Stride } from '../support/journeys';
+import { nicJob, nicsVm, trafficVm } from '../support/nic-runs';
 import { randomGuest } from '../support/random-guest';
 import { jobOf, sample } from '../support/runs';
 
@@ -61,13 +62,39 @@ const samples = [
   'mmio-read-loop',
   'hog-interrupts-off',
   'triple-fault',
-];
+].map((name) => [name, () => jobOf(sample(name))] as const);
 
-describe.each(samples)('%s', (name) => {
+/** Frames under way in a device of virtio, whose queues are the work of a worker of the kernel or of QEMU's main loop. */
+const transfers = (
+  [
+    ['vhost', { PACKETS: 12, WINDOW: 6 }, 2],
+    ['vhost', { PACKETS: 12, USE_PACKED: 1, KICK_ALWAYS: 1 }, 1],
+    ['qemu', { PACKETS: 12, WINDOW: 6, USE_EVENT_IDX: 0 }, 2],
+  ] as const
+).map(([backend, defines, cpus]) => {
+  const scenario = {
+    host: { cpus },
+    vms: [trafficVm(backend, defines)],
+    links: [{ id: 'wire', peer: { kind: 'echo' } }],
+  };
+  return [`traffic over ${backend}, ${JSON.stringify(defines)}`, () => nicJob(scenario)] as const;
+});
+const pins = [
+  [
+    'two NICs over vhost that interrupt by pins and are reset',
+    () =>
+      nicJob({
+        vms: [nicsVm(['vhost', 'vhost'], { PACKETS: 12, RESETS: 2, BY_MSIX: 0 })],
+        links: [{ id: 'wire', peers: [{ kind: 'generate', count: 60, intervalNs: 4000 }] }],
+      }),
+  ],
+] as const;
+
+describe.each([...samples, ...transfers, ...pins])('%s', (_name, make) => {
   let job: RunJob;
   let reference: Outcome;
   beforeAll(async () => {
-    job = await jobOf(sample(name));
+    job = await make();
     reference = freely(job);
     expect(reference.receivedHash).toBe(reference.traceHash);
   });

@@ -116,7 +116,9 @@ export class VhostSocket implements DataSocket, DeviceBus, MsiPort, JobTarget, S
 
   /** QEMU's main loop has come to the device's pin. */
   onJob(): void {
-    if (this.pinDue !== undefined) this.control.pin.set(this.pinDue);
+    const due = this.pinDue;
+    this.pinDue = undefined;
+    if (due !== undefined) this.control.pin.set(due);
   }
 
   save(): VhostSocketState {

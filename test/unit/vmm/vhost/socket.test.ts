@@ -1,0 +1,243 @@
+/** A device whose queues a worker of the kernel works on: what of its work is whose, and what a pin shows in the end. */
+import { describe, expect, it } from 'vitest';
+import type { DmaResult } from '../../../../src/machine/bus';
+import { DmaMemory } from '../../../../src/machine/memory/dma-memory';
+import { linearTranslation } from '../../../../src/machine/memory/dma-translation';
+import { DataSlot } from '../../../../src/machine/memory/data-slot';
+import { HostMemory } from '../../../../src/machine/memory/host-memory';
+import { Doorbells } from '../../../../src/vmm/kvm/doorbells';
+import { Ioeventfds } from '../../../../src/vmm/kvm/ioeventfds';
+import type { StepTarget } from '../../../../src/vmm/threads/work';
+import { Worker } from '../../../../src/vmm/threads/worker';
+import { VhostSocket } from '../../../../src/vmm/vhost/socket';
+import { VhostWorker } from '../../../../src/vmm/vhost/worker';
+import { passTo, siteOf } from '../threads/world';
+
+const TRACK = 1;
+const DMA_TRACK = 2;
+const RAM = 0x10000;
+const LONG = 1_000_000;
+
+/** A host of two CPUs, QEMU's main loop, and a device whose ends of transactions and times are noted. */
+function setUp() {
+  const { site } = siteOf(2);
+  const { island, scheduler, tracer } = site;
+  const mainTargets = new Map<string, StepTarget>();
+  const mainLoop = new Worker(island, scheduler, tracer, {
+    name: 'vm0/qemu-main-loop',
+    track: 0,
+    takeCycles: 10,
+    targets: mainTargets,
+  });
+  const memory = new HostMemory();
+  memory.map(0, new DataSlot(RAM));
+  const log: string[] = [];
+  const pins: { level: boolean; time: number }[] = [];
+  const messages: { address: number; data: number }[] = [];
+  const state = { busMaster: true };
+  const worker = new VhostWorker(site, { index: 0, name: 'vm0' }, 'nic');
+  const socket = new VhostSocket(
+    worker,
+    {
+      site,
+      mainLoop,
+      irqchip: {
+        setPin: () => undefined,
+        msi: (_requester, address, data) => void messages.push({ address, data }),
+        onAcknowledged: () => undefined,
+      },
+      pin: { set: (level) => void pins.push({ level, time: island.now() }) },
+      busMaster: () => state.busMaster,
+    },
+    {
+      id: 'vm0/nic',
+      track: () => TRACK,
+      dmaTrack: () => DMA_TRACK,
+      memory: new DmaMemory(memory, linearTranslation(0, RAM)),
+    },
+  );
+  const told = (result: DmaResult): string => (typeof result === 'string' ? result : `[${result.join()}]`);
+  socket.plug({
+    onDma: (tag, result) => void log.push(`dma ${tag} ${told(result)}`),
+    onEvent: (kind, arg) => void log.push(`event ${kind} ${arg} at ${island.now()}`),
+  });
+  /** Has a thread do something. */
+  const post = (thread: Worker, id: string, work: () => void): void => {
+    const target = { jobTargetId: id, onJob: work };
+    thread.register(target);
+    thread.post(target, 0, 0);
+  };
+  return { site, worker, mainLoop, socket, log, pins, messages, memory, state, post };
+}
+
+describe('the data plane of a device in the kernel', () => {
+  it('copies to and from the memory of the VM, one transaction after the other', () => {
+    const { site, socket, worker, log, memory, post } = setUp();
+    memory.write(0x100, Uint8Array.of(1, 2, 3));
+    post(worker.thread, 'job', () => {
+      socket.dma.read(0, 0x100, 3, 5);
+      socket.dma.write(0, 0x200, Uint8Array.of(9), 6);
+      socket.dma.read(0, 0x200, 1, 7);
+    });
+    passTo(site, LONG);
+    expect(log).toEqual(['dma 5 [1,2,3]', 'dma 6 []', 'dma 7 [9]']);
+  });
+
+  it('reaches nothing outside the memory, and nothing at all while the function is no bus master', () => {
+    const { site, socket, worker, log, memory, state, post } = setUp();
+    post(worker.thread, 'outside', () => socket.dma.write(0, RAM - 1, Uint8Array.of(1, 1), 1));
+    passTo(site, LONG);
+    state.busMaster = false;
+    post(worker.thread, 'no master', () => socket.dma.write(0, 0x300, Uint8Array.of(1), 2));
+    passTo(site, 2 * LONG);
+    expect(log).toEqual(['dma 1 master-abort', 'dma 2 master-abort']);
+    expect(memory.read(0x300, 1)).toEqual(Uint8Array.of(0));
+  });
+
+  it('is done by the worker, also what somebody else begins: it is woken for that', () => {
+    const { site, socket, mainLoop, log, post } = setUp();
+    // A register write has the device look at its queue, in QEMU.
+    post(mainLoop, 'register', () => {
+      socket.dma.read(0, 0x100, 1, 1);
+      socket.dma.read(0, 0x101, 1, 2);
+      expect(log).toEqual([]);
+    });
+    passTo(site, LONG);
+    expect(log).toEqual(['dma 1 [0]', 'dma 2 [0]']);
+  });
+
+  it('has timers that the worker serves, unless they are cancelled', () => {
+    const { site, socket, log } = setUp();
+    socket.schedule(1000, 7, 70);
+    const never = socket.schedule(1000, 8, 80);
+    socket.cancel(never);
+    passTo(site, LONG);
+    expect(log).toHaveLength(1);
+    const [, kind, arg, time] = /^event (\d+) (\d+) at (\d+)$/.exec(log[0])!;
+    expect([kind, arg]).toEqual(['7', '70']);
+    expect(Number(time)).toBeGreaterThan(1000);
+  });
+
+  it('sends its messages by an irqfd, of its worker', () => {
+    const { site, socket, worker, mainLoop, messages, post } = setUp();
+    post(worker.thread, 'used', () => socket.msi.send(0, 0xfee00000, 0x41));
+    passTo(site, LONG);
+    // The worker sleeps: what QEMU has it send wakes it.
+    post(mainLoop, 'configuration', () => socket.msi.send(0, 0xfee00000, 0x42));
+    passTo(site, 2 * LONG);
+    expect(messages).toEqual([0x41, 0x42].map((data) => ({ address: 0xfee00000, data })));
+  });
+});
+
+describe('the pin of such a device', () => {
+  it('is set by QEMU when its main loop comes to it', () => {
+    const { site, socket, worker, pins, post } = setUp();
+    post(worker.thread, 'used', () => {
+      socket.irq.set(true);
+      expect(pins).toEqual([]);
+    });
+    passTo(site, LONG);
+    expect(pins.map(({ level }) => level)).toEqual([true]);
+  });
+
+  it('shows what is asked for last, once', () => {
+    const { site, socket, worker, pins, post } = setUp();
+    post(worker.thread, 'used', () => {
+      socket.irq.set(true);
+      socket.irq.set(false);
+      socket.irq.set(true);
+    });
+    passTo(site, LONG);
+    expect(pins.map(({ level }) => level)).toEqual([true]);
+    post(worker.thread, 'again', () => socket.irq.set(false));
+    passTo(site, 2 * LONG);
+    expect(pins.map(({ level }) => level)).toEqual([true, false]);
+  });
+
+  it('stays as QEMU sets it when that was later than what the worker asks for', () => {
+    const { site, socket, worker, pins, post } = setUp();
+    // The driver reads the ISR status before the main loop has come to the pin.
+    post(worker.thread, 'used', () => {
+      socket.irq.set(true);
+      socket.pinSet();
+    });
+    passTo(site, LONG);
+    expect(pins).toEqual([]);
+    post(worker.thread, 'used again', () => {
+      socket.irq.set(true);
+      socket.pinSet();
+      socket.irq.set(true);
+    });
+    passTo(site, 2 * LONG);
+    expect(pins.every(({ level }) => level)).toBe(true);
+    expect(pins.length).toBeGreaterThan(0);
+  });
+
+  it('is due in a snapshot, and so is what was under way', () => {
+    const { socket, site, worker, post } = setUp();
+    post(worker.thread, 'used', () => socket.irq.set(true));
+    passTo(site, 20);
+    const saved = socket.save();
+    const fresh = setUp().socket;
+    fresh.load(structuredClone(saved));
+    expect(fresh.save()).toEqual(saved);
+  });
+});
+
+describe('doorbells', () => {
+  const BLOCK = { read: () => 0, write: () => undefined, registerName: () => undefined };
+  const OTHER = { ...BLOCK };
+
+  function bells() {
+    const parts = setUp();
+    const { site, worker } = parts;
+    const kicked: { queue: number; time: number }[] = [];
+    const all = new Doorbells(
+      'vm0/nic/doorbells',
+      worker.thread,
+      (queue) => void kicked.push({ queue, time: site.island.now() }),
+      site.units,
+    );
+    const ioeventfds = new Ioeventfds();
+    all.register(ioeventfds, [
+      { block: BLOCK, offset: 0, queue: 0, shared: false },
+      { block: BLOCK, offset: 4, queue: 1, shared: false },
+      { block: OTHER, offset: 16, queue: 0, shared: true },
+      { block: OTHER, offset: 16, queue: 1, shared: true },
+    ]);
+    return { ...parts, ioeventfds, kicked };
+  }
+
+  it('are hit by a write of any width to a queue of its own, and by its number where queues share one', () => {
+    const { ioeventfds } = bells();
+    for (const size of [1, 2, 4, 8]) expect(ioeventfds.find(BLOCK, 4, size, 99, 0)).toBeDefined();
+    expect(ioeventfds.find(BLOCK, 2, 2, 0, 0)).toBeUndefined();
+    expect(ioeventfds.find(BLOCK, 8, 2, 0, 0)).toBeUndefined();
+    expect(ioeventfds.find(OTHER, 16, 2, 1, 0)).toBeDefined();
+    expect(ioeventfds.find(OTHER, 16, 2, 2, 0)).toBeUndefined();
+    expect(ioeventfds.find(OTHER, 16, 4, 1, 0)).toBeUndefined();
+    // One queue has one eventfd, wherever it was rung.
+    expect(ioeventfds.find(BLOCK, 4, 2, 1, 0)?.signalled).toBe(
+      ioeventfds.find(OTHER, 16, 2, 1, 0)?.signalled,
+    );
+  });
+
+  it('wake the thread, which does the work of each queue once for all writes before', () => {
+    const { site, ioeventfds, kicked } = bells();
+    for (const [block, offset, value] of [
+      [BLOCK, 0, 0],
+      [BLOCK, 0, 0],
+      [OTHER, 16, 1],
+      [BLOCK, 0, 0],
+      [BLOCK, 4, 1],
+    ] as const) {
+      ioeventfds.find(block, offset, 2, value, 0)!.signalled.signal();
+    }
+    expect(kicked).toEqual([]);
+    passTo(site, LONG);
+    expect(kicked.map(({ queue }) => queue)).toEqual([0, 1]);
+    ioeventfds.find(BLOCK, 0, 2, 0, 0)!.signalled.signal();
+    passTo(site, 2 * LONG);
+    expect(kicked.map(({ queue }) => queue)).toEqual([0, 1, 0]);
+  });
+});
