@@ -9,6 +9,9 @@ import { EDU_SCRATCH, Edu, type EduScratch } from '../devices/edu';
 import { Nvme } from '../devices/nvme/nvme';
 import type { NvmeOptions } from '../devices/nvme/options';
 import { queueFaultNames, virtioOnPci } from '../devices/virtio/assemble';
+import { VirtioBlk } from '../devices/virtio/blk/blk';
+import { blkReasons } from '../devices/virtio/blk/constants';
+import type { VirtioBlkOptions } from '../devices/virtio/blk/medium';
 import { consoleReasons } from '../devices/virtio/console/constants';
 import { VirtioConsole, type VirtioConsoleOptions } from '../devices/virtio/console/console';
 import { netReasons } from '../devices/virtio/net/constants';
@@ -35,6 +38,7 @@ interface ModelOptions {
     /** The host's kernel works on its queues, where there is such a thing. */
     inKernel: boolean;
   };
+  'virtio-blk': VirtioModel & { blk: Omit<VirtioBlkOptions, 'serial'> };
   'virtio-console': VirtioModel & { console: Omit<VirtioConsoleOptions, 'output'> };
   'virtio-rng': VirtioModel & {
     /** Of its random numbers. */
@@ -83,6 +87,11 @@ const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned } = {
   'virtio-net': ({ virtio, net, inKernel }) => ({
     place: { pin: 1, reasons: { ...queueFaultNames, ...netReasons }, dataPlaneInKernel: inKernel },
     make: (parts) => virtioOnPci(parts, virtio, (host) => new VirtioNet(host, net)),
+  }),
+  'virtio-blk': ({ virtio, blk, name }) => ({
+    place: { pin: 1, reasons: { ...queueFaultNames, ...blkReasons } },
+    make: (parts) =>
+      virtioOnPci(parts, virtio, (host) => new VirtioBlk(host, { ...blk, serial: `TL-${name}` })),
   }),
   'virtio-console': ({ virtio, console }) => ({
     place: { pin: 1, reasons: { ...queueFaultNames, ...consoleReasons } },
