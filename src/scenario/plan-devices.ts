@@ -53,7 +53,7 @@ const planners: Planners = {
       device: {
         model,
         name,
-        virtio: virtioOf(device),
+        ...virtioOf(device),
         inKernel,
         net: { mac: bytesOf(mac), pairs, batch: batch ?? BATCH[backend], offloads, mergeable, mtu: MTU },
       },
@@ -66,7 +66,7 @@ const planners: Planners = {
     const { model, blockSize, queues, readOnly } = device;
     const blk = { image, blockSize, queues, readOnly, ...mediumOf(device) };
     return {
-      device: { model, name, virtio: virtioOf(device), blk },
+      device: { model, name, ...virtioOf(device), blk },
       cable: undefined,
       ioeventfd: device.ioeventfd,
     };
@@ -75,14 +75,14 @@ const planners: Planners = {
     device: {
       model: device.model,
       name,
-      virtio: virtioOf(device),
+      ...virtioOf(device),
       console: { ...SCREEN, channels: device.channels },
     },
     cable: undefined,
     ioeventfd: device.ioeventfd,
   }),
   'virtio-rng': (device, { name, seed }) => ({
-    device: { model: device.model, name, seed, virtio: virtioOf(device) },
+    device: { model: device.model, name, seed, ...virtioOf(device) },
     cable: undefined,
     ioeventfd: device.ioeventfd,
   }),
@@ -124,8 +124,13 @@ function mediumOf({ sizeMiB, readNs, writeNs, flushNs }: Extract<ScenarioDevice,
   return { size: sizeMiB * MIB, timing };
 }
 
-/** What a scenario says of a virtio device, as the device has it. */
-function virtioOf(device: Extract<ScenarioDevice, { legacy: boolean }>): Partial<VirtioOptions> {
-  const { legacy, packed, eventIdx, indirect, inOrder } = device;
-  return { interfaces: legacy ? 'transitional' : 'modern', packed, eventIdx, indirect, inOrder };
+/** What a scenario says of a virtio device, as the device has it. On MMIO one has either interface, not both. */
+function virtioOf(device: Extract<ScenarioDevice, { legacy: boolean }>): {
+  virtio: Partial<VirtioOptions>;
+  transport: 'pci' | 'mmio';
+} {
+  const { transport, legacy, packed, eventIdx, indirect, inOrder } = device;
+  const forLegacyDrivers = transport === 'mmio' ? 'legacy' : 'transitional';
+  const interfaces = legacy ? forLegacyDrivers : 'modern';
+  return { virtio: { interfaces, packed, eventIdx, indirect, inOrder }, transport };
 }

@@ -9,9 +9,8 @@ const OPERATIONS = 3000;
 const SEED = 20240613;
 
 const why = whyNoQemu();
-const reason = why === undefined ? '' : ` [${why}]`;
 
-describe.skipIf(why !== undefined)(`Trapline's devices answer as QEMU's${reason}`, () => {
+describe.skipIf(why !== undefined)("Trapline's devices answer as QEMU's (needs qemu-system-x86_64)", () => {
   it.each(qtestDevices)('$name', async (device) => {
     const comparison = await compare(device, { seed: SEED, operations: OPERATIONS });
     expect(comparison.disagreement && reportOf(device, comparison)).toBeUndefined();

@@ -14,11 +14,15 @@ const PROMPT = '\n=> ';
 const MEMORY_MIB = 128;
 const SIMULATED_MS = 5000;
 const MAC = '52:54:00:ab:cd:ef';
+/** Of the network devices of virtio: one with the interface of virtio 1 alone, and one that legacy drivers drive. */
+const MODERN_MAC = '52:54:00:ab:cd:f0';
+const LEGACY_MAC = '52:54:00:ab:cd:f1';
 /** Of RAM that nobody else uses, as the shell takes it: hexadecimal. */
 const PLACE = '2000000';
 const OTHER_PLACE = '2100000';
 const DISK_MIB = 16;
 const PEER = '10.0.2.2';
+const PEER_ALIVE = `host ${PEER.replaceAll('.', '\\.')} is alive`;
 const FILLED_BYTES = 0x100;
 
 /** The check sequence of IEEE 802.3, 3.2.9, bit by bit. */
@@ -44,6 +48,8 @@ const steps: readonly Step[] = [
       /^00\.00\.00 +0x8086 +0x1237 /m,
       /^00\.01\.00 +0x8086 +0x7000 /m,
       /^00\.03\.00 +0x8086 +0x100e +Network/m,
+      /^00\.05\.00 +0x1af4 +0x1041 +Network/m,
+      /^00\.06\.00 +0x1af4 +0x1000 +Network/m,
     ],
   },
   {
@@ -63,8 +69,17 @@ const steps: readonly Step[] = [
   },
   {
     command: `setenv ipaddr 10.0.2.15; setenv netmask 255.255.255.0; ping ${PEER}`,
-    wanted: [new RegExp(`host ${PEER.replaceAll('.', '\\.')} is alive`)],
+    wanted: [/^Using e1000#0 device/m, new RegExp(PEER_ALIVE)],
   },
+  // The legacy driver's address is not looked at: U-Boot's takes the first byte of the configuration for every byte (2023.01).
+  {
+    command: 'virtio scan; net list',
+    wanted: [new RegExp(`: virtio-net#0 ${MODERN_MAC}`), /: virtio-net#1 /],
+  },
+  ...['virtio-net#0', 'virtio-net#1'].map((name) => ({
+    command: `setenv ethact "${name}"; ping ${PEER}`,
+    wanted: [new RegExp(`^Using ${name} device`, 'm'), new RegExp(PEER_ALIVE)],
+  })),
   { command: 'qfw list', wanted: [/^etc\/e820/m, /^etc\/acpi\/tables/m, /^etc\/table-loader/m] },
   { command: 'date', wanted: [/Date: 2024-02-29 \(Thursday\) +Time: +12:34:\d\d/] },
   { command: 'printenv ethaddr', wanted: [new RegExp(`ethaddr=${MAC}`)] },
@@ -98,6 +113,8 @@ export function scenarioOf(image: string, vmm: string): string {
         devices: [
           { model: 'e1000', mac: MAC, link: 'wire' },
           { model: 'nvme', sizeMiB: DISK_MIB },
+          { model: 'virtio-net', mac: MODERN_MAC, link: 'wire' },
+          { model: 'virtio-net', legacy: true, mac: LEGACY_MAC, link: 'wire' },
         ],
         serialInput: [
           stopAutoboot,

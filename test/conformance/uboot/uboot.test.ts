@@ -8,7 +8,7 @@ import { INSTALLED, imagesAt, judgeSession, scenarioOf } from './session';
 
 const images = await imagesAt(INSTALLED);
 
-describe.skipIf(images.length === 0)('U-Boot (skipped without the package u-boot-qemu)', () => {
+describe.skipIf(images.length === 0)('U-Boot (needs the Debian package u-boot-qemu)', () => {
   it.each(images.flatMap((image) => vmmNames.map((vmm) => ({ image, vmm }))))(
     'boots $image by the VMM $vmm, and its shell answers',
     async ({ image, vmm }) => {

@@ -266,7 +266,11 @@ describe('fields and values', () => {
     single(atTop('"vmm": «"xen"»'), 'vmm', '"xen"', 'not available yet', '"kvm" and "none" only');
     single(inVm('"interrupts": «"posted"»'), 'vms[0].interrupts', '"inject" only');
     single(inVm('"devices": [{ "model": «"igb"» }]'), 'vms[0].devices[0].model', '"nvme" and the network');
-    single(inVm('"devices": [{ "backend": «"vhost"» }]'), 'vms[0].devices[0].backend', '"qemu" only');
+    single(
+      inVm('"devices": [{ "backend": «"vhost"» }]'),
+      'vms[0].devices[0].backend',
+      '"vhost" for a virtio-net',
+    );
     single(atTop('«"sweep"»: {}'), 'sweep', 'not available yet');
     single(atTop('"host": { «"iommu"»: {} }'), 'host.iommu', 'not available yet');
   });

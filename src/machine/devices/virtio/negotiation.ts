@@ -90,15 +90,19 @@ export class Negotiation {
 
   private take(bits: number, steps: typeof MODERN_STEPS): Outcome {
     const cleared = this.status & DRIVER_BITS & ~bits;
-    for (const { bit, after } of steps) {
-      if ((bits & ~this.status & bit) === 0 || (this.status & after) !== after) continue;
+    let allInTurn = true;
+    for (const { bit, after, takenOutOfTurn } of steps) {
+      if ((bits & ~this.status & bit) === 0) continue;
+      const inTurn = (this.status & after) === after;
+      if (!inTurn && takenOutOfTurn !== true) continue;
       if (bit === Status.FEATURES_OK && !this.acceptable) continue;
       this.status |= bit;
+      allInTurn &&= inTurn;
     }
     const refused = bits & DRIVER_BITS & ~this.status;
     // Features that the device refuses are no offence: the driver reads back whether they were taken (3.1.1).
-    const inTurn = refused === Status.FEATURES_OK && (this.status & Status.DRIVER) !== 0;
-    if (cleared !== 0 || (refused !== 0 && !inTurn)) return 'misused';
+    const onlyFeatures = refused === Status.FEATURES_OK && (this.status & Status.DRIVER) !== 0;
+    if (!allInTurn || cleared !== 0 || (refused !== 0 && !onlyFeatures)) return 'misused';
     return refused === 0 ? 'done' : 'ignored';
   }
 

@@ -15,13 +15,18 @@ export const Status = {
 interface Step {
   readonly bit: number;
   readonly after: number;
+  /** Out of turn it is the driver's offence, and is taken all the same: nothing in the device depends on what it comes after. */
+  readonly takenOutOfTurn?: true;
 }
 
-/** Steps of a driver of this specification. */
+/**
+ * Steps of a driver of this specification. Drivers are about that begin again with DRIVER after a reset (U-Boot 2023.01 for one),
+ * and no device that they meet refuses it.
+ */
 export const MODERN_STEPS: readonly Step[] = [
   { bit: Status.FAILED, after: 0 },
   { bit: Status.ACKNOWLEDGE, after: 0 },
-  { bit: Status.DRIVER, after: Status.ACKNOWLEDGE },
+  { bit: Status.DRIVER, after: Status.ACKNOWLEDGE, takenOutOfTurn: true },
   { bit: Status.FEATURES_OK, after: Status.DRIVER },
   { bit: Status.DRIVER_OK, after: Status.FEATURES_OK },
 ];
