@@ -364,6 +364,20 @@ describe('the time of a request', () => {
     expect(driver.world.time - before).toBe(flushNanoseconds * CYCLES_PER_NANOSECOND);
   });
 
+  it('passes for as many requests as the device has places for, and then for the next ones', () => {
+    const driver = new BlkDriver({ ring: 256 });
+    driver.slotBytes = 0x100;
+    driver.start();
+    const tokens = Array.from({ length: 120 }, () => driver.put(0, { type: T.FLUSH }));
+    const before = driver.world.time;
+    driver.publish(0);
+    driver.world.drain();
+    const ended = driver.collect();
+    expect(ended.map(({ token }) => token)).toEqual(tokens);
+    expect(ended.every(({ status }) => status === S.OK)).toBe(true);
+    expect(driver.world.time - before).toBe(2 * flushNanoseconds * CYCLES_PER_NANOSECOND);
+  });
+
   it('is hidden by the order of the ring where IN_ORDER was negotiated', () => {
     for (const packed of [false, true]) {
       const driver = started({ inOrder: true, packed });
