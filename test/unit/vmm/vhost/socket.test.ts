@@ -200,10 +200,10 @@ describe('doorbells', () => {
     );
     const ioeventfds = new Ioeventfds();
     all.register(ioeventfds, [
-      { block: BLOCK, offset: 0, queue: 0, shared: false },
-      { block: BLOCK, offset: 4, queue: 1, shared: false },
-      { block: OTHER, offset: 16, queue: 0, shared: true },
-      { block: OTHER, offset: 16, queue: 1, shared: true },
+      { block: BLOCK, offset: 0, bytes: 2, queue: 0, shared: false },
+      { block: BLOCK, offset: 4, bytes: 2, queue: 1, shared: false },
+      { block: OTHER, offset: 16, bytes: 2, queue: 0, shared: true },
+      { block: OTHER, offset: 16, bytes: 2, queue: 1, shared: true },
     ]);
     return { ...parts, ioeventfds, kicked };
   }
