@@ -79,6 +79,7 @@ struct tl_virtq_part {
 struct tl_virtq {
     uint16_t index, size;
     bool packed, event_idx;
+    bool notify_is_wide; /* the register has 32 bits, not 16 */
     uint64_t notify_address;
     volatile void *descriptors, *driver, *device;
     uint16_t free_head, free_count; /* split: descriptors in a list; packed: buffer ids */
@@ -114,8 +115,14 @@ bool tl_virtq_add_indirect(struct tl_virtq *queue, const struct tl_virtq_part *p
 void tl_virtq_publish(struct tl_virtq *queue);
 /* Whether the device wants to be told of what was published since the last call (2.7.10.1, 2.8.22). */
 bool tl_virtq_kick_needed(struct tl_virtq *queue);
-/* Tells it. A macro, so that the instruction that leaves the guest is on your line. */
-#define tl_virtq_kick(queue) tl_write16((queue)->notify_address, (queue)->index)
+/* Tells it. A macro, so that the instruction that leaves the guest is on your line. In memory all registers have 32 bits (4.2.2). */
+#define tl_virtq_kick(queue)                                                                                           \
+    do {                                                                                                               \
+        if ((queue)->notify_is_wide)                                                                                   \
+            tl_write32((queue)->notify_address, (queue)->index);                                                       \
+        else                                                                                                           \
+            tl_write16((queue)->notify_address, (queue)->index);                                                       \
+    } while (0)
 
 /* Takes the next used buffer: its token and how much the device has written; NULL when there is none. */
 void *tl_virtq_used(struct tl_virtq *queue, uint32_t *written);

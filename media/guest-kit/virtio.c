@@ -198,6 +198,7 @@ void tl_virtq_init(struct tl_virtq *queue, struct tl_virtio *device, unsigned in
     set_address(device, QUEUE_DRIVER, queue->driver);
     set_address(device, QUEUE_DEVICE, queue->device);
     queue->notify_address = device->notify;
+    queue->notify_is_wide = !device->is_pci;
     if (device->is_pci) {
         const uint64_t vector = device->common + PCI_QUEUE_VECTOR;
         tl_write16(vector, (uint16_t)msix_entry);

@@ -3,9 +3,11 @@ import type { BusDevice, RegisterBlock } from './bus';
 
 /** A register by which the driver tells a device of a queue that there is work in it. */
 export interface Doorbell {
-  /** Of the BAR that it is in, and where it is there. */
+  /** The block of registers that it is in, and where it is there. */
   readonly block: RegisterBlock;
   readonly offset: number;
+  /** Its width. */
+  readonly bytes: 2 | 4;
   readonly queue: number;
   /** The queues share it: the write concerns the queue whose index is written. */
   readonly shared: boolean;

@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import type { RunEnd, RunJob, RunListener, RunMessage, RunProgress } from '../protocol/run';
 import { evaluateExpectations } from '../scenario/expectations';
 import { loadScenario } from '../scenario/load';
+import { unfoldDelta } from '../trace/fold';
 import type { TraceMeta } from '../trace/model';
 import { HashCollector } from '../trace/record/hash';
 import { summarise } from '../trace/query/summary';
@@ -47,7 +48,7 @@ export function startRun(
   const startGrace = (): void => {
     graceTimer ??= setTimeout(() => void worker.terminate(), CANCEL_GRACE_MS);
   };
-  // The worker simulates; hashing what it recorded is work for this side of the thread.
+  // The worker simulates; unfolding and hashing what it recorded is work for this side of the thread.
   const collector = new HashCollector();
 
   const ended = new Promise<RunEnd>((resolve, reject) => {
@@ -60,6 +61,7 @@ export function startRun(
           break;
         case 'delta':
           latest = message.progress;
+          unfoldDelta(message.delta);
           collector.add(message.delta);
           void Promise.allSettled([framesTaken, listener.delta(message.delta, message.progress)]).then(() =>
             signals.taken(),
@@ -72,6 +74,7 @@ export function startRun(
           listener.serial(message.vm, message.text);
           break;
         case 'ended':
+          unfoldDelta(message.delta);
           collector.add(message.delta);
           void listener.delta(message.delta, message.progress);
           resolve(hashed(message.end, collector.traceHash(message.end.summary.events), job));

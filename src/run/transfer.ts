@@ -14,6 +14,7 @@ export function transferables(delta: TraceDelta): ArrayBuffer[] {
     cause,
   ]);
   const { row, duration, a, b } = delta.patches;
-  const buffers = [...columns, row, duration, a, b].map((column) => column.buffer as ArrayBuffer);
+  const folded = Object.values(delta.folds?.entries ?? {});
+  const buffers = [...columns, ...folded, row, duration, a, b].map((column) => column.buffer as ArrayBuffer);
   return [...new Set(buffers)];
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { NAME, UNICAST_MAC } from './patterns';
 
 const MODEL =
-  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin; `nvme` is an NVM Express 1.4 controller with one namespace; `virtio-net`, `virtio-console` and `virtio-rng` are the network, console and entropy devices of virtio, over PCI.';
+  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin; `nvme` is an NVM Express 1.4 controller with one namespace; `virtio-net`, `virtio-console` and `virtio-rng` are the network, console and entropy devices of virtio, over PCI or over MMIO.';
 const BARE = 'Of no account without a VMM (`"vmm": "none"`): there it is the physical device.';
 const backend = z
   .enum(['qemu'])
@@ -86,6 +86,12 @@ const nvme = z.strictObject({
 
 /** What every virtio device has. */
 const virtio = {
+  transport: z
+    .enum(['pci', 'mmio'])
+    .default('pci')
+    .describe(
+      'How the driver reaches it: `pci` is a PCI function with MSI-X and a pin, found by asking the bus. `mmio` is 512 bytes of registers at a fixed address, which the driver has to know, and one interrupt line: as in the microvm machine of QEMU the first such device of a VM is at 0xFEB00000 with IOAPIC input 16, the next at 0xFEB00200 with input 17, and so on, level-triggered.',
+    ),
   ioeventfd: z
     .boolean()
     .default(true)
@@ -96,7 +102,7 @@ const virtio = {
     .boolean()
     .default(false)
     .describe(
-      'Whether legacy drivers can drive it too: a transitional device, with their registers in I/O BAR 0. `false`: it has the interface of virtio 1 alone.',
+      'Whether legacy drivers can drive it. Over PCI it is a transitional device then, with their registers in I/O BAR 0 beside; over MMIO it has version 1, the legacy interface alone. `false`: it has the interface of virtio 1 alone.',
     ),
   packed: z.boolean().default(true).describe('Whether it offers packed virtqueues (VIRTIO_F_RING_PACKED).'),
   eventIdx: z

@@ -54,7 +54,7 @@ const planners: Planners = {
       device: {
         model,
         name,
-        virtio: virtioOf(device),
+        ...virtioOf(device),
         inKernel,
         net: { mac: bytesOf(mac), pairs, batch: batch ?? BATCH[backend], offloads, mergeable, mtu: MTU },
       },
@@ -67,14 +67,14 @@ const planners: Planners = {
     device: {
       model: device.model,
       name,
-      virtio: virtioOf(device),
+      ...virtioOf(device),
       console: { ...SCREEN, channels: device.channels },
     },
     cable: undefined,
     ioeventfd: device.ioeventfd,
   }),
   'virtio-rng': (device, { name, seed }) => ({
-    device: { model: device.model, name, seed, virtio: virtioOf(device) },
+    device: { model: device.model, name, seed, ...virtioOf(device) },
     cable: undefined,
     ioeventfd: device.ioeventfd,
   }),
@@ -110,8 +110,13 @@ function bytesOf(mac: string): Uint8Array {
   return Uint8Array.from(mac.split(':'), (byte) => parseInt(byte, 16));
 }
 
-/** What a scenario says of a virtio device, as the device has it. */
-function virtioOf(device: Extract<ScenarioDevice, { legacy: boolean }>): Partial<VirtioOptions> {
-  const { legacy, packed, eventIdx, indirect, inOrder } = device;
-  return { interfaces: legacy ? 'transitional' : 'modern', packed, eventIdx, indirect, inOrder };
+/** What a scenario says of a virtio device, as the device has it. On MMIO one has either interface, not both. */
+function virtioOf(device: Extract<ScenarioDevice, { legacy: boolean }>): {
+  virtio: Partial<VirtioOptions>;
+  transport: 'pci' | 'mmio';
+} {
+  const { transport, legacy, packed, eventIdx, indirect, inOrder } = device;
+  const forLegacyDrivers = transport === 'mmio' ? 'legacy' : 'transitional';
+  const interfaces = legacy ? forLegacyDrivers : 'modern';
+  return { virtio: { interfaces, packed, eventIdx, indirect, inOrder }, transport };
 }

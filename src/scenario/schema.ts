@@ -192,7 +192,11 @@ const vm = z.strictObject({
     .describe(
       "Adds QEMU's pc-testdev: ports 0xE0 to 0xEB to read and write, 0x2000 to 0x2017 to drive interrupt lines, memory at 0xFF000000.",
     ),
-  devices: z.array(deviceSchema).max(8).default([]).describe('PCI devices of the VM, in slot order.'),
+  devices: z
+    .array(deviceSchema)
+    .max(8)
+    .default([])
+    .describe('Devices of the VM; those on PCI in slot order.'),
 });
 
 const link = z

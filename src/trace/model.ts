@@ -123,6 +123,24 @@ export interface TraceChunk {
   cause: Uint32Array;
 }
 
+/** A group of rows that comes often: `PatternRow`s (`fold.ts`) as columns. */
+export interface RowPattern {
+  /** Dense from 0. */
+  readonly id: number;
+  readonly track: Uint16Array;
+  readonly kind: Uint16Array;
+  readonly offset: Uint32Array;
+  readonly duration: Uint32Array;
+  readonly cause: Int8Array;
+  readonly aShift: Uint8Array;
+  readonly aLess: Float64Array;
+  /** 0xffffffff where the row has the argument, otherwise 0. */
+  readonly aMask: Uint32Array;
+  readonly bMask: Uint32Array;
+  /** 0 where the end is known at the beginning. */
+  readonly endsAt: Uint8Array;
+}
+
 /** What a running recorder hands out from time to time: new rows, and late values of rows handed out before. */
 export interface TraceDelta {
   chunks: TraceChunk[];
@@ -138,4 +156,9 @@ export interface TraceDelta {
    * that are whole, final and not hashed yet.
    */
   hashes?: { known: (readonly [block: number, h1: number, h2: number])[]; unhashed: number[] };
+  /**
+   * For such a receiver too: groups of rows that it has to write into their chunks before it looks at these (`unfoldDelta`), by
+   * the chunk's place in `chunks`.
+   */
+  folds?: { patterns: readonly RowPattern[]; entries: Record<number, Uint32Array> };
 }

@@ -45,6 +45,8 @@ export const costKeys = {
   'qemu.dispatch': 'QEMU finds the device of an access and runs its model',
   'qemu.coalesced': 'QEMU performs one write that KVM has kept for it (coalesced MMIO)',
   'qemu.ioThread': 'QEMU I/O thread takes one event (a packet, a timer)',
+  'qemu.packet': 'QEMU reads a further packet from a tap device that it has come to',
+  'vhost.packet': 'A vhost worker reads a further packet from a tap device that it has come to',
   'vhost.job': 'A vhost worker takes one job: the kick of a queue, a packet from the tap device',
   'irq.ioctl': 'A QEMU thread sets an interrupt line of KVM by ioctl',
   'irq.irqfd': 'A part of the host kernel raises an interrupt of a VM by an irqfd',

@@ -15,7 +15,7 @@ export interface CpuFeatures {
   vendor: CpuVendor;
 }
 
-/** A PCI device of a guest. */
+/** A device of a guest. */
 export interface DevicePlan {
   device: DeviceSpec;
   /** The cable of a NIC; absent: no carrier. */

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measureAgainst, type Baseline } from './baseline';
 import { measureExits } from './exits';
+import { measurePackets } from './packets';
 import { REAL_TIME, measureRealTime } from './realtime';
 import { measureScale } from './scale';
 import type { RunEnvironment } from '../../src/run/api';
@@ -22,11 +23,12 @@ interface Part {
   exits?: boolean;
   scale?: boolean;
   realTime?: boolean;
+  packets?: boolean;
 }
 const LOOPS = ['alu', 'calls', 'mmio'];
 /** What `--only` takes. */
 const PARTS: Record<string, Part> = {
-  all: { loops: LOOPS, exits: true, scale: true, realTime: true },
+  all: { loops: LOOPS, exits: true, scale: true, realTime: true, packets: true },
   vcpu: { loops: LOOPS, exits: true },
   alu: { loops: ['alu'] },
   calls: { loops: ['calls'] },
@@ -34,6 +36,7 @@ const PARTS: Record<string, Part> = {
   exits: { loops: [], exits: true },
   scale: { loops: [], scale: true },
   realtime: { loops: [], realTime: true },
+  packets: { loops: [], packets: true },
 };
 
 /** Unit and meaning of each figure, in the order of printing, with the least (or, for bytes, the most) that is wanted. */
@@ -67,6 +70,9 @@ const MEANING: Record<string, readonly [unit: string, what: string]> = {
   'scale.64.peakMiB': ['MiB', 'with sixty-four'],
   'scale.8.mibPerFurtherVm': ['MiB', 'each of the 2nd to 8th VM'],
   'scale.64.mibPerFurtherVm': ['MiB', 'each of the 9th to 64th VM'],
+  'packets.e1000.perSecond': ['packets/s', 'simulated, there and back, through an emulated e1000'],
+  'packets.virtio.perSecond': ['packets/s', 'through virtio with QEMU'],
+  'packets.vhost.perSecond': ['packets/s', 'through vhost'],
   'scale.memoryLinear': ['', 'the second of these by the first; wanted: at most 1.2'],
 };
 const REAL_TIME_MEANING = ['', 'simulated by wall seconds of a sample; wanted: at least 1'] as const;
@@ -135,6 +141,8 @@ async function main(args: readonly string[]): Promise<void> {
         baseline ? await measureAgainst(root, baseline, directory, turns, say) : await exitFigures(directory),
       );
     if (part.realTime) Object.assign(figures, await measureRealTime(root, environmentIn(directory), turns));
+    if (part.packets)
+      Object.assign(figures, await measurePackets(root, environmentIn(directory), turns, say));
     if (part.scale) Object.assign(figures, await measureScale(root, directory, turns, say));
     if (args.includes('--json')) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
     else print(figures);

@@ -7,8 +7,8 @@ import { Command, Config } from './config';
 import { pirqOfPin, type PirqRoutes } from './intx-router';
 import type { PciRoot, PciSlot } from './root';
 
-/** Memory BARs are placed upward from here: above any RAM of a small machine, below the IOAPIC at 0xFEC00000. */
-export const MMIO_WINDOW = { base: 0xc0000000, end: 0xfec00000 } as const;
+/** Memory BARs are placed upward from here: above any RAM of a small machine, below the devices at fixed addresses. */
+export const MMIO_WINDOW = { base: 0xc0000000, end: 0xfeb00000 } as const;
 /** 64-bit memory BARs that find no room there are placed upward from here; processors of 36 address bits still reach them. */
 const HIGH_MMIO_WINDOW = { base: 0x8_0000_0000, end: 2 ** 36 } as const;
 /** I/O BARs are placed upward from here, clear of every legacy port. */

@@ -1,6 +1,6 @@
 /**
- * The PCI devices that a board can have, by the names that a scenario has for them. A new one is a folder in `devices/` and a row
- * here: no board and no VMM knows one by name.
+ * The devices that a board can have, by the names that a scenario has for them, and where each is plugged in. A new one is a
+ * folder in `devices/` and a row here: no board and no VMM knows one by name.
  */
 import type { DeviceBus } from '../bus';
 import { dropReasonNames } from '../devices/e1000/constants';
@@ -8,13 +8,15 @@ import { E1000 } from '../devices/e1000/e1000';
 import { EDU_SCRATCH, Edu, type EduScratch } from '../devices/edu';
 import { Nvme } from '../devices/nvme/nvme';
 import type { NvmeOptions } from '../devices/nvme/options';
-import { queueFaultNames, virtioOnPci } from '../devices/virtio/assemble';
+import { queueFaultNames, virtioOnMmio, virtioOnPci } from '../devices/virtio/assemble';
 import { consoleReasons } from '../devices/virtio/console/constants';
 import { VirtioConsole, type VirtioConsoleOptions } from '../devices/virtio/console/console';
 import { netReasons } from '../devices/virtio/net/constants';
 import { VirtioNet, type VirtioNetOptions } from '../devices/virtio/net/net';
+import type { TypeHost, VirtioType } from '../devices/virtio/contract';
 import type { VirtioOptions } from '../devices/virtio/options';
 import { VirtioRng } from '../devices/virtio/rng';
+import type { MmioDevice, MmioPlace } from './mmio-slots';
 import type { PciDevice, PciPlace } from './pci-slots';
 
 /** What is to be said of a device beside its name, by model. */
@@ -44,6 +46,8 @@ interface ModelOptions {
 interface VirtioModel {
   /** What every virtio device may be told. */
   virtio: Partial<VirtioOptions>;
+  /** Where it is plugged in; absent: `pci`. */
+  transport?: 'pci' | 'mmio' | undefined;
 }
 export type DeviceModel = keyof ModelOptions;
 
@@ -61,13 +65,18 @@ export interface DeviceParts {
   serial: (byte: number) => void;
 }
 
-/** What a board needs to know of a device before it exists, and how it is made. */
+/** What a board needs to know of a device before it exists, and how it is made: of one with a PCI function. */
 interface Planned {
   place: Omit<PciPlace, 'name'>;
   make(parts: DeviceParts): PciDevice;
 }
+/** Likewise of one whose registers are in memory at a fixed address. */
+interface PlannedOnMmio {
+  onMmio: Omit<MmioPlace, 'name'>;
+  make(parts: DeviceParts): MmioDevice;
+}
 
-const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned } = {
+const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned | PlannedOnMmio } = {
   e1000: ({ mac, coalesced }) => ({
     place: { pin: 1, reasons: dropReasonNames, ...(coalesced && { coalesces: E1000.coalesces }) },
     make: ({ bus }) => new E1000(bus, { mac }),
@@ -80,22 +89,38 @@ const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned } = {
     place: { pin: 1 },
     make: ({ bus }) => new Nvme(bus, { ...options, serial: `TL-${name}` }),
   }),
-  'virtio-net': ({ virtio, net, inKernel }) => ({
-    place: { pin: 1, reasons: { ...queueFaultNames, ...netReasons }, dataPlaneInKernel: inKernel },
-    make: (parts) => virtioOnPci(parts, virtio, (host) => new VirtioNet(host, net)),
-  }),
-  'virtio-console': ({ virtio, console }) => ({
-    place: { pin: 1, reasons: { ...queueFaultNames, ...consoleReasons } },
-    make: (parts) =>
-      virtioOnPci(parts, virtio, (host) => new VirtioConsole(host, { ...console, output: parts.serial })),
-  }),
-  'virtio-rng': ({ virtio, seed }) => ({
-    place: { pin: 1, reasons: queueFaultNames },
-    make: (parts) => virtioOnPci(parts, virtio, (host) => new VirtioRng(host, seed)),
-  }),
+  'virtio-net': ({ net, inKernel, ...spec }) =>
+    virtio(
+      spec,
+      { reasons: { ...queueFaultNames, ...netReasons }, dataPlaneInKernel: inKernel },
+      (host) => new VirtioNet(host, net),
+    ),
+  'virtio-console': ({ console, ...spec }) =>
+    virtio(
+      spec,
+      { reasons: { ...queueFaultNames, ...consoleReasons } },
+      (host, { serial }) => new VirtioConsole(host, { ...console, output: serial }),
+    ),
+  'virtio-rng': ({ seed, ...spec }) =>
+    virtio(spec, { reasons: queueFaultNames }, (host) => new VirtioRng(host, seed)),
 };
 
-/** As the board puts it into a slot. */
-export function plannedDevice<M extends DeviceModel>(spec: DeviceSpec<M>): Planned {
+/** A virtio device of a type, on the transport that is wanted. */
+function virtio(
+  { virtio: options, transport }: VirtioModel,
+  place: Omit<MmioPlace, 'name'>,
+  type: (host: TypeHost, parts: DeviceParts) => VirtioType,
+): Planned | PlannedOnMmio {
+  const typeWith =
+    (parts: DeviceParts) =>
+    (host: TypeHost): VirtioType =>
+      type(host, parts);
+  if (transport === 'mmio')
+    return { onMmio: place, make: (parts) => virtioOnMmio(parts, options, typeWith(parts)) };
+  return { place: { pin: 1, ...place }, make: (parts) => virtioOnPci(parts, options, typeWith(parts)) };
+}
+
+/** As the board puts it into a slot, or at an address. */
+export function plannedDevice<M extends DeviceModel>(spec: DeviceSpec<M>): Planned | PlannedOnMmio {
   return models[spec.model](spec);
 }

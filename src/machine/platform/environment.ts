@@ -11,7 +11,16 @@ import type { Cycles, EventTarget, Scheduler } from '../time/event-queue';
 
 /** Kinds of units by which a VMM decides where the accesses to them lead (KVM serves interrupt controllers and timer itself). */
 export type UnitClass =
-  'lapic' | 'ioapic' | 'pic' | 'pit' | 'pci-config' | 'chipset' | 'uart' | 'memory' | 'pci-device';
+  | 'lapic'
+  | 'ioapic'
+  | 'pic'
+  | 'pit'
+  | 'pci-config'
+  | 'chipset'
+  | 'uart'
+  | 'memory'
+  | 'pci-device'
+  | 'mmio-device';
 
 /** One unit of the board as the trace shows it. */
 export interface BoardUnit {

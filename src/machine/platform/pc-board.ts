@@ -14,6 +14,7 @@ import { BoardUnits, type BoardHardware } from './board-state';
 import { Chipset, type ChipsetOptions } from './chipset';
 import { plannedDevice, type DeviceSpec } from './device-models';
 import type { BoardEnvironment } from './environment';
+import { MmioSlots, type MmioDevice } from './mmio-slots';
 import { PciSlots, type PciDevice, type PciPlace } from './pci-slots';
 import { BoardTimers } from './board-timers';
 import { addPiix } from './piix';
@@ -48,6 +49,7 @@ export class PcBoard<T> {
   readonly fabric: InterruptFabric;
   private readonly units: BoardUnits;
   private readonly slots: PciSlots<T>;
+  private readonly mmioSlots: MmioSlots<T>;
   private readonly timers: BoardTimers<T>;
   private chipset: Chipset<T> | undefined;
 
@@ -76,6 +78,7 @@ export class PcBoard<T> {
     });
     this.timers = new BoardTimers<T>(env, this.units, memory, ports, this.fabric);
     this.slots = new PciSlots<T>(env, this.units, memory, ports, options.rom);
+    this.mmioSlots = new MmioSlots<T>(env, this.units, memory);
   }
 
   /** The PCI functions of the board. */
@@ -88,11 +91,16 @@ export class PcBoard<T> {
     return this.slots.add(place, make);
   }
 
-  /** Puts a device of a model into the next PCI slot; before `powerOn`. */
-  addDevice(spec: DeviceSpec): PciDevice {
-    const { place, make } = plannedDevice(spec);
+  /** Puts a device of a model into the next PCI slot, or at the next of the fixed addresses; before `powerOn`. */
+  addDevice(spec: DeviceSpec): PciDevice | MmioDevice {
+    const planned = plannedDevice(spec);
+    const { name } = spec;
     const serial = (byte: number): void => this.env.events.serial(byte);
-    return this.addPci({ name: spec.name, ...place }, (bus, data) => make({ bus, data, serial }));
+    if ('onMmio' in planned)
+      return this.mmioSlots.add({ name, ...planned.onMmio }, (bus, data) =>
+        planned.make({ bus, data, serial }),
+      );
+    return this.addPci({ name, ...planned.place }, (bus, data) => planned.make({ bus, data, serial }));
   }
 
   /**
@@ -111,6 +119,7 @@ export class PcBoard<T> {
    */
   reset(): void {
     this.slots.reset();
+    this.mmioSlots.reset();
     this.chipset?.reset();
     this.fabric.reset();
     this.timers.reset();

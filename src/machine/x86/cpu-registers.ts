@@ -22,6 +22,7 @@ export class CpuRegisters {
   private readonly result: Uint32Array;
   private readonly access: Int32Array;
   private readonly repeat: Float64Array;
+  private readonly privilege: Int32Array;
   private currentTranslation: CpuTranslation = {};
   private currentPolicy: CpuPolicy = NO_INTERCEPTS;
 
@@ -41,6 +42,7 @@ export class CpuRegisters {
     this.result = new Uint32Array(buffer, this.base + L.C_RESULT_HIGH, 1);
     this.access = new Int32Array(buffer, this.base + L.C_ACCESS, 1);
     this.repeat = new Float64Array(buffer, this.base + L.C_ITERATIONS, 1);
+    this.privilege = new Int32Array(buffer, this.base + L.C_CPL, 1);
   }
 
   getReg(reg: number): bigint {
@@ -76,7 +78,7 @@ export class CpuRegisters {
   }
 
   cpl(): number {
-    return this.i32[L.C_CPL / 4];
+    return this.privilege[0];
   }
 
   mode(): CpuMode {

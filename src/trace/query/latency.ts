@@ -4,6 +4,8 @@
  * - `send`, for each `packet.tx`: from the driver's access that led to it to the row itself, at which the packet leaves the
  *   NIC. The access is the nearest cause that is a VM exit, and begins with it; where the access did not exit, it is the nearest
  *   write to a register of a device (`mmio.write`, `pio.out`) or kick (`doorbell`, `virtq.kick`).
+ *   Of the packets that hang on one `virtq.kick` that is the first: the device finds the others in the queue by itself, and when
+ *   the driver put them there is in no row.
  * - `receive`, for each `packet.rx`: from the end of the nearest `link.transit` among its causes, when all of it had come over
  *   the wire, to the beginning of the handler that learnt of it.
  * - `roundTrip`, for each `packet.rx` that a `packet.tx` is among the causes of, as with an echo: from the access that led to that
@@ -53,10 +55,8 @@ export function packetLatency(store: TraceStore): PacketLatency {
   }
   for (const handled of byDevice.values()) handled.sort((x, y) => x.start - y.start);
   const [send, receive, roundTrip] = [new Sample(), new Sample(), new Sample()];
-  for (const row of sent) {
-    const from = accessBefore(store, row);
-    if (from !== undefined) send.add(store.startOf(row) - from);
-  }
+  const accesses = accessesOf(store, sent);
+  for (const [row, from] of accesses) send.add(store.startOf(row) - from);
   let unreported = 0;
   for (const row of received) {
     const at = own.get(row) ?? handledAfter(byDevice.get(store.get(row).track) ?? [], store.startOf(row));
@@ -67,7 +67,7 @@ export function packetLatency(store: TraceStore): PacketLatency {
     const wire = nearest(store, row, (kind) => kind === Kind.LinkTransit);
     if (wire >= 0) receive.add(at - store.startOf(wire) - store.durationOf(wire));
     const origin = nearest(store, row, (kind) => kind === Kind.PacketTx);
-    const from = origin < 0 ? undefined : accessBefore(store, origin);
+    const from = accesses.get(origin);
     if (from !== undefined) roundTrip.add(at - from);
   }
   return {
@@ -83,6 +83,20 @@ function nearest(store: TraceStore, row: number, wanted: (kind: number) => boole
   let cause = store.causeOf(row);
   while (cause >= 0 && !wanted(store.kindOf(cause))) cause = store.causeOf(cause);
   return cause;
+}
+
+/** By the row of a sent packet: when the access began that led to it. */
+function accessesOf(store: TraceStore, sent: readonly number[]): Map<number, number> {
+  const kicks = new Set<number>();
+  const accesses = new Map<number, number>();
+  for (const row of sent) {
+    const kick = nearest(store, row, (kind) => kind === Kind.VirtqKick || isExit(kind));
+    if (kicks.has(kick)) continue;
+    if (kick >= 0 && store.kindOf(kick) === Kind.VirtqKick) kicks.add(kick);
+    const from = accessBefore(store, row);
+    if (from !== undefined) accesses.set(row, from);
+  }
+  return accesses;
 }
 
 /** When the access began that led to a row. */

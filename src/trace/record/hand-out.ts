@@ -4,7 +4,7 @@
  */
 import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT, copyRows } from '../block';
 import { SnapshotError } from '../snapshot-error';
-import type { TraceChunk, TraceDelta } from '../model';
+import type { RowPattern, TraceChunk, TraceDelta } from '../model';
 import { foldHashes, hashRows, type BlockHash, type IndexedHash } from './hash';
 import type { RowWriter } from './row-writer';
 
@@ -15,7 +15,8 @@ export class HandOut {
 
   /** @param receiverHashes as in `RecorderOptions` */
   constructor(
-    private readonly rows: Pick<RowWriter, 'blocks' | 'rows' | 'spare'>,
+    private readonly rows: Pick<RowWriter, 'blocks' | 'rows' | 'spare' | 'fillIn'>,
+    private readonly patterns: readonly RowPattern[],
     private readonly receiverHashes: boolean,
   ) {}
 
@@ -31,6 +32,7 @@ export class HandOut {
       const firstRow = index * BLOCK_ROWS;
       const rows = Math.min(BLOCK_ROWS, count - firstRow);
       if (this.receiverHashes && rows === BLOCK_ROWS && handed <= firstRow) continue;
+      this.rows.fillIn(block);
       const hash = hashRows(block.chunk, 0, rows);
       this.hashes[index] = hash;
       this.newHashes.push([index, ...hash]);
@@ -41,10 +43,11 @@ export class HandOut {
    * The rows from `handed` on. A fast recording is handed out in whole blocks, without copying; only where no block is
    * complete are its rows copied, so that a slow one can be watched too. Blocks that are final and handed out are given back.
    */
-  take(handed: number, finished: boolean): { chunks: TraceChunk[]; hashes: TraceDelta['hashes'] } {
+  take(handed: number, finished: boolean): Pick<TraceDelta, 'chunks' | 'hashes' | 'folds'> {
     const { blocks, rows: count, spare } = this.rows;
     const chunks: TraceChunk[] = [];
     const unhashed: number[] = [];
+    const entries: Record<number, Uint32Array> = {};
     let next = handed;
     while (next < count) {
       const index = next >>> BLOCK_SHIFT;
@@ -54,7 +57,10 @@ export class HandOut {
       const to = Math.min(BLOCK_ROWS, count - index * BLOCK_ROWS);
       block.given = from === 0 && to === BLOCK_ROWS && block.final;
       if (!block.given && chunks.length > 0 && !finished) break;
-      if (block.given && this.receiverHashes) unhashed.push(index);
+      if (block.given && this.receiverHashes) {
+        unhashed.push(index);
+        if (block.folds && !block.folds.empty) entries[chunks.length] = block.folds.take();
+      } else this.rows.fillIn(block);
       chunks.push(block.given ? block.chunk : copyRows(block.chunk, from, to));
       next += to - from;
     }
@@ -66,7 +72,8 @@ export class HandOut {
     }
     const hashes = this.receiverHashes ? { known: this.newHashes, unhashed } : undefined;
     this.newHashes = [];
-    return { chunks, hashes };
+    const folds = Object.keys(entries).length > 0 ? { patterns: [...this.patterns], entries } : undefined;
+    return { chunks, hashes, folds };
   }
 
   /** The hash of all rows, once all are final. */

@@ -100,7 +100,8 @@ export function hashOf(trace: Blocks): string {
 
 /**
  * Gathers the trace hash on the receiving side of a recorder that leaves whole blocks to its receiver: what the recorder has
- * hashed comes with the deltas, the rest is hashed here. To be shown every delta, before its arrays are given away.
+ * hashed comes with the deltas, the rest is hashed here. To be shown every delta once it is unfolded, before its arrays are
+ * given away.
  */
 export class HashCollector {
   private readonly hashes: BlockHash[] = [];

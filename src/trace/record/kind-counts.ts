@@ -49,6 +49,16 @@ export class KindCounts {
     return (known & RECORDED) !== 0;
   }
 
+  /** Events of a kind are recorded, and nothing but their number is kept. */
+  isPlain(kind: number): boolean {
+    return ((this.known[kind] || this.learn(kind)) & FLAGS) === RECORDED;
+  }
+
+  /** Counts so many events of a plain kind. */
+  countPlain(track: number, kind: number, count: number): void {
+    this.counted[this.slotOf(track, kind)] += count;
+  }
+
   /** Whether a total is kept of a kind that has been counted. */
   sums(kind: number): boolean {
     return (this.known[kind] & (SUM_A | SUM_B)) !== 0;

@@ -4,6 +4,7 @@
  */
 import { BLOCK_ROWS, emptyChunk } from '../block';
 import type { TraceChunk } from '../model';
+import type { FoldList } from './fold-list';
 
 /** A block under recording. */
 export interface Block {
@@ -11,6 +12,8 @@ export interface Block {
   readonly f64: Float64Array;
   readonly u32: Uint32Array;
   readonly u16: Uint16Array;
+  /** Groups of rows whose places in the columns are empty. */
+  folds: FoldList | undefined;
   /** All its rows have their last values. */
   final: boolean;
   /** The chunk itself was handed out, not a copy. */
@@ -48,6 +51,7 @@ export function blockOf(chunk: TraceChunk): Block {
     f64: chunk.start,
     u32: new Uint32Array(buffer),
     u16: new Uint16Array(buffer),
+    folds: undefined,
     final: false,
     given: false,
   };

@@ -2,7 +2,7 @@
  * The recorder: writes events into columns as fast as the machine makes them, counts all of them, and hands out what is
  * new from time to time. Free of everything but the trace model, for it runs in the simulator's innermost loops.
  */
-import { BLOCK_ROWS, BLOCK_SHIFT, copyRows, emptyChunk, pasteRows } from '../block';
+import { BLOCK_ROWS, BLOCK_SHIFT, copyRows, pasteRows } from '../block';
 import { requireVersion } from '../snapshot-error';
 import { bookkeeping } from '../vocabulary/events';
 import type { TraceChunk, TraceDelta, TraceMeta, Track } from '../model';
@@ -54,7 +54,7 @@ export class Recorder extends RowWriter implements Tracer {
     this.maxEvents = maxEvents;
     this.receiverHashes = options.receiverHashes ?? false;
     this.placeTable = new PlaceTable(options.resolvePlace);
-    this.out = new HandOut(this, this.receiverHashes);
+    this.out = new HandOut(this, this.patterns.all, this.receiverHashes);
   }
 
   /** Simulated time of the first event that was not recorded for want of room; undefined while all fit. */
@@ -76,6 +76,7 @@ export class Recorder extends RowWriter implements Tracer {
   /** Closes all open spans at `end`, in row order. Nothing is recorded afterwards. */
   finish(end: number): void {
     if (this.ended) return;
+    this.writeForeseen();
     const rows = this.spans.all();
     this.spans.load(new Uint32Array(0));
     for (const row of rows) this.closeRow(row, end);
@@ -95,6 +96,8 @@ export class Recorder extends RowWriter implements Tracer {
 
   /** Exact counts of all events by track and kind, recorded or not, in order of track and kind. */
   counts(): TraceMeta['counts'] {
+    this.writeForeseen();
+    this.patterns.count();
     return this.kinds.counts();
   }
 
@@ -125,16 +128,25 @@ export class Recorder extends RowWriter implements Tracer {
    * were closed or got arguments since. Blocks that are final and handed out are given back.
    */
   takeDelta(): TraceDelta {
+    this.writeForeseen();
     this.settleBlocks();
     const { changes } = this;
     const patches = patchesOf(changes.takeHanded(), this.chunkOf);
-    const { chunks, hashes } = this.out.take(changes.handed, this.ended);
+    const { chunks, hashes, folds } = this.out.take(changes.handed, this.ended);
     changes.handOut(chunks.reduce((row, { start }) => row + start.length, changes.handed));
     const places = this.placeTable.all().slice(this.handedPlaces);
     this.handedPlaces += places.length;
     const tracks = this.tracks.slice(this.handedTracks);
     this.handedTracks += tracks.length;
-    return { chunks, patches, open: this.spans.all(), tracks, places, ...(hashes && { hashes }) };
+    return {
+      chunks,
+      patches,
+      open: this.spans.all(),
+      tracks,
+      places,
+      ...(hashes && { hashes }),
+      ...(folds && { folds }),
+    };
   }
 
   /**
@@ -144,6 +156,7 @@ export class Recorder extends RowWriter implements Tracer {
    */
   save(since = false): RecorderState {
     const { changes, rows } = this;
+    for (const block of this.blocks) if (block) this.fillIn(block);
     const first = since ? changes.saved : 0;
     const chunks: TraceChunk[] = [];
     const needed: number[] = [];
@@ -188,10 +201,10 @@ export class Recorder extends RowWriter implements Tracer {
    */
   load(state: RecorderState): void {
     requireVersion('the recorder', state.version, RECORDER_STATE_VERSION);
+    this.patterns.forgetUncounted();
     const blocks = new Array<TraceChunk | undefined>(Math.ceil(state.rows / BLOCK_ROWS)).fill(undefined);
     for (const { firstRow, ...columns } of state.chunks) {
-      const chunk = this.spare.pop() ?? emptyChunk(0, BLOCK_ROWS);
-      chunk.firstRow = firstRow;
+      const chunk = this.newChunk(firstRow);
       pasteRows(chunk, 0, { firstRow, ...columns }, 0, columns.start.length);
       blocks[firstRow >>> BLOCK_SHIFT] = chunk;
     }
@@ -216,5 +229,9 @@ export class Recorder extends RowWriter implements Tracer {
     this.wide.forgetFinal();
   }
 
-  private readonly chunkOf = (row: number): TraceChunk | undefined => this.blocks[row >>> BLOCK_SHIFT]?.chunk;
+  private readonly chunkOf = (row: number): TraceChunk | undefined => {
+    const block = this.blocks[row >>> BLOCK_SHIFT];
+    if (block) this.fillIn(block);
+    return block?.chunk;
+  };
 }

@@ -3,12 +3,15 @@
  * function counts an event and writes its row, and all else is out of its way.
  */
 import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT, DURATION_SATURATED, emptyChunk } from '../block';
-import type { TraceChunk } from '../model';
+import { CAUSE_GIVEN, type PatternRow } from '../fold';
+import type { RowPattern, TraceChunk } from '../model';
 import { Kind } from '../vocabulary/events';
 import { NARROW_MAX, joined } from '../vocabulary/wide';
 import { ChangedRows } from './changed-rows';
+import { FoldList } from './fold-list';
 import { FLAGS, FLAG_BITS, RECORDED, type KindCounts } from './kind-counts';
 import { OpenSpans } from './open-spans';
+import { PatternTable } from './pattern-table';
 import { A, B, CAUSE, DURATION, KIND, RIP, TRACK, blockOf, type Block } from './record-block';
 import type { RowRef, Tracer } from './tracer';
 import { WideArguments } from './wide-arguments';
@@ -38,15 +41,30 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
   private at = 0;
   /** First position in the block where something must be looked at before a row is written. */
   private stop = 0;
+  protected readonly patterns: PatternTable;
+  /** The block's folded groups. */
+  private folds: FoldList | undefined;
+  /** The group that is foreseen and not complete, and how many of its rows are there. */
+  private foreseen: RowPattern | undefined;
+  private reached = 0;
+  /** `stop`, meanwhile. */
+  private stopBehind = 0;
+  /** The last row of the last folded group, while its span is open: where it is, and its start from that of the group. */
+  private foldedRow: RowRef = 0;
+  private foldedIn: FoldList | undefined;
+  private foldedOffset = 0;
 
   /** @param limit rows after which events are only counted */
   constructor(
     protected readonly kinds: KindCounts,
     protected limit: number,
-  ) {}
+  ) {
+    this.patterns = new PatternTable(kinds);
+  }
 
   /** Rows recorded so far. */
   get rows(): number {
+    if (this.foreseen) this.writeForeseen();
     return this.base + this.at;
   }
 
@@ -86,15 +104,23 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
    * @throws RangeError when the row is not an open span: a mistake of the caller.
    */
   close(ref: RowRef, end: number): void {
-    if (ref === 0) return;
+    if (ref !== 0 && !(ref === this.foldedRow && this.closeFolded(end))) this.closeAny(ref, end);
+  }
+
+  private closeAny(ref: RowRef, end: number): void {
     const row = ref - 1;
     if (!this.spans.remove(row)) {
       if (this.ended) return;
+      if (this.foreseen) {
+        this.writeForeseen();
+        this.close(ref, end);
+        return;
+      }
       throw new RangeError(`Row ${row} is not an open span; it can be closed once only.`);
     }
     // Most spans end soon: in the block under recording, before they were handed out.
     const at = row - this.base;
-    if (at >= 0 && row >= this.changes.settled) {
+    if (at >= 0 && row >= this.changes.settled && this.u16[KIND + at] !== 0) {
       const duration = end - this.f64[at];
       if (duration >= 0 && duration < DURATION_SATURATED) {
         this.u32[DURATION + at] = duration;
@@ -114,6 +140,7 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
       ref > this.changes.settled &&
       a <= NARROW_MAX &&
       b <= NARROW_MAX &&
+      u16[KIND + at] !== 0 &&
       u16[KIND + at + 1] !== Kind.ArgsHigh &&
       !this.wide.hasLate &&
       !this.kinds.sums(u16[KIND + at]);
@@ -124,6 +151,7 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
 
   /** Writes a row whatever the limit: what belongs to a row that is there. */
   writeAlways(start: number, track: number, kind: number, a: number, b: number, cause: RowRef): void {
+    if (this.foreseen) this.writeForeseen();
     const { limit, place } = this;
     this.place = 0;
     this.limitTo(Infinity);
@@ -135,7 +163,107 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
   /** The block of a row; undefined when its rows cannot be changed any more. */
   blockOf(row: number): Block | undefined {
     const block = this.blocks[row >>> BLOCK_SHIFT];
-    return block === undefined || block.final ? undefined : block;
+    if (block === undefined || block.final) return undefined;
+    this.fillIn(block);
+    return block;
+  }
+
+  /** Writes all rows of a block into its columns. */
+  fillIn(block: Block): void {
+    const { folds } = block;
+    if (!folds || folds.empty) return;
+    if (folds === this.folds) this.writeForeseen();
+    folds.fillIn(block.chunk, this.patterns.all);
+    if (folds === this.foldedIn) this.foldedRow = 0;
+  }
+
+  addPattern(rows: readonly PatternRow[]): RowPattern | undefined {
+    return this.patterns.add(rows);
+  }
+
+  foresee(pattern: RowPattern, reached: number, start: number, a: number, b: number, cause: RowRef): RowRef {
+    if (this.foreseen) this.writeForeseen();
+    const { at } = this;
+    if (at + pattern.kind.length > this.stop || a > NARROW_MAX) return 0;
+    const folds = (this.folds ??= this.foldsOf());
+    if (folds.full) return 0;
+    folds.begin(at, pattern, start, this.place, a, b, cause);
+    this.foreseen = pattern;
+    this.reached = reached;
+    // Whatever else is recorded comes by `room`.
+    this.stopBehind = this.stop;
+    this.stop = 0;
+    return this.base + at + 1;
+  }
+
+  foresees(ref: RowRef): boolean {
+    return this.foreseen !== undefined && this.base + this.at + 1 === ref;
+  }
+
+  reach(reached: number): void {
+    this.reached = reached;
+  }
+
+  answer(b: number): void {
+    this.folds?.setB(b);
+  }
+
+  complete(): RowRef {
+    const { foreseen, folds } = this;
+    if (!foreseen || !folds) return 0;
+    this.foreseen = undefined;
+    const last = foreseen.kind.length - 1;
+    folds.commit();
+    this.patterns.note(foreseen);
+    const ref = this.base + (this.at += last + 1);
+    this.stop = this.stopBehind;
+    this.spans.add(ref - 1);
+    this.foldedRow = ref;
+    this.foldedIn = folds;
+    this.foldedOffset = foreseen.offset[last];
+    return ref;
+  }
+
+  /** Writes the rows of the group that is foreseen, as far as they are there, one by one. */
+  protected writeForeseen(): void {
+    const { foreseen: pattern, folds, reached, place, base, at } = this;
+    if (!pattern || !folds) return;
+    this.foreseen = undefined;
+    this.stop = this.stopBehind;
+    const { start, rip, a, b, cause } = folds.begun;
+    this.place = rip;
+    for (let i = 0; i < reached; i++) {
+      const why = pattern.cause[i];
+      const ref = this.write(
+        start + pattern.offset[i],
+        pattern.endsAt[i] < reached ? pattern.duration[i] : 0,
+        pattern.track[i],
+        pattern.kind[i],
+        ((a << pattern.aShift[i]) - pattern.aLess[i]) & pattern.aMask[i],
+        b & pattern.bMask[i],
+        why >= 0 ? base + at + why + 1 : why === CAUSE_GIVEN ? cause : 0,
+      );
+      if (pattern.endsAt[i] >= reached) this.spans.add(ref - 1);
+    }
+    this.place = place;
+  }
+
+  private foldsOf(): FoldList {
+    const folds = new FoldList();
+    const block = this.blocks.at(-1);
+    if (block) block.folds = folds;
+    return folds;
+  }
+
+  /** Ends the span of the last folded row; false where that is not so simple. */
+  private closeFolded(end: number): boolean {
+    const { foldedIn: folds, foldedRow } = this;
+    this.foldedRow = 0;
+    if (!folds || foldedRow <= this.changes.settled) return false;
+    const duration = end - folds.lastStart - this.foldedOffset;
+    if (duration < 0 || duration >= DURATION_SATURATED || !this.spans.remove(foldedRow - 1)) return false;
+    folds.endLast(duration);
+    return true;
   }
 
   /** Nothing is written any more. */
@@ -152,6 +280,7 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     ended: boolean,
   ): void {
     this.blocks.length = 0;
+    this.foldedRow = 0;
     for (const chunk of chunks) this.blocks.push(chunk && blockOf(chunk));
     const last = this.blocks.at(-1);
     if (last) this.attach(last, ((rows - 1) & BLOCK_MASK) + 1);
@@ -159,6 +288,8 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
       this.base = rows;
       this.at = 0;
       this.f64 = new Float64Array(0);
+      this.folds = undefined;
+      this.foreseen = undefined;
     }
     this.ended = ended;
     this.limitTo(limit);
@@ -166,6 +297,11 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
 
   /** `setArgs` where more than two columns are concerned. */
   private changeArgs(ref: RowRef, a: number, b: number): void {
+    if (this.foreseen) {
+      this.writeForeseen();
+      this.setArgs(ref, a, b);
+      return;
+    }
     const row = ref - 1;
     const block = this.blockOf(row);
     if (block === undefined) {
@@ -232,14 +368,26 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     return ref;
   }
 
+  /** Columns of a block in which nothing is written: places of folded groups have no kind. */
+  protected newChunk(firstRow: number): TraceChunk {
+    const chunk = this.spare.pop();
+    if (!chunk) return emptyChunk(firstRow, BLOCK_ROWS);
+    chunk.firstRow = firstRow;
+    chunk.kind.fill(0);
+    return chunk;
+  }
+
   /** Makes room for a row; false when the limit is reached. */
   private room(time: number): boolean {
+    if (this.foreseen) {
+      this.writeForeseen();
+      if (this.at < this.stop) return true;
+    }
     if (this.rows >= this.limit) {
       if (!this.ended) this.refused ??= time;
       return false;
     }
-    const chunk = this.spare.pop() ?? emptyChunk(0, BLOCK_ROWS);
-    chunk.firstRow = this.blocks.length * BLOCK_ROWS;
+    const chunk = this.newChunk(this.blocks.length * BLOCK_ROWS);
     const block = blockOf(chunk);
     this.blocks.push(block);
     this.attach(block, 0);
@@ -251,6 +399,8 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     this.f64 = block.f64;
     this.u32 = block.u32;
     this.u16 = block.u16;
+    this.folds = block.folds;
+    this.foreseen = undefined;
     this.at = at;
     this.limitTo(this.limit);
   }

@@ -61,10 +61,16 @@ export class FinishedAccesses {
    * and `known`. Otherwise it is a new one, of this instruction or of another.
    */
   recall(kind: number, address: number, now: Cycles): boolean {
-    if (now !== this.at) {
-      this.length = this.next = 0;
-      return false;
-    }
+    return now === this.at ? this.recallNext(kind, address) : this.begin();
+  }
+
+  /** An instruction that has not accessed anything yet. */
+  private begin(): boolean {
+    this.length = this.next = 0;
+    return false;
+  }
+
+  private recallNext(kind: number, address: number): boolean {
     const i = this.next;
     if (i >= this.length) return false;
     if (this.kinds[i] !== kind || this.addresses[i] !== address) {

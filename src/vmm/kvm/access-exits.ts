@@ -6,6 +6,7 @@
  * an event brings the next stage of the access at its own time. Once it is done the instruction is executed anew, and what it has
  * accessed already is answered from memory (`FinishedAccesses`).
  */
+import type { Region } from '../../machine/address-map';
 import type { Stateful } from '../../machine/bus';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
@@ -21,6 +22,7 @@ import type { Emulation } from './emulation';
 import type { ExitWay } from './exit-way';
 import type { GuestRun } from './guest-run';
 import type { Placement } from './placement';
+import type { KvmRegion } from './region';
 import type { VcpuVm } from './vm-face';
 import { VcpuEvent, type WorldSwitch } from './world-switch';
 
@@ -147,8 +149,9 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
     waiting.count = kind === Access.PortIn ? emulation.batch(size) : 1;
     waiting.signals = false;
     world.place = 'root';
-    const way = joins ? undefined : this.straightWay();
-    if (!(way ? this.goStraight(way) : joins ? this.performWhenDue() : this.begin())) {
+    const region = this.path.regionOf(waiting);
+    const way = joins ? undefined : this.straightWay(region);
+    if (!(way ? this.goStraight(way, region) : joins ? this.performWhenDue() : this.begin())) {
       this.giveUp();
       return 0;
     }
@@ -194,22 +197,23 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
 
   /**
    * The whole way to the register, where it can be gone at once: nobody stands in the way, and nothing is due before the access.
-   * Undefined: it has to be gone leg by leg.
+   * Undefined: it has to be gone leg by leg. @param region as of `AccessPath.regionOf`
    */
-  private straightWay(): ExitWay | undefined {
+  private straightWay(region: Region<KvmRegion> | undefined): ExitWay | undefined {
     const { world, vm, waiting } = this;
-    const way = waiting.further || world.delivering ? undefined : this.path.wayOf(waiting);
+    const way = waiting.further || world.delivering ? undefined : this.path.wayOf(waiting, region);
     if (!way || (way.toUser && !(vm.lock.free && vm.coalesced.empty))) return undefined;
     return this.site.island.mustWait(this.vcpu, this.cpu.now() + way.cycles) ? undefined : way;
   }
 
   /** Goes a way that `straightWay` has found, and performs the access. */
-  private goStraight(way: ExitWay): boolean {
-    this.path.go(way, this.waiting, this.world.injection.innermost());
+  private goStraight(way: ExitWay, region: Region<KvmRegion> | undefined): boolean {
+    const { waiting } = this;
+    this.path.go(way, waiting, region, this.world.injection.innermost());
     this.inUser = way.toUser;
-    this.waiting.signals = way.signals;
+    waiting.signals = way.signals;
     if (way.toUser) this.vm.lock.acquire(this.vcpu, this.cpu.now());
-    return this.performNow();
+    return this.performNow(region);
   }
 
   /** From the exit to the end of the access's work; false when something else comes first. */
@@ -283,15 +287,15 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
     return this.performNow();
   }
 
-  private performNow(): boolean {
+  private performNow(region = this.path.regionOf(this.waiting)): boolean {
     const { site, waiting, finished, world, cpu, emulation } = this;
     site.island.standAt(cpu.now());
     world.exits.causeExit();
-    const { low, high, known } = this.path.perform(waiting);
+    const { low, high, known } = this.path.perform(waiting, region);
     finished.note(waiting.kind, waiting.address, low, high, known);
     for (let i = 1; i < waiting.count; i++) {
       world.exits.causeExit();
-      emulation.keep(this.path.perform(waiting).low);
+      emulation.keep(this.path.perform(waiting, region).low);
     }
     if (this.inUser && (waiting.kind === Access.MmioWrite || waiting.kind === Access.PortOut))
       emulation.commit();

@@ -11,6 +11,7 @@ import type { CostKey } from '../cost-keys';
 import { Access } from '../cpu/access-callouts';
 import type { Site } from '../host';
 import type { ExitTimeline } from './exits';
+import { ExitRowTable } from './exit-rows';
 import { signalWays, wayTo, type ExitWay, type SignalWays } from './exit-way';
 import type { Ioeventfd } from './ioeventfds';
 import type { Placement } from './placement';
@@ -51,6 +52,11 @@ const REFUSED: AccessAnswer = { low: 0, high: 0, known: false };
 export class AccessPath {
   /** The register access that is being served. */
   private accessRow: RowRef = 0;
+  /** Row of the access to come, where it is foreseen. */
+  private foreseenRow: RowRef = 0;
+  private readonly rows: ExitRowTable;
+  /** Of all reads, each in its turn: an object of its own for each would be the greater part of what an access allocates. */
+  private readonly answer: AccessAnswer = { low: 0, high: 0, known: true };
   /** The ways of accesses that nobody answers: QEMU finds that out. */
   private readonly nowhere: Pick<KvmRegion, 'memory' | 'port'>;
   /** Those of writes that signal an eventfd. */
@@ -63,19 +69,25 @@ export class AccessPath {
     private readonly exits: ExitTimeline,
   ) {
     const { costs } = site;
+    this.rows = new ExitRowTable(site.tracer, costs, exits.track);
     this.nowhere = { memory: wayTo(undefined, 'memory', costs), port: wayTo(undefined, 'ports', costs) };
     this.signalled = signalWays(costs);
   }
 
+  /** Who answers an access to a register; undefined: nobody, or it is of an MSR. */
+  regionOf({ kind, address }: AccessRequest): Region<KvmRegion> | undefined {
+    if (kind > Access.PortOut) return undefined;
+    return kind > Access.MmioWrite ? this.vm.ports.find(address) : this.vm.mmio.find(address);
+  }
+
   /**
    * The way of an access where it is always the same; undefined at the first touch of a page, for a write that KVM may keep
-   * for QEMU, and for MSRs.
+   * for QEMU, and for MSRs. @param region as of `regionOf`
    */
-  wayOf(request: AccessRequest): ExitWay | undefined {
+  wayOf(request: AccessRequest, region: Region<KvmRegion> | undefined): ExitWay | undefined {
     const { kind, address } = request;
     if (kind > Access.PortOut) return undefined;
     const ofPort = kind > Access.MmioWrite;
-    const region = (ofPort ? this.vm.ports : this.vm.mmio).find(address);
     const signal = region && this.signalWay(request, region);
     if (signal) return ofPort || this.vm.ept.has(address) ? signal : undefined;
     if (ofPort) return (region?.tag ?? this.nowhere).port;
@@ -86,11 +98,16 @@ export class AccessPath {
   }
 
   /** Goes a whole way at once; afterwards it is the time at which the access takes place. */
-  go(way: ExitWay, request: AccessRequest, cause: RowRef): void {
-    const { address, low } = request;
+  go(way: ExitWay, request: AccessRequest, region: Region<KvmRegion> | undefined, cause: RowRef): void {
+    const { kind, address, low } = request;
     const { reason } = way;
-    const at = reason === VmxExit.APIC_ACCESS ? address % PAGE : address;
-    this.exits.goThere(way, at, low, cause, this.qualificationOf(reason, request));
+    const a = reason === VmxExit.APIC_ACCESS ? address % PAGE : address;
+    const qualification = this.qualificationOf(reason, request);
+    const rows =
+      region && !way.signals && request.count === 1
+        ? this.rows.of(region, { way, kind, address, a, qualification, guest: this.exits.guestKind })
+        : undefined;
+    this.foreseenRow = this.exits.goThere(way, a, low, cause, qualification, rows);
   }
 
   /**
@@ -123,22 +140,22 @@ export class AccessPath {
     return this.signalWay(request, region) ? 'ioeventfd' : this.placementOf(region, kind, address);
   }
 
-  /** The access itself, at the present instant. */
-  perform(request: AccessRequest): AccessAnswer {
-    const { kind, address, size, low, high, further } = request;
+  /** The access itself, at the present instant. The answer is good until the next one. @param region as of `regionOf` */
+  perform(request: AccessRequest, region: Region<KvmRegion> | undefined): AccessAnswer {
     const { vm, cpu } = this;
-    if (request.signals) return this.signal(request);
+    if (request.signals) return this.signal(request, region);
+    const { kind, address, size, low, high, further } = request;
     switch (kind) {
       case Access.MmioRead:
-        return this.readMemory(address, size, further);
+        return this.readMemory(region, address, size, further);
       case Access.MmioWrite:
-        this.begun(vm.mmio.find(address), address, Kind.MmioWrite, low);
+        this.begun(region, address, Kind.MmioWrite, low);
         vm.mmio.write(address, size, low, high, cpu.index);
         return DONE;
       case Access.PortIn:
-        return this.readPort(address, size, further);
+        return this.readPort(region, address, size, further);
       case Access.PortOut:
-        this.begun(vm.ports.find(address), address, Kind.PioOut, low);
+        this.begun(region, address, Kind.PioOut, low);
         vm.ports.write(address, size, low, 0, cpu.index);
         return DONE;
       case Access.MsrRead:
@@ -199,10 +216,9 @@ export class AccessPath {
   }
 
   /** The eventfd is signalled, unless it has been taken back since KVM found it: the write is lost then, as its device stops. */
-  private signal(request: AccessRequest): AccessAnswer {
-    const { kind, address, low } = request;
+  private signal(request: AccessRequest, region: Region<KvmRegion> | undefined): AccessAnswer {
+    const { address, low } = request;
     const { tracer } = this.site;
-    const region = (kind === Access.PortOut ? this.vm.ports : this.vm.mmio).find(address);
     const hit = this.eventOf(request, region);
     if (!region || !hit) return DONE;
     tracer.cause = tracer.instant(this.cpu.now(), region.tag.lane.track, Kind.Ioeventfd, address, low);
@@ -217,27 +233,46 @@ export class AccessPath {
     return this.vm.coalesced.full ? placement : 'coalesced';
   }
 
-  private readMemory(address: number, size: number, further: boolean): AccessAnswer {
+  private readMemory(
+    region: Region<KvmRegion> | undefined,
+    address: number,
+    size: number,
+    further: boolean,
+  ): AccessAnswer {
     const { mmio } = this.vm;
-    const region = mmio.find(address);
     this.begun(region, address, Kind.MmioRead, 0);
-    const low = mmio.read(address, size, this.cpu.index);
+    const index = this.cpu.index;
+    const low = region ? mmio.readFrom(region, address, size, index) : mmio.read(address, size, index);
     const high = mmio.resultHigh;
-    this.answered(region, address, low);
-    if (further) return { low, high, known: true };
-    const inPage = region?.tag.memory.reason === VmxExit.APIC_ACCESS;
-    this.exits.setArgs(inPage ? address % PAGE : address, low);
-    return { low, high, known: true };
+    if (further || !this.exits.answer(low)) {
+      this.answered(region, address, low);
+      const inPage = region?.tag.memory.reason === VmxExit.APIC_ACCESS;
+      if (!further) this.exits.setArgs(inPage ? address % PAGE : address, low);
+    }
+    return this.read(low, high);
   }
 
-  private readPort(port: number, size: number, further: boolean): AccessAnswer {
-    const { ports } = this.vm;
-    const region = ports.find(port);
+  private readPort(
+    region: Region<KvmRegion> | undefined,
+    port: number,
+    size: number,
+    further: boolean,
+  ): AccessAnswer {
     this.begun(region, port, Kind.PioIn, 0);
-    const low = ports.read(port, size, this.cpu.index);
-    this.answered(region, port, low);
-    if (!further) this.exits.setArgs(port, low);
-    return { low, high: 0, known: true };
+    const low = this.vm.ports.read(port, size, this.cpu.index);
+    if (further || !this.exits.answer(low)) {
+      this.answered(region, port, low);
+      if (!further) this.exits.setArgs(port, low);
+    }
+    return this.read(low, 0);
+  }
+
+  /** The answer of a read. */
+  private read(low: number, high: number): AccessAnswer {
+    const { answer } = this;
+    answer.low = low;
+    answer.high = high;
+    return answer;
   }
 
   private readMsr(index: number): AccessAnswer {
@@ -272,8 +307,12 @@ export class AccessPath {
   private begun(region: Region<KvmRegion> | undefined, address: number, kind: number, value: number): void {
     if (!region) return;
     const { tracer } = this.site;
-    const offset = address - region.base + region.tag.offset;
-    this.accessRow = tracer.instant(this.cpu.now(), region.tag.lane.track, kind, offset, value);
+    if (this.foreseenRow !== 0) this.accessRow = this.foreseenRow;
+    else {
+      const offset = address - region.base + region.tag.offset;
+      this.accessRow = tracer.instant(this.cpu.now(), region.tag.lane.track, kind, offset, value);
+    }
+    this.foreseenRow = 0;
     tracer.cause = this.accessRow;
   }
 

@@ -8,9 +8,6 @@ import { EventFd } from '../threads/eventfd';
 import type { JobTarget, Worker } from '../threads/worker';
 import type { Ioeventfds } from './ioeventfds';
 
-/** Bytes of the register that several queues share: the queue is the value (virtio, 4.1.4.9). */
-const SHARED_BYTES = 2;
-
 /** Those of one device. */
 export class Doorbells implements JobTarget {
   readonly jobTargetId: string;
@@ -32,9 +29,10 @@ export class Doorbells implements JobTarget {
 
   /** Registers the device's doorbells with KVM. */
   register(ioeventfds: Ioeventfds, doorbells: readonly Doorbell[]): void {
-    for (const { block, offset, queue, shared } of doorbells) {
+    for (const { block, offset, bytes, queue, shared } of doorbells) {
+      // Where several queues share the register, the queue is the value (virtio, 4.1.4.9 and 4.2.2).
       const place = shared
-        ? ({ block, offset, length: SHARED_BYTES, match: BigInt(queue) } as const)
+        ? ({ block, offset, length: bytes, match: BigInt(queue) } as const)
         : ({ block, offset, length: 0 } as const);
       ioeventfds.add(place, this.eventfdOf(queue));
     }

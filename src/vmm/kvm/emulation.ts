@@ -52,7 +52,7 @@ export class Emulation implements Stateful<EmulationState> {
     this.committed = false;
     if (first) {
       this.readsAhead = false;
-      this.ahead = [];
+      if (this.ahead.length > 0) this.ahead = [];
     }
   }
 

@@ -3,6 +3,7 @@ import type { IrqLine } from '../../machine/bus';
 import type { BoardUnit, DeviceSocket, PlainMemory, SocketOptions } from '../../machine/platform/environment';
 import { EmulatedSocket, type SocketPlace } from '../qemu/emulated-socket';
 import type { QemuProcess } from '../qemu/process';
+import type { TapReading } from '../qemu/tap';
 import { SiteEnvironment, type SiteEnvironmentParts } from '../site-environment';
 import type { Worker } from '../threads/worker';
 import { VhostSocket } from '../vhost/socket';
@@ -11,6 +12,10 @@ import { wayTo } from './exit-way';
 import type { KvmIrqchip } from './irqfd';
 import { placements } from './placement';
 import type { KvmRegion, MappedPages } from './region';
+
+/** Packets that are read from a tap device in one go: `tap_send` of QEMU; VHOST_NET_PKT_WEIGHT of Linux. */
+const QEMU_PACKETS = 50;
+const VHOST_PACKETS = 256;
 
 /** `BoardEnvironment` of a VM under KVM with QEMU. */
 export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
@@ -55,6 +60,14 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
     return this.vhostWorkers.get(device)?.thread ?? this.qemu.mainLoop;
   }
 
+  /** How that thread reads the device's tap device. */
+  tapReadingOf(device: string): TapReading {
+    const { costs } = this.qemu.site;
+    return this.vhostWorkers.has(device)
+      ? { cycles: costs['vhost.packet'], most: VHOST_PACKETS }
+      : { cycles: costs['qemu.packet'], most: QEMU_PACKETS };
+  }
+
   /** Registers in QEMU, queues in the kernel. The device's pin is QEMU's. */
   private socketWithVhost(unit: BoardUnit, options: SocketOptions, place: SocketPlace): DeviceSocket {
     const { site, mainLoop, vm } = this.qemu;
@@ -63,7 +76,7 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
     const pin: IrqLine = {
       set: (asserted) => {
         data.pinSet();
-        options.gate?.set(asserted);
+        (options.gate ?? inQemu.wire).set(asserted);
       },
     };
     const inQemu = new EmulatedSocket(this.qemu, this.irqchip, place, { ...options, gate: pin });

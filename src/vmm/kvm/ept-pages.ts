@@ -7,6 +7,8 @@ import type { Stateful } from '../../machine/bus';
 import { requireVersion } from '../../machine/snapshot';
 
 const PAGE = 4096;
+/** Before any page. */
+const NONE = -PAGE;
 
 /** Snapshot of `EptPages`. */
 export interface EptPagesState {
@@ -17,13 +19,14 @@ export interface EptPagesState {
 /** The special entries of one VM. */
 export class EptPages implements Stateful<EptPagesState> {
   private readonly pages = new Set<number>();
-  private last = -1;
+  /** Where the page of the last access begins. */
+  private last = NONE;
 
   /** Notes an access to a guest-physical address; true the first time its page is touched. */
   touch(address: number): boolean {
+    if (this.isLast(address)) return false;
     const page = Math.floor(address / PAGE);
-    if (page === this.last) return false;
-    this.last = page;
+    this.last = page * PAGE;
     if (this.pages.has(page)) return false;
     this.pages.add(page);
     return true;
@@ -31,14 +34,18 @@ export class EptPages implements Stateful<EptPagesState> {
 
   /** Whether the page of a guest-physical address has been touched. */
   has(address: number): boolean {
-    const page = Math.floor(address / PAGE);
-    return page === this.last || this.pages.has(page);
+    return this.isLast(address) || this.pages.has(Math.floor(address / PAGE));
   }
 
   /** KVM forgets them, as when the guest's machine is reset. */
   clear(): void {
     this.pages.clear();
-    this.last = -1;
+    this.last = NONE;
+  }
+
+  private isLast(address: number): boolean {
+    const offset = address - this.last;
+    return offset >= 0 && offset < PAGE;
   }
 
   save(): EptPagesState {

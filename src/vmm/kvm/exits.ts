@@ -9,6 +9,7 @@ import type { Cpu } from '../../machine/x86/types';
 import { exitKind, Kind } from '../../trace/vocabulary/events';
 import type { RowRef } from '../../trace/record/tracer';
 import type { Site } from '../host';
+import type { ExitRows } from './exit-rows';
 import type { ExitWay } from './exit-way';
 
 /** Snapshot of an `ExitTimeline`: the rows it still writes to, 0 where none is open, and the place of the present exit. */
@@ -31,6 +32,10 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
   private pollRow: RowRef = 0;
   /** Guest instruction of the present exit. */
   private place = 0;
+  /** The present exit's rows are foreseen to be these. Never beyond the run that it was made in, so that no snapshot has it. */
+  private foreseen: ExitRows | undefined;
+  /** When the next of them begins that is not there yet. */
+  private due: Cycles = 0;
 
   /** @param track the vCPU's */
   constructor(
@@ -44,8 +49,12 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
   enterGuest(time: Cycles): void {
     const { tracer } = this.site;
     tracer.cause = 0;
-    const kind = this.cpu.cpl() === 3 ? Kind.GuestUser : Kind.GuestKernel;
-    this.guestRow = tracer.open(time, this.track, kind, 0, 0);
+    this.guestRow = tracer.open(time, this.track, this.guestKind, 0, 0);
+  }
+
+  /** Kind of the guest's span, as it is privileged now. */
+  get guestKind(): number {
+    return this.cpu.cpl() === 3 ? Kind.GuestUser : Kind.GuestKernel;
   }
 
   /**
@@ -57,6 +66,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     const { tracer } = this.site;
     const { cpu } = this;
     const now = cpu.now();
+    this.foreseen = undefined;
     this.place = tracer.internPlace(this.vm, cpu.ripLow, cpu.ripHigh);
     tracer.place = this.place;
     tracer.cause = cause;
@@ -66,9 +76,22 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     tracer.cause = this.exitRow;
   }
 
-  /** As `begin`, `kernel` and, for a way that leads to QEMU, `toUser` and `atUser`: the same rows and the same time. */
-  goThere(way: ExitWay, a: number, b: number, cause: RowRef, qualification: number): void {
-    const { cpu, track } = this;
+  /**
+   * As `begin`, `kernel` and, for a way that leads to QEMU, `toUser` and `atUser`: the same rows and the same time.
+   *
+   * @param qualification exit qualification that KVM reads
+   * @param rows what comes of it if nothing comes in between, up to the guest's next span
+   * @returns row of the access, where these are what is recorded now; 0: it has to be recorded
+   */
+  goThere(
+    way: ExitWay,
+    a: number,
+    b: number,
+    cause: RowRef,
+    qualification: number,
+    rows: ExitRows | undefined,
+  ): RowRef {
+    const { cpu } = this;
     const { tracer } = this.site;
     const now = cpu.now();
     const place = tracer.internPlace(this.vm, cpu.ripLow, cpu.ripHigh);
@@ -76,6 +99,23 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     tracer.place = place;
     tracer.close(this.guestRow, now);
     this.guestRow = 0;
+    const first = rows ? tracer.foresee(rows.pattern, rows.access + 1, now, a, b, cause) : 0;
+    if (rows && first !== 0) {
+      this.foreseen = rows;
+      this.exitRow = first;
+      if (way.toUser) this.userRow = first + rows.user;
+      this.due = now + way.cycles;
+      cpu.advance(way.cycles);
+      return first + rows.access;
+    }
+    this.goByLegs(way, a, b, cause, qualification);
+    return 0;
+  }
+
+  private goByLegs(way: ExitWay, a: number, b: number, cause: RowRef, qualification: number): void {
+    const { cpu, track } = this;
+    const { tracer } = this.site;
+    const now = cpu.now();
     tracer.cause = cause;
     const row = tracer.open(now, track, way.kind, a, b);
     this.exitRow = row;
@@ -87,6 +127,20 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
       this.userRow = tracer.open(left + way.userExit, track, Kind.QemuHandle, 0, 0);
     }
     cpu.advance(way.cycles);
+  }
+
+  /** The value that the access has read, where its rows are foreseen; false: they are written, and have to be told it. */
+  answer(value: number): boolean {
+    if (!this.stillForeseen()) return false;
+    this.site.tracer.answer(value);
+    return true;
+  }
+
+  /** Nothing has come in between that was not foreseen. */
+  private stillForeseen(): ExitRows | undefined {
+    const { foreseen } = this;
+    if (foreseen && this.site.tracer.foresees(this.exitRow)) return foreseen;
+    return (this.foreseen = undefined);
   }
 
   /** Work of the present exit goes on, after events between: whatever is recorded belongs to its instruction again. */
@@ -130,10 +184,22 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
 
   /** QEMU is done and calls KVM_RUN. */
   leaveUser(): void {
-    const { costs, tracer } = this.site;
-    tracer.close(this.userRow, this.cpu.now());
-    this.userRow = 0;
+    const { tracer } = this.site;
+    const now = this.cpu.now();
+    const rows = this.stillForeseen();
     tracer.cause = this.exitRow;
+    if (rows && now === this.due) {
+      tracer.reach(rows.access + 2);
+      this.userRow = 0;
+      this.cpu.advance(rows.userEnter);
+      this.due = now + rows.userEnter;
+    } else this.leaveByLegs(now);
+  }
+
+  private leaveByLegs(now: Cycles): void {
+    const { costs, tracer } = this.site;
+    tracer.close(this.userRow, now);
+    this.userRow = 0;
     this.leg(Kind.UserEnter, costs['user.enter']);
   }
 
@@ -167,8 +233,20 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
   /** VM entry, from a time on; the exit ends and the guest has the CPU. */
   end(time: Cycles, entryCycles: Cycles): void {
     const { tracer } = this.site;
-    tracer.cause = this.exitRow;
     tracer.place = this.place;
+    const rows = this.stillForeseen();
+    this.foreseen = undefined;
+    if (rows && time === this.due && entryCycles === rows.entry && rows.guest === this.guestKind) {
+      this.cpu.advance(entryCycles);
+      this.exitRow = 0;
+      tracer.cause = 0;
+      this.guestRow = tracer.complete();
+    } else this.endByLegs(time, entryCycles);
+  }
+
+  private endByLegs(time: Cycles, entryCycles: Cycles): void {
+    const { tracer } = this.site;
+    tracer.cause = this.exitRow;
     tracer.span(time, entryCycles, this.track, Kind.Entry, 0, 0);
     this.cpu.advance(entryCycles);
     tracer.close(this.exitRow, time + entryCycles);
@@ -192,6 +270,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
 
   load(state: ExitTimelineState): void {
     requireVersion('the exits of a vCPU', state.version, 3);
+    this.foreseen = undefined;
     this.guestRow = state.guestRow;
     this.exitRow = state.exitRow;
     this.userRow = state.userRow;

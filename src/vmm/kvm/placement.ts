@@ -18,4 +18,5 @@ export const placements: Readonly<Record<UnitClass, Placement>> = {
   uart: 'user',
   memory: 'user',
   'pci-device': 'user',
+  'mmio-device': 'user',
 };

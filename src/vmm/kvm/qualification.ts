@@ -5,7 +5,10 @@
 import { PortForm } from '../../machine/x86/types';
 
 /** Bits for I/O instructions (table 28-5). */
-const Io = { In: 1 << 3, String: 1 << 4, Rep: 1 << 5, Immediate: 1 << 6, portShift: 16 } as const;
+const Io = { In: 1 << 3, String: 1 << 4, Rep: 1 << 5, Immediate: 1 << 6 } as const;
+/** The port stands above them; below it, in these bits, is what the instruction does with it. */
+export const PORT_SHIFT = 16;
+export const IO_FORM = 0x7f;
 /** For APIC accesses (table 28-6): the type of access, 0 for a linear read, above the offset. */
 const APIC_WRITE = 1 << 12;
 /** For EPT violations (table 28-7). */
@@ -31,7 +34,7 @@ export function ioQualification({ port, size, isIn, form, repeated }: PortAccess
     (repeated ? Io.Rep : 0) +
     (form === PortForm.Immediate ? Io.Immediate : 0);
   // Not by shifts: a port above 7FFFH would make it negative.
-  return bits + port * 2 ** Io.portShift;
+  return bits + port * 2 ** PORT_SHIFT;
 }
 
 /** Of a data access to the APIC-access page, by its offset there. */

@@ -261,7 +261,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       bells.register(this.ioeventfds, queued.doorbells);
     }
     if (!network || !cable) return;
-    const tap = new Tap(`${name}/${device.name}/tap`, worker, network.queueFull);
+    const reading = this.environment.tapReadingOf(device.name);
+    const tap = new Tap(`${name}/${device.name}/tap`, worker, reading, network.queueFull);
     site.units.keep(tap.jobTargetId, tap);
     network.connect(tap.wireOf(cable.wire));
     tap.connect(network, new TrackTrace(site, () => this.trace.trackNamed(device.name)));

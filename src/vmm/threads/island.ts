@@ -69,6 +69,8 @@ export interface IslandLimits {
 export class Island implements Stateful<IslandClockState> {
   readonly queue: EventQueue;
   private readonly runnables: Runnable[] = [];
+  /** The only one; null where there are several, or none. */
+  private lonely: Runnable | null = null;
   private present: Cycles = 0;
   /** Whose turn it is in `turnOf`, and until when. */
   private turn: Runnable | undefined;
@@ -109,6 +111,7 @@ export class Island implements Stateful<IslandClockState> {
 
   add(runnable: Runnable): void {
     this.runnables.push(runnable);
+    this.lonely = this.runnables.length === 1 ? runnable : null;
   }
 
   /** To be called at the end of a call-out, which may have scheduled something earlier than the CPU's deadline. */
@@ -127,10 +130,11 @@ export class Island implements Stateful<IslandClockState> {
    * @param actor the CPU whose effect it is; undefined for a thread that runs no guest code
    */
   mustWait(actor: Runnable | undefined, time: Cycles): boolean {
-    if (this.queue.nextTime() <= time) return true;
-    const { runnables } = this;
-    if (runnables.length === 1 && runnables[0] === actor) return false;
-    for (const other of runnables) {
+    return this.queue.nextTime() <= time || (actor !== this.lonely && this.isSomeoneBehind(actor, time));
+  }
+
+  private isSomeoneBehind(actor: Runnable | undefined, time: Cycles): boolean {
+    for (const other of this.runnables) {
       if (other !== actor && other.runnable && other.now() < time) return true;
     }
     return false;

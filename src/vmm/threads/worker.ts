@@ -90,6 +90,11 @@ export class Worker implements ThreadBody, ThreadClock, LockUser, StepTarget, St
     this.jobTargets.set(target.jobTargetId, target);
   }
 
+  /** Makes somebody known whose steps its jobs may add. */
+  serve(target: StepTarget): void {
+    this.options.targets.set(target.stepTargetId, target);
+  }
+
   /** Asleep, and nobody has handed it a job. */
   get idle(): boolean {
     return this.stage === 'idle' && this.jobs.length === 0;

@@ -1,7 +1,8 @@
-/** A whole virtio device on PCI: transport, device, the engine of its queues, and a type. */
+/** A whole virtio device: transport, device, the engine of its queues, and a type. */
 import type { DeviceBus } from '../../bus';
 import type { TypeHost, VirtioType } from './contract';
 import { VirtioDevice } from './device';
+import { VirtioMmio } from './mmio';
 import type { VirtioOptions } from './options';
 import { VirtioPci } from './pci/virtio-pci';
 import { QueueFault } from './queue/faults';
@@ -12,15 +13,32 @@ export const queueFaultNames: Readonly<Record<string, string>> = Object.fromEntr
   Object.entries(QueueFault).map(([name, why]) => [String(why), name.toLowerCase().replaceAll('_', ' ')]),
 );
 
+/** Where a device is plugged in: the bus of its registers and, where somebody else works on its queues, that of these. */
+interface Buses {
+  bus: DeviceBus;
+  data?: DeviceBus | undefined;
+}
+
 /**
  * Puts a type on PCI.
- * @param buses of its registers and, where somebody else works on its queues, of these
  * @throws RangeError for a transitional device of a type without a legacy interface
  */
 export function virtioOnPci(
-  { bus: control, data }: { bus: DeviceBus; data?: DeviceBus | undefined },
+  { bus: control, data }: Buses,
   options: Partial<VirtioOptions>,
   type: (host: TypeHost) => VirtioType,
 ): VirtioPci {
   return new VirtioPci(new VirtioDevice({ control, data, type, queue: createVirtqueue, options }));
+}
+
+/**
+ * Puts a type on MMIO.
+ * @throws RangeError for a transitional device: on MMIO one is modern or legacy
+ */
+export function virtioOnMmio(
+  { bus: control, data }: Buses,
+  options: Partial<VirtioOptions>,
+  type: (host: TypeHost) => VirtioType,
+): VirtioMmio {
+  return new VirtioMmio(new VirtioDevice({ control, data, type, queue: createVirtqueue, options }));
 }

@@ -225,9 +225,12 @@ export class VirtioDevice implements Migratable<VirtioHardware, VirtioRun> {
     return this.enableQueue(queue);
   }
 
-  /** Takes a queue out of use: it still reads as enabled while something of it is under way. */
+  /**
+   * Takes a queue out of use: it still reads as enabled while something of it is under way. One that is not in use stays as it
+   * is, which is no mistake: drivers make sure of that before they set a queue up.
+   */
   stopQueue(queue: number): Outcome {
-    return this.endQueue(queue, Ending.stop);
+    return this.settable(queue) ? 'done' : this.endQueue(queue, Ending.stop);
   }
 
   /** Resets one queue, with RING_RESET (2.6.1). */

@@ -3,6 +3,8 @@
  * whose interface is legacy has version 1, whose queues lie in pages (4.2.4).
  */
 import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock } from '../../bus';
+import type { NetworkPort } from '../../link/wire';
+import type { QueuedDevice } from '../../queued-device';
 import { Kind } from '../../../trace/vocabulary/events';
 import { requireVersion, type Checkpoint, type HardwareState, type Migratable } from '../../snapshot';
 import type { VirtioDevice, VirtioHardware, VirtioRun, VirtioTransport } from './device';
@@ -71,6 +73,19 @@ export class VirtioMmio
     device.attach(this);
   }
 
+  get network(): NetworkPort | undefined {
+    return this.device.type.network;
+  }
+
+  /** The work on its queues, which may be somebody else's. */
+  get queued(): QueuedDevice {
+    const { device } = this;
+    const doorbells = this.notifyOffsets().map(({ offset, bytes, queue, shared }) => ({
+      ...{ block: this, offset, bytes, queue, shared },
+    }));
+    return { dataPlane: device.dataPlane, doorbells, kicked: (queue) => void device.kicked(queue, queue) };
+  }
+
   /** Registers are read whole; the configuration by any width. */
   read(offset: number, size: AccessSize): number {
     if (offset < MMIO_CONFIG_AT) return this.table.read(offset, size);
@@ -132,6 +147,7 @@ export class VirtioMmio
     return this.device.queues.map((_slot, queue) => ({
       bar: 0,
       offset: Mmio.QUEUE_NOTIFY,
+      bytes: 4,
       queue,
       shared: true,
     }));

@@ -216,6 +216,65 @@ describe('PCI', () => {
   });
 });
 
+describe('a device on MMIO', () => {
+  /** By the table of 4.2.2, and as QEMU's microvm places them: 512 bytes and an IOAPIC input each. */
+  const BASE = 0xfeb00000;
+  const R = { magic: 0, deviceId: 8, status: 0x70, queueNotify: 0x50 } as const;
+  const rng = { model: 'virtio-rng', seed: 1, virtio: {}, transport: 'mmio' } as const;
+
+  function withDevices(count: number) {
+    const m = makeBoard();
+    for (let i = 0; i < count; i++) m.board.addDevice({ ...rng, name: `rng${i}` });
+    m.board.addDevice({ model: 'edu', name: 'edu' });
+    m.board.powerOn();
+    return m;
+  }
+
+  it('stands at a fixed address, one behind the other, and takes no PCI slot', () => {
+    const { board, sockets } = withDevices(2);
+    for (const [at, name, gsi] of [
+      [BASE, 'rng0', 16],
+      [BASE + 0x200, 'rng1', 17],
+    ] as const) {
+      const region = board.memory.find(at + 0x1ff);
+      expect(region?.tag.unit).toMatchObject({ name, class: 'mmio-device' });
+      expect(region?.tag.unit.registers()[String(R.queueNotify)]).toBe('QUEUE_NOTIFY');
+      expect(sockets.get(name)?.options).toMatchObject({ gsi });
+      expect(sockets.get(name)?.options.busMaster()).toBe(true);
+      expect([R.magic, R.deviceId].map((offset) => board.memory.read(at + offset, 4))).toEqual([
+        0x74726976, 4,
+      ]);
+    }
+    expect(board.memory.find(BASE + 0x400)).toBeUndefined();
+    expect(board.pci.functions().map(({ address }) => address.device)).toContain(3);
+  });
+
+  it('has eight places', () => {
+    expect(() => withDevices(8)).not.toThrow();
+    expect(() => withDevices(9)).toThrow(RangeError);
+  });
+
+  it('is reset with the machine', () => {
+    const { board, kept } = withDevices(1);
+    const fresh = comparable(board.hardware());
+    board.memory.write(BASE + R.status, 4, 1);
+    expect(board.memory.read(BASE + R.status, 4)).toBe(1);
+    board.reset();
+    board.powerOn();
+    expect(board.memory.read(BASE + R.status, 4)).toBe(0);
+    expect(comparable(board.hardware())).toEqual(fresh);
+    expect(kept.has('pc/rng0')).toBe(true);
+  });
+
+  it('moves to another host', () => {
+    const [from, to] = [withDevices(1), withDevices(1)];
+    from.board.memory.write(BASE + R.status, 4, 1);
+    from.board.memory.write(BASE + R.status, 4, 3);
+    to.board.adopt(from.board.hardware());
+    expect(to.board.memory.read(BASE + R.status, 4)).toBe(3);
+  });
+});
+
 /** A device with MSI-X as the whole of its BAR 0. */
 class MessageDevice implements PciDevice {
   readonly pci: PciFunction;

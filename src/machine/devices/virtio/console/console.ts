@@ -73,11 +73,9 @@ export class VirtioConsole implements VirtioType<VirtioConsoleHardware> {
     this.incoming = pairs.map((pair) => new IncomingQueue(host, 2 * pair, 2 * pair === CONTROL_RECEIVE));
     this.outgoing = pairs.map((pair) => {
       const queue = 2 * pair + 1;
-      const take =
-        queue === CONTROL_TRANSMIT
-          ? (bytes: Uint8Array) => this.message(bytes)
-          : (bytes: Uint8Array) => this.sent(portOf(queue), bytes);
-      return new OutgoingQueue(host, queue, take);
+      return queue === CONTROL_TRANSMIT
+        ? new OutgoingQueue(host, queue, (bytes) => this.message(bytes), Message.bytes)
+        : new OutgoingQueue(host, queue, (bytes) => this.sent(portOf(queue), bytes));
     });
   }
 

@@ -56,15 +56,18 @@ export class IncomingQueue {
       this.give(chain, 0);
       return;
     }
-    if (bytes.length < first.length) this.waiting[0] = first.subarray(room);
-    else this.waiting.shift();
     this.writing = bytes.length;
     this.stage = 'writing';
     this.queue.write(chain, 0, bytes, 0);
   }
 
+  /** They are in the driver's buffer, and wait no longer. */
   onTransfer(): void {
-    if (this.chain) this.give(this.chain, this.writing);
+    const [first] = this.waiting;
+    if (!this.chain || first === undefined) return;
+    if (this.writing < first.length) this.waiting[0] = first.subarray(this.writing);
+    else this.waiting.shift();
+    this.give(this.chain, this.writing);
   }
 
   /** @param keep what waits stays: the queue alone was reset */
@@ -101,6 +104,9 @@ export class IncomingQueue {
 
   private next(): void {
     this.stage = this.waiting.length > 0 ? 'fetching' : 'idle';
-    if (this.stage === 'fetching') this.queue.fetch();
+    if (this.stage === 'idle') return;
+    // A queue that is not at work answers nothing: what waits goes into it when it is.
+    if (this.queue.running) this.queue.fetch();
+    else this.stage = 'starved';
   }
 }

@@ -18,11 +18,15 @@ export class OutgoingQueue {
   /** Bytes of the buffer that have been read. */
   private done = 0;
 
-  /** @param take gets the bytes, a piece of a buffer at a time */
+  /**
+   * @param take gets the bytes, a piece of a buffer at a time
+   * @param message each buffer is one message, of which so many bytes are read; absent: bytes are a stream
+   */
   constructor(
     private readonly host: TypeHost,
     private readonly index: number,
     private readonly take: (bytes: Uint8Array) => void,
+    private readonly message?: number,
   ) {}
 
   notified(): void {
@@ -34,16 +38,20 @@ export class OutgoingQueue {
   onChain(chain: Chain | undefined): void {
     this.chain = chain;
     this.done = 0;
-    if (chain) this.goOn(chain);
-    else this.busy = false;
+    if (!chain) this.busy = false;
+    else if (this.message === undefined) this.goOn(chain);
+    else this.queue.read(chain, 0, Math.min(lengthOf(chain.readable), this.message), 0);
   }
 
   onTransfer(bytes: Uint8Array): void {
-    const { chain } = this;
-    if (!chain) return;
+    if (!this.chain) return;
     this.done += bytes.length;
     this.take(bytes);
-    this.goOn(chain);
+    // What it was may have been a reason for a reset.
+    const { chain } = this;
+    if (!chain) return;
+    if (this.message === undefined) this.goOn(chain);
+    else this.giveBack(chain);
   }
 
   stop(): void {
@@ -73,8 +81,11 @@ export class OutgoingQueue {
     const left = lengthOf(chain.readable) - done;
     if (left > 0) {
       queue.read(chain, done, Math.min(left, PIECE), 0);
-      return;
-    }
+    } else this.giveBack(chain);
+  }
+
+  private giveBack(chain: Chain): void {
+    const { queue } = this;
     this.chain = undefined;
     queue.push(chain, 0);
     queue.flush();

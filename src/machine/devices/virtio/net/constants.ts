@@ -19,10 +19,11 @@ export const NetFeature = {
   CTRL_MAC_ADDR: 23,
 } as const;
 
-/** Which feature needs which other one (5.1.3.1). */
-export const requiredFeatures: readonly (readonly [feature: number, required: number])[] = [
+/** Which feature needs which other one, or one of these (5.1.3.1). */
+export const requiredFeatures: readonly (readonly [feature: number, ...oneOf: number[]])[] = [
   [NetFeature.HOST_TSO4, NetFeature.CSUM],
   [NetFeature.HOST_TSO6, NetFeature.CSUM],
+  [NetFeature.HOST_ECN, NetFeature.HOST_TSO4, NetFeature.HOST_TSO6],
   [NetFeature.CTRL_RX, NetFeature.CTRL_VQ],
   [NetFeature.CTRL_VLAN, NetFeature.CTRL_VQ],
   [NetFeature.CTRL_RX_EXTRA, NetFeature.CTRL_VQ],
@@ -80,6 +81,7 @@ export const NetDrop = {
   BadOffload: 0x83,
   SmallBuffer: 0x84,
   NotReady: 0x85,
+  NotInUse: 0x86,
 } as const;
 /** Why the device needs a reset. */
 export const NetFault = { NoHeader: 0x100, NoCommand: 0x101 } as const;
@@ -91,6 +93,7 @@ export const netReasons: Readonly<Record<string, string>> = {
   [NetDrop.BadOffload]: 'its header asks for what the packet does not allow',
   [NetDrop.SmallBuffer]: "it does not fit into the driver's buffer",
   [NetDrop.NotReady]: 'the driver has not set the device up',
+  [NetDrop.NotInUse]: 'the driver has taken its queue out of use',
   [NetFault.NoHeader]: 'a packet is shorter than its header',
   [NetFault.NoCommand]: 'a command has no class, or no room for its answer',
 };

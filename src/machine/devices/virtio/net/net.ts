@@ -5,13 +5,15 @@
  *
  * Where the specification leaves a choice:
  *
- * | what                                   | here                                                                      |
- * |----------------------------------------|---------------------------------------------------------------------------|
- * | a packet shorter than its header        | the device needs a reset                                                   |
- * | a packet whose header is not true of it | lost, with a row in the trace; its buffer is returned                       |
- * | a packet without a buffer large enough  | lost; the buffer stays                                                     |
- * | checksums of received packets           | complete: flags is 0, and num_buffers is 1 where nothing is merged         |
- * | short packets                           | padded to what Ethernet demands                                            |
+ * | what                                    | here                                                                  |
+ * |-----------------------------------------|-----------------------------------------------------------------------|
+ * | a packet shorter than its header        | the device needs a reset                                              |
+ * | a packet whose header is not true of it | lost, with a row in the trace; its buffer is returned                 |
+ * | a frame longer than the network's MTU   | lost, with a row, and so is all of a large packet with such a segment |
+ * | a packet without a buffer large enough  | lost; the buffer stays                                                |
+ * | packets that wait for a receive queue   | lost with a row when the driver takes its pair out of use             |
+ * | checksums of received packets           | complete: flags is 0, and num_buffers is 1 where nothing is merged    |
+ * | short packets                           | padded to what Ethernet demands                                       |
  */
 import { Kind } from '../../../../trace/vocabulary/events';
 import { FRAME_MIN, type NetworkPort, type Wire } from '../../../link/wire';
@@ -31,6 +33,7 @@ import {
 } from './constants';
 import { ControlQueue, type ControlHardware } from './control';
 import { ReceiveFilter, type ReceiveFilterHardware } from './filter';
+import { payloadBytes } from './offload';
 import { ReceiveQueue, type ReceiveHardware, type ReceiveRun } from './receive';
 import { Steering } from './steering';
 import { TransmitQueue, type TransmitHardware, type TransmitRun } from './transmit';
@@ -110,11 +113,13 @@ export class VirtioNet implements VirtioType<VirtioNetHardware, VirtioNetRun>, N
       headerBytes: () => this.headerBytes,
       merges: () => host.has(NetFeature.MRG_RXBUF),
       room: () => this.wire?.onRoom(),
+      inUse: (queue: number) => queue >> 1 < this.pairs,
       count: () => this.received++,
     };
     const sending = {
       headerBytes: () => this.headerBytes,
       batch: options.batch,
+      carries: (frame: Uint8Array) => payloadBytes(frame) <= options.mtu,
       roomIn: () => this.roomIn(),
       send: (frame: Uint8Array, pair: number) => this.send(frame, pair),
     };
@@ -149,7 +154,7 @@ export class VirtioNet implements VirtioType<VirtioNetHardware, VirtioNetRun>, N
   }
 
   accepts(has: (feature: number) => boolean): boolean {
-    return requiredFeatures.every(([feature, required]) => !has(feature) || has(required));
+    return requiredFeatures.every(([feature, ...oneOf]) => !has(feature) || oneOf.some(has));
   }
 
   started(): void {
@@ -326,6 +331,7 @@ export class VirtioNet implements VirtioType<VirtioNetHardware, VirtioNetRun>, N
     const fits = pairs >= 1 && pairs <= this.options.pairs;
     if (!this.host.has(NetFeature.MQ) || command !== Command.mq.pairsSet || !fits) return Ack.ERROR;
     this.pairs = pairs;
+    for (const each of this.receivers.slice(pairs)) each.retire();
     return Ack.OK;
   }
 }

@@ -8,6 +8,7 @@ import { Gso, Header, NEEDS_CSUM, NetDrop } from './constants';
 const ETHERNET_HEADER = 14;
 const IPV4_HEADER = 20;
 const IPV6_HEADER = 40;
+const IPV4_PROTOCOL = 9;
 const IPV4_CHECKSUM = 10;
 const IPV4_ADDRESSES = { at: 12, bytes: 8 } as const;
 const IPV6_ADDRESSES = { at: 8, bytes: 32 } as const;
@@ -57,8 +58,16 @@ function headersOf(gso: number, packet: Uint8Array, tcp: number): Headers | unde
   const least = ip + (ipv4 ? IPV4_HEADER : IPV6_HEADER);
   if (tcp < least || tcp + TCP.header > packet.length) return undefined;
   if (packet[ip] >> 4 !== (ipv4 ? 4 : 6)) return undefined;
+  // The header's own length has to lead to where the driver says that TCP begins; behind IPv6 there may be extension headers.
+  const behind = ip + (packet[ip] & 15) * 4;
+  if (ipv4 && (behind !== tcp || packet[ip + IPV4_PROTOCOL] !== TCP.protocol)) return undefined;
   const length = tcp + (packet[tcp + TCP.dataOffset] >> 4) * 4;
   return length >= tcp + TCP.header && length < packet.length ? { ipv4, ip, tcp, length } : undefined;
+}
+
+/** Bytes of a frame that are payload to the network: behind the Ethernet header and at most two VLAN tags. */
+export function payloadBytes(frame: Uint8Array): number {
+  return frame.length - ipHeaderAt(frame);
 }
 
 /** Behind the Ethernet header and at most two VLAN tags. */

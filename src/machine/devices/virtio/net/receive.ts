@@ -13,6 +13,8 @@ export interface ReceiveSide {
   merges(): boolean;
   /** A packet has left the buffer. */
   room(): void;
+  /** Whether the driver uses the pair that the queue belongs to (5.1.6.5.6). */
+  inUse(queue: number): boolean;
   /** Numbers the packets that have arrived. */
   count(): number;
 }
@@ -71,15 +73,13 @@ export class ReceiveQueue {
 
   onChain(chain: Chain | undefined): void {
     const { queue, side } = this;
-    if (!chain) {
-      queue.unfetch(this.chains.length);
-      this.chains = [];
-      this.stage = 'starved';
+    const [first] = this.waiting;
+    if (chain) this.chains.push(chain);
+    if (!chain || !first) {
+      this.giveBack();
+      this.stage = first ? 'starved' : 'idle';
       return;
     }
-    this.chains.push(chain);
-    const [first] = this.waiting;
-    if (!first) return;
     const room = this.chains.reduce((sum, { writable }) => sum + lengthOf(writable), 0);
     if (room >= side.headerBytes() + first.frame.length) this.store(first.frame);
     else if (side.merges()) queue.fetch();
@@ -91,6 +91,11 @@ export class ReceiveQueue {
     this.writes -= 1;
     if (this.writes > 0) return;
     const { queue, chains, side, host } = this;
+    if (!side.inUse(this.index)) {
+      this.stage = 'idle';
+      this.retire();
+      return;
+    }
     const first = this.waiting.shift();
     if (!first) return;
     let left = side.headerBytes() + first.frame.length;
@@ -104,6 +109,24 @@ export class ReceiveQueue {
     queue.flush();
     side.room();
     this.next();
+  }
+
+  /**
+   * The driver has taken the queue's pair out of use: what waits is lost. A packet that is being written is lost when that has
+   * ended; no buffer of it is used up.
+   */
+  retire(): void {
+    const lost = this.waiting.splice(this.stage === 'writing' ? 1 : 0);
+    const { trace } = this.host.bus;
+    const { cause } = trace;
+    for (const { frame } of lost) {
+      trace.cause = cause;
+      trace.instant(Kind.PacketDrop, frame.length, NetDrop.NotInUse);
+    }
+    trace.cause = cause;
+    if (this.stage !== 'writing') this.giveBack();
+    if (this.stage === 'starved') this.stage = 'idle';
+    if (lost.length > 0) this.side.room();
   }
 
   /** @param keep the packets that wait stay: the queue alone was reset */
@@ -139,8 +162,18 @@ export class ReceiveQueue {
     const [first] = this.waiting;
     this.stage = first ? 'fetching' : 'idle';
     if (!first) return;
+    // A queue that is not at work answers nothing: the packet waits until it is.
+    if (!this.queue.running) {
+      this.stage = 'starved';
+      return;
+    }
     this.host.bus.trace.cause = first.cause;
     this.queue.fetch();
+  }
+
+  private giveBack(): void {
+    this.queue.unfetch(this.chains.length);
+    this.chains = [];
   }
 
   /** The header counts the buffers; the packet follows it, across all of them. */
@@ -161,8 +194,7 @@ export class ReceiveQueue {
   }
 
   private tooSmall(frame: Uint8Array): void {
-    this.queue.unfetch(this.chains.length);
-    this.chains = [];
+    this.giveBack();
     this.waiting.shift();
     this.host.bus.trace.instant(Kind.PacketDrop, frame.length, NetDrop.SmallBuffer);
     this.side.room();

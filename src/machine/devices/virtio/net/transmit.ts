@@ -12,6 +12,8 @@ export interface TransmitSide {
   headerBytes(): number;
   /** Buffers that are shown to the driver together at most. */
   readonly batch: number;
+  /** Whether the network carries a frame of this length. */
+  carries(frame: Uint8Array): boolean;
   /** Cycles until the wire takes a frame; 0: now. */
   roomIn(): Cycles;
   send(frame: Uint8Array, pair: number): void;
@@ -86,6 +88,10 @@ export class TransmitQueue {
     const frames = framesOf(view, packet);
     if (typeof frames === 'number') {
       this.dropped(packet.length, frames);
+      return;
+    }
+    if (!frames.every((frame) => this.side.carries(frame))) {
+      this.dropped(packet.length, NetDrop.Oversize);
       return;
     }
     this.frames = frames;

@@ -7,6 +7,8 @@ import type { PciInterrupts } from './interrupts';
 import { LEGACY_CONFIG_AT, LEGACY_PAGE, Legacy } from './layout';
 
 const SMALLEST_BAR = 32;
+/** What QUEUE_NOTIFY reads as. The layout allows the read (R+W) and does not say what it gives: this is what QEMU's device gives. */
+const NOTHING_TO_NOTIFY = 0xffff;
 
 /** Bytes of the BAR: a power of two that has room for the type's configuration. */
 export function legacyBarBytes(configuration: number): number {
@@ -100,6 +102,7 @@ export class LegacyBlock implements RegisterBlock {
         at: Legacy.QUEUE_NOTIFY,
         size: 2,
         name: 'LEGACY_QUEUE_NOTIFY',
+        read: () => NOTHING_TO_NOTIFY,
         write: (value) => device.kicked(value, value),
       },
       {

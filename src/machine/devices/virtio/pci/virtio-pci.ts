@@ -38,6 +38,8 @@ export interface VirtioPciHardware extends HardwareState {
 
 const MODERN = { index: Bar.modern, kind: 'memory64' } as const;
 const LEGACY = { index: Bar.legacy, kind: 'io' } as const;
+/** Of the registers that a queue is notified by, in both interfaces. */
+const NOTIFY_BYTES = 2;
 
 /** The function and its registers. */
 export class VirtioPci implements BusDevice, VirtioTransport, Migratable<VirtioPciHardware, VirtioRun> {
@@ -121,12 +123,20 @@ export class VirtioPci implements BusDevice, VirtioTransport, Migratable<VirtioP
   /** Where the driver notifies each queue: a VMM may have these writes signal eventfds instead of asking the device. */
   notifyOffsets(): readonly NotifyOffset[] {
     const { options, queues } = this.device;
-    return queues.flatMap((_slot, queue) => [
-      { bar: Bar.modern, offset: Structure.notify + NOTIFY_MULTIPLIER * queue, queue, shared: false },
-      ...(options.interfaces === 'transitional'
-        ? [{ bar: Bar.legacy, offset: Legacy.QUEUE_NOTIFY, queue, shared: true }]
-        : []),
-    ]);
+    const modern = queues.map((_slot, queue): NotifyOffset => {
+      const offset = Structure.notify + NOTIFY_MULTIPLIER * queue;
+      return { bar: Bar.modern, offset, bytes: NOTIFY_BYTES, queue, shared: false };
+    });
+    if (options.interfaces !== 'transitional') return modern;
+    const { QUEUE_NOTIFY: offset } = Legacy;
+    const legacy = queues.map((_slot, queue): NotifyOffset => ({
+      bar: Bar.legacy,
+      offset,
+      bytes: NOTIFY_BYTES,
+      queue,
+      shared: true,
+    }));
+    return [...modern, ...legacy];
   }
 
   /** Names of its registers by offset in the trace. */

@@ -132,12 +132,28 @@ describe('a queue on MMIO', () => {
     expect(get(R.queueReady)).toBe(1);
     expect(queues[0].layout).toEqual({ size: 16, descriptors: 0x10000, driver: 0x11000, device: 0x12000 });
     const [offset] = mmio.notifyOffsets();
-    expect(offset).toEqual({ bar: 0, offset: R.queueNotify, queue: 0, shared: true });
+    expect(offset).toEqual({ bar: 0, offset: R.queueNotify, bytes: 4, queue: 0, shared: true });
     set(offset.offset, 0);
     expect(queues[0].log).toEqual(['start', 'kicked']);
     set(R.queueReady, 0);
     expect(get(R.queueReady)).toBe(0);
     expect(queues[0].running).toBe(false);
+  });
+
+  it('is set up as well after a QueueReady of 0 that had nothing to take out of use', () => {
+    const { get, set, start, queues, ignored } = machine();
+    set(R.queueSel, 0);
+    const before = ignored();
+    set(R.queueReady, 0);
+    expect(ignored()).toBe(before);
+    expect(get(R.queueReady)).toBe(0);
+    start();
+    expect(get(R.queueReady)).toBe(1);
+    expect(queues[0].running).toBe(true);
+    // Of a queue that is not there it means nothing.
+    set(R.queueSel, FAKE_SIZES.length);
+    set(R.queueReady, 0);
+    expect(ignored()).toBe(before + 1);
   });
 
   it('is not ready while something of it is under way after QueueReady 0', () => {
@@ -273,6 +289,15 @@ describe('a legacy device on MMIO', () => {
     set(R.queuePfn, 0);
     expect(get(R.queuePfn)).toBe(0);
     expect(queues[0].running).toBe(false);
+  });
+
+  it('takes a page number of 0 where no queue lies', () => {
+    const { set, get, ignored } = legacy();
+    const before = ignored();
+    set(R.queueSel, 0);
+    set(R.queuePfn, 0);
+    expect(get(R.queuePfn)).toBe(0);
+    expect(ignored()).toBe(before);
   });
 
   it('is reset by status 0, which takes the queues out of use', () => {

@@ -127,6 +127,7 @@ describe('the structures', () => {
       expect(pci.notifyOffsets()).toContainEqual({
         bar: found?.bar,
         offset: (found?.offset ?? 0) + offset,
+        bytes: 2,
         queue,
         shared: false,
       });
@@ -472,6 +473,18 @@ describe('the legacy interface', () => {
     expect(queues[0].running).toBe(false);
   });
 
+  it('lets QUEUE_NOTIFY be read, which is R+W in its layout and notifies nothing', () => {
+    const { get, set, queues, world } = legacy();
+    set(L.pfn, 4, 0x10);
+    // All ones, as QEMU's virtio-net-pci answers INW of the register.
+    expect(get(L.notify, 2)).toBe(0xffff);
+    expect(queues[0].log).toEqual([]);
+    expect(world.ofKind(Kind.DeviceIgnored)).toEqual([]);
+    // By any width but its own it is a mistake.
+    get(L.notify, 4);
+    expect(world.ofKind(Kind.DeviceIgnored)).toHaveLength(1);
+  });
+
   it('can be used before DRIVER_OK', () => {
     const { set, queues, type } = legacy();
     set(L.pfn, 4, 0x10);
@@ -529,6 +542,8 @@ describe('the legacy interface', () => {
   it('tells a VMM of its notification port', () => {
     const { pci } = legacy();
     const shared = pci.notifyOffsets().filter((each) => each.shared);
-    expect(shared).toEqual([0, 1].map((queue) => ({ bar: 0, offset: L.notify, queue, shared: true })));
+    expect(shared).toEqual(
+      [0, 1].map((queue) => ({ bar: 0, offset: L.notify, bytes: 2, queue, shared: true })),
+    );
   });
 });

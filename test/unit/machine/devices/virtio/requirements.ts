@@ -22,6 +22,10 @@ const device = rowsOf('device.test.ts');
 const pci = rowsOf('pci.test.ts');
 const mmio = rowsOf('mmio.test.ts');
 const rng = rowsOf('rng.test.ts');
+const transmit = rowsOf('net-transmit.test.ts');
+const receive = rowsOf('net-receive.test.ts');
+const control = rowsOf('net-control.test.ts');
+const terminal = rowsOf('console.test.ts');
 
 // prettier-ignore
 export const requirements: readonly Requirement[] = [
@@ -87,6 +91,32 @@ export const requirements: readonly Requirement[] = [
   mmio('4.2.2.1', 'QueueReset is 0 after a reset.', 'and ready queues end with a reset'),
   mmio('4.2.2.1', 'QueueReset reads 1 while the reset goes on, then it and QueueReady read 0; it is 0 once the queue is ready again.', 'is reset by QueueReset'),
   mmio('4.2.4', 'A legacy device has version 1, and queues placed by pages.', 'places queues by pages of the size that the driver told, also before a reset'),
+  control('5.1.2', 'The control queue follows the pairs that there can be with MQ, and is queue 2 without.', 'are followed by the control queue with MQ, which is queue 2 without'),
+  control('5.1.3.1', 'A set in which a feature lacks one that it needs is not accepted.', 'does not accept features %j without %i'),
+  control('5.1.4.2', 'The configuration has the address, the status, the number of pairs (1 to 0x8000) and the MTU (at least 68).', 'has the address, the state of the link, the number of pairs and the MTU'),
+  control('5.1.4.3', 'A legacy driver may write the address; a modern one may not.', 'has an address that a legacy driver may write, and a modern one may not'),
+  transmit('5.1.6.1', 'The header has num_buffers with VERSION_1 or MRG_RXBUF alone.', 'has a header of %s'),
+  transmit('5.1.6.2.2', 'Without NEEDS_CSUM csum_start and csum_offset mean nothing.', 'is not touched without the flag'),
+  transmit('5.1.6.2.2', 'With NEEDS_CSUM the checksum is written from csum_start on at csum_offset.', 'is completed in a TCP packet of IPv%i'),
+  transmit('5.1.6.2.2', 'With a gso_type the packet is sent in segments of gso_size.', '%s is cut into segments, each with its own headers and sums'),
+  transmit('5.1.6.2.2', 'A packet whose header the device does not understand is not sent as it is.', '%s is lost with a row, and the next one is sent'),
+  receive('5.1.6.4.1', 'Without MRG_RXBUF num_buffers is 1, and a packet takes one buffer.', 'lies behind its header: %s'),
+  receive('5.1.6.4.1', 'With MRG_RXBUF num_buffers is the number of buffers, each but the last one filled.', 'takes as many buffers as it needs when they are merged (packed: %s)'),
+  receive('5.1.6.4.1', 'The buffers of a packet are used all at once.', 'has its buffers shown all at once'),
+  receive('5.1.6.4.1', 'Without GUEST_TSO gso_type is NONE; flags and header length are 0 where nothing is left to the driver.', 'lies behind its header: %s'),
+  control('5.1.6.5', 'Each command is answered by OK or ERROR in its ack field.', '%s is done'),
+  control('5.1.6.5', 'A command of a feature that was not negotiated is an ERROR.', '%s is refused when its feature was not negotiated'),
+  receive('5.1.6.5.1.1', 'After a reset the device is promiscuous.', 'lets everything through for a driver that never speaks of it'),
+  receive('5.1.6.5.1.1', 'Each mode of reception holds until it is switched again.', 'has modes for all multicast, all unicast, and none of a kind'),
+  receive('5.1.6.5.2.1', 'After a reset both tables are empty; they are set together, and what they name is received.', 'has two tables of addresses, which are set together'),
+  receive('5.1.6.5.3', 'With CTRL_VLAN a packet of a VLAN that is not in the table is not received.', 'has a set of VLANs, when the driver speaks of them'),
+  control('5.1.6.5.6.2', 'Until the driver asks for more there is one pair.', 'are one until the driver asks for more'),
+  control('5.1.6.5.6.2', 'Nothing is put into the pairs beyond once VQ_PAIRS_SET has been answered.', 'have none used there once the answer is seen, wherever the device is with a packet'),
+  control('5.1.6.5.6.2', 'A number of pairs below 1 or above the largest is refused.', 'is refused: %s'),
+  terminal('5.3.4', 'Size and number of ports are in the configuration.', 'has its size and the number of its ports in the configuration'),
+  terminal('5.3.5', 'An emergency write goes out at any time, whatever was negotiated.', 'goes out at once, before the device is set up and after'),
+  terminal('5.3.6.2', 'DEVICE_READY is answered by DEVICE_ADD for each port; PORT_READY by what the port is.', 'introduce the ports, each with what it is (packed: %s)'),
+  terminal('5.3.6.1', 'What a closed port is given is not passed on.', 'lose what is sent to them while they are closed'),
   rng('5.4.6.2', 'One or more random bytes are placed into each buffer, perhaps fewer than it has room for.', 'fills a buffer with numbers from its seed, and looks for the next'),
   device('6.2', 'VERSION_1 is offered; a device that is not transitional does not work without it.', 'are refused without VERSION_1 on a device that is not transitional'),
 ];
