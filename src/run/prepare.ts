@@ -12,6 +12,7 @@ import { memoryMap } from '../machine/firmware/memory-map';
 import type { Problem } from '../protocol/problem';
 import type { RunJob } from '../protocol/run';
 import { captureReferences } from '../scenario/captures';
+import { isDisk } from '../scenario/device-schema';
 import type { Path } from '../scenario/document';
 import { loadScenario } from '../scenario/load';
 import { problemAt } from '../scenario/problem-at';
@@ -107,7 +108,7 @@ function filesOf(guest: ScenarioVm['guest']): FileReference[] {
 
 function imagesOf(devices: readonly ScenarioDevice[]): FileReference[] {
   return devices.flatMap((device, slot) =>
-    device.model === 'nvme' && device.image !== undefined
+    isDisk(device) && device.image !== undefined
       ? [{ path: device.image, what: 'image', at: ['devices', slot, 'image'] }]
       : [],
   );
@@ -213,7 +214,7 @@ class Preparation {
   ): Promise<{ device: number; bytes: Uint8Array }[]> {
     const images: { device: number; bytes: Uint8Array }[] = [];
     for (const [device, spec] of devices.entries()) {
-      if (spec.model !== 'nvme' || spec.image === undefined) continue;
+      if (!isDisk(spec) || spec.image === undefined) continue;
       const at = ['vms', vm, 'devices', device];
       const file = this.fromScenario(spec.image);
       const bytes = await this.read([...at, 'image'], 'image', file);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { NAME, UNICAST_MAC } from './patterns';
 
 const MODEL =
-  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin; `nvme` is an NVM Express 1.4 controller with one namespace; `virtio-net`, `virtio-console` and `virtio-rng` are the network, console and entropy devices of virtio, over PCI or over MMIO.';
+  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin; `nvme` is an NVM Express 1.4 controller with one namespace; `virtio-net`, `virtio-blk`, `virtio-console` and `virtio-rng` are the network, block, console and entropy devices of virtio, over PCI or over MMIO.';
 const BARE = 'Of no account without a VMM (`"vmm": "none"`): there it is the physical device.';
 const backend = z
   .enum(['qemu'])
@@ -47,32 +47,25 @@ const edu = z.strictObject({
 
 /** What a storage medium takes, in nanoseconds. */
 const mediaTime = z.int().min(0).max(1e9);
-const nvme = z.strictObject({
-  model: z.literal('nvme').describe(MODEL),
-  backend,
+/** What every disk has. */
+const disk = {
   sizeMiB: z
     .int()
     .min(1)
     .max(1_048_576)
     .default(16)
-    .describe('Size of the namespace in MiB. Only what is written takes memory.'),
+    .describe('Size of the disk in MiB. Only what is written takes memory.'),
   image: z
     .string()
     .min(1)
     .optional()
     .describe(
-      'Path of a file with what the namespace holds at first, relative to this file; zeros behind its end. What the guest writes stays in the run: the file is never changed.',
+      'Path of a file with what the disk holds at first, relative to this file; zeros behind its end. What the guest writes stays in the run: the file is never changed.',
     ),
   blockSize: z
     .union([z.literal(512), z.literal(4096)])
     .default(512)
     .describe('Bytes of a logical block.'),
-  queues: z
-    .int()
-    .min(1)
-    .max(64)
-    .default(4)
-    .describe('I/O queue pairs. Each completion queue can have an MSI-X vector of its own.'),
   readNs: mediaTime
     .default(10_000)
     .describe(
@@ -82,6 +75,17 @@ const nvme = z.strictObject({
   flushNs: mediaTime
     .default(10_000)
     .describe('Nanoseconds for a flush of the write cache, and more for a write past it. An assumption.'),
+};
+const nvme = z.strictObject({
+  model: z.literal('nvme').describe(MODEL),
+  backend,
+  ...disk,
+  queues: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(4)
+    .describe('I/O queue pairs. Each completion queue can have an MSI-X vector of its own.'),
 });
 
 /** What every virtio device has. */
@@ -154,6 +158,23 @@ const virtioNet = z.strictObject({
     .describe('Whether it offers to spread a packet over several receive buffers (VIRTIO_NET_F_MRG_RXBUF).'),
 });
 
+const virtioBlk = z.strictObject({
+  model: z.literal('virtio-blk').describe(MODEL),
+  backend,
+  ...virtio,
+  ...disk,
+  queues: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .describe('Request queues that a driver may use (VIRTIO_BLK_F_MQ).'),
+  readOnly: z
+    .boolean()
+    .default(false)
+    .describe('Whether the disk cannot be written to (VIRTIO_BLK_F_RO): writes fail.'),
+});
+
 const virtioConsole = z.strictObject({
   model: z.literal('virtio-console').describe(MODEL),
   backend,
@@ -170,7 +191,7 @@ const virtioConsole = z.strictObject({
 const virtioRng = z.strictObject({ model: z.literal('virtio-rng').describe(MODEL), backend, ...virtio });
 
 /** Any of them. */
-export const deviceSchema = z.union([e1000, edu, nvme, virtioNet, virtioConsole, virtioRng]);
+export const deviceSchema = z.union([e1000, edu, nvme, virtioNet, virtioBlk, virtioConsole, virtioRng]);
 
 /** Models that have a network. */
 const NIC_MODELS = ['e1000', 'virtio-net'] as const;
@@ -179,4 +200,13 @@ export type NicModel = (typeof NIC_MODELS)[number];
 /** Whether a device is plugged into a link. */
 export function isNic<D extends { model: string }>(device: D): device is Extract<D, { model: NicModel }> {
   return NIC_MODELS.some((model) => model === device.model);
+}
+
+/** Models that are a disk, which may begin with a file. */
+const DISK_MODELS = ['nvme', 'virtio-blk'] as const;
+type DiskModel = (typeof DISK_MODELS)[number];
+
+/** Whether a device is a disk. */
+export function isDisk<D extends { model: string }>(device: D): device is Extract<D, { model: DiskModel }> {
+  return DISK_MODELS.some((model) => model === device.model);
 }

@@ -42,10 +42,9 @@ const planners: Planners = {
     cable: networks.plug(link),
   }),
   edu: ({ model, scratch }, { name }) => ({ device: { model, name, scratch }, cable: undefined }),
-  nvme: ({ model, sizeMiB, blockSize, queues, readNs, writeNs, flushNs }, { name, image }) => {
-    const timing = { readNanoseconds: readNs, writeNanoseconds: writeNs, flushNanoseconds: flushNs };
-    const device = { model, name, size: sizeMiB * MIB, image, blockSize, queues, timing };
-    return { device, cable: undefined };
+  nvme: (device, { name, image }) => {
+    const { model, blockSize, queues } = device;
+    return { device: { model, name, image, blockSize, queues, ...mediumOf(device) }, cable: undefined };
   },
   'virtio-net': (device, { name }, networks) => {
     const { model, mac, link, queues: pairs, backend, batch, offloads, mergeable } = device;
@@ -61,6 +60,15 @@ const planners: Planners = {
       cable: networks.plug(link),
       // Nobody but an eventfd wakes a thread of the kernel.
       ioeventfd: device.ioeventfd || inKernel,
+    };
+  },
+  'virtio-blk': (device, { name, image }) => {
+    const { model, blockSize, queues, readOnly } = device;
+    const blk = { image, blockSize, queues, readOnly, ...mediumOf(device) };
+    return {
+      device: { model, name, ...virtioOf(device), blk },
+      cable: undefined,
+      ioeventfd: device.ioeventfd,
     };
   },
   'virtio-console': (device, { name }) => ({
@@ -108,6 +116,12 @@ function plan<M extends ScenarioDevice['model']>(
 
 function bytesOf(mac: string): Uint8Array {
   return Uint8Array.from(mac.split(':'), (byte) => parseInt(byte, 16));
+}
+
+/** Size in bytes and times of a disk. */
+function mediumOf({ sizeMiB, readNs, writeNs, flushNs }: Extract<ScenarioDevice, { sizeMiB: number }>) {
+  const timing = { readNanoseconds: readNs, writeNanoseconds: writeNs, flushNanoseconds: flushNs };
+  return { size: sizeMiB * MIB, timing };
 }
 
 /** What a scenario says of a virtio device, as the device has it. On MMIO one has either interface, not both. */

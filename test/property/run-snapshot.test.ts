@@ -55,6 +55,7 @@ function fewStrides(random: () => number, { summary }: Outcome): () => Stride {
 const samples = [
   'b7-e1000-emulated',
   'b8-nvme',
+  'c1-virtio-blk',
   'hello',
   'timer',
   'uart',

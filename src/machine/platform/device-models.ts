@@ -9,6 +9,9 @@ import { EDU_SCRATCH, Edu, type EduScratch } from '../devices/edu';
 import { Nvme } from '../devices/nvme/nvme';
 import type { NvmeOptions } from '../devices/nvme/options';
 import { queueFaultNames, virtioOnMmio, virtioOnPci } from '../devices/virtio/assemble';
+import { VirtioBlk } from '../devices/virtio/blk/blk';
+import { blkReasons } from '../devices/virtio/blk/constants';
+import type { VirtioBlkOptions } from '../devices/virtio/blk/medium';
 import { consoleReasons } from '../devices/virtio/console/constants';
 import { VirtioConsole, type VirtioConsoleOptions } from '../devices/virtio/console/console';
 import { netReasons } from '../devices/virtio/net/constants';
@@ -37,6 +40,7 @@ interface ModelOptions {
     /** The host's kernel works on its queues, where there is such a thing. */
     inKernel: boolean;
   };
+  'virtio-blk': VirtioModel & { blk: Omit<VirtioBlkOptions, 'serial'> };
   'virtio-console': VirtioModel & { console: Omit<VirtioConsoleOptions, 'output'> };
   'virtio-rng': VirtioModel & {
     /** Of its random numbers. */
@@ -94,6 +98,12 @@ const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned | PlannedOn
       spec,
       { reasons: { ...queueFaultNames, ...netReasons }, dataPlaneInKernel: inKernel },
       (host) => new VirtioNet(host, net),
+    ),
+  'virtio-blk': ({ blk, ...spec }) =>
+    virtio(
+      spec,
+      { reasons: { ...queueFaultNames, ...blkReasons } },
+      (host) => new VirtioBlk(host, { ...blk, serial: `TL-${spec.name}` }),
     ),
   'virtio-console': ({ console, ...spec }) =>
     virtio(

@@ -1,4 +1,5 @@
 /** The NVM command set (6). What a command does to the medium happens at once, at the end of its time. */
+import { mergedRanges } from '../storage/ranges';
 import { At, longAt, type Entry } from './command';
 import { EVERY_NAMESPACE, Io, NAMESPACE } from './constants';
 import type { NvmeCore } from './core';
@@ -120,12 +121,6 @@ function everywhere(namespace: number): boolean {
   return namespace === NAMESPACE || namespace === EVERY_NAMESPACE;
 }
 
-/** Blocks from one on. */
-interface BlockRange {
-  first: number;
-  blocks: number;
-}
-
 /** All ranges, or none where one is not on the disk. Other attributes are hints. */
 function deallocate(core: NvmeCore, entry: Entry, data: Uint8Array): Outcome {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
@@ -137,17 +132,7 @@ function deallocate(core: NvmeCore, entry: Entry, data: Uint8Array): Outcome {
     return { status: Status.LbaOutOfRange };
   if ((entry.word(At.cdw11) & DEALLOCATE) === 0) return SUCCESS;
   const { blockSize } = core.options;
-  for (const { blocks, first } of merged(ranges)) core.image.clear(first * blockSize, blocks * blockSize);
+  for (const { blocks, first } of mergedRanges(ranges))
+    core.image.clear(first * blockSize, blocks * blockSize);
   return SUCCESS;
-}
-
-/** The same blocks, each in one range: many ranges of everything would be much work for one command. */
-function merged(ranges: readonly BlockRange[]): BlockRange[] {
-  const out: BlockRange[] = [];
-  for (const range of [...ranges].sort((a, b) => a.first - b.first)) {
-    const last = out.at(-1);
-    if (!last || range.first > last.first + last.blocks) out.push({ ...range });
-    else last.blocks = Math.max(last.blocks, range.first + range.blocks - last.first);
-  }
-  return out;
 }

@@ -22,6 +22,7 @@ const device = rowsOf('device.test.ts');
 const pci = rowsOf('pci.test.ts');
 const mmio = rowsOf('mmio.test.ts');
 const rng = rowsOf('rng.test.ts');
+const blk = rowsOf('blk/requests.test.ts');
 const transmit = rowsOf('net-transmit.test.ts');
 const receive = rowsOf('net-receive.test.ts');
 const control = rowsOf('net-control.test.ts');
@@ -91,6 +92,18 @@ export const requirements: readonly Requirement[] = [
   mmio('4.2.2.1', 'QueueReset is 0 after a reset.', 'and ready queues end with a reset'),
   mmio('4.2.2.1', 'QueueReset reads 1 while the reset goes on, then it and QueueReady read 0; it is 0 once the queue is ready again.', 'is reset by QueueReset'),
   mmio('4.2.4', 'A legacy device has version 1, and queues placed by pages.', 'places queues by pages of the size that the driver told, also before a reset'),
+  blk('5.2.5.2', 'FLUSH is offered, as it has to be beside CONFIG_WCE.', 'are those of its kind, with FLUSH beside CONFIG_WCE'),
+  blk('5.2.5.2', 'writeback begins with 0 when CONFIG_WCE was negotiated and FLUSH was not.', 'begins with writeback 0 when CONFIG_WCE was negotiated and FLUSH was not'),
+  blk('5.2.5.2', 'Padding of the configuration is 0.', 'has padding of zeros'),
+  blk('5.2.6', 'The status is the last byte that the device can write, and the header the first 16 that it reads, whatever the descriptors.', 'is one stream of bytes in either direction, however its descriptors divide it'),
+  blk('5.2.6', 'GET_ID gives 20 bytes, padded with NUL where the name is shorter.', 'for its name gets 20 bytes, or as many as there is room for'),
+  blk('5.2.6.2', 'A write to a device with RO ends with IOERR, and nothing is written.', 'to write to a disk that is read only is an error, and nothing is written'),
+  blk('5.2.6.2', 'DISCARD, SECURE_ERASE and WRITE_ZEROES with a flag that is not known end with UNSUPP; a discard with UNMAP too.', 'is unsupported with a flag that is not known, and a discard with UNMAP too'),
+  blk('5.2.6.2', 'A request of a type that is not supported ends with UNSUPP.', 'of a type that there is not is unsupported'),
+  blk('5.2.6.2', 'After WRITE_ZEROES the range reads as zeros, whether or not UNMAP was set.', 'zeroes whether or not UNMAP is set'),
+  blk('5.2.6.2', 'A write is on the medium before it ends when writeback is 0.', 'has a write on the medium before it ends, once the driver has switched writeback off'),
+  blk('5.2.6.2', 'A write is on the medium before it ends when FLUSH was not negotiated.', 'has a write on the medium before it ends where no FLUSH was negotiated'),
+  blk('2.7.8.2', 'As written counts no more than what is written without a gap from the begin of the buffer.', 'beyond the capacity is an error that moves nothing'),
   control('5.1.2', 'The control queue follows the pairs that there can be with MQ, and is queue 2 without.', 'are followed by the control queue with MQ, which is queue 2 without'),
   control('5.1.3.1', 'A set in which a feature lacks one that it needs is not accepted.', 'does not accept features %j without %i'),
   control('5.1.4.2', 'The configuration has the address, the status, the number of pairs (1 to 0x8000) and the MTU (at least 68).', 'has the address, the state of the link, the number of pairs and the MTU'),
