@@ -1,4 +1,4 @@
-/** The interrupt router of a board whose firmware is in a ROM (82371SB (PIIX3) data sheet): INTx goes where 60H to 63H say. */
+/** What a board has whose firmware is in a ROM: an interrupt router (82371SB (PIIX3) data sheet) that leads INTx where 60H to 63H say, and empty IDE channels. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RomShadow } from '../../../../src/machine/memory/rom-shadow';
@@ -141,5 +141,27 @@ describe('PIRQ routes', () => {
     two.board.adopt(structuredClone(one.board.hardware()));
     expect(two.log.filter((line) => line.startsWith('e1000'))).toEqual(['e1000 raises 5']);
     expect(two.asserted()).toEqual([5]);
+  });
+});
+
+describe('IDE channels without drives', () => {
+  /** Status and alternate status of both channels. */
+  const STATUS = [0x1f7, 0x3f6, 0x177, 0x376];
+  const BUSY = 0x80;
+
+  it('are never busy, whatever is written to them: line 7 of the data bus is pulled down', () => {
+    const { ports } = poweredOn().board;
+    for (const [port, value] of [...STATUS.map((status) => [status, 0xff]), [0x1f6, 0xe0], [0x176, 0xe0]])
+      ports.write(port, 1, value);
+    for (const port of STATUS) expect(ports.read(port, 1)).toBe(0xff & ~BUSY);
+    expect(ports.read(0x1f0, 2)).toBe(0xffff & ~BUSY);
+    expect(ports.read(0x170, 4)).toBe(0xff7fff7f);
+    expect(ports.read(0x1f6, 2)).toBe(0x7f7f);
+  });
+
+  it('stand on no other board', () => {
+    const { board } = makeBoard();
+    board.powerOn();
+    for (const port of STATUS) expect(board.ports.read(port, 1)).toBe(0xff);
   });
 });
