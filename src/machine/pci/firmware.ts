@@ -4,6 +4,7 @@
  */
 import { barOffset, type BarSpec } from './bars';
 import { Command, Config } from './config';
+import { pirqOfPin, type PirqRoutes } from './intx-router';
 import type { PciRoot, PciSlot } from './root';
 
 /** Memory BARs are placed upward from here: above any RAM of a small machine, below the devices at fixed addresses. */
@@ -13,14 +14,14 @@ const HIGH_MMIO_WINDOW = { base: 0x8_0000_0000, end: 2 ** 36 } as const;
 /** I/O BARs are placed upward from here, clear of every legacy port. */
 const IO_WINDOW = { base: 0xc000, end: 0x10000 } as const;
 
-/** IRQs (and IOAPIC pins) behind the chipset's interrupt router inputs PIRQA to PIRQD. */
-const PIRQ_TO_IRQ = [10, 10, 11, 11] as const;
+/** Where it has the chipset's interrupt router lead PIRQA to PIRQD. */
+export const FIRMWARE_ROUTES = [10, 10, 11, 11] as const satisfies PirqRoutes;
 /** No two devices share a page of memory. */
 const PAGE = 4096;
 
-/** IRQ line (= IOAPIC pin) of a device's interrupt pin (1..4): the pins are rotated by device number over four router inputs. */
+/** IRQ line (= IOAPIC pin) of a device's interrupt pin (1..4), with these routes. */
 export function irqOfPin(device: number, pin: number): number {
-  return PIRQ_TO_IRQ[(pin - 1 + device - 1 + 4) % 4];
+  return FIRMWARE_ROUTES[pirqOfPin(device, pin)];
 }
 
 /** Hands out a stretch of addresses upward. */

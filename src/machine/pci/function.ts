@@ -242,6 +242,11 @@ export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionR
     this.applyInterrupt();
   }
 
+  /** Level of INTx that leaves the function. */
+  get interruptAsserted(): boolean {
+    return this.interruptOut;
+  }
+
   /** Present base of a BAR as programmed, whether or not it decodes. */
   barBase(bar: BarSpec): number {
     return barBase(this.config, bar);

@@ -6,6 +6,7 @@ import type { AddressMap, Region } from '../address-map';
 import type { IrqLine, RegisterBlock } from '../bus';
 import { ACPI_PM, AcpiPm } from '../devices/acpi-pm';
 import { FW_CFG, FwCfg } from '../devices/fw-cfg';
+import { IDE_PORTS, emptyIdeChannel } from '../devices/ide-connectors';
 import { PcTestDevice, TESTDEV } from '../devices/pc-testdev';
 import { KEYBOARD, KeyboardController } from '../devices/keyboard-controller';
 import { FIRMWARE_COMMAND, RESET_PORTS, ResetPorts } from '../devices/reset-ports';
@@ -31,7 +32,7 @@ export interface ChipsetOptions {
   startSeconds: number;
   /** Whether the test device is there. */
   testDevices: boolean;
-  /** A firmware in a ROM asks for the ACPI tables. */
+  /** A firmware in a ROM asks for the ACPI tables, and looks for IDE drives. */
   hasRom: boolean;
   /** What is typed at the console. */
   serialInput: readonly SerialStep[];
@@ -92,6 +93,8 @@ export class Chipset<T> implements Resettable {
     const vga = this.kept('vga', new VgaText(clock));
     const vgaParts = Object.entries(VGA) as [keyof typeof VGA, (typeof VGA)[keyof typeof VGA]][];
     this.place('VGA', ...vgaParts.map(([part, at]) => ({ ...at, block: vga[part] })));
+    if (options.hasRom)
+      this.place('IDE', ...IDE_PORTS.map((ports) => ({ ...ports, block: emptyIdeChannel })));
     if (options.testDevices) this.addTestDevice();
   }
 

@@ -48,8 +48,11 @@ export interface PlainMemory {
 
 /** What stands behind a device's DMA and its pin. */
 export interface SocketOptions {
-  /** Global system interrupt that the device's wire leads to; undefined: it has none. */
-  gsi: number | undefined;
+  /**
+   * Global system interrupt that the device's wire leads to; undefined: it has none. Asked anew at each change of the wire: a PCI
+   * function's goes where the chipset's interrupt router leads it at the time.
+   */
+  readonly gsi: number | undefined;
   /** Whether the device may read and write memory: bit 2 of a PCI function's command register. */
   busMaster: () => boolean;
   /** Between the device's pin and the wire: a PCI function's interrupt-disable bit. Absent: the pin is the wire. */

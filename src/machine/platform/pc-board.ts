@@ -150,7 +150,7 @@ export class PcBoard<T> {
     });
     slots.mapPorts(chipset.withResetControl(slots.root.ports));
     chipset.addConsole(options.serialInput);
-    if (options.rom) addPiix(slots.root, (base, enabled) => chipset.placePm(base, enabled));
+    if (options.rom) addPiix(slots, (base, enabled) => chipset.placePm(base, enabled));
     return chipset;
   }
 

@@ -9,9 +9,10 @@ import type { RomShadow } from '../memory/rom-shadow';
 import { BarMapper } from '../pci/bar-mapper';
 import { barTraceOffset, type BarSpec } from '../pci/bars';
 import { requesterOf } from '../pci/config';
-import { irqOfPin } from '../pci/firmware';
+import { FIRMWARE_ROUTES } from '../pci/firmware';
 import type { PciFunction } from '../pci/function';
 import { hostBridge } from '../pci/host-bridge';
+import { IntxRouter, pirqOfPin } from '../pci/intx-router';
 import { CONFIG_PORTS, ECAM, PciRoot, type PciPlatform, type PciSlot } from '../pci/root';
 import type { QueuedDevice } from '../queued-device';
 import type { Migratable } from '../snapshot';
@@ -56,6 +57,8 @@ const ECAM_OFFSET = 0x1000_0000;
 /** Slots of bus 0. */
 export class PciSlots<T> {
   readonly root: PciRoot;
+  /** As our firmware leaves it, until somebody programs it. */
+  readonly router = new IntxRouter(FIRMWARE_ROUTES);
   private readonly mapper: BarMapper<T>;
   private readonly devices: PciDevice[] = [];
   private readonly sockets = new Map<number, DeviceSocket>();
@@ -105,8 +108,12 @@ export class PciSlots<T> {
       ...(coalesces && { coalesces }),
       ...(plain && { plain }),
     };
+    const { router } = this;
+    const pirq = pin === 0 ? undefined : pirqOfPin(address.device, pin);
     const socket = env.socket(unit, {
-      gsi: pin === 0 ? undefined : irqOfPin(address.device, pin),
+      get gsi() {
+        return pirq === undefined ? undefined : router.irqAt(pirq);
+      },
       busMaster: () => plugged.device?.pci.busMaster ?? false,
       gate: { set: (asserted) => plugged.device?.pci.setInterrupt(asserted) },
       ...(dataPlaneInKernel && { dataPlaneInKernel }),
@@ -116,6 +123,13 @@ export class PciSlots<T> {
     const { data } = socket;
     const device = make(socket.bus, data?.bus);
     plugged.device = device;
+    if (pirq !== undefined) {
+      router.connect({
+        pirq,
+        level: () => device.pci.interruptAsserted,
+        drive: (asserted) => socket.wire.set(asserted),
+      });
+    }
     Object.assign(registers, namesOf(device));
     root.add(address, device.pci);
     socket.plug(device);

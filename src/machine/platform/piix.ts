@@ -3,6 +3,7 @@
  * 82371SB (PIIX3) data sheets): the ISA bridge with the interrupt router, and power management. There is no IDE controller.
  */
 import { PciFunction, type PciIdentity } from '../pci/function';
+import type { IntxRouter, PirqRoutes } from '../pci/intx-router';
 import type { PciRoot } from '../pci/root';
 
 const DEVICE = 1;
@@ -26,24 +27,40 @@ const POWER: PciIdentity = {
   interruptPin: 1,
 };
 
-/** ISA bridge: X-bus chip selects, and the routes of PIRQA to PIRQD, none at first (82371SB, 2.3.9, 2.3.13). */
+/**
+ * ISA bridge: X-bus chip selects, and the routes of PIRQA to PIRQD, none at first (82371SB, 2.3.9, 2.3.13). A route is off by bit 7,
+ * and leads nowhere by an IRQ that is reserved: those of the board's own devices are.
+ */
 const XBCS = { offset: 0x4e, values: [0x03, 0x00], writable: [0xff, 0x01] } as const;
 const PIRQ_ROUTES = {
   offset: 0x60,
   values: [0x80, 0x80, 0x80, 0x80],
   writable: [0x8f, 0x8f, 0x8f, 0x8f],
 } as const;
+const ROUTE = { off: 0x80, irq: 0x0f } as const;
+const ROUTABLE: ReadonlySet<number> = new Set([3, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15]);
 
 /** Power management: base of the ACPI registers with bit 0 read as 1, and what lets them answer (82371AB, 7.1.11, 7.1.25). */
 const PM_BASE = { offset: 0x40, values: [0x01, 0, 0, 0], writable: [0xc0, 0xff, 0, 0] } as const;
 const PM_MISC = { offset: 0x80, values: [0], writable: [0x01], enable: 0x01 } as const;
 const PM_ADDRESS = 0xffc0;
 
+/** What the functions act on. */
+interface PiixPci {
+  readonly root: PciRoot;
+  readonly router: IntxRouter;
+}
+
 /** Puts the functions in. @param placePm the ACPI registers answer from this port on, or nowhere */
-export function addPiix(root: PciRoot, placePm: (base: number, enabled: boolean) => void): void {
+export function addPiix({ root, router }: PiixPci, placePm: (base: number, enabled: boolean) => void): void {
   const isa = new PciFunction(ISA, []);
   isa.addRegisters(XBCS.offset, XBCS.values, XBCS.writable);
-  isa.addRegisters(PIRQ_ROUTES.offset, PIRQ_ROUTES.values, PIRQ_ROUTES.writable);
+  const routes = (): PirqRoutes =>
+    PIRQ_ROUTES.values.map((_, pirq) => routeOf(isa.peek(PIRQ_ROUTES.offset + pirq)));
+  isa.addRegisters(PIRQ_ROUTES.offset, PIRQ_ROUTES.values, PIRQ_ROUTES.writable, (bySoftware) => {
+    if (bySoftware) router.reroute(routes());
+    else router.restore(routes());
+  });
   const power = new PciFunction(POWER, []);
   const follow = (): void =>
     placePm(
@@ -55,4 +72,10 @@ export function addPiix(root: PciRoot, placePm: (base: number, enabled: boolean)
   root.add({ bus: 0, device: DEVICE, function: 0 }, isa);
   root.add({ bus: 0, device: DEVICE, function: 3 }, power);
   follow();
+  router.restore(routes());
+}
+
+function routeOf(register: number): number | undefined {
+  const irq = register & ROUTE.irq;
+  return (register & ROUTE.off) === 0 && ROUTABLE.has(irq) ? irq : undefined;
 }
