@@ -132,10 +132,9 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
     if (finished.recall(kind, address, cpu.now())) return finished.low;
     if (kind === Access.PortIn && world.owes && this.takeAhead(address)) return finished.low;
     const further = world.owes && emulation.goesOn();
-    if (!further && this.direct.covers(kind, address, size)) {
-      if (world.owes) world.settle();
-      return this.direct.access(kind, address, size, low, high);
-    }
+    const region = this.path.regionOf(kind, address);
+    if (!further && this.direct.covers(kind, address, size, region))
+      return this.directly(kind, address, size, low, high);
     const joins = further && this.joins(kind, address, size);
     if (further) world.takeBack();
     else if (world.owes) world.settle();
@@ -147,25 +146,33 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
     waiting.high = high;
     waiting.further = further;
     waiting.count = kind === Access.PortIn ? emulation.batch(size) : 1;
-    waiting.signals = false;
     world.place = 'root';
-    const region = this.path.regionOf(waiting);
     const way = joins ? undefined : this.straightWay(region);
-    if (!(way ? this.goStraight(way, region) : joins ? this.performWhenDue() : this.begin())) {
+    if (!(way ? this.goStraight(way, region) : joins ? this.join() : this.begin())) {
       this.giveUp();
       return 0;
     }
-    // What ended the VM is not completed, whoever did it when.
-    if (this.ended) {
-      world.exits.endForGood();
-      this.giveUp();
-    } else world.goOn();
+    if (this.ended) this.giveUpForGood();
+    else world.goOn();
     return finished.low;
+  }
+
+  /** The access does not leave the guest. */
+  private directly(kind: number, address: number, size: number, low: number, high: number): number {
+    const { world, direct } = this;
+    if (world.owes) world.settle();
+    return direct.access(kind, address, size, low, high);
   }
 
   private giveUp(): void {
     this.finished.rewind();
     this.cpu.abandonInstruction();
+  }
+
+  /** What ended the VM is not completed, whoever did it when. */
+  private giveUpForGood(): void {
+    this.world.exits.endForGood();
+    this.giveUp();
   }
 
   /** REP INS: KVM has read the port ahead. */
@@ -195,9 +202,15 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
     );
   }
 
+  /** The access is a part of the one before. */
+  private join(): boolean {
+    this.waiting.signals = false;
+    return this.performWhenDue();
+  }
+
   /**
    * The whole way to the register, where it can be gone at once: nobody stands in the way, and nothing is due before the access.
-   * Undefined: it has to be gone leg by leg. @param region as of `AccessPath.regionOf`
+   * Undefined: it has to be gone leg by leg. @param region the register's
    */
   private straightWay(region: Region<KvmRegion> | undefined): ExitWay | undefined {
     const { world, vm, waiting } = this;
@@ -225,8 +238,8 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
       world.crash();
       return false;
     }
-    if (placement === 'coalesced') return this.noteDown();
     waiting.signals = placement === 'ioeventfd';
+    if (placement === 'coalesced') return this.noteDown();
     if (placement !== 'user') return this.performWhenDue();
     this.inUser = true;
     world.exits.toUser();
@@ -240,9 +253,11 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
 
   /** Who serves a further access of KVM's emulator. It reaches mapped pages as the guest does, ports it never does. */
   private further(): Placement {
-    const { waiting, direct, cpu } = this;
+    const { waiting, direct, cpu, path } = this;
     const { kind, address, size } = waiting;
-    if (kind > Access.MmioWrite || !direct.covers(kind, address, size)) return this.path.further(waiting);
+    const region = path.regionOf(kind, address);
+    if (kind > Access.MmioWrite || !direct.covers(kind, address, size, region))
+      return path.further(waiting, region);
     cpu.advance(direct.cyclesOf(kind, address));
     return 'mapped';
   }
@@ -287,7 +302,7 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
     return this.performNow();
   }
 
-  private performNow(region = this.path.regionOf(this.waiting)): boolean {
+  private performNow(region = this.path.regionOf(this.waiting.kind, this.waiting.address)): boolean {
     const { site, waiting, finished, world, cpu, emulation } = this;
     site.island.standAt(cpu.now());
     world.exits.causeExit();

@@ -11,7 +11,7 @@ import type { CostKey } from '../cost-keys';
 import { Access } from '../cpu/access-callouts';
 import type { Site } from '../host';
 import type { ExitTimeline } from './exits';
-import { ExitRowTable } from './exit-rows';
+import { ExitRowTable, sortNumber, type ExitRows } from './exit-rows';
 import { signalWays, wayTo, type ExitWay, type SignalWays } from './exit-way';
 import type { Ioeventfd } from './ioeventfds';
 import type { Placement } from './placement';
@@ -74,8 +74,8 @@ export class AccessPath {
     this.signalled = signalWays(costs);
   }
 
-  /** Who answers an access to a register; undefined: nobody, or it is of an MSR. */
-  regionOf({ kind, address }: AccessRequest): Region<KvmRegion> | undefined {
+  /** Who answers an access to a register; undefined: nobody, or it is of an MSR. @param kind as of `Access` */
+  regionOf(kind: number, address: number): Region<KvmRegion> | undefined {
     if (kind > Access.PortOut) return undefined;
     return kind > Access.MmioWrite ? this.vm.ports.find(address) : this.vm.mmio.find(address);
   }
@@ -86,27 +86,44 @@ export class AccessPath {
    */
   wayOf(request: AccessRequest, region: Region<KvmRegion> | undefined): ExitWay | undefined {
     const { kind, address } = request;
+    const isWrite = kind === Access.MmioWrite || kind === Access.PortOut;
+    return isWrite ? this.wayOfWrite(request, region) : this.usualWay(kind, address, region);
+  }
+
+  private usualWay(
+    kind: number,
+    address: number,
+    region: Region<KvmRegion> | undefined,
+  ): ExitWay | undefined {
     if (kind > Access.PortOut) return undefined;
-    const ofPort = kind > Access.MmioWrite;
+    const { memory, port } = region?.tag ?? this.nowhere;
+    if (kind > Access.MmioWrite) return port;
+    return memory.reason === VmxExit.APIC_ACCESS || this.vm.ept.has(address) ? memory : undefined;
+  }
+
+  private wayOfWrite(request: AccessRequest, region: Region<KvmRegion> | undefined): ExitWay | undefined {
+    const { kind, address } = request;
     const signal = region && this.signalWay(request, region);
-    if (signal) return ofPort || this.vm.ept.has(address) ? signal : undefined;
-    if (ofPort) return (region?.tag ?? this.nowhere).port;
-    const tag = region?.tag;
-    if (kind === Access.MmioWrite && tag?.coalesces) return undefined;
-    const way = (tag ?? this.nowhere).memory;
-    return way.reason === VmxExit.APIC_ACCESS || this.vm.ept.has(address) ? way : undefined;
+    if (signal) return kind === Access.PortOut || this.vm.ept.has(address) ? signal : undefined;
+    if (kind === Access.MmioWrite && region?.tag.coalesces) return undefined;
+    return this.usualWay(kind, address, region);
   }
 
   /** Goes a whole way at once; afterwards it is the time at which the access takes place. */
   go(way: ExitWay, request: AccessRequest, region: Region<KvmRegion> | undefined, cause: RowRef): void {
-    const { kind, address, low } = request;
+    const { kind, address, low, count } = request;
     const { reason } = way;
     const a = reason === VmxExit.APIC_ACCESS ? address % PAGE : address;
-    const qualification = this.qualificationOf(reason, request);
-    const rows =
-      region && !way.signals && request.count === 1
-        ? this.rows.of(region, { way, kind, address, a, qualification, guest: this.exits.guestKind })
-        : undefined;
+    const qualification = reason === VmxExit.EPT_MISCONFIG ? 0 : this.qualificationOf(reason, request);
+    let rows: ExitRows | undefined;
+    if (region && count === 1 && !way.signals) {
+      const guest = this.exits.guestKind;
+      const sort = sortNumber(kind, qualification, guest);
+      const known = this.rows.find(region, sort);
+      rows = known
+        ? known.rows
+        : this.rows.add(region, sort, { way, kind, address, a, qualification, guest }).rows;
+    }
     this.foreseenRow = this.exits.goThere(way, a, low, cause, qualification, rows);
   }
 
@@ -132,10 +149,8 @@ export class AccessPath {
   }
 
   /** A further access of an instruction that has left the guest: who serves it. The exit keeps its own arguments. */
-  further(request: AccessRequest): Placement {
+  further(request: AccessRequest, region: Region<KvmRegion> | undefined): Placement {
     const { kind, address } = request;
-    const map = kind <= Access.MmioWrite ? this.vm.mmio : this.vm.ports;
-    const region = map.find(address);
     if (!region) return 'user';
     return this.signalWay(request, region) ? 'ioeventfd' : this.placementOf(region, kind, address);
   }

@@ -6,6 +6,7 @@
  * access at its own time; executed anew, the instruction gets the answer from memory. What makes the vCPU leave the guest
  * meanwhile waits for the end of the instruction.
  */
+import type { Region } from '../../machine/address-map';
 import type { Stateful } from '../../machine/bus';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
@@ -16,6 +17,7 @@ import { Access } from '../cpu/access-callouts';
 import type { Site } from '../host';
 import type { Runnable } from '../threads/island';
 import type { GuestRun } from './guest-run';
+import type { KvmRegion } from './region';
 import type { VcpuVm } from './vm-face';
 import { VcpuEvent, type WorldSwitch } from './world-switch';
 
@@ -61,11 +63,10 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
     private readonly vcpu: Runnable & EventTarget,
   ) {}
 
-  /** Whether the guest reaches the register itself. Asked at every access. */
-  covers(kind: number, address: number, size: number): boolean {
+  /** Whether the guest reaches the register itself. Asked at every access. @param region that the register is in */
+  covers(kind: number, address: number, size: number, region: Region<KvmRegion> | undefined): boolean {
     if (kind > Access.PortOut) return false;
     if (kind > Access.MmioWrite) return !this.vm.ioBitmaps.traps(address, size);
-    const region = this.vm.mmio.find(address);
     return region?.tag.mapped?.covers(address - region.base) ?? false;
   }
 

@@ -103,23 +103,24 @@ function qualifiedBy(reason: number, a: number, qualification: number): Sort['qu
  * Number of an access's sort within its region: its kind, the guest's privilege and, for a port, what else its qualification
  * says: its size and the instruction.
  */
-function sortNumber({ kind, guest, qualification }: FoldedAccess): number {
-  const user = guest === Kind.GuestUser ? 1 : 0;
-  return kind > Access.MmioWrite ? (qualification & IO_FORM) * 8 + kind * 2 + user : kind * 2 + user;
+export function sortNumber(kind: number, qualification: number, guest: number): number {
+  const sort = guest === Kind.GuestUser ? kind * 2 + 1 : kind * 2;
+  return kind > Access.MmioWrite ? (qualification & IO_FORM) * 8 + sort : sort;
 }
 
 /** Those of one region, one kind of access and one kind of guest code; valid while the region and its track are where they were. */
-interface Known {
-  base: number;
-  unit: number;
-  rows: ExitRows | undefined;
+export interface KnownRows {
+  readonly base: number;
+  readonly unit: number;
+  /** Undefined: they have to be recorded leg by leg. */
+  readonly rows: ExitRows | undefined;
 }
 
 /** The rows of all accesses of one vCPU. */
 export class ExitRowTable {
-  private readonly known = new Map<Region<KvmRegion>, (Known | undefined)[]>();
+  private readonly known = new Map<Region<KvmRegion>, (KnownRows | undefined)[]>();
   private lastRegion: Region<KvmRegion> | undefined;
-  private last: (Known | undefined)[] = [];
+  private last: (KnownRows | undefined)[] = [];
 
   /** @param track the vCPU's */
   constructor(
@@ -128,20 +129,21 @@ export class ExitRowTable {
     private readonly track: number,
   ) {}
 
-  /** Rows of an access to a region; undefined: they have to be recorded leg by leg. */
-  of(region: Region<KvmRegion>, access: FoldedAccess): ExitRows | undefined {
+  /** Rows of a sort of accesses to a region; undefined: nobody has asked since it was moved. @param sort as of `sortNumber` */
+  find(region: Region<KvmRegion>, sort: number): KnownRows | undefined {
     const ofRegion = region === this.lastRegion ? this.last : this.ofRegion(region);
-    const sort = sortNumber(access);
     const known = ofRegion[sort];
-    const { base } = region;
-    const { track: unit } = region.tag.lane;
-    if (known && known.base === base && known.unit === unit) return known.rows;
-    const rows = this.make(region, access);
-    ofRegion[sort] = { base, unit, rows };
-    return rows;
+    return known && known.base === region.base && known.unit === region.tag.lane.track ? known : undefined;
   }
 
-  private ofRegion(region: Region<KvmRegion>): (Known | undefined)[] {
+  /** Finds out the rows of a sort of accesses from one of them. */
+  add(region: Region<KvmRegion>, sort: number, access: FoldedAccess): KnownRows {
+    const known = { base: region.base, unit: region.tag.lane.track, rows: this.make(region, access) };
+    this.ofRegion(region)[sort] = known;
+    return known;
+  }
+
+  private ofRegion(region: Region<KvmRegion>): (KnownRows | undefined)[] {
     let ofRegion = this.known.get(region);
     if (!ofRegion) this.known.set(region, (ofRegion = []));
     this.lastRegion = region;
