@@ -60,7 +60,7 @@ export class Negotiation {
 
   advanceLegacy(bits: number): Outcome {
     this.legacy = true;
-    return this.take(bits & ~Status.FEATURES_OK, LEGACY_STEPS);
+    return this.take(bits, LEGACY_STEPS);
   }
 
   needsReset(): void {
@@ -90,9 +90,9 @@ export class Negotiation {
 
   private take(bits: number, steps: typeof MODERN_STEPS): Outcome {
     const cleared = this.status & DRIVER_BITS & ~bits;
-    for (const { bit, after } of steps) {
+    for (const { bit, after, negotiates } of steps) {
       if ((bits & ~this.status & bit) === 0 || (this.status & after) !== after) continue;
-      if (bit === Status.FEATURES_OK && !this.acceptable) continue;
+      if (negotiates && !this.acceptable) continue;
       this.status |= bit;
     }
     const refused = bits & DRIVER_BITS & ~this.status;

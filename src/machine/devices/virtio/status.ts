@@ -15,6 +15,8 @@ export const Status = {
 interface Step {
   readonly bit: number;
   readonly after: number;
+  /** The device takes it only with features that it can work with. */
+  readonly negotiates?: true;
 }
 
 /** Steps of a driver of this specification. */
@@ -22,15 +24,19 @@ export const MODERN_STEPS: readonly Step[] = [
   { bit: Status.FAILED, after: 0 },
   { bit: Status.ACKNOWLEDGE, after: 0 },
   { bit: Status.DRIVER, after: Status.ACKNOWLEDGE },
-  { bit: Status.FEATURES_OK, after: Status.DRIVER },
+  { bit: Status.FEATURES_OK, after: Status.DRIVER, negotiates: true },
   { bit: Status.DRIVER_OK, after: Status.FEATURES_OK },
 ];
 
-/** Steps of a legacy driver, which knows no FEATURES_OK and is known to leave steps out (3.1.2). */
+/**
+ * Steps of a legacy driver, which is known to leave steps out (3.1.2). FEATURES_OK is none of them: a driver of both versions that
+ * sets it all the same reads it back, as from QEMU's devices, and it means nothing.
+ */
 export const LEGACY_STEPS: readonly Step[] = [
   { bit: Status.FAILED, after: 0 },
   { bit: Status.ACKNOWLEDGE, after: 0 },
   { bit: Status.DRIVER, after: 0 },
+  { bit: Status.FEATURES_OK, after: 0 },
   { bit: Status.DRIVER_OK, after: 0 },
 ];
 

@@ -291,6 +291,15 @@ describe('a legacy device on MMIO', () => {
     expect(queues[0].running).toBe(false);
   });
 
+  it('shows a FEATURES_OK that a driver has set', () => {
+    const { set, get } = legacy();
+    set(R.status, 3);
+    set(R.status, 11);
+    expect(get(R.status)).toBe(11);
+    set(R.status, 15);
+    expect(get(R.status)).toBe(15);
+  });
+
   it('takes a page number of 0 where no queue lies', () => {
     const { set, get, ignored } = legacy();
     const before = ignored();
