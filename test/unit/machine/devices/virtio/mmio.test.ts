@@ -81,7 +81,7 @@ describe('the registers of a device on MMIO', () => {
     expect(get(R.deviceFeatures)).toBe(0);
     negotiate(bits(Feature.VERSION_1, FakeFeature.base));
     expect(get(R.status)).toBe(11);
-    negotiate(bits(FakeFeature.base));
+    negotiate(bits(FakeFeature.base, Feature.RING_PACKED));
     expect(get(R.status)).toBe(3);
   });
 

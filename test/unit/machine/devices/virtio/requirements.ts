@@ -88,5 +88,5 @@ export const requirements: readonly Requirement[] = [
   mmio('4.2.2.1', 'QueueReset reads 1 while the reset goes on, then it and QueueReady read 0; it is 0 once the queue is ready again.', 'is reset by QueueReset'),
   mmio('4.2.4', 'A legacy device has version 1, and queues placed by pages.', 'places queues by pages of the size that the driver told, also before a reset'),
   rng('5.4.6.2', 'One or more random bytes are placed into each buffer, perhaps fewer than it has room for.', 'fills a buffer with numbers from its seed, and looks for the next'),
-  device('6.2', 'VERSION_1 is offered; a device that is not transitional does not work without it.', 'are refused without VERSION_1 on a device that is not transitional'),
+  device('6.2', 'VERSION_1 is offered.', 'are offered as the options say, and with VERSION_1'),
 ];
