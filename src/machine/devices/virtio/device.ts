@@ -102,9 +102,7 @@ export class VirtioDevice implements Migratable<VirtioHardware, VirtioRun> {
     if (specs.length > QUEUE_TAG_STEP) {
       throw new RangeError(`a virtio device with ${specs.length} queues: at most ${QUEUE_TAG_STEP}`);
     }
-    this.negotiation = new Negotiation(options.interfaces, offersOf(options, type.features), (has) =>
-      type.accepts(has),
-    );
+    this.negotiation = new Negotiation(offersOf(options, type.features), (has) => type.accepts(has));
     this.configuration = new ConfigurationSpace(type);
     this.queues = specs.map(({ size }, index) => {
       const dma = new CountedDma(this.data.dma);

@@ -1,6 +1,6 @@
 /** Status and features as driver and device agree on them (2.1, 2.2, 3.1). */
 import { Feature, commonFeatures, hasFeature, isSubset } from './features';
-import type { Interfaces, Offers } from './options';
+import type { Offers } from './options';
 import { LEGACY_STEPS, MODERN_STEPS, Status, type Outcome } from './status';
 
 /** What the hardware has of it. */
@@ -23,7 +23,6 @@ export class Negotiation {
 
   /** @param typeAccepts whether the device's type can work with a set of features */
   constructor(
-    private readonly interfaces: Interfaces,
     readonly offers: Offers,
     private readonly typeAccepts: (has: (feature: number) => boolean) => boolean,
   ) {}
@@ -60,7 +59,7 @@ export class Negotiation {
 
   advanceLegacy(bits: number): Outcome {
     this.legacy = true;
-    return this.take(bits & ~Status.FEATURES_OK, LEGACY_STEPS);
+    return this.take(bits, LEGACY_STEPS);
   }
 
   needsReset(): void {
@@ -89,13 +88,14 @@ export class Negotiation {
   }
 
   private take(bits: number, steps: typeof MODERN_STEPS): Outcome {
-    const cleared = this.status & DRIVER_BITS & ~bits;
+    const before = this.status;
+    const cleared = before & DRIVER_BITS & ~bits;
     let allInTurn = true;
-    for (const { bit, after, takenOutOfTurn } of steps) {
+    for (const { bit, after, takenOutOfTurn, negotiates } of steps) {
       if ((bits & ~this.status & bit) === 0) continue;
       const inTurn = (this.status & after) === after;
       if (!inTurn && takenOutOfTurn !== true) continue;
-      if (bit === Status.FEATURES_OK && !this.acceptable) continue;
+      if (negotiates && !this.acceptable) continue;
       this.status |= bit;
       allInTurn &&= inTurn;
     }
@@ -103,19 +103,23 @@ export class Negotiation {
     // Features that the device refuses are no offence: the driver reads back whether they were taken (3.1.1).
     const onlyFeatures = refused === Status.FEATURES_OK && (this.status & Status.DRIVER) !== 0;
     if (!allInTurn || cleared !== 0 || (refused !== 0 && !onlyFeatures)) return 'misused';
+    // A driver of this specification accepts VERSION_1 (6.1): it is told, and the device works with it all the same.
+    const agreed = !this.legacy && (this.status & ~before & Status.FEATURES_OK) !== 0;
+    if (agreed && !this.has(Feature.VERSION_1)) return 'misused';
     return refused === 0 ? 'done' : 'ignored';
   }
 
-  /** Whether the device can work with what the driver has written (2.2.2). */
+  /**
+   * Whether the device can work with what the driver has written (2.2.2). It may refuse to without VERSION_1 (6.2). QEMU's devices
+   * do not, and drivers rely on it: that of xv6 accepts features of the first word alone.
+   */
   private get acceptable(): boolean {
-    const { words, offers, interfaces } = this;
+    const { words, offers } = this;
     const has = (feature: number): boolean => hasFeature(words, feature);
     if (!isSubset(words, offers.modern)) return false;
-    if (!has(Feature.VERSION_1)) {
-      // Without it only what a legacy driver could have accepted makes sense.
-      if (interfaces === 'modern' || words.slice(Feature.VERSION_1 / WORD).some((word) => word !== 0))
-        return false;
-    }
+    // Without it only what a legacy driver could have accepted makes sense.
+    const legacyAlone = words.slice(Feature.VERSION_1 / WORD).every((word) => word === 0);
+    if (!has(Feature.VERSION_1) && !legacyAlone) return false;
     return this.typeAccepts(has);
   }
 }

@@ -17,6 +17,8 @@ interface Step {
   readonly after: number;
   /** Out of turn it is the driver's offence, and is taken all the same: nothing in the device depends on what it comes after. */
   readonly takenOutOfTurn?: true;
+  /** The device takes it only with features that it can work with. */
+  readonly negotiates?: true;
 }
 
 /**
@@ -27,15 +29,19 @@ export const MODERN_STEPS: readonly Step[] = [
   { bit: Status.FAILED, after: 0 },
   { bit: Status.ACKNOWLEDGE, after: 0 },
   { bit: Status.DRIVER, after: Status.ACKNOWLEDGE, takenOutOfTurn: true },
-  { bit: Status.FEATURES_OK, after: Status.DRIVER },
+  { bit: Status.FEATURES_OK, after: Status.DRIVER, negotiates: true },
   { bit: Status.DRIVER_OK, after: Status.FEATURES_OK },
 ];
 
-/** Steps of a legacy driver, which knows no FEATURES_OK and is known to leave steps out (3.1.2). */
+/**
+ * Steps of a legacy driver, which is known to leave steps out (3.1.2). FEATURES_OK is none of them: a driver of both versions that
+ * sets it all the same reads it back, as from QEMU's devices, and it means nothing.
+ */
 export const LEGACY_STEPS: readonly Step[] = [
   { bit: Status.FAILED, after: 0 },
   { bit: Status.ACKNOWLEDGE, after: 0 },
   { bit: Status.DRIVER, after: 0 },
+  { bit: Status.FEATURES_OK, after: 0 },
   { bit: Status.DRIVER_OK, after: 0 },
 ];
 

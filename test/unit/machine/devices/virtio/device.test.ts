@@ -150,11 +150,25 @@ describe('features', () => {
     expect(cfg.negotiate(bits(FakeFeature.base, FakeFeature.needy, Feature.VERSION_1))).toBe(true);
   });
 
-  it('are refused without VERSION_1 on a device that is not transitional', () => {
-    expect(machine().cfg.negotiate(0n)).toBe(false);
-    expect(machine({ interfaces: 'transitional' }).cfg.negotiate(bits(FakeFeature.base))).toBe(true);
-    expect(machine({ interfaces: 'transitional' }).cfg.negotiate(bits(Feature.RING_PACKED))).toBe(false);
-  });
+  it.each(['modern', 'transitional'] as const)(
+    'are taken without VERSION_1 on a %s device, of the first word alone, and the driver is told',
+    (interfaces) => {
+      const { cfg, type, world } = machine({ interfaces });
+      const told = (): number => world.ofKind(Kind.DeviceMisused).length;
+      expect(cfg.negotiate(VERSION_1 | bits(FakeFeature.base))).toBe(true);
+      expect(told()).toBe(0);
+      cfg.set('status', 0);
+      expect(cfg.negotiate(bits(FakeFeature.base))).toBe(true);
+      expect(told()).toBe(1);
+      expect(type.host.has(FakeFeature.base)).toBe(true);
+      expect(type.host.has(Feature.VERSION_1)).toBe(false);
+      cfg.set('status', 15);
+      expect(cfg.get('status')).toBe(15);
+      expect(told()).toBe(1);
+      cfg.set('status', 0);
+      expect(cfg.negotiate(bits(Feature.RING_PACKED))).toBe(false);
+    },
+  );
 
   it('are refused when they were not offered', () => {
     const { cfg } = machine({ packed: false });

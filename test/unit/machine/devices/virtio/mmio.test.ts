@@ -81,7 +81,7 @@ describe('the registers of a device on MMIO', () => {
     expect(get(R.deviceFeatures)).toBe(0);
     negotiate(bits(Feature.VERSION_1, FakeFeature.base));
     expect(get(R.status)).toBe(11);
-    negotiate(bits(FakeFeature.base));
+    negotiate(bits(FakeFeature.base, Feature.RING_PACKED));
     expect(get(R.status)).toBe(3);
   });
 
@@ -289,6 +289,15 @@ describe('a legacy device on MMIO', () => {
     set(R.queuePfn, 0);
     expect(get(R.queuePfn)).toBe(0);
     expect(queues[0].running).toBe(false);
+  });
+
+  it('shows a FEATURES_OK that a driver has set', () => {
+    const { set, get } = legacy();
+    set(R.status, 3);
+    set(R.status, 11);
+    expect(get(R.status)).toBe(11);
+    set(R.status, 15);
+    expect(get(R.status)).toBe(15);
   });
 
   it('takes a page number of 0 where no queue lies', () => {

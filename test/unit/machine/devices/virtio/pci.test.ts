@@ -452,6 +452,22 @@ describe('the legacy interface', () => {
     expect(type.log).toContain('started');
   });
 
+  it('shows a FEATURES_OK that a driver has set, which means nothing', () => {
+    const { get, set, type, world } = legacy();
+    set(L.status, 1, 3);
+    set(L.guest, 4, Number(bits(0)));
+    set(L.status, 1, 11);
+    // As QEMU's virtio-net-pci: the byte reads as it was written.
+    expect(get(L.status, 1)).toBe(11);
+    // It is no step: features are taken behind it too, and DRIVER_OK does not need it.
+    set(L.guest, 4, Number(bits(0, Feature.EVENT_IDX)));
+    expect(type.host.has(Feature.EVENT_IDX)).toBe(true);
+    set(L.status, 1, 15);
+    expect(get(L.status, 1)).toBe(15);
+    expect(type.log).toContain('started');
+    expect(world.ofKind(Kind.DeviceMisused)).toEqual([]);
+  });
+
   it('places a queue by one page number', () => {
     const { get, set, queues } = legacy();
     set(L.status, 1, 3);

@@ -131,5 +131,5 @@ export const requirements: readonly Requirement[] = [
   terminal('5.3.6.2', 'DEVICE_READY is answered by DEVICE_ADD for each port; PORT_READY by what the port is.', 'introduce the ports, each with what it is (packed: %s)'),
   terminal('5.3.6.1', 'What a closed port is given is not passed on.', 'lose what is sent to them while they are closed'),
   rng('5.4.6.2', 'One or more random bytes are placed into each buffer, perhaps fewer than it has room for.', 'fills a buffer with numbers from its seed, and looks for the next'),
-  device('6.2', 'VERSION_1 is offered; a device that is not transitional does not work without it.', 'are refused without VERSION_1 on a device that is not transitional'),
+  device('6.2', 'VERSION_1 is offered.', 'are offered as the options say, and with VERSION_1'),
 ];
