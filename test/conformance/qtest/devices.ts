@@ -8,6 +8,8 @@ import { pic } from './devices/pic';
 import { pit } from './devices/pit';
 import { rtc } from './devices/rtc';
 import { uart } from './devices/uart';
+import { virtioConsole } from './devices/virtio-console';
+import { virtioNet } from './devices/virtio-net';
 import { virtioRng } from './devices/virtio-rng';
 
 export const qtestDevices: readonly QtestDevice[] = [
@@ -20,4 +22,6 @@ export const qtestDevices: readonly QtestDevice[] = [
   rtc,
   pciConfig,
   virtioRng,
+  virtioNet,
+  virtioConsole,
 ];
