@@ -3,6 +3,7 @@ import type { QtestDevice } from './device';
 import { e1000 } from './devices/e1000';
 import { edu } from './devices/edu';
 import { ioapic } from './devices/ioapic';
+import { nvme } from './devices/nvme';
 import { pciConfig } from './devices/pci-config';
 import { pic } from './devices/pic';
 import { pit } from './devices/pit';
@@ -24,4 +25,5 @@ export const qtestDevices: readonly QtestDevice[] = [
   virtioRng,
   virtioNet,
   virtioConsole,
+  nvme,
 ];
