@@ -21,12 +21,12 @@ export const virtioDifferences = {
   'written buffers': {
     qemu: 'does not say in a used descriptor that it has written',
     trapline: 'sets VIRTQ_DESC_F_WRITE there when it has',
-    section: 'virtio 1.3, 2.8.4',
+    section: 'virtio 1.3, 2.8.3 and 2.8.4',
   },
   'address of used buffers': {
     qemu: 'leaves the address in a used descriptor, which it writes in part',
     trapline: 'writes the whole descriptor, with zeros where nothing is said',
-    section: 'virtio 1.3, 2.8 (of a used descriptor, identifier, length and flags mean something)',
+    section: 'virtio 1.3, 2.8.4 (of a used descriptor the address is unused)',
   },
   'first interrupt': {
     qemu: 'interrupts for the first used buffers of a queue whatever used_event says',
@@ -36,7 +36,7 @@ export const virtioDifferences = {
   'interrupt at a lap': {
     qemu: 'interrupts at the end of a packed ring for an event of the next lap, too',
     trapline: 'interrupts when the descriptor of the event is used, in its lap',
-    section: 'virtio 1.3, 2.8.10.1 and 2.8.14 (the event has the ring wrap counter)',
+    section: 'virtio 1.3, 2.8.10 and 2.8.14 (the event has the ring wrap counter)',
   },
   'configuration interrupt': {
     qemu: 'sets both bits of the ISR status when the configuration changes',
