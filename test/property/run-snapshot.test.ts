@@ -55,6 +55,9 @@ function fewStrides(random: () => number, { summary }: Outcome): () => Stride {
 const samples = [
   'b7-e1000-emulated',
   'b8-nvme',
+  'b8-edu',
+  'c4-suppression-event-idx',
+  'c6-vhost',
   'hello',
   'timer',
   'uart',

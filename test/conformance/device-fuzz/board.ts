@@ -135,6 +135,11 @@ export class HostileBoard {
   /** RAM as its guest has it. */
   readonly ram: Uint8Array;
   readonly view: DataView;
+  /** Gets each frame that the device sends, and each byte of the console. */
+  outside: { frame(frame: Uint8Array): void; serial(byte: number): void } = {
+    frame: () => undefined,
+    serial: () => undefined,
+  };
   private readonly whole: Uint8Array;
   private readonly tracer = { cause: 0, place: 0 };
   private rows = 0;
@@ -270,6 +275,7 @@ export class HostileBoard {
           throw new Violation(`a frame of ${frame.length} bytes`);
         this.watch.see(frame.length);
         this.watch.see(packet);
+        this.outside.frame(frame);
         const bytes = frame.length + WIRE_OVERHEAD.preamble + WIRE_OVERHEAD.fcs + WIRE_OVERHEAD.gap;
         this.busyUntil = Math.max(this.busyUntil, this.time) + Math.round(bytes * CYCLES_PER_BYTE);
       },
@@ -317,7 +323,10 @@ export class HostileBoard {
         ended: (_cpu, vector) => tell(16)(vector),
       },
       events: {
-        serial: tell(17),
+        serial: (byte) => {
+          tell(17)(byte);
+          this.outside.serial(byte);
+        },
         exited: (code) => tell(18)(code >>> 0),
         poweredOff: () => tell(19)(),
         reset: () => {
