@@ -70,6 +70,13 @@ const BUNDLES = [
     ...NODE,
     development: true,
   },
+  {
+    name: 'device fuzz',
+    entry: 'test/conformance/device-fuzz/main.ts',
+    out: 'dist/device-fuzz.js',
+    ...NODE,
+    development: true,
+  },
 ];
 
 /** Builders of what is no bundle. */

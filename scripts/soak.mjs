@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
  * `npm run soak -- [--runs N] [--only NAME] [--seconds S] [--seed N] [--path P] [--test TITLE]`: all properties, random bytes as
- * code, and the native oracle, with a fresh seed and many more cases than `npm test` has. What fails is printed with its seed
- * and how it is run again. Exit codes: 0, 1 when something failed, 2 for the usage.
+ * code, a hostile guest at every device, and the native oracle, with a fresh seed and many more cases than `npm test` has. What
+ * fails is printed with its seed and how it is run again. Exit codes: 0, 1 when something failed, 2 for the usage.
  */
 import { randomInt } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -12,8 +12,9 @@ import { checkNode, ensureDependencies } from './lib/setup.mjs';
 import { main, root, run, say } from './lib/shell.mjs';
 
 const USAGE = `usage: npm run soak -- [--runs N] [--only NAME] [--seconds S] [--seed N] [--path P] [--test TITLE]
-  --runs     cases of each property (10000), of the fuzz (300000) and of the oracle (300000)
-  --only     properties, fuzz, oracle, or a part of the path of a file with properties
+  --runs     cases of each property (10000), of the fuzz (300000) and of the oracle (300000); operations of the guest
+             at each of the devices (200000)
+  --only     properties, fuzz, devices, oracle, or a part of the path of a file with properties
   --seconds  longest time for one property (20)
   --seed     instead of a fresh one
   --path     of one case, as it was printed; with --only and --test
@@ -98,6 +99,12 @@ function fuzz(_, { runs = 300_000, seed }) {
   return run(process.execPath, [join(root, 'scripts', 'fuzz.mjs'), ...args]);
 }
 
+function devices(_, { runs = 200_000, seed }) {
+  say(`a hostile guest at every device, ${runs} operations each`);
+  const args = ['--runs', runs, '--seed', seed >>> 0, '--jobs', 2].map(String);
+  return run(process.execPath, [join(root, 'scripts', 'device-fuzz.mjs'), ...args]);
+}
+
 async function oracle(_, { runs = 300_000, seed }) {
   say(`the processor as oracle, about ${runs} tests`);
   const files = ['instruction-oracle', 'native-oracle'].map((name) => `test/conformance/${name}.test.ts`);
@@ -108,7 +115,7 @@ async function oracle(_, { runs = 300_000, seed }) {
   return code;
 }
 
-const PARTS = { properties, fuzz, oracle };
+const PARTS = { properties, fuzz, devices, oracle };
 
 /** What is to be run: names of parts with their files. */
 function chosen({ only }) {

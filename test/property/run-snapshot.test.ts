@@ -56,7 +56,10 @@ function fewStrides(random: () => number, { summary }: Outcome): () => Stride {
 const samples = [
   'b7-e1000-emulated',
   'b8-nvme',
+  'b8-edu',
   'c1-virtio-blk',
+  'c4-suppression-event-idx',
+  'c6-vhost',
   'hello',
   'timer',
   'uart',

@@ -10,6 +10,9 @@ import {
   Register,
   RflagsBits,
 } from 'iced-x86';
+import { randomSource } from '../../support/random-source';
+
+export { randomSource };
 
 /** Both sides map this state block and this code page at these virtual addresses. */
 export const STATE = 0x10000000;
@@ -31,18 +34,6 @@ export interface OracleTest {
   state: Uint8Array;
   /** Mask over RFLAGS of the status flags that the manual defines. */
   defined: number;
-}
-
-/** Mulberry32: small, seeded, good enough to pick operands. */
-export function randomSource(seed: number): () => number {
-  let s = seed >>> 0;
-  return () => {
-    s = (s + 0x6d2b79f5) >>> 0;
-    let t = s;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) >>> 0;
-  };
 }
 
 const NAMES =
