@@ -17,6 +17,8 @@ const CYCLES_PER_NANOSECOND = 1;
 /** Of one operation: a device that does more never comes to rest. */
 const MOST_EVENTS = 1_000_000;
 const SETTLE_CYCLES = 2e9 * CYCLES_PER_NANOSECOND;
+/** More than what a device takes that is set to take no time: no less than a cycle for each step. */
+const REST_CYCLES = 1000 * CYCLES_PER_NANOSECOND;
 /** Spurious-interrupt register of a local APIC, and what turns it on. */
 const SVR = { at: 0xfee000f0, on: 0x1ff } as const;
 
@@ -144,6 +146,7 @@ export class ScriptBoard {
         return 0;
       }
       case 'rest':
+        this.pass(REST_CYCLES);
         return 0;
       case 'settle':
         this.pass(SETTLE_CYCLES);

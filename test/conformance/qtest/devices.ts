@@ -3,11 +3,14 @@ import type { QtestDevice } from './device';
 import { e1000 } from './devices/e1000';
 import { edu } from './devices/edu';
 import { ioapic } from './devices/ioapic';
+import { nvme } from './devices/nvme';
 import { pciConfig } from './devices/pci-config';
 import { pic } from './devices/pic';
 import { pit } from './devices/pit';
 import { rtc } from './devices/rtc';
 import { uart } from './devices/uart';
+import { virtioConsole } from './devices/virtio-console';
+import { virtioNet } from './devices/virtio-net';
 import { virtioRng } from './devices/virtio-rng';
 
 export const qtestDevices: readonly QtestDevice[] = [
@@ -20,4 +23,7 @@ export const qtestDevices: readonly QtestDevice[] = [
   rtc,
   pciConfig,
   virtioRng,
+  virtioNet,
+  virtioConsole,
+  nvme,
 ];

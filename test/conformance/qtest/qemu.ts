@@ -17,6 +17,9 @@ const HPET_SECOND = 100_000_000;
 const REST_TURNS = 4;
 /** Milliseconds in which a thread of its own gets to run. */
 const THREAD_MS = 10;
+/** Looks at what a thread is to write, before it is taken for never coming; and between two pauses of a millisecond. */
+const MOST_POLLS = 50_000;
+const POLLS_PER_WAIT = 50;
 /** A command without effect. */
 const NOTHING = 'endianness';
 /** More reads of it than two seconds take, of which each lets QEMU jump to its next timer. */
@@ -87,7 +90,7 @@ export class Qemu {
         continue;
       }
       if (operation.op === 'rest') {
-        for (let turn = 0; turn < REST_TURNS; turn++) await this.ask([NOTHING]);
+        await this.rest(operation.until);
         outcomes.push({ value: 0, lines: this.lines });
         first += 1;
         continue;
@@ -109,6 +112,16 @@ export class Qemu {
       `outl 0xcfc 0x${value.toString(16)}`,
     ];
     await this.ask(['irq_intercept_in ioapic', ...route(0x0b0b0a0a), 'outl 0xcf8 0', HPET_ENABLE]);
+  }
+
+  private async rest(until: { at: number; bits: number; value: number } | undefined): Promise<void> {
+    for (let reads = 0; until !== undefined && reads < MOST_POLLS; reads++) {
+      const [{ value }] = await this.ask([`readl ${until.at}`]);
+      if ((Number(value.slice(3)) & until.bits) === until.value) break;
+      // Most of it is there soon; a thread that is not may need the processor that asks.
+      if (reads % POLLS_PER_WAIT === POLLS_PER_WAIT - 1) await wait(1);
+    }
+    for (let turn = 0; turn < REST_TURNS; turn++) await this.ask([NOTHING]);
   }
 
   /** Lets two seconds of its own time pass, and with them every timer that was due. */

@@ -13,8 +13,11 @@ export type Operation =
   /** Bytes of RAM, in hexadecimal. */
   | { op: 'load'; at: number; length: number }
   | { op: 'store'; at: number; bytes: string }
-  /** QEMU does what it has put off to no certain time: its threads hand work to each other so. */
-  | { op: 'rest' }
+  /**
+   * QEMU does what it has put off to no certain time: its threads hand work to each other so.
+   * @property until what shows that a thread has done its work: bits of a word in memory, and their value then
+   */
+  | { op: 'rest'; until?: { at: number; bits: number; value: number } }
   /** Level of an input of an interrupt controller. */
   | { op: 'line'; of: Controller; line: number; asserted: boolean }
   /**
