@@ -9,6 +9,7 @@ import { pic } from './devices/pic';
 import { pit } from './devices/pit';
 import { rtc } from './devices/rtc';
 import { uart } from './devices/uart';
+import { virtioBlk } from './devices/virtio-blk';
 import { virtioConsole } from './devices/virtio-console';
 import { virtioNet } from './devices/virtio-net';
 import { virtioRng } from './devices/virtio-rng';
@@ -24,6 +25,7 @@ export const qtestDevices: readonly QtestDevice[] = [
   pciConfig,
   virtioRng,
   virtioNet,
+  virtioBlk,
   virtioConsole,
   nvme,
 ];

@@ -233,6 +233,15 @@ export class DriverQueue {
       : { op: 'load', at: this.deviceArea, length: 4 + 8 * this.size };
   }
 
+  /** What shows that the last chain was used, with no other in the device's hands. @param slots that it takes */
+  lastUsed(slots: number): { at: number; bits: number; value: number } {
+    if (!this.features.packed) return { at: this.deviceArea, bits: -0x10000, value: this.available << 16 };
+    const first = (this.slot - slots + this.size) % this.size;
+    const wrap = first < this.slot ? this.wrap : 1 - this.wrap;
+    const bits = (Flag.avail | Flag.used) << 16;
+    return { at: this.ring + first * DESCRIPTOR + 12, bits, value: wrap === 1 ? bits : 0 };
+  }
+
   /** Puts a descriptor of any contents at the split ring's next place, and makes it available as this head. */
   misuse(bytes: string, head = this.free): Operation[] {
     const script = [this.store(this.ring + this.free * DESCRIPTOR, bytes)];
