@@ -25,7 +25,7 @@ export const SPECS: { readonly [M in DeviceModel]: readonly Omit<DeviceSpec<M>, 
   ],
   'virtio-blk': [
     { virtio: {}, blk: disk },
-    { virtio: everything, blk: { ...disk, queues: 2, blockSize: 4096 } },
+    { virtio: everything, blk: { ...disk, queues: 2 } },
     { virtio: transitional, blk: disk },
   ],
   'virtio-console': [
