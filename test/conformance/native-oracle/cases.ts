@@ -34,7 +34,8 @@ export interface Case {
 /** What the operating system or the host would answer, what has no one answer, or what would pull the rug from under the test. */
 const EXCLUDED: ReadonlySet<number> = new Set([
   ...[M.Syscall, M.Sysenter, M.Int, M.Vmcall, M.Vmmcall, M.Cpuid, M.Rdtsc, M.Rdtscp, M.Rdpmc, M.Rdpid],
-  ...[M.Sgdt, M.Sidt, M.Smsw, M.Str, M.Sldt, M.Lar, M.Lsl, M.Verr, M.Verw, M.Lfs, M.Int1, M.Sysexit],
+  ...[M.Sgdt, M.Sidt, M.Smsw, M.Str, M.Sldt, M.Lar, M.Lsl, M.Verr, M.Verw, M.Lfs, M.Int1],
+  ...[M.Sysexit, M.Sysexitq],
   ...[
     M.Rdfsbase,
     M.Wrfsbase,
@@ -61,8 +62,11 @@ const BY_NAME = new RegExp(
     .replaceAll(' ', '|')}|J[a-z]{1,2}|Set[a-z]{1,2}|Cmov[a-z]{1,2})$`,
 );
 
-/** Of these, what an AMD processor has no long mode's form of: each is #UD there, in a process too. */
-const AMD_LACKS: ReadonlySet<number> = new Set([M.Sysenter, M.Sysexit]);
+/**
+ * Of these, what an AMD processor has no long mode's form of: #UD there, in a process too. Of SYSEXIT they differ in what comes first,
+ * that or the #GP of its privilege (EPYC 9004).
+ */
+const AMD_LACKS: ReadonlySet<number> = new Set([M.Sysenter]);
 
 /** True when the vCPU has this mnemonic and a native process can be asked about it. */
 function wanted(mnemonic: number, vendor: CpuVendor): boolean {
@@ -91,8 +95,12 @@ function plansOf(bits: Bits, host: Asked): { plans: Plan[]; absent: number } {
   return { plans, absent };
 }
 
-/** Encodings with operands that the vCPU has no registers for, or far ones, or of FS. */
-const FOREIGN = /KNC|mm|_k|_(cr|dr|tr)|ptr1616|ptr1632|_m16(16|32|64)$|_FS$|Jmpe|_m1616|_m1632|_m1664/;
+/**
+ * Encodings with operands that the vCPU has no registers for, or far ones, or of FS; and a segment register pushed with 32 bits, whose
+ * upper half some processors write as zero and others leave as it was (SDM vol. 2, PUSH).
+ */
+const FOREIGN =
+  /^Pushd_[CDEGS]S$|KNC|mm|_k|_(cr|dr|tr)|ptr1616|ptr1632|_m16(16|32|64)$|_FS$|Jmpe|_m1616|_m1632|_m1664/;
 const isForeign = (code: number): boolean => FOREIGN.test(Code[code]);
 
 const EDGES = [
