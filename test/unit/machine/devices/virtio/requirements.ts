@@ -21,6 +21,8 @@ const rowsOf =
 const device = rowsOf('device.test.ts');
 const pci = rowsOf('pci.test.ts');
 const mmio = rowsOf('mmio.test.ts');
+const queue = rowsOf('queue.test.ts');
+const faults = rowsOf('queue-faults.test.ts');
 const rng = rowsOf('rng.test.ts');
 const blk = rowsOf('blk/requests.test.ts');
 const transmit = rowsOf('net-transmit.test.ts');
@@ -47,6 +49,17 @@ export const requirements: readonly Requirement[] = [
   device('2.6.1.1.1', 'The reset of a queue makes all its state the default.', 'goes on while something is under way, and makes the queue as it was'),
   device('2.6.1.2.1', 'What the driver has changed is seen when the queue is enabled again.', 'lets the driver set it up anew, in another way'),
   pci('3.1.2', 'A transitional device works for a legacy driver before DRIVER_OK.', 'can be used before DRIVER_OK'),
+  queue('2.6.1.1', 'A queue that has been reset does nothing more for the driver, and begins at the begin of its rings.', 'forgets what was in flight, and begins at the begin of the rings'),
+  queue('2.7.5.3.2', 'The WRITE flag of the descriptor that leads to an indirect table is ignored.', 'takes descriptors that are followed by one indirect table, whose WRITE flag it ignores (2.7.5.3.2)'),
+  queue('2.7.7.2', 'Without EVENT_IDX no used buffer notification is sent while NO_INTERRUPT is set, and one is when it is not.', 'of used buffers are left out when the driver says so: NO_INTERRUPT'),
+  queue('2.7.7.2', 'With EVENT_IDX the flag is ignored, and a notification is sent when the index passes used_event.', 'with used_event %i a batch of %i from index 0 notifies: %s'),
+  queue('2.7.8.2', 'The length of what was written stands in the used element before the index covers it.', 'writes used elements, then the index (2.7.8)'),
+  queue('2.7.9.1', 'With IN_ORDER buffers are used in the order of the available ring.', 'shows a batch in order by one element where its first would be (2.7.9)'),
+  queue('2.7.10.2', 'Without EVENT_IDX flags is 0 or 1; with it flags is 0, and avail_event tells.', 'avail_event names the next index once there is nothing more, and the flags stay 0'),
+  faults('2.7', 'The size of a split queue is a power of 2.', 'no size of %i'),
+  queue('2.8.7', 'Of the descriptors of an indirect table only the flag WRITE means anything.', 'takes a table up to its end, and only WRITE of its flags (2.8.7)'),
+  queue('2.8.10', 'Packed: the driver is notified as its event suppression structure says.', 'packed: %s'),
+  faults('2.8.10.1', 'The event suppression structures are aligned to 4 bytes.', 'the event suppression structures are aligned to 4 bytes'),
   pci('4.1.1', 'The function has the interface of PCI: identity and class.', 'is 0x1040 and its number, of revision 1, when it is not transitional'),
   pci('4.1.2.1', 'Vendor 0x1AF4, device 0x1040 and the virtio device ID.', 'is 0x1040 and its number, of revision 1, when it is not transitional'),
   pci('4.1.2.1', 'A transitional device has the PCI device ID of the table.', 'is a transitional number, of revision 0, with the device number as subsystem'),
