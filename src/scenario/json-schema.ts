@@ -128,7 +128,8 @@ export function alternatives(node: JsonSchema): JsonSchema[] {
 export function alternativesFor(node: JsonSchema, value: unknown): JsonSchema[] {
   const all = alternatives(node);
   if (typeof value !== 'object' || value === null) return all;
-  const fitting = all.filter((each) =>
+  const objects = all.filter((each) => Array.isArray(value) || each.type === 'object');
+  const fitting = objects.filter((each) =>
     Object.entries(each.properties ?? {}).every(([key, property]) => {
       const found: unknown = Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
       return property.const === undefined || found === undefined || found === property.const;
@@ -137,11 +138,23 @@ export function alternativesFor(node: JsonSchema, value: unknown): JsonSchema[] 
   return fitting.length > 0 ? fitting : all;
 }
 
-/** The nodes that may describe the value at a path, over all alternatives on the way. */
-export function nodesAt(root: JsonSchema, path: readonly (string | number)[]): JsonSchema[] {
+/**
+ * The nodes that may describe the value at a path, over all alternatives on the way.
+ * @param value what is described as a whole, where it is known: alternatives that do not fit it are left out
+ */
+export function nodesAt(root: JsonSchema, path: readonly (string | number)[], value?: unknown): JsonSchema[] {
   let nodes = [root];
-  for (const step of path) nodes = nodes.flatMap(alternatives).flatMap((node) => below(node, step));
+  let at = value;
+  for (const step of path) {
+    nodes = nodes.flatMap((node) => alternativesFor(node, at)).flatMap((node) => below(node, step));
+    at = childOf(at, step);
+  }
   return nodes;
+}
+
+function childOf(value: unknown, step: string | number): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined;
+  return (value as Record<string | number, unknown>)[step];
 }
 
 function below(node: JsonSchema, step: string | number): JsonSchema[] {

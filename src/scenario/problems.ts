@@ -160,7 +160,7 @@ function addWrongValue(
   path: Path,
 ): void {
   const field = path.length > 0 ? printPath(path) : 'the scenario';
-  const nodes = nodesAt(schema, path);
+  const nodes = nodesAt(schema, path, document.value);
   const found = valueAt(document.value, path);
   if (issue.code === 'too_big' && Array.isArray(found)) {
     const message = `${field} has ${found.length} entries, but at most ${issue.maximum} are possible`;

@@ -262,6 +262,20 @@ describe('fields and values', () => {
     single('«{ }»', 'vms', 'missing');
   });
 
+  it('says of a field what the other fields beside it allow', () => {
+    single(
+      inVm('"devices": [{ "model": "virtio-net", "backend": «"vhosst"» }]'),
+      'vms[0].devices[0].backend',
+      'is "vhosst", but has to be "qemu", "vhost"',
+      'Did you mean "vhost"?',
+    );
+    single(
+      inVm('"devices": [{ "model": "edu", "backend": «"vhosst"» }]'),
+      'vms[0].devices[0].backend',
+      'has to be "qemu" (',
+    );
+  });
+
   it('says by name what this version does not run', () => {
     single(atTop('"vmm": «"xen"»'), 'vmm', '"xen"', 'not available yet', '"kvm" and "none" only');
     single(inVm('"interrupts": «"posted"»'), 'vms[0].interrupts', '"inject" only');
