@@ -1,4 +1,4 @@
-/** The two sums that the device computes: the Ethernet FCS and the Internet checksum. */
+/** The two sums of packets: the Ethernet FCS and the Internet checksum. */
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;

@@ -3,7 +3,7 @@
  * (3.5): the header is kept, and each further MSS of payload makes a frame with a copy of it.
  */
 import { FRAME_MIN } from '../../link/wire';
-import { crc32 } from './checksum';
+import { crc32 } from '../../link/checksum';
 import { DropReason, FCS, TRANSMIT_MAX, TxCmd } from './constants';
 import { NO_CONTEXT, type Context, type DataDescriptor } from './descriptors';
 import { applyChecksums, insertChecksum, updateHeaders } from './offload';

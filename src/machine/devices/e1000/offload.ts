@@ -2,7 +2,7 @@
  * What the transmitter does to a packet on behalf of the driver: checksums, and the headers of the segments of a large TCP or
  * UDP packet (manual 3.3.6, 3.4.2 and 3.5). Offsets that a guest sets outside the packet change nothing.
  */
-import { onesSum } from './checksum';
+import { onesSum } from '../../link/checksum';
 import type { ChecksumRange, Context } from './descriptors';
 
 /** Bits of POPTS. */

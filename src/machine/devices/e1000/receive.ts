@@ -4,7 +4,7 @@
  */
 import { Kind } from '../../../trace/vocabulary/events';
 import { FRAME_MIN } from '../../link/wire';
-import { crc32, onesSum } from './checksum';
+import { crc32, onesSum } from '../../link/checksum';
 import { Cause, Ctrl, DropReason, FCS, Rctl, RECEIVE_MAX, Reg, Stat } from './constants';
 import type { E1000Core } from './core';
 import type { Dma } from './dma';

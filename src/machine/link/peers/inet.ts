@@ -1,5 +1,7 @@
 /** Headers and checksums of the Internet protocols, as far as a host that answers needs them. */
 
+import { onesSum } from '../checksum';
+
 /** Ethertypes (IEEE 802.3, 3.2.6; RFC 894 and 826). */
 export const EtherType = { Ipv4: 0x0800, Arp: 0x0806 } as const;
 /** Protocols of an IPv4 packet. */
@@ -23,11 +25,8 @@ const FRAGMENT = 0x3fff;
 
 /** The Internet checksum (RFC 1071) of parts that are read as one text of 16-bit words; every part but the last is of even length. */
 export function internetChecksum(...parts: readonly Uint8Array[]): number {
-  let sum = 0;
-  for (const part of parts) {
-    for (let i = 0; i < part.length; i += 2) sum += (part[i] << 8) | (i + 1 < part.length ? part[i + 1] : 0);
-  }
-  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
+  let sum = parts.reduce((total, part) => total + onesSum(part, 0, part.length), 0);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return ~sum & 0xffff;
 }
 

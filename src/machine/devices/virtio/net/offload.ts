@@ -2,7 +2,7 @@
  * What the device does to a packet on behalf of the driver (5.1.6.2): it completes a checksum, and cuts a large TCP packet into
  * segments. What the driver says of the packet is checked against the packet first.
  */
-import { onesSum } from '../../e1000/checksum';
+import { onesSum } from '../../../link/checksum';
 import { Gso, Header, NEEDS_CSUM, NetDrop } from './constants';
 
 const ETHERNET_HEADER = 14;

@@ -7,7 +7,7 @@ import {
   Tctl,
   TxCmd,
 } from '../../../../../src/machine/devices/e1000/constants';
-import { crc32 } from '../../../../../src/machine/devices/e1000/checksum';
+import { crc32 } from '../../../../../src/machine/link/checksum';
 import { Kind } from '../../../../../src/trace/vocabulary/events';
 import { frameTo, LATENCIES, Nic, RING, TX_BUFFERS, TX_RING } from './nic';
 
