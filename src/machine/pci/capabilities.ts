@@ -93,7 +93,7 @@ export function addPowerManagement(fn: PciFunction): number {
       // A state that is not there is not entered (3.2.4).
       if (state !== 0 && state !== D3) return;
       fn.poke(at + PMCSR_AT, NO_SOFT_RESET | state);
-      fn.decodingChanged();
+      fn.powerChanged();
     },
   );
   fn.sleepWhile(() => (fn.read(at + PMCSR_AT, 1) & POWER_STATE) === D3);

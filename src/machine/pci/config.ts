@@ -57,7 +57,7 @@ export const CapabilityId = {
 } as const;
 
 /** Identifiers of extended capabilities (the same, chapter 3). */
-export const ExtendedCapabilityId = { acs: 0x0d, ari: 0x0e, ats: 0x0f, sriov: 0x10 } as const;
+export const ExtendedCapabilityId = { ari: 0x0e, ats: 0x0f, sriov: 0x10 } as const;
 
 /** The bytes of a 16-bit register, in their order. */
 export function bytes16(value: number): number[] {

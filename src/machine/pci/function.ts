@@ -11,24 +11,13 @@ import {
   type Migratable,
   type RunState,
 } from '../snapshot';
-import { barBase, barOffset, checkBar, layOutBar, type BarKind, type BarSpec } from './bars';
-import { Command, Config, MULTI_FUNCTION, Status, bytes16 } from './config';
+import { barBase, barOffset, checkBar, type BarKind, type BarSpec } from './bars';
+import { Command, Config, MULTI_FUNCTION, Status } from './config';
 import { ConfigSpace, type CapabilityReading, type CapabilityWritten } from './config-space';
+import { layOutHeader, layOutVirtualHeader, type PciIdentity } from './header';
 
 export type { BarSpec } from './bars';
-
-/** What a device says of itself to configuration software. */
-export interface PciIdentity {
-  vendorId: number;
-  deviceId: number;
-  revision: number;
-  /** 24 bits: base class, sub-class, programming interface. */
-  classCode: number;
-  subsystemVendorId: number;
-  subsystemId: number;
-  /** 0: none, 1..4: INTA..INTD. */
-  interruptPin: number;
-}
+export type { PciIdentity } from './header';
 
 /** What follows from configuration writes; whoever places the function provides it. */
 export interface PciFunctionHost {
@@ -102,13 +91,6 @@ class Follower implements FunctionPart {
 }
 
 const NO_HOST: PciFunctionHost = { barChanged: () => undefined, interruptChanged: () => undefined };
-const COMMAND_WRITABLE =
-  Command.IoSpace |
-  Command.MemorySpace |
-  Command.BusMaster |
-  Command.ParityErrorResponse |
-  Command.SerrEnable |
-  Command.InterruptDisable;
 
 function apertureOf(bar: BarKind): Aperture {
   const { index, kind, size } = bar;
@@ -121,6 +103,7 @@ export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionR
   private readonly parts: FunctionPart[] = [];
   private readonly decoding = new Map<number, number>();
   private readonly inhibitors: { intx: () => boolean; power: () => boolean }[] = [];
+  private readonly powerFollowers: (() => void)[] = [];
   private readonly ranges: Aperture[] = [];
   private host = NO_HOST;
   private placed: RequesterId = 0;
@@ -133,15 +116,13 @@ export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionR
     readonly bars: readonly BarSpec[],
     private readonly virtual?: VirtualPlace,
   ) {
-    const { config } = this;
     for (const bar of bars) checkBar(bar, bars);
-    const { classCode } = identity;
-    config.define(Config.RevisionId, [identity.revision, ...bytes16(classCode & 0xffff), classCode >> 16]);
-    config.define(Config.SubsystemVendorId, bytes16(identity.subsystemVendorId));
-    config.define(Config.SubsystemId, bytes16(identity.subsystemId));
-    config.allow(Config.Status, [0, 0], bytes16(Status.WriteOneToClear));
-    if (virtual) this.layOutVirtual();
-    else this.layOutPhysical();
+    if (virtual) {
+      layOutVirtualHeader(this.config, identity);
+      return;
+    }
+    layOutHeader(this.config, identity, bars);
+    this.ranges.push(...bars.map((bar) => apertureOf(bar)));
   }
 
   /** By what its transactions are known: 0 until it is placed. */
@@ -277,14 +258,30 @@ export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionR
     this.inhibitors.push({ intx: enabled, power: () => false });
   }
 
-  /** Has the function answer configuration accesses alone while `off`; `decodingChanged` tells of each change. */
+  /** Has the function answer configuration accesses alone while `off`; `powerChanged` tells of each change. */
   sleepWhile(off: () => boolean): void {
     this.inhibitors.push({ intx: off, power: off });
   }
 
-  /** What `sleepWhile` or the physical function says may have changed. */
+  /** What `sleepWhile` asks may have changed. */
+  powerChanged(): void {
+    this.applyDecoding();
+    for (const follow of this.powerFollowers) follow();
+  }
+
+  /** Has `follow` called after each change of power. */
+  onPowerChange(follow: () => void): void {
+    this.powerFollowers.push(follow);
+  }
+
+  /** What `VirtualPlace` says may have changed. */
   decodingChanged(): void {
     this.applyDecoding();
+  }
+
+  /** Whether it does anything beside answering configuration accesses. */
+  get powered(): boolean {
+    return this.present && !this.inhibitors.some(({ power }) => power());
   }
 
   /** Sets the level of the function's INTx: shown in the status register, and outside unless software disabled it. */
@@ -351,27 +348,6 @@ export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionR
     }
     this.config.load(hardware.config);
     this.interrupt = hardware.interrupt;
-  }
-
-  private layOutPhysical(): void {
-    const { config, identity, bars } = this;
-    config.define(Config.VendorId, [...bytes16(identity.vendorId), ...bytes16(identity.deviceId)]);
-    config.define(Config.InterruptPin, [identity.interruptPin]);
-    config.allow(Config.Command, bytes16(COMMAND_WRITABLE));
-    for (const at of [Config.CacheLineSize, Config.LatencyTimer, Config.InterruptLine])
-      config.allow(at, [0xff]);
-    for (const bar of bars) layOutBar(config, bar);
-    this.ranges.push(...bars.map((bar) => apertureOf(bar)));
-  }
-
-  /** No identifiers but those of nobody, no BARs, no pin, and of the command register bus mastering alone (9.3.4.1). */
-  private layOutVirtual(): void {
-    this.config.define(Config.VendorId, [0xff, 0xff, 0xff, 0xff]);
-    this.config.allow(Config.Command, bytes16(Command.BusMaster));
-  }
-
-  private get powered(): boolean {
-    return this.present && !this.inhibitors.some(({ power }) => power());
   }
 
   private decodes({ kind }: BarSpec): boolean {

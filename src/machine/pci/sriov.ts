@@ -83,6 +83,7 @@ export class Sriov implements FunctionPart {
       throw new RangeError('a virtual function has no I/O BARs: give it memory BARs only');
     this.at = this.addCapability();
     pf.keep(this);
+    pf.onPowerChange(() => this.follow());
     this.follow();
     for (const bar of bars) {
       const { index, kind } = bar;
@@ -128,6 +129,8 @@ export class Sriov implements FunctionPart {
       barBase: (bar) => this.start(bar) + number * this.sizeOf(bar),
     });
     addExpress(fn, { type: options.type, onReset });
+    // Without a power state of its own, it is in the physical function's (9.6.2).
+    fn.sleepWhile(() => !pf.powered);
     this.functions.push({ fn, onReset });
     return fn;
   }
