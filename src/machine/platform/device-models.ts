@@ -65,6 +65,8 @@ export interface DeviceParts {
   bus: DeviceBus;
   /** Absent: `bus` is that of its data plane too. */
   data: DeviceBus | undefined;
+  /** Of its virtual functions, by number: as many as its place says. */
+  virtual: readonly DeviceBus[];
   /** Gets a byte for the guest's console. */
   serial: (byte: number) => void;
 }
