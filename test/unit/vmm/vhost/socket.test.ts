@@ -188,23 +188,22 @@ describe('doorbells', () => {
   const BLOCK = { read: () => 0, write: () => undefined, registerName: () => undefined };
   const OTHER = { ...BLOCK };
 
-  function bells() {
+  function bells(doorbellsHaveData = false) {
     const parts = setUp();
     const { site, worker } = parts;
     const kicked: { queue: number; time: number }[] = [];
-    const all = new Doorbells(
-      'vm0/nic/doorbells',
-      worker.thread,
-      (queue) => void kicked.push({ queue, time: site.island.now() }),
-      site.units,
-    );
+    const device = {
+      doorbells: [
+        { block: BLOCK, offset: 0, bytes: 2, queue: 0, shared: false },
+        { block: BLOCK, offset: 4, bytes: 2, queue: 1, shared: false },
+        { block: OTHER, offset: 16, bytes: 2, queue: 0, shared: true },
+        { block: OTHER, offset: 16, bytes: 2, queue: 1, shared: true },
+      ] as const,
+      doorbellsHaveData,
+      kicked: (queue: number) => void kicked.push({ queue, time: site.island.now() }),
+    };
     const ioeventfds = new Ioeventfds();
-    all.register(ioeventfds, [
-      { block: BLOCK, offset: 0, bytes: 2, queue: 0, shared: false },
-      { block: BLOCK, offset: 4, bytes: 2, queue: 1, shared: false },
-      { block: OTHER, offset: 16, bytes: 2, queue: 0, shared: true },
-      { block: OTHER, offset: 16, bytes: 2, queue: 1, shared: true },
-    ]);
+    new Doorbells('vm0/nic/doorbells', worker.thread, device, site.units).register(ioeventfds);
     return { ...parts, ioeventfds, kicked };
   }
 
@@ -220,6 +219,10 @@ describe('doorbells', () => {
     expect(ioeventfds.find(BLOCK, 4, 2, 1, 0)?.signalled).toBe(
       ioeventfds.find(OTHER, 16, 2, 1, 0)?.signalled,
     );
+  });
+
+  it('are refused when what is written there has to reach the device, as an eventfd has no data', () => {
+    expect(() => bells(true)).toThrow(RangeError);
   });
 
   it('wake the thread, which does the work of each queue once for all writes before', () => {

@@ -147,9 +147,8 @@ export class VirtioNet implements VirtioType<VirtioNetHardware, VirtioNetRun>, N
     return bytes;
   }
 
-  /** A legacy driver without the control queue may give the device another address (5.1.4.1). */
-  writeConfiguration(offset: number, byte: number): void {
-    const legacy = !this.host.has(Feature.VERSION_1);
+  /** Read-only, but for the address where the driver uses the legacy interface (5.1.4, 5.1.4.3). */
+  writeConfiguration(offset: number, byte: number, legacy: boolean): void {
     if (legacy && offset < this.filter.mac.length) this.filter.mac[offset] = byte;
   }
 
