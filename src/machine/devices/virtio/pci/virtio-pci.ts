@@ -50,11 +50,11 @@ export class VirtioPci implements BusDevice, VirtioTransport, Migratable<VirtioP
 
   /** @throws RangeError for a transitional device of a type that has no legacy device ID */
   constructor(readonly device: VirtioDevice) {
-    const { control, queues } = device;
+    const { control, data, queues } = device;
     const { options, configuration } = device;
     // One for each queue, and one for the configuration.
     const vectors = queues.length + 1;
-    const msix = new MsixVectors(control.msi, { vectors, bar: Bar.msix, ...MSIX_TABLE });
+    const msix = new MsixVectors(control.msi, { vectors, bar: Bar.msix, ...MSIX_TABLE }, data.msi);
     this.interrupts = new PciInterrupts(control, msix, vectors, queues.length);
     const transitional = options.interfaces === 'transitional';
     const table: BarSpec = {
