@@ -213,12 +213,17 @@ export class VirtioNet implements VirtioType<VirtioNetHardware, VirtioNetRun>, N
   }
 
   receive(frame: Uint8Array): void {
-    const { host, filter, steering, pairs } = this;
+    const { host, filter, steering, pairs, options } = this;
     if (!this.running) {
       host.bus.trace.instant(Kind.PacketDrop, frame.length, NetDrop.NotReady);
       return;
     }
     if (!filter.accepts(frame, (feature) => host.has(feature))) return;
+    // A driver that has been told of the MTU need not have room for more (5.1.4.1).
+    if (host.has(NetFeature.MTU) && payloadBytes(frame) > options.mtu) {
+      host.bus.trace.instant(Kind.PacketDrop, frame.length, NetDrop.Oversize);
+      return;
+    }
     this.receivers[steering.pairOf(frame, pairs)].arrived(frame);
   }
 
