@@ -54,6 +54,11 @@ export interface DmaPort {
 /** Message-signalled interrupts: a write of `data` to an address that an interrupt controller answers at. */
 export interface MsiPort {
   send(requester: RequesterId, address: number, data: number): void;
+  /**
+   * As `send`, of a message that has waited while its vector was masked. Whoever serves the function's registers has seen the
+   * mask go and sends it in the name of this port, where that is another's. Absent: as any other message.
+   */
+  sendUnmasked?(requester: RequesterId, address: number, data: number): void;
 }
 
 /** One interrupt wire. */

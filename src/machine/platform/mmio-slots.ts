@@ -1,9 +1,10 @@
 /**
  * Devices of a board whose registers are in memory at fixed addresses, each with an interrupt line of its own: software finds
- * none of them by asking a bus, it has to know where they are.
+ * none of them by asking a bus, the firmware tells it where they are.
  */
 import type { AddressMap } from '../address-map';
 import type { BusDevice, DeviceBus, RegisterBlock } from '../bus';
+import type { MmioDeviceFacts } from '../firmware/dsdt';
 import type { NetworkPort } from '../link/wire';
 import type { QueuedDevice } from '../queued-device';
 import type { Migratable } from '../snapshot';
@@ -79,6 +80,12 @@ export class MmioSlots<T> {
     this.kept.add(name, device);
     this.devices.push(device);
     return device;
+  }
+
+  /** Where the devices are, for the firmware to tell. */
+  get facts(): MmioDeviceFacts[] {
+    const { base, bytes, gsi } = MMIO_SLOTS;
+    return this.devices.map((_device, slot) => ({ base: base + slot * bytes, bytes, gsi: gsi + slot }));
   }
 
   reset(): void {

@@ -19,7 +19,7 @@ import { BoardTimers } from './board-timers';
 import { addPiix } from './piix';
 
 /** What may differ from board to board. */
-export interface PcOptions extends Omit<ChipsetOptions, 'hasRom'> {
+export interface PcOptions extends Omit<ChipsetOptions, 'hasRom' | 'mmioDevices'> {
   /** The CPUs' LAPICs can be turned to x2APIC mode. */
   x2apic: boolean;
   /** Undivided ticks a second of the LAPIC timers. */
@@ -148,6 +148,7 @@ export class PcBoard<T> {
     const chipset = new Chipset<T>(env, units, memory, ports, timers.rtcLine, {
       ...options,
       hasRom: options.rom !== undefined,
+      mmioDevices: this.mmioSlots.facts,
     });
     slots.mapPorts(chipset.withResetControl(slots.root.ports));
     chipset.addConsole(options.serialInput);
@@ -165,6 +166,7 @@ export class PcBoard<T> {
       ioapicVersion: options.ioapicVersion,
       pciPins: wiredPins(slots.root),
       ecam: ECAM,
+      mmioDevices: this.mmioSlots.facts,
       startSeconds: options.startSeconds + Math.floor(env.now() / env.cyclesPerSecond),
     });
     for (const { address, bytes } of tables) env.memory.write(address, bytes);

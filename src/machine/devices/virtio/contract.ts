@@ -97,8 +97,11 @@ export interface VirtioType<
   readonly queueSpecs: readonly { readonly name: string; readonly size: number }[];
   /** Bytes of the configuration space as the driver reads it now (2.5); what lies outside reads as 0. */
   readonly configuration: Uint8Array;
-  /** The driver writes a byte of it; one that it may not write does nothing. */
-  writeConfiguration(offset: number, byte: number): void;
+  /**
+   * The driver writes a byte of it; one that it may not write does nothing.
+   * @param legacy it does so by the legacy interface
+   */
+  writeConfiguration(offset: number, byte: number, legacy: boolean): void;
   /** Whether the type accepts this set of features of its own (2.2.2); the device refuses FEATURES_OK otherwise. */
   accepts(has: (feature: number) => boolean): boolean;
   /** DRIVER_OK: the type may ask its queues from now on. */

@@ -7,8 +7,8 @@ import { DataSlot } from '../../../../src/machine/memory/data-slot';
 import { HostMemory } from '../../../../src/machine/memory/host-memory';
 import { Doorbells } from '../../../../src/vmm/kvm/doorbells';
 import { Ioeventfds } from '../../../../src/vmm/kvm/ioeventfds';
-import type { StepTarget } from '../../../../src/vmm/threads/work';
-import { Worker } from '../../../../src/vmm/threads/worker';
+import { QemuProcess } from '../../../../src/vmm/qemu/process';
+import type { Worker } from '../../../../src/vmm/threads/worker';
 import { VhostSocket } from '../../../../src/vmm/vhost/socket';
 import { VhostWorker } from '../../../../src/vmm/vhost/worker';
 import { passTo, siteOf } from '../threads/world';
@@ -21,14 +21,9 @@ const LONG = 1_000_000;
 /** A host of two CPUs, QEMU's main loop, and a device whose ends of transactions and times are noted. */
 function setUp() {
   const { site } = siteOf(2);
-  const { island, scheduler, tracer } = site;
-  const mainTargets = new Map<string, StepTarget>();
-  const mainLoop = new Worker(island, scheduler, tracer, {
-    name: 'vm0/qemu-main-loop',
-    track: 0,
-    takeCycles: 10,
-    targets: mainTargets,
-  });
+  const { island } = site;
+  const qemu = new QemuProcess(site, { index: 0, name: 'vm0' });
+  const { mainLoop } = qemu;
   const memory = new HostMemory();
   memory.map(0, new DataSlot(RAM));
   const log: string[] = [];
@@ -39,8 +34,7 @@ function setUp() {
   const socket = new VhostSocket(
     worker,
     {
-      site,
-      mainLoop,
+      qemu,
       irqchip: {
         setPin: () => undefined,
         msi: (_requester, address, data) => void messages.push({ address, data }),
@@ -129,6 +123,23 @@ describe('the data plane of a device in the kernel', () => {
   });
 });
 
+describe('a vector of such a device that was masked', () => {
+  it('is signalled to the irqfd by the thread of QEMU that unmasks it, and the worker sleeps on', () => {
+    const { site, socket, worker, mainLoop, messages, post } = setUp();
+    post(mainLoop, 'unmask', () => {
+      socket.msi.sendUnmasked?.(0, 0xfee00000, 0x43);
+      expect(worker.thread.idle).toBe(true);
+    });
+    passTo(site, LONG);
+    expect(messages).toEqual([{ address: 0xfee00000, data: 0x43 }]);
+  });
+
+  it('needs such a thread', () => {
+    const { socket } = setUp();
+    expect(() => socket.sendUnmasked(0, 0xfee00000, 0x43)).toThrow(/lock of its QEMU/);
+  });
+});
+
 describe('the pin of such a device', () => {
   it('is set by QEMU when its main loop comes to it', () => {
     const { site, socket, worker, pins, post } = setUp();
@@ -188,23 +199,22 @@ describe('doorbells', () => {
   const BLOCK = { read: () => 0, write: () => undefined, registerName: () => undefined };
   const OTHER = { ...BLOCK };
 
-  function bells() {
+  function bells(doorbellsHaveData = false) {
     const parts = setUp();
     const { site, worker } = parts;
     const kicked: { queue: number; time: number }[] = [];
-    const all = new Doorbells(
-      'vm0/nic/doorbells',
-      worker.thread,
-      (queue) => void kicked.push({ queue, time: site.island.now() }),
-      site.units,
-    );
+    const device = {
+      doorbells: [
+        { block: BLOCK, offset: 0, bytes: 2, queue: 0, shared: false },
+        { block: BLOCK, offset: 4, bytes: 2, queue: 1, shared: false },
+        { block: OTHER, offset: 16, bytes: 2, queue: 0, shared: true },
+        { block: OTHER, offset: 16, bytes: 2, queue: 1, shared: true },
+      ] as const,
+      doorbellsHaveData,
+      kicked: (queue: number) => void kicked.push({ queue, time: site.island.now() }),
+    };
     const ioeventfds = new Ioeventfds();
-    all.register(ioeventfds, [
-      { block: BLOCK, offset: 0, bytes: 2, queue: 0, shared: false },
-      { block: BLOCK, offset: 4, bytes: 2, queue: 1, shared: false },
-      { block: OTHER, offset: 16, bytes: 2, queue: 0, shared: true },
-      { block: OTHER, offset: 16, bytes: 2, queue: 1, shared: true },
-    ]);
+    new Doorbells('vm0/nic/doorbells', worker.thread, device, site.units).register(ioeventfds);
     return { ...parts, ioeventfds, kicked };
   }
 
@@ -220,6 +230,10 @@ describe('doorbells', () => {
     expect(ioeventfds.find(BLOCK, 4, 2, 1, 0)?.signalled).toBe(
       ioeventfds.find(OTHER, 16, 2, 1, 0)?.signalled,
     );
+  });
+
+  it('are refused when what is written there has to reach the device, as an eventfd has no data', () => {
+    expect(() => bells(true)).toThrow(RangeError);
   });
 
   it('wake the thread, which does the work of each queue once for all writes before', () => {
