@@ -36,8 +36,9 @@ export interface IpiMessage extends InterruptMessage {
 /** MSI addresses: all that a processor takes for interrupts and not for memory (10.11.1). */
 export const MSI_BASE = 0xfee00000;
 const MSI_SIZE = 0x100000;
-const MsiAddress = { logical: 1 << 2, redirect: 1 << 3 } as const;
-const MsiData = { assert: 1 << 14, level: 1 << 15 } as const;
+/** Bits of a message's address and data beside destination, vector and delivery mode. */
+export const MsiAddress = { logical: 1 << 2, redirect: 1 << 3 } as const;
+export const MsiData = { assert: 1 << 14, level: 1 << 15 } as const;
 
 /** Whether a write to an address is an interrupt message. */
 export function isMsiAddress(address: number): boolean {
@@ -68,4 +69,16 @@ export function decodeMsi(address: number, data: number): InterruptMessage | und
     logical: (address & MsiAddress.logical) !== 0,
     destination: (address >>> 12) & 0xff,
   };
+}
+
+/**
+ * Decodes a message by which a remapping unit interrupts on its own account (VT-d specification, 5.1.6): an MSI whose address has
+ * in bits 63:40 those above the eighth of an x2APIC's ID. The destination has 32 bits.
+ * @returns undefined as `decodeMsi` does
+ */
+export function decodeUnitMessage(address: number, data: number): InterruptMessage | undefined {
+  const message = decodeMsi(address % 2 ** 32, data);
+  const upper = Math.floor(address / 2 ** 40);
+  if (!message || upper === 0) return message && widened(message);
+  return { ...message, destination: upper * 0x100 + message.destination };
 }
