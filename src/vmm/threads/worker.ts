@@ -130,8 +130,9 @@ export class Worker implements ThreadBody, ThreadClock, LockUser, StepTarget, St
     this.goOn();
   }
 
-  preempt(): void {
+  preempt(): boolean {
     this.preempted = true;
+    return true;
   }
 
   /** The host's own handler runs; the thread notices nothing of it. */
