@@ -60,6 +60,7 @@ const samples = [
   'c1-virtio-blk',
   'c4-suppression-event-idx',
   'c6-vhost',
+  'c6-vhost-polling',
   'hello',
   'timer',
   'uart',

@@ -28,6 +28,7 @@ export const Kind = {
   IommuSs5: 190, IommuSs4: 191, IommuSs3: 192, IommuSs2: 193, IommuSs1: 194,
   IommuMap: 200, MapExtent: 201, IommuUnmap: 202, MemorySlot: 203,
   IommuFs5: 195, IommuFs4: 196, IommuFs3: 197, IommuFs2: 198, IommuFs1: 199,
+  VhostPoll: 176,
 } as const;
 
 /** The kind of event that the reading of a table's entry is. */
@@ -189,6 +190,7 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.IommuUnmap, 'iommu.unmap', 'iommu', 'iommu', { a: arg('iova', 'address'), b: arg('size', 'bytes') }, 'A mapping of a domain is taken away. Until the IOTLB has been invalidated, devices may still use it.', '{b} of {track} from {a} were unmapped.'),
   instant(Kind.MemorySlot, 'memory.slot', 'iommu', 'mark', { a: arg('guest-physical', 'address'), b: arg('host-physical', 'address') }, 'Where in host-physical memory the memory of a VM stands.', 'Guest-physical memory from {a} stands in host-physical memory from {b}.'),
   ...entryRows,
+  span(Kind.VhostPoll, 'vhost.poll', 'thread', 'thread', { a: dec('cycles at most'), b: dec('found'), sum: 'b' }, 'Before a vhost worker sleeps, it looks for some time whether a driver has added something to a queue, or a packet has come.', '{track} looked for work for {took}, instead of sleeping.'),
   instant(Kind.ArgsHigh, 'args.high', 'record', 'mark', { a: hex('a high'), b: hex('b high') }, 'High halves of the arguments of the causing row, where they did not fit 32 bits.'),
   instant(Kind.SpanOverflow, 'span.overflow', 'record', 'mark', { a: dec('high'), b: dec('low') }, 'Full duration of the causing row, which did not fit 32 bits.'),
 ];

@@ -80,8 +80,9 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
       },
     };
     const inQemu = new EmulatedSocket(this.qemu, this.irqchip, place, { ...options, gate: pin });
-    const { busMaster } = options;
-    const data = new VhostSocket(worker, { site, mainLoop, irqchip: this.irqchip, pin, busMaster }, place);
+    const { busMaster, busyPollNs = 0 } = options;
+    const control = { site, mainLoop, irqchip: this.irqchip, pin, busMaster, busyPollNs };
+    const data = new VhostSocket(worker, control, place);
     return { bus: inQemu.bus, wire: inQemu.wire, plug: (device) => inQemu.plug(device), data };
   }
 }
