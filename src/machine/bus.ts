@@ -67,6 +67,16 @@ export interface IrqLine {
   set(asserted: boolean): void;
 }
 
+/** Somebody who looks at memory for a device again and again, in place of being notified of a change (busy polling). */
+export interface BusyPolling {
+  /**
+   * Looks at bytes in memory until they are others than they were, or until the time for that is over. The end is told by
+   * `BusDevice.onDma` with the bytes as they are then, as of a read, but in no order with the transactions of `DeviceBus.dma`.
+   * @param seen the bytes as they were read last; not to be changed afterwards
+   */
+  watch(requester: RequesterId, address: number, seen: Uint8Array, tag: number): void;
+}
+
 /** What the platform gives to one device. */
 export interface DeviceBus {
   now(): Cycles;
@@ -74,6 +84,8 @@ export interface DeviceBus {
   schedule(delay: Cycles, kind: number, arg?: number): EventHandle;
   cancel(handle: EventHandle): void;
   readonly dma: DmaPort;
+  /** Absent: whoever does the device's work rests when there is none. */
+  readonly polling?: BusyPolling | undefined;
   /** The device's own pin: INTx of a PCI function, the IRQ of an ISA device. */
   readonly irq: IrqLine;
   readonly msi: MsiPort;

@@ -61,6 +61,7 @@ const samples = [
   'c4-suppression-event-idx',
   'c6-vhost',
   'e0-msix-masked-vhost',
+  'c6-vhost-polling',
   'hello',
   'timer',
   'uart',

@@ -33,6 +33,7 @@ export interface MmioPlace {
   reasons?: Readonly<Record<string, string>>;
   /** As `SocketOptions` has it. */
   dataPlaneInKernel?: boolean;
+  busyPollNs?: number;
 }
 
 /** The places for such devices, in ascending order. */
@@ -50,7 +51,7 @@ export class MmioSlots<T> {
    * @throws RangeError when all places are taken
    */
   add(
-    { name, reasons, dataPlaneInKernel }: MmioPlace,
+    { name, reasons, dataPlaneInKernel, busyPollNs }: MmioPlace,
     make: (bus: DeviceBus, data?: DeviceBus) => MmioDevice,
   ): MmioDevice {
     const { base, bytes, gsi, count } = MMIO_SLOTS;
@@ -70,6 +71,7 @@ export class MmioSlots<T> {
       gsi: gsi + slot,
       busMaster: () => true,
       ...(dataPlaneInKernel && { dataPlaneInKernel }),
+      ...(busyPollNs !== undefined && { busyPollNs }),
     });
     const { data } = socket;
     const device = make(socket.bus, data?.bus);

@@ -18,7 +18,7 @@ import type { Sriov } from '../pci/sriov';
 import type { QueuedDevice } from '../queued-device';
 import type { Migratable } from '../snapshot';
 import type { BoardUnits } from './board-state';
-import type { BoardEnvironment, BoardUnit, DeviceSocket, PlainMemory } from './environment';
+import type { BoardEnvironment, BoardUnit, DeviceSocket, PlainMemory, SocketOptions } from './environment';
 import { registerNames } from './units';
 
 /** A device with one PCI function. */
@@ -68,6 +68,7 @@ export interface PciPlace {
   coalesces?: ((offset: number) => boolean) | undefined;
   /** As `SocketOptions` has it. */
   dataPlaneInKernel?: boolean;
+  busyPollNs?: number;
   /** As `BoardUnit.plain`. */
   plain?: PlainMemory | undefined;
   /** How many virtual functions it can have, which makes it a `SriovDevice`; absent: none. */
@@ -96,7 +97,7 @@ class FunctionSocket<T> {
   constructor(
     env: BoardEnvironment<T>,
     unit: Omit<BoardUnit, 'class' | 'registers'>,
-    dataPlaneInKernel: boolean,
+    dataPlane: Pick<SocketOptions, 'dataPlaneInKernel' | 'busyPollNs'>,
     gsi: () => number | undefined = () => undefined,
   ) {
     this.unit = { ...unit, class: 'pci-device', registers: () => this.registers };
@@ -106,7 +107,7 @@ class FunctionSocket<T> {
       },
       busMaster: () => this.device?.pci.busMaster ?? false,
       gate: { set: (asserted) => this.device?.pci.setInterrupt(asserted) },
-      ...(dataPlaneInKernel && { dataPlaneInKernel }),
+      ...dataPlane,
     });
   }
 
@@ -163,19 +164,31 @@ export class PciSlots<T> {
    */
   add<D extends PciDevice>(place: PciPlace, make: MakePciDevice<D>): D {
     const { env, router } = this;
-    const { name, pin, reasons, coalesces, plain, dataPlaneInKernel = false, virtualFunctions = 0 } = place;
+    const {
+      name,
+      pin,
+      reasons,
+      coalesces,
+      plain,
+      dataPlaneInKernel,
+      busyPollNs,
+      virtualFunctions = 0,
+    } = place;
     const address = { bus: 0, device: FIRST_DEVICE + this.plugged, function: 0 };
     const pirq = pin === 0 ? undefined : pirqOfPin(address.device, pin);
     const why = reasons && { reasons };
     const own = new FunctionSocket(
       env,
       { name, ...why, ...(coalesces && { coalesces }), ...(plain && { plain }) },
-      dataPlaneInKernel,
+      {
+        ...(dataPlaneInKernel && { dataPlaneInKernel }),
+        ...(busyPollNs !== undefined && { busyPollNs }),
+      },
       () => (pirq === undefined ? undefined : router.irqAt(pirq)),
     );
     const virtual = Array.from(
       { length: virtualFunctions },
-      (_, number) => new FunctionSocket(env, { name: `${name}.vf${number}`, ...why }, false),
+      (_, number) => new FunctionSocket(env, { name: `${name}.vf${number}`, ...why }, {}),
     );
     const device = make(
       own.socket.bus,

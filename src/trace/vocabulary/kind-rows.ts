@@ -30,6 +30,7 @@ export const Kind = {
   IommuSs5: 190, IommuSs4: 191, IommuSs3: 192, IommuSs2: 193, IommuSs1: 194,
   IommuMap: 200, MapExtent: 201, IommuUnmap: 202, MemorySlot: 203,
   IommuFs5: 195, IommuFs4: 196, IommuFs3: 197, IommuFs2: 198, IommuFs1: 199,
+  VhostPoll: 176,
 } as const;
 
 /** The kind of event that the reading of a table's entry is. */
@@ -219,6 +220,7 @@ export const kindRows: readonly KindRow[] = [
   ...entryRows,
   instant(Kind.IrteRead, 'irte.read', 'iommu', 'iommu', { a: arg('at', 'address'), b: dec('index') }, 'The IOMMU reads an entry of the interrupt-remapping table.', 'The IOMMU read entry {b} of the interrupt-remapping table, at {a}.'),
   ...irteRows,
+  span(Kind.VhostPoll, 'vhost.poll', 'thread', 'thread', { a: dec('cycles at most'), b: dec('found'), sum: 'b' }, 'Before a vhost worker sleeps, it looks for some time whether a driver has added something to a queue, or a packet has come.', '{track} looked for work for {took}, instead of sleeping.'),
   instant(Kind.ArgsHigh, 'args.high', 'record', 'mark', { a: hex('a high'), b: hex('b high') }, 'High halves of the arguments of the causing row, where they did not fit 32 bits.'),
   instant(Kind.SpanOverflow, 'span.overflow', 'record', 'mark', { a: dec('high'), b: dec('low') }, 'Full duration of the causing row, which did not fit 32 bits.'),
 ];

@@ -81,8 +81,8 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
       },
     };
     const inQemu = new EmulatedSocket(qemu, irqchip, place, { ...options, gate: pin });
-    const { busMaster } = options;
-    const data = new VhostSocket(worker, { qemu, irqchip, pin, busMaster }, place);
+    const { busMaster, busyPollNs = 0 } = options;
+    const data = new VhostSocket(worker, { qemu, irqchip, pin, busMaster, busyPollNs }, place);
     return { bus: inQemu.bus, wire: inQemu.wire, plug: (device) => inQemu.plug(device), data };
   }
 }

@@ -8,6 +8,7 @@
  */
 import type {
   BusDevice,
+  BusyPolling,
   DeviceBus,
   DeviceTrace,
   DmaPort,
@@ -27,6 +28,7 @@ import { ThreadTimers } from '../threads/thread-timers';
 import type { Work } from '../threads/work';
 import type { JobTarget } from '../threads/worker';
 import { TrackTrace } from '../track-trace';
+import { BusyPoll } from './busy-poll';
 import type { VhostWorker } from './worker';
 
 /** What a socket in the kernel has of the one in QEMU. */
@@ -36,6 +38,8 @@ export interface ControlSide {
   /** The device's pin. */
   readonly pin: IrqLine;
   readonly busMaster: () => boolean;
+  /** Nanoseconds for which the worker looks for more to do before it sleeps; 0: it does not. */
+  readonly busyPollNs: number;
 }
 
 /** Snapshot of a `VhostSocket`. */
@@ -51,6 +55,7 @@ export class VhostSocket implements DataSocket, DeviceBus, MsiPort, JobTarget, S
   readonly trace: DeviceTrace;
   readonly cyclesPerNanosecond: number;
   readonly dma: DmaPort;
+  readonly polling: BusyPolling | undefined;
   readonly msi: MsiPort = this;
   readonly irq: IrqLine;
   private readonly site: Site;
@@ -67,7 +72,7 @@ export class VhostSocket implements DataSocket, DeviceBus, MsiPort, JobTarget, S
     private readonly control: ControlSide,
     place: SocketPlace,
   ) {
-    const { qemu, irqchip, busMaster } = control;
+    const { qemu, irqchip, busMaster, busyPollNs } = control;
     const { site } = qemu;
     const { thread, targets } = worker;
     const { id, track, dmaTrack, memory } = place;
@@ -81,6 +86,10 @@ export class VhostSocket implements DataSocket, DeviceBus, MsiPort, JobTarget, S
       { id: `${id}/vhost/dma`, dmaTrack, memory, busMaster, work: () => this.work, device },
       targets,
     );
+    const pollCycles = Math.round(busyPollNs * this.cyclesPerNanosecond);
+    const wake = (): void => this.wakeIdle();
+    const polled = { id: `${id}/vhost/poll`, memory, busMaster, device, wake };
+    this.polling = pollCycles > 0 ? new BusyPoll(site, thread, polled, pollCycles) : undefined;
     this.timers = new ThreadTimers(`${id}/vhost/timers`, site, thread, device);
     this.irqfd = new Irqfd(irqchip, { id: `${id}/vhost/irqfd`, track }, site, targets);
     qemu.targets.set(this.irqfd.stepTargetId, this.irqfd);
@@ -147,8 +156,12 @@ export class VhostSocket implements DataSocket, DeviceBus, MsiPort, JobTarget, S
 
   /** The worker's, who is awake then. */
   private get work(): Work {
+    this.wakeIdle();
+    return this.worker.thread.work;
+  }
+
+  private wakeIdle(): void {
     const { thread } = this.worker;
     if (thread.idle) thread.post(this.wake, 0, 0);
-    return thread.work;
   }
 }

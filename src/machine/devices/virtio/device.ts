@@ -436,6 +436,7 @@ export class VirtioDevice implements Migratable<VirtioHardware, VirtioRun> {
       has: (feature) => this.has(feature),
       onChain: (queue, chain) => this.type.onChain(queue, chain),
       onTransfer: (queue, tag, bytes) => this.type.onTransfer(queue, tag, bytes),
+      onPolled: (queue) => this.look(queue),
       notifyDriver: (queue) => {
         if (this.live) this.transport.usedBuffers(queue, this.data);
       },
