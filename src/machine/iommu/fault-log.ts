@@ -14,7 +14,12 @@ export interface FaultRecord {
   reason: number;
   /** Whether memory was to be written. */
   write: boolean;
+  /** AT, of the request: one of `AddressType`. */
+  addressType: number;
 }
+
+/** Kinds of requests by the addresses that they have (PCI Express, ATS). */
+export const AddressType = { untranslated: 0, translationRequest: 1, translated: 2 } as const;
 
 /** Conditions of the invalidation queue that the fault status register shows. */
 export type QueueCondition = 'queueError' | 'completionError' | 'timeOut';
@@ -77,11 +82,12 @@ export class FaultLog implements Stateful<FaultLogState> {
       return false;
     }
     if (!this.pending) this.first = this.next;
-    const { pasid, requester, reason, write, information } = fault;
+    const { pasid, requester, reason, write, information, addressType } = fault;
     this.records[at] = information[0];
     this.records[at + 1] = information[1];
     this.records[at + 2] = requester + (pasid === undefined ? 0 : PASID_PRESENT);
-    this.records[at + 3] = RECORDED + (write ? 0 : READ_REQUEST) + (pasid ?? 0) * 2 ** 8 + reason;
+    this.records[at + 3] =
+      RECORDED + (write ? 0 : READ_REQUEST) + addressType * 2 ** 28 + (pasid ?? 0) * 2 ** 8 + reason;
     this.next = (this.next + 1) % this.count;
     if (quiet) this.event.raise();
     return true;

@@ -19,6 +19,8 @@ export interface WalkSource {
   readonly options: RemappingOptions;
   readonly root: RootTable;
   readonly caches: TranslationCaches | undefined;
+  /** The request is one of a device TLB, which the function may not be allowed to have. */
+  readonly deviceTlb: boolean;
 }
 
 /** What came of a request. */
@@ -40,9 +42,11 @@ export function walkPage(
   request: TranslationRequest,
   length: number,
 ): WalkOutcome {
-  const { options, root, caches } = source;
+  const { options, root, caches, deviceTlb } = source;
   const resolved = resolve({ reader, options, root, caches }, request.requester, request.pasid);
   if ('fault' in resolved) return { resolved: undefined, result: resolved, hit: false };
+  const refused = deviceTlb ? refuseDeviceTlb(resolved) : undefined;
+  if (refused) return { resolved, result: refused, hit: false };
   const outcome = (page: TranslatedPage, hit: boolean): WalkOutcome => ({
     resolved,
     result: refuseInterruptRange(resolved, page, length) ?? page,
@@ -136,6 +140,13 @@ function refuseInterruptRange(resolved: Resolved, page: TranslatedPage, length: 
     ? FaultReason.ScalableInterruptRange
     : FaultReason.InterruptRange;
   return { fault, faultsDisabled: resolved.faultsDisabled };
+}
+
+/** Why a function may not ask for translations, or use addresses that are the host's; undefined when it may (3.13, ATS). */
+export function refuseDeviceTlb({ deviceTlb, translation, faultsDisabled }: Resolved): Refusal | undefined {
+  if (deviceTlb) return undefined;
+  const fault = translation.scalable ? FaultReason.DeviceTlbDisabled : FaultReason.TranslationTypeBlocked;
+  return { fault, faultsDisabled };
 }
 
 /** Bytes of an access that lie in the page of its first one. */

@@ -12,7 +12,9 @@ import { requireVersion, type Checkpoint, type Migratable } from '../snapshot';
 import type { Cycles } from '../time/event-queue';
 import { TranslationCaches } from './caches';
 import { capabilityRegisters } from './capabilities';
-import { FaultLog, pageInformation } from './fault-log';
+import { DeviceRequests, type TranslationCompletion } from './device-requests';
+import type { TranslationAgent } from './device-tlb';
+import { AddressType, FaultLog, pageInformation } from './fault-log';
 import { isReported } from './fault-reasons';
 import { GlobalRegisters } from './global-registers';
 import type { InterruptPart, RefusedInterrupt } from './interrupt-remapper';
@@ -61,7 +63,12 @@ export interface PeekedTranslation {
 
 /** The unit. */
 export class RemappingUnit
-  implements RegisterBlock, DmaTranslation, MessageRemapping, Migratable<RemappingHardware, RemappingRun>
+  implements
+    RegisterBlock,
+    DmaTranslation,
+    MessageRemapping,
+    TranslationAgent,
+    Migratable<RemappingHardware, RemappingRun>
 {
   private readonly caches: TranslationCaches;
   private readonly faults: FaultLog;
@@ -70,6 +77,7 @@ export class RemappingUnit
   private readonly global: GlobalRegisters;
   private readonly protectedMemory = new ProtectedMemory();
   private readonly table: RegisterTable;
+  private readonly deviceRequests: DeviceRequests;
 
   /** @throws RangeError when an option is out of its range */
   constructor(
@@ -91,7 +99,7 @@ export class RemappingUnit
       observer,
       interrupts: interrupts !== undefined,
       send,
-      scalable: () => this.global.isScalable,
+      scalable: () => options.scalableMode && this.global.isScalable,
     });
     this.commands = new InvalidationCommands({
       clock,
@@ -101,6 +109,13 @@ export class RemappingUnit
       queued: () => this.queue.isEnabled,
     });
     this.global = new GlobalRegisters(this.queue, interrupts?.remapper);
+    this.deviceRequests = new DeviceRequests({
+      memory,
+      protectedMemory: this.protectedMemory,
+      source: () => (this.global.translating ? this.source : undefined),
+      tell: (request, reader, outcome) => this.tell(request, reader, outcome),
+      refuse: (request, refusal, addressType) => this.refuse(request, refusal, addressType),
+    });
     this.table = new RegisterTable([
       ...capabilityRegisters(options, interrupts),
       ...this.global.registers(),
@@ -172,10 +187,28 @@ export class RemappingUnit
     return { pieces, cycles };
   }
 
+  /**
+   * A device asks for a translation, to keep it in a TLB of its own (ATS).
+   * @param write whether it is going to write there
+   */
+  translationRequest(
+    requester: RequesterId,
+    iova: number,
+    write: boolean,
+    pasid?: number,
+  ): TranslationCompletion {
+    return this.deviceRequests.request({ requester, pasid, iova, write });
+  }
+
+  /** A device with a TLB accesses what it has been told is a host-physical address. */
+  translated(requester: RequesterId, address: number, length: number, write: boolean): DmaTranslated {
+    return this.deviceRequests.translated(requester, address, length, write);
+  }
+
   /** What a translation would come to now, by the tables alone. Nothing is changed, cached, counted or told. */
   peek(requester: RequesterId, iova: number, write = false, pasid?: number): PeekedTranslation {
     const reader = new TableReader(this.host.memory, false);
-    const source = { options: this.options, root: this.global.root, caches: undefined };
+    const source = { options: this.options, root: this.global.root, caches: undefined, deviceTlb: false };
     const { resolved, result } = walkPage(source, reader, { requester, pasid, iova, write }, 1);
     return {
       references: reader.references,
@@ -194,7 +227,15 @@ export class RemappingUnit
   /** Records that an interrupt request was refused, for the part that refuses it. */
   interruptFault({ requester, reason, index }: RefusedInterrupt): void {
     const information = [0, (index * INDEX_SHIFT) >>> 0] as const;
-    const recorded = this.faults.record({ requester, pasid: undefined, information, reason, write: true });
+    const addressType = AddressType.untranslated;
+    const recorded = this.faults.record({
+      requester,
+      pasid: undefined,
+      information,
+      reason,
+      write: true,
+      addressType,
+    });
     this.host.observer.faulted({
       request: { requester, pasid: undefined, iova: 0, write: true },
       reason,
@@ -240,7 +281,7 @@ export class RemappingUnit
   }
 
   private get source(): WalkSource {
-    return { options: this.options, root: this.global.root, caches: this.caches };
+    return { options: this.options, root: this.global.root, caches: this.caches, deviceTlb: false };
   }
 
   /** Translation is off: addresses are the host's. */
@@ -255,19 +296,23 @@ export class RemappingUnit
   ): { page: TranslatedPage | undefined; untranslated: boolean; cycles: Cycles } {
     const reader = new TableReader(this.host.memory, true);
     const outcome = walkPage(this.source, reader, request, length);
-    const { costs } = this.options;
-    const cycles = costs.lookup + costs.reference * (reader.references.length + reader.updates);
     const page = 'fault' in outcome.result ? undefined : outcome.result;
-    this.tell(request, reader, outcome, cycles);
-    if ('fault' in outcome.result) this.refuse(request, outcome.result);
+    const cycles = this.tell(request, reader, outcome);
+    if ('fault' in outcome.result) this.refuse(request, outcome.result, AddressType.untranslated);
     return { page, untranslated: outcome.resolved?.translation.kind === 'pass-through', cycles };
   }
 
-  private tell(request: TranslationRequest, reader: TableReader, outcome: WalkOutcome, cycles: Cycles): void {
+  /** Tells of a walk, or that none was needed. @returns the cycles that it took */
+  private tell(request: TranslationRequest, reader: TableReader, outcome: WalkOutcome): Cycles {
     const { references, pageReferences, structureHits, updates } = reader;
+    const { costs } = this.options;
+    const cycles = costs.lookup + costs.reference * (references.length + updates);
     const { resolved, result } = outcome;
     const page = 'fault' in result ? undefined : result;
-    if (references.length === 0 && page) return this.host.observer.hit(request, page);
+    if (references.length === 0 && page) {
+      this.host.observer.hit(request, page);
+      return cycles;
+    }
     this.host.observer.walked({
       request,
       domain: resolved?.translation.domain,
@@ -283,11 +328,19 @@ export class RemappingUnit
       page,
       cycles,
     });
+    return cycles;
   }
 
-  private refuse(request: TranslationRequest, { fault, faultsDisabled }: Refusal): void {
+  private refuse(request: TranslationRequest, { fault, faultsDisabled }: Refusal, addressType: number): void {
     const { requester, pasid, iova, write } = request;
-    const record = { requester, pasid, information: pageInformation(iova), reason: fault, write };
+    const record = {
+      requester,
+      pasid,
+      information: pageInformation(iova),
+      reason: fault,
+      write,
+      addressType,
+    };
     const recorded = isReported(fault, faultsDisabled) && this.faults.record(record);
     this.host.observer.faulted({ request, reason: fault, recorded });
   }

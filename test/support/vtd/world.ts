@@ -12,6 +12,7 @@ import type {
 } from '../../../src/machine/iommu/observer';
 import { SERVER_UNIT, type RemappingOptions } from '../../../src/machine/iommu/options';
 import { RemappingUnit } from '../../../src/machine/iommu/remapping-unit';
+import type { TableMemory } from '../../../src/machine/iommu/table-reader';
 import { DataSlot } from '../../../src/machine/memory/data-slot';
 import { HostMemory } from '../../../src/machine/memory/host-memory';
 
@@ -77,7 +78,12 @@ export class UnitWorld {
   readonly slot = new DataSlot(MEMORY.size);
   readonly options: RemappingOptions;
 
-  constructor(options: Partial<RemappingOptions> = {}, interrupts?: InterruptPart) {
+  /** @param memoryOf stands between the unit and memory */
+  constructor(
+    options: Partial<RemappingOptions> = {},
+    interrupts?: InterruptPart,
+    memoryOf: (memory: HostMemory) => TableMemory = (memory) => memory,
+  ) {
     this.options = { ...SERVER_UNIT, costs: COSTS, ...options };
     this.memory.map(MEMORY.base, this.slot);
     const { world } = this;
@@ -90,7 +96,7 @@ export class UnitWorld {
           schedule: (delay, kind, arg) => world.queue.schedule(world.time + delay, target, kind, arg),
           cancel: (handle) => world.queue.cancel(handle),
         },
-        memory: this.memory,
+        memory: memoryOf(this.memory),
         send: (address, data) => void this.sent.push({ address, data }),
         observer: {
           hit: (_request, page) => void this.hits.push(page),
