@@ -19,7 +19,15 @@ export interface CheckedUnit {
 }
 
 /** Which caches an entry may come from: those of contexts, of PASIDs, or those of a domain. */
-export type CacheScope = { of: 'context' } | { of: 'pasid' } | { of: 'domain'; domain: bigint };
+export type CacheScope = { of: 'context' } | { of: 'pasid' } | ({ of: 'domain' } & Owner);
+
+/** Whose paging entries, and of what kind of translation. */
+export interface Owner {
+  domain: bigint;
+  /** Undefined in legacy mode. */
+  pasid: bigint | undefined;
+  kind: 'first' | 'second' | 'nested' | 'pass';
+}
 
 /** Memory: all values that an entry of so many 64-bit words may have in a scope's caches. Undefined: there is no memory. */
 export type Entries = (address: bigint, words: number, scope: CacheScope) => (bigint[] | undefined)[];
@@ -47,16 +55,13 @@ export type CheckedOutcome = {
 const cut = (value: bigint, high: number, low: number): bigint =>
   (value >> BigInt(low)) & ((1n << BigInt(high - low + 1)) - 1n);
 const ones = (high: number, low: number): bigint => ((1n << BigInt(high - low + 1)) - 1n) << BigInt(low);
-const PAGE = 4096n;
 
 interface Counts {
   tables: number;
   pages: number;
 }
 
-interface Translated {
-  domain: bigint;
-  pgtt: 'first' | 'second' | 'nested' | 'pass';
+interface Translated extends Owner {
   first: { root: bigint; levels: number } | undefined;
   second: { root: bigint; levels: number } | undefined;
   accessedDirty: boolean;
@@ -120,10 +125,20 @@ class Walker {
       const second = { root: low & ones(51, 12), levels: width + 2 };
       if (type === 2)
         return this.translated(
-          { domain, pgtt: 'pass', first: undefined, second: undefined, accessedDirty: false },
+          {
+            domain,
+            pasid: undefined,
+            kind: 'pass',
+            first: undefined,
+            second: undefined,
+            accessedDirty: false,
+          },
           read,
         );
-      this.translated({ domain, pgtt: 'second', first: undefined, second, accessedDirty: false }, read);
+      this.translated(
+        { domain, pasid: undefined, kind: 'second', first: undefined, second, accessedDirty: false },
+        read,
+      );
     });
   }
 
@@ -153,11 +168,11 @@ class Walker {
     this.table(at, 1, { of: 'pasid' }, counts, 0x50, undefined, ([entry], read) => {
       if ((entry & 1n) === 0n) return this.fail(0x51, undefined, read);
       if ((entry & (ones(11, 2) | this.aboveHost())) !== 0n) return this.fail(0x52, undefined, read);
-      this.pasidTable((entry & ones(51, 12)) + (pasid & 63n) * 64n, read);
+      this.pasidTable((entry & ones(51, 12)) + (pasid & 63n) * 64n, pasid, read);
     });
   }
 
-  private pasidTable(at: bigint, counts: Counts): void {
+  private pasidTable(at: bigint, pasid: bigint, counts: Counts): void {
     const { unit } = this;
     this.table(at, 8, { of: 'pasid' }, counts, 0x58, undefined, (words, read) => {
       const [a, b, c] = words;
@@ -186,7 +201,8 @@ class Walker {
       this.translated(
         {
           domain: cut(b, 15, 0),
-          pgtt,
+          pasid,
+          kind: pgtt,
           first: wantsFirst ? { root: c & ones(51, 12), levels: 4 + mode } : undefined,
           second: wantsSecond ? { root: a & ones(51, 12), levels: width + 2 } : undefined,
           accessedDirty: (a & ones(9, 9)) !== 0n,
@@ -199,7 +215,7 @@ class Walker {
   private translated(how: Translated, counts: Counts): void {
     const { address, write } = this.request;
     const done = (out: bigint, read: Counts): void => this.succeed(how, out, read);
-    if (how.pgtt === 'pass') {
+    if (how.kind === 'pass') {
       if (address >> this.unit.hostWidth !== 0n)
         return this.fail(this.scalable ? 0x83 : 0x04, how.domain, counts);
       return done(address, counts);
@@ -225,14 +241,16 @@ class Walker {
     const { levels } = tables;
     // Only the lower half of the canonical addresses can be asked for.
     if (address >> BigInt(12 + 9 * levels - 1) !== 0n) return this.fail(0x80, how.domain, counts);
+    const fresh = onlyOnce();
     const level = (table: bigint, n: number, writable: boolean, before: Counts): void => {
+      if (!fresh(table, n, writable)) return;
       const top = n === levels;
       this.placed(how, table, top ? 'root' : 'table', before, (host, mayWrite, placed) => {
         const at = host + cut(address, 12 + 9 * n - 1, 12 + 9 * (n - 1)) * 8n;
-        this.paging(at, how.domain, placed, top ? 0x73 : 0x70, (entry, read) => {
+        this.paging(at, how, placed, top ? 0x73 : 0x70, (entry, read) => {
           if ((entry & 1n) === 0n) return this.fail(0x71, how.domain, read);
           const large = n > 1 && (entry & ones(7, 7)) !== 0n;
-          const above = how.pgtt === 'nested' ? 0n : this.aboveHost() & ones(51, 0);
+          const above = how.kind === 'nested' ? 0n : this.aboveHost() & ones(51, 0);
           const noLarge = large && (n > 3 || (n === 3 && !this.unit.pages1g));
           const low = large && !noLarge ? ones(12 + 9 * (n - 1) - 1, 13) : 0n;
           if ((entry & (above | low)) !== 0n || noLarge) return this.fail(0x72, how.domain, read);
@@ -244,7 +262,8 @@ class Walker {
           if ((entry & toSet) !== toSet && !mayWrite) return this.fail(0x77, how.domain, read);
           if (!leaf) return level(entry & ones(51, 12), n - 1, allowed, read);
           const offset = 12 + 9 * (n - 1);
-          next((entry & ones(51, offset)) | cut(address, offset - 1, 0), read);
+          const out = (entry & ones(51, offset)) | cut(address, offset - 1, 0);
+          if (fresh(out, 0, allowed)) next(out, read);
         });
       });
     };
@@ -285,9 +304,11 @@ class Walker {
     };
     const denied = write ? reason.write : reason.read;
     if (address >> input !== 0n) return this.fail(reason.width, how.domain, counts);
+    const fresh = onlyOnce();
     const level = (table: bigint, n: number, writable: boolean, before: Counts): void => {
+      if (!fresh(table, n, writable)) return;
       const at = table + cut(address, 12 + 9 * n - 1, 12 + 9 * (n - 1)) * 8n;
-      this.paging(at, how.domain, before, n === levels ? reason.root : reason.access, (entry, read) => {
+      this.paging(at, how, before, n === levels ? reason.root : reason.access, (entry, read) => {
         if ((entry & 3n) === 0n) return this.fail(scalable ? 0x79 : denied, how.domain, read);
         const large = (n === 2 || n === 3) && (entry & ones(7, 7)) !== 0n;
         const leaf = n === 1 || large;
@@ -300,7 +321,8 @@ class Walker {
         const allowed = writable && (entry & 2n) !== 0n;
         if (!leaf) return level(entry & ones(51, 12), n - 1, allowed, read);
         const offset = 12 + 9 * (n - 1);
-        next((entry & ones(51, offset)) | cut(address, offset - 1, 0), allowed, read);
+        const out = (entry & ones(51, offset)) | cut(address, offset - 1, 0);
+        if (fresh(out, 0, allowed)) next(out, allowed, read);
       });
     };
     level(tables.root, levels, true, counts);
@@ -350,16 +372,28 @@ class Walker {
 
   private paging(
     address: bigint,
-    domain: bigint,
+    owner: Owner,
     counts: Counts,
     access: number,
     next: (entry: bigint, counts: Counts) => void,
   ): void {
     const read = { ...counts, pages: counts.pages + 1 };
-    for (const value of this.entries(address, 1, { of: 'domain', domain }))
+    const { domain, pasid, kind } = owner;
+    for (const value of this.entries(address, 1, { of: 'domain', domain, pasid, kind }))
       if (value) next(value[0], read);
       else this.fail(access, domain, read);
   }
+}
+
+/** Tells whether a walk comes to a table for the first time: from there on, all goes as it went before. */
+function onlyOnce(): (table: bigint, level: number, writable: boolean) => boolean {
+  const seen = new Set<string>();
+  return (table, level, writable) => {
+    const key = `${table} ${level} ${writable}`;
+    const first = !seen.has(key);
+    seen.add(key);
+    return first;
+  };
 }
 
 /** Memory in which nothing is cached: each entry has the value that it has. */
@@ -370,9 +404,4 @@ export function plainEntries(read: (address: number, length: number) => Uint8Arr
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     return [Array.from({ length: words }, (_, at) => view.getBigUint64(at * 8, true))];
   };
-}
-
-/** Number of the page of 4 KiB. */
-export function pageOf(address: bigint): bigint {
-  return address / PAGE;
 }
