@@ -395,13 +395,3 @@ function onlyOnce(): (table: bigint, level: number, writable: boolean) => boolea
     return first;
   };
 }
-
-/** Memory in which nothing is cached: each entry has the value that it has. */
-export function plainEntries(read: (address: number, length: number) => Uint8Array | undefined): Entries {
-  return (address, words) => {
-    const bytes = read(Number(address), words * 8);
-    if (!bytes) return [undefined];
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    return [Array.from({ length: words }, (_, at) => view.getBigUint64(at * 8, true))];
-  };
-}

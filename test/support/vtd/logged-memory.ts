@@ -1,4 +1,5 @@
 /** Memory that knows what each of its words has been, so that what caches may still have can be told. */
+import type { Entries } from './checker';
 import type { TableMemory } from '../../../src/machine/iommu/table-reader';
 import type { HostMemory } from '../../../src/machine/memory/host-memory';
 
@@ -35,6 +36,11 @@ export class LoggedMemory implements TableMemory {
     return true;
   }
 
+  /** Nothing has anything of what words were before. */
+  forget(): void {
+    this.history.clear();
+  }
+
   /** All that an entry of so many words has been since a moment; undefined where there is no memory. */
   versions(address: number, words: number, since: number): (bigint[] | undefined)[] {
     if (!this.memory.contains(address, words * WORD)) return [undefined];
@@ -63,4 +69,14 @@ export class LoggedMemory implements TableMemory {
     const bytes = this.memory.read(at, WORD);
     return bytes ? new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true) : 0n;
   }
+}
+
+/** Memory in which nothing is cached: each entry has the value that it has. */
+export function plainEntries(read: (address: number, length: number) => Uint8Array | undefined): Entries {
+  return (address, words) => {
+    const bytes = read(Number(address), words * 8);
+    if (!bytes) return [undefined];
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    return [Array.from({ length: words }, (_, at) => view.getBigUint64(at * 8, true))];
+  };
 }

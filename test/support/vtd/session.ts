@@ -3,21 +3,14 @@
  * kinds by registers and queue, accesses of several functions. Whatever comes out has to be among what the independent walker says.
  */
 import { Dice } from '../../conformance/device-fuzz/dice';
-import {
-  outcomes,
-  plainEntries,
-  type CheckedOutcome,
-  type CheckedRequest,
-  type CheckedUnit,
-} from './checker';
-import { DOMAINS, HostileTables, PASIDS, REQUESTERS, tablePages, type TablePages } from './hostile-tables';
-import { LoggedMemory } from './logged-memory';
+import { outcomes, type CheckedOutcome, type CheckedRequest, type CheckedUnit } from './checker';
+import { Disagreement } from './disagreement';
+import { HostileTables, PASIDS, REQUESTERS, tablePages, type TablePages } from './hostile-tables';
+import { HostileInvalidations } from './invalidations';
+import { LoggedMemory, plainEntries } from './logged-memory';
 import { Watermarks } from './watermarks';
-import { MEMORY, R, UnitWorld } from './world';
+import { G, MEMORY, R, UnitWorld } from './world';
 import type { RemappingOptions } from '../../../src/machine/iommu/options';
-
-/** The unit and the walker differ. */
-export class Disagreement extends Error {}
 
 /** What a session has come across, to show that it was no session in which nothing happened. */
 export interface SessionCounts {
@@ -48,14 +41,12 @@ export function noCounts(): SessionCounts {
   };
 }
 
-const QUEUE = { page: MEMORY.base, bytes: 0x1000 };
-const STATUS = MEMORY.base + 0x1000;
+/** Behind the invalidation queue and where it writes status to. */
 const FIRST_TABLE = MEMORY.base + 0x2000;
 const NOWHERE = 0x10000000;
 /** More than the smallest PASID directory has: 128 tables of 64. */
 const LARGE_PASID = 8192n;
 const NONE = { sets: 1, ways: 0 };
-const FAULT_CLEAR = 0x71;
 
 /** One session, all from one seed. */
 export class HostileSession {
@@ -67,9 +58,7 @@ export class HostileSession {
   private readonly marks = new Watermarks();
   private readonly checked: CheckedUnit;
   private readonly cached: boolean;
-  private tail = 0;
-  private wide = false;
-  private queued = false;
+  private readonly invalidations: HostileInvalidations;
   private root = 0;
   private mode = 0;
   /** Address of the last access. */
@@ -101,6 +90,13 @@ export class HostileSession {
       fiveLevels: chosen.firstStageFiveLevels,
       secondAccessedDirty: chosen.secondStageAccessedDirty,
     };
+    this.invalidations = new HostileInvalidations({
+      dice: this.dice,
+      host: this.host,
+      marks: this.marks,
+      now: () => this.memory.moment,
+      address: () => (this.dice.oneIn(3) ? this.tables.address() : this.last),
+    });
     this.change();
   }
 
@@ -110,9 +106,27 @@ export class HostileSession {
     if (what < 60) this.access();
     else if (what < 80) this.write(this.tables.any());
     else if (what < 90) this.invalidate();
-    else if (what < 95) this.garbage();
-    else if (what < 99) this.peek();
-    else this.change();
+    else if (what < 94) this.garbage();
+    else if (what < 98) this.peek();
+    else if (what < 99) this.change();
+    else this.restore();
+  }
+
+  /** The unit is put back from a checkpoint of itself. */
+  private restore(): void {
+    const { unit } = this.host;
+    const state = structuredClone(unit.save());
+    unit.reset();
+    unit.load(state);
+  }
+
+  private invalidate(): void {
+    this.counts.invalidations += 1;
+    this.invalidations.any();
+  }
+
+  private garbage(): void {
+    if (this.invalidations.garbage()) this.counts.queueErrors += 1;
   }
 
   private chooseOptions(): Partial<RemappingOptions> {
@@ -147,18 +161,13 @@ export class HostileSession {
     const mode = dice.oneIn(20) ? dice.below(4) : scalableMode ? dice.pick([0, 1, 1]) : 0;
     tables.scalable = mode === 1;
     for (const entry of tables.everything()) this.write(entry);
-    this.enableQueue(false);
     this.root = dice.oneIn(20) ? NOWHERE : this.pages.root;
     host.write64(R.RTADDR, BigInt(this.root + mode * 0x400));
-    host.write32(R.GCMD, 2 ** 30);
-    host.write32(R.GCMD, 2 ** 31);
+    host.write32(R.GCMD, G.SRTP);
+    host.write32(R.GCMD, G.TE);
     this.mode = mode;
-    host.invalidateAll();
-    // PASIDs are invalidated by the queue alone.
-    this.enableQueue(true, scalableMode);
-    if (scalableMode) this.submit(7n | (3n << 4n), 0n);
-    this.marks.all(this.memory.moment);
-    if (dice.oneIn(2)) this.enableQueue(false);
+    this.invalidations.everything(scalableMode);
+    this.memory.forget();
   }
 
   private write({ address, words }: { address: number; words: bigint[] }): void {
@@ -301,111 +310,6 @@ export class HostileSession {
       );
     if (this.memory.moment !== moment || JSON.stringify(this.host.unit.save()) !== before)
       throw new Disagreement('peek has changed something');
-  }
-
-  private invalidate(): void {
-    this.counts.invalidations += 1;
-    const domain = BigInt(1 + this.dice.below(DOMAINS));
-    const { dice, marks } = this;
-    const scalable = this.queued && this.wide;
-    const now = (): number => this.memory.moment;
-    const address = (dice.oneIn(3) ? this.tables.address() : this.last) & ~0xfffn;
-    const mask = BigInt(dice.pick([0, 0, 1, 9, 18]));
-    const leaves = dice.oneIn(3) ? 1n << 6n : 0n;
-    const pasid = BigInt(dice.pick(PASIDS));
-    const requester = dice.pick(REQUESTERS);
-    switch (dice.below(scalable ? 9 : 6)) {
-      case 0:
-        this.context(1n, 0n, 0);
-        return marks.contextsDropped(now());
-      case 1:
-        // Which contexts are of a domain, their cached entries tell: nothing is taken from that.
-        return this.context(2n, domain, 0);
-      case 2:
-        this.context(3n, domain, requester);
-        return marks.contextDropped(requester, now());
-      case 3:
-        this.iotlb(1n, 0n, 0n);
-        return marks.pagesDropped(now());
-      case 4:
-        this.iotlb(2n, domain, 0n);
-        return marks.domainDropped(domain, now());
-      case 5:
-        this.iotlb(3n, domain, address | leaves | mask);
-        if (leaves === 0n) marks.rangeDropped(domain, address, mask, now());
-        return;
-      case 6:
-        this.submit(6n | (2n << 4n) | (domain << 16n) | (pasid << 32n), 0n);
-        return marks.pasidDropped(domain, pasid, now());
-      case 7:
-        this.submit(6n | (3n << 4n) | (domain << 16n) | (pasid << 32n), address | leaves | mask);
-        return;
-      default:
-        this.submit(7n | (3n << 4n), 0n);
-        return marks.pasidsDropped(now());
-    }
-  }
-
-  private context(granularity: bigint, domain: bigint, requester: number): void {
-    if (this.queued) this.submit(1n | (granularity << 4n) | (domain << 16n) | (BigInt(requester) << 32n), 0n);
-    else this.host.command(R.CCMD, (1n << 63n) | (granularity << 61n) | (BigInt(requester) << 16n) | domain);
-  }
-
-  private iotlb(granularity: bigint, domain: bigint, range: bigint): void {
-    if (this.queued) return this.submit(2n | (granularity << 4n) | (domain << 16n), range);
-    this.host.write64(this.host.iotlb - 8, range);
-    this.host.command(this.host.iotlb, (1n << 63n) | (granularity << 60n) | (domain << 32n));
-  }
-
-  private enableQueue(on: boolean, wide = false): void {
-    const { host } = this;
-    this.queued = on;
-    host.write32(R.GCMD, 2 ** 31);
-    if (!on) return;
-    this.wide = wide;
-    this.tail = 0;
-    host.write32(R.IQT, 0);
-    host.write64(R.IQA, BigInt(QUEUE.page) | (wide ? 1n << 11n : 0n));
-    host.write32(R.GCMD, 2 ** 31 + 2 ** 26);
-  }
-
-  /** One descriptor and a wait descriptor, until its sign is there. */
-  private submit(low: bigint, high: bigint): void {
-    const { host } = this;
-    const sign = BigInt(this.dice.word());
-    this.put(low, high);
-    this.put(5n | (1n << 5n) | (sign << 32n), BigInt(STATUS));
-    host.write32(R.IQT, this.tail);
-    host.world.drain();
-    if (host.peek64(STATUS) % 2n ** 32n !== sign)
-      throw new Disagreement('a wait descriptor was not carried out');
-  }
-
-  private put(low: bigint, high: bigint): void {
-    const bytes = this.wide ? 32 : 16;
-    this.host.poke(QUEUE.page + this.tail, low, high, ...(this.wide ? [0n, 0n] : []));
-    this.tail = (this.tail + bytes) % QUEUE.bytes;
-  }
-
-  /** Descriptors and registers that make no sense, and what software does after that. */
-  private garbage(): void {
-    const { dice, host, counts } = this;
-    if (this.queued) {
-      const word = (): bigint => (BigInt(dice.word()) << 32n) | BigInt(dice.word());
-      this.put(dice.oneIn(2) ? word() : (word() & ~0xfffn) | BigInt(dice.below(0x1000)), word());
-      host.write32(R.IQT, dice.oneIn(10) ? dice.word() : this.tail);
-      host.world.drain();
-    }
-    if (dice.oneIn(2))
-      host.unit.write(dice.pick([R.FSTS, R.FECTL, R.ICS, R.IECTL, host.records + 12]), 4, dice.word());
-    if ((host.read32(R.FSTS) & 0x70) !== 0) counts.queueErrors += 1;
-    // What a descriptor by chance has dropped is not known; that it was dropped does no harm. The queue begins anew, since it would
-    // go on with what made no sense as soon as the error is cleared.
-    const { queued, wide } = this;
-    this.enableQueue(false);
-    host.write32(R.FSTS, FAULT_CLEAR);
-    for (let at = 0; at < host.options.faultRecords; at++) host.write32(host.records + 16 * at + 12, 2 ** 31);
-    this.enableQueue(queued, wide);
   }
 }
 
