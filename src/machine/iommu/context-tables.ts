@@ -88,7 +88,7 @@ export function resolve(
   if (!scalable && pasid !== undefined) return refuse(FaultReason.PasidInLegacyMode);
   const context = contextOf(lookup, requester, scalable ? 'scalable' : 'legacy');
   if ('fault' in context) return context;
-  if (context.mode === 'legacy') return { ...context, pasid: undefined };
+  if (context.mode === 'legacy') return context;
   const refused = refusePasid(context, pasid);
   if (refused !== undefined) return refuse(refused, context.faultsDisabled);
   const used = pasid ?? context.requesterPasid;

@@ -28,8 +28,6 @@ export interface WalkOutcome {
   /** Undefined when no entry told of a translation. */
   resolved: Resolved | undefined;
   result: TranslatedPage | Refusal;
-  /** The IOTLB knew the page. */
-  hit: boolean;
 }
 
 /**
@@ -44,24 +42,19 @@ export function walkPage(
 ): WalkOutcome {
   const { options, root, caches, deviceTlb } = source;
   const resolved = resolve({ reader, options, root, caches }, request.requester, request.pasid);
-  if ('fault' in resolved) return { resolved: undefined, result: resolved, hit: false };
+  if ('fault' in resolved) return { resolved: undefined, result: resolved };
   const refused = deviceTlb ? refuseDeviceTlb(resolved) : undefined;
-  if (refused) return { resolved, result: refused, hit: false };
-  const outcome = (page: TranslatedPage, hit: boolean): WalkOutcome => ({
-    resolved,
-    result: refuseInterruptRange(resolved, page, length) ?? page,
-    hit,
-  });
+  if (refused) return { resolved, result: refused };
   if (resolved.translation.kind === 'pass-through') {
     const fault = passThroughFault(options, resolved, request.iova);
-    return fault ? { resolved, result: fault, hit: false } : outcome(identity(request.iova), false);
+    return fault ? { resolved, result: fault } : found(resolved, identity(request.iova), length);
   }
   const known = caches && cachedPage(caches, resolved, request);
-  if (known) return outcome(known, true);
+  if (known) return found(resolved, known, length);
   const walk: Walk = { reader, options, translation: resolved.translation, pasid: resolved.pasid, caches };
   const staged = stages(walk, request);
   if ('fault' in staged)
-    return { resolved, result: { fault: staged.fault, faultsDisabled: resolved.faultsDisabled }, hit: false };
+    return { resolved, result: { fault: staged.fault, faultsDisabled: resolved.faultsDisabled } };
   caches?.pages.insert(
     pageSpace(resolved.translation.domain, resolved.pasid),
     staged.level,
@@ -69,7 +62,11 @@ export function walkPage(
     cached(resolved, staged),
   );
   const { address, level, read, write } = staged;
-  return outcome({ address, size: 2 ** coveredBits(level), read, write }, false);
+  return found(resolved, { address, size: 2 ** coveredBits(level), read, write }, length);
+}
+
+function found(resolved: Resolved, page: TranslatedPage, length: number): WalkOutcome {
+  return { resolved, result: refuseInterruptRange(resolved, page, length) ?? page };
 }
 
 function cached(resolved: Resolved, page: Exclude<StageResult, { fault: unknown }>): CachedPage {

@@ -304,7 +304,7 @@ export class RemappingUnit
 
   /** Tells of a walk, or that none was needed. @returns the cycles that it took */
   private tell(request: TranslationRequest, reader: TableReader, outcome: WalkOutcome): Cycles {
-    const { references, pageReferences, structureHits, updates } = reader;
+    const { references, structureHits, updates } = reader;
     const { costs } = this.options;
     const cycles = costs.lookup + costs.reference * (references.length + updates);
     const { resolved, result } = outcome;
@@ -313,6 +313,7 @@ export class RemappingUnit
       this.host.observer.hit(request, page);
       return cycles;
     }
+    const { pageReferences } = reader;
     this.host.observer.walked({
       request,
       domain: resolved?.translation.domain,

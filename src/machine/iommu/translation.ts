@@ -30,6 +30,8 @@ export interface LegacyContext {
   /** Translation requests and translated requests are allowed (TT 01). */
   deviceTlb: boolean;
   translation: Translation;
+  /** There are no PASIDs in this mode. */
+  pasid: undefined;
 }
 
 /** A context entry of scalable mode. */
@@ -91,6 +93,7 @@ export function decodeLegacyContext(words: Words, options: RemappingOptions): Le
   return {
     mode: 'legacy',
     faultsDisabled,
+    pasid: undefined,
     deviceTlb: type === TranslationType.deviceTlb,
     translation: {
       domain: field(words[2], 8, 16),
