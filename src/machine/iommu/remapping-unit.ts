@@ -205,7 +205,10 @@ export class RemappingUnit
     return this.deviceRequests.translated(requester, address, length, write);
   }
 
-  /** What a translation would come to now, by the tables alone. Nothing is changed, cached, counted or told. */
+  /**
+   * What a translation would come to now, by the tables alone, also while translation is off. Nothing is changed, cached, counted
+   * or told.
+   */
   peek(requester: RequesterId, iova: number, write = false, pasid?: number): PeekedTranslation {
     const reader = new TableReader(this.host.memory, false);
     const source = { options: this.options, root: this.global.root, caches: undefined, deviceTlb: false };

@@ -24,7 +24,6 @@ export type CacheScope = { of: 'context' } | { of: 'pasid' } | ({ of: 'domain' }
 /** Whose paging entries, and of what kind of translation. */
 export interface Owner {
   domain: bigint;
-  /** Undefined in legacy mode. */
   pasid: bigint | undefined;
   kind: 'first' | 'second' | 'nested' | 'pass';
 }
@@ -35,7 +34,6 @@ export type Entries = (address: bigint, words: number, scope: CacheScope) => (bi
 /** A request, with the root table that it meets. */
 export interface CheckedRequest {
   root: bigint;
-  /** TTM. */
   mode: number;
   requester: number;
   pasid: bigint | undefined;
@@ -59,6 +57,8 @@ const ones = (high: number, low: number): bigint => ((1n << BigInt(high - low + 
 interface Counts {
   tables: number;
   pages: number;
+  /** Bits that this walk has set, by the entry, which has them when it comes to it again. */
+  set: ReadonlyMap<bigint, bigint>;
 }
 
 interface Translated extends Owner {
@@ -88,7 +88,7 @@ class Walker {
 
   begin(): void {
     const { mode, pasid, root, requester } = this.request;
-    const counts = { tables: 0, pages: 0 };
+    const counts: Counts = { tables: 0, pages: 0, set: new Map() };
     if (mode !== 0 && !this.scalable) return this.fail(0x30, undefined, counts);
     if (!this.scalable && pasid !== undefined) return this.fail(0x31, undefined, counts);
     const [access, absent, reserved] = this.scalable ? [0x38, 0x39, 0x3a] : [0x08, 0x01, 0x0a];
@@ -243,7 +243,7 @@ class Walker {
     if (address >> BigInt(12 + 9 * levels - 1) !== 0n) return this.fail(0x80, how.domain, counts);
     const fresh = onlyOnce();
     const level = (table: bigint, n: number, writable: boolean, before: Counts): void => {
-      if (!fresh(table, n, writable)) return;
+      if (!fresh(table, n, writable, before)) return;
       const top = n === levels;
       this.placed(how, table, top ? 'root' : 'table', before, (host, mayWrite, placed) => {
         const at = host + cut(address, 12 + 9 * n - 1, 12 + 9 * (n - 1)) * 8n;
@@ -259,11 +259,16 @@ class Walker {
           const leaf = n === 1 || large;
           if (leaf && write && !allowed) return this.fail(0x85, how.domain, read);
           const toSet = ones(5, 5) | (leaf && write ? ones(6, 6) : 0n);
-          if ((entry & toSet) !== toSet && !mayWrite) return this.fail(0x77, how.domain, read);
-          if (!leaf) return level(entry & ones(51, 12), n - 1, allowed, read);
+          const has = entry | (read.set.get(at) ?? 0n);
+          if ((has & toSet) !== toSet && !mayWrite) return this.fail(0x77, how.domain, read);
+          const fully = (entry & toSet) === toSet;
+          const after = fully
+            ? read
+            : { ...read, set: new Map(read.set).set(at, (has | toSet) & ones(6, 5)) };
+          if (!leaf) return level(entry & ones(51, 12), n - 1, allowed, after);
           const offset = 12 + 9 * (n - 1);
           const out = (entry & ones(51, offset)) | cut(address, offset - 1, 0);
-          if (fresh(out, 0, allowed)) next(out, read);
+          if (fresh(out, 0, allowed, after)) next(out, after);
         });
       });
     };
@@ -306,7 +311,7 @@ class Walker {
     if (address >> input !== 0n) return this.fail(reason.width, how.domain, counts);
     const fresh = onlyOnce();
     const level = (table: bigint, n: number, writable: boolean, before: Counts): void => {
-      if (!fresh(table, n, writable)) return;
+      if (!fresh(table, n, writable, before)) return;
       const at = table + cut(address, 12 + 9 * n - 1, 12 + 9 * (n - 1)) * 8n;
       this.paging(at, how, before, n === levels ? reason.root : reason.access, (entry, read) => {
         if ((entry & 3n) === 0n) return this.fail(scalable ? 0x79 : denied, how.domain, read);
@@ -322,13 +327,12 @@ class Walker {
         if (!leaf) return level(entry & ones(51, 12), n - 1, allowed, read);
         const offset = 12 + 9 * (n - 1);
         const out = (entry & ones(51, offset)) | cut(address, offset - 1, 0);
-        if (fresh(out, 0, allowed)) next(out, allowed, read);
+        if (fresh(out, 0, allowed, read)) next(out, allowed, read);
       });
     };
     level(tables.root, levels, true, counts);
   }
 
-  /** Reserved bits of second-stage entries. */
   private secondReserved(n: number, leaf: boolean): bigint {
     const { unit, scalable } = this;
     const above = this.aboveHost() & ones(51, 0);
@@ -341,18 +345,17 @@ class Walker {
 
   /** Bits 63 to 52, and those of an address that the host does not have. */
   private aboveHost(): bigint {
-    const width = Number(this.unit.hostWidth);
-    return ones(63, width);
+    return ones(63, Number(this.unit.hostWidth));
   }
 
   private succeed(how: Translated, address: bigint, counts: Counts): void {
     if (address >= 0xfee00000n && address < 0xfef00000n)
       return this.fail(this.scalable ? 0x87 : 0x0e, how.domain, counts);
-    this.emit({ domain: how.domain, address, ...counts });
+    this.emit({ domain: how.domain, address, tables: counts.tables, pages: counts.pages });
   }
 
   private fail(fault: number, domain: bigint | undefined, counts: Counts): void {
-    this.emit({ fault, domain, ...counts });
+    this.emit({ fault, domain, tables: counts.tables, pages: counts.pages });
   }
 
   private table(
@@ -386,10 +389,10 @@ class Walker {
 }
 
 /** Tells whether a walk comes to a table for the first time: from there on, all goes as it went before. */
-function onlyOnce(): (table: bigint, level: number, writable: boolean) => boolean {
+function onlyOnce(): (table: bigint, level: number, writable: boolean, counts: Counts) => boolean {
   const seen = new Set<string>();
-  return (table, level, writable) => {
-    const key = `${table} ${level} ${writable}`;
+  return (table, level, writable, { set }) => {
+    const key = `${table} ${level} ${writable} ${[...set.keys()].join()}`;
     const first = !seen.has(key);
     seen.add(key);
     return first;

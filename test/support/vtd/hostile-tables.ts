@@ -124,7 +124,9 @@ export class HostileTables {
     if (this.scalable) {
       const table = pages.contexts[(bus * 2 + (index >> 7)) % 4];
       const size = BigInt(dice.pick([0, 0, 7])) << 9n;
-      const low = this.refused(BigInt(pages.directory) | size | (dice.oneIn(3) ? 0n : 8n) | flags);
+      const low = this.refused(
+        BigInt(pages.directory) | size | (dice.oneIn(3) ? 0n : 8n) | (dice.oneIn(8) ? 4n : 0n) | flags,
+      );
       const pasid = BigInt(dice.oneIn(10) ? 0xfffff : dice.pick(PASIDS));
       return { address: table + (index & 0x7f) * 32, words: [low, pasid, dice.oneIn(40) ? 1n : 0n, 0n] };
     }

@@ -148,6 +148,7 @@ export class HostileSession {
       firstStageFiveLevels: one(),
       secondStageAccessedDirty: one(),
       snoopControl: one(),
+      deviceTlbs: one(),
       passThrough: one(),
       faultRecords: 2,
       ...caches,
