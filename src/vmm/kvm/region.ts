@@ -1,6 +1,6 @@
 /** A region of a guest's addresses or ports, as KVM knows it. */
 import type { Cycles } from '../../machine/time/event-queue';
-import type { UnitLane } from '../board-trace';
+import type { UnitLane } from '../unit-lanes';
 import type { ExitWay } from './exit-way';
 import type { Placement } from './placement';
 
