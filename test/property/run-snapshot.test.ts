@@ -62,6 +62,7 @@ const samples = [
   'c6-vhost',
   'e0-msix-masked-vhost',
   'c6-vhost-polling',
+  'd1-passthrough',
   'hello',
   'timer',
   'uart',

@@ -11,6 +11,8 @@ export interface MappedPages {
   /** What an access takes beyond the instruction: nothing where the page is memory. */
   readonly read: Cycles;
   readonly write: Cycles;
+  /** They are not in the EPT from the beginning: the first access to each is a violation, at which KVM puts it there. */
+  readonly onTouch: boolean;
 }
 
 /** What KVM keeps with each region of guest-physical addresses or ports. */

@@ -12,6 +12,7 @@ import { requireVersion, type Checkpoint } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import type { Tracer } from '../../trace/record/tracer';
 import { Kind } from '../../trace/vocabulary/events';
+import { HostVectors, type HostVectorsState } from './host-vectors';
 import type { Island } from './island';
 
 /** Vectors of Linux on x86 (arch/x86/include/asm/irq_vectors.h). */
@@ -19,8 +20,9 @@ export const HostVector = { Reschedule: 0xfd, LocalTimer: 0xec } as const;
 
 /** Snapshot of a `HostInterrupts`. */
 export interface HostInterruptsState {
-  version: 1;
+  version: 2;
   fabric: Checkpoint<FabricHardware, FabricRun>;
+  vectors: HostVectorsState;
   /** Of each physical CPU; -1: no vector has come to it yet. */
   tracks: number[];
 }
@@ -37,6 +39,8 @@ const x2apicMsr = (register: number): number => ApicMsr.X2First + register / 16;
 export class HostInterrupts implements EventTarget, FabricObserver, Stateful<HostInterruptsState> {
   readonly eventTargetId: string;
   readonly fabric: InterruptFabric;
+  /** What the kernel has given to devices. */
+  readonly vectors = new HostVectors();
   private readonly tracks: number[];
 
   /**
@@ -107,13 +111,19 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
   ended(): void {}
 
   save(): HostInterruptsState {
-    return { version: 1, fabric: this.fabric.save(), tracks: [...this.tracks] };
+    return {
+      version: 2,
+      fabric: this.fabric.save(),
+      vectors: this.vectors.save(),
+      tracks: [...this.tracks],
+    };
   }
 
   /** IPIs that are on their way come back with the event queue. */
   load(state: HostInterruptsState): void {
-    requireVersion('the interrupt controllers of the host', state.version, 1);
+    requireVersion('the interrupt controllers of the host', state.version, 2);
     this.fabric.load(state.fabric);
+    this.vectors.load(state.vectors);
     state.tracks.forEach((track, cpu) => (this.tracks[cpu] = track));
   }
 
@@ -128,9 +138,11 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
     };
   }
 
+  /** A level is ended when its handler has silenced the device; of an edge nothing shows when that is. */
   private take(cpu: number): void {
     const lapic = this.fabric.lapic(cpu);
     const vector = lapic.acknowledge();
+    this.vectors.handle(cpu, vector);
     lapic.eoi();
     this.handle(cpu, vector);
   }
