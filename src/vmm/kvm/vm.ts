@@ -261,7 +261,11 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     const { board, environment, qemu, irqchip, plan, memory } = this;
     host.assign({ base: plan.memoryBase, size: memory.size });
     const unit = environment.assign(host);
-    const place = { id: `${this.name}/${unit.name}`, gsi: () => unit.gsi() };
+    const place = {
+      id: `${this.name}/${unit.name}`,
+      gsi: () => unit.gsi(),
+      unmapped: (base: number, size: number) => this.ept.forget(base, size),
+    };
     board.addPci({ name: unit.name, pin: host.pci.identity.interruptPin }, (bus) =>
       unit.plug(new AssignedDevice(host, qemu, irqchip, bus, place)),
     );

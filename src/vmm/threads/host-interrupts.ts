@@ -7,7 +7,7 @@ import { InterruptFabric, type FabricHardware, type FabricRun } from '../../mach
 import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
 import { ApicBase, ApicMsr, Lapic, LAPIC_BASE, SVR_ENABLE } from '../../machine/interrupts/lapic-registers';
 import { TimerMode } from '../../machine/interrupts/lapic-timer';
-import type { CpuSink, FabricObserver } from '../../machine/interrupts/sinks';
+import type { CpuSink, FabricObserver, MessageSource } from '../../machine/interrupts/sinks';
 import { requireVersion, type Checkpoint } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import type { Tracer } from '../../trace/record/tracer';
@@ -25,6 +25,8 @@ export interface HostInterruptsState {
   vectors: HostVectorsState;
   /** Of each physical CPU; -1: no vector has come to it yet. */
   tracks: number[];
+  /** Likewise of the IOAPIC. */
+  ioapicTrack: number;
 }
 
 const VECTORS = 256;
@@ -42,6 +44,7 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
   /** What the kernel has given to devices. */
   readonly vectors = new HostVectors();
   private readonly tracks: number[];
+  private ioapicTrack = -1;
 
   /**
    * @param cpus indexes of the physical CPUs among all of the host
@@ -90,8 +93,23 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
     this.fabric.lapic(Math.floor(arg / VECTORS)).accept(arg % VECTORS, false);
   }
 
-  message(_source: unknown, _vector: number, deliver: () => void): void {
+  /** A message of a device is shown where the device is. */
+  message(source: MessageSource, vector: number, deliver: () => void): void {
+    const { tracer } = this;
+    const before = tracer.cause;
+    if (source.from === 'ioapic') {
+      if (this.ioapicTrack < 0)
+        this.ioapicTrack = tracer.addTrack({ type: 'irqchip', name: 'IOAPIC', group: 'host', vm: -1 });
+      tracer.cause = tracer.instant(
+        this.island.now(),
+        this.ioapicTrack,
+        Kind.IoapicRoute,
+        source.pin,
+        vector,
+      );
+    }
     deliver();
+    tracer.cause = before;
   }
 
   ipi(_sender: number, _message: unknown, send: () => number): number {
@@ -116,6 +134,7 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
       fabric: this.fabric.save(),
       vectors: this.vectors.save(),
       tracks: [...this.tracks],
+      ioapicTrack: this.ioapicTrack,
     };
   }
 
@@ -125,6 +144,7 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
     this.fabric.load(state.fabric);
     this.vectors.load(state.vectors);
     state.tracks.forEach((track, cpu) => (this.tracks[cpu] = track));
+    this.ioapicTrack = state.ioapicTrack;
   }
 
   /** The kernel keeps interrupts on but for its handlers, in which no time passes: it takes each vector when it comes. */

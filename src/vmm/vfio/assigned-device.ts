@@ -31,6 +31,8 @@ export interface AssignedPlace {
   readonly id: string;
   /** Global system interrupt of the VM's board that the virtual pin leads to; undefined: it has none. */
   gsi(): number | undefined;
+  /** Guest-physical addresses lead to the device no longer. */
+  unmapped(base: number, size: number): void;
 }
 
 /** One device of one VM. */
@@ -56,7 +58,11 @@ export class AssignedDevice implements PciDevice, InterruptUser, StepTarget, Job
     this.jobTargetId = `${id}/vfio/masked`;
     targets.set(this.stepTargetId, this);
     mainLoop.register(this);
-    this.pci = new VirtualFunction(host, bus.msi);
+    this.pci = new VirtualFunction(host, {
+      port: bus.msi,
+      unmapped: (base, size) => place.unmapped(base, size),
+      reset: () => this.functionReset(),
+    });
     this.irqfd = new Irqfd(irqchip, { id: `${id}/vfio/irqfd`, track: () => host.lane.track }, site, targets);
     const gsi = place.gsi();
     if (gsi !== undefined) this.irqfd.resample(gsi, { signal: () => this.pinEnded() });
@@ -72,8 +78,17 @@ export class AssignedDevice implements PciDevice, InterruptUser, StepTarget, Job
   /** The machine is reset, and QEMU has the kernel reset the device (vfio_pci_post_reset). */
   busReset(): void {
     this.pinRaised = false;
+    this.irqfd.reset();
+    this.pci.disconnect();
     this.host.reset();
     this.host.interrupts.usePin();
+  }
+
+  /** Interrupts are as the guest has programmed them, also afterwards (pci_restore_msi_state). */
+  private functionReset(): void {
+    this.pinRaised = false;
+    this.host.reset();
+    this.setUp();
   }
 
   /** The device's own time goes by in the host. */

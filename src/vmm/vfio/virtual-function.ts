@@ -3,11 +3,11 @@
  * physical function's identity and BAR sizes; its command register, where what concerns decoding and bus mastering is passed on;
  * messages of its own, whose table QEMU emulates; the other capabilities as they are.
  */
-import type { AccessSize, MsiPort, RegisterBlock } from '../../machine/bus';
+import type { AccessSize, MsiPort, RegisterBlock, RequesterId } from '../../machine/bus';
 import { barTraceOffset, type BarSpec } from '../../machine/pci/bars';
 import { capabilitiesOf, extendedCapabilitiesOf } from '../../machine/pci/capability-list';
 import { CapabilityId, Command, Config } from '../../machine/pci/config';
-import { PciFunction } from '../../machine/pci/function';
+import { PciFunction, type PciFunctionHost } from '../../machine/pci/function';
 import { MsiVectors, type MessageVectors } from '../../machine/pci/msi';
 import { MsixVectors, type MsixLayout } from '../../machine/pci/msix';
 import type { HostDevice } from '../host-bus/host-device';
@@ -32,17 +32,37 @@ const MSI_CAPABLE = { shift: 1, bits: 7 } as const;
 /** In the MSI-X capability (PCI 3.0, 6.8.2): offsets of its two words, in each of which the low bits are a BAR. */
 const Msix = { table: 4, pending: 8, barBits: 7, sizeBits: 0x7ff, entryBytes: 16 } as const;
 
+/**
+ * Of the PCI Express capability (PCI Express, 7.5.3.3 and 7.5.3.4): the byte of the device capabilities that tells of function-level
+ * reset, and that of the device control by which one is begun.
+ */
+const ResetCapable = { at: 7, bit: 0x10 } as const;
+const InitiateReset = { at: 9, bit: 0x80 } as const;
+
+/** What follows from what the guest does with the function. */
+export interface VirtualFunctionEvents {
+  /** Takes what QEMU itself sends: a vector that was masked when it came. */
+  readonly port: MsiPort;
+  /** A stretch of guest-physical addresses leads to no register of the device any more. */
+  unmapped(base: number, size: number): void;
+  /** A function-level reset: of the physical function, for which the kernel keeps what is the host's. */
+  reset(): void;
+}
+
 /** What the guest's driver finds. */
 export class VirtualFunction extends PciFunction {
   /** The function's message vectors, as the guest has programmed them; undefined: the device has none of the kind. */
   readonly msi: MsiVectors | undefined;
   readonly msix: MsixVectors | undefined;
 
-  /** @param port sends what QEMU itself sends: a vector that was masked when it came */
+  /** By BAR: where it decodes. */
+  private readonly mapped = new Map<number, number>();
+
   constructor(
     private readonly physical: HostDevice,
-    port: MsiPort,
+    private readonly events: VirtualFunctionEvents,
   ) {
+    const { port } = events;
     const msix = msixOf(physical.pci, port);
     super(
       physical.pci.identity,
@@ -63,9 +83,28 @@ export class VirtualFunction extends PciFunction {
     return [this.msix, this.msi].find((vectors) => vectors?.enabled);
   }
 
+  override place(requester: RequesterId, host: PciFunctionHost): void {
+    super.place(requester, {
+      interruptChanged: (asserted) => host.interruptChanged(asserted),
+      barChanged: (bar, base, enabled) => {
+        const before = this.mapped.get(bar.index);
+        if (enabled) this.mapped.set(bar.index, base);
+        else this.mapped.delete(bar.index);
+        host.barChanged(bar, base, enabled);
+        if (before !== undefined && bar.kind !== 'io') this.events.unmapped(before, bar.size);
+      },
+    });
+  }
+
   override write(offset: number, size: AccessSize, value: number): void {
     super.write(offset, size, value);
     if (offset <= Config.Command && offset + size > Config.Command) this.passCommand();
+  }
+
+  /** The physical function begins nothing more, and its registers are silent: as before a reset (vfio_pci_pre_reset). */
+  disconnect(): void {
+    const { pci } = this.physical;
+    pci.write(Config.Command, 2, pci.command & ~PASSED_COMMAND);
   }
 
   /** Whether the EPT map the page of an offset in a BAR, by the BAR's place in the trace: all that hold no table of MSI-X. */
@@ -88,6 +127,22 @@ export class VirtualFunction extends PciFunction {
     if (passed !== pci.command) pci.write(Config.Command, 2, passed);
   }
 
+  /** A function-level reset is begun by the kernel, which puts back afterwards what is the host's (vfio_exp_config_write). */
+  private passWrite(
+    id: number,
+    { offset, from }: { offset: number; from: number },
+    size: AccessSize,
+    value: number,
+  ): void {
+    const { pci } = this.physical;
+    const place = InitiateReset.at - offset;
+    const capable =
+      id === CapabilityId.express && (pci.peek(from + ResetCapable.at) & ResetCapable.bit) !== 0;
+    const bit = capable && place >= 0 && place < size ? (InitiateReset.bit << (8 * place)) >>> 0 : 0;
+    pci.write(from + offset, size, (value & ~bit) >>> 0);
+    if ((value & bit) !== 0) this.events.reset();
+  }
+
   /** A capability whose registers are the physical function's. */
   private pass(id: number, from: number): void {
     const { pci } = this.physical;
@@ -95,7 +150,7 @@ export class VirtualFunction extends PciFunction {
     if (length === undefined) return;
     const body = Uint8Array.from({ length }, (_, index) => pci.peek(from + 2 + index));
     const at = this.addCapability(id, body, new Uint8Array(length), (offset, size, value) =>
-      pci.write(offset - at + from, size, value),
+      this.passWrite(id, { offset: offset - at, from }, size, value),
     );
     const end = at + 2 + length;
     this.onReading(at, end, () => {
