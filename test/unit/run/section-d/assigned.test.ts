@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { TraceEvent } from '../../../../src/trace/query/store';
 import { Kind, exitKind } from '../../../../src/trace/vocabulary/events';
 import { VmxExit } from '../../../../src/trace/vocabulary/vmx-exit-reasons';
+import { HostVector } from '../../../../src/vmm/threads/host-interrupts';
 import { countedRun, endOf, ofKind, trackOf, type CountedRun } from '../../../support/section-a';
 
 const PAGE = 4096;
@@ -153,6 +154,25 @@ describe('D1: e1000, whose interrupts are a level', () => {
     );
     const violations = exitsOf(assigned, VmxExit.EPT_VIOLATION).filter(({ a }) => a < CONTROLLERS);
     expect(violations.length).toBe(pages);
+  });
+
+  it('makes the exit of an IPI where another physical CPU takes its interrupts', async () => {
+    const elsewhere = await countedRun('c7-e1000', (text) =>
+      given(few(text)).replace('"id": "nic0"', '"id": "nic0", "affinity": 1'),
+    );
+    const { tracks } = elsewhere.store.meta;
+    expect(elsewhere.end.summary.packets).toEqual({ tx: 200, rx: 200, dropped: 0 });
+    // The guest runs on physical CPU 0.
+    const [own] = ofKind(elsewhere, Kind.CpuThread);
+    expect(tracks[own.track].name).toBe('pCPU 0');
+    const device = ofKind(elsewhere, Kind.IoapicRoute).filter(({ track }) => tracks[track].group === 'host');
+    const arrivals = hostArrivals(elsewhere).filter(({ cause }) => device.some(({ row }) => row === cause));
+    expect(arrivals.length).toBe(elsewhere.words('nic_log')[4]);
+    expect(new Set(arrivals.map(({ track }) => tracks[track].name))).toEqual(new Set(['pCPU 1']));
+    const vectors = exitsOf(elsewhere, VmxExit.EXTERNAL_INTERRUPT).map(({ a }) => a);
+    expect(new Set(vectors)).toEqual(new Set([HostVector.Reschedule]));
+    const here = exitsOf(assigned, VmxExit.EXTERNAL_INTERRUPT).map(({ a }) => a);
+    expect(here).not.toContain(HostVector.Reschedule);
   });
 
   it('makes one exit for each interrupt that finds the guest running, and is silenced until its end', () => {
