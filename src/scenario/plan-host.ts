@@ -5,6 +5,7 @@ import type { Host, Site } from '../vmm/host';
 import { NOTHING_TO_MAP } from '../vmm/host-bus/dma-mapper';
 import { HostBus, type HostDevicePlan } from '../vmm/host-bus/host-bus';
 import type { HostDevice } from '../vmm/host-bus/host-device';
+import { PLAIN_MESSAGES } from '../vmm/host-bus/message-domain';
 import { assignmentsOf } from './assignments';
 import type { Networks } from './networks';
 import { planHostDevice } from './plan-devices';
@@ -50,6 +51,7 @@ export function buildHostBuses(
     const bus = new HostBus(site, own, {
       dma: linearTranslation(0, ALL_OF_MEMORY),
       mapper: NOTHING_TO_MAP,
+      messages: PLAIN_MESSAGES,
       msi: (requester, address, data) => site.scheduler.interrupts.fabric.msi(requester, address, data),
     });
     for (const { device } of own) busOf.set(device.name, bus);

@@ -10,6 +10,7 @@ import { requireVersion } from '../../machine/snapshot';
 import { Kind } from '../../trace/vocabulary/events';
 import type { Site } from '../host';
 import type { HostIrqTarget, HostVectorPlace } from '../threads/host-vectors';
+import type { MessageDomain } from './message-domain';
 
 /** Leads pins to the kernel. */
 export interface IntxRouting {
@@ -25,6 +26,7 @@ export interface InterruptHardware {
   /** Writes a 32-bit register of a BAR. */
   writeRegister(bar: number, offset: number, value: number): void;
   routeIntx(): void;
+  readonly messages: MessageDomain;
   track(): number;
 }
 
@@ -61,9 +63,6 @@ const Msix = { table: 4, enable: 1 << 15, functionMask: 1 << 14, entryBytes: 16,
 const MSI_COUNT_BITS = 7 << Msi.countShift;
 /** Words of a table entry. */
 const Entry = { address: 0, addressHigh: 4, data: 8, control: 12, masked: 1 } as const;
-
-/** A message to one processor by its APIC ID, which is the CPU's position; a fixed, edge-triggered vector is its data (SDM 3A, 11.11). */
-const messageAddress = (cpu: number): number => 0xfee00000 + (cpu << 12);
 
 /** The interrupts of one device. */
 export class DeviceInterrupts implements HostIrqTarget, Stateful<DeviceInterruptsState> {
@@ -103,8 +102,10 @@ export class DeviceInterrupts implements HostIrqTarget, Stateful<DeviceInterrupt
     const { site, hardware } = this;
     this.setControl(CapabilityId.msi, Msi.enable, 0);
     this.setControl(CapabilityId.msix, Msix.enable, 0);
-    for (const { place, count } of this.given.values())
+    for (const [vector, { place, count }] of this.given) {
+      hardware.messages.release(hardware.fn.requester, vector);
       site.scheduler.interrupts.vectors.takeBack(place, count);
+    }
     this.given.clear();
     this.now = 'off';
     hardware.fn.write(Config.Command, 2, hardware.fn.command | Command.InterruptDisable);
@@ -126,11 +127,12 @@ export class DeviceInterrupts implements HostIrqTarget, Stateful<DeviceInterrupt
     const at = this.capability(CapabilityId.msi);
     const place = this.give(0, count);
     if (at === undefined || !place) return;
-    const { fn } = this.hardware;
+    const { fn, messages } = this.hardware;
     const control = fn.read(at + CONTROL_AT, 2);
-    fn.write(at + Msi.address, 4, messageAddress(place.cpu));
+    const { address, data } = messages.compose(fn.requester, 0, place);
+    fn.write(at + Msi.address, 4, address);
     if ((control & Msi.wide) !== 0) fn.write(at + Msi.addressHigh, 4, 0);
-    fn.write(at + ((control & Msi.wide) !== 0 ? Msi.data64 : Msi.data32), 2, place.vector);
+    fn.write(at + ((control & Msi.wide) !== 0 ? Msi.data64 : Msi.data32), 2, data);
     const counted = (control & ~MSI_COUNT_BITS) | (Math.log2(count) << Msi.countShift);
     fn.write(at + CONTROL_AT, 2, counted | Msi.enable);
   }
@@ -151,9 +153,10 @@ export class DeviceInterrupts implements HostIrqTarget, Stateful<DeviceInterrupt
     const table = hardware.fn.read(at + Msix.table, 4);
     const bar = table & Msix.barBits;
     const entry = table - bar + vector * Msix.entryBytes;
-    hardware.writeRegister(bar, entry + Entry.address, messageAddress(place.cpu));
+    const { address, data } = hardware.messages.compose(hardware.fn.requester, vector, place);
+    hardware.writeRegister(bar, entry + Entry.address, address);
     hardware.writeRegister(bar, entry + Entry.addressHigh, 0);
-    hardware.writeRegister(bar, entry + Entry.data, place.vector);
+    hardware.writeRegister(bar, entry + Entry.data, data);
     hardware.writeRegister(bar, entry + Entry.control, 0);
   }
 

@@ -19,7 +19,8 @@ import type { HostIrqTarget } from '../threads/host-vectors';
 import type { UnitLane } from '../unit-lanes';
 import type { IntxRouting } from './device-interrupts';
 import type { DmaMapper } from './dma-mapper';
-import { HostDevice } from './host-device';
+import { HostDevice, type HostAddresses } from './host-device';
+import type { MessageDomain } from './message-domain';
 import { HostSlotsEnvironment } from './slots-environment';
 
 /** A device of the host. */
@@ -40,6 +41,8 @@ export interface HostBusParts {
   readonly dma: DmaTranslation;
   /** Fills what `dma` translates by. */
   readonly mapper: DmaMapper;
+  /** Says what they have to send. */
+  readonly messages: MessageDomain;
   /** Takes their messages to the local APICs of the island's physical CPUs. */
   msi(requester: number, address: number, data: number): void;
 }
@@ -86,9 +89,12 @@ export class HostBus implements HostIrqTarget, IntxRouting, Stateful<HostBusStat
       },
     });
     const units = new BoardUnits(name, (unit, state) => site.units.keep(unit, state));
-    const addresses = new AddressMap<UnitLane>('host MMIO');
-    this.slots = new PciSlots(this.environment, units, addresses, new AddressMap('host I/O ports'));
-    for (const plan of plans) this.add(plan, addresses, parts.mapper);
+    const addresses = {
+      memory: new AddressMap<UnitLane>('host MMIO'),
+      ports: new AddressMap<UnitLane>('host I/O ports'),
+    };
+    this.slots = new PciSlots(this.environment, units, addresses.memory, addresses.ports);
+    for (const plan of plans) this.add(plan, addresses, parts);
     firmwareAssign(this.slots.root);
   }
 
@@ -136,8 +142,8 @@ export class HostBus implements HostIrqTarget, IntxRouting, Stateful<HostBusStat
 
   private add(
     { device: spec, cable, number, affinity }: HostDevicePlan,
-    addresses: AddressMap<UnitLane>,
-    mapper: DmaMapper,
+    addresses: HostAddresses,
+    { mapper, messages }: HostBusParts,
   ): void {
     const planned = plannedDevice(spec);
     if ('onMmio' in planned) throw new RangeError(`${spec.name} is no PCI device, and the host's bus is PCI`);
@@ -146,7 +152,7 @@ export class HostBus implements HostIrqTarget, IntxRouting, Stateful<HostBusStat
       planned.make({ bus, data, virtual, serial: () => undefined }),
     );
     const { lane, socket } = this.environment.placeOf(name);
-    const kept = { name, device, socket, lane, addresses, affinity, intx: this, mapper };
+    const kept = { name, device, socket, lane, addresses, affinity, intx: this, mapper, messages };
     this.devices.set(name, new HostDevice(this.site, kept));
     if (!device.network || !cable) return;
     device.network.connect(cable.wire);

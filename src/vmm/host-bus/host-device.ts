@@ -10,6 +10,7 @@ import type { PhysicalSocket } from '../physical/physical-socket';
 import type { UnitLane } from '../unit-lanes';
 import { DeviceInterrupts, type IntxRouting } from './device-interrupts';
 import type { DmaMapper } from './dma-mapper';
+import type { MessageDomain } from './message-domain';
 
 /** What a device of the host is made of. */
 export interface HostDeviceParts {
@@ -18,12 +19,19 @@ export interface HostDeviceParts {
   readonly device: PciDevice;
   readonly socket: PhysicalSocket;
   readonly lane: UnitLane;
-  /** Memory-mapped registers of the bus. */
-  readonly addresses: AddressMap<UnitLane>;
+  /** What answers on the bus: in memory, and at ports. */
+  readonly addresses: HostAddresses;
   /** The physical CPU that takes its interrupts, by its position in the island. */
   readonly affinity: number;
   readonly intx: IntxRouting;
   readonly mapper: DmaMapper;
+  readonly messages: MessageDomain;
+}
+
+/** The two spaces of addresses of the host's bus. */
+export interface HostAddresses {
+  readonly memory: AddressMap<UnitLane>;
+  readonly ports: AddressMap<UnitLane>;
 }
 
 /** A stretch of host-physical memory. */
@@ -48,15 +56,16 @@ export class HostDevice {
     private readonly site: Site,
     private readonly parts: HostDeviceParts,
   ) {
-    const { name, lane, device, socket, affinity, intx, addresses } = parts;
+    const { name, lane, device, socket, affinity, intx, addresses, messages } = parts;
     this.name = name;
     this.lane = lane;
     const writeRegister = (bar: number, offset: number, value: number): void =>
-      addresses.write(this.baseOf(bar) + offset, WORD, value);
+      addresses.memory.write(this.baseOf(bar) + offset, WORD, value);
     this.interrupts = new DeviceInterrupts(site, socket.eventTargetId, {
       fn: device.pci,
       affinity,
       writeRegister,
+      messages,
       routeIntx: () => intx.route(this.gsi, affinity),
       track: () => lane.track,
     });
@@ -93,7 +102,8 @@ export class HostDevice {
 
   /** The registers of a BAR, reached over the host's bus: nothing answers while the function does not decode. */
   registersOf(bar: BarSpec): RegisterBlock {
-    const { addresses } = this.parts;
+    const { memory, ports } = this.parts.addresses;
+    const addresses = bar.kind === 'io' ? ports : memory;
     const base = (): number => this.pci.barBase(bar);
     return {
       read: (offset, size) => addresses.read(base() + offset, size),

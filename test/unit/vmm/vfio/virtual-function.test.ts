@@ -9,6 +9,7 @@ import type { DeviceSpec } from '../../../../src/machine/platform/device-models'
 import { NOTHING_TO_MAP } from '../../../../src/vmm/host-bus/dma-mapper';
 import { HostBus } from '../../../../src/vmm/host-bus/host-bus';
 import type { HostDevice } from '../../../../src/vmm/host-bus/host-device';
+import { PLAIN_MESSAGES } from '../../../../src/vmm/host-bus/message-domain';
 import { VirtualFunction } from '../../../../src/vmm/vfio/virtual-function';
 import { siteOf } from '../threads/world';
 
@@ -36,6 +37,7 @@ function setUp(model: Model): Bench {
   const bus = new HostBus(site, [{ device: specs[model], cable: undefined, number: 3, affinity: 0 }], {
     dma: linearTranslation(0, 2 ** 52),
     mapper: NOTHING_TO_MAP,
+    messages: PLAIN_MESSAGES,
     msi: (requester, address, data) => site.scheduler.interrupts.fabric.msi(requester, address, data),
   });
   const host = bus.device('dev');
@@ -94,6 +96,22 @@ describe.each(models)('a function that was assigned: %s', (model) => {
     expect(unmapped).toEqual([[0xd000_0000, bar.size]]);
     fn.write(Config.Command, 2, 0);
     expect(unmapped.slice(1)).toContainEqual([0xe000_0000, bar.size]);
+  });
+
+  it('reaches the registers of the device where the host has them, in memory and at ports', () => {
+    const { host, fn } = setUp(model);
+    const [registers] = fn.bars;
+    const direct = host.pci.bars[0].block;
+    expect(registers.block.read(8, 4, 0)).toBe(direct.read(8, 4, 0));
+    for (const bar of fn.bars.filter(({ kind }) => kind === 'io')) {
+      // IOADDR of an e1000 is what its data window shows.
+      bar.block.write(0, 4, 8, 0);
+      expect(bar.block.read(0, 4, 0)).toBe(8);
+      expect(bar.block.read(4, 4, 0)).toBe(direct.read(8, 4, 0));
+    }
+    host.pci.write(Config.Command, 2, 0);
+    for (const bar of fn.bars)
+      if (bar.index !== fn.msix?.layout.bar) expect(bar.block.read(0, 4, 0)).toBe(0xffffffff);
   });
 
   it('has no page in the EPT that holds the table of MSI-X', () => {
