@@ -240,6 +240,7 @@ export const hostDeviceSchema = z.union([
   e1000.omit({ backend: true, coalescedMmio: true }).extend(physical),
   edu.omit({ backend: true }).extend(physical),
   nvme.omit({ backend: true, image: true }).extend(physical),
+  virtioNet.omit({ backend: true, busyPollNs: true, ioeventfd: true, transport: true }).extend(physical),
 ]);
 
 /** Models that have a network. */

@@ -377,10 +377,18 @@ export type ScenarioVm = Omit<Parsed['vms'][number], 'name' | 'devices'> & {
   name: string;
   devices: ScenarioVmDevice[];
 };
+/** What an emulated virtio device is told of its emulation, and what a physical one is. */
+const NOT_EMULATED = {
+  backend: 'qemu',
+  busyPollNs: 0,
+  ioeventfd: false,
+  transport: 'pci',
+} as const;
 type ParsedHostDevice = Parsed['host']['devices'][number];
 /** A device of the host with its defaults filled in. */
 export type ScenarioHostDevice =
-  | (Extract<ParsedHostDevice, { model: NicModel }> & { mac: string; coalescedMmio?: undefined })
+  | (Extract<ParsedHostDevice, { model: 'e1000' }> & { mac: string; coalescedMmio?: undefined })
+  | (Extract<ParsedHostDevice, { model: 'virtio-net' }> & { mac: string } & typeof NOT_EMULATED)
   | (Exclude<ParsedHostDevice, { model: NicModel }> & { image?: undefined });
 /** A link and its peers. */
 export type ScenarioLink = Omit<Parsed['links'][number], 'peer' | 'peers'> & { peers: ScenarioPeer[] };
@@ -420,7 +428,10 @@ export function fillIn(parsed: Parsed, fileName: string): Scenario {
     })),
     host: {
       ...parsed.host,
-      devices: parsed.host.devices.map((device) => (isNic(device) ? withMac(device) : device)),
+      devices: parsed.host.devices.map((device) => {
+        if (device.model === 'virtio-net') return { ...withMac(device), ...NOT_EMULATED };
+        return device.model === 'e1000' ? withMac(device) : device;
+      }),
     },
     links: parsed.links.map(({ peer, peers, ...each }) => ({
       ...each,

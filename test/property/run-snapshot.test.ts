@@ -63,6 +63,7 @@ const samples = [
   'e0-msix-masked-vhost',
   'c6-vhost-polling',
   'd1-passthrough',
+  'e0-msix-masked-assigned',
   'd2-danger',
   'hello',
   'timer',

@@ -26,6 +26,8 @@ const PASSED_BODY_BYTES: Readonly<Record<number, number>> = {
   [CapabilityId.powerManagement]: 6,
   [CapabilityId.express]: 0x3c - 2,
 };
+/** A vendor-specific capability tells its length behind identifier and next pointer. */
+const VENDOR_LENGTH_AT = 2;
 /** Message control behind identifier and next pointer; in that of MSI, how many vectors the function asks for, as a power of two. */
 const CONTROL_AT = 2;
 const MSI_CAPABLE = { shift: 1, bits: 7 } as const;
@@ -146,15 +148,17 @@ export class VirtualFunction extends PciFunction {
   /** A capability whose registers are the physical function's. */
   private pass(id: number, from: number): void {
     const { pci } = this.physical;
-    const length = PASSED_BODY_BYTES[id];
-    if (length === undefined) return;
+    const length = id === CapabilityId.vendor ? pci.peek(from + VENDOR_LENGTH_AT) - 2 : PASSED_BODY_BYTES[id];
+    if (length === undefined || length < 0) return;
     const body = Uint8Array.from({ length }, (_, index) => pci.peek(from + 2 + index));
     const at = this.addCapability(id, body, new Uint8Array(length), (offset, size, value) =>
       this.passWrite(id, { offset: offset - at, from }, size, value),
     );
-    const end = at + 2 + length;
-    this.onReading(at, end, () => {
-      for (let index = 0; index < length; index++) this.poke(at + 2 + index, pci.peek(from + 2 + index));
+    // A read has the effects that it has on the physical function.
+    this.onReading(at + 2, at + 2 + length, (offset, size) => {
+      const value = pci.read(offset - at + from, size);
+      for (let i = 0; i < size; i++)
+        if (offset + i >= at + 2) this.poke(offset + i, (value >>> (8 * i)) & 0xff);
     });
   }
 }

@@ -18,6 +18,21 @@ const timing = { readNanoseconds: 10, writeNanoseconds: 10, flushNanoseconds: 10
 const specs = {
   edu: { model: 'edu', name: 'dev' },
   e1000: { model: 'e1000', name: 'dev', mac: Uint8Array.of(2, 0, 0, 0, 0, 1), coalesced: false },
+  'virtio-net': {
+    model: 'virtio-net',
+    name: 'dev',
+    virtio: { interfaces: 'modern' },
+    inKernel: false,
+    busyPollNs: 0,
+    net: {
+      mac: Uint8Array.of(2, 0, 0, 0, 0, 1),
+      pairs: 1,
+      batch: 1,
+      offloads: true,
+      mergeable: true,
+      mtu: 1500,
+    },
+  },
   nvme: { model: 'nvme', name: 'dev', image: undefined, blockSize: 512, queues: 2, size: MIB, timing },
 } as const satisfies Record<string, DeviceSpec>;
 type Model = keyof typeof specs;
