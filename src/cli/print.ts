@@ -73,6 +73,9 @@ export function printSummary(summary: Summary, context: SummaryContext): string 
     ...(summary.vms.length > 1 || summary.vms.some(({ exitCode }) => exitCode !== undefined)
       ? vmRows(summary)
       : []),
+    ...(summary.host.overwritten > 0
+      ? [row('host overwritten', `${count(summary.host.overwritten)} times by a device of a VM`)]
+      : []),
     ...missingRows(summary),
     row('events', count(summary.events)),
     row('trace hash', summary.traceHash === '' ? 'none' : summary.traceHash),

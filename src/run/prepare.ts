@@ -16,7 +16,7 @@ import { isDisk } from '../scenario/device-schema';
 import type { Path } from '../scenario/document';
 import { loadScenario } from '../scenario/load';
 import { problemAt } from '../scenario/problem-at';
-import type { Scenario, ScenarioDevice, ScenarioVm } from '../scenario/schema';
+import type { Scenario, ScenarioVm, ScenarioVmDevice } from '../scenario/schema';
 import type { Prepared, PrepareOptions } from './api';
 import { readCaptures } from './captures';
 import { imageOf } from './guest-image';
@@ -106,7 +106,7 @@ function filesOf(guest: ScenarioVm['guest']): FileReference[] {
   return guest.sources.map((path, index) => ({ path, what: 'source', at: ['guest', 'sources', index] }));
 }
 
-function imagesOf(devices: readonly ScenarioDevice[]): FileReference[] {
+function imagesOf(devices: readonly ScenarioVmDevice[]): FileReference[] {
   return devices.flatMap((device, slot) =>
     isDisk(device) && device.image !== undefined
       ? [{ path: device.image, what: 'image', at: ['devices', slot, 'image'] }]
@@ -210,7 +210,7 @@ class Preparation {
 
   private async readImages(
     vm: number,
-    devices: readonly ScenarioDevice[],
+    devices: readonly ScenarioVmDevice[],
   ): Promise<{ device: number; bytes: Uint8Array }[]> {
     const images: { device: number; bytes: Uint8Array }[] = [];
     for (const [device, spec] of devices.entries()) {

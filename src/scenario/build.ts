@@ -17,6 +17,7 @@ import { resolveCosts } from './costs';
 import { planIslands } from './islands';
 import { Networks, type NetworkEnvironment } from './networks';
 import { planDevices } from './plan-devices';
+import { buildHostBuses, layOutMemory } from './plan-host';
 import type { Scenario, ScenarioVm } from './schema';
 
 const MIB = 1024 * 1024;
@@ -73,25 +74,31 @@ export function buildMachine(
     for (const vm of vms) sites[vm] = site;
   }
   const networks = new Networks(scenario, sites, host, { captures, tap: events.frame });
-  const memories: GuestRam[] = [];
-  const plans = scenario.vms.map((spec, index) => {
-    const ramBytes = spec.memoryMiB * MIB;
-    const { image, boot, images } = loaded[index];
-    const bios = image.file instanceof RomFile ? image.file.bytes : undefined;
-    const machine = createMachineCore({
-      ramBytes,
-      rom: bios,
+  const roms = loaded.map(({ image }) => (image.file instanceof RomFile ? image.file.bytes : undefined));
+  const machines = scenario.vms.map((spec, index) =>
+    createMachineCore({
+      ramBytes: spec.memoryMiB * MIB,
+      rom: roms[index],
       cpus: spec.vcpus,
       module: core,
       costs: instructionCosts(costs),
       vendor: spec.cpu.vendor,
-    });
-    memories.push(machine.memory);
+    }),
+  );
+  const memories = machines.map(({ memory }) => memory);
+  const bases = layOutMemory(scenario, host, memories);
+  const assigned = buildHostBuses(scenario, sites, networks);
+  const plans = scenario.vms.map((spec, index) => {
+    const ramBytes = spec.memoryMiB * MIB;
+    const { image, boot, images } = loaded[index];
+    const machine = machines[index];
+    const bios = roms[index];
     for (const cpu of machine.cpus) host.units.keep(`${spec.name}/cpu${cpu.index}`, cpu);
     const plan: GuestPlan = {
       index,
       name: spec.name,
       core: machine,
+      memoryBase: bases[index],
       features: { x2apic: spec.apic === 'x2apic', vendor: spec.cpu.vendor },
       startSeconds: Date.parse(spec.clock) / 1000,
       testDevices: spec.testDevices,
@@ -102,7 +109,7 @@ export function buildMachine(
       rom: bios && shadowOf(bios.length, ramBytes, machine),
       boot: planBoot(image.file, memoryMap(ramBytes), boot),
       cmdline: boot?.cmdline ?? '',
-      devices: planDevices(spec.devices, networks, { run: scenario.seed, vm: index, images }),
+      devices: planDevices(spec.devices, networks, { run: scenario.seed, vm: index, images, assigned }),
       serial: (byte) => events.serial(index, byte),
     };
     return { plan, site: sites[index] };

@@ -1,13 +1,15 @@
 /** What a scenario's fields have to be to each other: references that exist, names that are unique, sizes that fit. */
 import { kinds } from '../trace/vocabulary/events';
 import { vmmFacts, vmmNames } from '../vmm/vmm-facts';
+import { isAssigned } from './assignments';
 import { costKeyNames, costProfileNames } from './costs';
 import { isNic } from './device-schema';
 import { printPath, type Path } from './document';
 import { figurePaths } from './figures';
+import { checkHostDevices } from './host-checks';
 import { didYouMean } from './nearest';
 import type { ProblemList } from './problems';
-import type { Parsed, Scenario } from './schema';
+import type { Parsed, Scenario, ScenarioHostDevice, ScenarioVmDevice } from './schema';
 
 /**
  * Adds a problem for everything that does not fit together.
@@ -19,6 +21,7 @@ export function checkScenario(scenario: Scenario, written: Parsed, list: Problem
   checkCpus(scenario, list);
   checkAddresses(scenario, written, list);
   checkLinks(scenario, list);
+  checkHostDevices(scenario, list);
   checkTrace(scenario, list);
   checkExpect(scenario, list);
 }
@@ -87,7 +90,7 @@ function checkCpus({ host, vmm, vms }: Scenario, list: ProblemList): void {
 }
 
 /** No two stations may be called the same, wherever they are. */
-function checkAddresses({ vms, links }: Scenario, written: Parsed, list: ProblemList): void {
+function checkAddresses({ host, vms, links }: Scenario, written: Parsed, list: ProblemList): void {
   const first = new Map<string, string>();
   const check = (mac: string | undefined, path: Path): void => {
     if (mac === undefined) return;
@@ -101,6 +104,9 @@ function checkAddresses({ vms, links }: Scenario, written: Parsed, list: Problem
       if (isNic(device)) check(device.mac, ['vms', index, 'devices', slot, 'mac']);
     }),
   );
+  host.devices.forEach((device, index) => {
+    if (isNic(device)) check(device.mac, ['host', 'devices', index, 'mac']);
+  });
   links.forEach(({ peers }, index) =>
     peers.forEach((peer, position) => {
       const place = written.links[index].peers ? ['peers', position] : ['peer'];
@@ -119,7 +125,8 @@ function checkVms({ host, vms }: Scenario, list: ProblemList): void {
         list.add('value', ['vms', index, 'passPorts', position], `"${range}" ends before it begins`);
     });
     vm.devices.forEach((device, position) => {
-      if (device.model !== 'virtio-net' || device.backend === 'vhost' || device.busyPollNs === 0) return;
+      if (isAssigned(device) || device.model !== 'virtio-net') return;
+      if (device.backend === 'vhost' || device.busyPollNs === 0) return;
       list.add(
         'value',
         ['vms', index, 'devices', position, 'busyPollNs'],
@@ -145,7 +152,7 @@ function checkVms({ host, vms }: Scenario, list: ProblemList): void {
   }
 }
 
-function checkLinks({ vms, links }: Scenario, list: ProblemList): void {
+function checkLinks({ host, vms, links }: Scenario, list: ProblemList): void {
   const first = new Map<string, number>();
   links.forEach(({ id }, index) => {
     const other = first.get(id);
@@ -157,19 +164,17 @@ function checkLinks({ vms, links }: Scenario, list: ProblemList): void {
       );
     else first.set(id, index);
   });
-  vms.forEach((vm, index) => {
-    vm.devices.forEach((device, slot) => {
-      const link = isNic(device) ? device.link : undefined;
-      if (link === undefined || first.has(link)) return;
-      const there = [...first.keys()];
-      const known = there.length > 0 ? `There is: ${there.join(', ')}.` : 'The scenario has no "links".';
-      list.add(
-        'value',
-        ['vms', index, 'devices', slot, 'link'],
-        `no link has the id "${link}".${didYouMean(link, there)} ${known}`,
-      );
-    });
-  });
+  const check = (device: ScenarioVmDevice | ScenarioHostDevice, path: Path): void => {
+    const link = isNic(device) ? device.link : undefined;
+    if (link === undefined || first.has(link)) return;
+    const there = [...first.keys()];
+    const known = there.length > 0 ? `There is: ${there.join(', ')}.` : 'The scenario has no "links".';
+    list.add('value', [...path, 'link'], `no link has the id "${link}".${didYouMean(link, there)} ${known}`);
+  };
+  vms.forEach(({ devices }, index) =>
+    devices.forEach((device, slot) => check(device, ['vms', index, 'devices', slot])),
+  );
+  host.devices.forEach((device, index) => check(device, ['host', 'devices', index]));
 }
 
 function checkTrace({ trace }: Scenario, list: ProblemList): void {

@@ -1,6 +1,6 @@
-/** The devices of a VM as a scenario has them: one object for each model. */
+/** The devices of a VM and those of the host as a scenario has them: one object for each model. */
 import { z } from 'zod';
-import { NAME, UNICAST_MAC } from './patterns';
+import { ASSIGNABLE, NAME, UNICAST_MAC } from './patterns';
 
 const MODEL =
   'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin; `nvme` is an NVM Express 1.4 controller with one namespace; `virtio-net`, `virtio-blk`, `virtio-console` and `virtio-rng` are the network, block, console and entropy devices of virtio, over PCI or over MMIO.';
@@ -201,16 +201,55 @@ const virtioConsole = z.strictObject({
 
 const virtioRng = z.strictObject({ model: z.literal('virtio-rng').describe(MODEL), backend, ...virtio });
 
-/** Any of them. */
-export const deviceSchema = z.union([e1000, edu, nvme, virtioNet, virtioBlk, virtioConsole, virtioRng]);
+const assigned = z.strictObject({
+  assign: z
+    .string()
+    .regex(ASSIGNABLE)
+    .describe(
+      'The `id` of a device of the host (`host.devices`), which the VM gets for itself (VFIO): its registers are mapped to the guest, whose own driver for the device drives it; its DMA goes to memory without the VMM.',
+    ),
+});
+
+/** Any device of a VM. */
+export const deviceSchema = z.union([
+  e1000,
+  edu,
+  nvme,
+  virtioNet,
+  virtioBlk,
+  virtioConsole,
+  virtioRng,
+  assigned,
+]);
+
+/** What every device of the host has. */
+const physical = {
+  id: z.string().regex(NAME).describe('Name that `assign` of a VM refers to, and of its lane.'),
+  affinity: z
+    .int()
+    .min(0)
+    .max(255)
+    .default(0)
+    .describe(
+      'The physical CPU that takes its interrupts, counted among those that the threads of its VM run on.',
+    ),
+};
+
+/** Any device of the host: the models that are physical devices, without what is said of an emulation. */
+export const hostDeviceSchema = z.union([
+  e1000.omit({ backend: true, coalescedMmio: true }).extend(physical),
+  edu.omit({ backend: true }).extend(physical),
+  nvme.omit({ backend: true, image: true }).extend(physical),
+  virtioNet.omit({ backend: true, busyPollNs: true, ioeventfd: true, transport: true }).extend(physical),
+]);
 
 /** Models that have a network. */
 const NIC_MODELS = ['e1000', 'virtio-net'] as const;
 export type NicModel = (typeof NIC_MODELS)[number];
 
 /** Whether a device is plugged into a link. */
-export function isNic<D extends { model: string }>(device: D): device is Extract<D, { model: NicModel }> {
-  return NIC_MODELS.some((model) => model === device.model);
+export function isNic<D extends object>(device: D): device is Extract<D, { model: NicModel }> {
+  return NIC_MODELS.some((model) => 'model' in device && model === device.model);
 }
 
 /** Models that are a disk, which may begin with a file. */
@@ -218,6 +257,6 @@ const DISK_MODELS = ['nvme', 'virtio-blk'] as const;
 type DiskModel = (typeof DISK_MODELS)[number];
 
 /** Whether a device is a disk. */
-export function isDisk<D extends { model: string }>(device: D): device is Extract<D, { model: DiskModel }> {
-  return DISK_MODELS.some((model) => model === device.model);
+export function isDisk<D extends object>(device: D): device is Extract<D, { model: DiskModel }> {
+  return DISK_MODELS.some((model) => 'model' in device && model === device.model);
 }

@@ -1,5 +1,9 @@
-/** Which guests share a part of the host: those on one link, and all when there are fewer physical CPUs than threads. */
+/**
+ * Which guests share a part of the host: those on one link or with one device of the host, and all when there are fewer physical
+ * CPUs than threads.
+ */
 import { vmmFacts } from '../vmm/vmm-facts';
+import { assignmentsOf } from './assignments';
 import { nicsOf, type Scenario } from './schema';
 
 /** One island: positions of its VMs in the scenario, and indexes of its physical CPUs. */
@@ -19,7 +23,7 @@ export function planIslands(scenario: Scenario): IslandPlan[] {
   const every = Array.from({ length: host.cpus }, (_, cpu) => cpu);
   const threads = all.reduce((sum, vm) => sum + threadsOf(scenario, vm), 0);
   if (vmmFacts[scenario.vmm].hosts && threads > host.cpus) return [{ vms: all, cpus: every }];
-  const groups = linkedGroups(scenario);
+  const groups = joinedGroups(scenario);
   if (groups.length === 1) return [{ vms: all, cpus: every }];
   let next = 0;
   return groups.map((members) => {
@@ -33,23 +37,30 @@ export function planIslands(scenario: Scenario): IslandPlan[] {
   });
 }
 
-/** VMs that links join, directly or through others, by ascending first member. */
-function linkedGroups({ vms }: Scenario): number[][] {
-  const groupOfLink = new Map<string, number[]>();
+/** VMs that something joins, directly or through others, by ascending first member. */
+function joinedGroups(scenario: Scenario): number[][] {
+  const groupOf = new Map<string, number[]>();
   const groups: number[][] = [];
-  vms.forEach(({ devices }, vm) => {
-    const links = nicsOf(devices).flatMap(({ link }) => (link === undefined ? [] : [link]));
+  const joints = scenario.vms.map((_, vm) => jointsOf(scenario, vm));
+  joints.forEach((own, vm) => {
     const joined = new Set(
-      links.flatMap((link) => groupOfLink.get(link) ?? []).map((each) => groupIndex(groups, each)),
+      own.flatMap((joint) => groupOf.get(joint) ?? []).map((each) => groupIndex(groups, each)),
     );
     const members = [...[...joined].flatMap((index) => groups[index]), vm].sort((x, y) => x - y);
     const rest = groups.filter((_, index) => !joined.has(index));
     groups.splice(0, Infinity, ...rest, members);
-    for (const each of members)
-      for (const { link } of nicsOf(vms[each].devices))
-        if (link !== undefined) groupOfLink.set(link, members);
+    for (const joint of members.flatMap((each) => joints[each])) groupOf.set(joint, members);
   });
   return groups.sort(([x], [y]) => x - y);
+}
+
+/** By what a VM is joined with others: links of its NICs, devices of the host that it is given, and the links of these. */
+function jointsOf(scenario: Scenario, vm: number): string[] {
+  const given = new Set(assignmentsOf(scenario).flatMap((each) => (each.vm === vm ? [each.device] : [])));
+  const physical = scenario.host.devices.filter(({ id }) => given.has(id));
+  const nics = [...nicsOf(scenario.vms[vm].devices), ...nicsOf(physical)];
+  const links = nics.flatMap(({ link }) => (link === undefined ? [] : [`link ${link}`]));
+  return [...links, ...[...given].map((id) => `device ${id}`)];
 }
 
 function groupIndex(groups: number[][], vm: number): number {

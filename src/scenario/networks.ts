@@ -6,6 +6,7 @@ import type { Capture } from '../trace/exchange/capture-model';
 import type { Cable } from '../vmm/guest';
 import type { Host, Site } from '../vmm/host';
 import { TrackTrace } from '../vmm/track-trace';
+import { assignmentsOf } from './assignments';
 import type { ScenarioPeer } from './peer-schema';
 import { nicsOf, type Scenario, type ScenarioLink } from './schema';
 
@@ -47,11 +48,7 @@ export class Networks {
   private build(spec: ScenarioLink, index: number): void {
     const { scenario, host } = this;
     const { tap } = this.environment;
-    const users = scenario.vms.flatMap(({ devices }, vm) =>
-      nicsOf(devices)
-        .filter(({ link }) => link === spec.id)
-        .map(() => vm),
-    );
+    const users = stationsOf(scenario, spec.id);
     // A link that nobody uses lives with the first guest.
     const { island } = this.sites[users[0] ?? 0];
     const { tracer, units, frequencyHz } = host;
@@ -85,4 +82,18 @@ export class Networks {
     const sent = frames.map((each) => ({ ...each, atNs: each.atNs + atNs }));
     return { kind: 'capture', frames: sent.filter((each) => each.atNs <= end) };
   }
+}
+
+/** The NICs on a link, each by the VM that it works for: those of the VMs, and those of the host. */
+function stationsOf(scenario: Scenario, link: string): number[] {
+  const on = (nic: { link?: string | undefined }): boolean => nic.link === link;
+  const own = scenario.vms.flatMap(({ devices }, vm) =>
+    nicsOf(devices)
+      .filter(on)
+      .map(() => vm),
+  );
+  const assignments = assignmentsOf(scenario);
+  const physical = nicsOf(scenario.host.devices).filter(on);
+  // One that is nobody's lives with the first guest.
+  return [...own, ...physical.map(({ id }) => assignments.find(({ device }) => device === id)?.vm ?? 0)];
 }

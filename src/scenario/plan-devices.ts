@@ -1,8 +1,10 @@
 /** The devices of a VM, from what its scenario says of them. */
 import type { VirtioOptions } from '../machine/devices/virtio/options';
-import type { DevicePlan } from '../vmm/guest';
+import type { AssignedPlan, DevicePlan } from '../vmm/guest';
+import type { HostDevice } from '../vmm/host-bus/host-device';
 import type { Networks } from './networks';
-import type { ScenarioDevice } from './schema';
+import { isAssigned } from './assignments';
+import type { ScenarioDevice, ScenarioHostDevice, ScenarioVmDevice } from './schema';
 
 const MIB = 1024 * 1024;
 /** More slots than a VM has. */
@@ -20,6 +22,8 @@ interface Place {
   vm: number;
   /** Bytes of the files that its disks begin with, by position among its devices. */
   images?: ReadonlyMap<number, Uint8Array> | undefined;
+  /** Devices of the host, by what `assign` says. */
+  assigned(name: string): HostDevice;
 }
 
 /** What is known of every device. */
@@ -31,14 +35,16 @@ interface Planned {
   image: Uint8Array | undefined;
 }
 
-type ModelOf<M extends ScenarioDevice['model']> = Extract<ScenarioDevice, { model: M }>;
+type AnyDevice = ScenarioDevice | ScenarioHostDevice;
+type Model = AnyDevice['model'];
+type ModelOf<M extends Model> = Extract<AnyDevice, { model: M }>;
 type Planners = {
-  [M in ScenarioDevice['model']]: (device: ModelOf<M>, planned: Planned, networks: Networks) => DevicePlan;
+  [M in Model]: (device: ModelOf<M>, planned: Planned, networks: Networks) => DevicePlan;
 };
 
 const planners: Planners = {
   e1000: ({ model, mac, link, coalescedMmio }, { name }, networks) => ({
-    device: { model, name, mac: bytesOf(mac), coalesced: coalescedMmio },
+    device: { model, name, mac: bytesOf(mac), coalesced: coalescedMmio ?? false },
     cable: networks.plug(link),
   }),
   edu: ({ model, scratch }, { name }) => ({ device: { model, name, scratch }, cable: undefined }),
@@ -91,12 +97,13 @@ const planners: Planners = {
 
 /** Devices in slot order; those of one model are counted: `e1000`, `e1000.1`. */
 export function planDevices(
-  devices: readonly ScenarioDevice[],
+  devices: readonly ScenarioVmDevice[],
   networks: Networks,
-  { run, vm, images }: Place,
-): DevicePlan[] {
+  { run, vm, images, assigned }: Place,
+): (DevicePlan | AssignedPlan)[] {
   const counts = new Map<string, number>();
   return devices.map((device, slot) => {
+    if (isAssigned(device)) return { assigned: assigned(device.assign) };
     const position = counts.get(device.model) ?? 0;
     counts.set(device.model, position + 1);
     const name = position === 0 ? device.model : `${device.model}.${position}`;
@@ -106,11 +113,12 @@ export function planDevices(
   });
 }
 
-function plan<M extends ScenarioDevice['model']>(
-  device: ModelOf<M>,
-  planned: Planned,
-  networks: Networks,
-): DevicePlan {
+/** A device of the host, by its `id`. @param seed of its random numbers */
+export function planHostDevice(device: ScenarioHostDevice, networks: Networks, seed: number): DevicePlan {
+  return plan(device, { name: device.id, seed, image: undefined }, networks);
+}
+
+function plan<M extends Model>(device: ModelOf<M>, planned: Planned, networks: Networks): DevicePlan {
   const planner = planners[device.model];
   return planner(device, planned, networks);
 }
@@ -120,7 +128,7 @@ function bytesOf(mac: string): Uint8Array {
 }
 
 /** Size in bytes and times of a disk. */
-function mediumOf({ sizeMiB, readNs, writeNs, flushNs }: Extract<ScenarioDevice, { sizeMiB: number }>) {
+function mediumOf({ sizeMiB, readNs, writeNs, flushNs }: Extract<AnyDevice, { sizeMiB: number }>) {
   const timing = { readNanoseconds: readNs, writeNanoseconds: writeNs, flushNanoseconds: flushNs };
   return { size: sizeMiB * MIB, timing };
 }

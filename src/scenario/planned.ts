@@ -26,13 +26,11 @@ const planned: readonly Planned[] = [
     names: ['vhost', 'kvm', 'vfio'],
     instead: 'has "qemu", and "vhost" for a virtio-net',
   },
-  { field: 'vms[].devices[].assign', instead: 'has emulated devices only' },
   {
     field: 'vms[].devices[].queues',
     instead: 'has several queues of "nvme", "virtio-net" and "virtio-blk" only',
   },
-  { field: 'host.iommu', instead: 'has a host without IOMMU only' },
-  { field: 'host.devices', instead: 'has emulated devices only' },
+  { field: 'host.iommu.model', names: ['vt-d', 'amd-vi'], instead: 'has a host without IOMMU only' },
   { field: 'sweep', instead: 'makes one run of a scenario only' },
 ];
 

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { vmmNames } from '../vmm/vmm-facts';
-import { deviceSchema, isNic, type NicModel } from './device-schema';
+import { deviceSchema, hostDeviceSchema, isNic, type NicModel } from './device-schema';
 import { NAME } from './patterns';
 import { fillInPeer, peer, type ParsedPeer, type ScenarioPeer } from './peer-schema';
 
@@ -241,6 +241,24 @@ const host = z.strictObject({
     .max(4096)
     .default(256)
     .describe('Memory of the host in MiB. The memory of all VMs has to fit.'),
+  devices: z
+    .array(hostDeviceSchema)
+    .max(8)
+    .default([])
+    .describe(
+      "Devices of the host itself, on its own PCI bus: each can be given to a VM (`assign` in the VM's `devices`). One that no VM has is nobody's, and does nothing.",
+    ),
+  iommu: z
+    .strictObject({
+      model: z
+        .enum(['none'])
+        .default('none')
+        .describe(
+          "What translates the addresses of the devices' DMA. `none`: nothing, they reach all of host-physical memory by its own addresses. So that a driver in a VM can work at all, the memory of the VM with assigned devices stands at host-physical 0 then, where its guest-physical addresses are right; data of the VMM stand behind it, and nothing keeps a device from them.",
+        ),
+    })
+    .prefault({})
+    .describe('The IOMMU of the host.'),
   costs: z
     .string()
     .default('kvm-skylake-2017')
@@ -349,27 +367,43 @@ type ParsedDevice = Parsed['vms'][number]['devices'][number];
 /** A network card with its defaults filled in. */
 export type ScenarioNic = Extract<ParsedDevice, { model: NicModel }> & { mac: string };
 /** A device with its defaults filled in. */
-export type ScenarioDevice = ScenarioNic | Exclude<ParsedDevice, { model: NicModel }>;
+export type ScenarioDevice = ScenarioNic | Exclude<ParsedDevice, { model: NicModel } | { assign: string }>;
+/** An entry of a VM's devices that is one of the host's. */
+export type ScenarioAssignment = Extract<ParsedDevice, { assign: string }>;
+/** A device of a VM: its own, or one of the host's. */
+export type ScenarioVmDevice = ScenarioDevice | ScenarioAssignment;
 /** A VM with its defaults filled in. */
 export type ScenarioVm = Omit<Parsed['vms'][number], 'name' | 'devices'> & {
   name: string;
-  devices: ScenarioDevice[];
+  devices: ScenarioVmDevice[];
 };
+/** What an emulated virtio device is told of its emulation, and what a physical one is. */
+const NOT_EMULATED = {
+  backend: 'qemu',
+  busyPollNs: 0,
+  ioeventfd: false,
+  transport: 'pci',
+} as const;
+type ParsedHostDevice = Parsed['host']['devices'][number];
+/** A device of the host with its defaults filled in. */
+export type ScenarioHostDevice =
+  | (Extract<ParsedHostDevice, { model: 'e1000' }> & { mac: string; coalescedMmio?: undefined })
+  | (Extract<ParsedHostDevice, { model: 'virtio-net' }> & { mac: string } & typeof NOT_EMULATED)
+  | (Exclude<ParsedHostDevice, { model: NicModel }> & { image?: undefined });
 /** A link and its peers. */
 export type ScenarioLink = Omit<Parsed['links'][number], 'peer' | 'peers'> & { peers: ScenarioPeer[] };
 /** What an expectation demands of a figure. */
 export type Expectation = Parsed['expect'][string];
 /** A valid scenario with all defaults filled in. */
-export type Scenario = Omit<Parsed, '$schema' | 'title' | 'vms' | 'links'> & {
+export type Scenario = Omit<Parsed, '$schema' | 'title' | 'host' | 'vms' | 'links'> & {
   title: string;
+  host: Omit<Parsed['host'], 'devices'> & { devices: ScenarioHostDevice[] };
   vms: ScenarioVm[];
   links: ScenarioLink[];
 };
 
 /** The network cards among the devices of a VM, in slot order. */
-export function nicsOf<D extends { model: string }>(
-  devices: readonly D[],
-): Extract<D, { model: NicModel }>[] {
+export function nicsOf<D extends object>(devices: readonly D[]): Extract<D, { model: NicModel }>[] {
   return devices.filter((device): device is Extract<D, { model: NicModel }> => isNic(device));
 }
 
@@ -378,17 +412,27 @@ export function fillIn(parsed: Parsed, fileName: string): Scenario {
   let nic = 0;
   let counted = 0;
   const { $schema: _schema, ...rest } = parsed;
-  const plugged = parsed.vms.flatMap(({ devices }) => nicsOf(devices).map(({ link }) => link));
+  const devices = [...parsed.vms.flatMap((each) => each.devices), ...parsed.host.devices];
+  const plugged = nicsOf(devices).map(({ link }) => link);
+  const withMac = <D extends { mac?: string | undefined }>(device: D): D & { mac: string } => ({
+    ...device,
+    mac: device.mac ?? countedMac(FIRST_NIC, nic++),
+  });
   return {
     ...rest,
     title: parsed.title ?? fileName.replace(/\.trapline\.json$/, ''),
     vms: parsed.vms.map((each, index) => ({
       ...each,
       name: each.name ?? `vm${index}`,
-      devices: each.devices.map((device) =>
-        isNic(device) ? { ...device, mac: device.mac ?? countedMac(FIRST_NIC, nic++) } : device,
-      ),
+      devices: each.devices.map((device) => (isNic(device) ? withMac(device) : device)),
     })),
+    host: {
+      ...parsed.host,
+      devices: parsed.host.devices.map((device) => {
+        if (device.model === 'virtio-net') return { ...withMac(device), ...NOT_EMULATED };
+        return device.model === 'e1000' ? withMac(device) : device;
+      }),
+    },
     links: parsed.links.map(({ peer, peers, ...each }) => ({
       ...each,
       peers: peersOf(peer, peers, plugged.filter((id) => id === each.id).length).map((one) =>

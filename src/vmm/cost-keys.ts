@@ -50,6 +50,8 @@ export const costKeys = {
   'vhost.job': 'A vhost worker takes one job: the kick of a queue, a packet from the tap device',
   'irq.ioctl': 'A QEMU thread sets an interrupt line of KVM by ioctl',
   'irq.irqfd': 'A part of the host kernel raises an interrupt of a VM by an irqfd',
+  'vfio.setIrqs':
+    'A QEMU thread has the kernel set up interrupts of an assigned device by ioctl (VFIO_DEVICE_SET_IRQS)',
   'irq.ioapic': "The IOAPIC's message gets to a local APIC, once a pin has been asserted (no VMM)",
   'irq.kick': 'An IPI that makes a running vCPU leave the guest arrives',
   'sched.switch': 'A physical CPU changes from one thread to another',

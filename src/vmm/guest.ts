@@ -7,6 +7,7 @@ import type { RomShadow } from '../machine/memory/rom-shadow';
 import type { PhysicalMemory } from '../machine/memory/physical-memory';
 import type { BootState } from './boot';
 import type { Site } from './host';
+import type { HostDevice } from './host-bus/host-device';
 
 /** What a guest's CPUs have that not every one has. */
 export interface CpuFeatures {
@@ -22,6 +23,11 @@ export interface DevicePlan {
   cable: Cable | undefined;
   /** Writes to its doorbells are ioeventfds, where there is a VMM that has them: not for doorbells that have data. */
   ioeventfd?: boolean;
+}
+
+/** A device of the host that the guest is given. */
+export interface AssignedPlan {
+  assigned: HostDevice;
 }
 
 /** One end of a network. */
@@ -56,8 +62,10 @@ export interface GuestPlan {
   cmdline: string;
   /** What is typed at its console. */
   serialInput: readonly SerialStep[];
+  /** Where its memory stands in that of the host; whoever plans it has put it there. */
+  memoryBase: number;
   /** In slot order. */
-  devices: readonly DevicePlan[];
+  devices: readonly (DevicePlan | AssignedPlan)[];
   /** Gets each byte that the guest sends to its console. */
   serial(byte: number): void;
 }

@@ -1,5 +1,6 @@
 /** The host that everything runs on: its costs, its physical CPUs, and the islands into which what runs on it falls. */
 import type { Stateful } from '../machine/bus';
+import { DataSlot } from '../machine/memory/data-slot';
 import { HostMemory } from '../machine/memory/host-memory';
 import { requireVersion } from '../machine/snapshot';
 import type { Cycles } from '../machine/time/event-queue';
@@ -33,6 +34,10 @@ export interface HostClockState {
   over: (IslandState | 'no')[];
 }
 
+/** Data of the VMM: what they are is of no account, but that a reader of memory recognises them. */
+const OWN_DATA = "the VMM's data  ";
+const OWN_DATA_BYTES = 64 * 4096;
+
 /** Bounds of a window of time within an island (see `Island`), in cycles. */
 const SHORTEST_WINDOW: Cycles = 50;
 const LONGEST_WINDOW: Cycles = 1_000;
@@ -57,6 +62,17 @@ export class Host implements Stateful<HostClockState> {
     readonly frequencyHz: number,
   ) {
     this.units.keep('host', this);
+  }
+
+  /** Puts data of the host's kernel and of the VMM behind what is in memory: nobody else may touch them. */
+  addOwnData(): void {
+    const data = new DataSlot(OWN_DATA_BYTES);
+    data.write(
+      0,
+      Uint8Array.from({ length: OWN_DATA_BYTES }, (_, at) => OWN_DATA.charCodeAt(at % OWN_DATA.length)),
+    );
+    this.memory.append(data);
+    this.units.keep('host/data', data);
   }
 
   /** Makes a part of the host of some physical CPUs, given by their indexes. */

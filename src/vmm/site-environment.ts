@@ -25,6 +25,8 @@ export interface SiteEnvironmentParts {
   /** The guest's name. */
   name: string;
   memory: PhysicalMemory;
+  /** Where it stands in the host's. */
+  memoryBase: number;
   cpus: readonly CpuSink[];
   /** The CPUs themselves, in the same order: their TSCs are what deadlines are compared with. */
   processors: readonly Cpu[];
@@ -54,11 +56,11 @@ export abstract class SiteEnvironment<T> implements BoardEnvironment<T> {
   readonly events: BoardEvents;
 
   constructor(private readonly parts: SiteEnvironmentParts) {
-    const { site, name, memory, cpus, trace, events } = parts;
+    const { site, name, memory, memoryBase, cpus, trace, events } = parts;
     this.name = name;
     this.cyclesPerSecond = site.frequencyHz;
     this.memory = memory;
-    this.dma = new DmaMemory(site.memory, linearTranslation(site.memory.append(memory), memory.size));
+    this.dma = new DmaMemory(site.memory, linearTranslation(memoryBase, memory.size));
     this.scheduler = site.island.queue;
     this.cpus = cpus;
     this.observer = trace;

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WriteBack, type WriteBackOwner } from '../../src/machine/devices/e1000/writeback';
 import type { DmaMemory } from '../../src/machine/memory/dma-memory';
-import { PhysicalSocket } from '../../src/vmm/none/physical-socket';
+import { PhysicalSocket } from '../../src/vmm/physical/physical-socket';
 import { CopiedDma } from '../../src/vmm/threads/copied-dma';
 import { checkRun, unheard, type Compared } from '../support/replay/check';
 import { ReplayGuest } from '../support/replay/guest';

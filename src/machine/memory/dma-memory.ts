@@ -1,15 +1,17 @@
 /** Host-physical memory as the bus masters of one machine reach it. */
 import type { DmaResult, RequesterId } from '../bus';
-import type { DmaTranslated, DmaTranslation } from './dma-translation';
+import type { DmaPiece, DmaTranslated, DmaTranslation } from './dma-translation';
 import type { HostMemory } from './host-memory';
 
 const NOTHING = new Uint8Array(0);
 
 /** The way of a transaction: from the device's address by the translation to host-physical memory, and to a slot of it. */
 export class DmaMemory {
+  /** @param written told of each contiguous part of host-physical memory that a transaction has written */
   constructor(
     private readonly memory: HostMemory,
     private readonly translation: DmaTranslation,
+    private readonly written: (requester: RequesterId, piece: DmaPiece) => void = () => undefined,
   ) {}
 
   /** Where an access would go now, and how long it takes to find that out; a fault also where there is no memory. */
@@ -44,8 +46,10 @@ export class DmaMemory {
     const translated = this.translate(requester, address, bytes.length, true);
     if ('fault' in translated) return translated.fault;
     let at = 0;
-    for (const { address: to, length } of translated.pieces) {
-      this.memory.write(to, bytes.subarray(at, at + length));
+    for (const piece of translated.pieces) {
+      const { length } = piece;
+      this.memory.write(piece.address, bytes.subarray(at, at + length));
+      this.written(requester, piece);
       at += length;
     }
     return NOTHING;

@@ -12,6 +12,16 @@ export interface MessageVectors {
   readonly enabled: boolean;
   /** The device's condition for a vector has come true. A masked one waits, pending. */
   raise(vector: number): void;
+  /** What is sent for a vector now; undefined: nothing is, as it is masked or there are no messages. */
+  messageOf(vector: number): VectorMessage | undefined;
+  /** Has somebody told whenever software may have changed what is sent. */
+  watch(changed: () => void): void;
+}
+
+/** A message as software has programmed it. */
+export interface VectorMessage {
+  readonly address: number;
+  readonly data: number;
 }
 
 /** Offsets in the capability: message control, address, data, mask and pending bits. */
@@ -23,6 +33,7 @@ const WRITABLE_CONTROL = 0x71;
 /** The MSI capability of one function. All its state is in configuration space. */
 export class MsiVectors implements MessageVectors {
   private readonly at: number;
+  private readonly watchers: (() => void)[] = [];
 
   /**
    * @param vectors how many the device asks for: 1, 2, 4, 8, 16 or 32
@@ -50,7 +61,7 @@ export class MsiVectors implements MessageVectors {
       At.mask,
       [0, 8, 16, 24].map((shift) => (mask >>> shift) & 0xff),
     );
-    this.at = fn.addCapability(CapabilityId.msi, body, writable, () => this.settle());
+    this.at = fn.addCapability(CapabilityId.msi, body, writable, () => this.changed());
     fn.silenceIntx(() => this.enabled);
   }
 
@@ -66,12 +77,31 @@ export class MsiVectors implements MessageVectors {
     this.settle();
   }
 
-  private get control(): number {
-    return this.fn.read(this.at + At.control, 2);
+  messageOf(vector: number): VectorMessage | undefined {
+    const { fn, at } = this;
+    const masked = (fn.read(at + At.mask, 4) & (1 << vector)) !== 0;
+    if (!this.enabled || masked || vector >= this.allocated) return undefined;
+    const address = fn.read(at + At.address, 4) + fn.read(at + At.addressHigh, 4) * 2 ** 32;
+    const data = fn.read(at + At.data, 2);
+    return { address, data: (data & ~(this.allocated - 1)) | vector };
   }
 
-  private get allocated(): number {
+  watch(changed: () => void): void {
+    this.watchers.push(changed);
+  }
+
+  /** Software has given so many vectors, of those that were asked for. */
+  get allocated(): number {
     return Math.min(this.vectors, 1 << ((this.control >> Control.enabledShift) & 7));
+  }
+
+  private changed(): void {
+    this.settle();
+    for (const changed of this.watchers) changed();
+  }
+
+  private get control(): number {
+    return this.fn.read(this.at + At.control, 2);
   }
 
   private get pending(): number {
@@ -90,11 +120,9 @@ export class MsiVectors implements MessageVectors {
 
   /** A message is a memory write of the function: without bus mastering there is none. */
   private send(vector: number): void {
-    const { fn, at } = this;
-    if (!fn.busMaster) return;
-    const address = fn.read(at + At.address, 4) + fn.read(at + At.addressHigh, 4) * 2 ** 32;
-    const data = fn.read(at + At.data, 2);
-    this.port.send(fn.requester, address, (data & ~(this.allocated - 1)) | vector);
+    const { fn } = this;
+    const message = fn.busMaster ? this.messageOf(vector) : undefined;
+    if (message) this.port.send(fn.requester, message.address, message.data);
   }
 
   private setPending(bits: number): void {

@@ -6,7 +6,7 @@ import type { AccessSize, MsiPort, RegisterBlock } from '../bus';
 import { requireVersion, type Checkpoint, type HardwareState, type RunState } from '../snapshot';
 import { CapabilityId } from './config';
 import type { FunctionPart, PciFunction } from './function';
-import type { MessageVectors } from './msi';
+import type { MessageVectors, VectorMessage } from './msi';
 
 /** Where table and pending bits lie. */
 export interface MsixLayout {
@@ -55,6 +55,7 @@ export class MsixVectors implements MessageVectors, FunctionPart {
   private readonly elsewhere: Uint32Array;
   private fn: PciFunction | undefined;
   private at = 0;
+  private readonly watchers: (() => void)[] = [];
 
   /**
    * @param port of whoever serves the function's registers
@@ -62,7 +63,7 @@ export class MsixVectors implements MessageVectors, FunctionPart {
    */
   constructor(
     private readonly port: MsiPort,
-    private readonly layout: MsixLayout,
+    readonly layout: MsixLayout,
     private readonly other: MsiPort = port,
   ) {
     const { vectors, table, pending } = layout;
@@ -115,6 +116,18 @@ export class MsixVectors implements MessageVectors, FunctionPart {
     if (!this.enabled || vector >= this.layout.vectors) return;
     if (this.masked(vector)) this.wait(vector, via);
     else this.send(vector, (...message) => via.send(...message));
+  }
+
+  messageOf(vector: number): VectorMessage | undefined {
+    if (!this.enabled || vector >= this.layout.vectors || this.masked(vector)) return undefined;
+    const { table } = this;
+    const at = vector * 4;
+    const address = table[at + Entry.address] + table[at + Entry.addressHigh] * 2 ** 32;
+    return { address, data: table[at + Entry.data] };
+  }
+
+  watch(changed: () => void): void {
+    this.watchers.push(changed);
   }
 
   /** Every vector masked, nothing pending. */
@@ -180,6 +193,7 @@ export class MsixVectors implements MessageVectors, FunctionPart {
     else if (word === Entry.control) this.table[index] = value & ENTRY_MASKED;
     else this.table[index] = value;
     if (word === Entry.control) this.release(index >> 2);
+    this.tell();
   }
 
   private nameAt(offset: number): string | undefined {
@@ -209,6 +223,11 @@ export class MsixVectors implements MessageVectors, FunctionPart {
 
   private settle(): void {
     for (let vector = 0; vector < this.layout.vectors; vector++) this.release(vector);
+    this.tell();
+  }
+
+  private tell(): void {
+    for (const changed of this.watchers) changed();
   }
 
   /** Sends a vector that waits, if it may go now. */
@@ -225,10 +244,8 @@ export class MsixVectors implements MessageVectors, FunctionPart {
 
   /** A message is a memory write of the function: without bus mastering there is none. */
   private send(vector: number, carry: MsiPort['send']): void {
-    const { fn, table } = this;
-    if (!fn?.busMaster) return;
-    const at = vector * 4;
-    const address = table[at + Entry.address] + table[at + Entry.addressHigh] * 2 ** 32;
-    carry(fn.requester, address, table[at + Entry.data]);
+    const { fn } = this;
+    const message = fn?.busMaster ? this.messageOf(vector) : undefined;
+    if (fn && message) carry(fn.requester, message.address, message.data);
   }
 }

@@ -93,10 +93,22 @@ export interface BoardEvents {
   reset(how: string): void;
 }
 
-/** @typeParam T what the environment keeps with each region of addresses, for its own use at an access */
-export interface BoardEnvironment<T> {
+/**
+ * What slots with devices need of whoever puts them up.
+ * @typeParam T what the environment keeps with each region of addresses, for its own use at an access
+ */
+export interface SlotEnvironment<T> {
   /** Unique in the run, stands before the names of all units that are saved: `vm0`. */
   readonly name: string;
+  /** What is kept with a region of a unit; `offset` is added to register offsets in the trace. */
+  tag(unit: BoardUnit, offset: number): T;
+  socket(unit: BoardUnit, options: SocketOptions): DeviceSocket;
+  /** A configuration access, for the trace: of a function by requester ID, or of nobody (undefined). */
+  configAccess(requester: number | undefined, isWrite: boolean, offset: number, value: number): void;
+}
+
+/** What a whole board needs. @typeParam T as `SlotEnvironment` has it */
+export interface BoardEnvironment<T> extends SlotEnvironment<T> {
   readonly cyclesPerSecond: number;
   readonly memory: PhysicalMemory;
   readonly scheduler: Scheduler & { register(target: EventTarget): void };
@@ -109,11 +121,6 @@ export interface BoardEnvironment<T> {
   now(): Cycles;
   /** Makes a unit part of every snapshot, by a name that is unique in the run. */
   keep(name: string, unit: Migratable): void;
-  /** What is kept with a region of a unit; `offset` is added to register offsets in the trace. */
-  tag(unit: BoardUnit, offset: number): T;
-  socket(unit: BoardUnit, options: SocketOptions): DeviceSocket;
-  /** A configuration access, for the trace: of a function by requester ID, or of nobody (undefined). */
-  configAccess(requester: number | undefined, isWrite: boolean, offset: number, value: number): void;
   /** A line of the board outside PCI (test device, RTC) changes: the environment charges it and sets the fabric's pin. */
   line(gsi: number, source: string): IrqLine;
 }

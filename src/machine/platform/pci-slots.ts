@@ -18,7 +18,7 @@ import type { Sriov } from '../pci/sriov';
 import type { QueuedDevice } from '../queued-device';
 import type { Migratable } from '../snapshot';
 import type { BoardUnits } from './board-state';
-import type { BoardEnvironment, BoardUnit, DeviceSocket, PlainMemory, SocketOptions } from './environment';
+import type { BoardUnit, DeviceSocket, PlainMemory, SlotEnvironment, SocketOptions } from './environment';
 import { registerNames } from './units';
 
 /** A device with one PCI function. */
@@ -62,6 +62,8 @@ export interface PciPlace {
   name: string;
   /** INTA to INTD: 1 to 4; 0: it has no pin. */
   pin: number;
+  /** Its device number on bus 0, which is free; absent: the next one. */
+  device?: number;
   /** Why it drops packets or needs a reset, by number. */
   reasons?: Readonly<Record<string, string>>;
   /** Offsets of BAR 0 at which writes may wait for a later access; absent: none. */
@@ -95,7 +97,7 @@ class FunctionSocket<T> {
 
   /** @param gsi where its pin leads to; absent: it has none */
   constructor(
-    env: BoardEnvironment<T>,
+    env: SlotEnvironment<T>,
     unit: Omit<BoardUnit, 'class' | 'registers'>,
     dataPlane: Pick<SocketOptions, 'dataPlaneInKernel' | 'busyPollNs'>,
     gsi: () => number | undefined = () => undefined,
@@ -135,7 +137,7 @@ export class PciSlots<T> {
   private readonly configUnit: BoardUnit;
 
   constructor(
-    private readonly env: BoardEnvironment<T>,
+    private readonly env: SlotEnvironment<T>,
     private readonly kept: BoardUnits,
     memory: AddressMap<T>,
     private readonly ports: AddressMap<T>,
@@ -172,9 +174,10 @@ export class PciSlots<T> {
       plain,
       dataPlaneInKernel,
       busyPollNs,
+      device: deviceNumber = FIRST_DEVICE + this.plugged,
       virtualFunctions = 0,
     } = place;
-    const address = { bus: 0, device: FIRST_DEVICE + this.plugged, function: 0 };
+    const address = { bus: 0, device: deviceNumber, function: 0 };
     const pirq = pin === 0 ? undefined : pirqOfPin(address.device, pin);
     const why = reasons && { reasons };
     const own = new FunctionSocket(

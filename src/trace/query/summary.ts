@@ -41,6 +41,8 @@ export interface Summary extends SummaryCounts {
   wallSeconds?: number;
   /** Recorded rows. */
   events: number;
+  /** Writes of devices into host memory that is not of the VM which they work for. */
+  host: { overwritten: number };
   traceHash: string;
   /** Where events are missing from the trace; the figures count them all the same. */
   gaps: TraceGap[];
@@ -100,6 +102,7 @@ export function summarise(meta: TraceMeta, rows: number): Summary {
     cycles: facts.cycles,
     simulatedSeconds: facts.cycles / meta.frequencyHz,
     events: rows,
+    host: { overwritten: totalOf(meta.counts, Kind.HostOverwritten) },
     traceHash: meta.traceHash ?? '',
     gaps: meta.gaps,
     vms: facts.vms.map((vm, index) => ({

@@ -11,6 +11,7 @@ import type { Stateful } from '../../machine/bus';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import type { Cpu } from '../../machine/x86/types';
+import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import { Access, AccessCallouts } from '../cpu/access-callouts';
 import type { FinishedAccesses } from '../cpu/finished-accesses';
 import type { Site } from '../host';
@@ -22,6 +23,7 @@ import type { Emulation } from './emulation';
 import type { ExitWay } from './exit-way';
 import type { GuestRun } from './guest-run';
 import type { Placement } from './placement';
+import { eptQualification } from './qualification';
 import type { KvmRegion } from './region';
 import type { VcpuVm } from './vm-face';
 import { VcpuEvent, type WorldSwitch } from './world-switch';
@@ -134,7 +136,7 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
     const further = world.owes && emulation.goesOn();
     const region = this.path.regionOf(kind, address);
     if (!further && this.direct.covers(kind, address, size, region))
-      return this.directly(kind, address, size, low, high);
+      return this.directly(kind, address, size, low, high, region);
     const joins = further && this.joins(kind, address, size);
     if (further) world.takeBack();
     else if (world.owes) world.settle();
@@ -157,10 +159,24 @@ export class AccessExits extends AccessCallouts implements Stateful<AccessExitsS
     return finished.low;
   }
 
-  /** The access does not leave the guest. */
-  private directly(kind: number, address: number, size: number, low: number, high: number): number {
+  /** The access does not leave the guest, unless it is the first to a page that KVM maps only then. */
+  private directly(
+    kind: number,
+    address: number,
+    size: number,
+    low: number,
+    high: number,
+    region: Region<KvmRegion> | undefined,
+  ): number {
     const { world, direct } = this;
     if (world.owes) world.settle();
+    if (region?.tag.mapped?.onTouch && !world.delivering && this.vm.ept.touch(address)) {
+      const qualification = eptQualification(kind === Access.MmioWrite);
+      world.leave(VmxExit.EPT_VIOLATION, address, low, 'kvm.eptViolation', qualification);
+      world.oweRestart(this.cpu.now());
+      this.giveUp();
+      return 0;
+    }
     return direct.access(kind, address, size, low, high);
   }
 

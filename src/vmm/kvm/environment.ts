@@ -1,11 +1,13 @@
 /** The board of a VM as KVM and QEMU put it up: who serves what, and where a device's work is done. */
 import type { IrqLine } from '../../machine/bus';
 import type { BoardUnit, DeviceSocket, PlainMemory, SocketOptions } from '../../machine/platform/environment';
+import type { HostDevice } from '../host-bus/host-device';
 import { EmulatedSocket, type SocketPlace } from '../qemu/emulated-socket';
 import type { QemuProcess } from '../qemu/process';
 import type { TapReading } from '../qemu/tap';
 import { SiteEnvironment, type SiteEnvironmentParts } from '../site-environment';
 import type { Worker } from '../threads/worker';
+import { AssignedUnit } from '../vfio/assigned-unit';
 import { VhostSocket } from '../vhost/socket';
 import { VhostWorker } from '../vhost/worker';
 import { wayTo } from './exit-way';
@@ -21,6 +23,8 @@ const VHOST_PACKETS = 256;
 export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
   /** By the name of the device whose queues they work on. */
   private readonly vhostWorkers = new Map<string, VhostWorker>();
+  /** Devices of the host that the VM was given, by their names on its board. */
+  private readonly assigned = new Map<string, AssignedUnit>();
 
   constructor(
     private readonly home: SiteEnvironmentParts,
@@ -31,28 +35,39 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
   }
 
   tag(unit: BoardUnit, offset: number): KvmRegion {
+    const assigned = this.assigned.get(unit.name);
+    const plain = offset === 0 ? mappedPages(unit.plain) : undefined;
     return {
       placement: placements[unit.class],
-      lane: this.home.trace.laneOf(unit),
+      lane: assigned?.lane ?? this.home.trace.laneOf(unit),
       memory: wayTo(unit.class, 'memory', this.home.site.costs),
       port: wayTo(unit.class, 'ports', this.home.site.costs),
       offset,
       coalesces: unit.coalesces,
-      mapped: offset === 0 ? mappedPages(unit.plain) : undefined,
+      mapped: assigned ? assigned.mappedPages(offset, this.home.site.costs) : plain,
     };
   }
 
   socket(unit: BoardUnit, options: SocketOptions): DeviceSocket {
     const { trace, name } = this.home;
+    const assigned = this.assigned.get(unit.name);
+    assigned?.place(options);
     trace.know(unit);
     const place = {
       id: `${name}/${unit.name}`,
-      track: () => trace.trackOf(unit),
+      track: () => assigned?.lane.track ?? trace.trackOf(unit),
       dmaTrack: () => trace.dmaTrackOf(unit),
       memory: this.dma,
     };
     if (!options.dataPlaneInKernel) return new EmulatedSocket(this.qemu, this.irqchip, place, options);
     return this.socketWithVhost(unit, options, place);
+  }
+
+  /** Makes a device of the host known, before it is put into a slot by the unit's name. */
+  assign(host: HostDevice): AssignedUnit {
+    const unit = new AssignedUnit(host);
+    this.assigned.set(unit.name, unit);
+    return unit;
   }
 
   /** The thread that works on the queues of a device, by its name on the board. */
@@ -89,7 +104,7 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
 
 const PAGE = 4096;
 /** Memory that QEMU lends to the guest: a load or store, and nothing more. */
-const NOTHING_MORE = { read: 0, write: 0 };
+const NOTHING_MORE = { read: 0, write: 0, onTouch: false };
 
 /**
  * QEMU has the EPT map the pages of a BAR that are plain memory as a whole (a region of RAM in its memory API). A page that has

@@ -37,6 +37,13 @@ export class EptPages implements Stateful<EptPagesState> {
     return this.isLast(address) || this.pages.has(Math.floor(address / PAGE));
   }
 
+  /** What stands at these addresses is taken away: whatever comes there is a new page. */
+  forget(base: number, size: number): void {
+    const [first, end] = [Math.floor(base / PAGE), (base + size) / PAGE];
+    for (const page of this.pages) if (page >= first && page < end) this.pages.delete(page);
+    this.last = NONE;
+  }
+
   /** KVM forgets them, as when the guest's machine is reset. */
   clear(): void {
     this.pages.clear();

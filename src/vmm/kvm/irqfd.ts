@@ -5,7 +5,7 @@
  */
 import type { Stateful } from '../../machine/bus';
 import { requireVersion } from '../../machine/snapshot';
-import type { EventTarget } from '../../machine/time/event-queue';
+import type { EventHandle, EventTarget } from '../../machine/time/event-queue';
 import type { RowRef } from '../../trace/record/tracer';
 import { Kind } from '../../trace/vocabulary/events';
 import type { KvmInterrupts } from '../qemu/emulated-socket';
@@ -26,11 +26,13 @@ interface SavedSignal {
   kind: number;
   a: number;
   b: number;
+  /** The event of its time. */
+  event: EventHandle;
 }
 
 /** Snapshot of an `Irqfd`. */
 export interface IrqfdState {
-  version: 1;
+  version: 2;
   signals: SavedSignal[];
 }
 
@@ -106,13 +108,19 @@ export class Irqfd implements StepTarget, EventTarget, Stateful<IrqfdState> {
     if (signal) this.take(signal);
   }
 
+  /** Its device is reset: signals whose time has not come are lost. */
+  reset(): void {
+    for (const { event } of this.signals) this.site.island.queue.cancel(event);
+    this.signals = [];
+  }
+
   save(): IrqfdState {
-    return { version: 1, signals: this.signals.map((signal) => ({ ...signal })) };
+    return { version: 2, signals: this.signals.map((signal) => ({ ...signal })) };
   }
 
   /** The event queue's own snapshot brings the events back. */
   load(state: IrqfdState): void {
-    requireVersion('the irqfds of a device', state.version, 1);
+    requireVersion('the irqfds of a device', state.version, 2);
     this.signals = state.signals.map((signal) => ({ ...signal }));
   }
 
@@ -126,12 +134,11 @@ export class Irqfd implements StepTarget, EventTarget, Stateful<IrqfdState> {
     }
     const now = island.now();
     tracer.cause = tracer.instant(now, this.place.track(), Kind.Irqfd, a, b);
-    this.signals.push({ kind, a, b });
-    island.queue.schedule(now + cycles, this, 0);
+    this.signals.push({ kind, a, b, event: island.queue.schedule(now + cycles, this, 0) });
     tracer.cause = cause;
   }
 
-  private take({ kind, a, b }: SavedSignal): void {
+  private take({ kind, a, b }: Omit<SavedSignal, 'event'>): void {
     const { irqchip, place } = this;
     if (kind === Doing.Msi) irqchip.msi(0, a, b);
     else {

@@ -1,6 +1,6 @@
 /** A region of a guest's addresses or ports, as KVM knows it. */
 import type { Cycles } from '../../machine/time/event-queue';
-import type { UnitLane } from '../board-trace';
+import type { UnitLane } from '../unit-lanes';
 import type { ExitWay } from './exit-way';
 import type { Placement } from './placement';
 
@@ -11,6 +11,8 @@ export interface MappedPages {
   /** What an access takes beyond the instruction: nothing where the page is memory. */
   readonly read: Cycles;
   readonly write: Cycles;
+  /** They are not in the EPT from the beginning: the first access to each is a violation, at which KVM puts it there. */
+  readonly onTouch: boolean;
 }
 
 /** What KVM keeps with each region of guest-physical addresses or ports. */

@@ -15,12 +15,14 @@ import { BoardTrace } from '../board-trace';
 import type { CpuFeatures, Guest, GuestEnd, GuestPlan, DevicePlan } from '../guest';
 import { GuestMachine } from '../guest-machine';
 import type { Site } from '../host';
+import type { HostDevice } from '../host-bus/host-device';
 import { QemuProcess } from '../qemu/process';
 import { Tap } from '../qemu/tap';
 import type { HostLock } from '../threads/lock';
 import type { StepTarget } from '../threads/work';
 import type { JobTarget } from '../threads/worker';
 import { TrackTrace } from '../track-trace';
+import { AssignedDevice } from '../vfio/assigned-device';
 import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
 import { msrsOf, type CpuMsrs } from '../cpu/msrs';
@@ -101,6 +103,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       site,
       name,
       memory: core.memory,
+      memoryBase: plan.memoryBase,
       cpus: this.vcpus.map((vcpu) => vcpu.arrivals),
       processors: core.cpus,
       trace: this.trace,
@@ -125,7 +128,10 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.ports = this.board.ports;
     this.coalesced = new CoalescedRing(name, site, this.mmio);
     this.stepTargets.set(this.coalesced.stepTargetId, this.coalesced);
-    for (const device of plan.devices) this.addDevice(device);
+    for (const device of plan.devices) {
+      if ('assigned' in device) this.addAssigned(device.assigned);
+      else this.addDevice(device);
+    }
     site.units.keep(name, this);
     site.units.keep(`${name}/machine`, this.machine);
     site.units.keep(`${name}/ept`, this.ept);
@@ -248,6 +254,21 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     if (this.resetting || this.end) return;
     this.resetAsked = how;
     for (const vcpu of this.vcpus) vcpu.stopForReset();
+  }
+
+  /** Before anything runs, all of the guest's memory is within the device's reach: devices cannot wait for pages. */
+  private addAssigned(host: HostDevice): void {
+    const { board, environment, qemu, irqchip, plan, memory } = this;
+    host.assign({ base: plan.memoryBase, size: memory.size });
+    const unit = environment.assign(host);
+    const place = {
+      id: `${this.name}/${unit.name}`,
+      gsi: () => unit.gsi(),
+      unmapped: (base: number, size: number) => this.ept.forget(base, size),
+    };
+    board.addPci({ name: unit.name, pin: host.pci.identity.interruptPin }, (bus) =>
+      unit.plug(new AssignedDevice(host, qemu, irqchip, bus, place)),
+    );
   }
 
   /** Who works on its queues reads its tap device and waits for its doorbells, where these are ioeventfds. */

@@ -169,14 +169,17 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.exits.begin(reason, a, b, this.injection.innermost());
   }
 
-  /** From a call-out that touches registers only: the guest leaves, and its handler in KVM is at work. */
-  leave(reason: number, a: number, b: number, handler?: CostKey): void {
+  /**
+   * From a call-out at which nothing but KVM is at work: the guest leaves, and its handler is at it.
+   * @param qualification exit qualification that it reads
+   */
+  leave(reason: number, a: number, b: number, handler?: CostKey, qualification = 0): void {
     const { costs } = this.site;
     if (this.owes) this.settle();
     this.emulation.end();
     this.begin(reason, a, b);
     const work = handler ? costs[handler] : 0;
-    this.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch'] + work);
+    this.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch'] + work, qualification);
   }
 
   /** From a call-out: the exit's work is done, and the core goes on with the instruction. */

@@ -1,9 +1,9 @@
 /** The board of a bare machine: every unit is reached over its bus, and what a device does goes on beside the CPUs. */
 import type { BoardUnit, DeviceSocket, SocketOptions } from '../../machine/platform/environment';
-import type { UnitLane } from '../board-trace';
+import type { UnitLane } from '../unit-lanes';
 import type { CostKey } from '../cost-keys';
 import { SiteEnvironment, type SiteEnvironmentParts } from '../site-environment';
-import { PhysicalSocket } from './physical-socket';
+import { PhysicalSocket } from '../physical/physical-socket';
 
 /** What a bare machine keeps with each region of addresses. */
 export interface BareRegion {

@@ -63,6 +63,7 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
       site,
       name,
       memory: core.memory,
+      memoryBase: plan.memoryBase,
       cpus: this.cpus,
       processors: core.cpus,
       trace: new BoardTrace(site, this, lanes),
@@ -86,7 +87,9 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
     });
     this.mmio = this.board.memory;
     this.ports = this.board.ports;
-    for (const { device, cable } of plan.devices) {
+    for (const each of plan.devices) {
+      if ('assigned' in each) throw new RangeError(`${name} is a bare machine: its devices are its own`);
+      const { device, cable } = each;
       const { network } = this.board.addDevice(device);
       if (!network || !cable) continue;
       network.connect(cable.wire);

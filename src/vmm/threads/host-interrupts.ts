@@ -7,11 +7,12 @@ import { InterruptFabric, type FabricHardware, type FabricRun } from '../../mach
 import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
 import { ApicBase, ApicMsr, Lapic, LAPIC_BASE, SVR_ENABLE } from '../../machine/interrupts/lapic-registers';
 import { TimerMode } from '../../machine/interrupts/lapic-timer';
-import type { CpuSink, FabricObserver } from '../../machine/interrupts/sinks';
+import type { CpuSink, FabricObserver, MessageSource } from '../../machine/interrupts/sinks';
 import { requireVersion, type Checkpoint } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import type { Tracer } from '../../trace/record/tracer';
 import { Kind } from '../../trace/vocabulary/events';
+import { HostVectors, type HostVectorsState } from './host-vectors';
 import type { Island } from './island';
 
 /** Vectors of Linux on x86 (arch/x86/include/asm/irq_vectors.h). */
@@ -19,10 +20,13 @@ export const HostVector = { Reschedule: 0xfd, LocalTimer: 0xec } as const;
 
 /** Snapshot of a `HostInterrupts`. */
 export interface HostInterruptsState {
-  version: 1;
+  version: 2;
   fabric: Checkpoint<FabricHardware, FabricRun>;
+  vectors: HostVectorsState;
   /** Of each physical CPU; -1: no vector has come to it yet. */
   tracks: number[];
+  /** Likewise of the IOAPIC. */
+  ioapicTrack: number;
 }
 
 const VECTORS = 256;
@@ -37,7 +41,10 @@ const x2apicMsr = (register: number): number => ApicMsr.X2First + register / 16;
 export class HostInterrupts implements EventTarget, FabricObserver, Stateful<HostInterruptsState> {
   readonly eventTargetId: string;
   readonly fabric: InterruptFabric;
+  /** What the kernel has given to devices. */
+  readonly vectors = new HostVectors();
   private readonly tracks: number[];
+  private ioapicTrack = -1;
 
   /**
    * @param cpus indexes of the physical CPUs among all of the host
@@ -86,8 +93,23 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
     this.fabric.lapic(Math.floor(arg / VECTORS)).accept(arg % VECTORS, false);
   }
 
-  message(_source: unknown, _vector: number, deliver: () => void): void {
+  /** A message of a device is shown where the device is. */
+  message(source: MessageSource, vector: number, deliver: () => void): void {
+    const { tracer } = this;
+    const before = tracer.cause;
+    if (source.from === 'ioapic') {
+      if (this.ioapicTrack < 0)
+        this.ioapicTrack = tracer.addTrack({ type: 'irqchip', name: 'IOAPIC', group: 'host', vm: -1 });
+      tracer.cause = tracer.instant(
+        this.island.now(),
+        this.ioapicTrack,
+        Kind.IoapicRoute,
+        source.pin,
+        vector,
+      );
+    }
     deliver();
+    tracer.cause = before;
   }
 
   ipi(_sender: number, _message: unknown, send: () => number): number {
@@ -107,14 +129,22 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
   ended(): void {}
 
   save(): HostInterruptsState {
-    return { version: 1, fabric: this.fabric.save(), tracks: [...this.tracks] };
+    return {
+      version: 2,
+      fabric: this.fabric.save(),
+      vectors: this.vectors.save(),
+      tracks: [...this.tracks],
+      ioapicTrack: this.ioapicTrack,
+    };
   }
 
   /** IPIs that are on their way come back with the event queue. */
   load(state: HostInterruptsState): void {
-    requireVersion('the interrupt controllers of the host', state.version, 1);
+    requireVersion('the interrupt controllers of the host', state.version, 2);
     this.fabric.load(state.fabric);
+    this.vectors.load(state.vectors);
     state.tracks.forEach((track, cpu) => (this.tracks[cpu] = track));
+    this.ioapicTrack = state.ioapicTrack;
   }
 
   /** The kernel keeps interrupts on but for its handlers, in which no time passes: it takes each vector when it comes. */
@@ -128,9 +158,11 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
     };
   }
 
+  /** A level is ended when its handler has silenced the device; of an edge nothing shows when that is. */
   private take(cpu: number): void {
     const lapic = this.fabric.lapic(cpu);
     const vector = lapic.acknowledge();
+    this.vectors.handle(cpu, vector);
     lapic.eoi();
     this.handle(cpu, vector);
   }

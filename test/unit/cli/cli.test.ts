@@ -174,6 +174,7 @@ describe('trapline run', () => {
         'events',
         'expectations',
         'gaps',
+        'host',
         'simulatedSeconds',
         'traceHash',
         'vms',

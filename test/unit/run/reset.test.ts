@@ -13,14 +13,16 @@ interface Life {
   way: number;
   delay: number;
   cpus?: 1 | 2;
+  /** The NIC is the host's, and was given to the VM. */
+  assigned?: boolean;
 }
 
-const job = ({ vmm, way, delay, cpus = 1 }: Life): Promise<RunJob> =>
+const job = ({ vmm, way, delay, cpus = 1, assigned = false }: Life): Promise<RunJob> =>
   jobOf(
     sample('spin'),
     JSON.stringify({
       vmm,
-      host: { cpus: 4 },
+      host: { cpus: 4, ...(assigned && { devices: [{ id: 'nic0', link: 'wire' }] }) },
       vms: [
         {
           name: 'pc',
@@ -30,7 +32,7 @@ const job = ({ vmm, way, delay, cpus = 1 }: Life): Promise<RunJob> =>
             sources: [SOURCE],
             defines: { WAY: way, DELAY: delay, ...(cpus === 2 && { TWO_CPUS: 1 }) },
           },
-          devices: [{ model: 'e1000', link: 'wire' }],
+          devices: [assigned ? { assign: 'nic0' } : { model: 'e1000', link: 'wire' }],
         },
       ],
       // A frame takes longer than the delays: some are on their way at the reset.
@@ -58,7 +60,9 @@ describe.each<Life>([
   { vmm: 'kvm', way: PORT_A, delay: 900 },
   { vmm: 'kvm', way: RESET_CONTROL, delay: 400, cpus: 2 },
   { vmm: 'kvm', way: TRIPLE_FAULT, delay: 100, cpus: 2 },
-])('a reset under $vmm, way $way, after $delay rounds, $cpus CPUs', (life) => {
+  { vmm: 'kvm', way: PORT_A, delay: 400, assigned: true },
+  { vmm: 'kvm', way: RESET_CONTROL, delay: 900, cpus: 2, assigned: true },
+])('a reset under $vmm, way $way, after $delay rounds, $cpus CPUs, assigned: $assigned', (life) => {
   let run: FinishedRun;
   let rows: TraceEvent[];
   let reset: TraceEvent;
@@ -91,7 +95,8 @@ describe.each<Life>([
 
   it('lets no DMA and no interrupt of the old life come, nor any handler go on', () => {
     const { tracks } = run.store.meta;
-    const later = rows.filter(({ start, track }) => start > reset.start && tracks[track].vm === 0);
+    const own = ({ vm, name }: { vm: number; name: string }): boolean => vm === 0 || name === 'nic0';
+    const later = rows.filter(({ start, track }) => start > reset.start && own(tracks[track]));
     const kinds: readonly number[] = [
       ...DMA,
       Kind.IrqRaise,
@@ -111,7 +116,8 @@ describe.each<Life>([
   { vmm: 'kvm', way: KEYBOARD, delay: 400, cpus: 2 },
   { vmm: 'none', way: TRIPLE_FAULT, delay: 100, cpus: 2 },
   { vmm: 'kvm', way: TRIPLE_FAULT, delay: 100, cpus: 2 },
-])('snapshots about a reset under $vmm, way $way', (life) => {
+  { vmm: 'kvm', way: KEYBOARD, delay: 400, cpus: 2, assigned: true },
+])('snapshots about a reset under $vmm, way $way, assigned: $assigned', (life) => {
   let again: RunJob;
   let reference: Outcome;
   let reset: number;

@@ -117,6 +117,7 @@ it("describeCosts says which figures are the model's own", () => {
     'qemu.coalesced',
     'vhost.packet',
     'irq.irqfd',
+    'vfio.setIrqs',
     'irq.ioapic',
     'sched.switch',
     'device.dmaSetup',

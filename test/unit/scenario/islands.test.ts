@@ -38,6 +38,24 @@ describe('what shares what', () => {
     expect(islands.map(({ vms }) => vms)).toEqual([[0, 2, 3], [1], [4]]);
   });
 
+  it('a device of the host joins those who have its functions, and its link those who are on it', () => {
+    const scenario = scenarioOf(16, [[], [], ['a'], []]);
+    const nic = { id: 'nic0', model: 'e1000', link: 'a', mac: '52:54:00:00:00:01', affinity: 0 } as const;
+    const disk = { id: 'edu0', model: 'edu', affinity: 0 } as const;
+    const given = [
+      [{ assign: 'nic0.vf0' }],
+      [{ assign: 'edu0' }],
+      scenario.vms[2].devices,
+      [{ assign: 'nic0.vf1' }],
+    ];
+    const islands = planIslands({
+      ...scenario,
+      host: { ...scenario.host, devices: [nic, disk] },
+      vms: scenario.vms.map((vm, index) => ({ ...vm, devices: given[index] })),
+    });
+    expect(islands.map(({ vms }) => vms)).toEqual([[0, 2, 3], [1]]);
+  });
+
   it('fewer CPUs than threads: all share them', () => {
     // Two vCPU threads and two main loops.
     expect(planIslands(scenarioOf(3, [[], []]))).toEqual([{ vms: [0, 1], cpus: [0, 1, 2] }]);

@@ -51,7 +51,15 @@ describe('defaults', () => {
         title: 'test',
         about: '',
         seed: 1,
-        host: { cpus: 2, frequencyGHz: 2.9, memoryMiB: 256, costs: 'kvm-skylake-2017', costsOverride: {} },
+        host: {
+          cpus: 2,
+          frequencyGHz: 2.9,
+          memoryMiB: 256,
+          devices: [],
+          iommu: { model: 'none' },
+          costs: 'kvm-skylake-2017',
+          costsOverride: {},
+        },
         vmm: 'kvm',
         vms: [
           {
@@ -295,7 +303,7 @@ describe('fields and values', () => {
       '"vhost" for a virtio-net',
     );
     single(atTop('«"sweep"»: {}'), 'sweep', 'not available yet');
-    single(atTop('"host": { «"iommu"»: {} }'), 'host.iommu', 'not available yet');
+    single(atTop('"host": { "iommu": { "model": «"vt-d"» } }'), 'host.iommu.model', 'not available yet');
   });
 
   it('keeps fields of different alternatives apart', () => {
@@ -442,6 +450,57 @@ describe('what belongs together', () => {
       'links[0].peers[0] and links[0].peers[1]',
     );
     single(inVm('"devices": [{ "mac": «"01:00:5e:00:00:01"» }]'), 'vms[0].devices[0].mac', 'form');
+  });
+
+  it('devices of the host and their VMs', () => {
+    const given = (devices: string, host = '{ "id": "nic0" }', more = ''): string =>
+      `{ "host": { "devices": [${host}] }, ${more} "vms": [{ "guest": { "elf": "a" }, "devices": [${devices}] }] }`;
+    const at = 'vms[0].devices[0].assign';
+    expect(loadScenario(given('{ "assign": "nic0" }'), FILE).problems).toEqual([]);
+    single(given('{ "assign": «"nci0"» }'), at, 'no device of the host has the id "nci0"', '"nic0"?');
+    single(inVm('"devices": [{ "assign": «"nic0"» }]'), at, 'The scenario has no "host.devices"');
+    single(given('{ "assign": «"nic0.vf1"» }'), at, 'e1000, which has no virtual functions');
+    single(given('{ "assign": «"nic0.1"» }'), at, 'form');
+    single(
+      given('{ "assign": "nic0" }, { "assign": «"nic0"» }'),
+      'vms[0].devices[1].assign',
+      'is given to vms[0].devices[0] already',
+    );
+    single(
+      given('{ "assign": "nic0" }', '{ "id": "nic0" }, { "id": «"nic0"», "model": "edu" }'),
+      'host.devices[1].id',
+      'same id "nic0"',
+    );
+    single(
+      given('{ "assign": "nic0" }', '{ "id": "nic0", "affinity": «2» }'),
+      'host.devices[0].affinity',
+      'run on 2 physical CPUs: give 0 to 1',
+    );
+    single(
+      given('{ "assign": "nic0" }', '{ "id": "nic0", "link": «"wire"» }'),
+      'host.devices[0].link',
+      'no link has the id "wire"',
+    );
+    single(
+      given(
+        '{ "assign": "nic0" }, { "mac": "52:54:00:12:34:56" }',
+        '{ "id": "nic0", "mac": «"52:54:00:12:34:56"» }',
+      ),
+      'host.devices[0].mac',
+      'vms[0].devices[1] and host.devices[0] have the same MAC',
+    );
+    single(
+      '{ "vmm": "none", "host": { «"devices"»: [{ "id": "nic0" }] }, "vms": [{ "guest": { "elf": "a" } }] }',
+      'host.devices',
+      'put them there, or take a hypervisor: kvm',
+    );
+    single(
+      `{ "host": { "devices": [{ "id": "a" }, { "id": "b" }] },
+         "vms": [{ "guest": { "elf": "a" }, "devices": [{ "assign": "a" }] },
+                 { "guest": { "elf": "a" }, "devices": [«{ "assign": "b" }»] }] }`,
+      'vms[1].devices[0]',
+      'which has no IOMMU',
+    );
   });
 
   it('vCPUs and the CPUs of the host', () => {

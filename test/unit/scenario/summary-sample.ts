@@ -26,6 +26,7 @@ export function sampleSummary(): Summary {
     simulatedSeconds: 0.001,
     wallSeconds: 0.25,
     events: 7,
+    host: { overwritten: 17 },
     gaps: [],
     traceHash: '0123456789abcdef',
     vms: [

@@ -5,7 +5,7 @@ import { DmaMemory } from '../../../src/machine/memory/dma-memory';
 import { linearTranslation } from '../../../src/machine/memory/dma-translation';
 import { HostMemory } from '../../../src/machine/memory/host-memory';
 import type { PhysicalMemory } from '../../../src/machine/memory/physical-memory';
-import { PhysicalSocket } from '../../../src/vmm/none/physical-socket';
+import { PhysicalSocket } from '../../../src/vmm/physical/physical-socket';
 import { costs, passTo, siteOf } from './threads/world';
 
 const GSI = 11;

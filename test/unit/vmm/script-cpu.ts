@@ -250,6 +250,7 @@ export class ScriptMachine {
       boot: NO_IMAGE,
       cmdline: '',
       devices: [],
+      memoryBase: 0,
       passPorts: options.passPorts ?? [],
       haltPollNs: options.haltPollNs ?? 0,
       serial: () => undefined,

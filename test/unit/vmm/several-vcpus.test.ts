@@ -4,7 +4,7 @@ import type { RegisterBlock } from '../../../src/machine/bus';
 import { Reg } from '../../../src/machine/x86/types';
 import { Lapic, LAPIC_BASE } from '../../../src/machine/interrupts/lapic-registers';
 import { VmxExit } from '../../../src/trace/vocabulary/vmx-exit-reasons';
-import { UnitLane } from '../../../src/vmm/board-trace';
+import { UnitLane } from '../../../src/vmm/unit-lanes';
 import { wayTo } from '../../../src/vmm/kvm/exit-way';
 import { Island } from '../../../src/vmm/threads/island';
 import { ScriptCpu, ScriptMachine, costs, exit, halt, type Step } from './script-cpu';

@@ -44,7 +44,7 @@ function setUp(steps: Step[]): {
     port: wayTo('pci-device', 'ports', costs),
     offset: 0,
     coalesces: undefined,
-    mapped: { covers: (offset) => offset >= PAGE, read: 3, write: 2 },
+    mapped: { covers: (offset) => offset >= PAGE, read: 3, write: 2, onTouch: false },
   });
   return { machine, cpu, seen };
 }

@@ -109,6 +109,11 @@ export class PhysicalSocket
     this.device = device;
   }
 
+  /** Global system interrupt that the wire leads to; undefined: there is none. */
+  get gsi(): number | undefined {
+    return this.options.gsi;
+  }
+
   now(): Cycles {
     return this.site.island.now();
   }

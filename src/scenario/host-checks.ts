@@ -1,0 +1,103 @@
+/** What the devices of the host and those who are given them have to be to each other. */
+import { vmmFacts, vmmNames } from '../vmm/vmm-facts';
+import { assignmentsOf, type Assignment } from './assignments';
+import { printPath, type Path } from './document';
+import { planIslands } from './islands';
+import { didYouMean } from './nearest';
+import type { ProblemList } from './problems';
+import type { Scenario } from './schema';
+
+const pathOf = ({ vm, slot }: Assignment): Path => ['vms', vm, 'devices', slot];
+
+/** Adds a problem for everything that does not fit together. */
+export function checkHostDevices(scenario: Scenario, list: ProblemList): void {
+  const { host, vmm } = scenario;
+  if (!vmmFacts[vmm].hosts && host.devices.length > 0) {
+    const hosting = vmmNames.filter((name) => vmmFacts[name].hosts).join(', ');
+    list.add(
+      'key',
+      ['host', 'devices'],
+      `"vmm": "${vmm}" is one machine, whose devices are those of vms[0].devices: put them there, or take a hypervisor: ${hosting}.`,
+    );
+  }
+  checkIds(scenario, list);
+  const assignments = assignmentsOf(scenario);
+  const known = assignments.filter((each) => isKnown(scenario, each, list));
+  checkOwners(known, list);
+  checkReach(scenario, known, list);
+  checkAffinities(scenario, known, list);
+}
+
+function checkIds({ host }: Scenario, list: ProblemList): void {
+  const first = new Map<string, number>();
+  host.devices.forEach(({ id }, index) => {
+    const other = first.get(id);
+    if (other === undefined) first.set(id, index);
+    else
+      list.add(
+        'value',
+        ['host', 'devices', index, 'id'],
+        `host.devices[${other}] and host.devices[${index}] have the same id "${id}": give one another`,
+      );
+  });
+}
+
+function isKnown({ host }: Scenario, assignment: Assignment, list: ProblemList): boolean {
+  const { device, function: number, text } = assignment;
+  const ids = host.devices.map(({ id }) => id);
+  const found = host.devices.find(({ id }) => id === device);
+  const at = [...pathOf(assignment), 'assign'];
+  if (!found) {
+    const there = ids.length > 0 ? `There is: ${ids.join(', ')}.` : 'The scenario has no "host.devices".';
+    list.add('value', at, `no device of the host has the id "${device}".${didYouMean(device, ids)} ${there}`);
+    return false;
+  }
+  if (number === undefined) return true;
+  list.add(
+    'value',
+    at,
+    `"${text}": ${device} is an ${found.model}, which has no virtual functions. Assign "${device}" itself.`,
+  );
+  return false;
+}
+
+/** A device works for one VM. */
+function checkOwners(assignments: readonly Assignment[], list: ProblemList): void {
+  const first = new Map<string, Assignment>();
+  for (const each of assignments) {
+    const other = first.get(each.text);
+    if (other === undefined) first.set(each.text, each);
+    else
+      list.add(
+        'value',
+        [...pathOf(each), 'assign'],
+        `"${each.text}" is given to ${printPath(pathOf(other))} already, and a device works for one VM only`,
+      );
+  }
+}
+
+/** Without an IOMMU the addresses that a guest has are right for its devices where its memory stands at 0 alone. */
+function checkReach({ vms }: Scenario, assignments: readonly Assignment[], list: ProblemList): void {
+  const [first] = assignments;
+  const other = assignments.find(({ vm }) => vm !== first.vm);
+  if (!other) return;
+  list.add(
+    'value',
+    pathOf(other),
+    `${vms[first.vm].name} and ${vms[other.vm].name} both have devices of the host, which has no IOMMU: the memory of only one VM can stand where the addresses of its devices lead. Assign devices to one VM.`,
+  );
+}
+
+function checkAffinities(scenario: Scenario, assignments: readonly Assignment[], list: ProblemList): void {
+  const islands = planIslands(scenario);
+  scenario.host.devices.forEach(({ id, affinity }, index) => {
+    const vm = assignments.find(({ device }) => device === id)?.vm ?? 0;
+    const cpus = islands.find(({ vms }) => vms.includes(vm))?.cpus.length ?? 0;
+    if (affinity < cpus) return;
+    list.add(
+      'value',
+      ['host', 'devices', index, 'affinity'],
+      `is ${affinity}, but the threads of ${scenario.vms[vm].name} run on ${cpus} physical CPUs: give 0 to ${cpus - 1}`,
+    );
+  });
+}

@@ -1,0 +1,74 @@
+/** The host of a scenario: where memory stands, and what is on its bus. */
+import { linearTranslation } from '../machine/memory/dma-translation';
+import type { GuestRam } from '../machine/x86';
+import type { Host, Site } from '../vmm/host';
+import { NOTHING_TO_MAP } from '../vmm/host-bus/dma-mapper';
+import { HostBus, type HostDevicePlan } from '../vmm/host-bus/host-bus';
+import type { HostDevice } from '../vmm/host-bus/host-device';
+import { PLAIN_MESSAGES } from '../vmm/host-bus/message-domain';
+import { assignmentsOf } from './assignments';
+import type { Networks } from './networks';
+import { planHostDevice } from './plan-devices';
+import type { Scenario, ScenarioHostDevice } from './schema';
+
+/** Widest physical address of x86-64 (SDM vol. 3, 4.1.4). */
+const ALL_OF_MEMORY = 2 ** 52;
+
+/**
+ * Puts the memory of all VMs into the host's. Without an IOMMU that of the VM which has devices of the host stands at 0, where the
+ * addresses that its drivers give them are right. What the VMM has for itself stands next, where there are such devices.
+ * @returns where each VM's memory begins
+ */
+export function layOutMemory(scenario: Scenario, host: Host, memories: readonly GuestRam[]): number[] {
+  const bases: number[] = [];
+  const [first] = assignmentsOf(scenario);
+  if (first) bases[first.vm] = host.memory.append(memories[first.vm]);
+  if (scenario.host.devices.length > 0) host.addOwnData();
+  memories.forEach((memory, vm) => (bases[vm] ??= host.memory.append(memory)));
+  return bases;
+}
+
+/**
+ * Puts up the buses of the islands that have devices of the host: each device is where its VM is, with the first VM when it is
+ * nobody's.
+ * @param sites by VM
+ * @returns finds a device by its name
+ */
+export function buildHostBuses(
+  scenario: Scenario,
+  sites: readonly Site[],
+  networks: Networks,
+): (name: string) => HostDevice {
+  const assignments = assignmentsOf(scenario);
+  const plans = new Map<Site, HostDevicePlan[]>();
+  scenario.host.devices.forEach((device, index) => {
+    const site = sites[assignments.find((each) => each.device === device.id)?.vm ?? 0];
+    const plan = planned(device, index, scenario.seed, networks);
+    plans.set(site, [...(plans.get(site) ?? []), plan]);
+  });
+  const busOf = new Map<string, HostBus>();
+  for (const [site, own] of plans) {
+    const bus = new HostBus(site, own, {
+      dma: linearTranslation(0, ALL_OF_MEMORY),
+      mapper: NOTHING_TO_MAP,
+      messages: PLAIN_MESSAGES,
+      msi: (requester, address, data) => site.scheduler.interrupts.fabric.msi(requester, address, data),
+    });
+    for (const { device } of own) busOf.set(device.name, bus);
+  }
+  return (name) => {
+    const bus = busOf.get(name);
+    if (!bus) throw new RangeError(`the scenario has no device '${name}' of the host`);
+    return bus.device(name);
+  };
+}
+
+/** As on a PC, device numbers 0 to 2 of bus 0 are the chipset's. */
+const FIRST_NUMBER = 3;
+/** Above those of the VMs' devices, of which random numbers are drawn as well. */
+const FIRST_SEED = 2 ** 20;
+
+function planned(spec: ScenarioHostDevice, index: number, seed: number, networks: Networks): HostDevicePlan {
+  const { device, cable } = planHostDevice(spec, networks, seed + (FIRST_SEED + index) * 2 ** 32);
+  return { device, cable, number: FIRST_NUMBER + index, affinity: spec.affinity };
+}

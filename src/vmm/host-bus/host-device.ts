@@ -1,0 +1,137 @@
+/** One device of the host as its kernel has it: configuration space, registers at their bus addresses, interrupts, reset. */
+import type { AddressMap } from '../../machine/address-map';
+import type { RegisterBlock } from '../../machine/bus';
+import { Config } from '../../machine/pci/config';
+import type { BarSpec, PciFunction } from '../../machine/pci/function';
+import type { PciDevice } from '../../machine/platform/pci-slots';
+import { Kind } from '../../trace/vocabulary/events';
+import type { Site } from '../host';
+import type { PhysicalSocket } from '../physical/physical-socket';
+import type { UnitLane } from '../unit-lanes';
+import { DeviceInterrupts, type IntxRouting } from './device-interrupts';
+import type { DmaMapper } from './dma-mapper';
+import type { MessageDomain } from './message-domain';
+
+/** What a device of the host is made of. */
+export interface HostDeviceParts {
+  /** Unique on the host: `nic0`. */
+  readonly name: string;
+  readonly device: PciDevice;
+  readonly socket: PhysicalSocket;
+  readonly lane: UnitLane;
+  /** What answers on the bus: in memory, and at ports. */
+  readonly addresses: HostAddresses;
+  /** The physical CPU that takes its interrupts, by its position in the island. */
+  readonly affinity: number;
+  readonly intx: IntxRouting;
+  readonly mapper: DmaMapper;
+  readonly messages: MessageDomain;
+}
+
+/** The two spaces of addresses of the host's bus. */
+export interface HostAddresses {
+  readonly memory: AddressMap<UnitLane>;
+  readonly ports: AddressMap<UnitLane>;
+}
+
+/** A stretch of host-physical memory. */
+export interface MemoryRange {
+  readonly base: number;
+  readonly size: number;
+}
+
+/** Header registers that a reset loses and the kernel puts back (pci_save_state): command, cache line, latency, BARs, interrupt line. */
+const LAST_HEADER_REGISTER = Config.InterruptLine;
+const WORD = 4;
+
+/** One such device. */
+export class HostDevice {
+  readonly name: string;
+  readonly lane: UnitLane;
+  readonly interrupts: DeviceInterrupts;
+  /** Memory of the VM that it works for; undefined: it is nobody's. */
+  private memory: MemoryRange | undefined;
+
+  constructor(
+    private readonly site: Site,
+    private readonly parts: HostDeviceParts,
+  ) {
+    const { name, lane, device, socket, affinity, intx, addresses, messages } = parts;
+    this.name = name;
+    this.lane = lane;
+    const writeRegister = (bar: number, offset: number, value: number): void =>
+      addresses.memory.write(this.baseOf(bar) + offset, WORD, value);
+    this.interrupts = new DeviceInterrupts(site, socket.eventTargetId, {
+      fn: device.pci,
+      affinity,
+      writeRegister,
+      messages,
+      routeIntx: () => intx.route(this.gsi, affinity),
+      track: () => lane.track,
+    });
+  }
+
+  /** Its PCI function, for software of the host. */
+  get pci(): PciFunction {
+    return this.parts.device.pci;
+  }
+
+  /** Global system interrupt that its pin leads to; undefined: it has none. */
+  get gsi(): number | undefined {
+    return this.parts.socket.gsi;
+  }
+
+  /** Memory of the VM that it works for. */
+  get domain(): MemoryRange | undefined {
+    return this.memory;
+  }
+
+  /** Gives the device to a VM: all of its memory is pinned and, by guest-physical addresses, mapped for the device. */
+  assign(memory: MemoryRange): void {
+    const { base, size } = memory;
+    const { tracer, island } = this.site;
+    this.memory = memory;
+    tracer.instant(island.now(), this.lane.track, Kind.VfioMap, 0, size);
+    this.parts.mapper.map(this.pci.requester, 0, base, size);
+  }
+
+  /** Names of its registers, as `PciDevice` has them. */
+  registerNames(): Record<string, string> {
+    return this.parts.device.registerNames();
+  }
+
+  /** The registers of a BAR, reached over the host's bus: nothing answers while the function does not decode. */
+  registersOf(bar: BarSpec): RegisterBlock {
+    const { memory, ports } = this.parts.addresses;
+    const addresses = bar.kind === 'io' ? ports : memory;
+    const base = (): number => this.pci.barBase(bar);
+    return {
+      read: (offset, size) => addresses.read(base() + offset, size),
+      write: (offset, size, value) => addresses.write(base() + offset, size, value),
+      registerName: (offset) => bar.block.registerName(offset),
+    };
+  }
+
+  /**
+   * A reset of the function alone (pci_reset_function of Linux): the device is as after power-on, what it had begun on the bus is
+   * lost, and the header of its configuration space is as the kernel had it before.
+   */
+  reset(): void {
+    const { device, socket } = this.parts;
+    const { pci } = device;
+    this.interrupts.off();
+    const saved: number[] = [];
+    for (let at: number = Config.Command; at <= LAST_HEADER_REGISTER; at += WORD)
+      saved.push(pci.read(at, WORD));
+    socket.reset();
+    device.busReset();
+    pci.reset();
+    saved.forEach((value, index) => pci.write(Config.Command + index * WORD, WORD, value));
+  }
+
+  private baseOf(index: number): number {
+    const bar = this.pci.bars.find((each) => each.index === index);
+    if (!bar) throw new RangeError(`${this.name} has no BAR ${index}`);
+    return this.pci.barBase(bar);
+  }
+}
