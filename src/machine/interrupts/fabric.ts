@@ -231,6 +231,7 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
           if (asserted) sink.interrupt();
         },
         eoiBroadcast: (vector) => this.ioapic.eoi(vector),
+        ...(sink.post && { post: (vector: number) => sink.post?.(vector) }),
         ipi: (message) => void this.ipi(cpu, message),
         nmi: () => sink.nmi(),
         timerExpired: (accept) => sink.ownTimer(accept),
