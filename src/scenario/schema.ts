@@ -4,6 +4,7 @@
  * of what is not there yet stand in `planned.ts`, for a message that says so.
  */
 import { z } from 'zod';
+import { interruptModeNames } from '../vmm/interrupt-modes';
 import { vmmNames } from '../vmm/vmm-facts';
 import { deviceSchema, isNic, type NicModel } from './device-schema';
 import { NAME } from './patterns';
@@ -120,9 +121,11 @@ const vm = z.strictObject({
     .prefault({})
     .describe('The processor that the guest sees.'),
   interrupts: z
-    .enum(['inject'])
+    .enum(interruptModeNames)
     .default('inject')
-    .describe('How interrupts reach the guest: `inject` is by the VM-entry interruption field.'),
+    .describe(
+      'How interrupts reach the guest of a hypervisor. `inject`: KVM writes them into the VM-entry interruption field, and each end of interrupt is an exit. `direct-eoi`: the same, but a hole in the MSR bitmap lets the guest write the EOI register of its x2APIC itself, unless a level-triggered interrupt is in service, whose end the IOAPIC of the VM has to be told.',
+    ),
   guest: z
     .union([sourcesGuest, elfGuest, kernelGuest, objectsGuest, firmwareGuest])
     .describe(

@@ -1,6 +1,6 @@
 /**
- * Accesses that do not leave the guest: to pages that the EPT map, and to ports whose bits in the I/O bitmaps are clear. The
- * vCPU waits for the bus as a CPU without a VMM does.
+ * Accesses that do not leave the guest: to pages that the EPT map, to ports whose bits in the I/O bitmaps are clear, and to what
+ * the mode of its interrupts lets it have of its local APIC. The vCPU waits for the bus as a CPU without a VMM does.
  *
  * Other things may be due before the access is done: then the vCPU stops, its instruction is given up, and an event brings the
  * access at its own time; executed anew, the instruction gets the answer from memory. What makes the vCPU leave the guest
@@ -15,6 +15,7 @@ import type { RowRef } from '../../trace/record/tracer';
 import { Kind } from '../../trace/vocabulary/events';
 import { Access } from '../cpu/access-callouts';
 import type { Site } from '../host';
+import { ApicAccesses } from './apic-accesses';
 import type { Runnable } from '../threads/island';
 import type { GuestRun } from './guest-run';
 import type { KvmRegion } from './region';
@@ -28,6 +29,8 @@ interface DirectRequest {
   size: number;
   low: number;
   high: number;
+  /** It is of the local APIC. */
+  ofApic: boolean;
 }
 
 /** Of their rows in the trace, by the kind of access. */
@@ -43,15 +46,16 @@ interface OwedExit {
 
 /** Snapshot of a `DirectAccesses`. */
 export interface DirectAccessesState {
-  version: 1;
+  version: 2;
   waiting: DirectRequest;
   exit?: OwedExit;
 }
 
 /** Those of one vCPU. */
 export class DirectAccesses implements Stateful<DirectAccessesState> {
-  private waiting: DirectRequest = { kind: 0, address: 0, size: 0, low: 0, high: 0 };
+  private waiting: DirectRequest = { kind: 0, address: 0, size: 0, low: 0, high: 0, ofApic: false };
   private owed: OwedExit | undefined;
+  private readonly apic: ApicAccesses;
 
   /** @param vcpu gets the event, and hands it on to `came` */
   constructor(
@@ -61,18 +65,21 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
     private readonly world: WorldSwitch,
     private readonly guest: GuestRun,
     private readonly vcpu: Runnable & EventTarget,
-  ) {}
+  ) {
+    this.apic = new ApicAccesses(site, vm, world);
+  }
 
   /** Whether the guest reaches the register itself. Asked at every access. @param region that the register is in */
   covers(kind: number, address: number, size: number, region: Region<KvmRegion> | undefined): boolean {
-    if (kind > Access.PortOut) return false;
+    if (kind > Access.PortOut) return this.apic.covers(kind, address);
     if (kind > Access.MmioWrite) return !this.vm.ioBitmaps.traps(address, size);
     return region?.tag.mapped?.covers(address - region.base) ?? false;
   }
 
-  /** What an access takes: of a port, or of a mapped register. */
+  /** What an access takes: of a port, of a mapped register or of the local APIC. */
   cyclesOf(kind: number, address: number): Cycles {
     const { costs } = this.site;
+    if (this.apic.covers(kind, address)) return this.apic.cycles;
     if (kind === Access.PortIn) return costs['bus.portRead'];
     if (kind === Access.PortOut) return costs['bus.portWrite'];
     const mapped = this.vm.mmio.find(address)?.tag.mapped;
@@ -93,6 +100,7 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
     waiting.size = size;
     waiting.low = low;
     waiting.high = high;
+    waiting.ofApic = this.apic.covers(kind, address);
     const now = cpu.now();
     if (site.island.mustWait(this.vcpu, now)) {
       world.place = 'bus';
@@ -132,11 +140,11 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
   }
 
   save(): DirectAccessesState {
-    return { version: 1, waiting: { ...this.waiting }, ...(this.owed && { exit: { ...this.owed } }) };
+    return { version: 2, waiting: { ...this.waiting }, ...(this.owed && { exit: { ...this.owed } }) };
   }
 
   load(saved: DirectAccessesState): void {
-    requireVersion('the direct accesses of a vCPU', saved.version, 1);
+    requireVersion('the direct accesses of a vCPU', saved.version, 2);
     this.waiting = { ...saved.waiting };
     this.owed = saved.exit && { ...saved.exit };
   }
@@ -156,8 +164,16 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
     world.finished.entered(cpu.now());
     site.tracer.cause = world.injection.innermost();
   }
-  /** The access itself, with its row in the trace. */
+
+  /** The access itself. */
   private perform(): void {
+    if (!this.waiting.ofApic) return this.performOnBus();
+    const { low, high, known } = this.apic.perform(this.waiting);
+    this.world.finished.note(this.waiting.kind, this.waiting.address, low, high, known);
+  }
+
+  /** With its row in the trace. */
+  private performOnBus(): void {
     const { vm, cpu, world } = this;
     const { tracer } = this.site;
     const { kind, address, size, low, high } = this.waiting;

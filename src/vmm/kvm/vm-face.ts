@@ -4,6 +4,7 @@ import type { LocalApic } from '../../machine/interrupts/lapic';
 import type { IpiMessage } from '../../machine/interrupts/message';
 import type { FaultReport } from '../../machine/x86/types';
 import type { CpuFeatures } from '../guest';
+import type { InterruptMode } from '../interrupt-modes';
 import type { HostLock } from '../threads/lock';
 import type { StepTarget } from '../threads/work';
 import type { CoalescedRing } from './coalesced-ring';
@@ -20,6 +21,7 @@ export interface VcpuVm {
   readonly index: number;
   readonly name: string;
   readonly features: CpuFeatures;
+  readonly interrupts: InterruptMode;
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
   readonly ept: EptPages;

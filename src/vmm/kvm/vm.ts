@@ -15,6 +15,7 @@ import { BoardTrace } from '../board-trace';
 import type { CpuFeatures, Guest, GuestEnd, GuestPlan, DevicePlan } from '../guest';
 import { GuestMachine } from '../guest-machine';
 import type { Site } from '../host';
+import type { InterruptMode } from '../interrupt-modes';
 import { QemuProcess } from '../qemu/process';
 import { Tap } from '../qemu/tap';
 import type { HostLock } from '../threads/lock';
@@ -50,6 +51,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   readonly name: string;
   readonly memory: PhysicalMemory;
   readonly features: CpuFeatures;
+  readonly interrupts: InterruptMode;
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
   readonly ept = new EptPages();
@@ -81,6 +83,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.index = plan.index;
     this.name = name;
     this.features = features;
+    this.interrupts = plan.interrupts ?? 'inject';
     this.memory = core.memory;
     this.haltPollNs = plan.haltPollNs ?? 0;
     this.ioBitmaps = new IoBitmaps(plan.passPorts ?? []);

@@ -7,6 +7,7 @@ import { Kind, exitKind, kinds } from '../../../src/trace/vocabulary/events';
 import { Recorder } from '../../../src/trace/record/recorder';
 import { costKeys, type Costs } from '../../../src/vmm/cost-keys';
 import type { BootState } from '../../../src/vmm/boot';
+import type { InterruptMode } from '../../../src/vmm/interrupt-modes';
 import { Host, type Site } from '../../../src/vmm/host';
 import { KvmVm } from '../../../src/vmm/kvm/vm';
 
@@ -233,6 +234,7 @@ export class ScriptMachine {
       costs?: Partial<Costs>;
       passPorts?: { first: number; last: number }[];
       haltPollNs?: number;
+      interrupts?: InterruptMode;
     } = {},
   ) {
     this.host = new Host(this.recorder, { ...costs, ...options.costs }, 1e9);
@@ -252,6 +254,7 @@ export class ScriptMachine {
       devices: [],
       passPorts: options.passPorts ?? [],
       haltPollNs: options.haltPollNs ?? 0,
+      interrupts: options.interrupts ?? 'inject',
       serial: () => undefined,
     });
     cpus.forEach((_, id) => this.vm.lapic(id).write(Lapic.Svr, 4, 0x1ff));
