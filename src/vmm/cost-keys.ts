@@ -16,6 +16,7 @@ export const costKeys = {
   'bus.portRead': 'A CPU reads an I/O port',
   'bus.portWrite': 'A CPU writes an I/O port',
   'bus.apic': 'A CPU accesses its own local APIC',
+  'apic.virtual': 'A CPU serves an access of its guest to the local APIC from the virtual-APIC page',
   'exit.hardware': 'VM exit: from the guest instruction to the first instruction of KVM',
   'entry.hardware': "VM entry: from KVM's last instruction to the guest",
   'kvm.dispatch': 'KVM finds out why the guest left and calls the handler',

@@ -18,6 +18,8 @@ export const interruptModes = {
   inject: {},
   /** The same, but the MSR bitmap lets the guest write the x2APIC's EOI register itself. */
   'direct-eoi': { apic: 'x2apic' },
+  /** The processor virtualises the local APIC: it delivers what KVM has handed over at an entry, and serves its registers. */
+  apicv: { vendor: 'intel' },
 } as const satisfies Record<string, InterruptModeFacts>;
 
 /** What a scenario has in `vms[].interrupts`. */

@@ -31,6 +31,8 @@ const samples = [
   'smp-ipi',
   'mmio-read-loop',
   'hog-interrupts-off',
+  'e2-direct-eoi',
+  'e4-apicv',
   'triple-fault',
 ];
 

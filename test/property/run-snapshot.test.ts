@@ -65,6 +65,7 @@ const samples = [
   'uart',
   'mmio-read-loop',
   'hog-interrupts-off',
+  'e4-apicv',
   'triple-fault',
 ].map((name) => [name, () => jobOf(sample(name))] as const);
 

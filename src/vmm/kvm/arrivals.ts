@@ -14,6 +14,8 @@ import { VcpuEvent, type WorldSwitch } from './world-switch';
 
 /** What arrives at one vCPU. Keeps nothing from one call to the next. */
 export class Arrivals implements CpuSink {
+  /** Absent where KVM injects: the LAPIC then takes each vector at once, and its output tells of the highest. */
+  readonly post?: (vector: number) => void;
   /** What comes now makes the vCPU leave the guest in another way, and needs no kick. */
   private noKick = false;
 
@@ -25,17 +27,31 @@ export class Arrivals implements CpuSink {
     private readonly guest: GuestRun,
     private readonly direct: DirectAccesses,
     private readonly vcpu: EventTarget & LockUser,
-  ) {}
+  ) {
+    if (world.injection.byProcessor) this.post = (vector) => this.posted(vector);
+  }
 
-  /** The LAPIC's output to this vCPU, or what an NMI or INIT does: somebody must look at it, wherever the vCPU is. */
+  /** The LAPIC's output to this vCPU. Where the processor delivers its vectors, only the 8259s' are news to KVM. */
   interrupt(): void {
+    if (!this.world.injection.byProcessor || this.world.lapic.externalPending) this.look();
+  }
+
+  /** KVM hands a vector to the vCPU, which has to leave the guest for it; or it comes of what the guest itself does. */
+  private posted(vector: number): void {
+    const { world } = this;
+    world.lapic.take(vector);
+    if (!world.serving) this.look();
+  }
+
+  /** Something has come: somebody must look at it, wherever the vCPU is. */
+  private look(): void {
     const { world } = this;
     if (world.place === 'halted' || world.place === 'polling') {
       // A vCPU that halted with interrupts off is not woken by one (kvm_arch_vcpu_runnable).
       if (!world.startUp.initPending && !world.injection.wakes(world.lapic)) return;
       if (world.place === 'halted') world.wakeSoon();
       else this.found();
-    } else if ((world.place === 'guest' || world.place === 'bus') && !this.noKick) this.kick();
+    } else if ((world.place === 'guest' || world.place === 'bus') && !this.noKick) world.kick();
   }
 
   /**
@@ -58,7 +74,7 @@ export class Arrivals implements CpuSink {
   nmi(): void {
     if (this.world.place === 'ended') return;
     this.world.injection.nmiArrived();
-    this.interrupt();
+    this.look();
   }
 
   /** INIT has come. It is taken by an event: whoever sent it may be in the midst of an instruction. */
@@ -66,7 +82,7 @@ export class Arrivals implements CpuSink {
     const { site, world } = this;
     world.startUp.requestInit();
     if (world.place === 'waiting') site.island.queue.schedule(site.island.now(), this.vcpu, VcpuEvent.Init);
-    else this.interrupt();
+    else this.look();
   }
 
   /** A start-up IPI has come: to nobody but a vCPU that has been reset by INIT and waits, or is about to. */
@@ -75,10 +91,14 @@ export class Arrivals implements CpuSink {
     this.world.startIfReady();
   }
 
-  /** The guest writes CR8, which the TPR shadow serves: no exit, but one may follow when the priority falls. */
+  /**
+   * The guest writes CR8, which the TPR shadow serves: no exit, but when the priority falls the processor may deliver what it has
+   * held back, or, where KVM injects, leave.
+   */
   writeTpr(value: number): void {
     const { injection, lapic } = this.world;
     this.withoutKick(() => (lapic.cr8 = value));
+    if (injection.byProcessor) return injection.recognise(lapic);
     this.guest.setBelowThreshold(
       !injection.windowWanted && !this.world.kickSent && lapic.highestPending() >= 0,
     );
@@ -96,13 +116,6 @@ export class Arrivals implements CpuSink {
     this.noKick = true;
     work();
     this.noKick = false;
-  }
-
-  /** Makes a vCPU in the guest leave it: by an IPI to the physical CPU on which it runs. */
-  kick(): void {
-    if (this.world.kickSent) return;
-    this.world.kickSent = true;
-    this.site.scheduler.kick(this.vcpu.thread);
   }
 
   /** A vector has come to the physical CPU on which the vCPU's thread is: if the guest runs, it leaves. */

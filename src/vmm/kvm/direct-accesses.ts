@@ -19,6 +19,7 @@ import { ApicAccesses } from './apic-accesses';
 import type { Runnable } from '../threads/island';
 import type { GuestRun } from './guest-run';
 import type { KvmRegion } from './region';
+import type { TrapExits } from './trap-exits';
 import type { VcpuVm } from './vm-face';
 import { VcpuEvent, type WorldSwitch } from './world-switch';
 
@@ -64,22 +65,23 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
     private readonly cpu: Cpu,
     private readonly world: WorldSwitch,
     private readonly guest: GuestRun,
+    private readonly traps: TrapExits,
     private readonly vcpu: Runnable & EventTarget,
   ) {
-    this.apic = new ApicAccesses(site, vm, world);
+    this.apic = new ApicAccesses(site, vm, cpu, world, traps);
   }
 
   /** Whether the guest reaches the register itself. Asked at every access. @param region that the register is in */
   covers(kind: number, address: number, size: number, region: Region<KvmRegion> | undefined): boolean {
-    if (kind > Access.PortOut) return this.apic.covers(kind, address);
+    if (this.apic.covers(kind, address, size, region)) return true;
+    if (kind > Access.PortOut) return false;
     if (kind > Access.MmioWrite) return !this.vm.ioBitmaps.traps(address, size);
     return region?.tag.mapped?.covers(address - region.base) ?? false;
   }
 
-  /** What an access takes: of a port, of a mapped register or of the local APIC. */
+  /** What an access of a port or of a mapped register takes. */
   cyclesOf(kind: number, address: number): Cycles {
     const { costs } = this.site;
-    if (this.apic.covers(kind, address)) return this.apic.cycles;
     if (kind === Access.PortIn) return costs['bus.portRead'];
     if (kind === Access.PortOut) return costs['bus.portWrite'];
     const mapped = this.vm.mmio.find(address)?.tag.mapped;
@@ -94,13 +96,14 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
       world.crash();
       return this.giveUp();
     }
-    cpu.advance(this.cyclesOf(kind, address));
+    const ofApic = this.apic.covers(kind, address, size, this.vm.mmio.find(address));
+    cpu.advance(ofApic ? this.apic.cycles : this.cyclesOf(kind, address));
     waiting.kind = kind;
     waiting.address = address;
     waiting.size = size;
     waiting.low = low;
     waiting.high = high;
-    waiting.ofApic = this.apic.covers(kind, address);
+    waiting.ofApic = ofApic;
     const now = cpu.now();
     if (site.island.mustWait(this.vcpu, now)) {
       world.place = 'bus';
@@ -117,11 +120,12 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
   came(): void {
     const { world } = this;
     if (world.place !== 'bus') return;
-    world.place = 'guest';
     this.performNow();
     world.finished.rewind();
-    if (world.place !== 'guest') return;
+    if (world.place !== 'bus') return;
+    world.place = 'guest';
     this.guest.finishInstruction();
+    if (world.place === 'guest') world.injection.recognise(world.lapic);
     const { owed } = this;
     if (owed && world.place === 'guest') {
       this.owed = undefined;
@@ -165,11 +169,13 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
     site.tracer.cause = world.injection.innermost();
   }
 
-  /** The access itself. */
+  /** The access itself. What it makes the processor deliver waits for the end of the instruction. */
   private perform(): void {
-    if (!this.waiting.ofApic) return this.performOnBus();
-    const { low, high, known } = this.apic.perform(this.waiting);
-    this.world.finished.note(this.waiting.kind, this.waiting.address, low, high, known);
+    const { world, waiting } = this;
+    if (!waiting.ofApic) return this.performOnBus();
+    const { low, high, known } = this.apic.perform(waiting);
+    world.finished.note(waiting.kind, waiting.address, low, high, known);
+    if (world.place === 'guest' && !this.traps.due) world.injection.recognise(world.lapic);
   }
 
   /** With its row in the trace. */

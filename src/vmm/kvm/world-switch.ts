@@ -18,6 +18,7 @@ import type { CostKey } from '../cost-keys';
 import { qemuLocks } from '../qemu/process';
 import type { Site } from '../host';
 import type { Runnable } from '../threads/island';
+import { apicRules } from './apic-rules';
 import { DebugRegisters, type DebugRegistersState } from './debug-registers';
 import { Emulation, type EmulationState } from './emulation';
 import { ExitTimeline, type ExitTimelineState } from './exits';
@@ -40,6 +41,7 @@ export const VcpuEvent = {
   PollEnd: 8,
   PollFound: 9,
   Block: 10,
+  Trap: 11,
 } as const;
 
 /**
@@ -77,6 +79,8 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   place: VcpuPlace = 'root';
   /** An interrupt is being delivered: nothing that leaves the guest meanwhile could be given up. */
   delivering = false;
+  /** The processor serves an access to the LAPIC: a vector that comes of it is none that somebody hands to the vCPU. */
+  serving = false;
   /** When the entry that waits for its time is made; the guest stands behind its instruction, later by that one's cycles. */
   private entryTime: Cycles = 0;
   /** When the owed entry is made; -1: none is owed. Never between two runs, so that no snapshot has it. */
@@ -103,7 +107,13 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     const track = tracer.addTrack({ type: 'vcpu', ...common, locks: qemuLocks });
     const interruptTrack = tracer.addTrack({ type: 'interrupts', ...common });
     this.exits = new ExitTimeline(site, cpu, vm.index, track);
-    this.injection = new Injection(site, cpu, vm.index, interruptTrack);
+    this.injection = new Injection(
+      site,
+      cpu,
+      vm.index,
+      interruptTrack,
+      apicRules[vm.interrupts]?.delivers ?? false,
+    );
     this.debugRegisters = new DebugRegisters(cpu);
     this.emulation = new Emulation(cpu);
     this.polling = new HaltPolling(vm.haltPollNs, site.frequencyHz);
@@ -161,6 +171,13 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.asleep = true;
     this.exits.sleep(time, kind);
     this.site.scheduler.block(this.vcpu.thread, time);
+  }
+
+  /** Makes a vCPU in the guest leave it: by an IPI to the physical CPU on which it runs. */
+  kick(): void {
+    if (this.kickSent) return;
+    this.kickSent = true;
+    this.site.scheduler.kick(this.vcpu.thread);
   }
 
   /** The guest leaves, by its own doing. */

@@ -104,6 +104,7 @@ it("describeCosts says which figures are the model's own", () => {
     'bus.portRead',
     'bus.portWrite',
     'bus.apic',
+    'apic.virtual',
     'kvm.eventfd',
     'kvm.controlRegister',
     'kvm.debugRegister',

@@ -278,7 +278,7 @@ describe('fields and values', () => {
 
   it('says by name what this version does not run', () => {
     single(atTop('"vmm": «"xen"»'), 'vmm', '"xen"', 'not available yet', '"kvm" and "none" only');
-    single(inVm('"interrupts": «"posted"»'), 'vms[0].interrupts', '"direct-eoi" only');
+    single(inVm('"interrupts": «"posted"»'), 'vms[0].interrupts', '"apicv" only');
     single(inVm('"devices": [{ "model": «"igb"» }]'), 'vms[0].devices[0].model', '"nvme" and the network');
     single(
       inVm('"devices": [{ "backend": «"vhost"» }]'),
@@ -291,6 +291,11 @@ describe('fields and values', () => {
 
   it('says what a mode of interrupts asks of its VM', () => {
     single(inVm('"interrupts": «"direct-eoi"»'), 'vms[0].interrupts', 'set "apic": "x2apic"');
+    single(
+      inVm('"cpu": { "vendor": "amd" }, "interrupts": «"apicv"»'),
+      'vms[0].interrupts',
+      'processors of amd have no "apicv"',
+    );
     single(
       '{ "vmm": "none", "vms": [{ "guest": { "elf": "a" }, "apic": "x2apic", "interrupts": «"direct-eoi"» }] }',
       'vms[0].interrupts',
