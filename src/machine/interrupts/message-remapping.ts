@@ -5,7 +5,7 @@ import type { InterruptMessage } from './message';
 
 /** What becomes of an interrupt request, and how long it takes to find that out. */
 export type RemappedMessage =
-  /** It goes on to the local APICs. */
+  /** It goes on to the local APICs. Its destination has 32 bits: what meant everybody by 8 bits has all of them set. */
   | { outcome: 'message'; message: InterruptMessage; cycles: Cycles }
   /**
    * It is in a posted-interrupt descriptor. The notification event is what goes on to the local APICs; undefined when the
@@ -20,8 +20,9 @@ export type RemappedMessage =
 /** Translates what bus masters and IOAPICs write as interrupt messages. */
 export interface MessageRemapping {
   /**
-   * Decides about one message now; a posted one is in its descriptor at the return.
-   * @param address physical, below 2^52
+   * Decides about one message now; a posted one is in its descriptor at the return. What goes on is on its way for `cycles`:
+   * whoever asks delivers it only then.
+   * @param address of interrupts (`isMsiAddress`)
    * @param data 32 bits
    */
   remap(requester: RequesterId, address: number, data: number): RemappedMessage;
