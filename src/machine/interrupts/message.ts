@@ -36,8 +36,9 @@ export interface IpiMessage extends InterruptMessage {
 /** MSI addresses: all that a processor takes for interrupts and not for memory (10.11.1). */
 export const MSI_BASE = 0xfee00000;
 const MSI_SIZE = 0x100000;
-const MsiAddress = { logical: 1 << 2, redirect: 1 << 3 } as const;
-const MsiData = { assert: 1 << 14, level: 1 << 15 } as const;
+/** Bits of a message's address and data beside destination, vector and delivery mode. */
+export const MsiAddress = { logical: 1 << 2, redirect: 1 << 3 } as const;
+export const MsiData = { assert: 1 << 14, level: 1 << 15 } as const;
 
 /** Whether a write to an address is an interrupt message. */
 export function isMsiAddress(address: number): boolean {
