@@ -3,6 +3,7 @@
  * functions; call and result types are derived from it.
  */
 import type { RunState, TraceMeta } from '../trace/model';
+import type { DomainMappings } from './mappings';
 import type { RunProgress } from './run';
 import type { ViewportQuery, ViewportResult } from './viewport';
 import type { EventDetails, EventRow, EventTableQuery, EventTableResult, TraceStatistics } from './details';
@@ -19,6 +20,8 @@ export interface HostMethods {
   /** Events of a window for the table. */
   events(query: EventTableQuery): EventTableResult;
   statistics(from: number, to: number): TraceStatistics;
+  /** What a domain of an IOMMU, given by its track, translates at a time; of one address of its devices if that is not -1. */
+  mappings(track: number, time: number, address: number): DomainMappings;
   /** Opens the C line of the event; false when it has none. `beside` false opens in the page's own column. */
   openSource(row: number, beside: boolean): boolean;
   /** Stops the run that this trace is of. */

@@ -10,6 +10,8 @@ export const trackTypes = [
   'thread',
   'link',
   'iommu',
+  /** What one domain of an IOMMU translates. */
+  'domain',
   /** A physical CPU. */
   'cpu',
 ] as const;

@@ -24,7 +24,7 @@ export interface Chain {
 }
 
 /** Tabs of the lower panel. */
-export const tabIds = ['details', 'chain', 'statistics', 'events'] as const;
+export const tabIds = ['details', 'chain', 'statistics', 'translations', 'events'] as const;
 export type TabId = (typeof tabIds)[number];
 
 export class Model {

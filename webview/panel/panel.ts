@@ -9,6 +9,7 @@ import { chainView } from './chain';
 import { detailsView } from './details';
 import { eventsView } from './events';
 import { statisticsView } from './statistics';
+import { translationsView } from './translations';
 
 const LEAST_HEIGHT = 90;
 /** Pixels that always stay for the timeline. */
@@ -19,6 +20,7 @@ const titles: Record<TabId, string> = {
   details: 'Details',
   chain: 'Chain',
   statistics: 'Statistics',
+  translations: 'Translations',
   events: 'Events',
 };
 
@@ -33,6 +35,7 @@ export function panel(
     details: detailsView(explorer),
     chain: chainView(explorer),
     statistics: statisticsView(explorer, theme, find),
+    translations: translationsView(explorer),
     events: eventsView(explorer),
   };
   const tabs = panels(

@@ -88,6 +88,7 @@ const argumentShapes: { [M in keyof HostMethods]: ArgumentShape<M> } = {
     }),
   ]),
   statistics: z.tuple([cycles, cycles]),
+  mappings: z.tuple([z.int().min(0).max(limits.tracks), cycles, z.int().min(-1)]),
   openSource: z.tuple([row, z.boolean()]),
   stop: z.tuple([]),
   runAgain: z.tuple([]),

@@ -2,6 +2,7 @@
 import { chainOf } from '../../trace/query/chain';
 import { describe, eventRow } from '../../trace/query/describe';
 import { eventTable, find } from '../../trace/query/find';
+import { mappingsAt } from '../../trace/query/mappings';
 import { perLine, statistics } from '../../trace/query/statistics';
 import { queryViewport } from '../../trace/query/viewport';
 import type { TraceStore } from '../../trace/query/store';
@@ -28,6 +29,7 @@ export function storeView(store: TraceStore): TraceView {
     find: (query, fromRow, direction) => find(store, query, fromRow, direction),
     events: (query) => eventTable(store, query),
     statistics: (from, to) => statistics(store, from, to),
+    mappings: (track, time, address) => mappingsAt(store, track, time, address < 0 ? undefined : address),
     perLine: () => perLine(store),
   };
 }

@@ -77,6 +77,7 @@ export function traceHandlers(
     find: (query, fromRow, direction) => view().find(query, fromRow, direction),
     events: (query) => view().events(query),
     statistics: (from, to) => view().statistics(from, to),
+    mappings: (track, time, address) => view().mappings(track, time, address),
     openSource: (row, beside) =>
       openSource(document, view(), row, panel.viewColumn, beside, services.sources),
     stop: () => document.session?.cancel(),

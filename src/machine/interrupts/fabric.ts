@@ -17,8 +17,14 @@ import { IOAPIC_BASE, IOAPIC_SIZE, IoApic, type IoApicHardware, type IoApicMessa
 import { LocalApic, type LocalApicHardware, type LocalApicRun } from './lapic';
 import { LapicPages } from './lapic-pages';
 import type { TscToHostTime } from './lapic-timer';
-import { decodeMsi, DeliveryMode, type InterruptMessage, type IpiMessage } from './message';
+import { decodeMsi, DeliveryMode, isMsiAddress, type InterruptMessage, type IpiMessage } from './message';
+import type { MessageRemapping } from './message-remapping';
 import { PicPair, type PicPairHardware } from './pic';
+import {
+  RemappedMessages,
+  type RemappedMessagesHardware,
+  type RemappedMessagesRun,
+} from './remapped-messages';
 import { InterruptRouter } from './router';
 import type { CpuSink, FabricObserver, MessageSource } from './sinks';
 
@@ -52,6 +58,8 @@ export interface FabricOptions {
   picAtIoapic?: boolean;
   /** Of each CPU's TSC, which TSC deadlines are compared with; absent: the host's. */
   toHostTime?: ((cpu: number) => TscToHostTime | undefined) | undefined;
+  /** Stands between the senders of messages, the IOAPIC among them, and the LAPICs; absent: nothing does. */
+  remapping?: { unit: MessageRemapping; ioapicRequester: RequesterId } | undefined;
 }
 
 /** What the hardware has of an `InterruptFabric` with all its controllers. */
@@ -65,11 +73,14 @@ export interface FabricHardware extends HardwareState {
   ioapic: IoApicHardware;
   pic: PicPairHardware;
   lapics: LocalApicHardware[];
+  /** Where messages are remapped: those that are on their way. */
+  remapped?: RemappedMessagesHardware;
 }
 
 /** What the run has of it. */
 export interface FabricRun extends RunState {
   lapics: LocalApicRun[];
+  remapped?: RemappedMessagesRun;
 }
 
 /** Interrupt controllers and what joins them. */
@@ -79,6 +90,7 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
   readonly pic: PicPair;
   private readonly lapics: LocalApic[];
   private readonly router: InterruptRouter;
+  private readonly remapped: RemappedMessages | undefined;
   private readonly sources = new Map<number, string[]>();
   private pages: { settle(): void } | undefined;
   /** By global system interrupt: who is told of an end of interrupt. Whoever is has registered at its construction. */
@@ -91,10 +103,12 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
       (line) => this.acknowledged(line === 0 ? TIMER_GSI : line),
     );
     this.ioapic = new IoApic(
-      (message) => this.deliver({ from: 'ioapic', pin: message.pin }, message) > 0,
+      (message) => this.fromIoapic(message),
       options.ioapicVersion,
       (pin) => this.acknowledged(pin),
+      options.remapping !== undefined,
     );
+    this.remapped = this.makeRemapped();
     this.lapics = cpus.map((sink, cpu) => this.makeLapic(sink, cpu));
     this.router = new InterruptRouter(this.lapics, {
       nmi: (cpu) => cpus[cpu]?.nmi(),
@@ -139,12 +153,32 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
   }
 
   /**
-   * A device has written a message. Returns how many LAPICs it reached: 0 also when the address is not one of interrupts.
+   * A device has written a message. Returns how many LAPICs it reached: 0 also when the address is not one of interrupts. What is
+   * remapped has not reached any yet, which takes time: of that, 1 says that the unit has let it through, and 0 that it has not.
    * @param address physical; the low 32 bits say whom it is for
    */
   msi(requester: RequesterId, address: number, data: number): number {
+    const { remapped } = this;
+    if (remapped) {
+      if (!isMsiAddress(address)) return 0;
+      const source: MessageSource = { from: 'msi', requester, address, data };
+      return this.remap(source, data & 0xff, () => remapped.ofDevice(requester, { address, data })) ? 1 : 0;
+    }
     const message = decodeMsi(address, data);
     return message ? this.deliver({ from: 'msi', requester, address, data }, message) : 0;
+  }
+
+  /**
+   * A message of a unit that is not remapped where others' are: that of the remapping unit's own events (VT-d specification,
+   * 5.1.6). Returns how many LAPICs it reached.
+   * @param message its destination has 32 bits
+   */
+  unremapped(source: MessageSource, message: InterruptMessage): number {
+    let reached = 0;
+    this.options.observer.message(source, message.vector, () => {
+      reached = this.router.deliverWide(message).length;
+    });
+    return reached;
   }
 
   /** A CPU sends an IPI, by its LAPIC or by a hypercall. Returns how many LAPICs it reached. */
@@ -156,6 +190,7 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
   reset(): void {
     this.ioapic.reset();
     this.pic.reset();
+    this.remapped?.reset();
     for (const lapic of this.lapics) lapic.reset();
     this.pages?.settle();
   }
@@ -163,6 +198,7 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
   save(): Checkpoint<FabricHardware, FabricRun> {
     const { ioapic, pic } = this;
     const lapics = this.lapics.map((lapic) => lapic.save());
+    const remapped = this.remapped?.save();
     const { name } = this.options;
     const sources = [...this.sources].map(([gsi, names]): [string, string[]] => [
       String(gsi),
@@ -175,8 +211,9 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
         ioapic: ioapic.save().hardware,
         pic: pic.save().hardware,
         lapics: lapics.map(({ hardware }) => hardware),
+        ...(remapped && { remapped: remapped.hardware }),
       },
-      run: { lapics: lapics.map(({ run }) => run) },
+      run: { lapics: lapics.map(({ run }) => run), ...(remapped && { remapped: remapped.run }) },
     };
   }
 
@@ -185,6 +222,8 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
     this.ioapic.load({ hardware: hardware.ioapic, run: {} });
     this.pic.load({ hardware: hardware.pic, run: {} });
     this.lapics.forEach((lapic, cpu) => lapic.load({ hardware: hardware.lapics[cpu], run: run.lapics[cpu] }));
+    if (hardware.remapped && run.remapped)
+      this.remapped?.load({ hardware: hardware.remapped, run: run.remapped });
     this.pages?.settle();
   }
 
@@ -195,12 +234,17 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
     // The 8259s' output is a wire of the fabric: those at its other end know its level by their own state.
     this.pic.load({ hardware: hardware.pic, run: {} });
     this.lapics.forEach((lapic, cpu) => lapic.adopt(hardware.lapics[cpu]));
+    if (hardware.remapped) this.remapped?.adopt(hardware.remapped);
     this.pages?.settle();
   }
 
-  private loadWires({ version, lapics, sources }: FabricHardware): void {
+  private loadWires({ version, lapics, sources, remapped }: FabricHardware): void {
     const { name } = this.options;
     requireVersion('the interrupt controllers', version, 2);
+    if ((remapped !== undefined) !== (this.remapped !== undefined)) {
+      const [there, here] = remapped ? ['remaps', 'does not'] : ['does not remap', 'does'];
+      throw new SnapshotError(`snapshot of ${name} ${there} interrupt messages, this machine ${here}`);
+    }
     if (lapics.length !== this.lapics.length) {
       throw new SnapshotError(
         `snapshot of ${name} has ${lapics.length} local APICs, this machine has ${this.lapics.length}`,
@@ -252,6 +296,37 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
   private picChanged(asserted: boolean): void {
     this.lapics[0]?.setLint(0, asserted);
     if (this.options.picAtIoapic) this.ioapic.setPin(PIC_PIN, asserted, PIC_SOURCE);
+  }
+
+  private makeRemapped(): RemappedMessages | undefined {
+    const { name, scheduler, remapping } = this.options;
+    if (!remapping) return undefined;
+    return new RemappedMessages({
+      eventTargetId: `${name}/remapped-messages`,
+      scheduler,
+      ...remapping,
+      deliver: (message, pin) => {
+        const reached = this.router.deliverWide(message).length;
+        if (reached === 0 && pin !== undefined) this.ioapic.refused(pin);
+      },
+    });
+  }
+
+  private fromIoapic(message: IoApicMessage): boolean {
+    const { remapped } = this;
+    const { pin, vector } = message;
+    const source: MessageSource = { from: 'ioapic', pin };
+    if (!remapped) return this.deliver(source, message) > 0;
+    return this.remap(source, vector, () => remapped.ofPin(pin, this.ioapic.request(pin)));
+  }
+
+  /** Sends a request through the remapping unit, which has its own observer; false when it is refused. */
+  private remap(source: MessageSource, vector: number, send: () => boolean): boolean {
+    let through = false;
+    this.options.observer.message(source, vector, () => {
+      through = send();
+    });
+    return through;
   }
 
   private deliver(source: MessageSource, message: InterruptMessage | IoApicMessage): number {

@@ -10,7 +10,7 @@ import {
   type Migratable,
   type RunState,
 } from '../snapshot';
-import { DeliveryMode, type InterruptMessage } from './message';
+import { DeliveryMode, MSI_BASE, MsiAddress, MsiData, type InterruptMessage } from './message';
 
 /** Physical address of the only IOAPIC of a PC, its size and its number of pins. */
 export const IOAPIC_BASE = 0xfec00000;
@@ -32,7 +32,10 @@ const Entry = {
   Masked: 1 << 16,
 } as const;
 const WRITABLE_LOW = 0x1afff;
-const WRITABLE_HIGH = 0xff000000;
+/** The destination; and what the remappable format has there (VT-d specification, 5.1.5.1): bit 48 and the interrupt index. */
+const WRITABLE_HIGH = { plain: 0xff000000, remappable: 0xffff0000 } as const;
+/** Vector and delivery mode, which stand in the data of a message as in an entry. */
+const VECTOR_AND_MODE = 0x7ff;
 
 const Window = { Select: 0x00, Data: 0x10, Eoi: 0x40 } as const;
 
@@ -61,14 +64,16 @@ export class IoApic implements RegisterBlock, Migratable<IoApicHardware> {
   private readonly sources = new Uint32Array(IOAPIC_PINS);
 
   /**
-   * @param deliver called for each interrupt it sends; whether any local APIC accepted it
+   * @param deliver called for each interrupt it sends; whether any local APIC accepted it, which `refused` may take back later
    * @param version one of `IOAPIC_VERSION`
    * @param acknowledged told of the end of interrupt at a level-triggered pin, before that pin may deliver again
+   * @param remappable its messages are remapped: entries can have the remappable format
    */
   constructor(
     private readonly deliver: (message: IoApicMessage) => boolean,
     private readonly version: number = IOAPIC_VERSION.withEoi,
     private readonly acknowledged: (pin: number) => void = () => undefined,
+    private readonly remappable: boolean = false,
   ) {}
 
   /**
@@ -104,6 +109,22 @@ export class IoApic implements RegisterBlock, Migratable<IoApicHardware> {
       this.low[pin] = entry & ~Entry.RemoteIrr;
       this.serviceLevel(pin);
     }
+  }
+
+  /**
+   * What a pin's message is on the bus, for a unit that remaps it: of the entry, bits 63:48 are bits 19:4 of the address, and the
+   * destination mode is its bit 2.
+   */
+  request(pin: number): { address: number; data: number } {
+    const entry = this.low[pin];
+    const logical = (entry & Entry.Logical) !== 0 ? MsiAddress.logical : 0;
+    const data = (entry & VECTOR_AND_MODE) | (isLevel(entry) ? MsiData.level | MsiData.assert : 0);
+    return { address: MSI_BASE + (this.high[pin] >>> 16) * 16 + logical, data };
+  }
+
+  /** No local APIC accepted what a pin has sent, as is known only now: an end of interrupt is not to be waited for. */
+  refused(pin: number): void {
+    this.low[pin] &= ~Entry.RemoteIrr;
   }
 
   /** As after power-on: everything masked, and no pin asserted. */
@@ -179,7 +200,7 @@ export class IoApic implements RegisterBlock, Migratable<IoApicHardware> {
     const pin = (this.select - 0x10) >> 1;
     if (pin < 0 || pin >= IOAPIC_PINS) return;
     if ((this.select & 1) !== 0) {
-      this.high[pin] = value & WRITABLE_HIGH;
+      this.high[pin] = value & (this.remappable ? WRITABLE_HIGH.remappable : WRITABLE_HIGH.plain);
       return;
     }
     let entry = (value & WRITABLE_LOW) | (this.low[pin] & Entry.RemoteIrr);

@@ -21,7 +21,7 @@ export interface InterruptMessage {
   vector: number;
   /** Destination mode: logical (LDR/DFR) or physical (APIC ID). */
   logical: boolean;
-  /** 8 bits from an xAPIC, IOAPIC or MSI; 32 bits from an x2APIC. */
+  /** 8 bits from an xAPIC, IOAPIC or MSI; 32 bits from an x2APIC or an interrupt-remapping unit. */
   destination: number;
   /** True: level-triggered. */
   level: boolean;
@@ -34,10 +34,21 @@ export interface IpiMessage extends InterruptMessage {
 }
 
 /** MSI addresses: all that a processor takes for interrupts and not for memory (10.11.1). */
-const MSI_BASE = 0xfee00000;
+export const MSI_BASE = 0xfee00000;
 const MSI_SIZE = 0x100000;
-const MsiAddress = { logical: 1 << 2, redirect: 1 << 3 } as const;
-const MsiData = { assert: 1 << 14, level: 1 << 15 } as const;
+/** Bits of a message's address and data beside destination, vector and delivery mode. */
+export const MsiAddress = { logical: 1 << 2, redirect: 1 << 3 } as const;
+export const MsiData = { assert: 1 << 14, level: 1 << 15 } as const;
+
+/** Whether a write to an address is an interrupt message. */
+export function isMsiAddress(address: number): boolean {
+  return address >= MSI_BASE && address < MSI_BASE + MSI_SIZE;
+}
+
+/** A message of 8 bits of destination as one of 32: whoever has 8 bits means everybody by all of them. */
+export function widened<M extends Pick<InterruptMessage, 'destination'>>(message: M): M {
+  return message.destination === 0xff ? { ...message, destination: 0xffffffff } : message;
+}
 
 /**
  * Decodes a message that a device wrote (SDM vol. 3, 10.11). The destination mode bit is obeyed with the redirection hint and
@@ -46,7 +57,7 @@ const MsiData = { assert: 1 << 14, level: 1 << 15 } as const;
  * @returns undefined when the address is not one of interrupts, or the message takes a level back, which no LAPIC heeds
  */
 export function decodeMsi(address: number, data: number): InterruptMessage | undefined {
-  if (address < MSI_BASE || address >= MSI_BASE + MSI_SIZE) return undefined;
+  if (!isMsiAddress(address)) return undefined;
   const level = (data & MsiData.level) !== 0;
   if (level && (data & MsiData.assert) === 0) return undefined;
   const mode = (data >> 8) & 7;

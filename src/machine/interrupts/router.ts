@@ -1,6 +1,6 @@
 /** The way of interrupt messages from their senders to LAPICs: the system bus of one machine. */
 import type { LocalApic } from './lapic';
-import { DeliveryMode, Shorthand, type InterruptMessage, type IpiMessage } from './message';
+import { DeliveryMode, Shorthand, widened, type InterruptMessage, type IpiMessage } from './message';
 
 /** What a message does that is not a vector for a LAPIC. `cpu` is the index of the LAPIC in the router. */
 export interface RouterHost {
@@ -19,13 +19,16 @@ export class InterruptRouter {
   ) {}
 
   /**
-   * Delivers a message of an IOAPIC or an MSI. Lowest priority goes to the matching LAPIC of the lowest processor
-   * priority that is enabled, the first of equals. Returns the indices of the LAPICs it reached.
+   * Delivers a message of an IOAPIC or an MSI, which has 8 bits of destination. Lowest priority goes to the matching LAPIC of
+   * the lowest processor priority that is enabled, the first of equals. Returns the indices of the LAPICs it reached.
    */
   deliver(message: InterruptMessage): number[] {
-    // Whoever has 8 bits of destination means everybody by all of them, also those in x2APIC mode.
-    const everybody = message.destination === 0xff;
-    return this.reach(message, this.matching(everybody ? { ...message, destination: 0xffffffff } : message));
+    return this.deliverWide(widened(message));
+  }
+
+  /** The same of a message with 32 bits of destination, by which FFH is one processor's ID. */
+  deliverWide(message: InterruptMessage): number[] {
+    return this.reach(message, this.matching(message));
   }
 
   /** Delivers an IPI of the LAPIC with index `sender`. */

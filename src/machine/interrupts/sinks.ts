@@ -30,7 +30,10 @@ export type MessageSource =
  * from it can hang on the row that was just recorded.
  */
 export interface FabricObserver {
-  /** The IOAPIC sends the message of a pin, or a device has written one (MSI). */
+  /**
+   * The IOAPIC sends the message of a pin, or a device has written one (MSI).
+   * @param vector as the sender has it; of a request to be remapped, in remappable format, it may be none
+   */
   message(source: MessageSource, vector: number, deliver: () => void): void;
   /** A CPU sends an IPI; returns what `send` returns, the number of CPUs it reached. */
   ipi(sender: number, message: IpiMessage, send: () => number): number;

@@ -1,5 +1,5 @@
 /** How an event's arguments are printed: by the format its kind names, with the register names of its track. */
-import { Kind, kindRow, type ArgFormat, type ArgSpec } from '../vocabulary/events';
+import { Kind, kindRow, type ArgFormat, type ArgSpec, type BitField } from '../vocabulary/events';
 import { THIN_SPACE, baseName, formatCount, formatHex } from '../vocabulary/format';
 import type { Place, Track } from '../model';
 import type { TraceEvent, TraceStore } from './store';
@@ -39,6 +39,19 @@ const printers: Record<ArgFormat, Printer> = {
 /** One argument of an event of a track, printed. @param tracks all of the trace */
 export function formatArg(tracks: readonly Track[], spec: ArgSpec, value: number, track: number): string {
   return printers[spec.format](value, tracks[track], tracks);
+}
+
+/** Bits of a number of up to 53 bits. */
+function bitsOf(value: number, low: number, high: number): number {
+  return Math.floor(value / 2 ** low) % 2 ** (high - low + 1);
+}
+
+/** One field of an argument, printed. */
+export function formatField({ low, high, format, names }: BitField, value: number): string {
+  const bits = bitsOf(value, low, high);
+  if (format === 'flag') return bits === 1 ? 'yes' : 'no';
+  if (format === 'pointer') return formatHex(bits * 2 ** low);
+  return names?.[bits] ?? formatHex(bits);
 }
 
 const READS: ReadonlySet<number> = new Set([Kind.MmioRead, Kind.PioIn, Kind.CfgRead]);

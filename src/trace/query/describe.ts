@@ -1,6 +1,6 @@
 /** One event in words and figures: table row, panel, hover. */
 import type { EventDetails, EventRow } from '../../protocol/details';
-import { formatArg, formatArgs, formatPlace, placeOf } from './arguments';
+import { formatArg, formatArgs, formatField, formatPlace, placeOf } from './arguments';
 import { portAccessOf } from './port-access';
 import { countConsequences } from './chain';
 import { kindRow } from '../vocabulary/events';
@@ -106,8 +106,11 @@ function factsOf(store: TraceStore, event: TraceEvent): EventDetails['facts'] {
   }
   const port = portAccessOf(store, event);
   if (port !== undefined) facts.push({ name: 'instruction', value: port });
-  if (kind.b !== undefined)
+  if (kind.b !== undefined) {
     facts.push({ name: kind.b.name, value: formatArg(tracks, kind.b, event.b, event.track) });
+    for (const field of kind.b.fields ?? [])
+      facts.push({ name: field.name, value: formatField(field, event.b) });
+  }
   if (track !== undefined) facts.push({ name: 'track', value: `${track.name} (${track.group})` });
   if (place !== undefined) {
     if (place.symbol !== undefined) facts.push({ name: 'function', value: `${place.symbol}()` });

@@ -21,6 +21,7 @@ const registers = instants('registers', 'register', 'ring');
 const virtqueues = instants('virtqueues', 'virtio');
 const dma = spans('DMA', 'dma');
 const translations = spans('translations', 'iommu');
+const mappings = instants('mappings', 'iommu');
 const packets = spans('packets', 'packet');
 const threads = spans('thread', 'thread');
 const processor = spans('thread', 'thread', 'mode');
@@ -51,6 +52,7 @@ const leading: Record<TrackType, readonly LaneSpec[]> = {
   dma: [dma],
   link: [packets],
   iommu: [translations],
+  domain: [mappings],
   thread: [threads],
   cpu: [processor],
 };
@@ -63,6 +65,7 @@ const importance: Record<TrackType, number> = {
   device: 1,
   dma: 1,
   iommu: 2,
+  domain: 2,
   link: 2,
   thread: 2,
   irqchip: 3,

@@ -9,7 +9,7 @@ import { svmExits } from './svm-exit-codes';
 import { vmxExits } from './vmx-exit-reasons';
 
 export { Kind };
-export type { ArgFormat, ArgSpec, ColourRole, KindGroup, KindRow, ModeRole } from './kind-row';
+export type { ArgFormat, ArgSpec, BitField, ColourRole, KindGroup, KindRow, ModeRole } from './kind-row';
 
 /** Every table of VM exits. */
 export const exitTables: readonly ExitTable[] = [vmxExits, svmExits];

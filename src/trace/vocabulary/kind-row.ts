@@ -67,9 +67,22 @@ export type ArgFormat =
   | 'track'
   | 'qualification';
 
+/** Some bits of an argument that is a register's value or a table's entry. */
+export interface BitField {
+  name: string;
+  /** First and last bit. */
+  low: number;
+  high: number;
+  /** `flag`: yes or no; `pointer`: an address, of which these are the upper bits; `choice`: one of `names`. */
+  format: 'flag' | 'hex' | 'pointer' | 'choice';
+  names?: readonly string[];
+}
+
 export interface ArgSpec {
   name: string;
   format: ArgFormat;
+  /** What its bits mean; absent: it is one number. */
+  fields?: readonly BitField[];
 }
 
 /** One kind of event. */

@@ -3,6 +3,7 @@
  * a VMM that works in other steps adds rows, and no view changes.
  */
 import type { ArgFormat, ArgSpec, ColourRole, KindGroup, KindRow } from './kind-row';
+import { tableEntries, type TableEntry, type TableEntryKey } from './table-entries';
 
 /** Ids by name; part of the file format: never renumber, only add. VM exits are `exitKind(reason)`. */
 // prettier-ignore
@@ -22,7 +23,34 @@ export const Kind = {
   Mark: 112, Serial: 113, GuestFault: 114, GuestReset: 115,
   CoalescedFlush: 120, Ioeventfd: 121, Irqfd: 122,
   ArgsHigh: 126, SpanOverflow: 127,
+  IommuRoot: 180, IommuContext: 181, IommuContextDomain: 182, IommuScalableContext: 183, IommuPasidDirectory: 184, IommuPasid: 185,
+  IommuPasidDomain: 186, IommuPasidFirst: 187,
+  IommuSs5: 190, IommuSs4: 191, IommuSs3: 192, IommuSs2: 193, IommuSs1: 194,
+  IommuMap: 200, MapExtent: 201, IommuUnmap: 202, MemorySlot: 203,
+  IommuFs5: 195, IommuFs4: 196, IommuFs3: 197, IommuFs2: 198, IommuFs1: 199,
 } as const;
+
+/** The kind of event that the reading of a table's entry is. */
+export const entryKinds: Readonly<Record<TableEntryKey, number>> = {
+  root: Kind.IommuRoot,
+  context: Kind.IommuContext,
+  contextDomain: Kind.IommuContextDomain,
+  scalableContext: Kind.IommuScalableContext,
+  pasidDirectory: Kind.IommuPasidDirectory,
+  pasid: Kind.IommuPasid,
+  pasidDomain: Kind.IommuPasidDomain,
+  pasidFirst: Kind.IommuPasidFirst,
+  ss5: Kind.IommuSs5,
+  ss4: Kind.IommuSs4,
+  ss3: Kind.IommuSs3,
+  ss2: Kind.IommuSs2,
+  ss1: Kind.IommuSs1,
+  fs5: Kind.IommuFs5,
+  fs4: Kind.IommuFs4,
+  fs3: Kind.IommuFs3,
+  fs2: Kind.IommuFs2,
+  fs1: Kind.IommuFs1,
+};
 
 const hex = (name: string): ArgSpec => ({ name, format: 'hex' });
 const dec = (name: string): ArgSpec => ({ name, format: 'decimal' });
@@ -55,6 +83,29 @@ const rowsOf =
   });
 const span = rowsOf('span');
 const instant = rowsOf('instant');
+
+/** What a device may do with a mapping. */
+const accessFields = [
+  { name: 'read', low: 0, high: 0, format: 'flag' },
+  { name: 'write', low: 1, high: 1, format: 'flag' },
+] as const;
+
+/** Entries of the tables that an IOMMU walks: by where they stand and what is in them. */
+const entryRows: readonly KindRow[] = Object.entries(tableEntries).map(
+  ([key, { name, what, fields }]: [string, TableEntry]) => {
+    const details = { a: arg('at', 'address'), b: { name: 'entry', format: 'hex', fields } } as const;
+    const id = entryKinds[key as TableEntryKey];
+    return instant(
+      id,
+      `iommu.${name}`,
+      'iommu',
+      'iommu',
+      details,
+      `The IOMMU reads ${what}.`,
+      `The IOMMU read ${what}: {b}, at {a}.`,
+    );
+  },
+);
 
 // prettier-ignore
 export const kindRows: readonly KindRow[] = [
@@ -133,6 +184,11 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.CoalescedFlush, 'coalesced.flush', 'vmm', 'user', { a: dec('writes') }, 'The device writes that the VMM kernel had put aside are done in user space.', '{track} got {a} writes that had been put aside.'),
   instant(Kind.Ioeventfd, 'ioeventfd', 'vmm', 'kernel', { a: arg('address', 'address'), b: hex('value') }, 'A write ends in the VMM kernel, which signals an event instead of going to user space.', 'The write of {b} to {a}{at} signalled an event.'),
   instant(Kind.Irqfd, 'irqfd', 'interrupt', 'interrupt', { a: arg('target', 'address'), b: hex('data') }, 'A part of the host kernel raises an interrupt of the VM by an event, without going to user space: by a message (address and data), or at a pin.', '{track} raised an interrupt of the VM from the kernel ({b} to {a}).'),
+  instant(Kind.IommuMap, 'iommu.map', 'iommu', 'iommu', { a: arg('iova', 'address'), b: arg('to', 'address') }, 'Memory is mapped for the devices of a domain.', 'Addresses of {track} from {a} were made to lead to host-physical memory from {b}.'),
+  instant(Kind.MapExtent, 'map.extent', 'iommu', 'iommu', { a: arg('size', 'bytes'), b: { name: 'access', format: 'hex', fields: accessFields }, sum: 'a' }, 'How much a mapping holds, and what may be done with it.', 'The mapping holds {a}.'),
+  instant(Kind.IommuUnmap, 'iommu.unmap', 'iommu', 'iommu', { a: arg('iova', 'address'), b: arg('size', 'bytes') }, 'A mapping of a domain is taken away. Until the IOTLB has been invalidated, devices may still use it.', '{b} of {track} from {a} were unmapped.'),
+  instant(Kind.MemorySlot, 'memory.slot', 'iommu', 'mark', { a: arg('guest-physical', 'address'), b: arg('host-physical', 'address') }, 'Where in host-physical memory the memory of a VM stands.', 'Guest-physical memory from {a} stands in host-physical memory from {b}.'),
+  ...entryRows,
   instant(Kind.ArgsHigh, 'args.high', 'record', 'mark', { a: hex('a high'), b: hex('b high') }, 'High halves of the arguments of the causing row, where they did not fit 32 bits.'),
   instant(Kind.SpanOverflow, 'span.overflow', 'record', 'mark', { a: dec('high'), b: dec('low') }, 'Full duration of the causing row, which did not fit 32 bits.'),
 ];

@@ -6,6 +6,8 @@ import { Kind } from '../../../src/trace/vocabulary/events';
 import { lanesOf } from '../../../src/trace/query/lanes';
 import type { Track, TrackType } from '../../../src/trace/model';
 import { summarise } from '../../../src/trace/query/summary';
+import { Recorder } from '../../../src/trace/record/recorder';
+import { TraceStore, emptyMeta } from '../../../src/trace/query/store';
 import { sampleStore } from './sample';
 
 const plain = (text: string): string => text.replaceAll('\u2009', ' ');
@@ -41,6 +43,32 @@ describe('format', () => {
     expect(plain(formatShort(9_999))).toBe('9 999');
     expect(plain(formatShort(12_400))).toBe('12.4 k');
     expect(plain(formatShort(40_000_000))).toBe('40 M');
+  });
+});
+
+describe('the entry of a table', () => {
+  it('is told field by field, from the bits of its value', () => {
+    const recorder = new Recorder();
+    const track = recorder.addTrack({ type: 'iommu', name: 'IOMMU', group: 'host', vm: -1 });
+    // Bits 0 (R), 1 (W) and 7 (PS) of a second-stage entry, and a page of 2 MiB beyond 4 GiB (VT-d, 9.8).
+    const page = 0x1_2340_0000;
+    recorder.instant(5, track, Kind.IommuSs2, 0x7010, page + 0b1000_0011);
+    recorder.instant(6, track, Kind.IommuContextDomain, 0x5018, 0x1702);
+    const store = new TraceStore(emptyMeta('walk', 1e9));
+    recorder.finish(10);
+    store.append(recorder.takeDelta());
+    const facts = (row: number): Record<string, string> =>
+      Object.fromEntries(describeEvent(store, row).facts.map(({ name, value }) => [name, value]));
+    expect(facts(0)).toMatchObject({
+      at: '0x7010',
+      'read (R)': 'yes',
+      'write (W)': 'yes',
+      'execute (X)': 'no',
+      'page (PS)': 'yes',
+      address: '0x123400000',
+    });
+    // The row between holds the high half of the value before.
+    expect(facts(2)).toMatchObject({ 'address width (AW)': '4-level', 'domain (DID)': '0x17' });
   });
 });
 

@@ -4,6 +4,7 @@ import { chainOf } from '../../../src/trace/query/chain';
 import { describe, eventRow } from '../../../src/trace/query/describe';
 import { kindRow } from '../../../src/trace/vocabulary/events';
 import { eventTable, find } from '../../../src/trace/query/find';
+import { mappingsAt } from '../../../src/trace/query/mappings';
 import type { RunState } from '../../../src/trace/model';
 import { statistics } from '../../../src/trace/query/statistics';
 import { TraceStore } from '../../../src/trace/query/store';
@@ -68,6 +69,7 @@ const answers: Answers = {
   find: (query, from, direction) => find(store, query, from, direction),
   events: (query) => eventTable(store, query),
   statistics: (from, to) => statistics(store, from, to),
+  mappings: (track, time, address) => mappingsAt(store, track, time, address < 0 ? undefined : address),
   openSource: () => true,
   stop: () => undefined,
   runAgain: () => undefined,

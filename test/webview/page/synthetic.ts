@@ -51,8 +51,25 @@ export class Synthetic {
     this.nic = this.recorder.addTrack({ type: 'device', name: 'e1000', group: 'vm0', vm: 0, registers });
     this.dma = this.recorder.addTrack({ type: 'dma', name: 'e1000 DMA', group: 'vm0', vm: 0 });
     this.iommu = this.recorder.addTrack({ type: 'iommu', name: 'IOMMU', group: 'host', vm: -1 });
+    this.mapGuest();
     this.recorder.addTrack({ type: 'thread', name: 'QEMU I/O thread', group: 'host', vm: -1 });
     this.wire = this.recorder.addTrack({ type: 'link', name: 'wire', group: 'network', vm: -1 });
+  }
+
+  /** All of the guest's memory is mapped before it starts; a buffer of its own comes and goes. */
+  private mapGuest(): void {
+    const pen = this.recorder;
+    const domain = pen.addTrack({ type: 'domain', name: 'IOMMU domain', group: 'vm0', vm: 0 });
+    for (const [kind, iova, to, bytes] of [
+      [Kind.MemorySlot, 0, 0x1_0000_0000, 0x200_0000],
+      [Kind.IommuMap, 0, 0x1_0000_0000, 0x200_0000],
+      [Kind.IommuMap, 0x8000_0000, 0x1_0010_0000, 0x4000],
+    ] as const) {
+      pen.cause = pen.instant(0, domain, kind, iova, to);
+      pen.instant(0, domain, Kind.MapExtent, bytes, 3);
+      pen.cause = 0;
+    }
+    pen.instant(60_000, domain, Kind.IommuUnmap, 0x8000_1000, 0x1000);
   }
 
   private some(least: number, most: number): number {

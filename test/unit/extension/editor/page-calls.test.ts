@@ -40,6 +40,7 @@ function handlers() {
     find: refuse('find'),
     events: refuse('events'),
     statistics: refuse('statistics'),
+    mappings: refuse('mappings'),
     openSource: (row, beside) => {
       called.push('openSource');
       return Promise.resolve(row === 7 && beside);
@@ -90,6 +91,8 @@ describe('calls of the page', () => {
     ['find', ['dur>5us', 0, 2]],
     ['find', ['x'.repeat(5000), 0, 1]],
     ['statistics', [0, Number.POSITIVE_INFINITY]],
+    ['mappings', [0, 5, 0.5]],
+    ['mappings', [-1, 5, -1]],
     ['openSource', [0, 'yes']],
     ['events', [{ from: 0, to: 1, filter: '', offset: 0, limit: 1e9 }]],
     ['viewport', [{ from: 0, to: 1, width: 1e9, lanes: [] }]],
@@ -136,7 +139,7 @@ describe('calls of the page', () => {
 
   it('answers every call that has an id, whatever its method and arguments', async () => {
     const method = fc.oneof(
-      fc.constantFrom('viewport', 'describe', 'chain', 'find', 'events', 'statistics'),
+      fc.constantFrom('viewport', 'describe', 'chain', 'find', 'events', 'statistics', 'mappings'),
       fc.string(),
     );
     await fc.assert(
