@@ -124,7 +124,7 @@ const vm = z.strictObject({
     .enum(interruptModeNames)
     .default('inject')
     .describe(
-      'How interrupts reach the guest of a hypervisor. `inject`: KVM writes them into the VM-entry interruption field, and each end of interrupt is an exit. `direct-eoi`: the same, but a hole in the MSR bitmap lets the guest write the EOI register of its x2APIC itself, unless a level-triggered interrupt is in service, whose end the IOAPIC of the VM has to be told. `apicv`: the processor has a virtual-APIC page, delivers what is pending while the guest runs, and serves the registers; a vector that comes while the guest runs still makes it leave, for KVM to hand it over at the entry.',
+      'How interrupts reach the guest of a hypervisor. `inject`: KVM writes them into the VM-entry interruption field, and each end of interrupt is an exit. `direct-eoi`: the same, but a hole in the MSR bitmap lets the guest write the EOI register of its x2APIC itself, unless a level-triggered interrupt is in service, whose end the IOAPIC of the VM has to be told. `apicv`: the processor has a virtual-APIC page, delivers what is pending while the guest runs, and serves the registers; a vector that comes while the guest runs still makes it leave, for KVM to hand it over at the entry. `posted`: the same, but vectors are posted in a descriptor in memory, and a notification vector has the processor take them over while the guest runs, without an exit.',
     ),
   guest: z
     .union([sourcesGuest, elfGuest, kernelGuest, objectsGuest, firmwareGuest])

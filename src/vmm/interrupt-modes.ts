@@ -1,6 +1,6 @@
 /**
  * How interrupts reach the guest of a VMM, by the name that a scenario has for it: what is to be known before anything is built.
- * Exits for each interrupt of a device whose vector comes to a guest that runs: 2 by `inject`, 1 by `direct-eoi` and `apicv`.
+ * Exits for each interrupt of a device whose vector comes to a guest that runs: 2 by `inject`, 1 by `direct-eoi` and `apicv`, none by `posted`.
  */
 import type { CpuVendor } from '../machine/x86/types';
 
@@ -20,6 +20,8 @@ export const interruptModes = {
   'direct-eoi': { apic: 'x2apic' },
   /** The processor virtualises the local APIC: it delivers what KVM has handed over at an entry, and serves its registers. */
   apicv: { vendor: 'intel' },
+  /** The same, and what is handed over to a vCPU that runs reaches it without an exit. */
+  posted: { vendor: 'intel' },
 } as const satisfies Record<string, InterruptModeFacts>;
 
 /** What a scenario has in `vms[].interrupts`. */

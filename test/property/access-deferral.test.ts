@@ -33,6 +33,7 @@ const samples = [
   'hog-interrupts-off',
   'e2-direct-eoi',
   'e4-apicv',
+  'e5-posted',
   'triple-fault',
 ];
 

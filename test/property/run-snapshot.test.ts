@@ -66,6 +66,7 @@ const samples = [
   'mmio-read-loop',
   'hog-interrupts-off',
   'e4-apicv',
+  'e5-posted',
   'triple-fault',
 ].map((name) => [name, () => jobOf(sample(name))] as const);
 

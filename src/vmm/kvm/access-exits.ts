@@ -24,7 +24,8 @@ import type { GuestRun } from './guest-run';
 import type { Placement } from './placement';
 import type { KvmRegion } from './region';
 import type { VcpuVm } from './vm-face';
-import { VcpuEvent, type WorldSwitch } from './world-switch';
+import { VcpuEvent } from './vcpu-event';
+import type { WorldSwitch } from './world-switch';
 
 const PAGE = 4096;
 

@@ -112,4 +112,5 @@ const apicv: ApicRules = {
 export const apicRules: Readonly<Partial<Record<InterruptMode, ApicRules>>> = {
   'direct-eoi': directEoi,
   apicv,
+  posted: apicv,
 };

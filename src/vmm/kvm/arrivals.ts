@@ -5,12 +5,15 @@
 import type { CpuSink } from '../../machine/interrupts/sinks';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import type { Cpu } from '../../machine/x86/types';
+import { Kind } from '../../trace/vocabulary/events';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { Site } from '../host';
+import { HostVector } from '../threads/host-interrupts';
 import type { LockUser } from '../threads/lock';
 import type { DirectAccesses } from './direct-accesses';
 import type { GuestRun } from './guest-run';
-import { VcpuEvent, type WorldSwitch } from './world-switch';
+import { VcpuEvent } from './vcpu-event';
+import type { WorldSwitch } from './world-switch';
 
 /** What arrives at one vCPU. Keeps nothing from one call to the next. */
 export class Arrivals implements CpuSink {
@@ -28,7 +31,13 @@ export class Arrivals implements CpuSink {
     private readonly direct: DirectAccesses,
     private readonly vcpu: EventTarget & LockUser,
   ) {
-    if (world.injection.byProcessor) this.post = (vector) => this.posted(vector);
+    const { posted, injection } = world;
+    if (injection.byProcessor) this.post = (vector) => this.posted(vector);
+    // Whoever else posts does not know where the vCPU is.
+    if (posted)
+      site.scheduler.onPostedWakeUp(() => {
+        if (posted.outstanding) this.look();
+      });
   }
 
   /** The LAPIC's output to this vCPU. Where the processor delivers its vectors, only the 8259s' are news to KVM. */
@@ -36,11 +45,26 @@ export class Arrivals implements CpuSink {
     if (!this.world.injection.byProcessor || this.world.lapic.externalPending) this.look();
   }
 
-  /** KVM hands a vector to the vCPU, which has to leave the guest for it; or it comes of what the guest itself does. */
+  /**
+   * KVM hands a vector to the vCPU, which has to leave the guest for it unless interrupts are posted; or it comes of what the guest
+   * itself does.
+   */
   private posted(vector: number): void {
     const { world } = this;
+    if (!world.serving && world.posted) return world.posted.post(vector, () => this.notify());
     world.lapic.take(vector);
     if (!world.serving) this.look();
+  }
+
+  /** There is something in the descriptor: the processor is told, where it runs the guest (kvm_vcpu_trigger_posted_interrupt). */
+  private notify(): void {
+    const { world, site } = this;
+    if (world.place !== 'guest' && world.place !== 'bus') return this.look();
+    const { island, scheduler, tracer, costs } = site;
+    const target = scheduler.apicIdOf(this.vcpu.thread);
+    const { track } = world.injection;
+    tracer.cause = tracer.instant(island.now(), track, Kind.IrqNotify, HostVector.PostedInterrupt, target);
+    scheduler.interrupts.send(target, HostVector.PostedInterrupt, costs['irq.notification']);
   }
 
   /** Something has come: somebody must look at it, wherever the vCPU is. */
@@ -48,7 +72,7 @@ export class Arrivals implements CpuSink {
     const { world } = this;
     if (world.place === 'halted' || world.place === 'polling') {
       // A vCPU that halted with interrupts off is not woken by one (kvm_arch_vcpu_runnable).
-      if (!world.startUp.initPending && !world.injection.wakes(world.lapic)) return;
+      if (!world.startUp.initPending && !world.wakes()) return;
       if (world.place === 'halted') world.wakeSoon();
       else this.found();
     } else if ((world.place === 'guest' || world.place === 'bus') && !this.noKick) world.kick();
@@ -121,6 +145,7 @@ export class Arrivals implements CpuSink {
   /** A vector has come to the physical CPU on which the vCPU's thread is: if the guest runs, it leaves. */
   hostInterrupt(vector: number): void {
     const { world, site } = this;
+    if (vector === HostVector.PostedInterrupt && this.notified()) return;
     const { cause } = site.tracer;
     const cycles = site.costs['kvm.externalInterrupt'];
     if (world.place === 'bus') this.direct.exitAfterwards(VmxExit.EXTERNAL_INTERRUPT, vector, cycles, cause);
@@ -129,6 +154,17 @@ export class Arrivals implements CpuSink {
     this.guest.settle();
     if (world.place !== 'guest') return;
     world.boundaryExit(VmxExit.EXTERNAL_INTERRUPT, vector, cycles, cause);
+  }
+
+  /** The notification vector has come. In guest mode the processor sees to it, without an exit (SDM vol. 3, 30.6). */
+  private notified(): boolean {
+    const { world } = this;
+    const { posted, place, lapic, injection } = world;
+    if (!posted || (place !== 'guest' && place !== 'bus')) return false;
+    posted.take(lapic);
+    // In the midst of an access, the end of its instruction comes first.
+    if (place === 'guest') injection.recognise(lapic);
+    return true;
   }
 
   /** The vCPU's thread runs again at a time: after HLT, or at the page where it is started up. */

@@ -21,7 +21,8 @@ import type { GuestRun } from './guest-run';
 import type { KvmRegion } from './region';
 import type { TrapExits } from './trap-exits';
 import type { VcpuVm } from './vm-face';
-import { VcpuEvent, type WorldSwitch } from './world-switch';
+import { VcpuEvent } from './vcpu-event';
+import type { WorldSwitch } from './world-switch';
 
 /** An access as the guest asks for it. */
 interface DirectRequest {

@@ -10,7 +10,8 @@ import { Kind } from '../../trace/vocabulary/events';
 import type { Site } from '../host';
 import type { Runnable } from '../threads/island';
 import type { VcpuVm } from './vm-face';
-import { VcpuEvent, type WorldSwitch } from './world-switch';
+import { VcpuEvent } from './vcpu-event';
+import type { WorldSwitch } from './world-switch';
 
 /** One such exit, and what KVM does then. */
 export type Trap = { reason: number } & (

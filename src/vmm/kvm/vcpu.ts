@@ -28,7 +28,8 @@ import type { Injection } from './injection';
 import { RegisterExits } from './register-exits';
 import { TrapExits, type TrapExitsState } from './trap-exits';
 import type { VcpuVm } from './vm-face';
-import { VcpuEvent, WorldSwitch, type WorldSwitchState } from './world-switch';
+import { VcpuEvent } from './vcpu-event';
+import { WorldSwitch, type WorldSwitchState } from './world-switch';
 
 /** Snapshot of a `KvmVcpu`; the registers are the vCPU's own. */
 export interface KvmVcpuState {
@@ -221,6 +222,7 @@ export class KvmVcpu
   dispatched(time: Cycles): void {
     const { world, accesses, cpu } = this;
     if (this.ended) return;
+    world.posted?.loaded(this.site.scheduler.apicIdOf(this.thread));
     world.exits.resume();
     if (this.starting) {
       this.starting = false;

@@ -39,6 +39,8 @@ export interface VcpuVm {
   /** The guest is about to be reset: no vCPU enters it again before that is done. */
   readonly resetting: boolean;
   lapic(cpu: number): LocalApic;
+  /** Address of a vCPU's posted-interrupt descriptor in the host's memory; undefined: it has none. */
+  postedDescriptor(cpu: number): number | undefined;
   /** Those that neither core nor LAPIC keeps. */
   msrs(cpu: number): CpuMsrs;
   /** An IPI of a vCPU; returns how many LAPICs it reached. */

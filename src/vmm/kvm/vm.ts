@@ -4,6 +4,9 @@ import type { Stateful } from '../../machine/bus';
 import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
 import type { LocalApic } from '../../machine/interrupts/lapic';
 import type { IpiMessage } from '../../machine/interrupts/message';
+import { POSTED_DESCRIPTOR_BYTES } from '../../machine/interrupts/posted-descriptor';
+import { DataSlot } from '../../machine/memory/data-slot';
+import { PAGE_SIZE } from '../../machine/memory/dirty-log';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory';
 import type { BoardEvents } from '../../machine/platform/environment';
 import { PcBoard } from '../../machine/platform/pc-board';
@@ -72,6 +75,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   private readonly vcpus: readonly KvmVcpu[];
   private readonly trace: BoardTrace;
   private readonly ownMsrs: readonly CpuMsrs[];
+  /** Where the posted-interrupt descriptors of its vCPUs begin in the host's memory. */
+  private readonly descriptors: number | undefined;
   /** How the guest has asked for its reset, until that is done. */
   private resetAsked: string | undefined;
 
@@ -94,6 +99,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.qemu.mainLoop.register(this);
     this.machine = new GuestMachine(plan, () => this.vcpus);
     this.ownMsrs = msrsOf(plan, site.units);
+    if (this.interrupts === 'posted') this.descriptors = this.addDescriptors(core.cpus.length);
     this.vcpus = core.cpus.map((cpu) => new KvmVcpu(site, this, cpu));
     this.trace = new BoardTrace(
       site,
@@ -169,6 +175,10 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     return this.board.fabric.lapic(cpu);
   }
 
+  postedDescriptor(cpu: number): number | undefined {
+    return this.descriptors === undefined ? undefined : this.descriptors + cpu * POSTED_DESCRIPTOR_BYTES;
+  }
+
   sendIpi(sender: number, message: IpiMessage): number {
     return this.board.fabric.ipi(sender, message);
   }
@@ -223,6 +233,14 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   load(state: KvmVmState): void {
     requireVersion('a VM', state.version, 2);
     this.resetAsked = state.resetting;
+  }
+
+  /** Puts a descriptor for each vCPU into the host's memory. */
+  private addDescriptors(count: number): number {
+    const { site, name } = this;
+    const slot = new DataSlot(Math.ceil((count * POSTED_DESCRIPTOR_BYTES) / PAGE_SIZE) * PAGE_SIZE);
+    site.units.keep(`${name}/posted-interrupt descriptors`, slot);
+    return site.memory.append(slot);
   }
 
   /** What CPUID tells of a vCPU, its LAPIC on. */

@@ -25,24 +25,10 @@ import { ExitTimeline, type ExitTimelineState } from './exits';
 import { FinishedAccesses, type FinishedAccessesState } from '../cpu/finished-accesses';
 import { HaltPolling, type HaltPollingState } from './halt-polling';
 import { Injection, type InjectionState } from './injection';
+import { PostedInterrupts, type PostedInterruptsState } from './posted-interrupts';
 import { StartUp, type StartUpState } from '../cpu/start-up';
+import { VcpuEvent } from './vcpu-event';
 import type { VcpuVm } from './vm-face';
-
-/** Events scheduled to a vCPU. */
-export const VcpuEvent = {
-  Enter: 0,
-  Lock: 1,
-  Access: 2,
-  Halt: 3,
-  Hypercall: 4,
-  Init: 5,
-  Shutdown: 6,
-  Bus: 7,
-  PollEnd: 8,
-  PollFound: 9,
-  Block: 10,
-  Trap: 11,
-} as const;
 
 /**
  * Where a vCPU is: `polling` has halted and KVM looks before it lets it sleep; `bus` is in the guest, in the midst of an access that does not leave it; `root` is in KVM or QEMU, between an exit and the next entry; `waiting` for a start-up IPI; `stopped` for
@@ -52,7 +38,7 @@ export type VcpuPlace = 'guest' | 'bus' | 'root' | 'polling' | 'halted' | 'waiti
 
 /** Snapshot of a `WorldSwitch`. */
 export interface WorldSwitchState {
-  version: 4;
+  version: 5;
   place: VcpuPlace;
   yieldWanted: boolean;
   kickSent: boolean;
@@ -65,6 +51,7 @@ export interface WorldSwitchState {
   startUp: StartUpState;
   exits: ExitTimelineState;
   injection: InjectionState;
+  posted?: PostedInterruptsState;
 }
 
 /** Exits and entries of one vCPU. */
@@ -76,6 +63,8 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   readonly debugRegisters: DebugRegisters;
   readonly emulation: Emulation;
   readonly polling: HaltPolling;
+  /** Absent: its interrupts are not posted. */
+  readonly posted: PostedInterrupts | undefined;
   place: VcpuPlace = 'root';
   /** An interrupt is being delivered: nothing that leaves the guest meanwhile could be given up. */
   delivering = false;
@@ -116,6 +105,8 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     );
     this.debugRegisters = new DebugRegisters(cpu);
     this.emulation = new Emulation(cpu);
+    const descriptor = vm.postedDescriptor(cpu.index);
+    if (descriptor !== undefined) this.posted = new PostedInterrupts(site, descriptor, interruptTrack);
     this.polling = new HaltPolling(vm.haltPollNs, site.frequencyHz);
   }
 
@@ -130,6 +121,12 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.exits.enterGuest(this.cpu.now());
   }
 
+  /** Something would be taken now: a vCPU that halts does not sleep, one that sleeps is woken. */
+  wakes(): boolean {
+    this.posted?.take(this.lapic);
+    return this.injection.wakes(this.lapic);
+  }
+
   /** The thread has its CPU back, which it had given up before an entry. */
   continueEntry(time: Cycles): void {
     this.cpu.setNow(Math.max(this.cpu.now(), time));
@@ -142,6 +139,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.startUp.reset();
     this.cpu.powerUp();
     this.injection.reset();
+    this.posted?.reset();
     this.finished.forget();
     this.debugRegisters.reset();
     this.owedTime = -1;
@@ -169,6 +167,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   sleep(time: Cycles, kind: number, place: VcpuPlace): void {
     this.place = place;
     this.asleep = true;
+    this.posted?.blocked();
     this.exits.sleep(time, kind);
     this.site.scheduler.block(this.vcpu.thread, time);
   }
@@ -231,7 +230,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   owe(time: Cycles): void {
     this.owedTime = time;
     this.owedCycles = 0;
-    if (this.injection.idle(this.lapic) && this.mayEnter(time)) {
+    if (this.injection.idle(this.lapic) && !this.posted?.outstanding && this.mayEnter(time)) {
       this.owedCycles = this.site.costs['entry.hardware'];
       this.cpu.advance(this.owedCycles);
       this.place = 'guest';
@@ -282,6 +281,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     if (this.vm.resetting) this.stopForReset(entryTime);
     else if (this.yieldWanted) {
       this.yieldWanted = false;
+      this.posted?.preempted();
       this.site.scheduler.yield(this.vcpu.thread, entryTime);
     } else this.enter(entryTime);
   }
@@ -291,6 +291,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.cpu.init();
     this.lapic.init();
     this.injection.reset();
+    this.posted?.reset();
     this.finished.forget();
     this.debugRegisters.reset();
     this.startUp.initDone(this.cpu.index !== 0);
@@ -327,7 +328,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
 
   save(): WorldSwitchState {
     return {
-      version: 4,
+      version: 5,
       place: this.place,
       yieldWanted: this.yieldWanted,
       kickSent: this.kickSent,
@@ -340,11 +341,12 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
       startUp: this.startUp.save(),
       exits: this.exits.save(),
       injection: this.injection.save(),
+      ...(this.posted && { posted: this.posted.save() }),
     };
   }
 
   load(saved: WorldSwitchState): void {
-    requireVersion('exits and entries of a vCPU', saved.version, 4);
+    requireVersion('exits and entries of a vCPU', saved.version, 5);
     this.place = saved.place;
     this.yieldWanted = saved.yieldWanted;
     this.kickSent = saved.kickSent;
@@ -357,6 +359,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.startUp.load(saved.startUp);
     this.exits.load(saved.exits);
     this.injection.load(saved.injection);
+    if (saved.posted) this.posted?.load(saved.posted);
   }
 
   private mayEnter(time: Cycles): boolean {
@@ -374,6 +377,10 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
         this.startIfReady();
         return;
       }
+    }
+    if (this.posted?.outstanding) {
+      site.island.standAt(time);
+      this.posted.take(this.lapic);
     }
     const inject = this.injection.evaluate(this.lapic, time);
     this.resume(time, site.costs['entry.hardware'] + (inject ? site.costs['kvm.inject'] : 0));

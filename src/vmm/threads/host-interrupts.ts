@@ -15,7 +15,12 @@ import { Kind } from '../../trace/vocabulary/events';
 import type { Island } from './island';
 
 /** Vectors of Linux on x86 (arch/x86/include/asm/irq_vectors.h). */
-export const HostVector = { Reschedule: 0xfd, LocalTimer: 0xec } as const;
+export const HostVector = {
+  Reschedule: 0xfd,
+  PostedInterrupt: 0xf2,
+  PostedWakeUp: 0xf1,
+  LocalTimer: 0xec,
+} as const;
 
 /** Snapshot of a `HostInterrupts`. */
 export interface HostInterruptsState {

@@ -117,6 +117,7 @@ it("describeCosts says which figures are the model's own", () => {
     'vhost.packet',
     'irq.irqfd',
     'irq.ioapic',
+    'irq.notification',
     'sched.switch',
     'device.dmaSetup',
     'device.dmaPer64Bytes',

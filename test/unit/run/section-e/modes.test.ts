@@ -42,6 +42,11 @@ const modes: readonly Mode[] = [
     exits: [{ EXTERNAL_INTERRUPT: 1 }, { EXTERNAL_INTERRUPT: 1 }, { HLT: 1 }],
     rows: [Kind.IrqAccept, Kind.IrqDeliver, Kind.Handler, Kind.IrqEoi],
   },
+  {
+    sample: 'e5-posted',
+    exits: [{}, {}, { HLT: 1 }],
+    rows: [Kind.IrqPost, Kind.IrqAccept, Kind.IrqDeliver, Kind.Handler, Kind.IrqEoi],
+  },
 ];
 
 describe.each(modes)('$sample', ({ sample, exits, rows }) => {
