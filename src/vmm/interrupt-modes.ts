@@ -1,6 +1,7 @@
 /**
  * How interrupts reach the guest of a VMM, by the name that a scenario has for it: what is to be known before anything is built.
- * Exits for each interrupt of a device whose vector comes to a guest that runs: 2 by `inject`, 1 by `direct-eoi` and `apicv`, none by `posted`.
+ * Exits for each interrupt of a device whose vector comes to a guest that runs: 2 by `inject`, 1 by `direct-eoi` and `apicv`, none by
+ * `posted` and, for a device that is assigned to the guest, by `eli`.
  */
 import type { CpuVendor } from '../machine/x86/types';
 
@@ -22,6 +23,8 @@ export const interruptModes = {
   apicv: { vendor: 'intel' },
   /** The same, and what is handed over to a vCPU that runs reaches it without an exit. */
   posted: { vendor: 'intel' },
+  /** The guest takes vectors of its physical CPU by itself, from a shadow of its IDT. */
+  eli: { vendor: 'intel', apic: 'x2apic' },
 } as const satisfies Record<string, InterruptModeFacts>;
 
 /** What a scenario has in `vms[].interrupts`. */

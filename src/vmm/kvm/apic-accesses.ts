@@ -121,7 +121,8 @@ export class ApicAccesses {
 
   /** EOI virtualisation (SDM vol. 3, 30.1.4): behind the end of a level there is an exit, for the IOAPIC of the VM. */
   private end(rules: ApicRules): void {
-    const { lapic } = this.world;
+    const { lapic, exitless } = this.world;
+    if (exitless) return exitless.end();
     const vector = lapic.endService();
     if (vector >= 0 && lapic.isLevel(vector)) this.traps.ask({ reason: rules.eoiExit, work: 'eoi', vector });
   }

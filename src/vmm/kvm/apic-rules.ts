@@ -108,9 +108,13 @@ const apicv: ApicRules = {
   eoiExit: VmxExit.EOI_INDUCED,
 };
 
+/** The hole in the bitmap leads to the physical local APIC, and is closed while something that KVM has injected is in service. */
+const eli: ApicRules = { ...directEoi, endsItself: (lapic) => lapic.highestInService() < 0 };
+
 /** By mode; absent: every access is an exit. */
 export const apicRules: Readonly<Partial<Record<InterruptMode, ApicRules>>> = {
   'direct-eoi': directEoi,
   apicv,
   posted: apicv,
+  eli,
 };

@@ -159,11 +159,11 @@ export class Arrivals implements CpuSink {
   /** The notification vector has come. In guest mode the processor sees to it, without an exit (SDM vol. 3, 30.6). */
   private notified(): boolean {
     const { world } = this;
-    const { posted, place, lapic, injection } = world;
+    const { posted, place, lapic } = world;
     if (!posted || (place !== 'guest' && place !== 'bus')) return false;
     posted.take(lapic);
     // In the midst of an access, the end of its instruction comes first.
-    if (place === 'guest') injection.recognise(lapic);
+    if (place === 'guest') world.recognise();
     return true;
   }
 

@@ -143,6 +143,17 @@ export class Injection implements Stateful<InjectionState> {
     this.lookForWindows(this.windowAsked, !lapic.externalPending && lapic.highestPending() >= 0);
   }
 
+  /** Something else than KVM's waits for the guest to be able to take an interrupt. */
+  awaitGuest(wanted: boolean): void {
+    this.lookForWindows(this.windowAsked, wanted);
+  }
+
+  /** A vector of the physical CPU goes to the guest's handler. */
+  deliverPhysical(vector: number, cause: RowRef): void {
+    this.injectRow = cause;
+    this.cpu.deliverInterrupt(vector);
+  }
+
   /**
    * The guest can take what the processor has recognised (30.2.2). False: an 8259 has asked since, whose vector is KVM's to
    * inject.

@@ -242,6 +242,10 @@ export class KvmVcpu
       site.island.queue.schedule(site.island.now(), this, VcpuEvent.PollEnd, world.polling.halt);
   }
 
+  interruptPending(): boolean {
+    return !this.ended && (this.world.exitless?.pending() ?? false);
+  }
+
   hostInterrupt(vector: number): void {
     if (!this.ended) this.arrivals.hostInterrupt(vector);
   }

@@ -38,6 +38,8 @@ export interface VcpuVm {
   readonly stepTargets: Map<string, StepTarget>;
   /** The guest is about to be reset: no vCPU enters it again before that is done. */
   readonly resetting: boolean;
+  /** Vectors of physical CPUs that are the guest's: those of devices assigned to it, where its interrupts are exitless. */
+  readonly assignedVectors: ReadonlySet<number>;
   lapic(cpu: number): LocalApic;
   /** Address of a vCPU's posted-interrupt descriptor in the host's memory; undefined: it has none. */
   postedDescriptor(cpu: number): number | undefined;

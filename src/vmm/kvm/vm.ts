@@ -44,8 +44,9 @@ const KVM_APIC_BUS_HZ = 1e9;
 
 /** Snapshot of a `KvmVm`; its parts have snapshots of their own. */
 export interface KvmVmState {
-  version: 2;
+  version: 3;
   resetting: string | undefined;
+  assignedVectors: number[];
 }
 
 /** A VM as KVM has it. */
@@ -61,6 +62,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   readonly ioeventfds = new Ioeventfds();
   readonly ioBitmaps: IoBitmaps;
   readonly haltPollNs: number;
+  readonly assignedVectors = new Set<number>();
   readonly physicalPorts = new AddressMap<KvmRegion>('physical ports');
   /** The interrupt controllers, for back ends in QEMU and in the kernel. */
   readonly irqchip: KvmIrqchip;
@@ -175,6 +177,15 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     return this.board.fabric.lapic(cpu);
   }
 
+  /**
+   * Makes a vector of the physical CPUs the guest's or takes it back. It has to be the vector that the guest has programmed, and
+   * nobody else's on the CPUs that the VM's threads run on.
+   */
+  assignVector(vector: number, assigned: boolean): void {
+    if (assigned) this.assignedVectors.add(vector);
+    else this.assignedVectors.delete(vector);
+  }
+
   postedDescriptor(cpu: number): number | undefined {
     return this.descriptors === undefined ? undefined : this.descriptors + cpu * POSTED_DESCRIPTOR_BYTES;
   }
@@ -227,12 +238,14 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   }
 
   save(): KvmVmState {
-    return { version: 2, resetting: this.resetAsked };
+    return { version: 3, resetting: this.resetAsked, assignedVectors: [...this.assignedVectors] };
   }
 
   load(state: KvmVmState): void {
-    requireVersion('a VM', state.version, 2);
+    requireVersion('a VM', state.version, 3);
     this.resetAsked = state.resetting;
+    this.assignedVectors.clear();
+    for (const vector of state.assignedVectors) this.assignedVectors.add(vector);
   }
 
   /** Puts a descriptor for each vCPU into the host's memory. */

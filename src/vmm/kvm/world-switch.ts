@@ -22,23 +22,19 @@ import { apicRules } from './apic-rules';
 import { DebugRegisters, type DebugRegistersState } from './debug-registers';
 import { Emulation, type EmulationState } from './emulation';
 import { ExitTimeline, type ExitTimelineState } from './exits';
+import { Exitless, type ExitlessState } from './exitless';
 import { FinishedAccesses, type FinishedAccessesState } from '../cpu/finished-accesses';
 import { HaltPolling, type HaltPollingState } from './halt-polling';
 import { Injection, type InjectionState } from './injection';
 import { PostedInterrupts, type PostedInterruptsState } from './posted-interrupts';
 import { StartUp, type StartUpState } from '../cpu/start-up';
 import { VcpuEvent } from './vcpu-event';
+import { inGuest, type VcpuPlace } from './vcpu-place';
 import type { VcpuVm } from './vm-face';
-
-/**
- * Where a vCPU is: `polling` has halted and KVM looks before it lets it sleep; `bus` is in the guest, in the midst of an access that does not leave it; `root` is in KVM or QEMU, between an exit and the next entry; `waiting` for a start-up IPI; `stopped` for
- * a reset of the machine.
- */
-export type VcpuPlace = 'guest' | 'bus' | 'root' | 'polling' | 'halted' | 'waiting' | 'stopped' | 'ended';
 
 /** Snapshot of a `WorldSwitch`. */
 export interface WorldSwitchState {
-  version: 5;
+  version: 6;
   place: VcpuPlace;
   yieldWanted: boolean;
   kickSent: boolean;
@@ -52,6 +48,7 @@ export interface WorldSwitchState {
   exits: ExitTimelineState;
   injection: InjectionState;
   posted?: PostedInterruptsState;
+  exitless?: ExitlessState;
 }
 
 /** Exits and entries of one vCPU. */
@@ -65,7 +62,9 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   readonly polling: HaltPolling;
   /** Absent: its interrupts are not posted. */
   readonly posted: PostedInterrupts | undefined;
-  place: VcpuPlace = 'root';
+  /** Absent: external interrupts leave the guest. */
+  readonly exitless: Exitless | undefined;
+  private at: VcpuPlace = 'root';
   /** An interrupt is being delivered: nothing that leaves the guest meanwhile could be given up. */
   delivering = false;
   /** The processor serves an access to the LAPIC: a vector that comes of it is none that somebody hands to the vCPU. */
@@ -107,6 +106,8 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.emulation = new Emulation(cpu);
     const descriptor = vm.postedDescriptor(cpu.index);
     if (descriptor !== undefined) this.posted = new PostedInterrupts(site, descriptor, interruptTrack);
+    if (vm.interrupts === 'eli')
+      this.exitless = new Exitless(site, cpu, this, vm.assignedVectors, () => vcpu.thread);
     this.polling = new HaltPolling(vm.haltPollNs, site.frequencyHz);
   }
 
@@ -119,6 +120,23 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   start(): void {
     this.place = 'guest';
     this.exits.enterGuest(this.cpu.now());
+  }
+
+  /** Where the vCPU is. */
+  get place(): VcpuPlace {
+    return this.at;
+  }
+
+  set place(place: VcpuPlace) {
+    const left = inGuest(this.at) && !inGuest(place);
+    this.at = place;
+    if (left) this.exitless?.left();
+  }
+
+  /** The guest goes on: what is pending, and nobody's but the processor's to hand over, comes as soon as the guest can take it. */
+  recognise(): void {
+    if (this.exitless) this.exitless.recognise();
+    else this.injection.recognise(this.lapic);
   }
 
   /** Something would be taken now: a vCPU that halts does not sleep, one that sleeps is woken. */
@@ -168,6 +186,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.place = place;
     this.asleep = true;
     this.posted?.blocked();
+    this.exitless?.unloaded();
     this.exits.sleep(time, kind);
     this.site.scheduler.block(this.vcpu.thread, time);
   }
@@ -282,6 +301,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     else if (this.yieldWanted) {
       this.yieldWanted = false;
       this.posted?.preempted();
+      this.exitless?.unloaded();
       this.site.scheduler.yield(this.vcpu.thread, entryTime);
     } else this.enter(entryTime);
   }
@@ -328,7 +348,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
 
   save(): WorldSwitchState {
     return {
-      version: 5,
+      version: 6,
       place: this.place,
       yieldWanted: this.yieldWanted,
       kickSent: this.kickSent,
@@ -342,12 +362,13 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
       exits: this.exits.save(),
       injection: this.injection.save(),
       ...(this.posted && { posted: this.posted.save() }),
+      ...(this.exitless && { exitless: this.exitless.save() }),
     };
   }
 
   load(saved: WorldSwitchState): void {
-    requireVersion('exits and entries of a vCPU', saved.version, 5);
-    this.place = saved.place;
+    requireVersion('exits and entries of a vCPU', saved.version, 6);
+    this.at = saved.place;
     this.yieldWanted = saved.yieldWanted;
     this.kickSent = saved.kickSent;
     this.asleep = saved.asleep;
@@ -360,6 +381,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.exits.load(saved.exits);
     this.injection.load(saved.injection);
     if (saved.posted) this.posted?.load(saved.posted);
+    if (saved.exitless) this.exitless?.load(saved.exitless);
   }
 
   private mayEnter(time: Cycles): boolean {

@@ -64,8 +64,12 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
       sliceArmed: false,
       wanted: false,
     }));
-    this.interrupts = new HostInterrupts(island, tracer, cpus, (cpu, vector) =>
-      this.interrupted(cpu, vector),
+    this.interrupts = new HostInterrupts(
+      island,
+      tracer,
+      cpus,
+      (cpu, vector) => this.interrupted(cpu, vector),
+      (cpu) => this.cpus[cpu].current?.body.interruptPending?.() ?? false,
     );
     island.queue.register(this);
   }

@@ -278,7 +278,7 @@ describe('fields and values', () => {
 
   it('says by name what this version does not run', () => {
     single(atTop('"vmm": «"xen"»'), 'vmm', '"xen"', 'not available yet', '"kvm" and "none" only');
-    single(inVm('"interrupts": «"avic"»'), 'vms[0].interrupts', '"posted" only');
+    single(inVm('"interrupts": «"avic"»'), 'vms[0].interrupts', '"eli" only');
     single(inVm('"devices": [{ "model": «"igb"» }]'), 'vms[0].devices[0].model', '"nvme" and the network');
     single(
       inVm('"devices": [{ "backend": «"vhost"» }]'),

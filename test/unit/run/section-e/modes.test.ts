@@ -12,6 +12,8 @@ type PerInterrupt = Readonly<Record<string, number>>;
 
 interface Mode {
   sample: string;
+  /** Another mode than the sample's. */
+  interrupts?: string;
   /** By way: running, with interrupts off, asleep. */
   exits: readonly [PerInterrupt, PerInterrupt, PerInterrupt];
   /** Rows for one interrupt that come to a vCPU that runs, in order. */
@@ -47,16 +49,33 @@ const modes: readonly Mode[] = [
     exits: [{}, {}, { HLT: 1 }],
     rows: [Kind.IrqPost, Kind.IrqAccept, Kind.IrqDeliver, Kind.Handler, Kind.IrqEoi],
   },
+  {
+    // An emulated device is none that is assigned: KVM's kick raises #NP, and EOI leaves.
+    sample: 'e2-direct-eoi',
+    interrupts: 'eli',
+    exits: [
+      { EXCEPTION_NMI: 1, MSR_WRITE: 1 },
+      { EXCEPTION_NMI: 1, MSR_WRITE: 1 },
+      { HLT: 1, MSR_WRITE: 1 },
+    ],
+    rows: [Kind.IrqAccept, Kind.IrqInject, Kind.IrqDeliver, Kind.Handler, Kind.IrqEoi],
+  },
 ];
 
-describe.each(modes)('$sample', ({ sample, exits, rows }) => {
+describe.each(modes)('$sample $interrupts', ({ sample, interrupts, exits, rows }) => {
   let run: CountedRun;
   let vector: number;
   let handled: number[];
   let all: Exit[];
 
   beforeAll(async () => {
-    run = await countedRun(sample);
+    run = await countedRun(sample, (text) => {
+      if (interrupts === undefined) return text;
+      const scenario = JSON.parse(text) as { vms: { interrupts: string }[]; expect: unknown };
+      scenario.vms[0].interrupts = interrupts;
+      scenario.expect = {};
+      return JSON.stringify(scenario);
+    });
     [vector, ...handled] = run.words('e_log');
     all = exitsOf(run);
   });
