@@ -16,11 +16,6 @@ interface Planned {
 const planned: readonly Planned[] = [
   { field: 'vmm', names: ['xen', 'disco'], instead: 'runs "kvm" and "none" only' },
   {
-    field: 'vms[].interrupts',
-    names: ['avic'],
-    instead: 'runs "inject", "direct-eoi", "apicv", "posted" and "eli" only',
-  },
-  {
     field: 'vms[].devices[].model',
     names: ['igb', 'block'],
     instead: 'has "e1000", "edu", "nvme" and the network, block, console and entropy devices of virtio',

@@ -54,6 +54,7 @@ export const costKeys = {
   'irq.ioapic': "The IOAPIC's message gets to a local APIC, once a pin has been asserted (no VMM)",
   'irq.kick': 'An IPI that makes a running vCPU leave the guest arrives',
   'irq.notification': 'A notification of posted interrupts arrives at a physical CPU',
+  'irq.doorbell': 'The doorbell of the AVIC rings at a physical CPU',
   'sched.switch': 'A physical CPU changes from one thread to another',
   'sched.slice': 'How long a thread runs while others wait for its CPU',
   'device.dmaSetup': 'One DMA transaction, apart from its bytes',

@@ -1,7 +1,7 @@
 /**
  * How interrupts reach the guest of a VMM, by the name that a scenario has for it: what is to be known before anything is built.
  * Exits for each interrupt of a device whose vector comes to a guest that runs: 2 by `inject`, 1 by `direct-eoi` and `apicv`, none by
- * `posted` and, for a device that is assigned to the guest, by `eli`.
+ * `posted`, by `avic` and, for a device that is assigned to the guest, by `eli`.
  */
 import type { CpuVendor } from '../machine/x86/types';
 
@@ -25,6 +25,8 @@ export const interruptModes = {
   posted: { vendor: 'intel' },
   /** The guest takes vectors of its physical CPU by itself, from a shadow of its IDT. */
   eli: { vendor: 'intel', apic: 'x2apic' },
+  /** AMD's virtualisation of the local APIC: a doorbell in place of a notification. */
+  avic: { vendor: 'amd', apic: 'xapic' },
 } as const satisfies Record<string, InterruptModeFacts>;
 
 /** What a scenario has in `vms[].interrupts`. */

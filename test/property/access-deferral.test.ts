@@ -34,6 +34,7 @@ const samples = [
   'e2-direct-eoi',
   'e4-apicv',
   'e5-posted',
+  'e7-avic',
   'triple-fault',
 ];
 

@@ -67,6 +67,7 @@ const samples = [
   'hog-interrupts-off',
   'e4-apicv',
   'e5-posted',
+  'e7-avic',
   'triple-fault',
 ].map((name) => [name, () => jobOf(sample(name))] as const);
 

@@ -186,6 +186,11 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
     return this.options.observer.ipi(sender, message, () => this.router.ipi(sender, message).length);
   }
 
+  /** Indices of the CPUs that an IPI of one of them means. */
+  ipiTargets(sender: number, message: IpiMessage): number[] {
+    return this.router.targetsOf(sender, message);
+  }
+
   /** As after power-on: the devices have taken back their pins, or take them back now. */
   reset(): void {
     this.ioapic.reset();

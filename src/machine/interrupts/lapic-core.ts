@@ -476,14 +476,19 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
       this.error(ApicError.SendIllegalVector);
       return;
     }
-    this.host.ipi({
-      mode,
-      vector,
+    this.host.ipi(this.ipiOf(low));
+  }
+
+  /** What a value of the ICR's low half sends, with its high half as it is. */
+  ipiOf(low: number): IpiMessage {
+    return {
+      mode: (low >> 8) & 7,
+      vector: low & 0xff,
       level: false,
       logical: (low & 0x800) !== 0,
       shorthand: (low >> 18) & 3,
       destination: this.x2apic ? this.icrHigh : this.icrHigh >>> 24,
-    });
+    };
   }
 
   protected selfIpi(vector: number): void {

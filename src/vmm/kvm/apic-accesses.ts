@@ -12,6 +12,7 @@ import { Access } from '../cpu/access-callouts';
 import type { Site } from '../host';
 import type { AccessAnswer, AccessRequest } from './access-path';
 import { apicRules, type ApicRules } from './apic-rules';
+import { SvmReason } from './processor';
 import type { KvmRegion } from './region';
 import type { TrapExits } from './trap-exits';
 import type { VcpuVm } from './vm-face';
@@ -52,13 +53,13 @@ export class ApicAccesses {
 
   /** The access itself, at the present instant. */
   perform(request: ApicRequest): AccessAnswer {
-    const { rules, world } = this;
+    const { rules, vm, cpu } = this;
     if (!rules) return REFUSED;
-    // A vector that comes of it is the guest's own doing.
-    world.serving = true;
+    // A vector that comes of it is the processor's doing.
+    vm.servedFor = cpu.index;
     const answer =
       request.kind <= Access.MmioWrite ? this.performPage(rules, request) : this.performMsr(rules, request);
-    world.serving = false;
+    vm.servedFor = -1;
     return answer;
   }
 
@@ -101,9 +102,10 @@ export class ApicAccesses {
       this.end(rules);
     } else if (rules.page?.serves(offset, low)) {
       this.row(Kind.MmioWrite, offset, low);
-      lapic.write(offset, 4, low);
+      if (offset === Lapic.IcrLow) this.send(low);
+      else lapic.write(offset, 4, low);
     } else if (rules.page)
-      this.traps.ask({ reason: rules.page.writeExit, work: 'write', offset, value: low });
+      this.traps.ask({ reason: rules.page.exitBehind(offset), work: 'write', offset, value: low });
     return DONE;
   }
 
@@ -119,10 +121,21 @@ export class ApicAccesses {
     return DONE;
   }
 
+  /** An IPI that the processor sends itself. It leaves for targets that have no CPU to be told at. */
+  private send(command: number): void {
+    const { lapic } = this.world;
+    const targets = this.vm.notRunning(this.cpu.index, lapic.ipiOf(command));
+    lapic.write(Lapic.IcrLow, 4, command);
+    if (targets.length > 0)
+      this.traps.ask({ reason: SvmReason.IncompleteIpi, work: 'wake', targets, command });
+  }
+
   /** EOI virtualisation (SDM vol. 3, 30.1.4): behind the end of a level there is an exit, for the IOAPIC of the VM. */
   private end(rules: ApicRules): void {
     const { lapic, exitless } = this.world;
     if (exitless) return exitless.end();
+    if (!rules.endsLevels && lapic.isLevel(lapic.highestInService()))
+      return this.traps.ask({ reason: rules.eoiExit, work: 'write', offset: Lapic.Eoi, value: 0 });
     const vector = lapic.endService();
     if (vector >= 0 && lapic.isLevel(vector)) this.traps.ask({ reason: rules.eoiExit, work: 'eoi', vector });
   }

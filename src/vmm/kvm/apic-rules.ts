@@ -4,6 +4,7 @@ import { Lapic, LVT_WRITABLE } from '../../machine/interrupts/lapic-registers';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { CostKey } from '../cost-keys';
 import type { InterruptMode } from '../interrupt-modes';
+import { SvmReason } from './processor';
 
 /** Registers by their offsets in the xAPIC page; that of an x2APIC MSR is its number from 800H on, times 16. */
 type Registers = ReadonlySet<number>;
@@ -16,7 +17,7 @@ export interface ApicPageRules {
   /** Whether it serves a write of a value to one of them. */
   serves(offset: number, value: number): boolean;
   /** Reason of the exit behind a write that it does not serve. */
-  readonly writeExit: number;
+  exitBehind(offset: number): number;
 }
 
 /** The rules of one mode. */
@@ -33,6 +34,8 @@ export interface ApicRules {
   endsItself(lapic: LocalApic): boolean;
   /** Reason of the exit behind an EOI that an IOAPIC waits for. */
   readonly eoiExit: number;
+  /** The vector is out of service by then; otherwise KVM does all of that. */
+  readonly endsLevels: boolean;
 }
 
 const NONE: Registers = new Set();
@@ -65,6 +68,7 @@ const directEoi: ApicRules = {
   delivers: false,
   endsItself: (lapic) => !lapic.isLevel(lapic.highestInService()),
   eoiExit: VmxExit.EOI_INDUCED,
+  endsLevels: true,
 };
 
 /** Bits of the low half of the ICR that have to be 0 but for the shorthand, which has to be "self" (SDM vol. 3, 30.4.3.2). */
@@ -95,7 +99,7 @@ const apicv: ApicRules = {
     writes: new Set([Lapic.Eoi, ...writable, ...interruptCommand, ...localVectors]),
     serves: (offset, value) =>
       offset === Lapic.Tpr || offset === Lapic.IcrHigh || (offset === Lapic.IcrLow && isSelfIpi(value)),
-    writeExit: VmxExit.APIC_WRITE,
+    exitBehind: () => VmxExit.APIC_WRITE,
   },
   msrs: {
     // All but the current count, which is that of a timer of the host.
@@ -106,10 +110,43 @@ const apicv: ApicRules = {
   delivers: true,
   endsItself: () => true,
   eoiExit: VmxExit.EOI_INDUCED,
+  endsLevels: true,
 };
 
 /** The hole in the bitmap leads to the physical local APIC, and is closed while something that KVM has injected is in service. */
 const eli: ApicRules = { ...directEoi, endsItself: (lapic) => lapic.highestInService() < 0 };
+
+/** Modes and triggers of the ICR's low half: what the AVIC sends is fixed and an edge. */
+const ICR_KIND_MASK = 0x8700;
+
+/**
+ * AVIC (AMD64 vol. 2, 15.29.3, table of guest vAPIC register accesses): most registers are read from the backing page, TPR and ICR
+ * are written there, the others leave behind the write.
+ */
+const avic: ApicRules = {
+  page: {
+    reads: new Set([
+      Lapic.Version,
+      Lapic.Ppr,
+      ...writable,
+      ...vectorBanks,
+      ...interruptCommand,
+      ...localVectors,
+    ]),
+    writes: new Set([Lapic.Eoi, ...writable, ...interruptCommand, ...localVectors]),
+    serves: (offset, value) =>
+      offset === Lapic.Tpr ||
+      offset === Lapic.IcrHigh ||
+      (offset === Lapic.IcrLow && (value & ICR_KIND_MASK) === 0 && (value & 0xff) >= FIRST_VECTOR),
+    exitBehind: (offset) => (offset === Lapic.IcrLow ? SvmReason.IncompleteIpi : SvmReason.NoAcceleration),
+  },
+  msrs: { reads: NONE, writes: NONE },
+  cost: 'apic.virtual',
+  delivers: true,
+  endsItself: () => true,
+  eoiExit: SvmReason.NoAcceleration,
+  endsLevels: false,
+};
 
 /** By mode; absent: every access is an exit. */
 export const apicRules: Readonly<Partial<Record<InterruptMode, ApicRules>>> = {
@@ -117,4 +154,5 @@ export const apicRules: Readonly<Partial<Record<InterruptMode, ApicRules>>> = {
   apicv,
   posted: apicv,
   eli,
+  avic,
 };

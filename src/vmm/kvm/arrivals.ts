@@ -13,6 +13,8 @@ import type { LockUser } from '../threads/lock';
 import type { DirectAccesses } from './direct-accesses';
 import type { GuestRun } from './guest-run';
 import { VcpuEvent } from './vcpu-event';
+import { inGuest } from './vcpu-place';
+import type { VcpuVm } from './vm-face';
 import type { WorldSwitch } from './world-switch';
 
 /** What arrives at one vCPU. Keeps nothing from one call to the next. */
@@ -25,6 +27,7 @@ export class Arrivals implements CpuSink {
   /** @param vcpu gets the events, and hands them on to `initCame` */
   constructor(
     private readonly site: Site,
+    private readonly vm: VcpuVm,
     private readonly cpu: Cpu,
     private readonly world: WorldSwitch,
     private readonly guest: GuestRun,
@@ -46,20 +49,39 @@ export class Arrivals implements CpuSink {
   }
 
   /**
-   * KVM hands a vector to the vCPU, which has to leave the guest for it unless interrupts are posted; or it comes of what the guest
-   * itself does.
+   * KVM hands a vector to the vCPU, which has to leave the guest for it unless interrupts are posted or there is a doorbell; or it
+   * comes of what a processor does for its guest, this one's or another vCPU's.
    */
   private posted(vector: number): void {
-    const { world } = this;
-    if (!world.serving && world.posted) return world.posted.post(vector, () => this.notify());
+    const { world, vm, cpu } = this;
+    const byKvm = vm.servedFor < 0;
+    if (byKvm && world.posted) return world.posted.post(vector, () => this.notify());
     world.lapic.take(vector);
-    if (!world.serving) this.look();
+    if (vm.servedFor === cpu.index) return;
+    if (vm.interrupts === 'avic' && inGuest(world.place)) this.ring(vector);
+    else if (byKvm || world.place === 'polling') this.look();
+  }
+
+  /** The doorbell of the physical CPU: the processor there looks into the backing page (AMD64 vol. 2, 15.29.9). */
+  private ring(vector: number): void {
+    const { site, world, vcpu } = this;
+    const { island, scheduler, tracer, costs } = site;
+    const { cause } = tracer;
+    const target = scheduler.apicIdOf(vcpu.thread);
+    tracer.cause = tracer.instant(island.now(), world.injection.track, Kind.AvicDoorbell, vector, target);
+    island.queue.schedule(island.now() + costs['irq.doorbell'], vcpu, VcpuEvent.Doorbell);
+    tracer.cause = cause;
+  }
+
+  /** The doorbell has rung. A guest that has been entered since has looked then. */
+  doorbell(): void {
+    if (this.world.place === 'guest') this.world.recognise();
   }
 
   /** There is something in the descriptor: the processor is told, where it runs the guest (kvm_vcpu_trigger_posted_interrupt). */
   private notify(): void {
     const { world, site } = this;
-    if (world.place !== 'guest' && world.place !== 'bus') return this.look();
+    if (!inGuest(world.place)) return this.look();
     const { island, scheduler, tracer, costs } = site;
     const target = scheduler.apicIdOf(this.vcpu.thread);
     const { track } = world.injection;
@@ -68,14 +90,14 @@ export class Arrivals implements CpuSink {
   }
 
   /** Something has come: somebody must look at it, wherever the vCPU is. */
-  private look(): void {
+  look(): void {
     const { world } = this;
     if (world.place === 'halted' || world.place === 'polling') {
       // A vCPU that halted with interrupts off is not woken by one (kvm_arch_vcpu_runnable).
       if (!world.startUp.initPending && !world.wakes()) return;
       if (world.place === 'halted') world.wakeSoon();
       else this.found();
-    } else if ((world.place === 'guest' || world.place === 'bus') && !this.noKick) world.kick();
+    } else if (inGuest(world.place) && !this.noKick) world.kick();
   }
 
   /**
@@ -160,7 +182,7 @@ export class Arrivals implements CpuSink {
   private notified(): boolean {
     const { world } = this;
     const { posted, place, lapic } = world;
-    if (!posted || (place !== 'guest' && place !== 'bus')) return false;
+    if (!posted || !inGuest(place)) return false;
     posted.take(lapic);
     // In the midst of an access, the end of its instruction comes first.
     if (place === 'guest') world.recognise();

@@ -11,6 +11,7 @@ import { VhostWorker } from '../vhost/worker';
 import { wayTo } from './exit-way';
 import type { KvmIrqchip } from './irqfd';
 import { placements } from './placement';
+import type { Processor } from './processor';
 import type { KvmRegion, MappedPages } from './region';
 
 /** Packets that are read from a tap device in one go: `tap_send` of QEMU; VHOST_NET_PKT_WEIGHT of Linux. */
@@ -26,6 +27,7 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
     private readonly home: SiteEnvironmentParts,
     private readonly qemu: QemuProcess,
     private readonly irqchip: KvmIrqchip,
+    private readonly processor: Processor,
   ) {
     super(home);
   }
@@ -34,8 +36,8 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
     return {
       placement: placements[unit.class],
       lane: this.home.trace.laneOf(unit),
-      memory: wayTo(unit.class, 'memory', this.home.site.costs),
-      port: wayTo(unit.class, 'ports', this.home.site.costs),
+      memory: wayTo(unit.class, 'memory', this.home.site.costs, this.processor),
+      port: wayTo(unit.class, 'ports', this.home.site.costs, this.processor),
       offset,
       coalesces: unit.coalesces,
       mapped: offset === 0 ? mappedPages(unit.plain) : undefined,

@@ -16,6 +16,7 @@ import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { Cpu } from '../../machine/x86/types';
 import type { Site } from '../host';
 import type { HostThread } from '../threads/thread';
+import { inGuest } from './vcpu-place';
 import type { WorldSwitch } from './world-switch';
 
 const NOT_PRESENT = 11;
@@ -125,8 +126,7 @@ export class Exitless implements Stateful<ExitlessState> {
   /** External-interrupt exiting is off, and the guest runs. */
   private get takes(): boolean {
     const { place, injection, lapic } = this.world;
-    if (place !== 'guest' && place !== 'bus') return false;
-    return !injection.pending && !injection.windowWanted && lapic.highestInService() < 0;
+    return inGuest(place) && !injection.pending && !injection.windowWanted && lapic.highestInService() < 0;
   }
 
   private get hasPending(): boolean {

@@ -18,6 +18,8 @@ export type Trap = { reason: number } & (
   | { work: 'write'; offset: number; value: number }
   /** The end of a level-triggered interrupt. */
   | { work: 'eoi'; vector: number }
+  /** An IPI is in the LAPICs of its targets, of which these sleep or wait for a CPU. */
+  | { work: 'wake'; targets: readonly number[]; command: number }
 );
 
 /** Snapshot of `TrapExits`. */
@@ -56,6 +58,7 @@ export class TrapExits implements Stateful<TrapExitsState> {
     if (!trap) return;
     const { costs, island } = site;
     if (trap.work === 'eoi') world.begin(trap.reason, trap.vector, 0);
+    else if (trap.work === 'wake') world.begin(trap.reason, trap.command, trap.targets[0]);
     else world.begin(trap.reason, trap.offset, trap.value);
     world.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch'] + costs['kvm.apic']);
     const now = cpu.now();
@@ -71,6 +74,7 @@ export class TrapExits implements Stateful<TrapExitsState> {
     site.island.standAt(time);
     world.exits.causeExit();
     if (trap.work === 'eoi') world.lapic.broadcastEoi(trap.vector);
+    else if (trap.work === 'wake') for (const target of trap.targets) this.vm.wake(target);
     else this.write(trap.offset, trap.value, time);
     world.finish(time);
   }

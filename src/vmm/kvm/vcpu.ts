@@ -81,7 +81,7 @@ export class KvmVcpu
     this.guest = new GuestRun(site, cpu, this.world, this.traps);
     this.registers = new RegisterExits(site, vm, cpu, this.world, this);
     this.direct = new DirectAccesses(site, vm, cpu, this.world, this.guest, this.traps, this);
-    this.arrivals = new Arrivals(site, cpu, this.world, this.guest, this.direct, this);
+    this.arrivals = new Arrivals(site, vm, cpu, this.world, this.guest, this.direct, this);
     this.accesses = new AccessExits(site, vm, cpu, this.world, this.guest, this.direct, this);
     this.eventTargetId = `${vm.name}/vCPU ${cpu.index}`;
     const { island, scheduler, tracer, units } = site;
@@ -277,6 +277,8 @@ export class KvmVcpu
         return this.direct.came();
       case VcpuEvent.Trap:
         return this.traps.came(time);
+      case VcpuEvent.Doorbell:
+        return this.arrivals.doorbell();
       case VcpuEvent.Shutdown:
         return world.shutDownCame(time);
       default:

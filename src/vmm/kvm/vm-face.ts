@@ -13,6 +13,7 @@ import type { CpuMsrs } from '../cpu/msrs';
 import type { EptPages } from './ept-pages';
 import type { IoBitmaps } from './io-bitmaps';
 import type { Ioeventfds } from './ioeventfds';
+import type { Processor } from './processor';
 import type { KvmRegion } from './region';
 
 /** A VM as its vCPUs see it. */
@@ -22,6 +23,13 @@ export interface VcpuVm {
   readonly name: string;
   readonly features: CpuFeatures;
   readonly interrupts: InterruptMode;
+  readonly processor: Processor;
+  /** Position of the vCPU whose processor serves an access to its LAPIC: a vector that comes of it is not KVM's doing. -1: none. */
+  servedFor: number;
+  /** vCPUs that an IPI of one means and that have no physical CPU, so that no processor tells them. */
+  notRunning(sender: number, message: IpiMessage): readonly number[];
+  /** Has KVM look at what a vCPU that sleeps has got. */
+  wake(cpu: number): void;
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
   readonly ept: EptPages;

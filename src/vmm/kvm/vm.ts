@@ -35,6 +35,7 @@ import { IoBitmaps } from './io-bitmaps';
 import { Ioeventfds } from './ioeventfds';
 import type { KvmIrqchip } from './irqfd';
 import { mapPhysicalPorts } from './physical-ports';
+import { processorOf, type Processor } from './processor';
 import type { KvmRegion } from './region';
 import { KvmVcpu } from './vcpu';
 import type { VcpuVm } from './vm-face';
@@ -56,6 +57,9 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   readonly memory: PhysicalMemory;
   readonly features: CpuFeatures;
   readonly interrupts: InterruptMode;
+  readonly processor: Processor;
+  /** Never beyond a call-out, so that no snapshot has it. */
+  servedFor = -1;
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
   readonly ept = new EptPages();
@@ -91,6 +95,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.name = name;
     this.features = features;
     this.interrupts = plan.interrupts ?? 'inject';
+    this.processor = processorOf(features.vendor, this.interrupts);
     this.memory = core.memory;
     this.haltPollNs = plan.haltPollNs ?? 0;
     this.ioBitmaps = new IoBitmaps(plan.passPorts ?? []);
@@ -124,7 +129,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       msi: (requester, address, data) => this.board.fabric.msi(requester, address, data),
       onAcknowledged: (gsi, told) => this.board.fabric.onAcknowledged(gsi, told),
     };
-    this.environment = new KvmEnvironment(home, this.qemu, this.irqchip);
+    this.environment = new KvmEnvironment(home, this.qemu, this.irqchip, this.processor);
     if (!this.ioBitmaps.trapAll)
       mapPhysicalPorts(this.physicalPorts, (unit) => this.environment.tag(unit, 0));
     this.board = new PcBoard(this.environment, {
@@ -188,6 +193,15 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
 
   postedDescriptor(cpu: number): number | undefined {
     return this.descriptors === undefined ? undefined : this.descriptors + cpu * POSTED_DESCRIPTOR_BYTES;
+  }
+
+  notRunning(sender: number, message: IpiMessage): readonly number[] {
+    const targets = this.board.fabric.ipiTargets(sender, message);
+    return targets.filter((cpu) => this.vcpus[cpu].thread.state !== 'running');
+  }
+
+  wake(cpu: number): void {
+    this.vcpus[cpu].arrivals.look();
   }
 
   sendIpi(sender: number, message: IpiMessage): number {

@@ -67,8 +67,6 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   private at: VcpuPlace = 'root';
   /** An interrupt is being delivered: nothing that leaves the guest meanwhile could be given up. */
   delivering = false;
-  /** The processor serves an access to the LAPIC: a vector that comes of it is none that somebody hands to the vCPU. */
-  serving = false;
   /** When the entry that waits for its time is made; the guest stands behind its instruction, later by that one's cycles. */
   private entryTime: Cycles = 0;
   /** When the owed entry is made; -1: none is owed. Never between two runs, so that no snapshot has it. */
@@ -94,7 +92,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     const common = { name: `vCPU ${cpu.index}`, group: vm.name, vm: vm.index };
     const track = tracer.addTrack({ type: 'vcpu', ...common, locks: qemuLocks });
     const interruptTrack = tracer.addTrack({ type: 'interrupts', ...common });
-    this.exits = new ExitTimeline(site, cpu, vm.index, track);
+    this.exits = new ExitTimeline(site, cpu, vm.index, track, vm.processor);
     this.injection = new Injection(
       site,
       cpu,

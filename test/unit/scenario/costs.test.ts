@@ -118,6 +118,7 @@ it("describeCosts says which figures are the model's own", () => {
     'irq.irqfd',
     'irq.ioapic',
     'irq.notification',
+    'irq.doorbell',
     'sched.switch',
     'device.dmaSetup',
     'device.dmaPer64Bytes',

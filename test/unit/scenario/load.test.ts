@@ -278,7 +278,6 @@ describe('fields and values', () => {
 
   it('says by name what this version does not run', () => {
     single(atTop('"vmm": «"xen"»'), 'vmm', '"xen"', 'not available yet', '"kvm" and "none" only');
-    single(inVm('"interrupts": «"avic"»'), 'vms[0].interrupts', '"eli" only');
     single(inVm('"devices": [{ "model": «"igb"» }]'), 'vms[0].devices[0].model', '"nvme" and the network');
     single(
       inVm('"devices": [{ "backend": «"vhost"» }]'),
@@ -290,6 +289,12 @@ describe('fields and values', () => {
   });
 
   it('says what a mode of interrupts asks of its VM', () => {
+    single(inVm('"interrupts": «"avic"»'), 'vms[0].interrupts', 'processors of intel have no "avic"');
+    single(
+      inVm('"cpu": { "vendor": "amd" }, "apic": "x2apic", "interrupts": «"avic"»'),
+      'vms[0].interrupts',
+      'set "apic": "xapic"',
+    );
     single(inVm('"interrupts": «"direct-eoi"»'), 'vms[0].interrupts', 'set "apic": "x2apic"');
     single(
       inVm('"cpu": { "vendor": "amd" }, "interrupts": «"apicv"»'),

@@ -1,6 +1,12 @@
 /** vCPUs that follow scripts, and the world around them: for what no sample driver does. */
 import { Disposition, NO_INTERCEPTS, type CpuPolicy } from '../../../src/machine/x86/policy';
-import { PortForm, StopReason, type Cpu, type CpuCallouts } from '../../../src/machine/x86/types';
+import {
+  PortForm,
+  StopReason,
+  type Cpu,
+  type CpuCallouts,
+  type CpuVendor,
+} from '../../../src/machine/x86/types';
 import { Lapic } from '../../../src/machine/interrupts/lapic-registers';
 import type { PhysicalMemory } from '../../../src/machine/memory/physical-memory';
 import { Kind, exitKind, kinds } from '../../../src/trace/vocabulary/events';
@@ -235,6 +241,7 @@ export class ScriptMachine {
       passPorts?: { first: number; last: number }[];
       haltPollNs?: number;
       interrupts?: InterruptMode;
+      vendor?: CpuVendor;
     } = {},
   ) {
     this.host = new Host(this.recorder, { ...costs, ...options.costs }, 1e9);
@@ -244,7 +251,7 @@ export class ScriptMachine {
       index: 0,
       name: 'vm0',
       core: { memory: NO_MEMORY, cpus },
-      features: { x2apic: true, vendor: 'intel' },
+      features: { x2apic: true, vendor: options.vendor ?? 'intel' },
       startSeconds: 0,
       tripleFault: 'stop',
       testDevices: false,
