@@ -132,8 +132,8 @@ export class ApicAccesses {
 
   /** EOI virtualisation (SDM vol. 3, 30.1.4): behind the end of a level there is an exit, for the IOAPIC of the VM. */
   private end(rules: ApicRules): void {
-    const { lapic, exitless } = this.world;
-    if (exitless) return exitless.end();
+    const { lapic, handOver } = this.world;
+    if (handOver.exitless) return handOver.exitless.end();
     if (!rules.endsLevels && lapic.isLevel(lapic.highestInService()))
       return this.traps.ask({ reason: rules.eoiExit, work: 'write', offset: Lapic.Eoi, value: 0 });
     const vector = lapic.endService();

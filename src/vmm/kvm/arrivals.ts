@@ -34,8 +34,8 @@ export class Arrivals implements CpuSink {
     private readonly direct: DirectAccesses,
     private readonly vcpu: EventTarget & LockUser,
   ) {
-    const { posted, injection } = world;
-    if (injection.byProcessor) this.post = (vector) => this.posted(vector);
+    const { posted } = world.handOver;
+    if (world.injection.byProcessor) this.post = (vector) => this.posted(vector);
     // Whoever else posts does not know where the vCPU is.
     if (posted)
       site.scheduler.onPostedWakeUp(() => {
@@ -55,7 +55,8 @@ export class Arrivals implements CpuSink {
   private posted(vector: number): void {
     const { world, vm, cpu } = this;
     const byKvm = vm.servedFor < 0;
-    if (byKvm && world.posted) return world.posted.post(vector, () => this.notify());
+    const { posted } = world.handOver;
+    if (byKvm && posted) return posted.post(vector, () => this.notify());
     world.lapic.take(vector);
     if (vm.servedFor === cpu.index) return;
     if (vm.interrupts === 'avic' && inGuest(world.place)) this.ring(vector);
@@ -75,7 +76,7 @@ export class Arrivals implements CpuSink {
 
   /** The doorbell has rung. A guest that has been entered since has looked then. */
   doorbell(): void {
-    if (this.world.place === 'guest') this.world.recognise();
+    if (this.world.place === 'guest') this.world.handOver.recognise();
   }
 
   /** There is something in the descriptor: the processor is told, where it runs the guest (kvm_vcpu_trigger_posted_interrupt). */
@@ -181,11 +182,11 @@ export class Arrivals implements CpuSink {
   /** The notification vector has come. In guest mode the processor sees to it, without an exit (SDM vol. 3, 30.6). */
   private notified(): boolean {
     const { world } = this;
-    const { posted, place, lapic } = world;
-    if (!posted || !inGuest(place)) return false;
-    posted.take(lapic);
+    const { handOver, place } = world;
+    if (!handOver.posted || !inGuest(place)) return false;
+    handOver.take();
     // In the midst of an access, the end of its instruction comes first.
-    if (place === 'guest') world.recognise();
+    if (place === 'guest') handOver.recognise();
     return true;
   }
 

@@ -126,7 +126,7 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
     if (world.place !== 'bus') return;
     world.place = 'guest';
     this.guest.finishInstruction();
-    if (world.place === 'guest') world.recognise();
+    if (world.place === 'guest') world.handOver.recognise();
     const { owed } = this;
     if (owed && world.place === 'guest') {
       this.owed = undefined;
@@ -176,7 +176,7 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
     if (!waiting.ofApic) return this.performOnBus();
     const { low, high, known } = this.apic.perform(waiting);
     world.finished.note(waiting.kind, waiting.address, low, high, known);
-    if (world.place === 'guest' && !this.traps.due) world.recognise();
+    if (world.place === 'guest' && !this.traps.due) world.handOver.recognise();
   }
 
   /** With its row in the trace. */

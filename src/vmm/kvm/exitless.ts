@@ -10,18 +10,30 @@
 import type { Stateful } from '../../machine/bus';
 import type { LocalApic } from '../../machine/interrupts/lapic';
 import { requireVersion } from '../../machine/snapshot';
+import type { Cycles } from '../../machine/time/event-queue';
 import type { RowRef } from '../../trace/record/tracer';
 import { Kind } from '../../trace/vocabulary/events';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { Cpu } from '../../machine/x86/types';
 import type { Site } from '../host';
 import type { HostThread } from '../threads/thread';
-import { inGuest } from './vcpu-place';
-import type { WorldSwitch } from './world-switch';
+import type { ExitTimeline } from './exits';
+import type { Injection } from './injection';
+import { inGuest, type VcpuPlace } from './vcpu-place';
 
 const NOT_PRESENT = 11;
 /** Error code of an exception for a gate of the IDT, raised by an event from outside (SDM vol. 3, 6.13). */
 const IDT_EXTERNAL = 3;
+
+/** The vCPU, as its exitless interrupts need it. */
+export interface ExitlessWorld {
+  readonly place: VcpuPlace;
+  readonly injection: Injection;
+  /** Its own. */
+  readonly lapic: LocalApic;
+  readonly exits: ExitTimeline;
+  boundaryExit(reason: number, a: number, cycles: Cycles, cause: RowRef, work?: () => void): void;
+}
 
 /** Snapshot of an `Exitless`. */
 export interface ExitlessState {
@@ -41,7 +53,7 @@ export class Exitless implements Stateful<ExitlessState> {
   constructor(
     private readonly site: Site,
     private readonly cpu: Cpu,
-    private readonly world: WorldSwitch,
+    private readonly world: ExitlessWorld,
     private readonly assigned: ReadonlySet<number>,
     private readonly thread: () => HostThread,
   ) {}

@@ -118,8 +118,7 @@ export class GuestRun implements Stateful<GuestRunState> {
     if (world.injection.windowWanted) {
       world.injection.windowCame(false);
       this.exit(VmxExit.INTERRUPT_WINDOW);
-    } else if (world.exitless) world.exitless.deliver();
-    else if (!world.injection.deliverRecognised(world.lapic)) world.kick();
+    } else if (!world.handOver.deliver()) world.kick();
   }
 
   /** KVM's emulator goes on with a repeated instruction: nothing comes between its iterations. */

@@ -222,7 +222,7 @@ export class KvmVcpu
   dispatched(time: Cycles): void {
     const { world, accesses, cpu } = this;
     if (this.ended) return;
-    world.posted?.loaded(this.site.scheduler.apicIdOf(this.thread));
+    world.handOver.loaded();
     world.exits.resume();
     if (this.starting) {
       this.starting = false;
@@ -243,7 +243,7 @@ export class KvmVcpu
   }
 
   interruptPending(): boolean {
-    return !this.ended && (this.world.exitless?.pending() ?? false);
+    return !this.ended && (this.world.handOver.exitless?.pending() ?? false);
   }
 
   hostInterrupt(vector: number): void {

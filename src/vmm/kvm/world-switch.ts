@@ -22,11 +22,10 @@ import { apicRules } from './apic-rules';
 import { DebugRegisters, type DebugRegistersState } from './debug-registers';
 import { Emulation, type EmulationState } from './emulation';
 import { ExitTimeline, type ExitTimelineState } from './exits';
-import { Exitless, type ExitlessState } from './exitless';
 import { FinishedAccesses, type FinishedAccessesState } from '../cpu/finished-accesses';
+import { HandOver, type HandOverState } from './hand-over';
 import { HaltPolling, type HaltPollingState } from './halt-polling';
 import { Injection, type InjectionState } from './injection';
-import { PostedInterrupts, type PostedInterruptsState } from './posted-interrupts';
 import { StartUp, type StartUpState } from '../cpu/start-up';
 import { VcpuEvent } from './vcpu-event';
 import { inGuest, type VcpuPlace } from './vcpu-place';
@@ -47,8 +46,7 @@ export interface WorldSwitchState {
   startUp: StartUpState;
   exits: ExitTimelineState;
   injection: InjectionState;
-  posted?: PostedInterruptsState;
-  exitless?: ExitlessState;
+  handOver: HandOverState;
 }
 
 /** Exits and entries of one vCPU. */
@@ -60,10 +58,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   readonly debugRegisters: DebugRegisters;
   readonly emulation: Emulation;
   readonly polling: HaltPolling;
-  /** Absent: its interrupts are not posted. */
-  readonly posted: PostedInterrupts | undefined;
-  /** Absent: external interrupts leave the guest. */
-  readonly exitless: Exitless | undefined;
+  readonly handOver: HandOver;
   private at: VcpuPlace = 'root';
   /** An interrupt is being delivered: nothing that leaves the guest meanwhile could be given up. */
   delivering = false;
@@ -102,10 +97,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     );
     this.debugRegisters = new DebugRegisters(cpu);
     this.emulation = new Emulation(cpu);
-    const descriptor = vm.postedDescriptor(cpu.index);
-    if (descriptor !== undefined) this.posted = new PostedInterrupts(site, descriptor, interruptTrack);
-    if (vm.interrupts === 'eli')
-      this.exitless = new Exitless(site, cpu, this, vm.assignedVectors, () => vcpu.thread);
+    this.handOver = new HandOver(site, vm, cpu, this, () => vcpu.thread);
     this.polling = new HaltPolling(vm.haltPollNs, site.frequencyHz);
   }
 
@@ -128,18 +120,12 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   set place(place: VcpuPlace) {
     const left = inGuest(this.at) && !inGuest(place);
     this.at = place;
-    if (left) this.exitless?.left();
-  }
-
-  /** The guest goes on: what is pending, and nobody's but the processor's to hand over, comes as soon as the guest can take it. */
-  recognise(): void {
-    if (this.exitless) this.exitless.recognise();
-    else this.injection.recognise(this.lapic);
+    if (left) this.handOver.exitless?.left();
   }
 
   /** Something would be taken now: a vCPU that halts does not sleep, one that sleeps is woken. */
   wakes(): boolean {
-    this.posted?.take(this.lapic);
+    this.handOver.take();
     return this.injection.wakes(this.lapic);
   }
 
@@ -155,7 +141,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.startUp.reset();
     this.cpu.powerUp();
     this.injection.reset();
-    this.posted?.reset();
+    this.handOver.reset();
     this.finished.forget();
     this.debugRegisters.reset();
     this.owedTime = -1;
@@ -183,8 +169,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   sleep(time: Cycles, kind: number, place: VcpuPlace): void {
     this.place = place;
     this.asleep = true;
-    this.posted?.blocked();
-    this.exitless?.unloaded();
+    this.handOver.blocked();
     this.exits.sleep(time, kind);
     this.site.scheduler.block(this.vcpu.thread, time);
   }
@@ -247,7 +232,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   owe(time: Cycles): void {
     this.owedTime = time;
     this.owedCycles = 0;
-    if (this.injection.idle(this.lapic) && !this.posted?.outstanding && this.mayEnter(time)) {
+    if (this.injection.idle(this.lapic) && !this.handOver.outstanding && this.mayEnter(time)) {
       this.owedCycles = this.site.costs['entry.hardware'];
       this.cpu.advance(this.owedCycles);
       this.place = 'guest';
@@ -298,8 +283,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     if (this.vm.resetting) this.stopForReset(entryTime);
     else if (this.yieldWanted) {
       this.yieldWanted = false;
-      this.posted?.preempted();
-      this.exitless?.unloaded();
+      this.handOver.preempted();
       this.site.scheduler.yield(this.vcpu.thread, entryTime);
     } else this.enter(entryTime);
   }
@@ -309,7 +293,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.cpu.init();
     this.lapic.init();
     this.injection.reset();
-    this.posted?.reset();
+    this.handOver.reset();
     this.finished.forget();
     this.debugRegisters.reset();
     this.startUp.initDone(this.cpu.index !== 0);
@@ -359,8 +343,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
       startUp: this.startUp.save(),
       exits: this.exits.save(),
       injection: this.injection.save(),
-      ...(this.posted && { posted: this.posted.save() }),
-      ...(this.exitless && { exitless: this.exitless.save() }),
+      handOver: this.handOver.save(),
     };
   }
 
@@ -378,8 +361,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.startUp.load(saved.startUp);
     this.exits.load(saved.exits);
     this.injection.load(saved.injection);
-    if (saved.posted) this.posted?.load(saved.posted);
-    if (saved.exitless) this.exitless?.load(saved.exitless);
+    this.handOver.load(saved.handOver);
   }
 
   private mayEnter(time: Cycles): boolean {
@@ -398,9 +380,9 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
         return;
       }
     }
-    if (this.posted?.outstanding) {
+    if (this.handOver.outstanding) {
       site.island.standAt(time);
-      this.posted.take(this.lapic);
+      this.handOver.take();
     }
     const inject = this.injection.evaluate(this.lapic, time);
     this.resume(time, site.costs['entry.hardware'] + (inject ? site.costs['kvm.inject'] : 0));
