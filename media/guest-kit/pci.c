@@ -1,5 +1,5 @@
 /* PCI configuration space by configuration mechanism #1 (PCI Local Bus Specification 3.0, 3.2.2.3.2). */
-#include "trapline.h"
+#include "trapline-sriov.h"
 
 enum { ADDRESS_PORT = 0xcf8, DATA_PORT = 0xcfc };
 
@@ -104,6 +104,8 @@ bool tl_pci_find(uint16_t vendor_id, uint16_t device_id, unsigned index, struct 
 
 uint64_t tl_pci_bar(const struct tl_pci *pci, unsigned bar)
 {
+    if (pci->sriov)
+        return pci->sriov->bases[bar] + pci->vf * pci->sriov->sizes[bar];
     const unsigned offset = TL_PCI_BAR0 + 4 * bar;
     const uint32_t low = tl_pci_read32(pci, offset);
     if (low & 1)

@@ -317,6 +317,9 @@ size_t strlen(const char *text);
 struct tl_pci {
     uint8_t bus, device, function;
     uint16_t vendor_id, device_id;
+    /* Of a virtual function (trapline-sriov.h): its number, and where it belongs to. NULL: it is a physical one. */
+    uint16_t vf;
+    const struct tl_sriov *sriov;
 };
 
 /* Looks for the `index`-th (from 0) function with these ids on all buses; false when there is none. */

@@ -54,12 +54,27 @@ export interface DmaPort {
 /** Message-signalled interrupts: a write of `data` to an address that an interrupt controller answers at. */
 export interface MsiPort {
   send(requester: RequesterId, address: number, data: number): void;
+  /**
+   * As `send`, of a message that has waited while its vector was masked. Whoever serves the function's registers has seen the
+   * mask go and sends it in the name of this port, where that is another's. Absent: as any other message.
+   */
+  sendUnmasked?(requester: RequesterId, address: number, data: number): void;
 }
 
 /** One interrupt wire. */
 export interface IrqLine {
   /** True: asserted. Setting the same level twice does nothing. */
   set(asserted: boolean): void;
+}
+
+/** Somebody who looks at memory for a device again and again, in place of being notified of a change (busy polling). */
+export interface BusyPolling {
+  /**
+   * Looks at bytes in memory until they are others than they were, or until the time for that is over. The end is told by
+   * `BusDevice.onDma` with the bytes as they are then, as of a read, but in no order with the transactions of `DeviceBus.dma`.
+   * @param seen the bytes as they were read last; not to be changed afterwards
+   */
+  watch(requester: RequesterId, address: number, seen: Uint8Array, tag: number): void;
 }
 
 /** What the platform gives to one device. */
@@ -69,6 +84,8 @@ export interface DeviceBus {
   schedule(delay: Cycles, kind: number, arg?: number): EventHandle;
   cancel(handle: EventHandle): void;
   readonly dma: DmaPort;
+  /** Absent: whoever does the device's work rests when there is none. */
+  readonly polling?: BusyPolling | undefined;
   /** The device's own pin: INTx of a PCI function, the IRQ of an ISA device. */
   readonly irq: IrqLine;
   readonly msi: MsiPort;

@@ -17,6 +17,11 @@ export interface Doorbell {
 export interface QueuedDevice {
   readonly dataPlane: BusDevice;
   readonly doorbells: readonly Doorbell[];
+  /**
+   * The driver may be offered to tell more by a write there than that there is work. Whoever listens to doorbells by eventfds
+   * loses that: only the device itself may serve them.
+   */
+  readonly doorbellsHaveData: boolean;
   /** Does what a write to the doorbell of a queue asks for. */
   kicked(queue: number): void;
 }

@@ -146,6 +146,14 @@ function checkVms({ host, vms }: Scenario, list: ProblemList): void {
       if (from > to)
         list.add('value', ['vms', index, 'passPorts', position], `"${range}" ends before it begins`);
     });
+    vm.devices.forEach((device, position) => {
+      if (device.model !== 'virtio-net' || device.backend === 'vhost' || device.busyPollNs === 0) return;
+      list.add(
+        'value',
+        ['vms', index, 'devices', position, 'busyPollNs'],
+        'only a vhost worker polls: QEMU sleeps when it has nothing to do. Leave it out, or add "backend": "vhost".',
+      );
+    });
     const other = first.get(vm.name);
     if (other !== undefined)
       list.add(

@@ -123,6 +123,9 @@ const virtio = {
     .describe('Whether it offers to use buffers in the order in which they come (VIRTIO_F_IN_ORDER).'),
 };
 
+/** A second: a thread that polls for longer does nothing else any more. */
+const BUSY_POLL_MOST_NS = 1_000_000_000;
+
 const virtioNet = z.strictObject({
   model: z.literal('virtio-net').describe(MODEL),
   backend: z
@@ -147,6 +150,14 @@ const virtioNet = z.strictObject({
     .optional()
     .describe(
       'Sent packets whose buffers are shown to the driver together, as long as there is more to send: 1 with `qemu`, 64 with `vhost` when left out, as they do it.',
+    ),
+  busyPollNs: z
+    .int()
+    .min(0)
+    .max(BUSY_POLL_MOST_NS)
+    .default(0)
+    .describe(
+      'With `vhost`: nanoseconds for which its thread looks for more work before it sleeps (busy polling, as of VHOST_SET_VRING_BUSYLOOP_TIMEOUT): what comes meanwhile costs neither a notification nor a wake-up, and the thread keeps a physical CPU busy. 0: it does not.',
     ),
   offloads: z
     .boolean()

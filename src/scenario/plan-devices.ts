@@ -47,7 +47,7 @@ const planners: Planners = {
     return { device: { model, name, image, blockSize, queues, ...mediumOf(device) }, cable: undefined };
   },
   'virtio-net': (device, { name }, networks) => {
-    const { model, mac, link, queues: pairs, backend, batch, offloads, mergeable } = device;
+    const { model, mac, link, queues: pairs, backend, batch, busyPollNs, offloads, mergeable } = device;
     const inKernel = backend === 'vhost';
     return {
       device: {
@@ -55,6 +55,7 @@ const planners: Planners = {
         name,
         ...virtioOf(device),
         inKernel,
+        busyPollNs,
         net: { mac: bytesOf(mac), pairs, batch: batch ?? BATCH[backend], offloads, mergeable, mtu: MTU },
       },
       cable: networks.plug(link),

@@ -57,6 +57,10 @@ export const costKeys = {
   'irq.doorbell': 'The doorbell of the AVIC rings at a physical CPU',
   'sched.switch': 'A physical CPU changes from one thread to another',
   'sched.slice': 'How long a thread runs while others wait for its CPU',
+  'sched.sleeperCredit':
+    'By how much CPU time a thread that wakes counts as having had less than the others, at most',
+  'sched.wakeupGranularity':
+    'By how much CPU time another must have had more than a thread that wakes, to lose its CPU to it at once',
   'device.dmaSetup': 'One DMA transaction, apart from its bytes',
   'device.dmaPer64Bytes': 'Moving 64 bytes by DMA',
 } as const;

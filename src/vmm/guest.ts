@@ -21,7 +21,7 @@ export interface DevicePlan {
   device: DeviceSpec;
   /** The cable of a NIC; absent: no carrier. */
   cable: Cable | undefined;
-  /** Writes to its doorbells are ioeventfds, where there is a VMM that has them. */
+  /** Writes to its doorbells are ioeventfds, where there is a VMM that has them: not for doorbells that have data. */
   ioeventfd?: boolean;
 }
 

@@ -60,6 +60,8 @@ const samples = [
   'c1-virtio-blk',
   'c4-suppression-event-idx',
   'c6-vhost',
+  'e0-msix-masked-vhost',
+  'c6-vhost-polling',
   'hello',
   'timer',
   'uart',

@@ -30,6 +30,9 @@ const counted = (
 ): fc.Arbitrary<Step> =>
   fc.nat(most).map((count) => named(`${name} ${count}`, (bench) => step(bench, count)));
 
+/** The queue of a host that polls moves to one that does not, and the other way. */
+const elsewhere = (negotiated: Negotiated, polled: boolean): Negotiated => ({ ...negotiated, polled });
+
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
@@ -49,7 +52,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 const steps = (maxLength: number) => fc.array(step, { maxLength, size: 'max' });
 
-const options = { eventIdx: fc.boolean(), indirect: fc.boolean(), inOrder: fc.boolean() };
+const options = {
+  eventIdx: fc.boolean(),
+  indirect: fc.boolean(),
+  inOrder: fc.boolean(),
+  polled: fc.boolean(),
+};
 const formats: [string, fc.Arbitrary<Negotiated>][] = [
   [
     'split',
@@ -94,7 +102,8 @@ describe.each(formats)('a %s virtqueue', (_name, negotiated) => {
         steps(120),
         steps(120),
         fc.nat(1e9),
-        (with_, limit, first, second, time) => {
+        fc.boolean(),
+        (with_, limit, first, second, time, polled) => {
           const one = new QueueBench(with_, limit).start();
           for (const each of first) each(one);
           const saved = one.save();
@@ -102,7 +111,7 @@ describe.each(formats)('a %s virtqueue', (_name, negotiated) => {
 
           const two = new QueueBench(with_, limit).load(saved);
           expect(two.queue.save()).toEqual(saved.queue);
-          const moved = new QueueBench(with_, limit).adopt(saved, time);
+          const moved = new QueueBench(elsewhere(with_, polled), limit).adopt(saved, time);
           for (const bench of [one, two, moved]) {
             for (const each of second) each(bench);
             bench.settle();

@@ -125,9 +125,7 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
       ...scenarios.sort(byPath).map(fileItem('circuit-board')),
     ];
     const picked = await window.showQuickPick(items, {
-      placeHolder: l10n.t(
-        'Which runs should stand side by side? The first is what the others are related to.',
-      ),
+      placeHolder: l10n.t('Runs to compare, each with the first'),
       canPickMany: true,
       matchOnDescription: true,
       matchOnDetail: true,

@@ -2,7 +2,7 @@
  * The ACPI tables as files for a firmware that is to put them into memory itself, with the script that tells how (QEMU,
  * hw/acpi/bios-linker-loader.c, "BIOS linker/loader"): allocate a file's memory, add its address to pointers, sum up.
  */
-import { acpiTables, type AcpiPlaces, type EcamFacts } from './acpi';
+import { acpiTables, type AcpiFacts, type AcpiPlaces } from './acpi';
 import { Fields, type FirmwareTable } from './fields';
 
 const FILES = { root: 'etc/acpi/rsdp', tables: 'etc/acpi/tables', script: 'etc/table-loader' } as const;
@@ -61,8 +61,8 @@ function pointersOf(bytes: Uint8Array): readonly Pointer[] {
 export const acpiFileNames: readonly string[] = [FILES.root, FILES.tables, FILES.script];
 
 /** The three files, in the order of `acpiFileNames`. Pointers hold offsets in the file of tables. @param pm as `AcpiPlaces` has it */
-export function acpiFiles(cpus: number, ecam: EcamFacts, pm: AcpiPlaces['pm']): AcpiFile[] {
-  const [root, ...tables] = acpiTables(cpus, ecam, { root: 0, tables: 0, pm }) as [
+export function acpiFiles(facts: AcpiFacts, pm: AcpiPlaces['pm']): AcpiFile[] {
+  const [root, ...tables] = acpiTables(facts, { root: 0, tables: 0, pm }) as [
     FirmwareTable,
     ...FirmwareTable[],
   ];

@@ -6,6 +6,7 @@ import { ACPI_PM, AcpiPmRegister } from '../devices/acpi-pm';
 import { HPET, HPET_BLOCK_ID } from '../devices/hpet';
 import { IOAPIC_BASE } from '../interrupts/ioapic';
 import { LAPIC_BASE } from '../interrupts/lapic-registers';
+import { definitionBlock, type MmioDeviceFacts } from './dsdt';
 import { Fields, sign, type FirmwareTable } from './fields';
 import { FIRMWARE_AREA } from './memory-map';
 
@@ -38,6 +39,13 @@ const PCI_SEGMENT = 0;
 export interface EcamFacts {
   base: number;
   buses: number;
+}
+
+/** What the tables tell of a machine. */
+export interface AcpiFacts {
+  cpus: number;
+  ecam: EcamFacts;
+  mmioDevices: readonly MmioDeviceFacts[];
 }
 
 /** A table with its header (5.2.6). */
@@ -159,8 +167,8 @@ export interface AcpiPlaces {
 /** Those of a BIOS: the root pointer lies where operating systems search for it. */
 const PLACES: AcpiPlaces = { root: FIRMWARE_AREA.base, tables: FIRMWARE_AREA.base + 64, pm: ACPI_PM.base };
 
-/** All tables of a machine with so many CPUs, at their addresses, the root pointer first. */
-export function acpiTables(cpus: number, ecam: EcamFacts, places = PLACES): FirmwareTable[] {
+/** All tables of a machine, at their addresses, the root pointer first. */
+export function acpiTables({ cpus, ecam, mmioDevices }: AcpiFacts, places = PLACES): FirmwareTable[] {
   const root = new Uint8Array(36);
   const tables: FirmwareTable[] = [{ address: places.root, bytes: root }];
   let next = places.tables;
@@ -170,7 +178,7 @@ export function acpiTables(cpus: number, ecam: EcamFacts, places = PLACES): Firm
     next += Math.ceil(bytes.length / 64) * 64; // the FACS has to lie at a multiple of 64
     return address;
   };
-  const dsdt = place(table('DSDT', 2, new Uint8Array(0)));
+  const dsdt = place(table('DSDT', 2, definitionBlock(mmioDevices)));
   const all = [
     place(fadt(place(facs()), dsdt, places.pm)),
     place(madt(cpus)),

@@ -1,20 +1,18 @@
 /** All that a PC's firmware leaves in memory for the software it starts. */
-import { acpiTables, type EcamFacts } from './acpi';
+import { acpiTables, type AcpiFacts } from './acpi';
 import { biosData } from './bios-data';
 import type { FirmwareTable } from './fields';
 import { mpTables, type MpFacts } from './mp-table';
 
 /** What the machine is. */
-export interface FirmwareFacts extends MpFacts {
+export interface FirmwareFacts extends MpFacts, AcpiFacts {
   /** What the clock shows at power-on, in seconds since 1970. */
   startSeconds: number;
-  ecam: EcamFacts;
 }
 
 const SECONDS_A_DAY = 86_400;
 
 /** The pieces, each at its address; they do not overlap. */
 export function firmwareTables(facts: FirmwareFacts): FirmwareTable[] {
-  const { cpus, ecam, startSeconds } = facts;
-  return [...acpiTables(cpus, ecam), ...mpTables(facts), ...biosData(startSeconds % SECONDS_A_DAY)];
+  return [...acpiTables(facts), ...mpTables(facts), ...biosData(facts.startSeconds % SECONDS_A_DAY)];
 }

@@ -17,7 +17,14 @@ import { IOAPIC_BASE, IOAPIC_SIZE, IoApic, type IoApicHardware, type IoApicMessa
 import { LocalApic, type LocalApicHardware, type LocalApicRun } from './lapic';
 import { LapicPages } from './lapic-pages';
 import type { TscToHostTime } from './lapic-timer';
-import { decodeMsi, DeliveryMode, isMsiAddress, type InterruptMessage, type IpiMessage } from './message';
+import {
+  decodeMsi,
+  decodeUnitMessage,
+  DeliveryMode,
+  isMsiAddress,
+  type InterruptMessage,
+  type IpiMessage,
+} from './message';
 import type { MessageRemapping } from './message-remapping';
 import { PicPair, type PicPairHardware } from './pic';
 import {
@@ -169,13 +176,15 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
   }
 
   /**
-   * A message of a unit that is not remapped where others' are: that of the remapping unit's own events (VT-d specification,
-   * 5.1.6). Returns how many LAPICs it reached.
-   * @param message its destination has 32 bits
+   * A remapping unit interrupts on its own account, which nobody remaps (VT-d specification, 5.1.6). Returns how many LAPICs it
+   * reached.
+   * @param address with the upper half that the unit's register has for it
    */
-  unremapped(source: MessageSource, message: InterruptMessage): number {
+  unitMessage(requester: RequesterId, address: number, data: number): number {
+    const message = decodeUnitMessage(address, data);
+    if (!message) return 0;
     let reached = 0;
-    this.options.observer.message(source, message.vector, () => {
+    this.options.observer.message({ from: 'msi', requester, address, data }, message.vector, () => {
       reached = this.router.deliverWide(message).length;
     });
     return reached;

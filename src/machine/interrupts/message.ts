@@ -70,3 +70,15 @@ export function decodeMsi(address: number, data: number): InterruptMessage | und
     destination: (address >>> 12) & 0xff,
   };
 }
+
+/**
+ * Decodes a message by which a remapping unit interrupts on its own account (VT-d specification, 5.1.6): an MSI whose address has
+ * in bits 63:40 those above the eighth of an x2APIC's ID. The destination has 32 bits.
+ * @returns undefined as `decodeMsi` does
+ */
+export function decodeUnitMessage(address: number, data: number): InterruptMessage | undefined {
+  const message = decodeMsi(address % 2 ** 32, data);
+  const upper = Math.floor(address / 2 ** 40);
+  if (!message || upper === 0) return message && widened(message);
+  return { ...message, destination: upper * 0x100 + message.destination };
+}

@@ -56,6 +56,14 @@ export const CapabilityId = {
   msix: 0x11,
 } as const;
 
+/** Identifiers of extended capabilities (the same, chapter 3). */
+export const ExtendedCapabilityId = { ari: 0x0e, ats: 0x0f, sriov: 0x10 } as const;
+
+/** The bytes of a 16-bit register, in their order. */
+export function bytes16(value: number): number[] {
+  return [value & 0xff, value >> 8];
+}
+
 /** Where a function stands: bus 0..255, device 0..31, function 0..7. */
 export interface PciAddress {
   bus: number;

@@ -2,9 +2,9 @@
  * What a PC's firmware has done to the PCI bus when an operating system or a bare-metal guest starts: BARs placed, decoding
  * on, interrupt lines written. Done through configuration writes, as software does.
  */
-import { barOffset, type BarSpec } from './bars';
 import { Command, Config } from './config';
 import { pirqOfPin, type PirqRoutes } from './intx-router';
+import type { Aperture } from './function';
 import type { PciRoot, PciSlot } from './root';
 
 /** Memory BARs are placed upward from here: above any RAM of a small machine, below the devices at fixed addresses. */
@@ -32,9 +32,9 @@ class Window {
     this.next = bounds.base;
   }
 
-  /** A naturally aligned place; undefined when there is no room. */
-  take(size: number): number | undefined {
-    const base = Math.ceil(this.next / size) * size;
+  /** A place at a multiple of `alignment`; undefined when there is no room. */
+  take(size: number, alignment: number): number | undefined {
+    const base = Math.ceil(this.next / alignment) * alignment;
     if (base + size > this.bounds.end) return undefined;
     this.next = base + size;
     return base;
@@ -42,8 +42,9 @@ class Window {
 }
 
 /**
- * Assigns BARs (naturally aligned, memory ones at least to a page so that no two devices share one), turns on memory and
- * I/O decoding and writes the interrupt line. Bus mastering stays off: that is the driver's to turn on.
+ * Assigns BARs (naturally aligned, memory ones at least to a page so that no two devices share one), with room for those of all
+ * virtual functions that could be, turns on memory and I/O decoding and writes the interrupt line. Virtual functions are not
+ * there yet. Bus mastering stays off: that is the driver's to turn on.
  * @throws RangeError when a window is too small for all BARs
  */
 export function firmwareAssign(root: PciRoot): void {
@@ -52,21 +53,22 @@ export function firmwareAssign(root: PciRoot): void {
     low: new Window(MMIO_WINDOW),
     high: new Window(HIGH_MMIO_WINDOW),
   };
-  const place = ({ kind, size }: BarSpec): number | undefined => {
-    if (kind === 'io') return windows.io.take(size);
-    const bytes = Math.max(size, PAGE);
-    return windows.low.take(bytes) ?? (kind === 'memory64' ? windows.high.take(bytes) : undefined);
+  const place = ({ kind, size, alignment }: Aperture): number | undefined => {
+    if (kind === 'io') return windows.io.take(size, alignment);
+    const room = [Math.max(size, PAGE), Math.max(alignment, PAGE)] as const;
+    return windows.low.take(...room) ?? (kind === 'memory64' ? windows.high.take(...room) : undefined);
   };
   for (const slot of root.functions()) {
-    for (const bar of slot.fn.bars) {
-      const base = place(bar);
+    if (slot.fn.isVirtual) continue;
+    for (const aperture of slot.fn.apertures) {
+      const base = place(aperture);
+      const { at, kind, name } = aperture;
       if (base === undefined) {
-        const window = bar.kind === 'io' ? 'I/O' : 'memory';
-        throw new RangeError(`no room in the ${window} window for BAR ${bar.index} of ${slot.name}`);
+        const window = kind === 'io' ? 'I/O' : 'memory';
+        throw new RangeError(`no room in the ${window} window for ${name} of ${slot.name}`);
       }
-      const at = barOffset(bar);
       slot.fn.write(at, 4, base % 2 ** 32);
-      if (bar.kind === 'memory64') slot.fn.write(at + 4, 4, Math.floor(base / 2 ** 32));
+      if (kind === 'memory64') slot.fn.write(at + 4, 4, Math.floor(base / 2 ** 32));
     }
     enable(slot);
   }

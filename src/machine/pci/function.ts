@@ -11,24 +11,13 @@ import {
   type Migratable,
   type RunState,
 } from '../snapshot';
-import { barBase, checkBar, layOutBar, type BarSpec } from './bars';
+import { barBase, barOffset, checkBar, type BarKind, type BarSpec } from './bars';
 import { Command, Config, MULTI_FUNCTION, Status } from './config';
 import { ConfigSpace, type CapabilityReading, type CapabilityWritten } from './config-space';
+import { layOutHeader, layOutVirtualHeader, type PciIdentity } from './header';
 
 export type { BarSpec } from './bars';
-
-/** What a device says of itself to configuration software. */
-export interface PciIdentity {
-  vendorId: number;
-  deviceId: number;
-  revision: number;
-  /** 24 bits: base class, sub-class, programming interface. */
-  classCode: number;
-  subsystemVendorId: number;
-  subsystemId: number;
-  /** 0: none, 1..4: INTA..INTD. */
-  interruptPin: number;
-}
+export type { PciIdentity } from './header';
 
 /** What follows from configuration writes; whoever places the function provides it. */
 export interface PciFunctionHost {
@@ -36,6 +25,30 @@ export interface PciFunctionHost {
   barChanged(bar: BarSpec, base: number, enabled: boolean): void;
   /** The INTx level that leaves the function, after the interrupt-disable bit. */
   interruptChanged(asserted: boolean): void;
+}
+
+/**
+ * What a virtual function (PCI Express Base Specification 6.0, 9.3.4) depends on beside itself: registers of its physical
+ * function's SR-IOV capability. Whoever changes them tells it by `decodingChanged`.
+ */
+export interface VirtualPlace {
+  /** Whether it is on the bus. */
+  present(): boolean;
+  /** Whether its BARs decode, while it is on the bus: it has no memory space bit of its own. */
+  decodes(): boolean;
+  barBase(bar: BarSpec): number;
+}
+
+/** Addresses that software has to find room for: a BAR, or the BARs of all virtual functions together. */
+export interface Aperture {
+  /** For messages: `BAR 0`. */
+  name: string;
+  /** Offset of the register with its base in configuration space. */
+  at: number;
+  kind: BarSpec['kind'];
+  /** Bytes, and what its base is a multiple of. */
+  size: number;
+  alignment: number;
 }
 
 /** State of a function besides its configuration space: a table of MSI-X. */
@@ -78,14 +91,11 @@ class Follower implements FunctionPart {
 }
 
 const NO_HOST: PciFunctionHost = { barChanged: () => undefined, interruptChanged: () => undefined };
-const COMMAND_WRITABLE =
-  Command.IoSpace |
-  Command.MemorySpace |
-  Command.BusMaster |
-  Command.ParityErrorResponse |
-  Command.SerrEnable |
-  Command.InterruptDisable;
-const bytes16 = (value: number): number[] => [value & 0xff, value >> 8];
+
+function apertureOf(bar: BarKind): Aperture {
+  const { index, kind, size } = bar;
+  return { name: `BAR ${index}`, at: barOffset(bar), kind, size, alignment: size };
+}
 
 /** One function. Reads and writes of its configuration space never throw, whatever a guest does. */
 export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionRun> {
@@ -93,28 +103,26 @@ export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionR
   private readonly parts: FunctionPart[] = [];
   private readonly decoding = new Map<number, number>();
   private readonly inhibitors: { intx: () => boolean; power: () => boolean }[] = [];
+  private readonly powerFollowers: (() => void)[] = [];
+  private readonly ranges: Aperture[] = [];
   private host = NO_HOST;
   private placed: RequesterId = 0;
   private interrupt = false;
   private interruptOut = false;
 
+  /** @param virtual absent: it is a physical function */
   constructor(
     readonly identity: PciIdentity,
     readonly bars: readonly BarSpec[],
+    private readonly virtual?: VirtualPlace,
   ) {
-    const { config } = this;
     for (const bar of bars) checkBar(bar, bars);
-    config.define(Config.VendorId, [...bytes16(identity.vendorId), ...bytes16(identity.deviceId)]);
-    const { classCode } = identity;
-    config.define(Config.RevisionId, [identity.revision, ...bytes16(classCode & 0xffff), classCode >> 16]);
-    config.define(Config.SubsystemVendorId, bytes16(identity.subsystemVendorId));
-    config.define(Config.SubsystemId, bytes16(identity.subsystemId));
-    config.define(Config.InterruptPin, [identity.interruptPin]);
-    config.allow(Config.Command, bytes16(COMMAND_WRITABLE));
-    config.allow(Config.Status, [0, 0], bytes16(Status.WriteOneToClear));
-    for (const at of [Config.CacheLineSize, Config.LatencyTimer, Config.InterruptLine])
-      config.allow(at, [0xff]);
-    for (const bar of bars) layOutBar(config, bar);
+    if (virtual) {
+      layOutVirtualHeader(this.config, identity);
+      return;
+    }
+    layOutHeader(this.config, identity, bars);
+    this.ranges.push(...bars.map((bar) => apertureOf(bar)));
   }
 
   /** By what its transactions are known: 0 until it is placed. */
@@ -126,6 +134,26 @@ export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionR
   place(requester: RequesterId, host: PciFunctionHost): void {
     this.placed = requester;
     this.host = host;
+  }
+
+  /** Whether it is a virtual function of another one. */
+  get isVirtual(): boolean {
+    return this.virtual !== undefined;
+  }
+
+  /** Whether it is on the bus: a virtual one is while its physical function says so. */
+  get present(): boolean {
+    return this.virtual?.present() ?? true;
+  }
+
+  /** What software has to place in the address spaces. */
+  get apertures(): readonly Aperture[] {
+    return this.ranges;
+  }
+
+  /** Adds one whose register is in a capability. */
+  addAperture(aperture: Aperture): void {
+    this.ranges.push(aperture);
   }
 
   /** The device has several functions: software then looks for the others. */
@@ -215,6 +243,11 @@ export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionR
     this.config.poke(offset, byte);
   }
 
+  /** Changes which bits software may change from now on. It is no state: whoever does it does it again after a load. */
+  allow(offset: number, writable: ArrayLike<number>): void {
+    this.config.allow(offset, writable);
+  }
+
   /** Makes a part of the function's state belong to its snapshots and resets. */
   keep(part: FunctionPart): void {
     this.parts.push(part);
@@ -233,6 +266,22 @@ export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionR
   /** What `sleepWhile` asks may have changed. */
   powerChanged(): void {
     this.applyDecoding();
+    for (const follow of this.powerFollowers) follow();
+  }
+
+  /** Has `follow` called after each change of power. */
+  onPowerChange(follow: () => void): void {
+    this.powerFollowers.push(follow);
+  }
+
+  /** What `VirtualPlace` says may have changed. */
+  decodingChanged(): void {
+    this.applyDecoding();
+  }
+
+  /** Whether it does anything beside answering configuration accesses. */
+  get powered(): boolean {
+    return this.present && !this.inhibitors.some(({ power }) => power());
   }
 
   /** Sets the level of the function's INTx: shown in the status register, and outside unless software disabled it. */
@@ -249,7 +298,7 @@ export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionR
 
   /** Present base of a BAR as programmed, whether or not it decodes. */
   barBase(bar: BarSpec): number {
-    return barBase(this.config, bar);
+    return this.virtual ? this.virtual.barBase(bar) : barBase(this.config, bar);
   }
 
   /** Reset of the bus, or of the function: everything as after power-on but the level of the device's own pin. */
@@ -301,14 +350,15 @@ export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionR
     this.interrupt = hardware.interrupt;
   }
 
-  private get powered(): boolean {
-    return !this.inhibitors.some(({ power }) => power());
+  private decodes({ kind }: BarSpec): boolean {
+    if (!this.powered) return false;
+    if (this.virtual) return this.virtual.decodes();
+    return (this.command & (kind === 'io' ? Command.IoSpace : Command.MemorySpace)) !== 0;
   }
 
   private applyDecoding(): void {
-    const command = this.powered ? this.command : 0;
     for (const bar of this.bars) {
-      const enabled = (command & (bar.kind === 'io' ? Command.IoSpace : Command.MemorySpace)) !== 0;
+      const enabled = this.decodes(bar);
       const base = this.barBase(bar);
       const before = this.decoding.get(bar.index);
       const after = enabled ? base : undefined;

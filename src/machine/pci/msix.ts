@@ -19,11 +19,16 @@ export interface MsixLayout {
   pending: number;
 }
 
-/** What the hardware has: table and pending bits. The run has nothing of them. */
+/** What the hardware has: table and pending bits. */
 export interface MsixHardware extends HardwareState {
-  version: 1;
+  version: 2;
   table: Uint32Array;
   pending: Uint32Array;
+}
+
+/** What the run has: which of the pending bits wait with the other port. */
+export interface MsixRun extends RunState {
+  elsewhere: Uint32Array;
 }
 
 const ENTRY_BYTES = 16;
@@ -46,12 +51,19 @@ const NO_FUNCTION = 'MSI-X belongs to no function yet: add it with addTo';
 export class MsixVectors implements MessageVectors, FunctionPart {
   private readonly table: Uint32Array;
   private readonly pending: Uint32Array;
+  /** Pending bits whose message goes out by the other port, unless software has read them before. */
+  private readonly elsewhere: Uint32Array;
   private fn: PciFunction | undefined;
   private at = 0;
 
+  /**
+   * @param port of whoever serves the function's registers
+   * @param other of somebody else who raises vectors too, if there is one: a worker of the kernel (vhost)
+   */
   constructor(
     private readonly port: MsiPort,
     private readonly layout: MsixLayout,
+    private readonly other: MsiPort = port,
   ) {
     const { vectors, table, pending } = layout;
     const tableEnd = table + vectors * ENTRY_BYTES;
@@ -62,12 +74,16 @@ export class MsixVectors implements MessageVectors, FunctionPart {
     }
     this.table = new Uint32Array(vectors * 4);
     this.pending = new Uint32Array(this.pendingBytes / 4);
+    this.elsewhere = new Uint32Array(this.pendingBytes / 4);
     this.reset();
   }
 
   /** Table and pending bits as they lie in the BAR; zeros between. Narrow writes are undefined and do nothing (6.8.2). */
   readonly block: RegisterBlock = {
-    read: (offset, size) => this.read(offset, size),
+    read: (offset, size) => {
+      this.takeOver(offset);
+      return this.read(offset, size);
+    },
     write: (offset, size, value) => {
       if (size === 4) this.writeTable(offset, value);
     },
@@ -94,34 +110,40 @@ export class MsixVectors implements MessageVectors, FunctionPart {
     return (this.control & Control.enable) !== 0;
   }
 
-  /** @param via who carries the message, when that is another than the function's own port: a worker of the kernel (vhost) */
+  /** @param via one of the two ports: who carries the message */
   raise(vector: number, via: MsiPort = this.port): void {
     if (!this.enabled || vector >= this.layout.vectors) return;
-    if (this.masked(vector)) this.pending[vector >> 5] |= 1 << (vector & 31);
-    else this.send(vector, via);
+    if (this.masked(vector)) this.wait(vector, via);
+    else this.send(vector, (...message) => via.send(...message));
   }
 
   /** Every vector masked, nothing pending. */
   reset(): void {
     this.table.fill(0);
     this.pending.fill(0);
+    this.elsewhere.fill(0);
     for (let vector = 0; vector < this.layout.vectors; vector++)
       this.table[vector * 4 + Entry.control] = ENTRY_MASKED;
   }
 
-  save(): Checkpoint<MsixHardware, RunState> {
-    return { hardware: { version: 1, table: this.table.slice(), pending: this.pending.slice() }, run: {} };
+  save(): Checkpoint<MsixHardware, MsixRun> {
+    return {
+      hardware: { version: 2, table: this.table.slice(), pending: this.pending.slice() },
+      run: { elsewhere: this.elsewhere.slice() },
+    };
   }
 
-  load({ hardware }: Checkpoint<MsixHardware, RunState>): void {
+  load({ hardware, run }: Checkpoint<MsixHardware, MsixRun>): void {
     this.adopt(hardware);
+    this.elsewhere.set(run.elsewhere);
   }
 
-  /** What is pending waits here as it did there: nothing has changed that would let it go. */
+  /** What is pending waits here as it did there, with whoever serves the registers: nothing has changed that would let it go. */
   adopt(hardware: MsixHardware): void {
-    requireVersion('MSI-X', hardware.version, 1);
+    requireVersion('MSI-X', hardware.version, 2);
     this.table.set(hardware.table);
     this.pending.set(hardware.pending);
+    this.elsewhere.fill(0);
   }
 
   private get control(): number {
@@ -168,6 +190,23 @@ export class MsixVectors implements MessageVectors, FunctionPart {
     return word >= 0 && word < pending.length ? `MSIX_PENDING${word}` : undefined;
   }
 
+  /** A masked vector's bit is set. One that is pending already stays as it is: its one message is on its way. */
+  private wait(vector: number, via: MsiPort): void {
+    const word = vector >> 5;
+    const bit = 1 << (vector & 31);
+    if (via !== this.port && (this.pending[word] & bit) === 0) this.elsewhere[word] |= bit;
+    this.pending[word] |= bit;
+  }
+
+  /**
+   * Software reads pending bits. To show them, whoever serves the registers takes what others have counted meanwhile: it is its own
+   * to send then (QEMU's msix_pba_mmio_read and virtio_pci_vector_poll).
+   */
+  private takeOver(offset: number): void {
+    const word = (offset - this.layout.pending) >> 2;
+    if (word >= 0 && word < this.elsewhere.length) this.elsewhere[word] = 0;
+  }
+
   private settle(): void {
     for (let vector = 0; vector < this.layout.vectors; vector++) this.release(vector);
   }
@@ -176,16 +215,20 @@ export class MsixVectors implements MessageVectors, FunctionPart {
   private release(vector: number): void {
     const bit = 1 << (vector & 31);
     if ((this.pending[vector >> 5] & bit) === 0 || !this.enabled || this.masked(vector)) return;
+    const via = (this.elsewhere[vector >> 5] & bit) === 0 ? this.port : this.other;
     this.pending[vector >> 5] &= ~bit;
-    this.send(vector, this.port);
+    this.elsewhere[vector >> 5] &= ~bit;
+    this.send(vector, (...message) =>
+      via.sendUnmasked ? via.sendUnmasked(...message) : via.send(...message),
+    );
   }
 
   /** A message is a memory write of the function: without bus mastering there is none. */
-  private send(vector: number, via: MsiPort): void {
+  private send(vector: number, carry: MsiPort['send']): void {
     const { fn, table } = this;
     if (!fn?.busMaster) return;
     const at = vector * 4;
     const address = table[at + Entry.address] + table[at + Entry.addressHigh] * 2 ** 32;
-    via.send(fn.requester, address, table[at + Entry.data]);
+    carry(fn.requester, address, table[at + Entry.data]);
   }
 }

@@ -91,21 +91,21 @@ export class PciRoot implements Migratable<PciRootHardware, PciRootRun> {
       interruptChanged: (asserted) => this.platform.interruptChanged(slot, asserted),
     });
     this.slots.set(requester, slot);
-    if (at.function !== 0) this.slots.get(requester & ~7)?.fn.setMultiFunction();
-    else if (this.siblings(requester).length > 0) fn.setMultiFunction();
+    if (!fn.isVirtual) this.tellOfSiblings(slot);
     // Told now, BARs are known to the platform in the order of building, whatever order a guest turns them on in.
     for (const bar of fn.bars) this.platform.barChanged(slot, bar, fn.barBase(bar), false);
     return slot;
   }
 
-  /** All functions by ascending address. */
+  /** All functions by ascending address, also virtual ones that are not on the bus. */
   functions(): PciSlot[] {
     return [...this.slots.values()].sort((x, y) => x.requester - y.requester);
   }
 
-  /** The function with a requester ID. */
+  /** The function on the bus with a requester ID. */
   at(requester: RequesterId): PciSlot | undefined {
-    return this.slots.get(requester);
+    const slot = this.slots.get(requester);
+    return slot?.fn.present ? slot : undefined;
   }
 
   /** The eight ports from `CONFIG_PORTS.base`. */
@@ -184,7 +184,7 @@ export class PciRoot implements Migratable<PciRootHardware, PciRootRun> {
 
   /** A configuration read, or a write when there is a value. Returns what was read. */
   private access(requester: RequesterId, register: number, size: AccessSize, written?: number): number {
-    const slot = this.slots.get(requester);
+    const slot = this.at(requester);
     if (written === undefined) {
       const value = slot ? slot.fn.read(register, size) : ALL_ONES[size];
       this.platform.configAccess?.(slot, false, register, value);
@@ -195,9 +195,12 @@ export class PciRoot implements Migratable<PciRootHardware, PciRootRun> {
     return 0;
   }
 
-  /** Functions of the same device. */
-  private siblings(requester: RequesterId): PciSlot[] {
-    return [1, 2, 3, 4, 5, 6, 7].flatMap((each) => this.slots.get((requester & ~7) + each) ?? []);
+  /** Function 0 says that there are others; virtual ones are not told of there (PCI Express Base Specification 6.0, 9.3.4.1). */
+  private tellOfSiblings({ requester, address, fn }: PciSlot): void {
+    const first = requester & ~7;
+    if (address.function !== 0) this.slots.get(first)?.fn.setMultiFunction();
+    else if ([1, 2, 3, 4, 5, 6, 7].some((each) => this.slots.get(first + each)?.fn.isVirtual === false))
+      fn.setMultiFunction();
   }
 
   private firstFree(): PciAddress {

@@ -14,7 +14,9 @@ import { RTC, Rtc, type RtcHost } from '../devices/rtc';
 import { SerialScript, type SerialStep } from '../devices/serial-script';
 import { COM1, Uart16550 } from '../devices/uart';
 import { VGA, VgaText } from '../devices/vga-text';
+import type { AcpiFacts } from '../firmware/acpi';
 import { acpiFileNames, acpiFiles } from '../firmware/acpi-loader';
+import type { MmioDeviceFacts } from '../firmware/dsdt';
 import { memoryMap } from '../firmware/memory-map';
 import { gsiOfIsaLine } from '../interrupts/fabric';
 import { ECAM } from '../pci/root';
@@ -34,6 +36,8 @@ export interface ChipsetOptions {
   testDevices: boolean;
   /** A firmware in a ROM asks for the ACPI tables, and looks for IDE drives. */
   hasRom: boolean;
+  /** What the ACPI tables tell of devices that are on no bus. */
+  mmioDevices: readonly MmioDeviceFacts[];
   /** What is typed at the console. */
   serialInput: readonly SerialStep[];
 }
@@ -65,7 +69,8 @@ export class Chipset<T> implements Resettable {
     const cpus = env.cpus.length;
     const ramBytes = env.memory.size;
     const clock = { now: () => env.now(), cyclesPerSecond: env.cyclesPerSecond };
-    const files = options.hasRom ? this.acpiFiles(cpus) : [];
+    const acpi = { cpus, ecam: ECAM, mmioDevices: options.mmioDevices };
+    const files = options.hasRom ? this.acpiFiles(acpi) : [];
     const facts = { ramBytes, cpus, cmdline, memoryMap: memoryMap(ramBytes), files };
     this.place('fw_cfg', { ...FW_CFG, block: this.kept('fw_cfg', new FwCfg(facts)) });
     this.addClock({ ...clock, startSeconds, ramBytes, cpus });
@@ -158,10 +163,10 @@ export class Chipset<T> implements Resettable {
   }
 
   /** The firmware says where the power-management registers are, and then the tables tell of it. */
-  private acpiFiles(cpus: number): { name: string; contents: () => Uint8Array }[] {
+  private acpiFiles(facts: AcpiFacts): { name: string; contents: () => Uint8Array }[] {
     return acpiFileNames.map((name, index) => ({
       name,
-      contents: () => acpiFiles(cpus, ECAM, this.pm.base)[index].bytes,
+      contents: () => acpiFiles(facts, this.pm.base)[index].bytes,
     }));
   }
 

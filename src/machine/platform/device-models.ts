@@ -39,6 +39,8 @@ interface ModelOptions {
     net: VirtioNetOptions;
     /** The host's kernel works on its queues, where there is such a thing. */
     inKernel: boolean;
+    /** As `SocketOptions` has it. */
+    busyPollNs?: number;
   };
   'virtio-blk': VirtioModel & { blk: Omit<VirtioBlkOptions, 'serial'> };
   'virtio-console': VirtioModel & { console: Omit<VirtioConsoleOptions, 'output'> };
@@ -65,6 +67,8 @@ export interface DeviceParts {
   bus: DeviceBus;
   /** Absent: `bus` is that of its data plane too. */
   data: DeviceBus | undefined;
+  /** Of its virtual functions, by number: as many as its place says. */
+  virtual: readonly DeviceBus[];
   /** Gets a byte for the guest's console. */
   serial: (byte: number) => void;
 }
@@ -93,10 +97,10 @@ const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned | PlannedOn
     place: { pin: 1 },
     make: ({ bus }) => new Nvme(bus, { ...options, serial: `TL-${name}` }),
   }),
-  'virtio-net': ({ net, inKernel, ...spec }) =>
+  'virtio-net': ({ net, inKernel, busyPollNs = 0, ...spec }) =>
     virtio(
       spec,
-      { reasons: { ...queueFaultNames, ...netReasons }, dataPlaneInKernel: inKernel },
+      { reasons: { ...queueFaultNames, ...netReasons }, dataPlaneInKernel: inKernel, busyPollNs },
       (host) => new VirtioNet(host, net),
     ),
   'virtio-blk': ({ blk, ...spec }) =>

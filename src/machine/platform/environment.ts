@@ -59,6 +59,8 @@ export interface SocketOptions {
   gate?: IrqLine;
   /** The host's kernel shall work on the device's queues, where there is such a thing (vhost). */
   dataPlaneInKernel?: boolean;
+  /** Nanoseconds for which it then looks for more work before it rests (`DeviceBus.polling`); absent: 0. */
+  busyPollNs?: number;
 }
 
 /** Where the data plane of a device is plugged in, which somebody else works on than on its registers. */

@@ -1,9 +1,10 @@
 /**
  * Devices of a board whose registers are in memory at fixed addresses, each with an interrupt line of its own: software finds
- * none of them by asking a bus, it has to know where they are.
+ * none of them by asking a bus, the firmware tells it where they are.
  */
 import type { AddressMap } from '../address-map';
 import type { BusDevice, DeviceBus, RegisterBlock } from '../bus';
+import type { MmioDeviceFacts } from '../firmware/dsdt';
 import type { NetworkPort } from '../link/wire';
 import type { QueuedDevice } from '../queued-device';
 import type { Migratable } from '../snapshot';
@@ -32,6 +33,7 @@ export interface MmioPlace {
   reasons?: Readonly<Record<string, string>>;
   /** As `SocketOptions` has it. */
   dataPlaneInKernel?: boolean;
+  busyPollNs?: number;
 }
 
 /** The places for such devices, in ascending order. */
@@ -49,7 +51,7 @@ export class MmioSlots<T> {
    * @throws RangeError when all places are taken
    */
   add(
-    { name, reasons, dataPlaneInKernel }: MmioPlace,
+    { name, reasons, dataPlaneInKernel, busyPollNs }: MmioPlace,
     make: (bus: DeviceBus, data?: DeviceBus) => MmioDevice,
   ): MmioDevice {
     const { base, bytes, gsi, count } = MMIO_SLOTS;
@@ -69,6 +71,7 @@ export class MmioSlots<T> {
       gsi: gsi + slot,
       busMaster: () => true,
       ...(dataPlaneInKernel && { dataPlaneInKernel }),
+      ...(busyPollNs !== undefined && { busyPollNs }),
     });
     const { data } = socket;
     const device = make(socket.bus, data?.bus);
@@ -79,6 +82,12 @@ export class MmioSlots<T> {
     this.kept.add(name, device);
     this.devices.push(device);
     return device;
+  }
+
+  /** Where the devices are, for the firmware to tell. */
+  get facts(): MmioDeviceFacts[] {
+    const { base, bytes, gsi } = MMIO_SLOTS;
+    return this.devices.map((_device, slot) => ({ base: base + slot * bytes, bytes, gsi: gsi + slot }));
   }
 
   reset(): void {

@@ -3,7 +3,6 @@
  * and for a domain. What an access costs, who serves it and what the trace shows of it is the environment's.
  */
 import { AddressMap } from '../address-map';
-import type { DeviceBus } from '../bus';
 import { firmwareTables } from '../firmware/firmware';
 import { InterruptFabric } from '../interrupts/fabric';
 import { lapicRegisterNames } from '../interrupts/lapic-registers';
@@ -15,12 +14,12 @@ import { Chipset, type ChipsetOptions } from './chipset';
 import { plannedDevice, type DeviceSpec } from './device-models';
 import type { BoardEnvironment } from './environment';
 import { MmioSlots, type MmioDevice } from './mmio-slots';
-import { PciSlots, type PciDevice, type PciPlace } from './pci-slots';
+import { PciSlots, type MakePciDevice, type PciDevice, type PciPlace } from './pci-slots';
 import { BoardTimers } from './board-timers';
 import { addPiix } from './piix';
 
 /** What may differ from board to board. */
-export interface PcOptions extends Omit<ChipsetOptions, 'hasRom'> {
+export interface PcOptions extends Omit<ChipsetOptions, 'hasRom' | 'mmioDevices'> {
   /** The CPUs' LAPICs can be turned to x2APIC mode. */
   x2apic: boolean;
   /** Undivided ticks a second of the LAPIC timers. */
@@ -87,7 +86,7 @@ export class PcBoard<T> {
   }
 
   /** Puts a device into the next PCI slot; before `powerOn`. */
-  addPci<D extends PciDevice>(place: PciPlace, make: (bus: DeviceBus, data?: DeviceBus) => D): D {
+  addPci<D extends PciDevice>(place: PciPlace, make: MakePciDevice<D>): D {
     return this.slots.add(place, make);
   }
 
@@ -98,9 +97,11 @@ export class PcBoard<T> {
     const serial = (byte: number): void => this.env.events.serial(byte);
     if ('onMmio' in planned)
       return this.mmioSlots.add({ name, ...planned.onMmio }, (bus, data) =>
-        planned.make({ bus, data, serial }),
+        planned.make({ bus, data, virtual: [], serial }),
       );
-    return this.addPci({ name, ...planned.place }, (bus, data) => planned.make({ bus, data, serial }));
+    return this.addPci({ name, ...planned.place }, (bus, data, virtual) =>
+      planned.make({ bus, data, virtual, serial }),
+    );
   }
 
   /**
@@ -147,6 +148,7 @@ export class PcBoard<T> {
     const chipset = new Chipset<T>(env, units, memory, ports, timers.rtcLine, {
       ...options,
       hasRom: options.rom !== undefined,
+      mmioDevices: this.mmioSlots.facts,
     });
     slots.mapPorts(chipset.withResetControl(slots.root.ports));
     chipset.addConsole(options.serialInput);
@@ -164,6 +166,7 @@ export class PcBoard<T> {
       ioapicVersion: options.ioapicVersion,
       pciPins: wiredPins(slots.root),
       ecam: ECAM,
+      mmioDevices: this.mmioSlots.facts,
       startSeconds: options.startSeconds + Math.floor(env.now() / env.cyclesPerSecond),
     });
     for (const { address, bytes } of tables) env.memory.write(address, bytes);

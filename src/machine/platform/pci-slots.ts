@@ -8,16 +8,17 @@ import type { NetworkPort } from '../link/wire';
 import type { RomShadow } from '../memory/rom-shadow';
 import { BarMapper } from '../pci/bar-mapper';
 import { barTraceOffset, type BarSpec } from '../pci/bars';
-import { requesterOf } from '../pci/config';
+import { addressOf, requesterOf, type PciAddress } from '../pci/config';
 import { FIRMWARE_ROUTES } from '../pci/firmware';
 import type { PciFunction } from '../pci/function';
 import { hostBridge } from '../pci/host-bridge';
 import { IntxRouter, pirqOfPin } from '../pci/intx-router';
 import { CONFIG_PORTS, ECAM, PciRoot, type PciPlatform, type PciSlot } from '../pci/root';
+import type { Sriov } from '../pci/sriov';
 import type { QueuedDevice } from '../queued-device';
 import type { Migratable } from '../snapshot';
 import type { BoardUnits } from './board-state';
-import type { BoardEnvironment, BoardUnit, DeviceSocket, PlainMemory } from './environment';
+import type { BoardEnvironment, BoardUnit, DeviceSocket, PlainMemory, SocketOptions } from './environment';
 import { registerNames } from './units';
 
 /** A device with one PCI function. */
@@ -33,6 +34,28 @@ export interface PciDevice extends BusDevice, Migratable {
   busReset(): void;
 }
 
+/**
+ * A device with virtual functions, which are on the bus while VF Enable is set (PCI Express Base Specification 6.0, 9.3.3.3.1). Each
+ * is a device of its own to the board: with its own DMA, its own permission to be a bus master, its own requester ID.
+ */
+export interface SriovDevice extends PciDevice {
+  /** The capability of `pci`; undefined: this one has no virtual functions. */
+  readonly sriov: Sriov | undefined;
+  /** By number, as many as `PciPlace` says; their functions were made by `sriov.addFunction`. */
+  readonly virtualFunctions: readonly PciDevice[];
+}
+
+/**
+ * Makes a device on its bus.
+ * @param data absent: `bus` is that of its data plane too
+ * @param virtual of its virtual functions, by number
+ */
+export type MakePciDevice<D extends PciDevice> = (
+  bus: DeviceBus,
+  data: DeviceBus | undefined,
+  virtual: readonly DeviceBus[],
+) => D;
+
 /** What the board needs to know of a device before it exists. */
 export interface PciPlace {
   /** Unique on its board: `e1000`, `e1000.1`. */
@@ -45,8 +68,11 @@ export interface PciPlace {
   coalesces?: ((offset: number) => boolean) | undefined;
   /** As `SocketOptions` has it. */
   dataPlaneInKernel?: boolean;
+  busyPollNs?: number;
   /** As `BoardUnit.plain`. */
   plain?: PlainMemory | undefined;
+  /** How many virtual functions it can have, which makes it a `SriovDevice`; absent: none. */
+  virtualFunctions?: number | undefined;
 }
 
 /** QEMU's first NIC stands at 00:03.0 of the bus, which gives it IRQ 11. */
@@ -54,15 +80,58 @@ const FIRST_DEVICE = 3;
 /** In the trace accesses by ECAM are told from those by ports. */
 const ECAM_OFFSET = 0x1000_0000;
 
+/**
+ * Requester IDs of virtual functions (First VF Offset and VF Stride, PCI Express Base Specification 6.0, 9.3.3.9): there are no
+ * bridges, and bus 0 is for physical functions, so the VFs of each device have the next bus to themselves: 01:00.0, 01:00.1 and so on.
+ */
+const VF_STRIDE = 1;
+
+/** The socket of one function. It comes before the device, and asks for it later. */
+class FunctionSocket<T> {
+  readonly unit: BoardUnit;
+  readonly socket: DeviceSocket;
+  private readonly registers: Record<string, string> = {};
+  private device: PciDevice | undefined;
+
+  /** @param gsi where its pin leads to; absent: it has none */
+  constructor(
+    env: BoardEnvironment<T>,
+    unit: Omit<BoardUnit, 'class' | 'registers'>,
+    dataPlane: Pick<SocketOptions, 'dataPlaneInKernel' | 'busyPollNs'>,
+    gsi: () => number | undefined = () => undefined,
+  ) {
+    this.unit = { ...unit, class: 'pci-device', registers: () => this.registers };
+    this.socket = env.socket(this.unit, {
+      get gsi() {
+        return gsi();
+      },
+      busMaster: () => this.device?.pci.busMaster ?? false,
+      gate: { set: (asserted) => this.device?.pci.setInterrupt(asserted) },
+      ...dataPlane,
+    });
+  }
+
+  plug(device: PciDevice): void {
+    this.device = device;
+    Object.assign(this.registers, namesOf(device));
+    this.socket.plug(device);
+    if (device.queued) this.socket.data?.plug(device.queued.dataPlane);
+  }
+}
+
 /** Slots of bus 0. */
 export class PciSlots<T> {
   readonly root: PciRoot;
   /** As our firmware leaves it, until somebody programs it. */
   readonly router = new IntxRouter(FIRMWARE_ROUTES);
   private readonly mapper: BarMapper<T>;
+  /** Virtual functions among them. */
   private readonly devices: PciDevice[] = [];
-  private readonly sockets = new Map<number, DeviceSocket>();
-  private readonly units = new Map<number, BoardUnit>();
+  /** Slots that are taken, and the last bus that there is. */
+  private plugged = 0;
+  private lastBus = 0;
+  /** By requester ID. */
+  private readonly sockets = new Map<number, FunctionSocket<T>>();
   private readonly configUnit: BoardUnit;
 
   constructor(
@@ -75,7 +144,7 @@ export class PciSlots<T> {
     this.mapper = new BarMapper<T>(memory, ports, (slot, bar) => this.tagOf(slot, bar));
     const platform: PciPlatform = {
       barChanged: (slot, bar, base, enabled) => this.mapper.barChanged(slot, bar, base, enabled),
-      interruptChanged: (slot, asserted) => this.sockets.get(slot.requester)?.wire.set(asserted),
+      interruptChanged: (slot, asserted) => this.sockets.get(slot.requester)?.socket.wire.set(asserted),
       configAccess: (slot, isWrite, offset, value) =>
         env.configAccess(slot?.requester, isWrite, offset, value),
     };
@@ -91,52 +160,75 @@ export class PciSlots<T> {
 
   /**
    * Plugs a device into the next free slot.
-   * @throws RangeError when all slots are taken
+   * @throws RangeError when all slots or buses are taken
    */
-  add<D extends PciDevice>(place: PciPlace, make: (bus: DeviceBus, data?: DeviceBus) => D): D {
-    const { env, root } = this;
-    const { name, pin, reasons, coalesces, plain, dataPlaneInKernel } = place;
-    const address = { bus: 0, device: FIRST_DEVICE + this.devices.length, function: 0 };
-    const requester = requesterOf(address);
-    const registers: Record<string, string> = {};
-    const plugged: { device?: D } = {}; // the socket comes before the device, and asks for it later
-    const unit: BoardUnit = {
-      class: 'pci-device',
+  add<D extends PciDevice>(place: PciPlace, make: MakePciDevice<D>): D {
+    const { env, router } = this;
+    const {
       name,
-      registers: () => registers,
-      ...(reasons && { reasons }),
-      ...(coalesces && { coalesces }),
-      ...(plain && { plain }),
-    };
-    const { router } = this;
+      pin,
+      reasons,
+      coalesces,
+      plain,
+      dataPlaneInKernel,
+      busyPollNs,
+      virtualFunctions = 0,
+    } = place;
+    const address = { bus: 0, device: FIRST_DEVICE + this.plugged, function: 0 };
     const pirq = pin === 0 ? undefined : pirqOfPin(address.device, pin);
-    const socket = env.socket(unit, {
-      get gsi() {
-        return pirq === undefined ? undefined : router.irqAt(pirq);
+    const why = reasons && { reasons };
+    const own = new FunctionSocket(
+      env,
+      { name, ...why, ...(coalesces && { coalesces }), ...(plain && { plain }) },
+      {
+        ...(dataPlaneInKernel && { dataPlaneInKernel }),
+        ...(busyPollNs !== undefined && { busyPollNs }),
       },
-      busMaster: () => plugged.device?.pci.busMaster ?? false,
-      gate: { set: (asserted) => plugged.device?.pci.setInterrupt(asserted) },
-      ...(dataPlaneInKernel && { dataPlaneInKernel }),
-    });
-    this.sockets.set(requester, socket);
-    this.units.set(requester, unit);
-    const { data } = socket;
-    const device = make(socket.bus, data?.bus);
-    plugged.device = device;
+      () => (pirq === undefined ? undefined : router.irqAt(pirq)),
+    );
+    const virtual = Array.from(
+      { length: virtualFunctions },
+      (_, number) => new FunctionSocket(env, { name: `${name}.vf${number}`, ...why }, {}),
+    );
+    const device = make(
+      own.socket.bus,
+      own.socket.data?.bus,
+      virtual.map(({ socket }) => socket.bus),
+    );
     if (pirq !== undefined) {
       router.connect({
         pirq,
         level: () => device.pci.interruptAsserted,
-        drive: (asserted) => socket.wire.set(asserted),
+        drive: (asserted) => own.socket.wire.set(asserted),
       });
     }
-    Object.assign(registers, namesOf(device));
-    root.add(address, device.pci);
-    socket.plug(device);
-    if (device.queued) data?.plug(device.queued.dataPlane);
-    this.kept.add(name, device);
-    this.devices.push(device);
+    this.plugged += 1;
+    this.plug(own, device, address);
+    this.plugVirtual(virtual, device);
     return device;
+  }
+
+  private plug(socket: FunctionSocket<T>, device: PciDevice, address: PciAddress): void {
+    this.sockets.set(requesterOf(address), socket);
+    socket.plug(device);
+    this.root.add(address, device.pci);
+    this.kept.add(socket.unit.name, device);
+    this.devices.push(device);
+  }
+
+  private plugVirtual(sockets: readonly FunctionSocket<T>[], device: PciDevice): void {
+    const { sriov, virtualFunctions } = isSriov(device) ? device : NOT_VIRTUAL;
+    if (virtualFunctions.length !== sockets.length) {
+      const made = `${virtualFunctions.length} virtual functions where its place has ${sockets.length}`;
+      throw new Error(`${this.env.name}: a PCI device has ${made}`);
+    }
+    if (!sriov) return;
+    this.lastBus += 1;
+    const first = requesterOf({ bus: this.lastBus, device: 0, function: 0 });
+    sriov.route({ offset: first - device.pci.requester, stride: VF_STRIDE });
+    virtualFunctions.forEach((each, number) => {
+      this.plug(sockets[number], each, addressOf(sriov.requesterOf(number)));
+    });
   }
 
   /** Puts the configuration ports into the map of ports. `block` is the root complex's, perhaps with what the chipset adds. */
@@ -151,10 +243,19 @@ export class PciSlots<T> {
   }
 
   private tagOf(slot: PciSlot, bar: BarSpec): T {
-    const unit = this.units.get(slot.requester);
-    if (!unit) throw new Error(`${this.env.name}: PCI function ${slot.name} was not added as a device`);
-    return this.env.tag(unit, barTraceOffset(bar));
+    const socket = this.sockets.get(slot.requester);
+    if (!socket) throw new Error(`${this.env.name}: PCI function ${slot.name} was not added as a device`);
+    return this.env.tag(socket.unit, barTraceOffset(bar));
   }
+}
+
+const NOT_VIRTUAL: Pick<SriovDevice, 'sriov' | 'virtualFunctions'> = {
+  sriov: undefined,
+  virtualFunctions: [],
+};
+
+function isSriov(device: PciDevice): device is SriovDevice {
+  return 'virtualFunctions' in device;
 }
 
 function namesOf(device: PciDevice): Record<string, string> {

@@ -3,7 +3,7 @@ import type { EventDetails, EventRow } from '../../protocol/details';
 import { formatArg, formatArgs, formatField, formatPlace, placeOf } from './arguments';
 import { portAccessOf } from './port-access';
 import { countConsequences } from './chain';
-import { kindRow } from '../vocabulary/events';
+import { kindRow, type ArgSpec } from '../vocabulary/events';
 import type { Place } from '../model';
 import { formatCount, formatTime } from '../vocabulary/format';
 import { sentenceOf } from './sentence';
@@ -86,6 +86,11 @@ export function legsOf(store: TraceStore, event: TraceEvent): EventDetails['legs
   });
 }
 
+/** The fields of an argument that has some. */
+function fieldsOf({ fields }: ArgSpec, value: number): EventDetails['facts'] {
+  return (fields ?? []).map((field) => ({ name: field.name, value: formatField(field, value) }));
+}
+
 function factsOf(store: TraceStore, event: TraceEvent): EventDetails['facts'] {
   const { frequencyHz, tracks } = store.meta;
   const kind = kindRow(event.kind);
@@ -103,13 +108,13 @@ function factsOf(store: TraceStore, event: TraceEvent): EventDetails['facts'] {
   if (kind.a !== undefined) {
     const value = formatArg(tracks, kind.a, event.a, event.track);
     if (value !== '') facts.push({ name: kind.a.name, value });
+    facts.push(...fieldsOf(kind.a, event.a));
   }
   const port = portAccessOf(store, event);
   if (port !== undefined) facts.push({ name: 'instruction', value: port });
   if (kind.b !== undefined) {
     facts.push({ name: kind.b.name, value: formatArg(tracks, kind.b, event.b, event.track) });
-    for (const field of kind.b.fields ?? [])
-      facts.push({ name: field.name, value: formatField(field, event.b) });
+    facts.push(...fieldsOf(kind.b, event.b));
   }
   if (track !== undefined) facts.push({ name: 'track', value: `${track.name} (${track.group})` });
   if (place !== undefined) {

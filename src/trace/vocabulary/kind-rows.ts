@@ -2,7 +2,8 @@
  * The kinds of events but for the VM exits, which come from tables of their own (`exit-tables.ts`). A kind is one row here:
  * a VMM that works in other steps adds rows, and no view changes.
  */
-import type { ArgFormat, ArgSpec, ColourRole, KindGroup, KindRow } from './kind-row';
+import type { ArgFormat, ArgSpec, BitField, ColourRole, KindGroup, KindRow } from './kind-row';
+import { irteFields } from './irte-fields';
 import { tableEntries, type TableEntry, type TableEntryKey } from './table-entries';
 
 /** Ids by name; part of the file format: never renumber, only add. VM exits are `exitKind(reason)`. */
@@ -23,13 +24,14 @@ export const Kind = {
   Mark: 112, Serial: 113, GuestFault: 114, GuestReset: 115,
   CoalescedFlush: 120, Ioeventfd: 121, Irqfd: 122,
   ArgsHigh: 126, SpanOverflow: 127,
-  IrqNotify: 137,
+  IrqBlocked: 136, IrqNotify: 137, IrteRead: 138, IrteRemapped: 139, IrtePosted: 140, IrteSource: 141,
   AvicDoorbell: 160,
   IommuRoot: 180, IommuContext: 181, IommuContextDomain: 182, IommuScalableContext: 183, IommuPasidDirectory: 184, IommuPasid: 185,
   IommuPasidDomain: 186, IommuPasidFirst: 187,
   IommuSs5: 190, IommuSs4: 191, IommuSs3: 192, IommuSs2: 193, IommuSs1: 194,
   IommuMap: 200, MapExtent: 201, IommuUnmap: 202, MemorySlot: 203,
   IommuFs5: 195, IommuFs4: 196, IommuFs3: 197, IommuFs2: 198, IommuFs1: 199,
+  VhostPoll: 176,
 } as const;
 
 /** The kind of event that the reading of a table's entry is. */
@@ -109,6 +111,30 @@ const entryRows: readonly KindRow[] = Object.entries(tableEntries).map(
   },
 );
 
+/** The dwords of an entry of the interrupt-remapping table, two by two. */
+const irteRow = (id: number, name: keyof typeof irteFields, at: number, what: string): KindRow => {
+  const [lower, upper] = irteFields[name];
+  const dword = (low: number, fields: readonly BitField[]): ArgSpec => ({
+    name: `bits ${low + 31} to ${low}`,
+    format: 'hex',
+    fields,
+  });
+  return instant(
+    id,
+    `irte.${name}`,
+    'iommu',
+    'iommu',
+    { a: dword(at, lower), b: dword(at + 32, upper) },
+    `${what} of an entry of the interrupt-remapping table.`,
+    `${what} had {a} in its lower dword and {b} in its upper one.`,
+  );
+};
+const irteRows: readonly KindRow[] = [
+  irteRow(Kind.IrteRemapped, 'remapped', 0, 'The lower half, which makes a message,'),
+  irteRow(Kind.IrtePosted, 'posted', 0, 'The lower half, which posts to a descriptor,'),
+  irteRow(Kind.IrteSource, 'source', 64, 'The upper half, which says whose requests it is for,'),
+];
+
 // prettier-ignore
 export const kindRows: readonly KindRow[] = [
   span(Kind.GuestKernel, 'guest.kernel', 'mode', 'guest', { mode: 'guest-kernel', label: 'guest' }, 'The vCPU runs guest code at CPL 0.', '{track} ran guest kernel code for {took}.'),
@@ -130,9 +156,10 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.IrqRaise, 'irq.raise', 'interrupt', 'interrupt', { a: arg('pin', 'pin') }, 'A device asserts its interrupt.', '{track} raised its interrupt (pin {a}).'),
   instant(Kind.IrqLower, 'irq.lower', 'interrupt', 'interrupt', { a: arg('pin', 'pin') }, 'A device deasserts its interrupt line.', '{track} lowered its interrupt line (pin {a}).'),
   instant(Kind.IoapicRoute, 'ioapic.route', 'interrupt', 'interrupt', { a: arg('pin', 'pin'), b: vector }, 'The IOAPIC turns a pin into a vector for a LAPIC.', '{track} turned pin {a} into vector {b}.'),
-  instant(Kind.IrqRemap, 'irq.remap', 'interrupt', 'iommu', { a: dec('index'), b: vector }, 'The interrupt-remapping unit translates an interrupt request.'),
+  instant(Kind.IrqRemap, 'irq.remap', 'interrupt', 'iommu', { a: dec('index'), b: vector }, 'The interrupt-remapping unit makes an interrupt for a local APIC of an interrupt request.', '{track} remapped the request of index {a} to vector {b}.'),
   instant(Kind.IrqPost, 'irq.post', 'interrupt', 'dma', { a: vector, b: arg('descriptor', 'address') }, "An interrupt is written to a vCPU's posted-interrupt descriptor in memory: it needs no exit.", '{track} posted vector {a} to the descriptor at {b}.'),
   instant(Kind.IrqNotify, 'irq.notify', 'interrupt', 'interrupt', { a: vector, b: dec('target') }, 'A notification event goes to the physical CPU that a posted-interrupt descriptor names.', '{track} notified CPU {b} of posted interrupts by vector {a}.'),
+  instant(Kind.IrqBlocked, 'irq.blocked', 'interrupt', 'fault', { a: arg('reason', 'reason'), b: dec('index') }, 'The interrupt-remapping unit refuses an interrupt request.', '{track} refused the interrupt request of index {b} (reason {a}).'),
   instant(Kind.AvicDoorbell, 'avic.doorbell', 'interrupt', 'interrupt', { a: vector, b: dec('target') }, 'A doorbell rings at the physical CPU on which a vCPU runs: the processor looks for a pending vector, without an exit.', '{track} rang the doorbell of CPU {b} for vector {a}.'),
   instant(Kind.IrqAccept, 'irq.accept', 'interrupt', 'interrupt', { a: vector }, 'The LAPIC takes the vector into its IRR.', 'The local APIC took vector {a} into its IRR.'),
   instant(Kind.IrqInject, 'irq.inject', 'interrupt', 'interrupt', { a: vector }, 'The VMM injects the vector at VM entry.', 'The VMM injected vector {a} at VM entry.'),
@@ -193,6 +220,9 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.IommuUnmap, 'iommu.unmap', 'iommu', 'iommu', { a: arg('iova', 'address'), b: arg('size', 'bytes') }, 'A mapping of a domain is taken away. Until the IOTLB has been invalidated, devices may still use it.', '{b} of {track} from {a} were unmapped.'),
   instant(Kind.MemorySlot, 'memory.slot', 'iommu', 'mark', { a: arg('guest-physical', 'address'), b: arg('host-physical', 'address') }, 'Where in host-physical memory the memory of a VM stands.', 'Guest-physical memory from {a} stands in host-physical memory from {b}.'),
   ...entryRows,
+  instant(Kind.IrteRead, 'irte.read', 'iommu', 'iommu', { a: arg('at', 'address'), b: dec('index') }, 'The IOMMU reads an entry of the interrupt-remapping table.', 'The IOMMU read entry {b} of the interrupt-remapping table, at {a}.'),
+  ...irteRows,
+  span(Kind.VhostPoll, 'vhost.poll', 'thread', 'thread', { a: dec('cycles at most'), b: dec('found'), sum: 'b' }, 'Before a vhost worker sleeps, it looks for some time whether a driver has added something to a queue, or a packet has come.', '{track} looked for work for {took}, instead of sleeping.'),
   instant(Kind.ArgsHigh, 'args.high', 'record', 'mark', { a: hex('a high'), b: hex('b high') }, 'High halves of the arguments of the causing row, where they did not fit 32 bits.'),
   instant(Kind.SpanOverflow, 'span.overflow', 'record', 'mark', { a: dec('high'), b: dec('low') }, 'Full duration of the causing row, which did not fit 32 bits.'),
 ];

@@ -14,10 +14,18 @@ export interface TableEntry {
   fields: readonly BitField[];
 }
 
-const flag = (name: string, bit: number): BitField => ({ name, low: bit, high: bit, format: 'flag' });
-const number = (name: string, low: number, high: number): BitField => ({ name, low, high, format: 'hex' });
+/** A bit that says yes or no. */
+export const flag = (name: string, bit: number): BitField => ({ name, low: bit, high: bit, format: 'flag' });
+/** Bits that are a number. */
+export const number = (name: string, low: number, high: number): BitField => ({
+  name,
+  low,
+  high,
+  format: 'hex',
+});
 const pointer = (name: string): BitField => ({ name, low: 12, high: 51, format: 'pointer' });
-const choice = (name: string, low: number, high: number, names: readonly string[]): BitField => ({
+/** Bits that choose one of some things. */
+export const choice = (name: string, low: number, high: number, names: readonly string[]): BitField => ({
   name,
   low,
   high,
@@ -25,8 +33,8 @@ const choice = (name: string, low: number, high: number, names: readonly string[
   names,
 });
 
-const present = flag('present (P)', 0);
-const quiet = flag('faults not recorded (FPD)', 1);
+export const present = flag('present (P)', 0);
+export const quiet = flag('faults not recorded (FPD)', 1);
 const widths = ['2-level', '3-level', '4-level', '5-level'];
 
 const secondStage: readonly BitField[] = [

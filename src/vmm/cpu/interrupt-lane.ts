@@ -67,6 +67,14 @@ export class InterruptLane implements Stateful<InterruptLaneState> {
     return depth === 0 ? 0 : this.handlers[depth - 1];
   }
 
+  /** What is recorded next is done by the guest's code, and hangs on the handler that it is in. */
+  atCode(): void {
+    const { cpu } = this;
+    const { tracer } = this.site;
+    tracer.place = tracer.internPlace(this.guest, cpu.ripLow, cpu.ripHigh);
+    tracer.cause = this.innermost();
+  }
+
   /** INIT or a reset: no handler runs. */
   reset(): void {
     while (this.handlers.length > 0) this.returned(this.handlers.length - 1);

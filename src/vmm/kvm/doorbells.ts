@@ -2,7 +2,7 @@
  * The doorbells of one device as ioeventfds: a write there wakes the thread that works on the device's queues, QEMU's main loop
  * or a vhost worker, and the guest goes on. Several writes before the thread has come to it are one.
  */
-import type { Doorbell } from '../../machine/queued-device';
+import type { QueuedDevice } from '../../machine/queued-device';
 import type { Units } from '../units';
 import { EventFd } from '../threads/eventfd';
 import type { JobTarget, Worker } from '../threads/worker';
@@ -15,21 +15,28 @@ export class Doorbells implements JobTarget {
 
   /**
    * @param id unique in the run: `vm0/virtio-net/doorbells`
-   * @param kicked does the device's work, in the thread
+   * @param device does the work, in the thread
+   * @throws RangeError when its doorbells have data (virtio's NOTIFICATION_DATA, 2.9): an eventfd counts signals and has no place
+   *   for what was written. QEMU makes no such device with ioeventfds, and vhost of Linux does not offer the feature
    */
   constructor(
     id: string,
     private readonly thread: Worker,
-    private readonly kicked: (queue: number) => void,
+    private readonly device: Pick<QueuedDevice, 'doorbells' | 'doorbellsHaveData' | 'kicked'>,
     private readonly units: Units,
   ) {
+    if (device.doorbellsHaveData) {
+      throw new RangeError(
+        `${id}: what the driver writes is lost in an ioeventfd; leave NOTIFICATION_DATA or ioeventfd out`,
+      );
+    }
     this.jobTargetId = id;
     thread.register(this);
   }
 
   /** Registers the device's doorbells with KVM. */
-  register(ioeventfds: Ioeventfds, doorbells: readonly Doorbell[]): void {
-    for (const { block, offset, bytes, queue, shared } of doorbells) {
+  register(ioeventfds: Ioeventfds): void {
+    for (const { block, offset, bytes, queue, shared } of this.device.doorbells) {
       // Where several queues share the register, the queue is the value (virtio, 4.1.4.9 and 4.2.2).
       const place = shared
         ? ({ block, offset, length: bytes, match: BigInt(queue) } as const)
@@ -39,7 +46,7 @@ export class Doorbells implements JobTarget {
   }
 
   onJob(_kind: number, queue: number): void {
-    if (this.eventfdOf(queue).take() > 0) this.kicked(queue);
+    if (this.eventfdOf(queue).take() > 0) this.device.kicked(queue);
   }
 
   private eventfdOf(queue: number): EventFd {

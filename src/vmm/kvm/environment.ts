@@ -72,7 +72,8 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
 
   /** Registers in QEMU, queues in the kernel. The device's pin is QEMU's. */
   private socketWithVhost(unit: BoardUnit, options: SocketOptions, place: SocketPlace): DeviceSocket {
-    const { site, mainLoop, vm } = this.qemu;
+    const { qemu, irqchip } = this;
+    const { site, vm } = qemu;
     const worker = new VhostWorker(site, vm, unit.name);
     this.vhostWorkers.set(unit.name, worker);
     const pin: IrqLine = {
@@ -81,9 +82,9 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
         (options.gate ?? inQemu.wire).set(asserted);
       },
     };
-    const inQemu = new EmulatedSocket(this.qemu, this.irqchip, place, { ...options, gate: pin });
-    const { busMaster } = options;
-    const data = new VhostSocket(worker, { site, mainLoop, irqchip: this.irqchip, pin, busMaster }, place);
+    const inQemu = new EmulatedSocket(qemu, irqchip, place, { ...options, gate: pin });
+    const { busMaster, busyPollNs = 0 } = options;
+    const data = new VhostSocket(worker, { qemu, irqchip, pin, busMaster, busyPollNs }, place);
     return { bus: inQemu.bus, wire: inQemu.wire, plug: (device) => inQemu.plug(device), data };
   }
 }

@@ -100,7 +100,7 @@ export class KvmVcpu
   /** The bootstrap processor's thread wakes up and enters the guest. */
   start(): void {
     this.starting = true;
-    this.site.scheduler.wake(this.thread);
+    this.site.scheduler.start(this.thread);
   }
 
   /** Any other processor after power-up: it does nothing until somebody starts it. */
@@ -235,11 +235,13 @@ export class KvmVcpu
     else world.continueEntry(time);
   }
 
-  preempt(): void {
+  /** KVM looks before each entry whether its CPU is wanted (`xfer_to_guest_mode_handle_work`). */
+  preempt(): boolean {
     const { world, site } = this;
     world.yieldWanted = true;
     if (world.place === 'polling')
       site.island.queue.schedule(site.island.now(), this, VcpuEvent.PollEnd, world.polling.halt);
+    return world.place === 'guest' || world.place === 'bus';
   }
 
   interruptPending(): boolean {

@@ -304,9 +304,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     const { network, queued } = board.addDevice(device);
     const worker = this.environment.workerOf(device.name);
     if (queued && ioeventfd) {
-      const kicked = (queue: number): void => queued.kicked(queue);
-      const bells = new Doorbells(`${name}/${device.name}/doorbells`, worker, kicked, site.units);
-      bells.register(this.ioeventfds, queued.doorbells);
+      const bells = new Doorbells(`${name}/${device.name}/doorbells`, worker, queued, site.units);
+      bells.register(this.ioeventfds);
     }
     if (!network || !cable) return;
     const reading = this.environment.tapReadingOf(device.name);

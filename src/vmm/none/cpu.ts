@@ -1,28 +1,21 @@
 /**
  * One CPU of a bare machine. Nothing leaves the guest: an access goes over the bus and the CPU waits for it, an interrupt is
- * taken at the first boundary at which it can be.
- *
- * An access takes time, and other things may be due before it is done: then the CPU stops, its instruction is given up, and
- * an event brings the access at its own time; executed anew, the instruction gets the answer from memory (`FinishedAccesses`).
+ * taken at the first boundary at which it can be. How an access waits is told in `BusAccesses`.
  */
-import type { Region } from '../../machine/address-map';
 import type { Stateful } from '../../machine/bus';
-import { LocalApic } from '../../machine/interrupts/lapic';
+import type { LocalApic } from '../../machine/interrupts/lapic';
 import type { CpuSink } from '../../machine/interrupts/sinks';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import { Reg, StopReason, type Cpu, type CpuCallouts } from '../../machine/x86/types';
 import { Kind } from '../../trace/vocabulary/events';
 import type { RowRef } from '../../trace/record/tracer';
-import { Access, AccessCallouts } from '../cpu/access-callouts';
-import { FinishedAccesses, type FinishedAccessesState } from '../cpu/finished-accesses';
 import type { InterruptLane, InterruptLaneState } from '../cpu/interrupt-lane';
 import { MARK_HYPERCALL, noteMark } from '../cpu/mark';
 import { StartUp, type StartUpState } from '../cpu/start-up';
 import type { GuestCpu } from '../guest-machine';
 import type { Site } from '../host';
-import type { Runnable } from '../threads/island';
-import type { BareRegion } from './environment';
+import { BusAccesses, type BusAccessesState, type BusUser } from './bus-accesses';
 import type { CpuMachine } from './machine-face';
 
 /** Where the CPU is: at code, in the midst of an access, asleep by HLT, waiting for a start-up IPI, off. */
@@ -33,13 +26,11 @@ const NMI_VECTOR = 2;
 
 /** Snapshot of a `BareCpu`; the registers are the CPU's own. */
 export interface BareCpuState {
-  version: 1;
+  version: 2;
   place: BarePlace;
   looking: boolean;
-  accesses: number;
   row: RowRef;
-  waiting: { kind: number; address: number; size: number; low: number; high: number };
-  finished: FinishedAccessesState;
+  accesses: BusAccessesState;
   startUp: StartUpState;
   lane: InterruptLaneState;
   nmiPending: boolean;
@@ -48,21 +39,15 @@ export interface BareCpuState {
 }
 
 /** A CPU and its way to the bus. */
-export class BareCpu
-  extends AccessCallouts
-  implements CpuCallouts, Runnable, EventTarget, CpuSink, GuestCpu, Stateful<BareCpuState>
-{
+export class BareCpu implements CpuCallouts, BusUser, EventTarget, CpuSink, GuestCpu, Stateful<BareCpuState> {
   readonly eventTargetId: string;
   private place: BarePlace = 'waiting';
   /** The span that shows the present place. */
   private row: RowRef = 0;
-  private waiting: BareCpuState['waiting'] = { kind: 0, address: 0, size: 0, low: 0, high: 0 };
-  protected readonly finished = new FinishedAccesses();
+  private readonly accesses: BusAccesses;
   private readonly starting = new StartUp();
   /** An event is on its way that has the CPU look at what its LAPIC holds. */
   private looking = false;
-  /** Accesses that had to wait so far: tells an event for one from an event for another. */
-  private accesses = 0;
   private nmiPending = false;
   private nmiCause: RowRef = 0;
   /** What the handler that is being entered hangs on. */
@@ -72,11 +57,11 @@ export class BareCpu
   constructor(
     private readonly site: Site,
     private readonly machine: CpuMachine,
-    cpu: Cpu,
+    private readonly cpu: Cpu,
     readonly track: number,
     private readonly lane: InterruptLane,
   ) {
-    super(cpu);
+    this.accesses = new BusAccesses(site, machine, cpu, lane, this);
     this.eventTargetId = `${machine.name}/CPU ${cpu.index}`;
     site.island.queue.register(this);
     site.units.keep(this.eventTargetId, this);
@@ -104,7 +89,7 @@ export class BareCpu
     cpu.setNow(Math.max(cpu.now(), time));
     cpu.powerUp();
     lane.reset();
-    this.finished.forget();
+    this.accesses.forget();
     this.starting.reset();
     this.nmiPending = false;
     cpu.requestInterruptWindow(false);
@@ -113,13 +98,11 @@ export class BareCpu
 
   save(): BareCpuState {
     return {
-      version: 1,
+      version: 2,
       place: this.place,
       looking: this.looking,
-      accesses: this.accesses,
       row: this.row,
-      waiting: { ...this.waiting },
-      finished: this.finished.save(),
+      accesses: this.accesses.save(),
       startUp: this.starting.save(),
       lane: this.lane.save(),
       nmiPending: this.nmiPending,
@@ -129,13 +112,11 @@ export class BareCpu
   }
 
   load(saved: BareCpuState): void {
-    requireVersion(this.eventTargetId, saved.version, 1);
+    requireVersion(this.eventTargetId, saved.version, 2);
     this.place = saved.place;
     this.looking = saved.looking;
-    this.accesses = saved.accesses;
     this.row = saved.row;
-    this.waiting = { ...saved.waiting };
-    this.finished.load(saved.finished);
+    this.accesses.load(saved.accesses);
     this.starting.load(saved.startUp);
     this.lane.load(saved.lane);
     this.nmiPending = saved.nmiPending;
@@ -166,8 +147,7 @@ export class BareCpu
   }
 
   runUntil(deadline: Cycles): void {
-    const { cpu } = this;
-    switch (cpu.run(deadline)) {
+    switch (this.cpu.run(deadline)) {
       case StopReason.InterruptWindow:
         return this.takeInterrupt();
       case StopReason.NmiWindow:
@@ -210,8 +190,7 @@ export class BareCpu
     if (this.ended) return;
     switch (kind) {
       case Event.Access:
-        if (this.place === 'access' && arg === this.accesses) this.accessCame();
-        return;
+        return this.accessCame(arg);
       case Event.Look:
         return this.look(time);
       case Event.Init:
@@ -219,6 +198,11 @@ export class BareCpu
       default:
         return this.takeStartUp(time);
     }
+  }
+
+  waitForBus(time: Cycles, access: number): void {
+    this.place = 'access';
+    this.site.island.queue.schedule(time, this, Event.Access, access);
   }
 
   interruptDelivered(vector: number): void {
@@ -229,7 +213,31 @@ export class BareCpu
     this.lane.returned(handler);
   }
 
-  // --- call-outs; those for accesses are in `AccessCallouts` ---------------------------------------------------------
+  // --- call-outs ----------------------------------------------------------------------------------------------------
+
+  mmioRead(address: number, size: number): number {
+    return this.accesses.mmioRead(address, size);
+  }
+
+  mmioWrite(address: number, size: number, low: number, high: number): void {
+    this.accesses.mmioWrite(address, size, low, high);
+  }
+
+  portIn(port: number, size: number): number {
+    return this.accesses.portIn(port, size);
+  }
+
+  portOut(port: number, size: number, value: number): void {
+    this.accesses.portOut(port, size, value);
+  }
+
+  msrRead(index: number): number | undefined {
+    return this.accesses.msrRead(index);
+  }
+
+  msrWrite(index: number, low: number, high: number): boolean {
+    return this.accesses.msrWrite(index, low, high);
+  }
 
   cpuid(leaf: number, subleaf: number): { eax: number; ebx: number; ecx: number; edx: number } {
     return this.machine.cpuid(leaf, subleaf, this.cpu.index);
@@ -241,11 +249,10 @@ export class BareCpu
 
   /** There is no hypervisor to call; the guest kit's marks are the simulator's own. */
   vmcall(): boolean {
-    const { cpu, site } = this;
+    const { cpu } = this;
     if (cpu.cpl() !== 0 || cpu.getReg(Reg.RAX) !== MARK_HYPERCALL) return false;
-    site.tracer.place = site.tracer.internPlace(this.machine.index, cpu.ripLow, cpu.ripHigh);
-    site.tracer.cause = this.lane.innermost();
-    noteMark(cpu, site.tracer, this.track, cpu.now());
+    this.lane.atCode();
+    noteMark(cpu, this.site.tracer, this.track, cpu.now());
     cpu.setReg(Reg.RAX, 0n);
     return true;
   }
@@ -262,122 +269,16 @@ export class BareCpu
 
   /** The guest changed its TSC: its deadline is another time of the host. */
   tscChanged(): void {
-    const { tracer } = this.site;
-    tracer.place = tracer.internPlace(this.machine.index, this.cpu.ripLow, this.cpu.ripHigh);
-    tracer.cause = this.lane.innermost();
+    this.lane.atCode();
     this.lapic.timer.tscChanged();
     this.site.island.limitDeadline(this);
   }
 
-  // --- accesses -------------------------------------------------------------------------------------------------------
+  // --- interrupts -----------------------------------------------------------------------------------------------------
 
   private get lapic(): LocalApic {
     return this.machine.lapic(this.cpu.index);
   }
-
-  protected access(kind: number, address: number, size: number, low: number, high: number): number {
-    const { cpu, finished, site, waiting } = this;
-    if (finished.recall(kind, address, cpu.now())) return finished.low;
-    cpu.advance(site.costs[this.costOf(kind, address)]);
-    waiting.kind = kind;
-    waiting.address = address;
-    waiting.size = size;
-    waiting.low = low;
-    waiting.high = high;
-    const now = cpu.now();
-    if (site.island.mustWait(this, now)) {
-      this.place = 'access';
-      this.accesses += 1;
-      site.island.queue.schedule(now, this, Event.Access, this.accesses);
-      finished.rewind();
-      cpu.abandonInstruction();
-      return 0;
-    }
-    this.perform();
-    if (this.ended) cpu.abandonInstruction();
-    else site.island.limitDeadline(this);
-    return finished.low;
-  }
-
-  private costOf(kind: number, address: number): 'bus.read' | 'bus.write' | BareRegion['read'] {
-    if (kind === Access.MmioRead) return this.machine.mmio.find(address)?.tag.read ?? 'bus.read';
-    if (kind === Access.MmioWrite) return this.machine.mmio.find(address)?.tag.write ?? 'bus.write';
-    if (kind === Access.PortIn) return 'bus.portRead';
-    return kind === Access.PortOut ? 'bus.portWrite' : 'bus.apic';
-  }
-
-  /** The access that had to wait: its instruction is executed again and finds it done. */
-  private accessCame(): void {
-    this.place = 'code';
-    this.perform();
-    this.finished.rewind();
-  }
-
-  private perform(): void {
-    const { site, cpu, finished, waiting, machine } = this;
-    const { kind, address, size, low, high } = waiting;
-    site.island.standAt(cpu.now());
-    site.tracer.place = site.tracer.internPlace(machine.index, cpu.ripLow, cpu.ripHigh);
-    site.tracer.cause = this.lane.innermost();
-    switch (kind) {
-      case Access.MmioRead:
-      case Access.PortIn: {
-        const map = kind === Access.MmioRead ? machine.mmio : machine.ports;
-        const region = map.find(address);
-        const row = this.begun(region, address, kind === Access.MmioRead ? Kind.MmioRead : Kind.PioIn, 0);
-        const value = map.read(address, size, cpu.index);
-        const rest = map.resultHigh;
-        if (region) site.tracer.setArgs(row, address - region.base + region.tag.offset, value);
-        finished.note(kind, address, value, rest, true);
-        break;
-      }
-      case Access.MmioWrite:
-      case Access.PortOut: {
-        const map = kind === Access.MmioWrite ? machine.mmio : machine.ports;
-        this.begun(map.find(address), address, kind === Access.MmioWrite ? Kind.MmioWrite : Kind.PioOut, low);
-        map.write(address, size, low, high, cpu.index);
-        finished.note(kind, address, 0, 0, true);
-        break;
-      }
-      case Access.MsrRead: {
-        const value = this.readMsr(address);
-        finished.note(kind, address, value?.low ?? 0, value?.high ?? 0, value !== undefined);
-        break;
-      }
-      default:
-        finished.note(kind, address, 0, 0, this.writeMsr(address, low, high));
-    }
-    finished.entered(cpu.now());
-    site.tracer.cause = this.lane.innermost();
-  }
-
-  private readMsr(index: number): { low: number; high: number } | undefined {
-    const { lapic } = this;
-    if (!LocalApic.ownsMsr(index)) return this.machine.msrs(this.cpu.index).read(index);
-    const low = lapic.msrRead(index);
-    return low === undefined ? undefined : { low, high: lapic.resultHigh };
-  }
-
-  private writeMsr(index: number, low: number, high: number): boolean {
-    if (LocalApic.ownsMsr(index)) return this.lapic.msrWrite(index, low, high);
-    return this.machine.msrs(this.cpu.index).write(index, low, high);
-  }
-
-  private begun(
-    region: Region<BareRegion> | undefined,
-    address: number,
-    kind: number,
-    value: number,
-  ): RowRef {
-    if (!region) return 0;
-    const { tracer } = this.site;
-    const offset = address - region.base + region.tag.offset;
-    const row = tracer.instant(this.cpu.now(), region.tag.lane.track, kind, offset, value);
-    tracer.cause = row;
-    return row;
-  }
-
-  // --- interrupts -----------------------------------------------------------------------------------------------------
 
   private lookSoon(): void {
     if (this.looking || this.ended) return;
@@ -399,10 +300,9 @@ export class BareCpu
 
   private look(time: Cycles): void {
     this.looking = false;
-    const { cpu } = this;
     if (this.place === 'halted' && this.wakes()) {
-      cpu.setNow(Math.max(cpu.now(), time));
-      this.goTo('code', cpu.now());
+      this.cpu.setNow(Math.max(this.cpu.now(), time));
+      this.goTo('code', this.cpu.now());
     }
     this.askForWindows();
   }
@@ -410,6 +310,12 @@ export class BareCpu
   private askForWindows(): void {
     this.cpu.requestInterruptWindow(this.lapic.highestPending() >= 0);
     this.cpu.requestNmiWindow(this.nmiPending);
+  }
+
+  private accessCame(access: number): void {
+    if (this.place !== 'access' || !this.accesses.awaits(access)) return;
+    this.place = 'code';
+    this.accesses.came();
   }
 
   private takeInterrupt(): void {
@@ -424,28 +330,22 @@ export class BareCpu
   }
 
   private takeNmi(): void {
+    const { cpu, lane, site } = this;
     this.nmiPending = false;
-    this.handedOver = this.nmiCause;
-    this.site.tracer.cause = this.nmiCause;
-    this.handedOver = this.site.tracer.instant(
-      this.cpu.now(),
-      this.lane.track,
-      Kind.IrqAccept,
-      NMI_VECTOR,
-      0,
-    );
-    this.cpu.deliverNmi();
+    site.tracer.cause = this.nmiCause;
+    this.handedOver = site.tracer.instant(cpu.now(), lane.track, Kind.IrqAccept, NMI_VECTOR, 0);
+    cpu.deliverNmi();
     this.askForWindows();
   }
 
   private takeInit(time: Cycles): void {
     if (!this.starting.initPending) return;
-    const { cpu, lane, finished, starting } = this;
+    const { cpu, lane, accesses, starting } = this;
     cpu.setNow(Math.max(cpu.now(), time));
     cpu.init();
     this.lapic.init();
     lane.reset();
-    finished.forget();
+    accesses.forget();
     this.nmiPending = false;
     starting.initDone(cpu.index !== 0);
     this.goTo(cpu.index === 0 ? 'code' : 'waiting', cpu.now());
@@ -465,19 +365,15 @@ export class BareCpu
 
   /** A triple fault: the CPU does nothing until the machine is reset, if that follows. */
   private shutDown(): void {
-    const { cpu, site, machine, lane } = this;
-    site.tracer.cause = lane.innermost();
-    site.tracer.place = site.tracer.internPlace(machine.index, cpu.ripLow, cpu.ripHigh);
-    if (machine.shutDown(cpu.now())) this.goTo('waiting', cpu.now());
+    this.lane.atCode();
+    if (this.machine.shutDown(this.cpu.now())) this.goTo('waiting', this.cpu.now());
     else this.crash();
   }
 
   private crash(): void {
     const { cpu, site, machine } = this;
-    const { tracer } = site;
-    tracer.cause = this.lane.innermost();
-    tracer.place = tracer.internPlace(machine.index, cpu.ripLow, cpu.ripHigh);
-    tracer.instant(cpu.now(), this.track, Kind.GuestFault, 0, 0);
+    this.lane.atCode();
+    site.tracer.instant(cpu.now(), this.track, Kind.GuestFault, 0, 0);
     machine.crashed(cpu.faultReport());
   }
 

@@ -156,10 +156,7 @@ export class EmulatedSocket
     });
   }
 
-  /** Of the thread that runs the model: the one that holds QEMU's big lock. */
   private get work(): Work {
-    const { owner } = this.qemu.lock;
-    if (!owner) throw new Error(`${this.place.id} works while nobody holds the lock of its QEMU`);
-    return owner.work;
+    return this.qemu.workFor(this.place.id);
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { Site } from '../host';
 import { HostLock } from '../threads/lock';
-import type { StepTarget } from '../threads/work';
+import type { StepTarget, Work } from '../threads/work';
 import { Worker } from '../threads/worker';
 
 const BIG_LOCK = 0;
@@ -42,5 +42,15 @@ export class QemuProcess {
     });
     units.keep(`${vm.name}/qemu-lock`, this.lock);
     units.keep(name, this.mainLoop);
+  }
+
+  /**
+   * The work of the thread that runs a device's model, which is the one that holds the big lock.
+   * @throws Error while nobody does
+   */
+  workFor(device: string): Work {
+    const { owner } = this.lock;
+    if (!owner) throw new Error(`${device} works while nobody holds the lock of its QEMU`);
+    return owner.work;
   }
 }

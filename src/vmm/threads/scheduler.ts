@@ -1,6 +1,14 @@
 /**
- * Who runs on which physical CPU: a fair share of time, fixed slices, a thread that wakes takes a free CPU or, if it has had
- * less than the one that runs, that one's. Deterministic: of equals the thread made first comes first.
+ * Who runs on which physical CPU: a fair share of time and fixed slices. Deterministic: of equals the thread made first comes first.
+ *
+ * A thread that wakes is placed and preempts as in Linux' Completely Fair Scheduler (kernel/sched/fair.c until 6.5), all threads
+ * having one weight, so that virtual time is CPU time:
+ * - It takes a free CPU.
+ * - Without one, it counts as having had as little as it really has, but at most `sched.sleeperCredit` less than the others
+ *   (`place_entity`): that is half of sysctl_sched_latency (GENTLE_FAIR_SLEEPERS), counted from min_vruntime.
+ * - It takes the CPU of the thread that has had most at once, if that one has had more than `sched.wakeupGranularity` more than it
+ *   (`check_preempt_wakeup`, `wakeup_preempt_entity`): so a thread that sleeps most of the time runs when it is woken, and one that
+ *   computes waits for the end of the slice.
  *
  * A CPU that nobody else waits for is never interrupted (a tickless host, NO_HZ_FULL of Linux).
  */
@@ -30,8 +38,9 @@ interface PhysicalCpu {
 
 /** Snapshot of a `ThreadScheduler`. */
 export interface ThreadSchedulerState {
-  version: 2;
+  version: 3;
   threads: SavedThread[];
+  leastRan: Cycles;
   /** Threads that wait, in the order in which they came. */
   ready: number[];
   cpus: { current: number; track: number; row: RowRef; sliceArmed: boolean; wanted: boolean }[];
@@ -44,6 +53,8 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
   readonly interrupts: HostInterrupts;
   private readonly threads: HostThread[] = [];
   private ready: HostThread[] = [];
+  /** What the thread that has had least, of all that were awake, has had; it never falls (min_vruntime of Linux). */
+  private leastRan: Cycles;
   private readonly cpus: PhysicalCpu[];
   /** Told of each wake-up vector of posted interrupts. Whoever is has registered at its construction. */
   private readonly wokenUp: (() => void)[] = [];
@@ -56,6 +67,8 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
     cpus: readonly number[],
   ) {
     this.eventTargetId = `island${island.index}/scheduler`;
+    // The host has been at work for long when a run begins: who sleeps then has its whole credit.
+    this.leastRan = costs['sched.sleeperCredit'];
     this.cpus = cpus.map((index) => ({
       index,
       current: undefined,
@@ -84,15 +97,26 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
     return this.ready.length > 0;
   }
 
+  /** A thread that has just been made is to run: it has not slept, and so has no credit (`wake_up_new_task` of Linux). */
+  start(thread: HostThread): void {
+    this.updateLeastRan(this.island.now());
+    thread.ran = this.leastRan;
+    this.wake(thread);
+  }
+
   /** A thread that sleeps is to run. Does nothing to one that is awake. */
   wake(thread: HostThread): void {
     if (thread.state !== 'blocked') return;
     const now = this.island.now();
-    // Who has slept for long has no claim to all that time: at most to one slice more than the others.
-    thread.ran = Math.max(thread.ran, this.leastRan(now) - this.costs['sched.slice']);
+    this.updateLeastRan(now);
+    thread.ran = Math.max(thread.ran, this.leastRan - this.costs['sched.sleeperCredit']);
     const free = this.freeCpu(thread);
     if (free) this.assign(free, thread, now);
-    else this.makeReady(thread, now);
+    else {
+      this.enqueue(thread, now);
+      this.preemptFor(thread, now);
+      this.armSlices(now);
+    }
   }
 
   /** The thread that calls sleeps from a time on, which must be the present. */
@@ -105,7 +129,8 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
     const cpu = this.cpuOf(thread);
     if (!cpu) return;
     this.account(thread, time);
-    this.makeReady(thread, time);
+    this.enqueue(thread, time);
+    this.armSlices(time);
     this.release(cpu, time);
   }
 
@@ -139,8 +164,9 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
 
   save(): ThreadSchedulerState {
     return {
-      version: 2,
+      version: 3,
       threads: this.threads.map((thread) => thread.save()),
+      leastRan: this.leastRan,
       ready: this.ready.map((thread) => this.threads.indexOf(thread)),
       cpus: this.cpus.map(({ current, track, row, sliceArmed, wanted }) => ({
         current: current ? this.threads.indexOf(current) : -1,
@@ -153,8 +179,9 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
   }
 
   load(state: ThreadSchedulerState): void {
-    requireVersion('the scheduler', state.version, 2);
+    requireVersion('the scheduler', state.version, 3);
     this.threads.forEach((thread, i) => thread.load(state.threads[i]));
+    this.leastRan = state.leastRan;
     this.ready = state.ready.map((i) => this.threads[i]);
     this.cpus.forEach((cpu, i) => {
       const saved = state.cpus[i];
@@ -198,18 +225,24 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
     tracer.cause = cause;
     this.armSlice(cpu, time);
     thread.body.dispatched(time);
+    if (cpu.wanted && cpu.current === thread) this.preempt(cpu);
   }
 
-  private makeReady(thread: HostThread, time: Cycles): void {
+  private enqueue(thread: HostThread, time: Cycles): void {
     thread.state = 'ready';
     thread.since = time;
     thread.row = this.tracer.open(time, thread.track, Kind.SchedReady, 0, 0);
     this.ready.push(thread);
-    const longest = this.cpus.reduce((most, cpu) =>
-      this.ranOn(cpu, time) > this.ranOn(most, time) ? cpu : most,
-    );
-    if (this.ranOn(longest, time) - thread.ran > this.costs['sched.slice']) this.preempt(longest);
-    else for (const cpu of this.cpus) this.armSlice(cpu, time);
+  }
+
+  /** The thread has woken, and no CPU was free: it gets that of the thread that has had most at once, or waits for its turn. */
+  private preemptFor(thread: HostThread, time: Cycles): void {
+    let longest: PhysicalCpu | undefined;
+    for (const cpu of this.cpus) {
+      if (!cpu.wanted && (!longest || this.ranOn(cpu, time) > this.ranOn(longest, time))) longest = cpu;
+    }
+    const lead = longest ? this.ranOn(longest, time) - thread.ran : 0;
+    if (longest && lead > this.costs['sched.wakeupGranularity']) this.preempt(longest);
   }
 
   private leave(thread: HostThread, time: Cycles, state: ThreadState): void {
@@ -237,21 +270,27 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
   private account(thread: HostThread, time: Cycles): void {
     thread.ran += Math.max(0, time - thread.since);
     thread.since = time;
+    this.updateLeastRan(time);
   }
 
   private ranOn({ current }: PhysicalCpu, now: Cycles): Cycles {
     return current ? current.ran + Math.max(0, now - current.since) : -1;
   }
 
-  private leastRan(now: Cycles): Cycles {
+  /** While all sleep it stays as it is (`update_min_vruntime`). */
+  private updateLeastRan(now: Cycles): void {
     let least = Infinity;
     for (const cpu of this.cpus) if (cpu.current) least = Math.min(least, this.ranOn(cpu, now));
     for (const { ran } of this.ready) least = Math.min(least, ran);
-    return least === Infinity ? 0 : least;
+    if (least < Infinity) this.leastRan = Math.max(this.leastRan, least);
+  }
+
+  private armSlices(now: Cycles): void {
+    for (const cpu of this.cpus) this.armSlice(cpu, now);
   }
 
   private armSlice(cpu: PhysicalCpu, now: Cycles): void {
-    if (cpu.row === 0 || !cpu.current || cpu.sliceArmed || this.ready.length === 0) return;
+    if (cpu.row === 0 || !cpu.current || cpu.sliceArmed || cpu.wanted || this.ready.length === 0) return;
     const end = Math.max(now, cpu.current.since + this.costs['sched.slice']);
     cpu.sliceArmed = true;
     this.interrupts.setTimer(this.cpus.indexOf(cpu), end);
@@ -268,21 +307,20 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
     if (current && cpu.current === current) current.body.hostInterrupt(vector);
   }
 
-  /** The CPU is wanted for one that has just woken: its thread is told, and an IPI makes it look. */
+  /** The CPU is wanted for one that has just woken: its thread is told, and an IPI makes it look unless it does so anyhow. */
   private preempt(cpu: PhysicalCpu): void {
     const { current } = cpu;
-    if (cpu.wanted || !this.demand(cpu)) return;
-    if (current && cpu.current === current) this.kick(current);
+    const unaware = this.demand(cpu);
+    if (unaware && current && cpu.current === current) this.kick(current);
   }
 
   /**
-   * The thread that runs is to give its CPU up. False: it is still on its way there, and has a slice like everybody once it
-   * has arrived.
+   * The thread that runs is to give its CPU up; one that is still on its way there is told when it has arrived. True: it does not
+   * come to it without an interrupt.
    */
   private demand(cpu: PhysicalCpu): boolean {
-    if (cpu.row === 0 || !cpu.current) return false;
+    if (!cpu.current) return false;
     cpu.wanted = true;
-    cpu.current.body.preempt();
-    return true;
+    return cpu.row !== 0 && cpu.current.body.preempt();
   }
 }

@@ -9,8 +9,11 @@ export type ThreadState = 'running' | 'ready' | 'blocked' | 'ended';
 export interface ThreadBody {
   /** The thread has a CPU from the present on. */
   dispatched(time: Cycles): void;
-  /** Its CPU is wanted for another thread: it is to call `ThreadScheduler.yield` as soon as it can. */
-  preempt(): void;
+  /**
+   * Its CPU is wanted for another thread: it is to call `ThreadScheduler.yield` as soon as it can.
+   * @returns whether an interrupt has to make it look; false: it does so in any case before it runs guest code
+   */
+  preempt(): boolean;
   /** A vector has come to the physical CPU on which the thread runs. */
   hostInterrupt(vector: number): void;
   /**

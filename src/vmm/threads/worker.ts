@@ -30,8 +30,18 @@ export interface SavedJob {
   bytes?: Uint8Array;
 }
 
-/** Where a worker is with its present job. */
-type Stage = 'idle' | 'taking' | 'locking' | 'working';
+/** What a thread does before it sleeps. */
+export interface SpareTime {
+  /**
+   * The thread has finished a job, or what it did in its spare time, at a time.
+   * @param jobWaits it has another job, which it comes to when it has nothing to do here
+   * @returns whether it has something to do: steps of its work. False: it goes on with the job, or sleeps
+   */
+  spend(time: Cycles, jobWaits: boolean): boolean;
+}
+
+/** Where a worker is with its present job; `spare`: it has none, and has not gone to sleep. */
+type Stage = 'idle' | 'taking' | 'locking' | 'working' | 'spare';
 
 /** Snapshot of a `Worker`. */
 export interface WorkerState {
@@ -63,12 +73,14 @@ export class Worker implements ThreadBody, ThreadClock, LockUser, StepTarget, St
   readonly thread: HostThread;
   readonly work: Work;
   readonly stepTargetId: string;
+  /** Absent: it sleeps when it has no job. */
+  spare: SpareTime | undefined;
   private readonly jobTargets = new Map<string, JobTarget>();
   private jobs: SavedJob[] = [];
   private time: Cycles = 0;
   private stage: Stage = 'idle';
   private row: RowRef = 0;
-  private preempted = false;
+  private wanted = false;
 
   constructor(
     private readonly island: Island,
@@ -93,6 +105,11 @@ export class Worker implements ThreadBody, ThreadClock, LockUser, StepTarget, St
   /** Makes somebody known whose steps its jobs may add. */
   serve(target: StepTarget): void {
     this.options.targets.set(target.stepTargetId, target);
+  }
+
+  /** Its CPU is wanted for another thread: it is given up when the job is finished. */
+  get preempted(): boolean {
+    return this.wanted;
   }
 
   /** Asleep, and nobody has handed it a job. */
@@ -130,8 +147,9 @@ export class Worker implements ThreadBody, ThreadClock, LockUser, StepTarget, St
     this.goOn();
   }
 
-  preempt(): void {
-    this.preempted = true;
+  preempt(): boolean {
+    this.wanted = true;
+    return true;
   }
 
   /** The host's own handler runs; the thread notices nothing of it. */
@@ -151,7 +169,7 @@ export class Worker implements ThreadBody, ThreadClock, LockUser, StepTarget, St
       time: this.time,
       stage: this.stage,
       row: this.row,
-      preempted: this.preempted,
+      preempted: this.wanted,
       work: this.work.save(),
     };
   }
@@ -163,7 +181,7 @@ export class Worker implements ThreadBody, ThreadClock, LockUser, StepTarget, St
     this.time = state.time;
     this.stage = state.stage;
     this.row = state.row;
-    this.preempted = state.preempted;
+    this.wanted = state.preempted;
     this.work.load(state.work);
   }
 
@@ -177,6 +195,9 @@ export class Worker implements ThreadBody, ThreadClock, LockUser, StepTarget, St
     switch (this.stage) {
       case 'idle':
         return this.take();
+      case 'spare':
+        this.stage = 'idle';
+        return true;
       case 'taking':
         this.stage = 'locking';
         return this.options.lock?.acquire(this, this.time) ?? true;
@@ -190,7 +211,12 @@ export class Worker implements ThreadBody, ThreadClock, LockUser, StepTarget, St
   private take(): boolean {
     const { tracer, thread, time } = this;
     const [job] = this.jobs;
+    if (this.spare?.spend(time, job !== undefined)) {
+      this.stage = 'spare';
+      return this.work.run();
+    }
     if (!job) {
+      this.wanted = false;
       this.scheduler.block(thread, time);
       return false;
     }
@@ -223,8 +249,8 @@ export class Worker implements ThreadBody, ThreadClock, LockUser, StepTarget, St
     this.options.lock?.release(this.time);
     this.tracer.close(this.row, this.time);
     this.stage = 'idle';
-    if (!this.preempted) return true;
-    this.preempted = false;
+    if (!this.wanted) return true;
+    this.wanted = false;
     this.scheduler.yield(this.thread, this.time);
     return false;
   }

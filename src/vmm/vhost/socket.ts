@@ -8,6 +8,7 @@
  */
 import type {
   BusDevice,
+  BusyPolling,
   DeviceBus,
   DeviceTrace,
   DmaPort,
@@ -21,21 +22,24 @@ import type { Cycles, EventHandle } from '../../machine/time/event-queue';
 import type { Site } from '../host';
 import { Irqfd, type KvmIrqchip } from '../kvm/irqfd';
 import type { SocketPlace } from '../qemu/emulated-socket';
+import type { QemuProcess } from '../qemu/process';
 import { CopiedDma } from '../threads/copied-dma';
 import { ThreadTimers } from '../threads/thread-timers';
 import type { Work } from '../threads/work';
-import type { JobTarget, Worker } from '../threads/worker';
+import type { JobTarget } from '../threads/worker';
 import { TrackTrace } from '../track-trace';
+import { BusyPoll } from './busy-poll';
 import type { VhostWorker } from './worker';
 
 /** What a socket in the kernel has of the one in QEMU. */
 export interface ControlSide {
-  readonly site: Site;
-  readonly mainLoop: Worker;
+  readonly qemu: QemuProcess;
   readonly irqchip: KvmIrqchip;
   /** The device's pin. */
   readonly pin: IrqLine;
   readonly busMaster: () => boolean;
+  /** Nanoseconds for which the worker looks for more to do before it sleeps; 0: it does not. */
+  readonly busyPollNs: number;
 }
 
 /** Snapshot of a `VhostSocket`. */
@@ -51,6 +55,7 @@ export class VhostSocket implements DataSocket, DeviceBus, MsiPort, JobTarget, S
   readonly trace: DeviceTrace;
   readonly cyclesPerNanosecond: number;
   readonly dma: DmaPort;
+  readonly polling: BusyPolling | undefined;
   readonly msi: MsiPort = this;
   readonly irq: IrqLine;
   private readonly site: Site;
@@ -67,7 +72,8 @@ export class VhostSocket implements DataSocket, DeviceBus, MsiPort, JobTarget, S
     private readonly control: ControlSide,
     place: SocketPlace,
   ) {
-    const { site, mainLoop, irqchip, busMaster } = control;
+    const { qemu, irqchip, busMaster, busyPollNs } = control;
+    const { site } = qemu;
     const { thread, targets } = worker;
     const { id, track, dmaTrack, memory } = place;
     const device = (): BusDevice | undefined => this.device;
@@ -80,11 +86,16 @@ export class VhostSocket implements DataSocket, DeviceBus, MsiPort, JobTarget, S
       { id: `${id}/vhost/dma`, dmaTrack, memory, busMaster, work: () => this.work, device },
       targets,
     );
+    const pollCycles = Math.round(busyPollNs * this.cyclesPerNanosecond);
+    const wake = (): void => this.wakeIdle();
+    const polled = { id: `${id}/vhost/poll`, memory, busMaster, device, wake };
+    this.polling = pollCycles > 0 ? new BusyPoll(site, thread, polled, pollCycles) : undefined;
     this.timers = new ThreadTimers(`${id}/vhost/timers`, site, thread, device);
     this.irqfd = new Irqfd(irqchip, { id: `${id}/vhost/irqfd`, track }, site, targets);
+    qemu.targets.set(this.irqfd.stepTargetId, this.irqfd);
     this.irq = { set: (asserted) => this.askForPin(asserted) };
     this.wake = { jobTargetId: `${id}/vhost/wake`, onJob: () => undefined };
-    mainLoop.register(this);
+    qemu.mainLoop.register(this);
     thread.register(this.wake);
     site.units.keep(this.jobTargetId, this);
   }
@@ -109,6 +120,14 @@ export class VhostSocket implements DataSocket, DeviceBus, MsiPort, JobTarget, S
     this.irqfd.msi(this.work, address, data);
   }
 
+  /**
+   * While a vector is masked, the worker signals another eventfd than the irqfd, which nobody listens to (vhost_virtqueue_mask of
+   * QEMU). The thread of QEMU that unmasks the vector looks there, and signals the irqfd itself (virtio_pci_one_vector_unmask).
+   */
+  sendUnmasked(_requester: number, address: number, data: number): void {
+    this.irqfd.msi(this.control.qemu.workFor(this.jobTargetId), address, data);
+  }
+
   /** QEMU has set the device's pin itself: what was due for it is out of date. */
   pinSet(): void {
     this.pinDue = undefined;
@@ -131,14 +150,18 @@ export class VhostSocket implements DataSocket, DeviceBus, MsiPort, JobTarget, S
   }
 
   private askForPin(asserted: boolean): void {
-    if (this.pinDue === undefined) this.control.mainLoop.post(this, 0, 0);
+    if (this.pinDue === undefined) this.control.qemu.mainLoop.post(this, 0, 0);
     this.pinDue = asserted;
   }
 
   /** The worker's, who is awake then. */
   private get work(): Work {
+    this.wakeIdle();
+    return this.worker.thread.work;
+  }
+
+  private wakeIdle(): void {
     const { thread } = this.worker;
     if (thread.idle) thread.post(this.wake, 0, 0);
-    return thread.work;
   }
 }

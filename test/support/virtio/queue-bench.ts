@@ -27,6 +27,8 @@ export interface Negotiated {
   legacy?: boolean;
   /** Split: where the indices stand when it begins, as after so many buffers. */
   from?: number;
+  /** Somebody polls the queue for the device. */
+  polled?: boolean;
 }
 
 /** Lengths of the parts of a buffer, and how it is described. */
@@ -72,7 +74,7 @@ export type BenchState = ReturnType<QueueBench['save']>;
 
 export class QueueBench implements QueueHost {
   readonly world = new World();
-  readonly bus = new FakeBus(this.world);
+  readonly bus: FakeBus;
   readonly queue: Virtqueue;
   readonly driver: DriverRing;
   readonly faults: number[] = [];
@@ -97,7 +99,8 @@ export class QueueBench implements QueueHost {
     readonly negotiated: Negotiated,
     limit = 4,
   ) {
-    const { packed, eventIdx, indirect, inOrder, size, legacy } = negotiated;
+    const { packed, eventIdx, indirect, inOrder, size, legacy, polled } = negotiated;
+    this.bus = new FakeBus(this.world, 'device', polled);
     this.features = new Set<number>([
       ...(packed ? [Feature.RING_PACKED] : []),
       ...(eventIdx ? [Feature.EVENT_IDX] : []),
@@ -325,6 +328,14 @@ export class QueueBench implements QueueHost {
     this.state.notifications += 1;
   }
 
+  /** As a notification by the driver. */
+  onPolled(queue: number): void {
+    expect(queue).toBe(QUEUE);
+    this.note('polled');
+    this.state.empty = false;
+    this.ask();
+  }
+
   broken(queue: number, why: number): void {
     expect(queue).toBe(QUEUE);
     this.faults.push(why);
@@ -370,6 +381,7 @@ export class QueueBench implements QueueHost {
       world: world.save(),
       memory: bus.memory,
       dma: { latency, pending },
+      watches: bus.polling?.watches ?? [],
       queue: queue.save(),
       driver: driver.state,
       state,
@@ -378,10 +390,11 @@ export class QueueBench implements QueueHost {
 
   /** Goes on in the run that was saved. */
   load(saved: BenchState): this {
-    const { world, dma, queue } = structuredClone(saved);
+    const { world, dma, watches, queue } = structuredClone(saved);
     this.place(saved);
     this.world.load(world);
     this.bus.dma.pending = dma.pending;
+    if (this.bus.polling) this.bus.polling.watches = watches;
     this.queue.load(queue);
     return this;
   }

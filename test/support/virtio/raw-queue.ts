@@ -131,6 +131,8 @@ export class RawQueue implements QueueHost {
     this.transfers.push({ tag, bytes });
   }
 
+  onPolled(): void {}
+
   notifyDriver(): void {
     this.notifications += 1;
   }

@@ -40,6 +40,33 @@ describe.skipIf(!has('gcc') || process.arch !== 'x64')('the kit (needs gcc on x8
     for (const [format, kit, library] of rows) expect(kit, format).toBe(library);
   });
 
+  it('finds virtual functions, their places and their BARs', () => {
+    const program = join(folder.path, 'sriov');
+    const source = join(fixturesDir, 'sriov-native.c');
+    run('gcc', ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-I', kitDir, '-o', program, source]);
+    const hex = (value: number): string => value.toString(16);
+    // The fixture's PF is 00:03.0; First VF Offset E8H, VF Stride 2; BARs of 16 KiB (64 bits) and 4 KiB.
+    const requester = (3 << 3) + 0xe8 + 5 * 2;
+    const place = `${hex(requester >> 8)}:${hex((requester >> 3) & 31)}.${requester & 7}`;
+    const [large, small] = [0x8d0000000, 0xc1000000];
+    const [vfEnable, memory, ari] = [1, 8, 0x10];
+    expect(run(program, []).trim().split('\n')).toEqual([
+      'capabilities 140 0',
+      'none 0 0',
+      'found 1 63',
+      `bar0 ${hex(large)} 4000`,
+      'bar1 0 0',
+      'bar2 0 0',
+      `bar3 ${hex(small)} 1000`,
+      'bar4 0 0',
+      'bar5 0 0',
+      'too many 0',
+      `enable 1 ${hex(vfEnable | memory | ari)} 4`,
+      `enable 1 ${hex(ari)} 0`,
+      `vf ${place} 8086 10ed ${hex(large + 5 * 0x4000)} ${hex(small + 5 * 0x1000)}`,
+    ]);
+  });
+
   it('has one stub for each vector, 16 bytes apart, that pushes its number and an error code where the processor does not', async () => {
     const { file } = await image('hello.c');
     const listing = run('objdump', ['-d', '--disassemble=tl_stubs', file]);

@@ -4,6 +4,7 @@
  */
 import type {
   BusDevice,
+  BusyPolling,
   DeviceBus,
   DeviceTrace,
   DmaFault,
@@ -172,12 +173,59 @@ export class FakeDma implements DmaPort {
   }
 }
 
+/** What is watched, and until when. */
+export interface FakeWatch {
+  address: number;
+  seen: Uint8Array;
+  tag: number;
+  until: number;
+}
+
+/** Polls memory: a look every so often, a number of times. */
+export class FakePolling implements BusyPolling {
+  static readonly interval = 5;
+  static readonly looks = 8;
+  device: Pick<BusDevice, 'onDma'> | undefined;
+  watches: FakeWatch[] = [];
+  private readonly target: EventTarget;
+
+  constructor(
+    private readonly world: World,
+    private readonly memory: Uint8Array,
+    id: string,
+  ) {
+    this.target = { eventTargetId: `${id}/polling`, onEvent: (_kind, tag) => this.look(tag) };
+    world.queue.register(this.target);
+  }
+
+  watch(_requester: RequesterId, address: number, seen: Uint8Array, tag: number): void {
+    const { interval, looks } = FakePolling;
+    this.watches.push({ address, seen, tag, until: this.world.time + looks * interval });
+    this.world.queue.schedule(this.world.time + interval, this.target, 0, tag);
+  }
+
+  private look(tag: number): void {
+    const { world } = this;
+    const watch = this.watches.find((each) => each.tag === tag);
+    if (!watch) return;
+    const { address, seen, until } = watch;
+    const bytes = this.memory.slice(address, address + seen.length);
+    if (world.time < until && bytes.every((byte, i) => byte === seen[i])) {
+      world.queue.schedule(world.time + FakePolling.interval, this.target, 0, tag);
+      return;
+    }
+    this.watches = this.watches.filter((each) => each !== watch);
+    this.device?.onDma(tag, bytes);
+  }
+}
+
 /** The device's bus in that world. */
 export class FakeBus implements DeviceBus {
   readonly memory = new Uint8Array(1 << 20);
   readonly cyclesPerNanosecond = CYCLES_PER_NANOSECOND;
   readonly trace: DeviceTrace;
   readonly dma: FakeDma;
+  readonly polling: FakePolling | undefined;
   line = false;
   /** Times at which the line rose. */
   readonly rises: number[] = [];
@@ -194,9 +242,11 @@ export class FakeBus implements DeviceBus {
   constructor(
     readonly world: World,
     id = 'device',
+    polls = false,
   ) {
     this.trace = world.trace;
     this.dma = new FakeDma(world, this.memory, id);
+    this.polling = polls ? new FakePolling(world, this.memory, id) : undefined;
     this.target = { eventTargetId: id, onEvent: (kind, arg) => this.device?.onEvent(kind, arg) };
     world.queue.register(this.target);
   }
@@ -205,6 +255,7 @@ export class FakeBus implements DeviceBus {
   plug(device: BusDevice): void {
     this.device = device;
     this.dma.device = device;
+    if (this.polling) this.polling.device = device;
   }
 
   now(): number {

@@ -7,6 +7,8 @@ const PACKETS = 40;
 const echo = [{ id: 'wire', peer: { kind: 'echo' } }];
 /** Words of each NIC in a guest's log. */
 const WORDS = 5;
+/** Its mark behind the last packet. */
+const END = 2;
 
 function logsOf(
   run: NicRun,
@@ -48,8 +50,9 @@ describe('vhost by a pin', () => {
       expect(tracks.some((name) => name.startsWith('vhost'))).toBe(true);
       expect(run.chain(raise).some(({ kind }) => kind === Kind.VirtqInterrupt)).toBe(true);
     }
-    // At the end it is down again: each one that went up has come down.
-    expect(run.ofKind(Kind.IrqLower)).toHaveLength(raised.length);
+    // Each one that went up before the driver had its last packet has come down. Nobody handles one that comes after that.
+    const [end] = run.ofKind(Kind.Mark).filter(({ a }) => a === END);
+    expect(run.ofKind(Kind.IrqLower)).toHaveLength(raised.filter(({ start }) => start < end.start).length);
   });
 });
 

@@ -46,6 +46,8 @@ describe.each(costProfileNames())('profile %s', (name) => {
       'irq.ioctl',
       'irq.kick',
       'sched.slice',
+      'sched.sleeperCredit',
+      'sched.wakeupGranularity',
     ]);
   });
 

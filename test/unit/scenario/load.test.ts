@@ -276,6 +276,15 @@ describe('fields and values', () => {
     );
   });
 
+  it('refuses polling where nobody polls', () => {
+    single(
+      inVm('"devices": [{ "model": "virtio-net", "busyPollNs": «50000» }]'),
+      'vms[0].devices[0].busyPollNs',
+      'only a vhost worker polls',
+      '"backend": "vhost"',
+    );
+  });
+
   it('says by name what this version does not run', () => {
     single(atTop('"vmm": «"xen"»'), 'vmm', '"xen"', 'not available yet', '"kvm" and "none" only');
     single(inVm('"devices": [{ "model": «"igb"» }]'), 'vms[0].devices[0].model', '"nvme" and the network');

@@ -70,6 +70,42 @@ describe('the entry of a table', () => {
     // The row between holds the high half of the value before.
     expect(facts(2)).toMatchObject({ 'address width (AW)': '4-level', 'domain (DID)': '0x17' });
   });
+
+  it('of 128 bits is told dword by dword', () => {
+    const recorder = new Recorder();
+    const track = recorder.addTrack({ type: 'iommu', name: 'IOMMU', group: 'host', vm: -1 });
+    // P, RH, delivery mode NMI, vector 51H; destination 7 (VT-d, 9.10). P, URG, IM, vector 61H; a descriptor at 5_4321_0FC0H (9.11).
+    const NMI = 4 << 5;
+    recorder.instant(5, track, Kind.IrteRemapped, (0x51 << 16) | NMI | 0b1001, 7);
+    recorder.instant(6, track, Kind.IrtePosted, (0x61 << 16) | (0b11 << 14) | 1, 0x43210fc0);
+    // SID 0318H, SQ 2, SVT 1.
+    recorder.instant(7, track, Kind.IrteSource, (1 << 18) | (2 << 16) | 0x0318, 5);
+    const store = new TraceStore(emptyMeta('entries', 1e9));
+    recorder.finish(10);
+    store.append(recorder.takeDelta());
+    const facts = [0, 1, 2].map((row): Record<string, string> =>
+      Object.fromEntries(describeEvent(store, row).facts.map(({ name, value }) => [name, value])),
+    );
+    expect(facts[0]).toMatchObject({
+      'present (P)': 'yes',
+      'one of the destination (RH)': 'yes',
+      'destination mode (DM)': 'physical',
+      'delivery mode (DLM)': 'NMI',
+      vector: '0x51',
+      'x2APIC destination': '0x7',
+    });
+    expect(facts[1]).toMatchObject({
+      'urgent (URG)': 'yes',
+      vector: '0x61',
+      'descriptor, bits 31 to 6': '0x43210fc0',
+    });
+    expect(facts[2]).toMatchObject({
+      'source (SID)': '0x318',
+      'source bits that count (SQ)': 'all but function bits 2 and 1',
+      'source verification (SVT)': 'requester',
+      'descriptor, bits 63 to 32': '0x5',
+    });
+  });
 });
 
 describe('describe', () => {

@@ -20,6 +20,7 @@ const Eecd = {
 } as const;
 const Eerd = { START: 1 << 0, DONE: 1 << 4 } as const;
 const READ_OPCODE = 0b110;
+const ADDRESS_BITS = 6;
 const COMMAND_BITS = 9;
 
 /** Snapshot of an `Eeprom`. Its words are the machine's, not the run's. */
@@ -70,15 +71,16 @@ export class Eeprom {
     return (this.pins & ~(Eecd.DO | Eecd.GNT)) | grant | out | Eecd.PRES;
   }
 
-  writeEecd(value: number): void {
+  /** Sets the pins. @returns false at the end of a command that the EEPROM does not carry out */
+  writeEecd(value: number): boolean {
     const before = this.pins;
     this.pins = value & (Eecd.SK | Eecd.CS | Eecd.DI | Eecd.FWE | Eecd.REQ);
     if ((this.pins & Eecd.CS) === 0) {
       this.bitsIn = this.shiftIn = this.bitsOut = 0;
-      return;
+      return true;
     }
-    if ((before & Eecd.SK) === 0 && (this.pins & Eecd.SK) !== 0)
-      this.clock((this.pins & Eecd.DI) !== 0 ? 1 : 0);
+    const rising = (before & Eecd.SK) === 0 && (this.pins & Eecd.SK) !== 0;
+    return !rising || this.clock((this.pins & Eecd.DI) !== 0 ? 1 : 0);
   }
 
   readEerd(): number {
@@ -108,21 +110,24 @@ export class Eeprom {
     this.bitsOut = state.bitsOut;
   }
 
-  /** A rising clock edge: data goes out after a whole read command (behind one dummy 0 bit), otherwise it comes in. */
-  private clock(bit: number): void {
+  /**
+   * A rising clock edge: data goes out after a whole read command (behind one dummy 0 bit), otherwise it comes in. The contents
+   * never change: no command but a read is carried out, and what follows one goes with it until the chip is deselected.
+   */
+  private clock(bit: number): boolean {
     if (this.bitsOut > 0) {
       this.bitsOut -= 1;
       this.shiftOut = (this.shiftOut << 1) & 0x1ffff;
-      return;
+      return true;
     }
-    if (this.bitsIn === 0 && bit === 0) return;
+    if (this.bitsIn === COMMAND_BITS || (this.bitsIn === 0 && bit === 0)) return true;
     this.shiftIn = (this.shiftIn << 1) | bit;
     this.bitsIn += 1;
-    if (this.bitsIn < COMMAND_BITS) return;
-    if (this.shiftIn >> 6 === READ_OPCODE) {
-      this.shiftOut = this.words[this.shiftIn % WORDS]!;
-      this.bitsOut = 17;
-    }
+    if (this.bitsIn < COMMAND_BITS) return true;
+    if (this.shiftIn >> ADDRESS_BITS !== READ_OPCODE) return false;
+    this.shiftOut = this.words[this.shiftIn % WORDS]!;
+    this.bitsOut = 17;
     this.bitsIn = this.shiftIn = 0;
+    return true;
   }
 }

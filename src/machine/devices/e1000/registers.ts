@@ -131,7 +131,10 @@ function active(parts: Parts): Entry[] {
   return [
     special('CTRL', { write: (value) => writeControl(parts, reset, value) }),
     special('STATUS', { read: () => core.status() }),
-    special('EECD', { read: () => eeprom.readEecd(), write: (value) => eeprom.writeEecd(value) }),
+    special('EECD', {
+      read: () => eeprom.readEecd(),
+      write: (value) => void (eeprom.writeEecd(value) || core.aside(Kind.DeviceIgnored, Reg.EECD, value)),
+    }),
     special('EERD', { read: () => eeprom.readEerd(), write: (value) => eeprom.writeEerd(value) }),
     special('MDIC', {
       read: () => phy.readMdic(),

@@ -42,9 +42,12 @@ export class ConfigurationSpace {
     return value;
   }
 
-  write(offset: number, size: AccessSize, value: number): Outcome {
+  /** @param legacy the driver writes by the legacy interface */
+  write(offset: number, size: AccessSize, value: number, legacy: boolean): Outcome {
     if (offset + size > this.size) return 'ignored';
-    for (let i = 0; i < size; i++) this.type.writeConfiguration(offset + i, (value >>> (8 * i)) & 0xff);
+    for (let i = 0; i < size; i++) {
+      this.type.writeConfiguration(offset + i, (value >>> (8 * i)) & 0xff, legacy);
+    }
     return 'done';
   }
 

@@ -48,7 +48,9 @@ export interface DeviceQueue {
   /**
    * Asks for the next available buffer: `onChain` with it. When there is none, notifications by the driver are enabled, the ring is
    * looked at once more (2.7.10, 2.8.10), and `onChain(queue, undefined)` tells that it is empty; `VirtioType.notified` comes when the
-   * driver has added something. One such question at a time.
+   * driver has added something. Where the ring is polled (`DeviceBus.polling`) it is told to be empty without that, and `notified`
+   * comes when something is in it, or when the polling is over: asked then, the queue enables notifications. One such question at a
+   * time.
    */
   fetch(): void;
   /** Gives fetched chains back unused, the last ones first: the next `fetch` answers them again. */
@@ -97,8 +99,11 @@ export interface VirtioType<
   readonly queueSpecs: readonly { readonly name: string; readonly size: number }[];
   /** Bytes of the configuration space as the driver reads it now (2.5); what lies outside reads as 0. */
   readonly configuration: Uint8Array;
-  /** The driver writes a byte of it; one that it may not write does nothing. */
-  writeConfiguration(offset: number, byte: number): void;
+  /**
+   * The driver writes a byte of it; one that it may not write does nothing.
+   * @param legacy it does so by the legacy interface
+   */
+  writeConfiguration(offset: number, byte: number, legacy: boolean): void;
   /** Whether the type accepts this set of features of its own (2.2.2); the device refuses FEATURES_OK otherwise. */
   accepts(has: (feature: number) => boolean): boolean;
   /** DRIVER_OK: the type may ask its queues from now on. */
@@ -107,7 +112,7 @@ export interface VirtioType<
   stopped(): void;
   /** One queue was reset (2.6.1): chains and transfers of it mean nothing any more. */
   queueStopped(queue: number): void;
-  /** The driver has notified the queue, or something may be in it since it began to run. */
+  /** The driver has notified the queue, or something may be in it: since it began to run, or since it was polled. */
   notified(queue: number): void;
   onChain(queue: number, chain: Chain | undefined): void;
   /** A transfer has ended, with the bytes of a read. */
@@ -134,6 +139,8 @@ export interface QueueHost {
   /** Answers to the type. */
   onChain(queue: number, chain: Chain | undefined): void;
   onTransfer(queue: number, tag: number, bytes: Uint8Array): void;
+  /** The queue was polled: something may be in it. */
+  onPolled(queue: number): void;
   /** The driver is to be notified; the queue has already found out that it wants to be. */
   notifyDriver(queue: number): void;
   /** The driver broke a rule: the device needs a reset. @param why one of `QueueFault` */

@@ -49,6 +49,8 @@ export function busWithDma(bus: DeviceBus, dma: DmaPort): DeviceBus {
     schedule: (delay, kind, arg) => bus.schedule(delay, kind, arg),
     cancel: (handle) => bus.cancel(handle),
     dma,
+    // A watch writes nothing: no reset waits for its end.
+    polling: bus.polling,
     irq: bus.irq,
     msi: bus.msi,
     trace: bus.trace,

@@ -19,7 +19,7 @@ import { ConfigurationSpace, type ConfigurationHardware } from './configuration'
 import { QUEUE_TAG_STEP, type DeviceQueue, type QueueHost, type TypeHost, type Virtqueue } from './contract';
 import type { VirtioNotifier, VirtioType } from './contract';
 import { CountedDma, busWithDma } from './counted-dma';
-import { Feature } from './features';
+import { Feature, hasFeature } from './features';
 import { Negotiation, type NegotiationHardware } from './negotiation';
 import { VIRTIO_DEFAULTS, offersOf, type VirtioOptions } from './options';
 import { Ending, QueueSlot, type QueueSlotHardware, type QueueSlotRun } from './queue-slot';
@@ -129,6 +129,11 @@ export class VirtioDevice implements Migratable<VirtioHardware, VirtioRun> {
     return this.negotiation.offers.modern[word] ?? 0;
   }
 
+  /** Whether a feature is offered to a driver of this specification. */
+  offers(feature: number): boolean {
+    return hasFeature(this.negotiation.offers.modern, feature);
+  }
+
   /** Features that are offered to a legacy driver. */
   get legacyOffered(): number {
     return this.negotiation.offers.legacy[0];
@@ -178,7 +183,12 @@ export class VirtioDevice implements Migratable<VirtioHardware, VirtioRun> {
 
   /** The driver writes the type's configuration (2.5). */
   writeConfiguration(offset: number, size: AccessSize, value: number): Outcome {
-    return this.resetting ? 'ignored' : this.configuration.write(offset, size, value);
+    return this.resetting ? 'ignored' : this.configuration.write(offset, size, value, false);
+  }
+
+  /** As a legacy driver does, which may before it negotiates (3.1.2). */
+  writeLegacyConfiguration(offset: number, size: AccessSize, value: number): Outcome {
+    return this.resetting ? 'ignored' : this.configuration.write(offset, size, value, true);
   }
 
   // --- queues -----------------------------------------------------------------------------------------------------------
@@ -243,9 +253,9 @@ export class VirtioDevice implements Migratable<VirtioHardware, VirtioRun> {
 
   /**
    * The driver has notified the queue: at once when a register's write gets here, later when somebody waits for an eventfd.
-   * @param data what was written, when NOTIFICATION_DATA was negotiated (2.9)
+   * @param data what was written, which means something with NOTIFICATION_DATA alone (2.9); undefined: not known
    */
-  kicked(queue: number, data: number): Outcome {
+  kicked(queue: number, data: number | undefined): Outcome {
     const slot = this.queues[queue];
     const broken = (this.status & Status.DEVICE_NEEDS_RESET) !== 0;
     if (!slot?.usable || broken || (!this.live && !this.negotiation.legacy)) return 'ignored';
@@ -426,6 +436,7 @@ export class VirtioDevice implements Migratable<VirtioHardware, VirtioRun> {
       has: (feature) => this.has(feature),
       onChain: (queue, chain) => this.type.onChain(queue, chain),
       onTransfer: (queue, tag, bytes) => this.type.onTransfer(queue, tag, bytes),
+      onPolled: (queue) => this.look(queue),
       notifyDriver: (queue) => {
         if (this.live) this.transport.usedBuffers(queue, this.data);
       },

@@ -83,7 +83,12 @@ export class VirtioMmio
     const doorbells = this.notifyOffsets().map(({ offset, bytes, queue, shared }) => ({
       ...{ block: this, offset, bytes, queue, shared },
     }));
-    return { dataPlane: device.dataPlane, doorbells, kicked: (queue) => void device.kicked(queue, queue) };
+    return {
+      dataPlane: device.dataPlane,
+      doorbells,
+      doorbellsHaveData: device.offers(Feature.NOTIFICATION_DATA),
+      kicked: (queue) => void device.kicked(queue, undefined),
+    };
   }
 
   /** Registers are read whole; the configuration by any width. */
@@ -95,8 +100,12 @@ export class VirtioMmio
   write(offset: number, size: AccessSize, value: number): void {
     if (offset < MMIO_CONFIG_AT) this.table.write(offset, size, value);
     else {
-      const outcome = this.device.writeConfiguration(offset - MMIO_CONFIG_AT, size, value);
-      report(this.device.control.trace, outcome, offset, value);
+      const { device, legacy } = this;
+      const at = offset - MMIO_CONFIG_AT;
+      const outcome = legacy
+        ? device.writeLegacyConfiguration(at, size, value)
+        : device.writeConfiguration(at, size, value);
+      report(device.control.trace, outcome, offset, value);
     }
   }
 

@@ -71,8 +71,6 @@ export interface InterruptRemappingOptions {
   posting: boolean;
   /** Destinations of 32 bits can be had (`ECAP_REG.EIM`). */
   x2apic: boolean;
-  /** Entries that are not present or have faults are cached, too (`CAP_REG.CM`). */
-  cachingMode: boolean;
   /** Bits of a host-physical address; at most 52. */
   hostAddressWidth: number;
   /** Size of the interrupt entry cache; 0: there is none. */
@@ -193,7 +191,7 @@ export class InterruptRemapping implements MessageRemapping, Migratable<Interrup
 
   /** The entry of an index, from the cache or from memory. */
   private entry(index: number): Found {
-    const { costs, memory, observer, cachingMode } = this.options;
+    const { costs, memory, observer } = this.options;
     if (index >= this.tableEntries) return { reason: Reason.IndexBeyondTable, cycles: 0 };
     const cached = this.cache.use(index);
     if (cached) {
@@ -206,7 +204,8 @@ export class InterruptRemapping implements MessageRemapping, Migratable<Interrup
     if (!bytes) return { reason: Reason.EntryUnreadable, cycles: costs.tableRead };
     const raw = rawIrte(bytes);
     observer?.entryRead(index, address, raw);
-    if (cachingMode || (irtePresent(raw) && this.decode(raw))) this.cache.keep(index, raw);
+    // What is not present or has a fault is not cached: in caching mode it may be (6.1), but nobody can rely on that.
+    if (irtePresent(raw) && this.decode(raw)) this.cache.keep(index, raw);
     return { raw, cycles: costs.tableRead };
   }
 

@@ -14,7 +14,9 @@ const text = (at: number, length: number): string => String.fromCharCode(...ram.
 
 /** Executes the script; returns where the root pointer is. */
 function load(): number {
-  const files = new Map(acpiFiles(2, ECAM, PM).map(({ name, bytes }) => [name, bytes]));
+  const files = new Map(
+    acpiFiles({ cpus: 2, ecam: ECAM, mmioDevices: [] }, PM).map(({ name, bytes }) => [name, bytes]),
+  );
   expect([...files.keys()]).toEqual(acpiFileNames);
   const script = files.get('etc/table-loader')!;
   const command = new DataView(script.buffer);

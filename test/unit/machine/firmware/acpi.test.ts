@@ -9,7 +9,8 @@ import { CONFIG_PORTS, ECAM, PciRoot } from '../../../../src/machine/pci/root';
 
 const CPUS = 3;
 const ram = new Uint8Array(1 << 20);
-for (const { address, bytes } of acpiTables(CPUS, ECAM)) ram.set(bytes, address);
+for (const { address, bytes } of acpiTables({ cpus: CPUS, ecam: ECAM, mmioDevices: [] }))
+  ram.set(bytes, address);
 const view = new DataView(ram.buffer);
 
 const text = (at: number, length: number): string => String.fromCharCode(...ram.subarray(at, at + length));

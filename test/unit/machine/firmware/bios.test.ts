@@ -20,6 +20,7 @@ const tables = (cpus = CPUS, ioapicVersion = 0x11): ReturnType<typeof firmwareTa
     ioapicVersion,
     pciPins: PINS,
     ecam: ECAM,
+    mmioDevices: [],
     startSeconds: NOON,
   });
 

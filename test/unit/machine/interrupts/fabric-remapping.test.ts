@@ -169,6 +169,18 @@ describe('messages of devices behind a remapping unit', () => {
   });
 });
 
+describe("the unit's own messages (VT-d, 5.1.6)", () => {
+  it('are not remapped, and have the upper bits of an x2APIC ID in those of the address', () => {
+    const UPPER = 2 ** 40;
+    const m = setUp(0x102);
+    m.fabric.lapic(0x101).msrWrite(ApicMsr.Base, LAPIC_BASE | X2APIC, 0);
+    expect(m.fabric.unitMessage(0, UPPER + 0xfee01000, 0x45)).toBe(1);
+    expect([m.fabric.lapic(0x101).highestPending(), m.fabric.lapic(1).highestPending()]).toEqual([0x45, -1]);
+    expect(m.fabric.unitMessage(0, 0xfee01000, 0x46)).toBe(1);
+    expect([m.fabric.lapic(1).highestPending(), m.fabric.unitMessage(0, 0x1000, 0x46)]).toEqual([0x46, 0]);
+  });
+});
+
 describe('pins of the IOAPIC behind a remapping unit', () => {
   const PIN = 11;
   const program = (m: ReturnType<typeof setUp>, index: number, level: boolean): void => {

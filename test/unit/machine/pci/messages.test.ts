@@ -1,6 +1,7 @@
 /** MSI and MSI-X as a driver programs them (PCI 3.0, 6.8). */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { MsiPort } from '../../../../src/machine/bus';
 import { Command } from '../../../../src/machine/pci/config';
 import { firmwareAssign } from '../../../../src/machine/pci/firmware';
 import type { PciFunction } from '../../../../src/machine/pci/function';
@@ -130,7 +131,12 @@ function withMsix(vectors = VECTORS) {
   const m = machine();
   const sent: Sent[] = [];
   const layout = { vectors, bar: 1, table: TABLE, pending: PENDING };
-  const msix = new MsixVectors({ send: (...message) => void sent.push(message) }, layout);
+  const sentByOther: [how: string, ...message: Sent][] = [];
+  const other: MsiPort = {
+    send: (...message) => void sentByOther.push(['send', ...message]),
+    sendUnmasked: (...message) => void sentByOther.push(['unmasked', ...message]),
+  };
+  const msix = new MsixVectors({ send: (...message) => void sent.push(message) }, layout, other);
   const bar: BarSpec = { index: 1, kind: 'memory32', size: 0x1000, block: msix.block, name: 'msix' };
   const fn: PciFunction = nic([bar]);
   msix.addTo(fn);
@@ -147,6 +153,8 @@ function withMsix(vectors = VECTORS) {
     fn,
     msix,
     sent,
+    sentByOther,
+    other,
     where,
     control: (value: number): void => m.write(DEVICE, where + 2, value, 2),
     entry: (vector: number, data: number, masked: boolean): void => {
@@ -211,6 +219,58 @@ describe('MSI-X', () => {
     expect([sent, pending()]).toEqual([[], 0b111]);
     control(ENABLE);
     expect([sent.map(([, , data]) => data), pending()]).toEqual([[0x50, 0x52], 0b010]);
+  });
+
+  it('sends what another port has raised by that port, also after unmasking', () => {
+    const { control, entry, mask, msix, sent, sentByOther, other, pending } = withMsix();
+    for (const vector of [0, 1]) entry(vector, 0x41 + vector, false);
+    control(ENABLE);
+    msix.raise(0, other);
+    expect(sentByOther).toEqual([['send', REQUESTER, ADDRESS, 0x41]]);
+    for (const vector of [0, 1]) mask(vector, true);
+    msix.raise(0, other);
+    // Its bit is set already: there is one message.
+    msix.raise(0);
+    msix.raise(1);
+    msix.raise(1, other);
+    for (const vector of [0, 1]) mask(vector, false);
+    expect(sentByOther.slice(1)).toEqual([['unmasked', REQUESTER, ADDRESS, 0x41]]);
+    expect(sent).toEqual([[REQUESTER, ADDRESS, 0x42]]);
+    expect(pending()).toBe(0);
+  });
+
+  it('sends by its own port what software has seen pending', () => {
+    const { control, entry, mask, msix, sent, sentByOther, other, pending } = withMsix();
+    entry(3, 0x44, true);
+    control(ENABLE);
+    msix.raise(3, other);
+    expect(pending()).toBe(0b1000);
+    mask(3, false);
+    expect([sent, sentByOther]).toEqual([[[REQUESTER, ADDRESS, 0x44]], []]);
+    // The next one, which nobody has seen, is the other's again.
+    mask(3, true);
+    msix.raise(3, other);
+    mask(3, false);
+    expect(sentByOther).toEqual([['unmasked', REQUESTER, ADDRESS, 0x44]]);
+  });
+
+  it('knows after a load whose message waits, and on another host sends it by its own port', () => {
+    const from = withMsix();
+    from.entry(2, 0x43, true);
+    from.control(ENABLE);
+    from.msix.raise(2, from.other);
+    const saved = structuredClone(from.msix.save());
+    for (const [way, byOther] of [
+      ['load', 1],
+      ['adopt', 0],
+    ] as const) {
+      const to = withMsix();
+      to.control(ENABLE);
+      if (way === 'load') to.msix.load(saved);
+      else to.msix.adopt(saved.hardware);
+      to.mask(2, false);
+      expect([to.sentByOther.length, to.sent.length]).toEqual([byOther, 1 - byOther]);
+    }
   });
 
   it('takes the message that the entry has at unmasking', () => {

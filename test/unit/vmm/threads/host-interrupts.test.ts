@@ -28,8 +28,8 @@ class Interrupted extends Hog {
     this.vectors.push({ time: this.at.island.now(), vector, cause });
   }
 
-  override preempt(): void {
-    if (this.obeys) super.preempt();
+  override preempt(): boolean {
+    return this.obeys ? super.preempt() : true;
   }
 }
 
@@ -46,7 +46,7 @@ function rowsOf(recorder: Recorder, kind: number, end: number): (TraceEvent & { 
 function running(cpus: number, obeys = true): { site: Site; recorder: Recorder; threads: Interrupted[] } {
   const { site, recorder } = siteOf(cpus);
   const threads = Array.from({ length: cpus }, (_, i) => new Interrupted(site, `t${i}`, i, obeys));
-  for (const { thread } of threads) site.scheduler.wake(thread);
+  for (const { thread } of threads) site.scheduler.start(thread);
   passTo(site, 1);
   return { site, recorder, threads };
 }
@@ -109,9 +109,9 @@ describe('an IPI to a physical CPU', () => {
   it('is sent once to the thread that has had most, when its CPU is wanted, however many wake', () => {
     const { site } = siteOf(2);
     const threads = [0, 1, 2, 3, 4].map((i) => new Interrupted(site, `t${i}`, i, false));
-    site.scheduler.wake(threads[0].thread);
+    site.scheduler.start(threads[0].thread);
     passTo(site, 5 * SLICE);
-    // It has slept, and so counts as having had a slice less than the first; who wakes next, as two slices less.
+    // All have slept, and count as having had CREDIT less than the first: who wakes next has nothing to gain from the second.
     site.scheduler.wake(threads[1].thread);
     passTo(site, 5 * SLICE + 1);
     for (const { thread } of threads.slice(2)) site.scheduler.wake(thread);
@@ -130,7 +130,7 @@ describe('the timer of a physical CPU', () => {
   it('ends the slice when another waits, and never interrupts one that is alone', () => {
     const { site, recorder } = siteOf(2);
     const threads = [0, 1, 2].map((i) => new Interrupted(site, `t${i}`, i));
-    for (const { thread } of threads.slice(0, 2)) site.scheduler.wake(thread);
+    for (const { thread } of threads.slice(0, 2)) site.scheduler.start(thread);
     passTo(site, 10 * SLICE);
     expect(threads.flatMap(({ turns }) => turns)).toEqual([]);
     site.scheduler.wake(threads[2].thread);
@@ -138,18 +138,33 @@ describe('the timer of a physical CPU', () => {
     const ends = threads.flatMap(({ turns }) => turns).map(({ to, cpu }) => ({ to, cpu }));
     const ticks = rowsOf(recorder, Kind.IrqAccept, 20 * SLICE).filter(({ a }) => a === HostVector.LocalTimer);
     expect(ticks.length).toBeGreaterThan(5);
-    // Each turn ends with a tick of its own CPU, and the first with one that is due when the late thread wakes.
+    // The late thread has had so little that it preempts the first when it wakes. Each other turn ends with a tick of its own CPU.
     const others = ends.filter(
       ({ to, cpu }) => !ticks.some(({ start, on }) => start === to && on === `pCPU ${cpu}`),
     );
-    expect(others).toEqual([]);
+    expect(others).toEqual([{ to: 10 * SLICE, cpu: 0 }]);
     expect(Math.min(...ends.map(({ to }) => to))).toBe(10 * SLICE);
+  });
+
+  it('is due at once when the slice is over before anybody waits', () => {
+    const { site, recorder } = siteOf(1);
+    const threads = [0, 1].map((i) => new Interrupted(site, `t${i}`, i));
+    site.scheduler.start(threads[0].thread);
+    const late = 2 * SLICE;
+    passTo(site, late);
+    // A new thread has no credit: it has had as much as the first, and preempts nobody.
+    site.scheduler.start(threads[1].thread);
+    passTo(site, late + SLICE);
+    expect(threads[0].turns).toEqual([{ from: 0, to: late, cpu: 0 }]);
+    expect(rowsOf(recorder, Kind.IrqAccept, late + SLICE).map(({ start, a }) => [start, a])).toEqual([
+      [late, HostVector.LocalTimer],
+    ]);
   });
 
   it('is set a slice after the turn began', () => {
     const { site } = siteOf(1);
     const threads = [0, 1].map((i) => new Interrupted(site, `t${i}`, i));
-    for (const { thread } of threads) site.scheduler.wake(thread);
+    for (const { thread } of threads) site.scheduler.start(thread);
     passTo(site, 3 * SLICE);
     expect(threads[0].turns[0]).toEqual({ from: 0, to: SLICE, cpu: 0 });
     expect(threads[1].turns[0]).toEqual({ from: SLICE + SWITCH, to: 2 * SLICE + SWITCH, cpu: 0 });
@@ -163,7 +178,7 @@ describe('a snapshot', () => {
       return { site, recorder, threads: [0, 1].map((i) => new Interrupted(site, `t${i}`, i)) };
     };
     const whole = make();
-    for (const { thread } of whole.threads) whole.site.scheduler.wake(thread);
+    for (const { thread } of whole.threads) whole.site.scheduler.start(thread);
     passTo(whole.site, SLICE - KICK - 5);
     whole.site.scheduler.kick(whole.threads[0].thread);
     passTo(whole.site, SLICE - KICK);

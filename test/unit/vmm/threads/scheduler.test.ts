@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { Hog, SLICE, SWITCH, passTo, siteOf } from './world';
+import type { ThreadScheduler } from '../../../../src/vmm/threads/scheduler';
+import type { HostThread } from '../../../../src/vmm/threads/thread';
+import { CREDIT, GRANULARITY, Hog, SLICE, SWITCH, passTo, siteOf } from './world';
 
 function hogs(cpus: number, count: number): ReturnType<typeof siteOf> & { hogs: Hog[] } {
   const { site, recorder } = siteOf(cpus);
   const all = Array.from({ length: count }, (_, i) => new Hog(site, `hog${i}`, i));
-  for (const { thread } of all) site.scheduler.wake(thread);
+  for (const { thread } of all) site.scheduler.start(thread);
   return { hogs: all, site, recorder };
 }
 
@@ -60,14 +62,115 @@ describe('threads on physical CPUs', () => {
     const { site } = siteOf(1);
     const busy = new Hog(site, 'busy', 0);
     const sleeper = new Hog(site, 'sleeper', 1);
-    site.scheduler.wake(busy.thread);
+    site.scheduler.start(busy.thread);
     passTo(site, 50 * SLICE);
     site.scheduler.wake(sleeper.thread);
     passTo(site, 50 * SLICE + SWITCH);
     expect(sleeper.ran(50 * SLICE + SWITCH)).toBe(0);
-    passTo(site, 60 * SLICE);
-    expect(busy.ran(60 * SLICE)).toBeGreaterThanOrEqual(53 * SLICE);
-    expect(sleeper.ran(60 * SLICE)).toBeGreaterThanOrEqual(4 * SLICE);
+    const end = 60 * SLICE;
+    passTo(site, end);
+    // It catches up with its credit, and from then on both have the same, to within a slice and the changes.
+    const rest = 10 * SLICE - CREDIT;
+    expect(sleeper.ran(end)).toBeLessThanOrEqual(CREDIT + rest / 2 + SLICE);
+    expect(sleeper.ran(end)).toBeGreaterThanOrEqual(CREDIT + rest / 2 - SLICE - 10 * SWITCH);
+    expect(busy.ran(end) - 50 * SLICE).toBeGreaterThanOrEqual(rest / 2 - SLICE - 10 * SWITCH);
+  });
+
+  /** A thread has run alone for a time when another begins to run: when that one gets the CPU. */
+  function firstTurn(alone: number, begin: (scheduler: ThreadScheduler, late: HostThread) => void): number {
+    const { site } = siteOf(1);
+    const [busy, late] = [0, 1].map((i) => new Hog(site, `hog${i}`, i));
+    site.scheduler.start(busy.thread);
+    passTo(site, alone);
+    begin(site.scheduler, late.thread);
+    passTo(site, alone + 10 * SLICE);
+    return late.turns[0].from;
+  }
+
+  it('one that wakes takes the CPU at once, and a new one in its turn', () => {
+    const early = SLICE / 2;
+    expect(firstTurn(early, (scheduler, late) => scheduler.wake(late))).toBe(early + SWITCH);
+    expect(firstTurn(early, (scheduler, late) => scheduler.start(late))).toBe(SLICE + SWITCH);
+  });
+
+  it.each([
+    [GRANULARITY, 'ready'],
+    [GRANULARITY + 1, 'running'],
+  ])('one that wakes and has had %i less than the other is %s', (less, state) => {
+    const { site } = siteOf(1);
+    const [busy, late] = [0, 1].map((i) => new Hog(site, `hog${i}`, i));
+    const runTo = (time: number, { thread }: Hog): void => {
+      passTo(site, time);
+      site.scheduler.block(thread, time);
+    };
+    // They have had the same, and then the one runs alone. Its present slice has hardly begun when the other wakes.
+    site.scheduler.start(late.thread);
+    runTo(10 * SLICE, late);
+    site.scheduler.start(busy.thread);
+    runTo(10 * SLICE + less - 2, busy);
+    site.scheduler.wake(busy.thread);
+    passTo(site, 10 * SLICE + less);
+    site.scheduler.wake(late.thread);
+    passTo(site, 10 * SLICE + less + SWITCH);
+    expect(late.thread.state).toBe(state);
+  });
+
+  it('one that sleeps most of the time runs each time it is woken, and one that has computed as long does not', () => {
+    const { site } = siteOf(1);
+    const busy = new Hog(site, 'busy', 0);
+    const server = new Hog(site, 'server', 1);
+    const [short, turns] = [SLICE / 100, 200];
+    site.scheduler.start(busy.thread);
+    const waits: number[] = [];
+    for (let turn = 1; turn <= turns; turn++) {
+      const woken = 10 * SLICE + turn * (SLICE / 10);
+      passTo(site, woken);
+      site.scheduler.wake(server.thread);
+      passTo(site, woken + SWITCH);
+      waits.push(server.thread.state === 'running' ? server.thread.since - woken : Infinity);
+      passTo(site, woken + SWITCH + short);
+      site.scheduler.block(server.thread, woken + SWITCH + short);
+    }
+    expect(waits).toEqual(new Array(turns).fill(SWITCH));
+    // By then it has used up its credit but for what the other has run meanwhile.
+    passTo(site, 100 * SLICE);
+    site.scheduler.wake(server.thread);
+    passTo(site, 100 * SLICE + CREDIT + SWITCH);
+    expect(server.thread.state).toBe('running');
+    site.scheduler.block(server.thread, 100 * SLICE + CREDIT + SWITCH);
+    passTo(site, 100 * SLICE + CREDIT + SLICE / 2);
+    site.scheduler.wake(server.thread);
+    expect(server.thread.state).toBe('ready');
+  });
+
+  it('one that wakes while the CPU changes to another takes it when that one has arrived', () => {
+    const { site } = siteOf(1);
+    const [busy, server] = [0, 1].map((i) => new Hog(site, `hog${i}`, i));
+    site.scheduler.start(busy.thread);
+    passTo(site, SLICE / 2);
+    site.scheduler.wake(server.thread);
+    const asleep = SLICE;
+    passTo(site, asleep);
+    site.scheduler.block(server.thread, asleep);
+    passTo(site, asleep + 1);
+    site.scheduler.wake(server.thread);
+    passTo(site, asleep + 2 * SWITCH);
+    expect(busy.turns.at(-1)).toEqual({ from: asleep + SWITCH, to: asleep + SWITCH, cpu: 0 });
+    expect([server.thread.state, server.thread.since]).toEqual(['running', asleep + 2 * SWITCH]);
+  });
+
+  it('one that computes while all others sleep owes them nothing afterwards', () => {
+    const { site } = siteOf(1);
+    const [first, second] = [0, 1].map((i) => new Hog(site, `hog${i}`, i));
+    site.scheduler.start(first.thread);
+    passTo(site, 100 * SLICE);
+    site.scheduler.block(first.thread, 100 * SLICE);
+    // Nobody is awake: what the first has had is remembered, and the second has no claim to more than its credit.
+    site.scheduler.wake(second.thread);
+    passTo(site, 101 * SLICE);
+    site.scheduler.wake(first.thread);
+    passTo(site, 101 * SLICE + CREDIT + 2 * SLICE);
+    expect(first.turns.length).toBeGreaterThan(0);
   });
 
   it('goes on from a snapshot as if nothing had been', () => {

@@ -64,7 +64,9 @@ class Other implements ThreadBody {
     this.lock.release(this.site.island.now());
   }
 
-  preempt(): void {}
+  preempt(): boolean {
+    return true;
+  }
   hostInterrupt(): void {}
 }
 

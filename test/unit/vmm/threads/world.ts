@@ -6,6 +6,9 @@ import { HostThread, type ThreadBody } from '../../../../src/vmm/threads/thread'
 
 export const SLICE = 1000;
 export const SWITCH = 7;
+/** What a thread that wakes has less than the others at most, and what it must have less to preempt: in Linux' proportions. */
+export const CREDIT = 4 * SLICE;
+export const GRANULARITY = Math.ceil((4 * SLICE) / 3);
 /** Tracks 0 to 7 are for a test's threads. */
 const THREAD_TRACKS = 8;
 
@@ -14,6 +17,8 @@ export const costs: Costs = {
   'instruction.base': 1,
   'sched.slice': SLICE,
   'sched.switch': SWITCH,
+  'sched.sleeperCredit': CREDIT,
+  'sched.wakeupGranularity': GRANULARITY,
 };
 
 /** A site with so many CPUs. */
@@ -54,11 +59,12 @@ export class Hog implements ThreadBody {
     this.from = time;
   }
 
-  preempt(): void {
+  preempt(): boolean {
     const now = this.site.island.now();
     this.turns.push({ from: this.from, to: now, cpu: this.thread.cpu });
     this.from = -1;
     this.site.scheduler.yield(this.thread, now);
+    return true;
   }
 
   hostInterrupt(_vector: number): void {}

@@ -7,11 +7,11 @@ import { DataSlot } from '../../../../src/machine/memory/data-slot';
 import { HostMemory } from '../../../../src/machine/memory/host-memory';
 import { Doorbells } from '../../../../src/vmm/kvm/doorbells';
 import { Ioeventfds } from '../../../../src/vmm/kvm/ioeventfds';
-import type { StepTarget } from '../../../../src/vmm/threads/work';
-import { Worker } from '../../../../src/vmm/threads/worker';
+import { QemuProcess } from '../../../../src/vmm/qemu/process';
+import type { Worker } from '../../../../src/vmm/threads/worker';
 import { VhostSocket } from '../../../../src/vmm/vhost/socket';
 import { VhostWorker } from '../../../../src/vmm/vhost/worker';
-import { passTo, siteOf } from '../threads/world';
+import { costs, passTo, siteOf } from '../threads/world';
 
 const TRACK = 1;
 const DMA_TRACK = 2;
@@ -19,16 +19,11 @@ const RAM = 0x10000;
 const LONG = 1_000_000;
 
 /** A host of two CPUs, QEMU's main loop, and a device whose ends of transactions and times are noted. */
-function setUp() {
-  const { site } = siteOf(2);
-  const { island, scheduler, tracer } = site;
-  const mainTargets = new Map<string, StepTarget>();
-  const mainLoop = new Worker(island, scheduler, tracer, {
-    name: 'vm0/qemu-main-loop',
-    track: 0,
-    takeCycles: 10,
-    targets: mainTargets,
-  });
+function setUp(busyPollNs = 0) {
+  const { site, recorder } = siteOf(2);
+  const { island } = site;
+  const qemu = new QemuProcess(site, { index: 0, name: 'vm0' });
+  const { mainLoop } = qemu;
   const memory = new HostMemory();
   memory.map(0, new DataSlot(RAM));
   const log: string[] = [];
@@ -39,8 +34,7 @@ function setUp() {
   const socket = new VhostSocket(
     worker,
     {
-      site,
-      mainLoop,
+      qemu,
       irqchip: {
         setPin: () => undefined,
         msi: (_requester, address, data) => void messages.push({ address, data }),
@@ -48,6 +42,7 @@ function setUp() {
       },
       pin: { set: (level) => void pins.push({ level, time: island.now() }) },
       busMaster: () => state.busMaster,
+      busyPollNs,
     },
     {
       id: 'vm0/nic',
@@ -67,7 +62,7 @@ function setUp() {
     thread.register(target);
     thread.post(target, 0, 0);
   };
-  return { site, worker, mainLoop, socket, log, pins, messages, memory, state, post };
+  return { site, recorder, worker, mainLoop, socket, log, pins, messages, memory, state, post };
 }
 
 describe('the data plane of a device in the kernel', () => {
@@ -126,6 +121,125 @@ describe('the data plane of a device in the kernel', () => {
     post(mainLoop, 'configuration', () => socket.msi.send(0, 0xfee00000, 0x42));
     passTo(site, 2 * LONG);
     expect(messages).toEqual([0x41, 0x42].map((data) => ({ address: 0xfee00000, data })));
+  });
+});
+
+describe('a vector of such a device that was masked', () => {
+  it('is signalled to the irqfd by the thread of QEMU that unmasks it, and the worker sleeps on', () => {
+    const { site, socket, worker, mainLoop, messages, post } = setUp();
+    post(mainLoop, 'unmask', () => {
+      socket.msi.sendUnmasked?.(0, 0xfee00000, 0x43);
+      expect(worker.thread.idle).toBe(true);
+    });
+    passTo(site, LONG);
+    expect(messages).toEqual([{ address: 0xfee00000, data: 0x43 }]);
+  });
+
+  it('needs such a thread', () => {
+    const { socket } = setUp();
+    expect(() => socket.sendUnmasked(0, 0xfee00000, 0x43)).toThrow(/lock of its QEMU/);
+  });
+});
+
+describe('a worker that polls', () => {
+  const POLL = 50_000;
+  // A look takes as long as PAUSE and the loop's instruction; the site's clock has one cycle to the nanosecond.
+  const LOOK = costs['instruction.pause'] + costs['instruction.base'];
+  const MIDST = POLL / 2;
+
+  /** A worker that has come to watch two bytes, and what happens in the midst of that. */
+  function watching() {
+    const parts = setUp(POLL);
+    const { site, socket, worker, post } = parts;
+    const target = { eventTargetId: 'test/midst', onEvent: () => happens.forEach((each) => each()) };
+    const happens: (() => void)[] = [];
+    site.island.queue.register(target);
+    site.island.queue.schedule(MIDST, target, 0);
+    post(worker.thread, 'work', () => socket.polling?.watch(0, 0x100, Uint8Array.of(0, 0), 5));
+    const inMidst = (what: () => void): void => void happens.push(what);
+    const ended = (): { time: number; log: string[] } => ({ time: worker.thread.now(), log: parts.log });
+    return { ...parts, inMidst, ended };
+  }
+
+  it('tells of a change at its next look, and sleeps then', () => {
+    const { site, memory, worker, inMidst, ended } = watching();
+    inMidst(() => memory.write(0x101, Uint8Array.of(3)));
+    passTo(site, LONG);
+    const { time, log } = ended();
+    expect(log).toEqual(['dma 5 [0,3]']);
+    expect(time).toBeGreaterThanOrEqual(MIDST);
+    expect(time).toBeLessThanOrEqual(MIDST + LOOK);
+    expect(worker.thread.thread.state).toBe('blocked');
+  });
+
+  it('gives up at the first look behind its time, with what is there', () => {
+    const { site, worker, ended } = watching();
+    passTo(site, LONG);
+    const { time, log } = ended();
+    expect(log).toEqual(['dma 5 [0,0]']);
+    expect(time).toBeGreaterThanOrEqual(POLL);
+    expect(time).toBeLessThan(POLL + MIDST);
+    expect(worker.thread.thread.state).toBe('blocked');
+  });
+
+  it('takes a job that comes meanwhile, and polls anew', () => {
+    const { site, worker, log, inMidst, ended, post } = watching();
+    inMidst(() => post(worker.thread, 'job', () => void log.push(`job at ${worker.thread.now()}`)));
+    passTo(site, LONG);
+    const [job, watch] = log;
+    const jobTime = Number(/^job at (\d+)$/.exec(job)?.[1]);
+    expect(jobTime).toBeLessThanOrEqual(MIDST + LOOK + costs['vhost.job']);
+    expect(watch).toBe('dma 5 [0,0]');
+    expect(ended().time).toBeGreaterThanOrEqual(jobTime + POLL);
+  });
+
+  it('comes to what has changed in memory before a job', () => {
+    const { site, worker, memory, log, inMidst, post } = watching();
+    inMidst(() => {
+      post(worker.thread, 'job', () => {
+        log.push('job');
+        memory.write(0x100, Uint8Array.of(1));
+      });
+      post(worker.thread, 'next job', () => void log.push('next job'));
+    });
+    passTo(site, LONG);
+    expect(log).toEqual(['job', 'dma 5 [1,0]', 'next job']);
+  });
+
+  it('gives its CPU up to a thread that is to have it', () => {
+    const { site, worker, inMidst, ended } = watching();
+    inMidst(() => void worker.thread.preempt());
+    passTo(site, LONG);
+    expect(ended().log).toEqual(['dma 5 [0,0]']);
+    expect(ended().time).toBeLessThanOrEqual(MIDST + LOOK);
+  });
+
+  it('reads nothing while the function is no bus master', () => {
+    const { site, state, inMidst, ended } = watching();
+    inMidst(() => (state.busMaster = false));
+    passTo(site, LONG);
+    expect(ended().log).toEqual(['dma 5 master-abort']);
+    expect(ended().time).toBeLessThanOrEqual(MIDST + LOOK);
+  });
+
+  it('is saved in the midst of a poll, and goes on from there', () => {
+    const [whole, fresh] = [watching(), watching()];
+    passTo(whole.site, MIDST - 1);
+    fresh.recorder.load(whole.recorder.save());
+    fresh.site.units.load(structuredClone(whole.site.units.save()));
+    for (const { memory, site, inMidst } of [whole, fresh]) {
+      inMidst(() => memory.write(0x101, Uint8Array.of(3)));
+      passTo(site, LONG);
+    }
+    expect(whole.ended().log).toEqual(['dma 5 [0,3]']);
+    expect(fresh.ended()).toEqual(whole.ended());
+  });
+
+  it('wakes up to watch what somebody else begins', () => {
+    const { site, socket, log } = setUp(POLL);
+    socket.polling?.watch(0, 0x100, Uint8Array.of(7), 7);
+    passTo(site, LONG);
+    expect(log).toEqual(['dma 7 [0]']);
   });
 });
 
@@ -188,23 +302,22 @@ describe('doorbells', () => {
   const BLOCK = { read: () => 0, write: () => undefined, registerName: () => undefined };
   const OTHER = { ...BLOCK };
 
-  function bells() {
+  function bells(doorbellsHaveData = false) {
     const parts = setUp();
     const { site, worker } = parts;
     const kicked: { queue: number; time: number }[] = [];
-    const all = new Doorbells(
-      'vm0/nic/doorbells',
-      worker.thread,
-      (queue) => void kicked.push({ queue, time: site.island.now() }),
-      site.units,
-    );
+    const device = {
+      doorbells: [
+        { block: BLOCK, offset: 0, bytes: 2, queue: 0, shared: false },
+        { block: BLOCK, offset: 4, bytes: 2, queue: 1, shared: false },
+        { block: OTHER, offset: 16, bytes: 2, queue: 0, shared: true },
+        { block: OTHER, offset: 16, bytes: 2, queue: 1, shared: true },
+      ] as const,
+      doorbellsHaveData,
+      kicked: (queue: number) => void kicked.push({ queue, time: site.island.now() }),
+    };
     const ioeventfds = new Ioeventfds();
-    all.register(ioeventfds, [
-      { block: BLOCK, offset: 0, bytes: 2, queue: 0, shared: false },
-      { block: BLOCK, offset: 4, bytes: 2, queue: 1, shared: false },
-      { block: OTHER, offset: 16, bytes: 2, queue: 0, shared: true },
-      { block: OTHER, offset: 16, bytes: 2, queue: 1, shared: true },
-    ]);
+    new Doorbells('vm0/nic/doorbells', worker.thread, device, site.units).register(ioeventfds);
     return { ...parts, ioeventfds, kicked };
   }
 
@@ -220,6 +333,10 @@ describe('doorbells', () => {
     expect(ioeventfds.find(BLOCK, 4, 2, 1, 0)?.signalled).toBe(
       ioeventfds.find(OTHER, 16, 2, 1, 0)?.signalled,
     );
+  });
+
+  it('are refused when what is written there has to reach the device, as an eventfd has no data', () => {
+    expect(() => bells(true)).toThrow(RangeError);
   });
 
   it('wake the thread, which does the work of each queue once for all writes before', () => {

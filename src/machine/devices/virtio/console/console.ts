@@ -43,7 +43,8 @@ const QUEUE_SIZE = 64;
 
 /** What the hardware has. */
 export interface VirtioConsoleHardware extends HardwareState {
-  version: 1;
+  version: 2;
+  added: boolean;
   open: boolean[];
   incoming: IncomingHardware[];
   outgoing: OutgoingHardware[];
@@ -58,6 +59,8 @@ export class VirtioConsole implements VirtioType<VirtioConsoleHardware> {
   /** By queue: even ones, odd ones. */
   private readonly incoming: readonly IncomingQueue[];
   private readonly outgoing: readonly OutgoingQueue[];
+  /** The driver has been told of the ports. */
+  private added = false;
   /** By port: the driver has opened it. */
   private readonly open: boolean[];
 
@@ -104,6 +107,7 @@ export class VirtioConsole implements VirtioType<VirtioConsoleHardware> {
   }
 
   stopped(): void {
+    this.added = false;
     this.open.fill(false);
     for (const each of this.outgoing) each.stop();
     for (const each of this.incoming) each.stop(false);
@@ -139,7 +143,8 @@ export class VirtioConsole implements VirtioType<VirtioConsoleHardware> {
   save(): Checkpoint<VirtioConsoleHardware, RunState> {
     return {
       hardware: {
-        version: 1,
+        version: 2,
+        added: this.added,
         open: [...this.open],
         incoming: this.incoming.map((each) => each.saveHardware()),
         outgoing: this.outgoing.map((each) => each.saveHardware()),
@@ -153,7 +158,8 @@ export class VirtioConsole implements VirtioType<VirtioConsoleHardware> {
   }
 
   adopt(hardware: VirtioConsoleHardware): void {
-    requireVersion('a virtio console', hardware.version, 1);
+    requireVersion('a virtio console', hardware.version, 2);
+    this.added = hardware.added;
     hardware.open.forEach((open, port) => (this.open[port] = open));
     this.incoming.forEach((each, i) => each.load(hardware.incoming[i]));
     this.outgoing.forEach((each, i) => each.load(hardware.outgoing[i]));
@@ -180,11 +186,18 @@ export class VirtioConsole implements VirtioType<VirtioConsoleHardware> {
     const event = view.getUint16(Message.event, true);
     const value = view.getUint16(Message.value, true);
     if (event === Event.DEVICE_READY) {
-      if (value === 1) this.open.forEach((_open, each) => this.tell(each, Event.DEVICE_ADD, 1));
+      if (value === 1) this.addPorts();
     } else if (port >= this.open.length) this.host.bus.trace.instant(Kind.DeviceIgnored, event, port);
     else if (event === Event.PORT_READY) this.portReady(port, value);
     else if (event === Event.PORT_OPEN) this.open[port] = value === 1;
     else this.host.bus.trace.instant(Kind.DeviceIgnored, event, port);
+  }
+
+  /** The driver is ready: it is told of each port, once (5.3.6.2.1). */
+  private addPorts(): void {
+    if (this.added) return;
+    this.added = true;
+    this.open.forEach((_open, port) => this.tell(port, Event.DEVICE_ADD, 1));
   }
 
   /** The driver is ready to use a port: it is told what that is, and that somebody is at its other end. */

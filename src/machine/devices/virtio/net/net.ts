@@ -147,9 +147,8 @@ export class VirtioNet implements VirtioType<VirtioNetHardware, VirtioNetRun>, N
     return bytes;
   }
 
-  /** A legacy driver without the control queue may give the device another address (5.1.4.1). */
-  writeConfiguration(offset: number, byte: number): void {
-    const legacy = !this.host.has(Feature.VERSION_1);
+  /** Read-only, but for the address where the driver uses the legacy interface (5.1.4, 5.1.4.3). */
+  writeConfiguration(offset: number, byte: number, legacy: boolean): void {
     if (legacy && offset < this.filter.mac.length) this.filter.mac[offset] = byte;
   }
 
@@ -214,12 +213,17 @@ export class VirtioNet implements VirtioType<VirtioNetHardware, VirtioNetRun>, N
   }
 
   receive(frame: Uint8Array): void {
-    const { host, filter, steering, pairs } = this;
+    const { host, filter, steering, pairs, options } = this;
     if (!this.running) {
       host.bus.trace.instant(Kind.PacketDrop, frame.length, NetDrop.NotReady);
       return;
     }
     if (!filter.accepts(frame, (feature) => host.has(feature))) return;
+    // A driver that has been told of the MTU need not have room for more (5.1.4.1).
+    if (host.has(NetFeature.MTU) && payloadBytes(frame) > options.mtu) {
+      host.bus.trace.instant(Kind.PacketDrop, frame.length, NetDrop.Oversize);
+      return;
+    }
     this.receivers[steering.pairOf(frame, pairs)].arrived(frame);
   }
 

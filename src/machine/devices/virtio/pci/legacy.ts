@@ -43,7 +43,7 @@ export class LegacyBlock implements RegisterBlock {
     const table = this.tableAt(offset);
     if (table) table.write(offset, size, value);
     else {
-      const outcome = device.writeConfiguration(offset - this.configurationAt, size, value);
+      const outcome = device.writeLegacyConfiguration(offset - this.configurationAt, size, value);
       report(device.control.trace, outcome, this.traceOffset + offset, value);
     }
   }
@@ -103,7 +103,7 @@ export class LegacyBlock implements RegisterBlock {
         size: 2,
         name: 'LEGACY_QUEUE_NOTIFY',
         read: () => NOTHING_TO_NOTIFY,
-        write: (value) => device.kicked(value, value),
+        write: (value) => device.kicked(value, undefined),
       },
       {
         at: Legacy.DEVICE_STATUS,

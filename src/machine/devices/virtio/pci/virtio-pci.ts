@@ -7,6 +7,7 @@ import { MsixVectors } from '../../../pci/msix';
 import type { QueuedDevice } from '../../../queued-device';
 import { requireVersion, type Checkpoint, type HardwareState, type Migratable } from '../../../snapshot';
 import type { VirtioDevice, VirtioHardware, VirtioRun, VirtioTransport } from '../device';
+import { Feature } from '../features';
 import { RegisterTable, report } from '../register-block';
 import type { NotifyOffset } from '../notify-offset';
 import { addCapabilities } from './capabilities';
@@ -49,11 +50,11 @@ export class VirtioPci implements BusDevice, VirtioTransport, Migratable<VirtioP
 
   /** @throws RangeError for a transitional device of a type that has no legacy device ID */
   constructor(readonly device: VirtioDevice) {
-    const { control, queues } = device;
+    const { control, data, queues } = device;
     const { options, configuration } = device;
     // One for each queue, and one for the configuration.
     const vectors = queues.length + 1;
-    const msix = new MsixVectors(control.msi, { vectors, bar: Bar.msix, ...MSIX_TABLE });
+    const msix = new MsixVectors(control.msi, { vectors, bar: Bar.msix, ...MSIX_TABLE }, data.msi);
     this.interrupts = new PciInterrupts(control, msix, vectors, queues.length);
     const transitional = options.interfaces === 'transitional';
     const table: BarSpec = {
@@ -83,7 +84,12 @@ export class VirtioPci implements BusDevice, VirtioTransport, Migratable<VirtioP
     const doorbells = this.notifyOffsets().flatMap(({ bar, ...doorbell }) =>
       pci.bars.filter(({ index }) => index === bar).map(({ block }) => ({ block, ...doorbell })),
     );
-    return { dataPlane: device.dataPlane, doorbells, kicked: (queue) => void device.kicked(queue, queue) };
+    return {
+      dataPlane: device.dataPlane,
+      doorbells,
+      doorbellsHaveData: device.offers(Feature.NOTIFICATION_DATA),
+      kicked: (queue) => void device.kicked(queue, undefined),
+    };
   }
 
   get requester(): number {

@@ -19,6 +19,8 @@ import { Supply, type SupplyHardware } from './supply';
 const DESCRIPTORS = 4;
 const MOST_DESCRIPTORS = 16;
 const NO_HINT = -1;
+/** Of a descriptor's fields, the one that makes it available (2.8.6). */
+const FLAGS = { at: 14, bytes: 2 } as const;
 
 /** The supply of a packed queue. */
 export class PackedSupply extends Supply {
@@ -53,8 +55,11 @@ export class PackedSupply extends Supply {
   protected override looked(bytes: Uint8Array): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const { flags } = this.ring.descriptor(view, 0);
-    if (!this.ring.isAvailable(flags, this.next)) return this.nothing();
-    this.found();
+    if (!this.ring.isAvailable(flags, this.next)) {
+      const address = this.core.setup.layout.descriptors + this.first * DESCRIPTOR_BYTES + FLAGS.at;
+      return this.nothing({ address, seen: bytes.slice(FLAGS.at, FLAGS.at + FLAGS.bytes) });
+    }
+    this.disable();
     this.walk = beginWalk(this.first, 0, 0);
     this.follow(bytes);
   }

@@ -18,7 +18,7 @@ import type { Supply, SupplyHardware } from './supply';
 import { Lane, Transactions, type Flight, type FlightsRun } from './transactions';
 import { Transfers, type Transfer, type TransfersRun } from './transfers';
 
-const VERSION = 1;
+const VERSION = 2;
 const INDEX_SHIFT = 16;
 
 /** What a queue at work does. */
@@ -128,6 +128,7 @@ export class RingQueue implements Virtqueue {
     if (typeof result === 'string') {
       this.fail(lane === Lane.Transfer ? QueueFault.BUFFER_ACCESS : QueueFault.RING_ACCESS);
     } else if (lane === Lane.Supply) work.supply.ended(result);
+    else if (lane === Lane.Poll) work.supply.polled();
     else if (lane === Lane.Used) work.returns.ended(result);
     else if (lane === Lane.Transfer) work.transfers.ended(result);
   }

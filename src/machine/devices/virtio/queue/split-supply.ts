@@ -65,8 +65,8 @@ export class SplitSupply extends Supply {
       return core.fail(QueueFault.AVAILABLE_INDEX);
     }
     this.seen = index;
-    if (index === next) return this.nothing();
-    this.found();
+    if (index === next) return this.nothing({ address: ring.availableIndex.address, seen: bytes });
+    this.disable();
     this.search();
   }
 

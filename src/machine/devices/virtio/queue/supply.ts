@@ -2,6 +2,9 @@
  * Finding the next available buffer: one question at a time, and for each at least one transaction, so that no answer comes within
  * the call. When there is nothing the driver's notifications are enabled and it is looked once more, which nothing that the driver
  * adds in between can slip through (2.7.10, 2.8.14).
+ *
+ * Where somebody polls for the device, the driver is not asked for notifications before that was in vain: the place where the driver
+ * shows the next buffer is watched meanwhile, once for each position.
  */
 import type { Chain } from '../contract';
 import { copyOfWalk, type ChainWalk, type Descriptor } from './chain-walk';
@@ -10,7 +13,7 @@ import type { QueueFault } from './faults';
 import type { Returns, Taken } from './returns';
 import type { RingFormat } from './ring-format';
 import { DESCRIPTOR_BYTES } from './setup';
-import { Lane } from './transactions';
+import { Lane, type MemorySeen } from './transactions';
 
 /** Descriptors of an indirect table that are read at once. */
 const TABLE_WINDOW = 16;
@@ -27,6 +30,8 @@ export interface SupplyHardware {
   enabledAt: number;
   step: Step;
   again: boolean;
+  pollingAt: number;
+  polledAt: number;
   walk?: ChainWalk;
   first: number;
   /** Split: how far the driver is known to have come, and the heads that were read from `next` on. */
@@ -49,6 +54,9 @@ export abstract class Supply {
   private step: Step = 'none';
   /** Buffers were given back in the midst of the search: it begins again with these. */
   private again = false;
+  /** The position whose buffer is watched for, and the one for which that was in vain. */
+  private pollingAt = NOWHERE;
+  private polledAt = NOWHERE;
 
   constructor(
     protected readonly core: QueueCore,
@@ -80,9 +88,16 @@ export abstract class Supply {
     else this.follow(bytes);
   }
 
+  /** Watching has come to its end: the type asks again, and finds something or has notifications enabled. */
+  polled(): void {
+    this.polledAt = this.pollingAt;
+    this.pollingAt = NOWHERE;
+    this.core.host.onPolled(this.core.index);
+  }
+
   save(): SupplyHardware {
-    const { next, enabledAt, step, again, first, walk } = this;
-    const common = { next, enabledAt, step, again, first, ...this.saveFormat() };
+    const { next, enabledAt, step, again, pollingAt, polledAt, first, walk } = this;
+    const common = { next, enabledAt, step, again, pollingAt, polledAt, first, ...this.saveFormat() };
     return walk ? { ...common, walk: copyOfWalk(walk) } : common;
   }
 
@@ -91,6 +106,8 @@ export abstract class Supply {
     this.enabledAt = hardware.enabledAt;
     this.step = hardware.step;
     this.again = hardware.again;
+    this.pollingAt = hardware.pollingAt;
+    this.polledAt = hardware.polledAt;
     this.first = hardware.first;
     this.walk = hardware.walk && copyOfWalk(hardware.walk);
     this.loadFormat(hardware);
@@ -123,22 +140,38 @@ export abstract class Supply {
     this.core.transactions.read(Lane.Supply, { address, length });
   }
 
-  /** Something is available: while the device is at work the driver need not notify it. */
-  protected found(): void {
+  /** Something is available, or is watched for: the driver need not notify the device. */
+  protected disable(): void {
     const { disable } = this.format;
     if (!disable || this.enabledAt === NOWHERE) return;
     this.enabledAt = NOWHERE;
     this.core.transactions.write(Lane.Suppression, disable);
   }
 
-  /** Nothing was available; that is final if the driver had been asked for a notification before it was looked. */
-  protected nothing(): void {
+  /**
+   * Nothing was available; that is final if the driver had been asked for a notification before it was looked, and for the time being
+   * if it is polled.
+   * @param sign what the driver will change when it makes something available
+   */
+  protected nothing(sign: MemorySeen): void {
     const { core, format, next } = this;
     const enabled = core.setup.eventIdx ? this.enabledAt === next : this.enabledAt >= 0;
-    if (enabled) return core.host.onChain(core.index, undefined);
+    if (enabled || this.polls(sign)) return core.host.onChain(core.index, undefined);
     this.enabledAt = next;
     core.transactions.write(Lane.Suppression, format.enable(next));
     this.look();
+  }
+
+  /** Whether the next buffer is watched for. */
+  private polls(sign: MemorySeen): boolean {
+    const { core, next } = this;
+    if (!core.host.bus.polling || this.polledAt === next) return false;
+    this.disable();
+    // One that is under way for an earlier position ends at once: what it watches has changed.
+    if (this.pollingAt !== NOWHERE) return true;
+    this.pollingAt = next;
+    core.transactions.watch(Lane.Poll, sign);
+    return true;
   }
 
   /** Reads descriptors from the walk's index on. */

@@ -14,6 +14,8 @@ export const Lane = {
   Used: 2,
   /** Bytes of buffers. */
   Transfer: 3,
+  /** Looking for available buffers in place of being notified: it ends in no order with the others. */
+  Poll: 4,
 } as const;
 export type Lane = (typeof Lane)[keyof typeof Lane];
 
@@ -29,11 +31,19 @@ export interface MemoryWrite {
   readonly bytes: Uint8Array;
 }
 
+/** Bytes as they stood somewhere when they were read. Not to be changed. */
+export interface MemorySeen {
+  readonly address: number;
+  readonly seen: Uint8Array;
+}
+
 /** A transaction in flight. */
 export interface Flight extends MemoryRange {
   readonly lane: Lane;
   /** Of a write. */
   readonly bytes?: Uint8Array;
+  /** Of a watch (`BusyPolling.watch`). */
+  readonly seen?: Uint8Array;
 }
 
 /** What the run knows transactions by. */
@@ -61,6 +71,11 @@ export class Transactions {
 
   write(lane: Lane, { address, bytes }: MemoryWrite): void {
     this.begin({ lane, address, length: bytes.length, bytes });
+  }
+
+  /** Where nobody polls it is a read. */
+  watch(lane: Lane, { address, seen }: MemorySeen): void {
+    this.begin({ lane, address, length: seen.length, seen });
   }
 
   /** What the ended transaction was for; undefined of one that was forgotten. */
@@ -94,12 +109,13 @@ export class Transactions {
 
   private begin(flight: Flight): void {
     const { host } = this;
-    const { trace, dma } = host.bus;
+    const { trace, dma, polling } = host.bus;
     this.serial += 1;
     const tag = this.serial * QUEUE_TAG_STEP + this.index;
     this.flights.push({ flight, tag });
     const { cause } = trace;
     if (flight.bytes) dma.write(host.requester(), flight.address, flight.bytes, tag);
+    else if (flight.seen && polling) polling.watch(host.requester(), flight.address, flight.seen, tag);
     else dma.read(host.requester(), flight.address, flight.length, tag);
     trace.cause = cause;
   }

@@ -6,17 +6,33 @@ import { frameTo, io, MAC, Nic } from './nic';
 
 const EECD = { SK: 1, CS: 2, DI: 4, DO: 8, REQ: 0x40, GNT: 0x80 };
 
-/** Reads a word by the Microwire pins as a driver bangs them. */
-function microwireRead(nic: Nic, address: number): number {
+/** The Microwire pins as a driver bangs them. */
+function microwire(nic: Nic): { pins: (value: number) => void; clock: (bit: number) => void } {
   const pins = (value: number): void => nic.set(Reg.EECD, EECD.REQ | value);
   const clock = (bit: number): void => {
-    pins(EECD.CS | (bit ? EECD.DI : 0));
-    pins(EECD.CS | EECD.SK | (bit ? EECD.DI : 0));
-    pins(EECD.CS | (bit ? EECD.DI : 0));
+    const data = EECD.CS | (bit ? EECD.DI : 0);
+    for (const value of [data, data | EECD.SK, data]) pins(value);
   };
+  return { pins, clock };
+}
+
+/** Bits of a number, the highest first. */
+function bitsOf(value: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => (value >> (count - 1 - i)) & 1);
+}
+
+/** Selects the chip and gives it a command: start bit, two bits of opcode, address. */
+function command(nic: Nic, opcode: number, address: number): void {
+  const { pins, clock } = microwire(nic);
   pins(0);
   pins(EECD.CS);
-  for (const bit of [1, 1, 0, ...[5, 4, 3, 2, 1, 0].map((i) => (address >> i) & 1)]) clock(bit);
+  for (const bit of [1, ...bitsOf(opcode, 2), ...bitsOf(address, 6)]) clock(bit);
+}
+
+/** Reads a word by the Microwire pins. */
+function microwireRead(nic: Nic, address: number): number {
+  const { pins, clock } = microwire(nic);
+  command(nic, 0b10, address);
   let value = 0;
   for (let i = 0; i < 16; i++) {
     clock(0);
@@ -42,6 +58,24 @@ describe('e1000 registers', () => {
     expect(Array.from({ length: 64 }, (_, i) => microwireRead(nic, i))).toEqual(words);
     nic.set(Reg.EECD, EECD.REQ);
     expect(nic.get(Reg.EECD) & EECD.GNT).toBe(EECD.GNT);
+  });
+
+  it('leaves a row for each command to its EEPROM that is no read, and carries none out', () => {
+    const nic = new Nic();
+    const word = microwireRead(nic, 3);
+    const { pins, clock } = microwire(nic);
+    // Writes have to be enabled first (opcode 00, address 11xxxx); a word of data follows the command to write.
+    command(nic, 0b00, 0b110000);
+    command(nic, 0b01, 3);
+    for (const bit of bitsOf(~word & 0xffff, 16)) clock(bit);
+    pins(0);
+    expect(microwireRead(nic, 3)).toBe(word);
+    // The last bit of either address: a rising edge, with the address bit at DI.
+    const edge = EECD.REQ | EECD.CS | EECD.SK;
+    expect(nic.world.ofKind(Kind.DeviceIgnored).map(({ a, b }) => [a, b])).toEqual([
+      [Reg.EECD, edge],
+      [Reg.EECD, edge | EECD.DI],
+    ]);
   });
 
   it('answers the PHY through MDIC', () => {

@@ -312,6 +312,20 @@ describe('control messages', () => {
     expect(bench.world.ofKind(Kind.DeviceIgnored)).toEqual([]);
   });
 
+  it('introduce a port once, however often the driver says that it is ready, and again after a reset', () => {
+    const bench = new ConsoleBench().start();
+    const ready = (): unknown[] => {
+      for (let i = 0; i < 4; i++) bench.offer(Queue.controlReceive, 64);
+      bench.control(0, Event.DEVICE_READY, 1);
+      return bench.messages();
+    };
+    const added = [0, 1, 2].map((port) => [port, Event.DEVICE_ADD, 1]);
+    expect(ready()).toEqual(added);
+    expect(ready()).toEqual([]);
+    bench.start();
+    expect(ready()).toEqual(added);
+  });
+
   it('are not sent to a driver that has failed', () => {
     const bench = new ConsoleBench().start();
     bench.offer(Queue.controlReceive, 64);

@@ -324,6 +324,15 @@ describe('the queues', () => {
     expect(queues[0].log.slice(-1)).toEqual(['kicked 80050000']);
   });
 
+  it('have doorbells with data where such notifications are offered, and get none from who has not seen them', () => {
+    expect(machine().pci.queued.doorbellsHaveData).toBe(false);
+    const { start, queues, pci } = machine({ notificationData: true });
+    expect(pci.queued.doorbellsHaveData).toBe(true);
+    start(VERSION_1 | bits(Feature.NOTIFICATION_DATA));
+    pci.queued.kicked(0);
+    expect(queues[0].log.slice(-1)).toEqual(['kicked']);
+  });
+
   it('keep to sizes that the format allows, and never above the largest', () => {
     const { cfg, misused } = machine();
     cfg.negotiate(VERSION_1);

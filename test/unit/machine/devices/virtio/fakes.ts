@@ -120,6 +120,8 @@ export const FAKE_SIZES = [256, 8] as const;
 export const FAKE_CONFIG_BYTES = 12;
 /** Bytes of the configuration that the driver may write. */
 const WRITABLE = 4;
+/** The byte that it may write by the legacy interface only. */
+export const LEGACY_BYTE = WRITABLE;
 
 interface FakeTypeState extends HardwareState {
   bytes: Uint8Array;
@@ -136,8 +138,8 @@ export class FakeType implements VirtioType {
 
   constructor(readonly host: TypeHost) {}
 
-  writeConfiguration(offset: number, byte: number): void {
-    if (offset < WRITABLE) this.configuration[offset] = byte;
+  writeConfiguration(offset: number, byte: number, legacy: boolean): void {
+    if (offset < WRITABLE || (legacy && offset === LEGACY_BYTE)) this.configuration[offset] = byte;
   }
 
   accepts(has: (feature: number) => boolean): boolean {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Feature } from '../../../../../src/machine/devices/virtio/features';
 import { VirtioMmio } from '../../../../../src/machine/devices/virtio/mmio';
 import { Kind } from '../../../../../src/trace/vocabulary/events';
-import { FAKE_CONFIG_BYTES, FAKE_SIZES, FakeFeature, fakeDevice, onMmio } from './fakes';
+import { FAKE_CONFIG_BYTES, FAKE_SIZES, FakeFeature, LEGACY_BYTE, fakeDevice, onMmio } from './fakes';
 import { bits } from './pci-driver';
 
 /** By the specification's table. */
@@ -256,6 +256,17 @@ describe('a legacy device on MMIO', () => {
     expect(BigInt(get(R.deviceFeatures))).toBe(expected);
     set(R.deviceFeaturesSel, 1);
     expect(get(R.deviceFeatures)).toBe(0);
+  });
+
+  it('has a type that knows by which interface its configuration is written', () => {
+    for (const [{ mmio, type }, taken] of [
+      [legacy(), true],
+      [machine(), false],
+    ] as const) {
+      const before = type.configuration[LEGACY_BYTE];
+      mmio.write(R.config + LEGACY_BYTE, 1, before ^ 0xff);
+      expect(type.configuration[LEGACY_BYTE]).toBe(taken ? before ^ 0xff : before);
+    }
   });
 
   it('takes features of the first word without FEATURES_OK', () => {

@@ -322,17 +322,29 @@ describe('the configuration', () => {
     expect(at.read(0, 1)).toBe(MAC[0]);
   });
 
-  it('has an address that a legacy driver may write, and a modern one may not', () => {
+  it('has an address that can be written by the legacy interface', () => {
     const legacy = new NetBench({ legacy: true }).start();
     const bars = barAccess(legacy.m.fn);
     for (let i = 0; i < 6; i++) bars.write(0, 20 + i, 1, 0x10 + i);
     for (let i = 0; i < 6; i++) expect(bars.read(0, 20 + i, 1)).toBe(0x10 + i);
     bars.write(0, 26, 2, 0);
     expect(bars.read(0, 26, 2)).toBe(1);
-    const modern = new NetBench().start();
-    const at = structure(modern.m.fn, 4);
-    at.write(0, 4, 0);
-    at.write(6, 2, 0);
-    expect([at.read(0, 1), at.read(6, 2)]).toEqual([MAC[0], 1]);
+  });
+
+  const negotiations: [string, (bench: NetBench) => void][] = [
+    ['before any negotiation', () => undefined],
+    ['once features are negotiated', (bench) => void bench.start()],
+    ['without VERSION_1', ({ m }) => void common(m.fn).negotiate(0n)],
+  ];
+
+  it.each(negotiations)('has fields that are read-only in the structures of PCI, %s', (_when, negotiate) => {
+    const bench = new NetBench({ interfaces: 'transitional' });
+    negotiate(bench);
+    const at = structure(bench.m.fn, 4);
+    const fields = (): number[] => Array.from({ length: at.length }, (_, i) => at.read(i, 1));
+    const before = fields();
+    for (let i = 0; i < at.length; i++) at.write(i, 1, ~before[i] & 0xff);
+    expect(fields()).toEqual(before);
+    expect(before.slice(0, MAC.length)).toEqual([...MAC]);
   });
 });

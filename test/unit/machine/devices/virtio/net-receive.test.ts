@@ -111,6 +111,22 @@ describe('a packet that arrives', () => {
     expect(packet.lengths).toEqual([100, 100, 100, 100, 100, 100, 12]);
   });
 
+  it('is lost beyond the MTU when that was negotiated, as the driver need not have room for it', () => {
+    const net = { mtu: 1000 };
+    const tagged = frameOf(3, 1018);
+    tagged.set([0x81, 0], 12);
+    for (const [features, lost] of [
+      [[F.MTU], 1],
+      [[], 0],
+    ] as const) {
+      const bench = new NetBench({ net, features }).start();
+      for (let i = 0; i < 3; i++) bench.offer([2000]);
+      arrive(bench, frameOf(1, 1014), frameOf(2, 1015), tagged);
+      expect(bench.received()).toHaveLength(3 - lost);
+      expect(bench.drops).toEqual(Array(lost).fill(NetDrop.Oversize));
+    }
+  });
+
   it('is not received into what the device may only read', () => {
     const bench = new NetBench().start();
     bench.add(0, [{ address: 0x90000, length: 2000 }]);

@@ -57,6 +57,16 @@ describe('a packet that is sent', () => {
     }
   });
 
+  it('is sent as it is when its header has flags that there are not, and fields that they would give a meaning', () => {
+    const bench = new NetBench({ features: OFFLOADS }).start();
+    bench.transmit(frameOf(1, 100), {
+      header: { flags: 0xff & ~NEEDS_CSUM, start: 34, offset: 16, gsoSize: 9 },
+    });
+    bench.world.drain();
+    expect(bench.frames).toEqual([frameOf(1, 100)]);
+    expect(bench.drops).toEqual([]);
+  });
+
   it('is padded to what Ethernet demands', () => {
     const bench = new NetBench().start();
     bench.transmit(frameOf(1, 20));
@@ -205,6 +215,17 @@ describe('a large TCP packet', () => {
       expect(bench.frames.map((each, i) => each.slice(0, expected[i]?.length))).toEqual(expected);
       expect(bench.reap(1)).toHaveLength(1);
       expect(bench.drops).toEqual([]);
+    }
+  });
+
+  it('is cut by its own headers, whatever hdr_len says', () => {
+    const options: PacketOptions = { version: 4, payload: text(3000) };
+    for (const headerLength of [0, 1, 0xffff]) {
+      const bench = new NetBench({ features: OFFLOADS }).start();
+      const { frame, at } = tcpPacket(options);
+      bench.transmit(frame, { header: { ...largeHeader(options, 1400, at.tcp), headerLength } });
+      bench.world.drain();
+      expect(bench.frames).toEqual(segmentsOf(options, 1400));
     }
   });
 

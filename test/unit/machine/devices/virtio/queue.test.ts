@@ -99,6 +99,21 @@ describe('the split format', () => {
     expect(raw.world.ofKind(Kind.VirtqUsed)).toMatchObject([{ a: RAW_QUEUE, b: 2 }]);
   });
 
+  it('has nothing of descriptor table and available ring written (2.7.5.1)', () => {
+    const raw = new RawQueue(4).start();
+    for (let i = 0; i < 4; i++) raw.split(i, { address: 0x9000, length: 8, flags: i % 2 === 0 ? 0 : WRITE });
+    raw.available([2, 0, 3, 1]);
+    const drivers = (): number[] => [...raw.bytes(descriptors, 4 * 16), ...raw.bytes(driver, 6 + 2 * 4)];
+    const before = drivers();
+    for (let i = 0; i < 4; i++) use(raw, raw.fetch());
+    expect(raw.fetch()).toBeUndefined();
+    expect(drivers()).toEqual(before);
+    const end = device + 6 + 8 * 4;
+    const writes = raw.begun.filter(({ isWrite }) => isWrite);
+    expect(writes.length).toBeGreaterThan(0);
+    expect(writes.filter(({ address, length }) => address < device || address + length > end)).toEqual([]);
+  });
+
   it('shows a batch in order by one element where its first would be (2.7.9)', () => {
     const raw = new RawQueue(4, [Feature.IN_ORDER]).start();
     for (let i = 0; i < 4; i++) raw.split(i, { address: 0x9000, length: 8, flags: WRITE });
@@ -185,6 +200,53 @@ describe('the packed format', () => {
     expect(raw.bytes(descriptors + 16 + 8, 8)).toEqual([0, 0, 0, 0, 1, 0, 0, 0]);
   });
 
+  it('takes a descriptor once AVAIL has become that of its lap, and not again (2.8.15)', () => {
+    const raw = packed(2);
+    // Both flags 0 as at first; those of the second lap; used in the first lap.
+    for (const flags of [0, USED, AVAIL | USED]) {
+      raw.packed(0, { address: 0x9000, length: 1, flags, link: 7 });
+      expect(raw.fetch()).toBeUndefined();
+    }
+    raw.packed(0, { address: 0x9000, length: 1, flags: AVAIL, link: 7 });
+    const chain = raw.fetch();
+    expect(chain?.id).toBe(7);
+    expect(raw.fetch()).toBeUndefined();
+    use(raw, chain);
+    raw.packed(1, { address: 0x9000, length: 1, flags: AVAIL, link: 8 });
+    expect(raw.fetch()?.id).toBe(8);
+    // The second lap: what was available in the first is so no more.
+    raw.packed(0, { address: 0x9000, length: 1, flags: AVAIL, link: 9 });
+    expect(raw.fetch()).toBeUndefined();
+    raw.packed(0, { address: 0x9000, length: 1, flags: USED, link: 9 });
+    expect(raw.fetch()?.id).toBe(9);
+    expect(raw.faults).toEqual([]);
+  });
+
+  it('begins with descriptors in their order, and writes used ones in the order in which buffers are done (2.8.12)', () => {
+    const raw = packed(4);
+    const ids = [10, 11, 12];
+    ids.forEach((link, i) => raw.packed(i, { address: 0x9000, length: 4, flags: WRITE | AVAIL, link }));
+    const chains = ids.map(() => raw.fetch());
+    expect(chains.map((chain) => chain?.id)).toEqual(ids);
+    const done = [2, 0, 1];
+    for (const which of done) {
+      const from = raw.begun.length;
+      const before = raw.bytes(descriptors, 4 * 16);
+      use(raw, chains[which], 4);
+      const place = done.indexOf(which);
+      // A used descriptor stays as it is, and what is still available too: one place is written.
+      const after = raw.bytes(descriptors, 4 * 16);
+      const changed = [0, 1, 2, 3].filter((i) =>
+        before.some((byte, at) => at >> 4 === i && after[at] !== byte),
+      );
+      expect(changed).toEqual([place]);
+      const writes = raw.begun.slice(from).filter(({ isWrite, address }) => isWrite && address < driver);
+      expect(writes.every(({ address }) => (address - descriptors) >> 4 === place)).toBe(true);
+    }
+    const used = ids.map((_id, place) => raw.view.getUint16(descriptors + 16 * place + 12, true));
+    expect(used).toEqual(done.map((which) => ids[which]));
+  });
+
   it('takes a table up to its end, and only WRITE of its flags (2.8.7)', () => {
     const raw = packed(4, Feature.INDIRECT_DESC);
     raw.packed(0, { address: TABLE, length: 32, flags: INDIRECT | WRITE | AVAIL, link: 9 });
@@ -226,6 +288,25 @@ describe('the packed format', () => {
     expect(lengthOfLook(lap | 16)).toBe(16);
     // Nothing, too much, a place outside the ring, another lap, no word at all: as without.
     for (const told of [lap, lap | 17, lap | 32, 0x7fff, 3, undefined]) expect(lengthOfLook(told)).toBe(4);
+  });
+});
+
+describe.each(['split', 'packed'] as const)('a notification for nothing, %s', (format) => {
+  it('finds nothing, and what comes later is found (2.7.10.2)', () => {
+    const isPacked = format === 'packed';
+    const raw = new RawQueue(4, isPacked ? [Feature.RING_PACKED] : []).start();
+    for (let i = 0; i < 3; i++) {
+      raw.queue.kicked(undefined);
+      expect(raw.fetch()).toBeUndefined();
+    }
+    raw[format](0, { address: 0x9000, length: 4, flags: isPacked ? AVAIL : 0 });
+    if (!isPacked) raw.available([0]);
+    raw.queue.kicked(undefined);
+    raw.queue.kicked(undefined);
+    expect(raw.fetch()?.readable).toEqual([segment(0x9000, 4)]);
+    raw.queue.kicked(undefined);
+    expect(raw.fetch()).toBeUndefined();
+    expect(raw.faults).toEqual([]);
   });
 });
 

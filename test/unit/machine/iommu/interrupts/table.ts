@@ -1,4 +1,5 @@
 /** A remapping unit with its table and descriptors in a piece of host memory. */
+import { field } from './oracle';
 import { DataSlot } from '../../../../../src/machine/memory/data-slot';
 import { HostMemory } from '../../../../../src/machine/memory/host-memory';
 import type { InterruptFault } from '../../../../../src/machine/iommu/interrupts/interrupt-faults';
@@ -6,7 +7,13 @@ import {
   InterruptRemapping,
   type InterruptRemappingOptions,
 } from '../../../../../src/machine/iommu/interrupts/interrupt-remapping';
-import { encodeIrte, irteBytes, type Irte } from '../../../../../src/machine/iommu/interrupts/irte';
+import {
+  encodeIrte,
+  irteBytes,
+  type Irte,
+  type PostedIrte,
+  type RemappedIrte,
+} from '../../../../../src/machine/iommu/interrupts/irte';
 
 export const TABLE = 0x4000;
 export const DESCRIPTOR = 0x8000;
@@ -30,7 +37,6 @@ export function setUp(changes: Partial<InterruptRemappingOptions> = {}) {
     memory,
     posting: true,
     x2apic: true,
-    cachingMode: false,
     hostAddressWidth: 46,
     cacheEntries: 4,
     costs: COSTS,
@@ -58,4 +64,37 @@ export function setUp(changes: Partial<InterruptRemappingOptions> = {}) {
     entry: (index: number, irte: Irte): void =>
       void memory.write(TABLE + 16 * index, irteBytes(encodeIrte(irte, true))),
   };
+}
+
+const ANYBODY = { verification: 0, qualifier: 0, id: 0 } as const;
+/** An entry that makes a message for CPU 3, for whoever sends. */
+export const remapped: RemappedIrte = {
+  format: 'remapped',
+  faultsDisabled: false,
+  vector: 0x51,
+  source: ANYBODY,
+  mode: 0,
+  level: false,
+  redirected: false,
+  logical: false,
+  destination: 3,
+};
+/** One that posts to the descriptor. */
+export const posted: PostedIrte = {
+  format: 'posted',
+  faultsDisabled: false,
+  vector: 0x61,
+  source: ANYBODY,
+  urgent: false,
+  descriptor: DESCRIPTOR,
+};
+
+/** An integer of memory, least significant byte first. */
+export function integer(bytes: Uint8Array): bigint {
+  return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+}
+
+/** Its bytes. */
+export function bytesOf(value: bigint, length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, at) => Number(field(value, 8 * at + 7, 8 * at)));
 }
