@@ -18,6 +18,7 @@ const work: Readonly<Record<string, readonly string[]>> = {
   e1000: ['PacketTx', 'PacketRx'],
   edu: ['DeviceWork'],
   nvme: ['IoSubmit', 'IoComplete'],
+  iommu: ['allowed', 'refused', 'stale', 'hits', 'nested', 'invalidations', 'queueErrors'],
   'virtio-net': ['PacketTx', 'PacketRx', 'VirtqUsed', 'PacketDrop'],
 };
 
@@ -52,6 +53,7 @@ describe('a hostile guest', () => {
         'fw_cfg',
         'keyboard controller',
         'PCI config',
+        'iommu',
       ]),
     );
   });

@@ -6,8 +6,9 @@ import { ACPI_PM, AcpiPmRegister } from '../devices/acpi-pm';
 import { HPET, HPET_BLOCK_ID } from '../devices/hpet';
 import { IOAPIC_BASE } from '../interrupts/ioapic';
 import { LAPIC_BASE } from '../interrupts/lapic-registers';
+import { dmarTable, type DmarFacts } from './dmar';
 import { definitionBlock, type MmioDeviceFacts } from './dsdt';
-import { Fields, sign, type FirmwareTable } from './fields';
+import { Fields, sign, table, type FirmwareTable } from './fields';
 import { FIRMWARE_AREA } from './memory-map';
 
 /** Interrupt of ACPI's own events. */
@@ -17,7 +18,6 @@ export const LEVEL_INPUTS = [5, SCI, 10, 11];
 /** The reset control register: port 0xCF9, and the value that resets everything. */
 export const RESET_CONTROL = { port: 0xcf9, reset: 0x06 } as const;
 
-const HEADER_BYTES = 36;
 /** FADT flags (table 5.10): WBINVD works; C1 is there; no power or sleep button; RESET_REG is there. */
 const FADT_FLAGS = (1 << 0) | (1 << 2) | (1 << 4) | (1 << 5) | (1 << 10);
 /** IAPC_BOOT_ARCH (table 5.11): devices of the ISA bus exist; that there is no VGA is not said, for there is one. */
@@ -46,23 +46,8 @@ export interface AcpiFacts {
   cpus: number;
   ecam: EcamFacts;
   mmioDevices: readonly MmioDeviceFacts[];
-}
-
-/** A table with its header (5.2.6). */
-function table(signature: string, revision: number, body: Uint8Array): Uint8Array {
-  const bytes = new Fields()
-    .text(signature)
-    .add(4, HEADER_BYTES + body.length)
-    .add(1, revision, 0)
-    .text('TRAPLN')
-    .text('TRAPLINE')
-    .add(4, 1)
-    .text('TRAP')
-    .add(4, 1)
-    .add(1, ...body)
-    .done();
-  sign(bytes, 9);
-  return bytes;
+  /** Undefined: there is no remapping unit. */
+  dmar?: DmarFacts | undefined;
 }
 
 /** Multiple APIC description (5.2.12): a local APIC for each CPU, whose ids count from 0, one I/O APIC, the ISA bus's wiring. */
@@ -168,7 +153,7 @@ export interface AcpiPlaces {
 const PLACES: AcpiPlaces = { root: FIRMWARE_AREA.base, tables: FIRMWARE_AREA.base + 64, pm: ACPI_PM.base };
 
 /** All tables of a machine, at their addresses, the root pointer first. */
-export function acpiTables({ cpus, ecam, mmioDevices }: AcpiFacts, places = PLACES): FirmwareTable[] {
+export function acpiTables({ cpus, ecam, mmioDevices, dmar }: AcpiFacts, places = PLACES): FirmwareTable[] {
   const root = new Uint8Array(36);
   const tables: FirmwareTable[] = [{ address: places.root, bytes: root }];
   let next = places.tables;
@@ -184,6 +169,7 @@ export function acpiTables({ cpus, ecam, mmioDevices }: AcpiFacts, places = PLAC
     place(madt(cpus)),
     place(mcfg(ecam)),
     place(hpet()),
+    ...(dmar ? [place(dmarTable(dmar))] : []),
   ];
   const rsdt = place(table('RSDT', 1, new Fields().add(4, ...all).done()));
   const xsdt = place(table('XSDT', 1, new Fields().add(8, ...all).done()));

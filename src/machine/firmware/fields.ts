@@ -44,3 +44,22 @@ export function sign(bytes: Uint8Array, at: number, from = 0, to = bytes.length)
   bytes[at] = 0;
   bytes[at] = -bytes.subarray(from, to).reduce((sum, byte) => sum + byte, 0) & 0xff;
 }
+
+const HEADER_BYTES = 36;
+
+/** A table with its header (ACPI specification 6.4, 5.2.6). */
+export function table(signature: string, revision: number, body: Uint8Array): Uint8Array {
+  const bytes = new Fields()
+    .text(signature)
+    .add(4, HEADER_BYTES + body.length)
+    .add(1, revision, 0)
+    .text('TRAPLN')
+    .text('TRAPLINE')
+    .add(4, 1)
+    .text('TRAP')
+    .add(4, 1)
+    .add(1, ...body)
+    .done();
+  sign(bytes, 9);
+  return bytes;
+}

@@ -14,6 +14,7 @@ import { hostileNvme } from './guests/nvme';
 import { hostileVirtio } from './guests/virtio';
 import { SPECS, specsOf } from './specs';
 import { Violation } from './watch';
+import { HostileSession, noCounts } from '../../support/vtd/session';
 
 /** Operations of an episode. */
 export const EPISODE = 2000;
@@ -26,6 +27,16 @@ export interface Target {
   name: string;
   /** Its variants; none of a unit. */
   specs: readonly DeviceSpec[];
+  /** Of what is not part of a board: a guest of its own, from a seed. */
+  alone?: (seed: number) => LoneSession;
+}
+
+/** A hostile guest without a board, that checks itself what comes of what it does. */
+export interface LoneSession {
+  /** One operation. */
+  step(): void;
+  /** What has happened so far, by names. */
+  rows(): Record<string, number>;
 }
 
 /** What happened in episodes. */
@@ -61,6 +72,7 @@ export function targets(): Target[] {
   return [
     ...models.map((name) => ({ name, specs: specsOf(name) })),
     ...[...new Set(units)].map((name) => ({ name, specs: [] })),
+    { name: 'iommu', specs: [], alone: hostileIommu },
   ];
 }
 
@@ -71,6 +83,7 @@ function plainBoard(): HostileBoard {
 /** Runs one episode, twice where the second time it goes on from a checkpoint. */
 export function episode(target: Target, seed: number, number: number, sum: Outcomes): Failure | undefined {
   const own = mix(seed, target.name, number);
+  if (target.alone) return loneEpisode(target.name, target.alone(own), number, sum);
   const first = new Episode(target, own, sum);
   const failure = (at: Episode, error: unknown): Failure => ({
     target: target.name,
@@ -93,6 +106,42 @@ export function episode(target: Target, seed: number, number: number, sum: Outco
     return failure(again, error);
   }
   return undefined;
+}
+
+/** An episode of what is not part of a board. */
+function loneEpisode(
+  target: string,
+  session: LoneSession,
+  number: number,
+  sum: Outcomes,
+): Failure | undefined {
+  let operation = 0;
+  try {
+    for (; operation < EPISODE; operation++) session.step();
+  } catch (error) {
+    return {
+      target,
+      episode: number,
+      operation,
+      what: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    };
+  }
+  sum.operations += operation;
+  for (const [name, count] of Object.entries(session.rows())) sum.rows[name] = (sum.rows[name] ?? 0) + count;
+  return undefined;
+}
+
+/** A remapping unit with hostile tables, whose every answer an independent walker looks at. */
+function hostileIommu(seed: number): LoneSession {
+  const counts = noCounts();
+  const session = new HostileSession(seed, counts);
+  return {
+    step: () => session.step(),
+    rows: () => {
+      const { reasons: _reasons, ...rows } = counts;
+      return rows;
+    },
+  };
 }
 
 /** An episode's own seed. */

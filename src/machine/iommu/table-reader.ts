@@ -1,0 +1,58 @@
+/** How a walk reads tables in memory: it puts down what it reads, and counts. */
+import { bytesOf, wordsOf, type Words } from './words';
+import type { TableKind, WalkReference } from './observer';
+
+/** Host-physical memory as the unit reaches it; `HostMemory` is one. */
+export interface TableMemory {
+  /** A copy of the bytes; undefined where there is no memory. */
+  read(address: number, length: number): Uint8Array | undefined;
+  /** False, and nothing is written, where there is no memory. */
+  write(address: number, bytes: Uint8Array): boolean;
+}
+
+/** The word of an entry that has its accessed and dirty bits. */
+const WORD_BYTES = 4;
+
+/** The reads and updates of one walk. */
+export class TableReader {
+  readonly references: WalkReference[] = [];
+  structureHits = 0;
+  updates = 0;
+
+  /** @param updating false: accessed and dirty bits are left as they are */
+  constructor(
+    private readonly memory: TableMemory,
+    readonly updating: boolean,
+  ) {}
+
+  /** An entry; undefined where there is no memory. */
+  read(what: TableKind, level: number, address: number, length: number): Words | undefined {
+    const bytes = this.memory.read(address, length);
+    const words = bytes && wordsOf(bytes);
+    this.references.push({ what, level, address, words: words ?? new Uint32Array(0) });
+    return words;
+  }
+
+  /**
+   * Sets accessed and dirty bits in the lower word of an entry, as one step: an entry that software has changed meanwhile is left
+   * as it is (3.6.2).
+   */
+  setBits(address: number, before: number, after: number): void {
+    if (!this.updating) return;
+    const now = this.memory.read(address, WORD_BYTES);
+    const word = now && wordsOf(now)[0];
+    if (word === undefined || ((word | after) ^ after) !== 0 || ((word & before) ^ before) !== 0) return;
+    this.updates += 1;
+    this.memory.write(address, bytesOf([after]));
+  }
+
+  /** A cached entry has spared the levels above it. */
+  spared(): void {
+    this.structureHits += 1;
+  }
+
+  /** References to paging entries. */
+  get pageReferences(): number {
+    return this.references.filter(({ what }) => what === 'first' || what === 'second').length;
+  }
+}
