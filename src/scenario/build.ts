@@ -103,6 +103,7 @@ export function buildMachine(
       startSeconds: Date.parse(spec.clock) / 1000,
       testDevices: spec.testDevices,
       serialInput: spec.serialInput.map((step) => planInput(step, host.frequencyHz)),
+      interrupts: spec.interrupts,
       haltPollNs: spec.haltPolling.maxNs,
       passPorts: spec.passPorts.map(portRange),
       tripleFault: spec.tripleFault,

@@ -1,5 +1,6 @@
 /** What a scenario's fields have to be to each other: references that exist, names that are unique, sizes that fit. */
 import { kinds } from '../trace/vocabulary/events';
+import { interruptModes, type InterruptModeFacts } from '../vmm/interrupt-modes';
 import { vmmFacts, vmmNames } from '../vmm/vmm-facts';
 import { isAssigned } from './assignments';
 import { costKeyNames, costProfileNames } from './costs';
@@ -19,6 +20,7 @@ export function checkScenario(scenario: Scenario, written: Parsed, list: Problem
   checkCosts(scenario, list);
   checkVms(scenario, list);
   checkCpus(scenario, list);
+  checkInterrupts(scenario, list);
   checkAddresses(scenario, written, list);
   checkLinks(scenario, list);
   checkHostDevices(scenario, list);
@@ -86,6 +88,32 @@ function checkCpus({ host, vmm, vms }: Scenario, list: ProblemList): void {
       `${vcpus} vCPUs take turns on ${host.cpus} physical CPUs: raise host.cpus to ${vcpus} if they are to run at the same time`,
       'warning',
     );
+  });
+}
+
+/** What a mode of interrupts asks of the VM that it is set for. */
+function checkInterrupts({ vmm, vms }: Scenario, list: ProblemList): void {
+  vms.forEach(({ interrupts, apic, cpu }, index) => {
+    const path = ['vms', index, 'interrupts'];
+    const wanted: InterruptModeFacts = interruptModes[interrupts];
+    if (!vmmFacts[vmm].hosts && interrupts !== 'inject')
+      list.add(
+        'value',
+        path,
+        `"vmm": "${vmm}" is no hypervisor: interrupts come to the CPU itself. Leave it out.`,
+      );
+    if (wanted.apic && wanted.apic !== apic)
+      list.add(
+        'value',
+        path,
+        `"${interrupts}" is about the ${wanted.apic}: set "apic": "${wanted.apic}" beside it`,
+      );
+    if (wanted.vendor && wanted.vendor !== cpu.vendor)
+      list.add(
+        'value',
+        path,
+        `processors of ${cpu.vendor} have no "${interrupts}": set "cpu": { "vendor": "${wanted.vendor}" } beside it`,
+      );
   });
 }
 

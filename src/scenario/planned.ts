@@ -15,7 +15,6 @@ interface Planned {
 
 const planned: readonly Planned[] = [
   { field: 'vmm', names: ['xen', 'disco'], instead: 'runs "kvm" and "none" only' },
-  { field: 'vms[].interrupts', names: ['eli', 'apicv', 'posted', 'avic'], instead: 'runs "inject" only' },
   {
     field: 'vms[].devices[].model',
     names: ['igb', 'block'],

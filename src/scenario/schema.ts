@@ -4,6 +4,7 @@
  * of what is not there yet stand in `planned.ts`, for a message that says so.
  */
 import { z } from 'zod';
+import { interruptModeNames } from '../vmm/interrupt-modes';
 import { vmmNames } from '../vmm/vmm-facts';
 import { deviceSchema, hostDeviceSchema, isNic, type NicModel } from './device-schema';
 import { NAME } from './patterns';
@@ -120,9 +121,11 @@ const vm = z.strictObject({
     .prefault({})
     .describe('The processor that the guest sees.'),
   interrupts: z
-    .enum(['inject'])
+    .enum(interruptModeNames)
     .default('inject')
-    .describe('How interrupts reach the guest: `inject` is by the VM-entry interruption field.'),
+    .describe(
+      'How interrupts reach the guest of a hypervisor. `inject`: KVM writes them into the VM-entry interruption field, and each end of interrupt is an exit. `direct-eoi`: the same, but a hole in the MSR bitmap lets the guest write the EOI register of its x2APIC itself, unless a level-triggered interrupt is in service, whose end the IOAPIC of the VM has to be told. `apicv`: the processor has a virtual-APIC page, delivers what is pending while the guest runs, and serves the registers; a vector that comes while the guest runs still makes it leave, for KVM to hand it over at the entry. `posted`: the same, but vectors are posted in a descriptor in memory, and a notification vector has the processor take them over while the guest runs, without an exit. `eli`: the guest runs on a shadow of its IDT with external interrupts not leaving; vectors of devices assigned to it are present there, others raise #NP, which leaves; its x2APIC EOI goes to the physical local APIC. `avic`: as `posted`, on a processor of AMD, by a backing page and a doorbell; IPIs to vCPUs that run are sent without an exit.',
+    ),
   guest: z
     .union([sourcesGuest, elfGuest, kernelGuest, objectsGuest, firmwareGuest])
     .describe(

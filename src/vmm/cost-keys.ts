@@ -16,6 +16,7 @@ export const costKeys = {
   'bus.portRead': 'A CPU reads an I/O port',
   'bus.portWrite': 'A CPU writes an I/O port',
   'bus.apic': 'A CPU accesses its own local APIC',
+  'apic.virtual': 'A CPU serves an access of its guest to the local APIC from the virtual-APIC page',
   'exit.hardware': 'VM exit: from the guest instruction to the first instruction of KVM',
   'entry.hardware': "VM entry: from KVM's last instruction to the guest",
   'kvm.dispatch': 'KVM finds out why the guest left and calls the handler',
@@ -54,6 +55,8 @@ export const costKeys = {
     'A QEMU thread has the kernel set up interrupts of an assigned device by ioctl (VFIO_DEVICE_SET_IRQS)',
   'irq.ioapic': "The IOAPIC's message gets to a local APIC, once a pin has been asserted (no VMM)",
   'irq.kick': 'An IPI that makes a running vCPU leave the guest arrives',
+  'irq.notification': 'A notification of posted interrupts arrives at a physical CPU',
+  'irq.doorbell': 'The doorbell of the AVIC rings at a physical CPU',
   'sched.switch': 'A physical CPU changes from one thread to another',
   'sched.slice': 'How long a thread runs while others wait for its CPU',
   'sched.sleeperCredit':

@@ -6,6 +6,7 @@ import type { DeviceSpec } from '../machine/platform/device-models';
 import type { RomShadow } from '../machine/memory/rom-shadow';
 import type { PhysicalMemory } from '../machine/memory/physical-memory';
 import type { BootState } from './boot';
+import type { InterruptMode } from './interrupt-modes';
 import type { Site } from './host';
 import type { HostDevice } from './host-bus/host-device';
 
@@ -54,6 +55,8 @@ export interface GuestPlan {
   rom?: RomShadow | undefined;
   /** Longest time in nanoseconds for which KVM looks before it lets a halted vCPU sleep; absent: 0. */
   haltPollNs?: number;
+  /** How interrupts reach the guest of a VM; absent: `inject`. */
+  interrupts?: InterruptMode;
   /** Ports that a VM's guest reaches itself, on the host's board; absent: none. */
   passPorts?: readonly { first: number; last: number }[];
   /** What its boot loader leaves behind, at the start and after each reset. */

@@ -31,6 +31,10 @@ const samples = [
   'smp-ipi',
   'mmio-read-loop',
   'hog-interrupts-off',
+  'e2-direct-eoi',
+  'e4-apicv',
+  'e5-posted',
+  'e7-avic',
   'triple-fault',
 ];
 
@@ -50,5 +54,36 @@ describe('accesses that all wait for an event change nothing', () => {
       }),
       { seed: 20261122, numRuns: Number(process.env.TRAPLINE_DEFERRAL_RUNS ?? 25) },
     );
+  });
+
+  /** The same guest with another mode of interrupts. */
+  function withInterrupts(job: RunJob, interrupts: string, vendor: string): RunJob {
+    const scenario = JSON.parse(job.scenarioText) as { vms: Record<string, unknown>[] };
+    Object.assign(scenario.vms[0], { interrupts, cpu: { vendor } });
+    return { ...job, scenarioText: JSON.stringify(scenario) };
+  }
+
+  it.each([
+    ['apicv', 'intel'],
+    ['posted', 'intel'],
+    ['avic', 'amd'],
+    ['inject', 'amd'],
+  ])('in random guests with interrupts by %s, on a processor of %s', (interrupts, vendor) => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 0x7fffffff }), fc.constantFrom(1, 2), (seed, vcpus) => {
+        const job = withInterrupts(randomGuest(seed, vcpus), interrupts, vendor);
+        const reference = freely(job);
+        expect(reference.summary.vms[0]?.exitCode).toBe(0);
+        expect(deferred(job)).toEqual(reference);
+      }),
+      { seed: 20261122, numRuns: Number(process.env.TRAPLINE_DEFERRAL_RUNS ?? 10) },
+    );
+  });
+
+  it('with interrupts that are exitless', async () => {
+    const job = withInterrupts(await jobOf(sample('e2-direct-eoi')), 'eli', 'intel');
+    const reference = freely(job);
+    expect(reference.summary.vms[0]?.exitCode).toBe(0);
+    expect(deferred(job)).toEqual(reference);
   });
 });

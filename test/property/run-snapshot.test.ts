@@ -70,6 +70,9 @@ const samples = [
   'uart',
   'mmio-read-loop',
   'hog-interrupts-off',
+  'e4-apicv',
+  'e5-posted',
+  'e7-avic',
   'triple-fault',
 ].map((name) => [name, () => jobOf(sample(name))] as const);
 

@@ -195,6 +195,11 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
     return this.options.observer.ipi(sender, message, () => this.router.ipi(sender, message).length);
   }
 
+  /** Indices of the CPUs that an IPI of one of them means. */
+  ipiTargets(sender: number, message: IpiMessage): number[] {
+    return this.router.targetsOf(sender, message);
+  }
+
   /** As after power-on: the devices have taken back their pins, or take them back now. */
   reset(): void {
     this.ioapic.reset();
@@ -284,6 +289,7 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
           if (asserted) sink.interrupt();
         },
         eoiBroadcast: (vector) => this.ioapic.eoi(vector),
+        ...(sink.post && { post: (vector: number) => sink.post?.(vector) }),
         ipi: (message) => void this.ipi(cpu, message),
         nmi: () => sink.nmi(),
         timerExpired: (accept) => sink.ownTimer(accept),

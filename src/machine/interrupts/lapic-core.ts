@@ -28,6 +28,11 @@ export interface LapicHost {
   timerExpired?(accept: () => void): void;
   /** The 8259A, for interrupts of delivery mode ExtINT, by LINT0 or by message: its vector, and its acknowledge cycle. */
   readonly external?: { readonly pendingVector: number; acknowledge(): number };
+  /**
+   * A vector has come that is to be handed to the CPU by somebody, who has it taken into the IRR by `LocalApic.take`, now or
+   * later. Absent: it is taken at once.
+   */
+  post?(vector: number): void;
   /** A vector entered the IRR (from anywhere, the timer included). */
   accepted?(vector: number, level: boolean): void;
   /** An in-service bit was cleared. */
@@ -211,12 +216,18 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
     }
     const word = vector >> 5;
     const bit = 1 << (vector & 31);
-    this.irr[word] |= bit;
     if (level) this.tmr[word] |= bit;
     else this.tmr[word] &= ~bit;
-    this.host.accepted?.(vector, level);
-    this.update();
+    if (this.host.post) this.host.post(vector);
+    else this.take(vector);
     return true;
+  }
+
+  /** Puts a vector into the IRR that `accept` has let in. */
+  take(vector: number): void {
+    this.irr[vector >> 5] |= 1 << (vector & 31);
+    this.host.accepted?.(vector, this.isLevel(vector));
+    this.update();
   }
 
   /** Takes an interrupt of delivery mode ExtINT: its vector is the 8259A's to give, by an acknowledge cycle. */
@@ -243,7 +254,7 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
    * The 8259A asks: by a message, or by LINT0 when that is asserted and passed on, by its entry or past a LAPIC that is
    * disabled as a whole (10.4.3).
    */
-  private get externalPending(): boolean {
+  get externalPending(): boolean {
     if (this.extInt) return true;
     return this.lint0 && (!this.enabled || (this.lvt[LINT0_ENTRY] & LVT_WAY) === LVT_EXT_INT);
   }
@@ -298,14 +309,28 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
 
   /** End of interrupt: clears the highest in-service bit and returns its vector (-1: none was in service). */
   eoi(): number {
-    const vector = highest(this.isr);
+    const vector = this.clearInService();
     if (vector < 0) return -1;
-    const bit = 1 << (vector & 31);
-    this.isr[vector >> 5] &= ~bit;
-    this.host.ended?.(vector);
-    if ((this.tmr[vector >> 5] & bit) !== 0) this.host.eoiBroadcast(vector);
+    if (this.isLevel(vector)) this.broadcastEoi(vector);
     this.update();
     return vector;
+  }
+
+  /** The same, but for what an IOAPIC would be told: whoever calls this does that itself, by `broadcastEoi`. */
+  endService(): number {
+    const vector = this.clearInService();
+    this.update();
+    return vector;
+  }
+
+  /** Tells the IOAPICs of the end of a level-triggered interrupt. */
+  broadcastEoi(vector: number): void {
+    this.host.eoiBroadcast(vector);
+  }
+
+  /** Whether a vector came from a level the last time: an IOAPIC waits for its end (10.8.4, TMR). */
+  isLevel(vector: number): boolean {
+    return (this.tmr[vector >> 5] & (1 << (vector & 31))) !== 0;
   }
 
   /** Processor priority (10.8.3.1). */
@@ -409,6 +434,14 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
     if (entry === TIMER_ENTRY) this.timer.configure((stored >> 17) & 3, (stored & LVT_MASKED) !== 0);
   }
 
+  private clearInService(): number {
+    const vector = highest(this.isr);
+    if (vector < 0) return -1;
+    this.isr[vector >> 5] &= ~(1 << (vector & 31));
+    this.host.ended?.(vector);
+    return vector;
+  }
+
   private timerExpired(): void {
     const accept = (): void => this.raiseLvt(TIMER_ENTRY);
     if (this.host.timerExpired) this.host.timerExpired(accept);
@@ -443,14 +476,19 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
       this.error(ApicError.SendIllegalVector);
       return;
     }
-    this.host.ipi({
-      mode,
-      vector,
+    this.host.ipi(this.ipiOf(low));
+  }
+
+  /** What a value of the ICR's low half sends, with its high half as it is. */
+  ipiOf(low: number): IpiMessage {
+    return {
+      mode: (low >> 8) & 7,
+      vector: low & 0xff,
       level: false,
       logical: (low & 0x800) !== 0,
       shorthand: (low >> 18) & 3,
       destination: this.x2apic ? this.icrHigh : this.icrHigh >>> 24,
-    });
+    };
   }
 
   protected selfIpi(vector: number): void {

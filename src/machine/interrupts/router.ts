@@ -33,6 +33,11 @@ export class InterruptRouter {
 
   /** Delivers an IPI of the LAPIC with index `sender`. */
   ipi(sender: number, message: IpiMessage): number[] {
+    return this.reach(message, this.targetsOf(sender, message));
+  }
+
+  /** Indices of the LAPICs that an IPI means. */
+  targetsOf(sender: number, message: IpiMessage): number[] {
     const all = this.lapics.map((_, index) => index);
     const targets = {
       [Shorthand.None]: () => this.matching(message),
@@ -40,7 +45,7 @@ export class InterruptRouter {
       [Shorthand.AllIncludingSelf]: () => all,
       [Shorthand.AllExcludingSelf]: () => all.filter((index) => index !== sender),
     }[message.shorthand];
-    return this.reach(message, targets ? targets() : []);
+    return targets ? targets() : [];
   }
 
   private matching(message: InterruptMessage): number[] {

@@ -6,6 +6,11 @@ import type { IpiMessage } from './message';
 export interface CpuSink {
   /** The CPU's local APIC, or the 8259s through it, asks for attention: a vector is pending that was not before. */
   interrupt(): void;
+  /**
+   * A vector has come for the CPU, which takes it by its LAPIC's `take`, now or later. Absent: it is taken at once, and
+   * `interrupt` tells of it.
+   */
+  post?(vector: number): void;
   /** The CPU's own LAPIC timer has come to its end; `accept` puts its vector into the IRR, and has to be called once. */
   ownTimer(accept: () => void): void;
   /** An NMI has come, from another CPU, a pin or a message. */

@@ -102,7 +102,7 @@ export const svmExits: ExitTable = { name: 'SVM exit code', base: 2048, size: 20
   { number: 0x98, name: 'write_cr8_trap', because: 'it had written CR8' },
   { number: 0xa2, name: 'invpcid', because: 'it executed INVPCID' },
   { number: 0x400, name: 'npf', because: 'the nested page tables do not map the address or forbid the access', args: [arg('GPA', 'address'), hex('value')], purpose: 'to access memory that is not mapped, at {a}' },
-  { number: 0x401, name: 'avic_incomplete_ipi', because: 'the AVIC could not deliver an interrupt to all targets' },
-  { number: 0x402, name: 'avic_unaccelerated_access', because: 'it accessed an APIC register that the AVIC leaves to the VMM' },
+  { number: 0x401, name: 'avic_incomplete_ipi', because: 'the AVIC could not deliver an interrupt to all targets', args: [hex('ICR'), arg('target', 'decimal')], purpose: 'to send the interrupt {a} to a CPU that does not run' },
+  { number: 0x402, name: 'avic_unaccelerated_access', because: 'it accessed an APIC register that the AVIC leaves to the VMM', args: [hex('offset'), hex('value')], purpose: 'to access the local APIC at offset {a}' },
   { number: 0x403, name: 'vmgexit', because: 'it executed VMGEXIT' },
 ] };

@@ -26,7 +26,8 @@ import type { Placement } from './placement';
 import { eptQualification } from './qualification';
 import type { KvmRegion } from './region';
 import type { VcpuVm } from './vm-face';
-import { VcpuEvent, type WorldSwitch } from './world-switch';
+import { VcpuEvent } from './vcpu-event';
+import type { WorldSwitch } from './world-switch';
 
 const PAGE = 4096;
 

@@ -70,8 +70,11 @@ export class AccessPath {
   ) {
     const { costs } = site;
     this.rows = new ExitRowTable(site.tracer, costs, exits.track);
-    this.nowhere = { memory: wayTo(undefined, 'memory', costs), port: wayTo(undefined, 'ports', costs) };
-    this.signalled = signalWays(costs);
+    this.nowhere = {
+      memory: wayTo(undefined, 'memory', costs, vm.processor),
+      port: wayTo(undefined, 'ports', costs, vm.processor),
+    };
+    this.signalled = signalWays(costs, vm.processor);
   }
 
   /** Who answers an access to a register; undefined: nobody, or it is of an MSR. @param kind as of `Access` */

@@ -5,37 +5,100 @@
 import type { CpuSink } from '../../machine/interrupts/sinks';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import type { Cpu } from '../../machine/x86/types';
+import { Kind } from '../../trace/vocabulary/events';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { Site } from '../host';
+import { HostVector } from '../threads/host-interrupts';
 import type { LockUser } from '../threads/lock';
 import type { DirectAccesses } from './direct-accesses';
 import type { GuestRun } from './guest-run';
-import { VcpuEvent, type WorldSwitch } from './world-switch';
+import { VcpuEvent } from './vcpu-event';
+import { inGuest } from './vcpu-place';
+import type { VcpuVm } from './vm-face';
+import type { WorldSwitch } from './world-switch';
 
 /** What arrives at one vCPU. Keeps nothing from one call to the next. */
 export class Arrivals implements CpuSink {
+  /** Absent where KVM injects: the LAPIC then takes each vector at once, and its output tells of the highest. */
+  readonly post?: (vector: number) => void;
   /** What comes now makes the vCPU leave the guest in another way, and needs no kick. */
   private noKick = false;
 
   /** @param vcpu gets the events, and hands them on to `initCame` */
   constructor(
     private readonly site: Site,
+    private readonly vm: VcpuVm,
     private readonly cpu: Cpu,
     private readonly world: WorldSwitch,
     private readonly guest: GuestRun,
     private readonly direct: DirectAccesses,
     private readonly vcpu: EventTarget & LockUser,
-  ) {}
+  ) {
+    const { posted } = world.handOver;
+    if (world.injection.byProcessor) this.post = (vector) => this.posted(vector);
+    // Whoever else posts does not know where the vCPU is.
+    if (posted)
+      site.scheduler.onPostedWakeUp(() => {
+        if (posted.outstanding) this.look();
+      });
+  }
 
-  /** The LAPIC's output to this vCPU, or what an NMI or INIT does: somebody must look at it, wherever the vCPU is. */
+  /** The LAPIC's output to this vCPU. Where the processor delivers its vectors, only the 8259s' are news to KVM. */
   interrupt(): void {
+    if (!this.world.injection.byProcessor || this.world.lapic.externalPending) this.look();
+  }
+
+  /**
+   * KVM hands a vector to the vCPU, which has to leave the guest for it unless interrupts are posted or there is a doorbell; or it
+   * comes of what a processor does for its guest, this one's or another vCPU's.
+   */
+  private posted(vector: number): void {
+    const { world, vm, cpu } = this;
+    const byKvm = vm.servedFor < 0;
+    const { posted } = world.handOver;
+    if (byKvm && posted) return posted.post(vector, () => this.notify());
+    world.lapic.take(vector);
+    if (vm.servedFor === cpu.index) return;
+    if (vm.interrupts === 'avic' && inGuest(world.place)) this.ring(vector);
+    else if (byKvm || world.place === 'polling') this.look();
+  }
+
+  /** The doorbell of the physical CPU: the processor there looks into the backing page (AMD64 vol. 2, 15.29.9). */
+  private ring(vector: number): void {
+    const { site, world, vcpu } = this;
+    const { island, scheduler, tracer, costs } = site;
+    const { cause } = tracer;
+    const target = scheduler.apicIdOf(vcpu.thread);
+    tracer.cause = tracer.instant(island.now(), world.injection.track, Kind.AvicDoorbell, vector, target);
+    island.queue.schedule(island.now() + costs['irq.doorbell'], vcpu, VcpuEvent.Doorbell);
+    tracer.cause = cause;
+  }
+
+  /** The doorbell has rung. A guest that has been entered since has looked then. */
+  doorbell(): void {
+    if (this.world.place === 'guest') this.world.handOver.recognise();
+  }
+
+  /** There is something in the descriptor: the processor is told, where it runs the guest (kvm_vcpu_trigger_posted_interrupt). */
+  private notify(): void {
+    const { world, site } = this;
+    if (!inGuest(world.place)) return this.look();
+    const { island, scheduler, tracer, costs } = site;
+    const target = scheduler.apicIdOf(this.vcpu.thread);
+    const { track } = world.injection;
+    tracer.cause = tracer.instant(island.now(), track, Kind.IrqNotify, HostVector.PostedInterrupt, target);
+    scheduler.interrupts.send(target, HostVector.PostedInterrupt, costs['irq.notification']);
+  }
+
+  /** Something has come: somebody must look at it, wherever the vCPU is. */
+  look(): void {
     const { world } = this;
     if (world.place === 'halted' || world.place === 'polling') {
       // A vCPU that halted with interrupts off is not woken by one (kvm_arch_vcpu_runnable).
-      if (!world.startUp.initPending && !world.injection.wakes(world.lapic)) return;
+      if (!world.startUp.initPending && !world.wakes()) return;
       if (world.place === 'halted') world.wakeSoon();
       else this.found();
-    } else if ((world.place === 'guest' || world.place === 'bus') && !this.noKick) this.kick();
+    } else if (inGuest(world.place) && !this.noKick) world.kick();
   }
 
   /**
@@ -58,7 +121,7 @@ export class Arrivals implements CpuSink {
   nmi(): void {
     if (this.world.place === 'ended') return;
     this.world.injection.nmiArrived();
-    this.interrupt();
+    this.look();
   }
 
   /** INIT has come. It is taken by an event: whoever sent it may be in the midst of an instruction. */
@@ -66,7 +129,7 @@ export class Arrivals implements CpuSink {
     const { site, world } = this;
     world.startUp.requestInit();
     if (world.place === 'waiting') site.island.queue.schedule(site.island.now(), this.vcpu, VcpuEvent.Init);
-    else this.interrupt();
+    else this.look();
   }
 
   /** A start-up IPI has come: to nobody but a vCPU that has been reset by INIT and waits, or is about to. */
@@ -75,10 +138,14 @@ export class Arrivals implements CpuSink {
     this.world.startIfReady();
   }
 
-  /** The guest writes CR8, which the TPR shadow serves: no exit, but one may follow when the priority falls. */
+  /**
+   * The guest writes CR8, which the TPR shadow serves: no exit, but when the priority falls the processor may deliver what it has
+   * held back, or, where KVM injects, leave.
+   */
   writeTpr(value: number): void {
     const { injection, lapic } = this.world;
     this.withoutKick(() => (lapic.cr8 = value));
+    if (injection.byProcessor) return injection.recognise(lapic);
     this.guest.setBelowThreshold(
       !injection.windowWanted && !this.world.kickSent && lapic.highestPending() >= 0,
     );
@@ -98,16 +165,10 @@ export class Arrivals implements CpuSink {
     this.noKick = false;
   }
 
-  /** Makes a vCPU in the guest leave it: by an IPI to the physical CPU on which it runs. */
-  kick(): void {
-    if (this.world.kickSent) return;
-    this.world.kickSent = true;
-    this.site.scheduler.kick(this.vcpu.thread);
-  }
-
   /** A vector has come to the physical CPU on which the vCPU's thread is: if the guest runs, it leaves. */
   hostInterrupt(vector: number): void {
     const { world, site } = this;
+    if (vector === HostVector.PostedInterrupt && this.notified()) return;
     const { cause } = site.tracer;
     const cycles = site.costs['kvm.externalInterrupt'];
     if (world.place === 'bus') this.direct.exitAfterwards(VmxExit.EXTERNAL_INTERRUPT, vector, cycles, cause);
@@ -116,6 +177,17 @@ export class Arrivals implements CpuSink {
     this.guest.settle();
     if (world.place !== 'guest') return;
     world.boundaryExit(VmxExit.EXTERNAL_INTERRUPT, vector, cycles, cause);
+  }
+
+  /** The notification vector has come. In guest mode the processor sees to it, without an exit (SDM vol. 3, 30.6). */
+  private notified(): boolean {
+    const { world } = this;
+    const { handOver, place } = world;
+    if (!handOver.posted || !inGuest(place)) return false;
+    handOver.take();
+    // In the midst of an access, the end of its instruction comes first.
+    if (place === 'guest') handOver.recognise();
+    return true;
   }
 
   /** The vCPU's thread runs again at a time: after HLT, or at the page where it is started up. */

@@ -1,6 +1,6 @@
 /**
- * Accesses that do not leave the guest: to pages that the EPT map, and to ports whose bits in the I/O bitmaps are clear. The
- * vCPU waits for the bus as a CPU without a VMM does.
+ * Accesses that do not leave the guest: to pages that the EPT map, to ports whose bits in the I/O bitmaps are clear, and to what
+ * the mode of its interrupts lets it have of its local APIC. The vCPU waits for the bus as a CPU without a VMM does.
  *
  * Other things may be due before the access is done: then the vCPU stops, its instruction is given up, and an event brings the
  * access at its own time; executed anew, the instruction gets the answer from memory. What makes the vCPU leave the guest
@@ -15,11 +15,14 @@ import type { RowRef } from '../../trace/record/tracer';
 import { Kind } from '../../trace/vocabulary/events';
 import { Access } from '../cpu/access-callouts';
 import type { Site } from '../host';
+import { ApicAccesses } from './apic-accesses';
 import type { Runnable } from '../threads/island';
 import type { GuestRun } from './guest-run';
 import type { KvmRegion } from './region';
+import type { TrapExits } from './trap-exits';
 import type { VcpuVm } from './vm-face';
-import { VcpuEvent, type WorldSwitch } from './world-switch';
+import { VcpuEvent } from './vcpu-event';
+import type { WorldSwitch } from './world-switch';
 
 /** An access as the guest asks for it. */
 interface DirectRequest {
@@ -28,6 +31,8 @@ interface DirectRequest {
   size: number;
   low: number;
   high: number;
+  /** It is of the local APIC. */
+  ofApic: boolean;
 }
 
 /** Of their rows in the trace, by the kind of access. */
@@ -43,15 +48,16 @@ interface OwedExit {
 
 /** Snapshot of a `DirectAccesses`. */
 export interface DirectAccessesState {
-  version: 1;
+  version: 2;
   waiting: DirectRequest;
   exit?: OwedExit;
 }
 
 /** Those of one vCPU. */
 export class DirectAccesses implements Stateful<DirectAccessesState> {
-  private waiting: DirectRequest = { kind: 0, address: 0, size: 0, low: 0, high: 0 };
+  private waiting: DirectRequest = { kind: 0, address: 0, size: 0, low: 0, high: 0, ofApic: false };
   private owed: OwedExit | undefined;
+  private readonly apic: ApicAccesses;
 
   /** @param vcpu gets the event, and hands it on to `came` */
   constructor(
@@ -60,17 +66,21 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
     private readonly cpu: Cpu,
     private readonly world: WorldSwitch,
     private readonly guest: GuestRun,
+    private readonly traps: TrapExits,
     private readonly vcpu: Runnable & EventTarget,
-  ) {}
+  ) {
+    this.apic = new ApicAccesses(site, vm, cpu, world, traps);
+  }
 
   /** Whether the guest reaches the register itself. Asked at every access. @param region that the register is in */
   covers(kind: number, address: number, size: number, region: Region<KvmRegion> | undefined): boolean {
+    if (this.apic.covers(kind, address, size, region)) return true;
     if (kind > Access.PortOut) return false;
     if (kind > Access.MmioWrite) return !this.vm.ioBitmaps.traps(address, size);
     return region?.tag.mapped?.covers(address - region.base) ?? false;
   }
 
-  /** What an access takes: of a port, or of a mapped register. */
+  /** What an access of a port or of a mapped register takes. */
   cyclesOf(kind: number, address: number): Cycles {
     const { costs } = this.site;
     if (kind === Access.PortIn) return costs['bus.portRead'];
@@ -87,12 +97,14 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
       world.crash();
       return this.giveUp();
     }
-    cpu.advance(this.cyclesOf(kind, address));
+    const ofApic = this.apic.covers(kind, address, size, this.vm.mmio.find(address));
+    cpu.advance(ofApic ? this.apic.cycles : this.cyclesOf(kind, address));
     waiting.kind = kind;
     waiting.address = address;
     waiting.size = size;
     waiting.low = low;
     waiting.high = high;
+    waiting.ofApic = ofApic;
     const now = cpu.now();
     if (site.island.mustWait(this.vcpu, now)) {
       world.place = 'bus';
@@ -109,11 +121,12 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
   came(): void {
     const { world } = this;
     if (world.place !== 'bus') return;
-    world.place = 'guest';
     this.performNow();
     world.finished.rewind();
-    if (world.place !== 'guest') return;
+    if (world.place !== 'bus') return;
+    world.place = 'guest';
     this.guest.finishInstruction();
+    if (world.place === 'guest') world.handOver.recognise();
     const { owed } = this;
     if (owed && world.place === 'guest') {
       this.owed = undefined;
@@ -132,11 +145,11 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
   }
 
   save(): DirectAccessesState {
-    return { version: 1, waiting: { ...this.waiting }, ...(this.owed && { exit: { ...this.owed } }) };
+    return { version: 2, waiting: { ...this.waiting }, ...(this.owed && { exit: { ...this.owed } }) };
   }
 
   load(saved: DirectAccessesState): void {
-    requireVersion('the direct accesses of a vCPU', saved.version, 1);
+    requireVersion('the direct accesses of a vCPU', saved.version, 2);
     this.waiting = { ...saved.waiting };
     this.owed = saved.exit && { ...saved.exit };
   }
@@ -156,8 +169,18 @@ export class DirectAccesses implements Stateful<DirectAccessesState> {
     world.finished.entered(cpu.now());
     site.tracer.cause = world.injection.innermost();
   }
-  /** The access itself, with its row in the trace. */
+
+  /** The access itself. What it makes the processor deliver waits for the end of the instruction. */
   private perform(): void {
+    const { world, waiting } = this;
+    if (!waiting.ofApic) return this.performOnBus();
+    const { low, high, known } = this.apic.perform(waiting);
+    world.finished.note(waiting.kind, waiting.address, low, high, known);
+    if (world.place === 'guest' && !this.traps.due) world.handOver.recognise();
+  }
+
+  /** With its row in the trace. */
+  private performOnBus(): void {
     const { vm, cpu, world } = this;
     const { tracer } = this.site;
     const { kind, address, size, low, high } = this.waiting;

@@ -13,6 +13,7 @@ import { VhostWorker } from '../vhost/worker';
 import { wayTo } from './exit-way';
 import type { KvmIrqchip } from './irqfd';
 import { placements } from './placement';
+import type { Processor } from './processor';
 import type { KvmRegion, MappedPages } from './region';
 
 /** Packets that are read from a tap device in one go: `tap_send` of QEMU; VHOST_NET_PKT_WEIGHT of Linux. */
@@ -30,6 +31,7 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
     private readonly home: SiteEnvironmentParts,
     private readonly qemu: QemuProcess,
     private readonly irqchip: KvmIrqchip,
+    private readonly processor: Processor,
   ) {
     super(home);
   }
@@ -40,8 +42,8 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
     return {
       placement: placements[unit.class],
       lane: assigned?.lane ?? this.home.trace.laneOf(unit),
-      memory: wayTo(unit.class, 'memory', this.home.site.costs),
-      port: wayTo(unit.class, 'ports', this.home.site.costs),
+      memory: wayTo(unit.class, 'memory', this.home.site.costs, this.processor),
+      port: wayTo(unit.class, 'ports', this.home.site.costs, this.processor),
       offset,
       coalesces: unit.coalesces,
       mapped: assigned ? assigned.mappedPages(offset, this.home.site.costs) : plain,

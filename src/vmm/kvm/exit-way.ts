@@ -4,10 +4,10 @@
  */
 import type { UnitClass } from '../../machine/platform/environment';
 import type { Cycles } from '../../machine/time/event-queue';
-import { exitKind } from '../../trace/vocabulary/events';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { CostKey, Costs } from '../cost-keys';
 import { placements } from './placement';
+import { processorOf, type Processor } from './processor';
 
 /** One such way. */
 export interface ExitWay {
@@ -27,20 +27,42 @@ export interface ExitWay {
 }
 
 /** The way to a unit of a class, or to nobody, through memory or through ports. */
-export function wayTo(unit: UnitClass | undefined, space: 'memory' | 'ports', costs: Costs): ExitWay {
-  const [reason, work] = exitOf(unit, space, costs);
+export function wayTo(
+  unit: UnitClass | undefined,
+  space: 'memory' | 'ports',
+  costs: Costs,
+  processor = processorOf('intel', 'inject'),
+): ExitWay {
+  const [reason, work] = exitOf(unit, space, costs, processor.knowsApicPage);
   const kernel = costs['exit.hardware'] + costs['kvm.dispatch'] + work;
   const toUser = unit === undefined || placements[unit] === 'user';
   const userExit = toUser ? costs['user.exit'] : 0;
   const dispatch = toUser ? costs['qemu.dispatch'] : 0;
   const cycles = kernel + userExit + dispatch;
-  return { reason, kind: exitKind(reason), kernel, toUser, userExit, dispatch, signals: false, cycles };
+  return {
+    reason,
+    kind: processor.kindOf(reason, 0),
+    kernel,
+    toUser,
+    userExit,
+    dispatch,
+    signals: false,
+    cycles,
+  };
 }
 
 /** Reason of the exit, and cycles of KVM's own part but for finding out what it is. */
-function exitOf(unit: UnitClass | undefined, space: 'memory' | 'ports', costs: Costs): [number, Cycles] {
+function exitOf(
+  unit: UnitClass | undefined,
+  space: 'memory' | 'ports',
+  costs: Costs,
+  knowsApicPage: boolean,
+): [number, Cycles] {
   if (space === 'ports') return [VmxExit.IO_INSTRUCTION, costs['kvm.pio']];
-  if (unit === 'lapic') return [VmxExit.APIC_ACCESS, costs['kvm.apic']];
+  if (unit === 'lapic')
+    return knowsApicPage
+      ? [VmxExit.APIC_ACCESS, costs['kvm.apic']]
+      : [VmxExit.EPT_MISCONFIG, costs['kvm.mmio'] + costs['kvm.apic']];
   return [VmxExit.EPT_MISCONFIG, costs['kvm.mmio'] + (unit === 'ioapic' ? costs['kvm.ioapic'] : 0)];
 }
 
@@ -48,11 +70,11 @@ function exitOf(unit: UnitClass | undefined, space: 'memory' | 'ports', costs: C
 export type SignalWays = Readonly<Record<'port' | 'fast' | 'decoded', ExitWay>>;
 
 /** The ways of writes that signal an eventfd. */
-export function signalWays(costs: Costs): SignalWays {
+export function signalWays(costs: Costs, processor: Processor): SignalWays {
   const way = (reason: number, work: CostKey): ExitWay => {
     const kernel = costs['exit.hardware'] + costs['kvm.dispatch'] + costs[work] + costs['kvm.eventfd'];
     const none = { toUser: false, userExit: 0, dispatch: 0 };
-    return { reason, kind: exitKind(reason), kernel, ...none, signals: true, cycles: kernel };
+    return { reason, kind: processor.kindOf(reason, 0), kernel, ...none, signals: true, cycles: kernel };
   };
   return {
     port: way(VmxExit.IO_INSTRUCTION, 'kvm.fastWrite'),

@@ -6,11 +6,12 @@ import type { Stateful } from '../../machine/bus';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles } from '../../machine/time/event-queue';
 import type { Cpu } from '../../machine/x86/types';
-import { exitKind, Kind } from '../../trace/vocabulary/events';
+import { Kind } from '../../trace/vocabulary/events';
 import type { RowRef } from '../../trace/record/tracer';
 import type { Site } from '../host';
 import type { ExitRows } from './exit-rows';
 import type { ExitWay } from './exit-way';
+import type { Processor } from './processor';
 
 /** Snapshot of an `ExitTimeline`: the rows it still writes to, 0 where none is open, and the place of the present exit. */
 export interface ExitTimelineState {
@@ -43,6 +44,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     private readonly cpu: Cpu,
     private readonly vm: number,
     readonly track: number,
+    private readonly processor: Processor,
   ) {}
 
   /** The guest has the CPU from a time on: the consequence of nothing in particular. */
@@ -72,7 +74,7 @@ export class ExitTimeline implements Stateful<ExitTimelineState> {
     tracer.cause = cause;
     tracer.close(this.guestRow, now);
     this.guestRow = 0;
-    this.exitRow = tracer.open(now, this.track, exitKind(reason), a, b);
+    this.exitRow = tracer.open(now, this.track, this.processor.kindOf(reason, a), a, b);
     tracer.cause = this.exitRow;
   }
 

@@ -8,6 +8,7 @@ import { requireVersion } from '../../machine/snapshot';
 import type { Cycles } from '../../machine/time/event-queue';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { Site } from '../host';
+import type { TrapExits } from './trap-exits';
 import type { WorldSwitch } from './world-switch';
 
 /** Snapshot of a `GuestRun`. */
@@ -25,6 +26,7 @@ export class GuestRun implements Stateful<GuestRunState> {
     private readonly site: Site,
     private readonly cpu: Cpu,
     private readonly world: WorldSwitch,
+    private readonly traps: TrapExits,
   ) {}
 
   /** Whether the TPR threshold's exit has to be made at the next boundary. */
@@ -83,10 +85,11 @@ export class GuestRun implements Stateful<GuestRunState> {
       // What cannot go on stops again when it is run again.
       if (!this.settled()) return;
     }
+    // What else stops a vCPU here stops it again when it is run again.
+    if (this.traps.due && world.place === 'guest') return this.traps.make();
     switch (why) {
       case StopReason.InterruptWindow:
-        world.injection.windowCame(false);
-        this.exit(VmxExit.INTERRUPT_WINDOW);
+        this.interruptible();
         break;
       case StopReason.NmiWindow:
         world.injection.windowCame(true);
@@ -107,6 +110,15 @@ export class GuestRun implements Stateful<GuestRunState> {
       this.belowThreshold = false;
       this.exit(VmxExit.TPR_BELOW_THRESHOLD);
     }
+  }
+
+  /** The guest can take interrupts: KVM has asked for an exit then, or the processor delivers what it has recognised. */
+  private interruptible(): void {
+    const { world } = this;
+    if (world.injection.windowWanted) {
+      world.injection.windowCame(false);
+      this.exit(VmxExit.INTERRUPT_WINDOW);
+    } else if (!world.handOver.deliver()) world.kick();
   }
 
   /** KVM's emulator goes on with a repeated instruction: nothing comes between its iterations. */

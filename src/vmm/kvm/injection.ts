@@ -1,6 +1,7 @@
 /**
  * Interrupts on their way into one guest: what KVM decides before each VM entry (inject, or ask for an exit when that becomes
- * possible), what waits in the VM-entry interruption field, and the handlers that run because of it.
+ * possible), what waits in the VM-entry interruption field, what the processor delivers by itself where it virtualises the local
+ * APIC, and the handlers that run because of it.
  */
 import type { Stateful } from '../../machine/bus';
 import type { Cpu } from '../../machine/x86/types';
@@ -16,10 +17,11 @@ const NMI_VECTOR = 2;
 
 /** Snapshot of an `Injection`. */
 export interface InjectionState {
-  version: 3;
+  version: 4;
   vector: number;
   injectRow: RowRef;
   windowAsked: boolean;
+  recognised: boolean;
   nmis: number;
   nmiCause: RowRef;
   nmiWindowAsked: boolean;
@@ -33,17 +35,24 @@ export class Injection implements Stateful<InjectionState> {
   private vector = -1;
   private injectRow: RowRef = 0;
   private windowAsked = false;
+  /** The processor has recognised a pending virtual interrupt. */
+  private recognised = false;
   /** NMIs that have arrived and not been injected: never more than one is kept behind another. */
   private nmis = 0;
   private nmiCause: RowRef = 0;
   private nmiWindowAsked = false;
 
-  /** @param track the vCPU's interrupts, as `CpuInterruptTrace` has it */
+  /**
+   * @param track the vCPU's interrupts, as `CpuInterruptTrace` has it
+   * @param byProcessor vectors of the LAPIC are delivered by the processor (virtual-interrupt delivery), and KVM injects those
+   * of the 8259s and NMIs only
+   */
   constructor(
     private readonly site: Site,
     private readonly cpu: Cpu,
     vm: number,
     readonly track: number,
+    readonly byProcessor: boolean,
   ) {
     this.lane = new InterruptLane(site, cpu, vm, track);
   }
@@ -97,12 +106,14 @@ export class Injection implements Stateful<InjectionState> {
         this.wantNmiWindow(false);
         this.vector = NMI_VECTOR;
         this.injectRow = tracer.instant(time, this.track, Kind.NmiInject, 0, 0);
-        if (lapic.highestPending() >= 0) this.wantWindow(true);
+        if (this.toInject(lapic) >= 0) this.wantWindow(true);
+        this.recognise(lapic);
         return true;
       }
       this.wantNmiWindow(true);
     }
-    const vector = lapic.highestPending();
+    this.recognise(lapic);
+    const vector = this.toInject(lapic);
     if (vector < 0) {
       this.wantWindow(false);
       return false;
@@ -118,7 +129,43 @@ export class Injection implements Stateful<InjectionState> {
     this.vector = lapic.acknowledge();
     this.injectRow = tracer.instant(time, this.track, Kind.IrqInject, this.vector, 0);
     // An interrupt of the 8259A leaves those of the LAPIC as they were.
-    if (lapic.highestPending() >= 0) this.wantWindow(true);
+    if (this.toInject(lapic) >= 0) this.wantWindow(true);
+    this.recognise(lapic);
+    return true;
+  }
+
+  /**
+   * The processor looks for a pending virtual interrupt (SDM vol. 3, 30.2.1): at an entry, when the task priority falls, at an
+   * end of interrupt, and when the guest sends one to itself.
+   */
+  recognise(lapic: LocalApic): void {
+    if (!this.byProcessor) return;
+    this.lookForWindows(this.windowAsked, !lapic.externalPending && lapic.highestPending() >= 0);
+  }
+
+  /** Something else than KVM's waits for the guest to be able to take an interrupt. */
+  awaitGuest(wanted: boolean): void {
+    this.lookForWindows(this.windowAsked, wanted);
+  }
+
+  /** A vector of the physical CPU goes to the guest's handler. */
+  deliverPhysical(vector: number, cause: RowRef): void {
+    this.injectRow = cause;
+    this.cpu.deliverInterrupt(vector);
+  }
+
+  /**
+   * The guest can take what the processor has recognised (30.2.2). False: an 8259 has asked since, whose vector is KVM's to
+   * inject.
+   */
+  deliverRecognised(lapic: LocalApic): boolean {
+    const external = lapic.externalPending;
+    this.lookForWindows(this.windowAsked, false);
+    if (external || lapic.highestPending() < 0) return !external;
+    const vector = lapic.acknowledge();
+    this.injectRow = this.lane.causeOf(vector);
+    this.cpu.deliverInterrupt(vector);
+    this.recognise(lapic);
     return true;
   }
 
@@ -149,16 +196,17 @@ export class Injection implements Stateful<InjectionState> {
     this.lane.reset();
     this.vector = -1;
     this.nmis = 0;
-    this.wantWindow(false);
+    this.lookForWindows(false, false);
     this.wantNmiWindow(false);
   }
 
   save(): InjectionState {
     return {
-      version: 3,
+      version: 4,
       vector: this.vector,
       injectRow: this.injectRow,
       windowAsked: this.windowAsked,
+      recognised: this.recognised,
       nmis: this.nmis,
       nmiCause: this.nmiCause,
       nmiWindowAsked: this.nmiWindowAsked,
@@ -168,10 +216,11 @@ export class Injection implements Stateful<InjectionState> {
 
   /** The vCPU's own snapshot brings back what it was asked to watch for. */
   load(state: InjectionState): void {
-    requireVersion('the injection of a vCPU', state.version, 3);
+    requireVersion('the injection of a vCPU', state.version, 4);
     this.vector = state.vector;
     this.injectRow = state.injectRow;
     this.windowAsked = state.windowAsked;
+    this.recognised = state.recognised;
     this.nmis = state.nmis;
     this.nmiCause = state.nmiCause;
     this.nmiWindowAsked = state.nmiWindowAsked;
@@ -184,10 +233,21 @@ export class Injection implements Stateful<InjectionState> {
     return cpu.nmiAllowed() || (cpu.interruptsEnabled() && !cpu.interruptible());
   }
 
+  /** The vector that KVM would inject; -1: none. */
+  private toInject(lapic: LocalApic): number {
+    return this.byProcessor && !lapic.externalPending ? -1 : lapic.highestPending();
+  }
+
   private wantWindow(wanted: boolean): void {
-    if (wanted === this.windowAsked) return;
-    this.windowAsked = wanted;
-    this.cpu.requestInterruptWindow(wanted);
+    this.lookForWindows(wanted, this.recognised);
+  }
+
+  /** KVM wants an exit when the guest can take an interrupt, the processor has one to deliver then, or both: the exit comes first. */
+  private lookForWindows(asked: boolean, recognised: boolean): void {
+    const before = this.windowAsked || this.recognised;
+    this.windowAsked = asked;
+    this.recognised = recognised;
+    if ((asked || recognised) !== before) this.cpu.requestInterruptWindow(!before);
   }
 
   private wantNmiWindow(wanted: boolean): void {

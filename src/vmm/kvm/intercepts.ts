@@ -5,6 +5,7 @@
 import { crAccessOf, drAccessOf, exceptionOf, Intercept } from '../../machine/x86/policy';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
 import type { CostKey } from '../cost-keys';
+import { SvmReason } from './processor';
 
 const VECTOR_UD = 6;
 const HIGH_HALF = 2 ** 32;
@@ -40,7 +41,7 @@ const exits = new Map<Intercept, Describe>([
   [
     Intercept.DrAccess,
     (detail, low, high) => ({
-      reason: VmxExit.DR_ACCESS,
+      reason: drAccessOf(detail).write ? VmxExit.DR_ACCESS : SvmReason.ReadDr,
       a: drAccessOf(detail).register,
       b: low + high * HIGH_HALF,
       cost: 'kvm.debugRegister',

@@ -13,7 +13,8 @@ import type { Runnable } from '../threads/island';
 import { hypercall } from './hypercalls';
 import { exitOf } from './intercepts';
 import type { VcpuVm } from './vm-face';
-import { VcpuEvent, type WorldSwitch } from './world-switch';
+import { VcpuEvent } from './vcpu-event';
+import type { WorldSwitch } from './world-switch';
 
 /** CR4: debug extensions. */
 const CR4_DE = 8n;
@@ -120,7 +121,7 @@ export class RegisterExits {
   /** HLT's decision: a vCPU for which something is pending does not sleep. */
   private staysAwake(): boolean {
     const { world, vm } = this;
-    return world.startUp.initPending || vm.resetting || world.injection.wakes(world.lapic);
+    return world.startUp.initPending || vm.resetting || world.wakes();
   }
 
   /** The vCPU has halted. KVM looks first, unless another thread waits for a CPU (`kvm_vcpu_can_poll`). */

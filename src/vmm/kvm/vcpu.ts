@@ -26,13 +26,16 @@ import { DirectAccesses, type DirectAccessesState } from './direct-accesses';
 import { GuestRun, type GuestRunState } from './guest-run';
 import type { Injection } from './injection';
 import { RegisterExits } from './register-exits';
+import { TrapExits, type TrapExitsState } from './trap-exits';
 import type { VcpuVm } from './vm-face';
-import { VcpuEvent, WorldSwitch, type WorldSwitchState } from './world-switch';
+import { VcpuEvent } from './vcpu-event';
+import { WorldSwitch, type WorldSwitchState } from './world-switch';
 
 /** Snapshot of a `KvmVcpu`; the registers are the vCPU's own. */
 export interface KvmVcpuState {
-  version: 7;
+  version: 8;
   starting: boolean;
+  traps: TrapExitsState;
   accesses: AccessExitsState;
   direct: DirectAccessesState;
   world: WorldSwitchState;
@@ -63,6 +66,7 @@ export class KvmVcpu
   private readonly registers: RegisterExits;
   private readonly accesses: AccessExits;
   private readonly direct: DirectAccesses;
+  private readonly traps: TrapExits;
   /** The thread's first turn enters the guest. */
   private starting = false;
 
@@ -73,10 +77,11 @@ export class KvmVcpu
   ) {
     this.world = new WorldSwitch(site, vm, cpu, this);
     this.injection = this.world.injection;
-    this.guest = new GuestRun(site, cpu, this.world);
+    this.traps = new TrapExits(site, vm, cpu, this.world, this);
+    this.guest = new GuestRun(site, cpu, this.world, this.traps);
     this.registers = new RegisterExits(site, vm, cpu, this.world, this);
-    this.direct = new DirectAccesses(site, vm, cpu, this.world, this.guest, this);
-    this.arrivals = new Arrivals(site, cpu, this.world, this.guest, this.direct, this);
+    this.direct = new DirectAccesses(site, vm, cpu, this.world, this.guest, this.traps, this);
+    this.arrivals = new Arrivals(site, vm, cpu, this.world, this.guest, this.direct, this);
     this.accesses = new AccessExits(site, vm, cpu, this.world, this.guest, this.direct, this);
     this.eventTargetId = `${vm.name}/vCPU ${cpu.index}`;
     const { island, scheduler, tracer, units } = site;
@@ -117,7 +122,7 @@ export class KvmVcpu
   stopForReset(): void {
     const { world, cpu, site } = this;
     const now = site.island.now();
-    if (world.place === 'guest' || world.place === 'bus') this.arrivals.kick();
+    if (world.place === 'guest' || world.place === 'bus') world.kick();
     else if (world.place === 'halted' || world.place === 'polling' || world.place === 'waiting') {
       cpu.setNow(Math.max(cpu.now(), now));
       world.stopForReset(now);
@@ -130,13 +135,15 @@ export class KvmVcpu
     this.world.reset();
     this.accesses.reset();
     this.direct.reset();
+    this.traps.reset();
     this.starting = false;
   }
 
   save(): KvmVcpuState {
     return {
-      version: 7,
+      version: 8,
       starting: this.starting,
+      traps: this.traps.save(),
       accesses: this.accesses.save(),
       direct: this.direct.save(),
       world: this.world.save(),
@@ -146,8 +153,9 @@ export class KvmVcpu
   }
 
   load(saved: KvmVcpuState): void {
-    requireVersion(this.eventTargetId, saved.version, 7);
+    requireVersion(this.eventTargetId, saved.version, 8);
     this.starting = saved.starting;
+    this.traps.load(saved.traps);
     this.accesses.load(saved.accesses);
     this.direct.load(saved.direct);
     this.world.load(saved.world);
@@ -214,6 +222,7 @@ export class KvmVcpu
   dispatched(time: Cycles): void {
     const { world, accesses, cpu } = this;
     if (this.ended) return;
+    world.handOver.loaded();
     world.exits.resume();
     if (this.starting) {
       this.starting = false;
@@ -233,6 +242,10 @@ export class KvmVcpu
     if (world.place === 'polling')
       site.island.queue.schedule(site.island.now(), this, VcpuEvent.PollEnd, world.polling.halt);
     return world.place === 'guest' || world.place === 'bus';
+  }
+
+  interruptPending(): boolean {
+    return !this.ended && (this.world.handOver.exitless?.pending() ?? false);
   }
 
   hostInterrupt(vector: number): void {
@@ -264,6 +277,10 @@ export class KvmVcpu
         return this.registers.blockCame(time);
       case VcpuEvent.Bus:
         return this.direct.came();
+      case VcpuEvent.Trap:
+        return this.traps.came(time);
+      case VcpuEvent.Doorbell:
+        return this.arrivals.doorbell();
       case VcpuEvent.Shutdown:
         return world.shutDownCame(time);
       default:

@@ -4,6 +4,7 @@ import type { LocalApic } from '../../machine/interrupts/lapic';
 import type { IpiMessage } from '../../machine/interrupts/message';
 import type { FaultReport } from '../../machine/x86/types';
 import type { CpuFeatures } from '../guest';
+import type { InterruptMode } from '../interrupt-modes';
 import type { HostLock } from '../threads/lock';
 import type { StepTarget } from '../threads/work';
 import type { CoalescedRing } from './coalesced-ring';
@@ -12,6 +13,7 @@ import type { CpuMsrs } from '../cpu/msrs';
 import type { EptPages } from './ept-pages';
 import type { IoBitmaps } from './io-bitmaps';
 import type { Ioeventfds } from './ioeventfds';
+import type { Processor } from './processor';
 import type { KvmRegion } from './region';
 
 /** A VM as its vCPUs see it. */
@@ -20,6 +22,14 @@ export interface VcpuVm {
   readonly index: number;
   readonly name: string;
   readonly features: CpuFeatures;
+  readonly interrupts: InterruptMode;
+  readonly processor: Processor;
+  /** Position of the vCPU whose processor serves an access to its LAPIC: a vector that comes of it is not KVM's doing. -1: none. */
+  servedFor: number;
+  /** vCPUs that an IPI of one means and that have no physical CPU, so that no processor tells them. */
+  notRunning(sender: number, message: IpiMessage): readonly number[];
+  /** Has KVM look at what a vCPU that sleeps has got. */
+  wake(cpu: number): void;
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
   readonly ept: EptPages;
@@ -36,7 +46,11 @@ export interface VcpuVm {
   readonly stepTargets: Map<string, StepTarget>;
   /** The guest is about to be reset: no vCPU enters it again before that is done. */
   readonly resetting: boolean;
+  /** Vectors of physical CPUs that are the guest's: those of devices assigned to it, where its interrupts are exitless. */
+  readonly assignedVectors: ReadonlySet<number>;
   lapic(cpu: number): LocalApic;
+  /** Address of a vCPU's posted-interrupt descriptor in the host's memory; undefined: it has none. */
+  postedDescriptor(cpu: number): number | undefined;
   /** Those that neither core nor LAPIC keeps. */
   msrs(cpu: number): CpuMsrs;
   /** An IPI of a vCPU; returns how many LAPICs it reached. */

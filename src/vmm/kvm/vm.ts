@@ -4,6 +4,9 @@ import type { Stateful } from '../../machine/bus';
 import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
 import type { LocalApic } from '../../machine/interrupts/lapic';
 import type { IpiMessage } from '../../machine/interrupts/message';
+import { POSTED_DESCRIPTOR_BYTES } from '../../machine/interrupts/posted-descriptor';
+import { DataSlot } from '../../machine/memory/data-slot';
+import { PAGE_SIZE } from '../../machine/memory/dirty-log';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory';
 import type { BoardEvents } from '../../machine/platform/environment';
 import { PcBoard } from '../../machine/platform/pc-board';
@@ -16,6 +19,7 @@ import type { CpuFeatures, Guest, GuestEnd, GuestPlan, DevicePlan } from '../gue
 import { GuestMachine } from '../guest-machine';
 import type { Site } from '../host';
 import type { HostDevice } from '../host-bus/host-device';
+import type { InterruptMode } from '../interrupt-modes';
 import { QemuProcess } from '../qemu/process';
 import { Tap } from '../qemu/tap';
 import type { HostLock } from '../threads/lock';
@@ -33,6 +37,7 @@ import { IoBitmaps } from './io-bitmaps';
 import { Ioeventfds } from './ioeventfds';
 import type { KvmIrqchip } from './irqfd';
 import { mapPhysicalPorts } from './physical-ports';
+import { processorOf, type Processor } from './processor';
 import type { KvmRegion } from './region';
 import { KvmVcpu } from './vcpu';
 import type { VcpuVm } from './vm-face';
@@ -42,8 +47,9 @@ const KVM_APIC_BUS_HZ = 1e9;
 
 /** Snapshot of a `KvmVm`; its parts have snapshots of their own. */
 export interface KvmVmState {
-  version: 2;
+  version: 3;
   resetting: string | undefined;
+  assignedVectors: number[];
 }
 
 /** A VM as KVM has it. */
@@ -52,12 +58,17 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   readonly name: string;
   readonly memory: PhysicalMemory;
   readonly features: CpuFeatures;
+  readonly interrupts: InterruptMode;
+  readonly processor: Processor;
+  /** Never beyond a call-out, so that no snapshot has it. */
+  servedFor = -1;
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
   readonly ept = new EptPages();
   readonly ioeventfds = new Ioeventfds();
   readonly ioBitmaps: IoBitmaps;
   readonly haltPollNs: number;
+  readonly assignedVectors = new Set<number>();
   readonly physicalPorts = new AddressMap<KvmRegion>('physical ports');
   /** The interrupt controllers, for back ends in QEMU and in the kernel. */
   readonly irqchip: KvmIrqchip;
@@ -72,6 +83,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   private readonly vcpus: readonly KvmVcpu[];
   private readonly trace: BoardTrace;
   private readonly ownMsrs: readonly CpuMsrs[];
+  /** Where the posted-interrupt descriptors of its vCPUs begin in the host's memory. */
+  private readonly descriptors: number | undefined;
   /** How the guest has asked for its reset, until that is done. */
   private resetAsked: string | undefined;
 
@@ -83,6 +96,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.index = plan.index;
     this.name = name;
     this.features = features;
+    this.interrupts = plan.interrupts ?? 'inject';
+    this.processor = processorOf(features.vendor, this.interrupts);
     this.memory = core.memory;
     this.haltPollNs = plan.haltPollNs ?? 0;
     this.ioBitmaps = new IoBitmaps(plan.passPorts ?? []);
@@ -93,6 +108,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.qemu.mainLoop.register(this);
     this.machine = new GuestMachine(plan, () => this.vcpus);
     this.ownMsrs = msrsOf(plan, site.units);
+    if (this.interrupts === 'posted') this.descriptors = this.addDescriptors(core.cpus.length);
     this.vcpus = core.cpus.map((cpu) => new KvmVcpu(site, this, cpu));
     this.trace = new BoardTrace(
       site,
@@ -116,7 +132,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       msi: (requester, address, data) => this.board.fabric.msi(requester, address, data),
       onAcknowledged: (gsi, told) => this.board.fabric.onAcknowledged(gsi, told),
     };
-    this.environment = new KvmEnvironment(home, this.qemu, this.irqchip);
+    this.environment = new KvmEnvironment(home, this.qemu, this.irqchip, this.processor);
     if (!this.ioBitmaps.trapAll)
       mapPhysicalPorts(this.physicalPorts, (unit) => this.environment.tag(unit, 0));
     this.board = new PcBoard(this.environment, {
@@ -172,6 +188,28 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     return this.board.fabric.lapic(cpu);
   }
 
+  /**
+   * Makes a vector of the physical CPUs the guest's or takes it back. It has to be the vector that the guest has programmed, and
+   * nobody else's on the CPUs that the VM's threads run on.
+   */
+  assignVector(vector: number, assigned: boolean): void {
+    if (assigned) this.assignedVectors.add(vector);
+    else this.assignedVectors.delete(vector);
+  }
+
+  postedDescriptor(cpu: number): number | undefined {
+    return this.descriptors === undefined ? undefined : this.descriptors + cpu * POSTED_DESCRIPTOR_BYTES;
+  }
+
+  notRunning(sender: number, message: IpiMessage): readonly number[] {
+    const targets = this.board.fabric.ipiTargets(sender, message);
+    return targets.filter((cpu) => this.vcpus[cpu].thread.state !== 'running');
+  }
+
+  wake(cpu: number): void {
+    this.vcpus[cpu].arrivals.look();
+  }
+
   sendIpi(sender: number, message: IpiMessage): number {
     return this.board.fabric.ipi(sender, message);
   }
@@ -220,12 +258,22 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   }
 
   save(): KvmVmState {
-    return { version: 2, resetting: this.resetAsked };
+    return { version: 3, resetting: this.resetAsked, assignedVectors: [...this.assignedVectors] };
   }
 
   load(state: KvmVmState): void {
-    requireVersion('a VM', state.version, 2);
+    requireVersion('a VM', state.version, 3);
     this.resetAsked = state.resetting;
+    this.assignedVectors.clear();
+    for (const vector of state.assignedVectors) this.assignedVectors.add(vector);
+  }
+
+  /** Puts a descriptor for each vCPU into the host's memory. */
+  private addDescriptors(count: number): number {
+    const { site, name } = this;
+    const slot = new DataSlot(Math.ceil((count * POSTED_DESCRIPTOR_BYTES) / PAGE_SIZE) * PAGE_SIZE);
+    site.units.keep(`${name}/posted-interrupt descriptors`, slot);
+    return site.memory.append(slot);
   }
 
   /** What CPUID tells of a vCPU, its LAPIC on. */

@@ -18,39 +18,22 @@ import type { CostKey } from '../cost-keys';
 import { qemuLocks } from '../qemu/process';
 import type { Site } from '../host';
 import type { Runnable } from '../threads/island';
+import { apicRules } from './apic-rules';
 import { DebugRegisters, type DebugRegistersState } from './debug-registers';
 import { Emulation, type EmulationState } from './emulation';
 import { ExitTimeline, type ExitTimelineState } from './exits';
 import { FinishedAccesses, type FinishedAccessesState } from '../cpu/finished-accesses';
+import { HandOver, type HandOverState } from './hand-over';
 import { HaltPolling, type HaltPollingState } from './halt-polling';
 import { Injection, type InjectionState } from './injection';
 import { StartUp, type StartUpState } from '../cpu/start-up';
+import { VcpuEvent } from './vcpu-event';
+import { inGuest, type VcpuPlace } from './vcpu-place';
 import type { VcpuVm } from './vm-face';
-
-/** Events scheduled to a vCPU. */
-export const VcpuEvent = {
-  Enter: 0,
-  Lock: 1,
-  Access: 2,
-  Halt: 3,
-  Hypercall: 4,
-  Init: 5,
-  Shutdown: 6,
-  Bus: 7,
-  PollEnd: 8,
-  PollFound: 9,
-  Block: 10,
-} as const;
-
-/**
- * Where a vCPU is: `polling` has halted and KVM looks before it lets it sleep; `bus` is in the guest, in the midst of an access that does not leave it; `root` is in KVM or QEMU, between an exit and the next entry; `waiting` for a start-up IPI; `stopped` for
- * a reset of the machine.
- */
-export type VcpuPlace = 'guest' | 'bus' | 'root' | 'polling' | 'halted' | 'waiting' | 'stopped' | 'ended';
 
 /** Snapshot of a `WorldSwitch`. */
 export interface WorldSwitchState {
-  version: 4;
+  version: 6;
   place: VcpuPlace;
   yieldWanted: boolean;
   kickSent: boolean;
@@ -63,6 +46,7 @@ export interface WorldSwitchState {
   startUp: StartUpState;
   exits: ExitTimelineState;
   injection: InjectionState;
+  handOver: HandOverState;
 }
 
 /** Exits and entries of one vCPU. */
@@ -74,7 +58,8 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   readonly debugRegisters: DebugRegisters;
   readonly emulation: Emulation;
   readonly polling: HaltPolling;
-  place: VcpuPlace = 'root';
+  readonly handOver: HandOver;
+  private at: VcpuPlace = 'root';
   /** An interrupt is being delivered: nothing that leaves the guest meanwhile could be given up. */
   delivering = false;
   /** When the entry that waits for its time is made; the guest stands behind its instruction, later by that one's cycles. */
@@ -102,10 +87,17 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     const common = { name: `vCPU ${cpu.index}`, group: vm.name, vm: vm.index };
     const track = tracer.addTrack({ type: 'vcpu', ...common, locks: qemuLocks });
     const interruptTrack = tracer.addTrack({ type: 'interrupts', ...common });
-    this.exits = new ExitTimeline(site, cpu, vm.index, track);
-    this.injection = new Injection(site, cpu, vm.index, interruptTrack);
+    this.exits = new ExitTimeline(site, cpu, vm.index, track, vm.processor);
+    this.injection = new Injection(
+      site,
+      cpu,
+      vm.index,
+      interruptTrack,
+      apicRules[vm.interrupts]?.delivers ?? false,
+    );
     this.debugRegisters = new DebugRegisters(cpu);
     this.emulation = new Emulation(cpu);
+    this.handOver = new HandOver(site, vm, cpu, this, () => vcpu.thread);
     this.polling = new HaltPolling(vm.haltPollNs, site.frequencyHz);
   }
 
@@ -120,6 +112,23 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.exits.enterGuest(this.cpu.now());
   }
 
+  /** Where the vCPU is. */
+  get place(): VcpuPlace {
+    return this.at;
+  }
+
+  set place(place: VcpuPlace) {
+    const left = inGuest(this.at) && !inGuest(place);
+    this.at = place;
+    if (left) this.handOver.exitless?.left();
+  }
+
+  /** Something would be taken now: a vCPU that halts does not sleep, one that sleeps is woken. */
+  wakes(): boolean {
+    this.handOver.take();
+    return this.injection.wakes(this.lapic);
+  }
+
   /** The thread has its CPU back, which it had given up before an entry. */
   continueEntry(time: Cycles): void {
     this.cpu.setNow(Math.max(this.cpu.now(), time));
@@ -132,6 +141,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.startUp.reset();
     this.cpu.powerUp();
     this.injection.reset();
+    this.handOver.reset();
     this.finished.forget();
     this.debugRegisters.reset();
     this.owedTime = -1;
@@ -159,8 +169,16 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   sleep(time: Cycles, kind: number, place: VcpuPlace): void {
     this.place = place;
     this.asleep = true;
+    this.handOver.blocked();
     this.exits.sleep(time, kind);
     this.site.scheduler.block(this.vcpu.thread, time);
+  }
+
+  /** Makes a vCPU in the guest leave it: by an IPI to the physical CPU on which it runs. */
+  kick(): void {
+    if (this.kickSent) return;
+    this.kickSent = true;
+    this.site.scheduler.kick(this.vcpu.thread);
   }
 
   /** The guest leaves, by its own doing. */
@@ -217,7 +235,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   owe(time: Cycles): void {
     this.owedTime = time;
     this.owedCycles = 0;
-    if (this.injection.idle(this.lapic) && this.mayEnter(time)) {
+    if (this.injection.idle(this.lapic) && !this.handOver.outstanding && this.mayEnter(time)) {
       this.owedCycles = this.site.costs['entry.hardware'];
       this.cpu.advance(this.owedCycles);
       this.place = 'guest';
@@ -268,6 +286,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     if (this.vm.resetting) this.stopForReset(entryTime);
     else if (this.yieldWanted) {
       this.yieldWanted = false;
+      this.handOver.preempted();
       this.site.scheduler.yield(this.vcpu.thread, entryTime);
     } else this.enter(entryTime);
   }
@@ -277,6 +296,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.cpu.init();
     this.lapic.init();
     this.injection.reset();
+    this.handOver.reset();
     this.finished.forget();
     this.debugRegisters.reset();
     this.startUp.initDone(this.cpu.index !== 0);
@@ -313,7 +333,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
 
   save(): WorldSwitchState {
     return {
-      version: 4,
+      version: 6,
       place: this.place,
       yieldWanted: this.yieldWanted,
       kickSent: this.kickSent,
@@ -326,12 +346,13 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
       startUp: this.startUp.save(),
       exits: this.exits.save(),
       injection: this.injection.save(),
+      handOver: this.handOver.save(),
     };
   }
 
   load(saved: WorldSwitchState): void {
-    requireVersion('exits and entries of a vCPU', saved.version, 4);
-    this.place = saved.place;
+    requireVersion('exits and entries of a vCPU', saved.version, 6);
+    this.at = saved.place;
     this.yieldWanted = saved.yieldWanted;
     this.kickSent = saved.kickSent;
     this.asleep = saved.asleep;
@@ -343,6 +364,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
     this.startUp.load(saved.startUp);
     this.exits.load(saved.exits);
     this.injection.load(saved.injection);
+    this.handOver.load(saved.handOver);
   }
 
   private mayEnter(time: Cycles): boolean {
@@ -360,6 +382,10 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
         this.startIfReady();
         return;
       }
+    }
+    if (this.handOver.outstanding) {
+      site.island.standAt(time);
+      this.handOver.take();
     }
     const inject = this.injection.evaluate(this.lapic, time);
     this.resume(time, site.costs['entry.hardware'] + (inject ? site.costs['kvm.inject'] : 0));

@@ -16,7 +16,12 @@ import { HostVectors, type HostVectorsState } from './host-vectors';
 import type { Island } from './island';
 
 /** Vectors of Linux on x86 (arch/x86/include/asm/irq_vectors.h). */
-export const HostVector = { Reschedule: 0xfd, LocalTimer: 0xec } as const;
+export const HostVector = {
+  Reschedule: 0xfd,
+  PostedInterrupt: 0xf2,
+  PostedWakeUp: 0xf1,
+  LocalTimer: 0xec,
+} as const;
 
 /** Snapshot of a `HostInterrupts`. */
 export interface HostInterruptsState {
@@ -30,6 +35,8 @@ export interface HostInterruptsState {
 }
 
 const VECTORS = 256;
+/** Kinds of events; each has a CPU and a vector. */
+const Event = { Arrive: 0, Look: 1, Handle: 2 } as const;
 const SPURIOUS_VECTOR = 0xff;
 const TIMER_MODE_SHIFT = 17;
 /** The kernel's timers are deadlines of the TSC, so that the tick of the LAPIC's own clock is nobody's concern. */
@@ -49,12 +56,14 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
   /**
    * @param cpus indexes of the physical CPUs among all of the host
    * @param handle what the kernel does with a vector that a CPU, given by its position in the island, has taken
+   * @param offer whether a guest that runs on a CPU takes what is pending there itself
    */
   constructor(
     private readonly island: Island,
     private readonly tracer: Tracer,
     private readonly cpus: readonly number[],
     private readonly handle: (cpu: number, vector: number) => void,
+    private readonly offer: (cpu: number) => boolean,
   ) {
     const name = `island${island.index}/host`;
     this.eventTargetId = `${name}/system-bus`;
@@ -79,7 +88,17 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
    * @param cpu the target's position in the island
    */
   send(cpu: number, vector: number, wire: Cycles): void {
-    this.island.queue.schedule(this.island.now() + wire, this, 0, cpu * VECTORS + vector);
+    this.island.queue.schedule(this.island.now() + wire, this, Event.Arrive, cpu * VECTORS + vector);
+  }
+
+  /** At a time, the kernel has a CPU back from a guest that takes interrupts itself, and looks for what is pending there. */
+  lookAt(time: Cycles, cpu: number): void {
+    this.island.queue.schedule(Math.max(time, this.island.now()), this, Event.Look, cpu * VECTORS);
+  }
+
+  /** At a time, the kernel handles a vector that a CPU has acknowledged for a guest, and that is none of the guest's. */
+  handleAt(time: Cycles, cpu: number, vector: number): void {
+    this.island.queue.schedule(Math.max(time, this.island.now()), this, Event.Handle, cpu * VECTORS + vector);
   }
 
   /** The CPU's own timer is to interrupt it at a time, 0: not at all. In place of what it was set to before. */
@@ -88,9 +107,12 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
     this.fabric.lapic(cpu).msrWrite(ApicMsr.TscDeadline, deadline - high * 2 ** 32, high);
   }
 
-  /** An IPI has come to its target. */
-  onEvent(_kind: number, arg: number): void {
-    this.fabric.lapic(Math.floor(arg / VECTORS)).accept(arg % VECTORS, false);
+  onEvent(kind: number, arg: number): void {
+    const cpu = Math.floor(arg / VECTORS);
+    const vector = arg % VECTORS;
+    if (kind === Event.Arrive) this.fabric.lapic(cpu).accept(vector, false);
+    else if (kind === Event.Look) this.look(cpu);
+    else this.finish(cpu, vector);
   }
 
   /** A message of a device is shown where the device is. */
@@ -150,7 +172,7 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
   /** The kernel keeps interrupts on but for its handlers, in which no time passes: it takes each vector when it comes. */
   private sinkOf(cpu: number): CpuSink {
     return {
-      interrupt: () => this.take(cpu),
+      interrupt: () => this.look(cpu),
       ownTimer: (accept) => accept(),
       nmi: () => undefined,
       init: () => undefined,
@@ -158,12 +180,19 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
     };
   }
 
-  /** A level is ended when its handler has silenced the device; of an edge nothing shows when that is. */
-  private take(cpu: number): void {
+  /** Something is pending: the guest's, or the kernel takes it. */
+  private look(cpu: number): void {
     const lapic = this.fabric.lapic(cpu);
-    const vector = lapic.acknowledge();
+    while (lapic.highestPending() >= 0 && !this.offer(cpu)) this.finish(cpu, lapic.acknowledge());
+  }
+
+  /**
+   * A vector that has been acknowledged. A level is ended when its handler has silenced the device; of an edge nothing shows when
+   * that is.
+   */
+  private finish(cpu: number, vector: number): void {
     this.vectors.handle(cpu, vector);
-    lapic.eoi();
+    this.fabric.lapic(cpu).eoi();
     this.handle(cpu, vector);
   }
 

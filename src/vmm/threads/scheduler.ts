@@ -56,6 +56,8 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
   /** What the thread that has had least, of all that were awake, has had; it never falls (min_vruntime of Linux). */
   private leastRan: Cycles;
   private readonly cpus: PhysicalCpu[];
+  /** Told of each wake-up vector of posted interrupts. Whoever is has registered at its construction. */
+  private readonly wokenUp: (() => void)[] = [];
 
   /** @param cpus indexes of the island's physical CPUs, at least one */
   constructor(
@@ -75,8 +77,12 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
       sliceArmed: false,
       wanted: false,
     }));
-    this.interrupts = new HostInterrupts(island, tracer, cpus, (cpu, vector) =>
-      this.interrupted(cpu, vector),
+    this.interrupts = new HostInterrupts(
+      island,
+      tracer,
+      cpus,
+      (cpu, vector) => this.interrupted(cpu, vector),
+      (cpu) => this.cpus[cpu].current?.body.interruptPending?.() ?? false,
     );
     island.queue.register(this);
   }
@@ -137,8 +143,18 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
 
   /** Sends an IPI to the physical CPU on which a thread runs, if it does: whoever runs there when it comes is interrupted. */
   kick(thread: HostThread): void {
-    const cpu = this.cpus.findIndex(({ current }) => current === thread);
+    const cpu = this.apicIdOf(thread);
     if (cpu >= 0) this.interrupts.send(cpu, HostVector.Reschedule, this.costs['irq.kick']);
+  }
+
+  /** APIC ID of the physical CPU that a thread has, which is the CPU's position in the island; -1: none. */
+  apicIdOf(thread: HostThread): number {
+    return this.cpus.findIndex(({ current }) => current === thread);
+  }
+
+  /** Has somebody look for posted interrupts whenever their wake-up vector has come to a CPU (pi_wakeup_handler of KVM). */
+  onPostedWakeUp(look: () => void): void {
+    this.wokenUp.push(look);
   }
 
   /** A thread that has been given a CPU begins there. */
@@ -287,7 +303,7 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
     if (vector === HostVector.LocalTimer) {
       cpu.sliceArmed = false;
       if (this.ready.length > 0) this.demand(cpu);
-    }
+    } else if (vector === HostVector.PostedWakeUp) for (const look of this.wokenUp) look();
     if (current && cpu.current === current) current.body.hostInterrupt(vector);
   }
 

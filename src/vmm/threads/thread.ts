@@ -16,6 +16,11 @@ export interface ThreadBody {
   preempt(): boolean;
   /** A vector has come to the physical CPU on which the thread runs. */
   hostInterrupt(vector: number): void;
+  /**
+   * A vector is pending at the physical CPU on which the thread runs. True: the thread is in a guest that takes it itself.
+   * Absent: never so.
+   */
+  interruptPending?(): boolean;
 }
 
 /** Snapshot of a `HostThread`. */

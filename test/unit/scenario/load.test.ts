@@ -295,7 +295,6 @@ describe('fields and values', () => {
 
   it('says by name what this version does not run', () => {
     single(atTop('"vmm": «"xen"»'), 'vmm', '"xen"', 'not available yet', '"kvm" and "none" only');
-    single(inVm('"interrupts": «"posted"»'), 'vms[0].interrupts', '"inject" only');
     single(inVm('"devices": [{ "model": «"igb"» }]'), 'vms[0].devices[0].model', '"nvme" and the network');
     single(
       inVm('"devices": [{ "backend": «"vhost"» }]'),
@@ -304,6 +303,26 @@ describe('fields and values', () => {
     );
     single(atTop('«"sweep"»: {}'), 'sweep', 'not available yet');
     single(atTop('"host": { "iommu": { "model": «"vt-d"» } }'), 'host.iommu.model', 'not available yet');
+  });
+
+  it('says what a mode of interrupts asks of its VM', () => {
+    single(inVm('"interrupts": «"avic"»'), 'vms[0].interrupts', 'processors of intel have no "avic"');
+    single(
+      inVm('"cpu": { "vendor": "amd" }, "apic": "x2apic", "interrupts": «"avic"»'),
+      'vms[0].interrupts',
+      'set "apic": "xapic"',
+    );
+    single(inVm('"interrupts": «"direct-eoi"»'), 'vms[0].interrupts', 'set "apic": "x2apic"');
+    single(
+      inVm('"cpu": { "vendor": "amd" }, "interrupts": «"apicv"»'),
+      'vms[0].interrupts',
+      'processors of amd have no "apicv"',
+    );
+    single(
+      '{ "vmm": "none", "vms": [{ "guest": { "elf": "a" }, "apic": "x2apic", "interrupts": «"direct-eoi"» }] }',
+      'vms[0].interrupts',
+      'no hypervisor',
+    );
   });
 
   it('keeps fields of different alternatives apart', () => {

@@ -1,12 +1,19 @@
 /** vCPUs that follow scripts, and the world around them: for what no sample driver does. */
 import { Disposition, NO_INTERCEPTS, type CpuPolicy } from '../../../src/machine/x86/policy';
-import { PortForm, StopReason, type Cpu, type CpuCallouts } from '../../../src/machine/x86/types';
+import {
+  PortForm,
+  StopReason,
+  type Cpu,
+  type CpuCallouts,
+  type CpuVendor,
+} from '../../../src/machine/x86/types';
 import { Lapic } from '../../../src/machine/interrupts/lapic-registers';
 import type { PhysicalMemory } from '../../../src/machine/memory/physical-memory';
 import { Kind, exitKind, kinds } from '../../../src/trace/vocabulary/events';
 import { Recorder } from '../../../src/trace/record/recorder';
 import { costKeys, type Costs } from '../../../src/vmm/cost-keys';
 import type { BootState } from '../../../src/vmm/boot';
+import type { InterruptMode } from '../../../src/vmm/interrupt-modes';
 import { Host, type Site } from '../../../src/vmm/host';
 import { KvmVm } from '../../../src/vmm/kvm/vm';
 
@@ -233,6 +240,8 @@ export class ScriptMachine {
       costs?: Partial<Costs>;
       passPorts?: { first: number; last: number }[];
       haltPollNs?: number;
+      interrupts?: InterruptMode;
+      vendor?: CpuVendor;
     } = {},
   ) {
     this.host = new Host(this.recorder, { ...costs, ...options.costs }, 1e9);
@@ -242,7 +251,7 @@ export class ScriptMachine {
       index: 0,
       name: 'vm0',
       core: { memory: NO_MEMORY, cpus },
-      features: { x2apic: true, vendor: 'intel' },
+      features: { x2apic: true, vendor: options.vendor ?? 'intel' },
       startSeconds: 0,
       tripleFault: 'stop',
       testDevices: false,
@@ -253,6 +262,7 @@ export class ScriptMachine {
       memoryBase: 0,
       passPorts: options.passPorts ?? [],
       haltPollNs: options.haltPollNs ?? 0,
+      interrupts: options.interrupts ?? 'inject',
       serial: () => undefined,
     });
     cpus.forEach((_, id) => this.vm.lapic(id).write(Lapic.Svr, 4, 0x1ff));
