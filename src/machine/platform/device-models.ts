@@ -3,7 +3,7 @@
  * folder in `devices/` and a row here: no board and no VMM knows one by name.
  */
 import type { DeviceBus } from '../bus';
-import { dropReasonNames } from '../devices/e1000/constants';
+import { dropReasonNames } from '../devices/intel-nic/constants';
 import { E1000 } from '../devices/e1000/e1000';
 import { EDU_SCRATCH, Edu, type EduScratch } from '../devices/edu';
 import { Nvme } from '../devices/nvme/nvme';
