@@ -90,6 +90,11 @@ export class DescriptorFetch {
     return Math.min(this.ring.upToTail(this.next), this.allowance);
   }
 
+  /** Descriptors that have not been used, on the chip and in the host's memory. */
+  get left(): number {
+    return this.onChip.length + this.available;
+  }
+
   /** Whether the chip has no descriptor to use, and no room for more: used ones take it up. */
   get full(): boolean {
     return this.onChip.length === 0 && this.fetching === 0 && this.room === 0;
