@@ -1,7 +1,10 @@
-/** Frames out of an 82599 and into it, at the same time. */
+/** Frames out of an 82599 and into it, at the same time: of its physical function, or of a virtual one when it has any. */
 import { Dmatxctl, Fctrl, Qdctl, RxStatus, Rxctrl, TxCmd } from '../../../src/machine/devices/ixgbe/bits';
+import { Ixgbe } from '../../../src/machine/devices/ixgbe/ixgbe';
 import { Reg } from '../../../src/machine/devices/ixgbe/offsets';
 import { QueueReg, receiveBase, transmitBase } from '../../../src/machine/devices/ixgbe/queue-registers';
+import { VfReg } from '../../../src/machine/devices/ixgbe/vf-registers';
+import { Command, Config } from '../../../src/machine/pci/config';
 import { hex, type MakeSession } from './session';
 
 const TX = 0x10000;
@@ -16,6 +19,8 @@ const MAC = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 const COMMAND = ((TxCmd.EOP | TxCmd.IFCS | TxCmd.RS | TxCmd.DEXT) << 24) | (3 << 20);
 /** SRRCTL: buffers of 2 KiB, advanced descriptors with one buffer. */
 const SRRCTL = (1 << 25) | 2;
+/** Of the SR-IOV capability (PCI Express Base Specification 6.0, 9.3.3). */
+const SRIOV = { id: 0x10, control: 0x08, numVfs: 0x10, enableAndDecode: 9 } as const;
 
 export const ixgbeSession: MakeSession = (guest, dice, outside) => {
   const frame = (): Uint8Array => {
@@ -28,8 +33,33 @@ export const ixgbeSession: MakeSession = (guest, dice, outside) => {
   const incoming = Array.from({ length: FRAMES }, frame);
   const results: string[] = [];
   let [sent, freed, arrived, taken] = [0, 0, 0, 0];
-  const rx = receiveBase(0);
-  const tx = transmitBase(0);
+  const device = (): Ixgbe | undefined =>
+    guest.board.device instanceof Ixgbe ? guest.board.device : undefined;
+  const virtual = (device()?.virtualFunctions.length ?? 0) > 0;
+  const [rx, tx] = virtual ? [VfReg.RECEIVE, VfReg.TRANSMIT] : [receiveBase(0), transmitBase(0)];
+
+  /** Writes a register of the function whose queues are used. */
+  const set = (offset: number, value: number): void => {
+    if (virtual) device()?.virtualFunctions[0].pci.bars[0].block.write(offset, 4, value, 0);
+    else guest.set(0, offset, value);
+  };
+  /** Puts a VF onto the bus, with the queues of pool 0 and the station's address. */
+  const startVirtual = (): void => {
+    let at = 0x100;
+    while ((guest.fn.read(at, 4) & 0xffff) !== SRIOV.id) at = guest.fn.read(at, 4) >>> 20;
+    guest.config(at + SRIOV.numVfs, 2, 1);
+    guest.config(at + SRIOV.control, 2, SRIOV.enableAndDecode);
+    device()?.virtualFunctions[0].pci.write(Config.Command, 2, Command.BusMaster);
+    const [POOLS_64, VMDQ, VT_ENA_AND_64, VT_ENA] = [3, 8, 6, 1];
+    guest.set(0, Reg.GCR_EXT, POOLS_64);
+    guest.set(0, Reg.MRQC, VMDQ);
+    guest.set(0, Reg.MTQC, VT_ENA_AND_64);
+    guest.set(0, Reg.VT_CTL, VT_ENA);
+    guest.set(0, Reg.MPSAR, 1);
+    guest.set(0, Reg.VMOLR, 1 << 24);
+    guest.set(0, Reg.VFRE, 1);
+    guest.set(0, Reg.VFTE, 1);
+  };
 
   const giveBuffer = (index: number): void => {
     const at = RX + 16 * (index % ENTRIES);
@@ -42,17 +72,18 @@ export const ixgbeSession: MakeSession = (guest, dice, outside) => {
 
   return {
     start: () => {
+      if (virtual) startVirtual();
       guest.set(0, Reg.FCTRL, Fctrl.BAM);
       guest.set(0, Reg.DMATXCTL, (0x8100 << 16) | Dmatxctl.TE);
-      guest.set(0, tx + QueueReg.baseLow, TX);
-      guest.set(0, tx + QueueReg.length, 16 * ENTRIES);
-      guest.set(0, tx + QueueReg.control, Qdctl.ENABLE);
-      guest.set(0, rx + QueueReg.baseLow, RX);
-      guest.set(0, rx + QueueReg.length, 16 * ENTRIES);
-      guest.set(0, rx + QueueReg.srrctl, SRRCTL);
+      set(tx + QueueReg.baseLow, TX);
+      set(tx + QueueReg.length, 16 * ENTRIES);
+      set(tx + QueueReg.control, Qdctl.ENABLE);
+      set(rx + QueueReg.baseLow, RX);
+      set(rx + QueueReg.length, 16 * ENTRIES);
+      set(rx + QueueReg.srrctl, SRRCTL);
       for (let i = 0; i < ENTRIES; i++) giveBuffer(i);
-      guest.set(0, rx + QueueReg.control, Qdctl.ENABLE);
-      guest.set(0, rx + QueueReg.tail, ENTRIES - 1);
+      set(rx + QueueReg.control, Qdctl.ENABLE);
+      set(rx + QueueReg.tail, ENTRIES - 1);
       guest.set(0, Reg.RXCTRL, Rxctrl.RXEN);
     },
     poll: () => {
@@ -66,7 +97,7 @@ export const ixgbeSession: MakeSession = (guest, dice, outside) => {
         guest.view.setUint32(at + 8, (COMMAND | outgoing[sent].length) >>> 0, true);
         guest.view.setUint32(at + 12, outgoing[sent].length << 14, true);
         sent += 1;
-        guest.set(0, tx + QueueReg.tail, sent % ENTRIES);
+        set(tx + QueueReg.tail, sent % ENTRIES);
       }
       // Of those that have arrived no more than there are buffers for are in the NIC's hands.
       const port = guest.board.device?.network;
@@ -78,7 +109,7 @@ export const ixgbeSession: MakeSession = (guest, dice, outside) => {
         const buffer = IN + BUFFER * (taken % ENTRIES);
         results.push(hex(guest.board.ram.subarray(buffer, buffer + length)));
         giveBuffer(taken);
-        guest.set(0, rx + QueueReg.tail, taken % ENTRIES);
+        set(rx + QueueReg.tail, taken % ENTRIES);
         taken += 1;
       }
     },

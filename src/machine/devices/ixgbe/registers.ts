@@ -8,7 +8,7 @@ import { eitrOffset, type InterruptUnit } from './interrupts';
 import type { Mailboxes } from './mailbox';
 import { MAILBOX_WORDS, POOLS, QUEUES, RECEIVE_ADDRESSES, Reg, VECTORS, VLAN_FILTERS } from './offsets';
 import { PLAIN } from './plain-registers';
-import { QueueReg, receiveBase, transmitBase } from './queue-registers';
+import { QUEUE_STRIDE, QueueReg, receiveBase, transmitBase } from './queue-registers';
 import type { Receiver } from './receive';
 import { statisticRegisters } from './statistic-registers';
 import type { Transmitter } from './transmit';
@@ -38,6 +38,8 @@ type Access = Pick<Register, 'read' | 'write'>;
 class Table {
   readonly registers = new Map<number, Register>();
 
+  constructor(private readonly core: IxgbeCore) {}
+
   /** Keeps bits, and does nothing else. */
   plain(name: string, offset: number, writable = ALL): void {
     this.registers.set(offset, { name, writable });
@@ -48,6 +50,21 @@ class Table {
     this.registers.set(offset, { name, writable: 0, ...access });
   }
 
+  /** The same register at another offset. */
+  alias(from: number, to: number): void {
+    const register = this.registers.get(to);
+    if (!register) throw new RangeError(`no register at 0x${to.toString(16)} for another to be the same as`);
+    const { name, writable, read, write } = register;
+    this.registers.set(from, {
+      name,
+      writable: 0,
+      read: read ?? (() => this.core.get(to)),
+      ...((write || writable !== 0) && {
+        write: write ?? ((value: number): void => this.core.set(to, (value & writable) >>> 0)),
+      }),
+    });
+  }
+
   /** As many of the same, `step` bytes apart. */
   array(name: string, base: number, count: number, step = 4, writable = ALL): void {
     for (let i = 0; i < count; i++) this.plain(`${name}${i}`, base + i * step, writable);
@@ -56,7 +73,7 @@ class Table {
 
 /** The table by offset. */
 export function registerTable(parts: Parts): ReadonlyMap<number, Register> {
-  const table = new Table();
+  const table = new Table(parts.core);
   for (const [name, offset, count, step, bits] of PLAIN)
     if (count === undefined) table.plain(name, offset, bits);
     else table.array(name, offset, count, step, bits);
@@ -67,8 +84,21 @@ export function registerTable(parts: Parts): ReadonlyMap<number, Register> {
   addTransmit(table, parts);
   addMailboxes(table, parts);
   for (const [offset, register] of statisticRegisters(parts.core)) table.registers.set(offset, register);
+  for (const { from, to, count, step, stride } of ALIASES)
+    for (let i = 0; i < count; i++) table.alias(from + i * step, to + i * stride);
   return table.registers;
 }
+
+/** Registers that also stand where the 82598 had them: drivers use either place (8.2.2). */
+const ALIASES = [
+  { from: 0x02100, to: receiveBase(0) + QueueReg.srrctl, count: 16, step: 4, stride: QUEUE_STRIDE },
+  { from: 0x02200, to: receiveBase(0) + QueueReg.dca, count: 16, step: 4, stride: QUEUE_STRIDE },
+  { from: 0x05400, to: Reg.RAL, count: 32, step: 4, stride: 4 },
+  { from: 0x05480, to: Reg.PSRTYPE, count: 16, step: 4, stride: 4 },
+  { from: 0x05818, to: Reg.MRQC, count: 1, step: 4, stride: 4 },
+  { from: 0x05c00, to: Reg.RETA, count: 32, step: 4, stride: 4 },
+  { from: 0x05c80, to: Reg.RSSRK, count: 10, step: 4, stride: 4 },
+] as const;
 
 function addGeneral(table: Table, { core, eeprom, interrupts, reset, mailboxes }: Parts): void {
   const control = (value: number): void => {
@@ -89,6 +119,8 @@ function addGeneral(table: Table, { core, eeprom, interrupts, reset, mailboxes }
       if ((value & Autoc.RESTART) !== 0) interrupts.raise(Cause.LINK_CHANGE);
     },
   });
+  // Drivers restart the pipeline and wait until the arbitration of negotiation is in some state (8.2.3.22.25).
+  table.special('ANLP1', Reg.ANLP1, { read: () => ARBITRATING });
   table.plain('AUTOC2', Reg.AUTOC2);
   table.plain('HLREG0', Reg.HLREG0);
   table.plain('MAXFRS', Reg.MAXFRS, 0xffff0000);
@@ -125,6 +157,8 @@ function addGeneral(table: Table, { core, eeprom, interrupts, reset, mailboxes }
 
 /** EITR registers: some are for vectors of virtual functions. */
 const EITRS = 129;
+/** ANLP1: a state of the arbitration that is not idle, in bits 19 to 16. */
+const ARBITRATING = 1 << 16;
 /** MSCA.MDICMD: the command has begun, and clears when it is done. */
 const MDI_COMMAND = 1 << 30;
 const NO_PHY = 0xffff0000;

@@ -9,6 +9,15 @@ const SIZES = ['127', '255', '511', '1023', '1522'];
 /** Packet buffers, each with counters of missed packets. */
 const BUFFERS = 8;
 
+/** Counters of priority flow control, which is left out, by priority. */
+const NEVER = [
+  ['PXON2OFFCNT', 0x3240],
+  ['PXONTXC', 0x3f00],
+  ['PXOFFTXC', 0x3f20],
+  ['PXONRXCNT', 0x4140],
+  ['PXOFFRXCNT', 0x4160],
+] as const;
+
 /** The registers by offset. */
 export function statisticRegisters(core: IxgbeCore): ReadonlyMap<number, Register> {
   const table = new Map<number, Register>();
@@ -34,6 +43,7 @@ export function statisticRegisters(core: IxgbeCore): ReadonlyMap<number, Registe
   for (let i = 0; i < BUFFERS; i++) {
     counter(`MPC${i}`, Stat.MPC + 4 * i);
     counter(`RNBC${i}`, Stat.RNBC + 4 * i);
+    for (const [name, first] of NEVER) counter(`${name}${i}`, first + 4 * i);
   }
   pair('GORC', Stat.GORCL, Stat.GORCH);
   pair('GOTC', Stat.GOTCL, Stat.GOTCH);
