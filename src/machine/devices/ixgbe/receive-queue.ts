@@ -157,10 +157,16 @@ export class ReceiveQueue {
     else if (!before && this.enabled) this.granted();
   }
 
-  /** The ring's base, length or head was written, or the queue was turned off: what is on the chip of the old one is void. */
+  /** The queue was turned off, or its ring is another: what is on the chip of the old one is void, and its frames are lost. */
   reset(): void {
     const lost = this.frames.map(({ frame }) => frame);
     const cut = this.storing.flatMap(({ ended }) => ended ?? []);
+    this.clear();
+    for (const frame of [...cut, ...lost]) this.lose(frame, DropReason.QueueOff);
+  }
+
+  /** Forgets everything. */
+  clear(): void {
     this.fetch.reset();
     this.writeBack.reset();
     this.dma.forget(this.channel);
@@ -168,7 +174,6 @@ export class ReceiveQueue {
     this.storing = [];
     this.offset = 0;
     this.failed = false;
-    for (const frame of [...cut, ...lost]) this.lose(frame, DropReason.QueueOff);
   }
 
   /** The ring's base, length or head was written. */

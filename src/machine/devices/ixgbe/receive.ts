@@ -169,9 +169,10 @@ export class Receiver {
     this.dispatch();
   }
 
+  /** CTRL.RST, or another state takes this one's place. */
   reset(): void {
     this.buffer.clear();
-    for (const queue of this.queues) queue.reset();
+    for (const queue of this.queues) queue.clear();
     this.held = 0;
     this.dropping.fill(0);
   }
