@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ASSIGNABLE, NAME, UNICAST_MAC } from './patterns';
 
 const MODEL =
-  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin; `nvme` is an NVM Express 1.4 controller with one namespace; `virtio-net`, `virtio-blk`, `virtio-console` and `virtio-rng` are the network, block, console and entropy devices of virtio, over PCI or over MMIO.';
+  'The device: `e1000` is an Intel 82540EM Ethernet controller with INTx; `ixgbe` is an Intel 82599 10 Gigabit Ethernet controller with MSI-X, many queues and virtual functions (SR-IOV); `edu` is the teaching device of QEMU, with MSI and MSI-X beside its pin; `nvme` is an NVM Express 1.4 controller with one namespace; `virtio-net`, `virtio-blk`, `virtio-console` and `virtio-rng` are the network, block, console and entropy devices of virtio, over PCI or over MMIO.';
 const BARE = 'Of no account without a VMM (`"vmm": "none"`): there it is the physical device.';
 const backend = z
   .enum(['qemu'])
@@ -32,6 +32,21 @@ const e1000 = z.strictObject({
     ),
   link,
   mac: mac.describe(`Ethernet address in its EEPROM, ${COUNTED_MAC}`),
+});
+
+const ixgbe = z.strictObject({
+  model: z.literal('ixgbe').describe(MODEL),
+  backend,
+  link,
+  mac: mac.describe(`Ethernet address of its physical function, ${COUNTED_MAC}`),
+  vfs: z
+    .int()
+    .min(0)
+    .max(63)
+    .default(0)
+    .describe(
+      'Virtual functions that a driver can turn on (SR-IOV): each is a PCI function of its own with a pair of queues. `0`: it has no such capability.',
+    ),
 });
 
 const edu = z.strictObject({
@@ -213,6 +228,7 @@ const assigned = z.strictObject({
 /** Any device of a VM. */
 export const deviceSchema = z.union([
   e1000,
+  ixgbe,
   edu,
   nvme,
   virtioNet,
@@ -244,7 +260,7 @@ export const hostDeviceSchema = z.union([
 ]);
 
 /** Models that have a network. */
-const NIC_MODELS = ['e1000', 'virtio-net'] as const;
+const NIC_MODELS = ['e1000', 'ixgbe', 'virtio-net'] as const;
 export type NicModel = (typeof NIC_MODELS)[number];
 
 /** Whether a device is plugged into a link. */

@@ -47,6 +47,10 @@ const planners: Planners = {
     device: { model, name, mac: bytesOf(mac), coalesced: coalescedMmio ?? false },
     cable: networks.plug(link),
   }),
+  ixgbe: ({ model, mac, link, vfs }, { name }, networks) => ({
+    device: { model, name, mac: bytesOf(mac), vfs },
+    cable: networks.plug(link),
+  }),
   edu: ({ model, scratch }, { name }) => ({ device: { model, name, scratch }, cable: undefined }),
   nvme: (device, { name, image }) => {
     const { model, blockSize, queues } = device;

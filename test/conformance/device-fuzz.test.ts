@@ -10,6 +10,7 @@ const SEED = 20261129;
 const complaints: Readonly<Record<string, readonly string[]>> = {
   e1000: ['DeviceIgnored', 'DeviceMisused', 'PacketDrop'],
   edu: ['DeviceIgnored'],
+  ixgbe: ['DeviceIgnored', 'DeviceMisused', 'PacketDrop'],
   nvme: ['DeviceIgnored', 'DeviceMisused'],
 };
 const ofVirtio = ['DeviceIgnored', 'DeviceMisused', 'VirtioNeedsReset'];
@@ -17,6 +18,7 @@ const ofVirtio = ['DeviceIgnored', 'DeviceMisused', 'VirtioNeedsReset'];
 const work: Readonly<Record<string, readonly string[]>> = {
   e1000: ['PacketTx', 'PacketRx'],
   edu: ['DeviceWork'],
+  ixgbe: ['PacketTx', 'PacketRx', 'PacketSwitched', 'Mailbox', 'FunctionReset'],
   nvme: ['IoSubmit', 'IoComplete'],
   iommu: ['allowed', 'refused', 'stale', 'hits', 'nested', 'invalidations', 'queueErrors'],
   'virtio-net': ['PacketTx', 'PacketRx', 'VirtqUsed', 'PacketDrop'],
@@ -39,7 +41,7 @@ describe('a hostile guest', () => {
   it('meets every device that a board can have, and the units of the board itself', () => {
     const names = targets().map(({ name }) => name);
     expect(names).toEqual(
-      expect.arrayContaining(['e1000', 'edu', 'nvme', 'virtio-net', 'virtio-console', 'virtio-rng']),
+      expect.arrayContaining(['e1000', 'edu', 'ixgbe', 'nvme', 'virtio-net', 'virtio-console', 'virtio-rng']),
     );
     expect(names).toEqual(
       expect.arrayContaining([

@@ -12,6 +12,7 @@ import { SPECS, specsOf } from '../conformance/device-fuzz/specs';
 import type { DeviceModel } from '../../src/machine/platform/device-models';
 import { e1000Session } from './sessions/e1000';
 import { eduSession } from './sessions/edu';
+import { ixgbeSession } from './sessions/ixgbe';
 import { nvmeSession } from './sessions/nvme';
 import type { MakeSession, Outside } from './sessions/session';
 import { blkSession, consoleSession, netSession, rngSession } from './sessions/virtio';
@@ -19,6 +20,7 @@ import { blkSession, consoleSession, netSession, rngSession } from './sessions/v
 const sessions: Record<DeviceModel, MakeSession> = {
   e1000: e1000Session,
   edu: eduSession,
+  ixgbe: ixgbeSession,
   nvme: nvmeSession,
   'virtio-net': netSession,
   'virtio-blk': blkSession,

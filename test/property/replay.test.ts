@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { WriteBack, type WriteBackOwner } from '../../src/machine/devices/e1000/writeback';
+import { WriteBack, type WriteBackOwner } from '../../src/machine/devices/intel-nic/writeback';
 import type { DmaMemory } from '../../src/machine/memory/dma-memory';
 import { PhysicalSocket } from '../../src/vmm/physical/physical-socket';
 import { CopiedDma } from '../../src/vmm/threads/copied-dma';

@@ -56,7 +56,7 @@ export async function nicRun(scenario: object): Promise<NicRun> {
   const logs = new Map<string, number[]>();
   const run = runJob(job, (session) => {
     images.forEach((image, vm) => {
-      for (const symbol of ['nic_log', 'traffic_log', 'nics_log']) {
+      for (const symbol of ['nic_log', 'traffic_log', 'nics_log', 'ixgbe_log']) {
         const place = image.symbol(symbol);
         if (!place) continue;
         const bytes = session.memory(vm).read(Number(place.address), Number(place.size));

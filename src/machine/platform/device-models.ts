@@ -3,9 +3,11 @@
  * folder in `devices/` and a row here: no board and no VMM knows one by name.
  */
 import type { DeviceBus } from '../bus';
-import { dropReasonNames } from '../devices/e1000/constants';
+import { dropReasonNames } from '../devices/intel-nic/constants';
 import { E1000 } from '../devices/e1000/e1000';
 import { EDU_SCRATCH, Edu, type EduScratch } from '../devices/edu';
+import { dropReasonNames as ixgbeReasons } from '../devices/ixgbe/bits';
+import { Ixgbe } from '../devices/ixgbe/ixgbe';
 import { Nvme } from '../devices/nvme/nvme';
 import type { NvmeOptions } from '../devices/nvme/options';
 import { queueFaultNames, virtioOnMmio, virtioOnPci } from '../devices/virtio/assemble';
@@ -33,6 +35,12 @@ interface ModelOptions {
   edu: {
     /** Where its scratch memory lies; absent: it has none. */
     scratch?: EduScratch | undefined;
+  };
+  ixgbe: {
+    /** Six bytes. */
+    mac: Uint8Array;
+    /** Virtual functions that it can have: 0 to 63. */
+    vfs: number;
   };
   nvme: Omit<NvmeOptions, 'serial'>;
   'virtio-net': VirtioModel & {
@@ -92,6 +100,10 @@ const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned | PlannedOn
   edu: ({ scratch }) => ({
     place: { pin: 1, ...(scratch && { plain: EDU_SCRATCH[scratch] }) },
     make: ({ bus }) => new Edu(bus, scratch),
+  }),
+  ixgbe: ({ mac, vfs }) => ({
+    place: { pin: 1, reasons: ixgbeReasons, virtualFunctions: vfs },
+    make: ({ bus, virtual }) => new Ixgbe(bus, { mac, virtual }),
   }),
   nvme: ({ model: _model, name, ...options }) => ({
     place: { pin: 1 },

@@ -10,6 +10,7 @@ import { Guest, type Place } from './guest';
 import type { HostileDriver, MakeDriver } from './guests/driver';
 import { hostileE1000 } from './guests/e1000';
 import { hostileEdu } from './guests/edu';
+import { hostileIxgbe } from './guests/ixgbe';
 import { hostileNvme } from './guests/nvme';
 import { hostileVirtio } from './guests/virtio';
 import { SPECS, specsOf } from './specs';
@@ -61,6 +62,7 @@ export interface Failure {
 const drivers: Readonly<Record<string, MakeDriver>> = {
   e1000: hostileE1000,
   edu: hostileEdu,
+  ixgbe: hostileIxgbe,
   nvme: hostileNvme,
 };
 

@@ -13,6 +13,10 @@ const console = { channels: ['org.trapline.echo'], columns: 80, rows: 25 };
 export const SPECS: { readonly [M in DeviceModel]: readonly Omit<DeviceSpec<M>, 'model' | 'name'>[] } = {
   e1000: [{ mac: MAC, coalesced: false }],
   edu: [{ scratch: 'page' }, { scratch: 'beside' }, { scratch: undefined }],
+  ixgbe: [
+    { mac: MAC, vfs: 0 },
+    { mac: MAC, vfs: 3 },
+  ],
   nvme: [
     { size: 2 ** 18, blockSize: 512, queues: 4 },
     { size: 2 ** 20, blockSize: 4096, queues: 64 },

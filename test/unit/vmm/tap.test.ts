@@ -1,7 +1,7 @@
 /** More packets than the NIC takes: they wait in the tap device, whose queue has an end. */
 import { describe, expect, it } from 'vitest';
 import { Kind } from '../../../src/trace/vocabulary/events';
-import { DropReason } from '../../../src/machine/devices/e1000/constants';
+import { DropReason } from '../../../src/machine/devices/intel-nic/constants';
 import { jobOf, runJob, sample } from '../../support/runs';
 
 describe('packets for a NIC whose receiver is off', () => {

@@ -183,56 +183,15 @@ export const TxCmd = {
 /** Status byte of a receive descriptor (3.2.3.1). */
 export const RxStatus = { DD: 1 << 0, EOP: 1 << 1, IXSM: 1 << 2, VP: 1 << 3, PIF: 1 << 7 } as const;
 
-/** Size of a legacy descriptor. */
-export const DESCRIPTOR = 16;
 /** Largest packet that the transmitter takes (3.3.3). */
 export const TRANSMIT_MAX = 16288;
 /** Largest frames that the receiver takes, with FCS: without and with RCTL.LPE (13.4.22, 13.7.36). */
 export const RECEIVE_MAX = { normal: 1522, long: 16384 } as const;
-/** Bytes of the frame check sequence. */
-export const FCS = 4;
-/** Bytes that an 802.1Q tag adds, and where it stands in a frame (9.1). */
-export const VLAN_TAG = { length: 4, offset: 12 } as const;
 /** Descriptors that each direction has room for on the chip (3.2.4, 3.4.1). */
 export const ON_CHIP = 64;
 /** Unit of ITR, and of RDTR, RADV, TIDV and TADV, in nanoseconds. */
 export const ITR_UNIT = 256;
 export const DELAY_UNIT = 1024;
-
-/** Why a packet was lost: argument `b` of `packet.drop`. */
-export const DropReason = {
-  /** The packet buffer had no room for it. */
-  BufferFull: 1,
-  /** The address filters did not want it. */
-  Filtered: 2,
-  /** Shorter than 64 bytes with FCS. */
-  Undersize: 3,
-  /** Longer than RCTL allows, or than the hardware can. */
-  Oversize: 4,
-  /** A DMA access was aborted. */
-  DmaAbort: 5,
-  /** The link is down. */
-  LinkDown: 6,
-  /** Receiver off. */
-  Disabled: 7,
-  /** Segmentation was asked for with a context that has no segment size or no header. */
-  BadContext: 9,
-  /** The host's queue before the device is full: the thread that serves it cannot keep up. */
-  QueueFull: 10,
-} as const;
-
-/** The reasons in words, by number, for a trace's track. */
-export const dropReasonNames: Readonly<Record<string, string>> = {
-  [DropReason.BufferFull]: 'packet buffer full',
-  [DropReason.Filtered]: 'not for this address',
-  [DropReason.Undersize]: 'shorter than 64 bytes',
-  [DropReason.Oversize]: 'too long',
-  [DropReason.DmaAbort]: 'DMA aborted',
-  [DropReason.LinkDown]: 'link down',
-  [DropReason.Disabled]: 'receiver off',
-  [DropReason.BadContext]: 'segmentation without a valid context',
-  [DropReason.QueueFull]: "host's queue full",
-};
 
 /** Timer kinds, for `E1000.onEvent`. */
 export const Timer = {
@@ -251,3 +210,15 @@ export const Timer = {
 } as const;
 /** One more than the largest `Timer`. */
 export const TIMERS = 9;
+
+/** What a DMA transaction is for. */
+export const Channel = {
+  TransmitFetch: 0,
+  TransmitData: 1,
+  TransmitWriteBack: 2,
+  ReceiveFetch: 3,
+  ReceiveData: 4,
+  ReceiveWriteBack: 5,
+} as const;
+/** One more than the largest `Channel`. */
+export const CHANNELS = 6;

@@ -1,12 +1,21 @@
 /** What the parts of the device share: the register file and the world outside. */
 import type { DeviceBus, RequesterId } from '../../bus';
 import type { Wire } from '../../link/wire';
-import { Ctrl, Reg, type Stat, StatusBit } from './constants';
+import { DESCRIPTOR } from '../intel-nic/constants';
+import type { BusMaster } from '../intel-nic/dma';
+import { RegisterFile } from '../intel-nic/register-file';
+import type { Threshold } from '../intel-nic/ring';
+import { Ctrl, Reg, StatusBit } from './constants';
 
 /** Bytes of BAR 0 that hold registers. */
 export const REGISTER_FILE_BYTES = 0xa000;
 
 const PACKET_BUFFER_KIB = 64;
+
+/** Where the three thresholds stand in RXDCTL and TXDCTL: six bits each (13.4.43, 13.4.46). */
+const THRESHOLD_SHIFT = { prefetch: 0, host: 8, writeBack: 16 } as const;
+const THRESHOLD_MASK = 0x3f;
+const GRANULARITY_DESCRIPTORS = 1 << 24;
 
 /** Times of the hardware itself, beside those of its DMA; 0: each step follows the end of the one before at once. */
 export interface E1000Timing {
@@ -25,62 +34,30 @@ export interface FunctionFacts {
   cacheLineBytes(): number;
 }
 
-/** The register file by word index, and its neighbours. */
-export class E1000Core {
-  readonly regs = new Uint32Array(REGISTER_FILE_BYTES / 4);
+/** The register file and its neighbours. */
+export class E1000Core extends RegisterFile {
   wire: Wire | undefined;
 
   constructor(
-    readonly bus: DeviceBus,
+    bus: DeviceBus,
     readonly timing: E1000Timing,
     readonly pci: FunctionFacts,
-  ) {}
-
-  get(offset: number): number {
-    return this.regs[offset >> 2];
+  ) {
+    super(bus, REGISTER_FILE_BYTES);
   }
 
-  set(offset: number, value: number): void {
-    this.regs[offset >> 2] = value;
+  /** The function as the master of all DMA. */
+  get master(): BusMaster {
+    const { bus, pci } = this;
+    return { bus, requester: () => pci.requester(), busMaster: () => pci.busMaster() };
   }
 
-  /** A 64-bit bus address from a register pair. */
-  address(lowOffset: number): number {
-    return this.get(lowOffset + 4) * 2 ** 32 + this.get(lowOffset);
-  }
-
-  /** Cycles of a data-sheet time. */
-  cycles(nanoseconds: number): number {
-    return Math.ceil(nanoseconds * this.bus.cyclesPerNanosecond);
-  }
-
-  /** Writes a note at the device without making it the cause of what follows. */
-  aside(kind: number, a: number, b: number): void {
-    const { trace } = this.bus;
-    const { cause } = trace;
-    trace.instant(kind, a, b);
-    trace.cause = cause;
-  }
-
-  /** Adds to a statistics register, which sticks at its maximum. */
-  count(offset: number, by = 1): void {
-    const at = offset >> 2;
-    this.regs[at] = Math.min(0xffffffff, this.regs[at] + by);
-  }
-
-  /** Adds to a 64-bit statistics pair. */
-  countLong(lowOffset: number, by: number): void {
-    const at = lowOffset >> 2;
-    const sum = this.regs[at] + by;
-    this.regs[at] = sum;
-    if (sum > 0xffffffff) this.regs[at + 1] += 1;
-  }
-
-  /** Index of the packet size counter (64, 65 to 127, 128 to 255, … bytes with FCS) from PRC64 or PTC64. */
-  countSize(base: typeof Stat.PRC64 | typeof Stat.PTC64, lengthWithFcs: number): void {
-    const limits = [64, 127, 255, 511, 1023];
-    const at = limits.findIndex((limit) => lengthWithFcs <= limit);
-    this.count(base + (at < 0 ? limits.length : at) * 4);
+  /** A threshold of RXDCTL or TXDCTL, in descriptors. */
+  threshold(register: number, which: Threshold): number {
+    const control = this.get(register);
+    const value = (control >> THRESHOLD_SHIFT[which]) & THRESHOLD_MASK;
+    if ((control & GRANULARITY_DESCRIPTORS) !== 0) return value;
+    return value * Math.max(1, Math.floor(this.pci.cacheLineBytes() / DESCRIPTOR));
   }
 
   /** Whether the link is up: something is attached and software has set CTRL.SLU. */

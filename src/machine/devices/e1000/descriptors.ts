@@ -1,5 +1,7 @@
 /** The three kinds of transmit descriptors as numbers (manual 3.3.3, 3.3.6 and 3.3.7). */
-import { DESCRIPTOR, TxCmd } from './constants';
+import { DESCRIPTOR } from '../intel-nic/constants';
+import type { ChecksumRange, Context } from '../intel-nic/offload';
+import { TxCmd } from './constants';
 
 /** Legacy or extended data descriptor. */
 export interface DataDescriptor {
@@ -16,43 +18,12 @@ export interface DataDescriptor {
   special: number;
 }
 
-/** Where a checksum goes and what it covers: offsets in the packet, `end` inclusive, 0 meaning to the end of the packet. */
-export interface ChecksumRange {
-  start: number;
-  offset: number;
-  end: number;
-}
-
-/** What the last context descriptor said; holds until the next one. */
-export interface Context {
-  ip: ChecksumRange;
-  transport: ChecksumRange;
-  /** TCP rather than UDP. */
-  tcp: boolean;
-  /** IPv4 rather than IPv6. */
-  ipv4: boolean;
-  /** Bytes of the header that each segment gets. */
-  headerLength: number;
-  /** Most bytes of payload in a segment. */
-  segmentSize: number;
-}
-
 /** A context descriptor's command bits and contents. */
 export interface ContextDescriptor {
   kind: 'context';
   command: number;
   context: Context;
 }
-
-/** Context before any context descriptor. */
-export const NO_CONTEXT: Context = {
-  ip: { start: 0, offset: 0, end: 0 },
-  transport: { start: 0, offset: 0, end: 0 },
-  tcp: false,
-  ipv4: false,
-  headerLength: 0,
-  segmentSize: 0,
-};
 
 const TYPE_DATA = 1;
 const Tucmd = { Tcp: 1 << 0, Ipv4: 1 << 1 } as const;

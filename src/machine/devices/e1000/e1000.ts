@@ -37,18 +37,20 @@ import { Config } from '../../pci/config';
 import { requireVersion, type Checkpoint, type Migratable } from '../../snapshot';
 import { Kind } from '../../../trace/vocabulary/events';
 import { coalesces } from './coalescing';
-import { Ctrl, DropReason, Reg, Timer } from './constants';
+import { DropReason } from '../intel-nic/constants';
+import { Dma } from '../intel-nic/dma';
+import { RegisterTable } from '../intel-nic/register-table';
+import { Timers } from '../intel-nic/timers';
+import { CHANNELS, Ctrl, Reg, Timer, TIMERS } from './constants';
 import { E1000Core, REGISTER_FILE_BYTES, type E1000Timing } from './core';
-import { Dma } from './dma';
 import { Eeprom } from './eeprom';
 import { RAH_VALID } from './filter';
 import { BAR0_SIZE, BAR1_SIZE, DEVICE_ID, E1000Function } from './function';
 import { InterruptUnit } from './interrupts';
 import { Phy } from './phy';
 import { Receiver } from './receive';
-import { registerTable, type Register } from './registers';
+import { registerTable } from './registers';
 import type { E1000Hardware, E1000Run } from './state';
-import { Timers } from './timers';
 import { Transmitter } from './transmit';
 
 /** Construction of an `E1000`. */
@@ -89,7 +91,7 @@ export class E1000 implements BusDevice, RegisterBlock, NetworkPort, Migratable<
   private readonly receiver: Receiver;
   private readonly eeprom: Eeprom;
   private readonly phy = new Phy();
-  private readonly table: readonly (Register | undefined)[];
+  private readonly table: RegisterTable;
   private ioAddress = 0;
 
   constructor(bus: DeviceBus, options: E1000Options) {
@@ -107,8 +109,9 @@ export class E1000 implements BusDevice, RegisterBlock, NetworkPort, Migratable<
       cacheLineBytes: () => this.pci.read(Config.CacheLineSize, 1) * 4,
     });
     const { core, phy } = this;
-    this.timers = new Timers(bus);
-    this.dma = new Dma(core);
+    this.timers = new Timers(bus, TIMERS, Timer.Wire);
+    const { master } = core;
+    this.dma = new Dma(CHANNELS, () => master);
     this.interrupts = new InterruptUnit(core, this.timers);
     this.receiver = new Receiver(core, this.dma, this.timers, this.interrupts);
     this.transmitter = new Transmitter(core, this.dma, this.timers, this.interrupts, {
@@ -119,7 +122,7 @@ export class E1000 implements BusDevice, RegisterBlock, NetworkPort, Migratable<
     const { interrupts, transmitter, receiver, eeprom } = this;
     const reset = (): void => this.reset();
     const registers = registerTable({ core, interrupts, transmitter, receiver, eeprom, phy, reset });
-    this.table = Array.from({ length: REGISTER_FILE_BYTES / 4 }, (_, word) => registers.get(word * 4));
+    this.table = new RegisterTable(core, registers, REGISTER_FILE_BYTES);
     core.set(Reg.PBA, PBA_RESET);
     this.setReset();
   }
@@ -153,40 +156,22 @@ export class E1000 implements BusDevice, RegisterBlock, NetworkPort, Migratable<
     this.receiver.tellRoom();
   }
 
-  /** Registers are 32 bits wide: a narrower access reads the whole one, with what that does. */
   read(offset: number, size: AccessSize): number {
-    // The remainder of a number beyond 31 bits takes longer than all the rest, and drivers read whole registers.
-    if (size === 4 && (offset & 3) === 0) return this.readRegister(offset);
-    const shift = 8 * (offset & 3);
-    const low = this.readRegister(offset & ~3) >>> shift;
-    // An access that is not aligned reaches the next register too.
-    const crosses = shift + 8 * size > 32;
-    const high = crosses ? this.readRegister((offset & ~3) + 4) * 2 ** (32 - shift) : 0;
-    return (low + high) % 2 ** (8 * size);
+    return this.table.read(offset, size);
   }
 
   write(offset: number, size: AccessSize, value: number): void {
-    const register = this.table[offset >> 2];
-    const whole = size === 4 && (offset & 3) === 0;
-    if (!whole || !register || (!register.write && register.writable === 0)) {
-      this.core.aside(Kind.DeviceIgnored, offset, value);
-      return;
-    }
-    if (register.write) register.write(value);
-    else this.core.set(offset, (value & register.writable) >>> 0);
+    this.table.write(offset, size, value);
     this.receiver.tellRoom();
   }
 
   registerName(offset: number): string | undefined {
-    return this.table[offset >> 2]?.name;
+    return this.table.registerName(offset);
   }
 
   /** Names of all registers by offset, for a trace's track. */
   registerNames(): Record<string, string> {
-    const named = this.table.flatMap((register, word) =>
-      register ? [[String(word * 4), register.name]] : [],
-    );
-    return Object.fromEntries(named) as Record<string, string>;
+    return this.table.names();
   }
 
   /** A checkpoint: whole at any moment, also with DMA in flight. */
@@ -206,11 +191,9 @@ export class E1000 implements BusDevice, RegisterBlock, NetworkPort, Migratable<
   }
 
   private saveHardware(): E1000Hardware {
-    const registers: number[] = [];
-    this.core.regs.forEach((value, word) => void (value !== 0 && registers.push(word, value)));
     return {
       version: 3,
-      registers: Uint32Array.from(registers),
+      registers: this.core.saveRegisters(),
       ioAddress: this.ioAddress,
       interrupts: this.interrupts.saveHardware(),
       timers: this.timers.saveHardware(),
@@ -234,9 +217,7 @@ export class E1000 implements BusDevice, RegisterBlock, NetworkPort, Migratable<
   private loadParts(hardware: E1000Hardware, run: E1000Run | undefined): void {
     requireVersion('an e1000', hardware.version, 3);
     const { core } = this;
-    core.regs.fill(0);
-    for (let i = 0; i < hardware.registers.length; i += 2)
-      core.regs[hardware.registers[i]] = hardware.registers[i + 1];
+    core.loadRegisters(hardware.registers);
     this.ioAddress = hardware.ioAddress;
     this.interrupts.load(hardware.interrupts);
     this.timers.load(hardware.timers, run?.timers);
@@ -281,12 +262,6 @@ export class E1000 implements BusDevice, RegisterBlock, NetworkPort, Migratable<
     core.set(Reg.VET, VET_RESET);
     core.set(Reg.RAL0, (eeprom.words[0] | (eeprom.words[1] << 16)) >>> 0);
     core.set(Reg.RAL0 + 4, (eeprom.words[2] | RAH_VALID) >>> 0);
-  }
-
-  private readRegister(offset: number): number {
-    const register = this.table[offset >> 2];
-    if (!register) return 0;
-    return (register.read ? register.read() : this.core.get(offset)) >>> 0;
   }
 
   private makeIoBlock(): RegisterBlock {

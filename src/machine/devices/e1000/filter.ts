@@ -1,7 +1,7 @@
 /** Which frames the receiver wants (manual 3.2.2 and 13.5). */
+import { tagControl } from '../intel-nic/vlan';
 import { Rctl, Reg } from './constants';
 import type { E1000Core } from './core';
-import { tagControl } from './vlan';
 
 /** Receive address registers, and the valid bit in RAH. */
 export const RECEIVE_ADDRESSES = 16;

@@ -2,9 +2,9 @@
  * Interrupt causes, mask, throttle and delay timers (manual 3.2.7, 3.4.3 and 13.4.17 to 13.4.21). The INTx level is
  * (ICR & IMS) ≠ 0; with ITR set, the line is not asserted again before the interval since its last assertion is over.
  */
+import type { Timers } from '../intel-nic/timers';
 import { Cause, CAUSE_MASK, DELAY_UNIT, FLUSH_PARTIAL, ITR_UNIT, Reg, Timer } from './constants';
 import type { E1000Core } from './core';
-import type { Timers } from './timers';
 
 /** What the hardware has of an `InterruptUnit`; the causes and the mask are in the register file. */
 export interface InterruptsHardware {

@@ -5,14 +5,15 @@
 import { Kind } from '../../../trace/vocabulary/events';
 import { FRAME_MIN } from '../../link/wire';
 import { crc32, onesSum } from '../../link/checksum';
-import { Cause, Ctrl, DropReason, FCS, Rctl, RECEIVE_MAX, Reg, Stat } from './constants';
+import { DropReason, FCS } from '../intel-nic/constants';
+import type { Dma } from '../intel-nic/dma';
+import type { Timers } from '../intel-nic/timers';
+import { isTagged, tagControl, withoutTag } from '../intel-nic/vlan';
+import { Cause, Ctrl, Rctl, RECEIVE_MAX, Reg, Stat } from './constants';
 import type { E1000Core } from './core';
-import type { Dma } from './dma';
 import { accepts } from './filter';
 import type { InterruptUnit } from './interrupts';
 import { Storer, type StorerHardware, type StorerRun } from './store';
-import type { Timers } from './timers';
-import { isTagged, tagControl, withoutTag } from './vlan';
 
 /** What the hardware has of a `Receiver`. */
 export type ReceiverHardware = StorerHardware;

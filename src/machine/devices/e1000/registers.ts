@@ -1,5 +1,6 @@
 /** The register table: every offset of BAR 0 that means something, with its name and what accesses do. */
 import { Kind } from '../../../trace/vocabulary/events';
+import type { Register } from '../intel-nic/register-table';
 import { Cause, CAUSE_MASK, Ctrl, Reg, Stat, STATISTICS, WAKE_UP_TABLES } from './constants';
 import type { E1000Core } from './core';
 import type { Eeprom } from './eeprom';
@@ -8,15 +9,6 @@ import type { InterruptUnit } from './interrupts';
 import type { Phy } from './phy';
 import type { Receiver } from './receive';
 import type { Transmitter } from './transmit';
-
-/** One register. Absent `read` gives what is stored; absent `write` stores the writable bits, if it has any. */
-export interface Register {
-  name: string;
-  /** Bits that a plain write stores; 0 for a read-only register. */
-  writable: number;
-  read?: () => number;
-  write?: (value: number) => void;
-}
 
 /** What registers act on. */
 export interface Parts {

@@ -1,9 +1,10 @@
 /** From the transmit part of the packet buffer to the wire: one frame after the other, whenever the wire is free. */
 import { Kind } from '../../../trace/vocabulary/events';
-import { DropReason, FCS, Rctl, Reg, Stat, Tctl, Timer } from './constants';
+import { DropReason, FCS } from '../intel-nic/constants';
+import { PacketBuffer, type PacketBufferHardware, type PacketBufferRun } from '../intel-nic/packet-buffer';
+import type { Timers } from '../intel-nic/timers';
+import { Rctl, Reg, Stat, Tctl, Timer } from './constants';
 import type { E1000Core } from './core';
-import { PacketBuffer, type PacketBufferHardware, type PacketBufferRun } from './packet-buffer';
-import type { Timers } from './timers';
 
 /** What the run has of a `Sender`: the running number of packets, and the rows of the frames that wait. */
 export interface SenderRun {

@@ -1,11 +1,11 @@
 /** The device's state in its two kinds (see `Migratable`). Its PCI function's belongs to the root complex's. */
 import type { HardwareState, RunState } from '../../snapshot';
-import type { DmaHardware, DmaRun } from './dma';
+import type { DmaHardware, DmaRun } from '../intel-nic/dma';
+import type { TimersHardware, TimersRun } from '../intel-nic/timers';
 import type { EepromState } from './eeprom';
 import type { InterruptsHardware } from './interrupts';
 import type { PhyState } from './phy';
 import type { ReceiverHardware, ReceiverRun } from './receive';
-import type { TimersHardware, TimersRun } from './timers';
 import type { TransmitterHardware, TransmitterRun } from './transmit';
 
 /** What an 82540EM has: registers, rings, the packet buffer, descriptors on the chip, transfers under way, what remains of timers. */

@@ -5,20 +5,23 @@
  */
 import type { DmaResult } from '../../bus';
 import { Kind } from '../../../trace/vocabulary/events';
-import { Cause, DropReason, FCS, Rctl, Reg, RxStatus, Timer } from './constants';
-import type { E1000Core } from './core';
-import { Channel, isFault, type Dma } from './dma';
-import { DescriptorFetch, type Descriptor, type FetchHardware, type FetchRun } from './fetch';
-import { RECEIVE_DELAY, type InterruptUnit } from './interrupts';
+import { DropReason, FCS } from '../intel-nic/constants';
+import { isFault, type Dma } from '../intel-nic/dma';
+import { DescriptorFetch, type Descriptor, type FetchHardware, type FetchRun } from '../intel-nic/fetch';
 import {
   PacketBuffer,
   type Buffered,
   type PacketBufferHardware,
   type PacketBufferRun,
-} from './packet-buffer';
-import { RECEIVE_RING, Ring } from './ring';
-import type { Timers } from './timers';
-import { WriteBack, type Used, type WriteBackHardware, type WriteBackRun } from './writeback';
+} from '../intel-nic/packet-buffer';
+import { Ring, type RingRegisters } from '../intel-nic/ring';
+import type { Timers } from '../intel-nic/timers';
+import { WriteBack, type Used, type WriteBackHardware, type WriteBackRun } from '../intel-nic/writeback';
+import { Cause, Channel, ON_CHIP, Rctl, Reg, RxStatus, Timer } from './constants';
+import type { E1000Core } from './core';
+import { RECEIVE_DELAY, type InterruptUnit } from './interrupts';
+
+const RING: RingRegisters = { base: Reg.RDBAL, length: Reg.RDLEN, head: Reg.RDH, tail: Reg.RDT };
 
 /** A frame in the packet buffer. */
 export interface ReceivedFrame {
@@ -76,7 +79,7 @@ export class Storer {
     private readonly timers: Timers,
     private readonly interrupts: InterruptUnit,
   ) {
-    this.ring = new Ring(core, RECEIVE_RING);
+    this.ring = new Ring(core, RING, (which) => core.threshold(Reg.RXDCTL, which));
     this.buffer = new PacketBuffer<ReceivedFrame>(() => core.packetBuffer().receive);
     this.writeBack = new WriteBack(this.ring, dma, Channel.ReceiveWriteBack, {
       written: (used, ok, signals) => this.written(used, ok, signals),
@@ -84,6 +87,7 @@ export class Storer {
     });
     this.fetch = new DescriptorFetch(this.ring, dma, Channel.ReceiveFetch, {
       enabled: () => this.enabled,
+      onChip: ON_CHIP,
       held: () => this.writeBack.held,
       cause: () => core.bus.trace.cause,
       fetched: () => this.run(),
@@ -228,7 +232,7 @@ export class Storer {
       this.writeBack.add({ ...descriptor, bytes: nullOf(descriptor), mark: 0 });
       return true;
     }
-    if (!dma.allowed) return false;
+    if (!dma.allowed(Channel.ReceiveData)) return false;
     const part = entry.frame.bytes.subarray(this.stored, this.stored + this.bufferSize);
     this.storing = part.length;
     dma.write(Channel.ReceiveData, address, part, entry.cause);
@@ -253,7 +257,7 @@ export class Storer {
     if (!entry || !descriptor) return;
     if (isFault(result)) {
       // A function that was taken off the bus meanwhile stores the same again when it is a master again.
-      if (!this.dma.allowed) return;
+      if (!this.dma.allowed(Channel.ReceiveData)) return;
       this.lose(entry);
       this.run();
       return;

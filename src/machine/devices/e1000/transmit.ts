@@ -5,18 +5,22 @@
  */
 import type { DmaResult } from '../../bus';
 import { Kind } from '../../../trace/vocabulary/events';
-import { PacketAssembly, type AssemblyHardware, type FrameRules } from './assemble';
-import { Cause, Ctrl, DropReason, Reg, Stat, Tctl, Timer, TRANSMIT_MAX, TxCmd } from './constants';
+import { PacketAssembly, type AssemblyHardware, type FrameEnd, type PacketPlan } from '../intel-nic/assemble';
+import { DropReason } from '../intel-nic/constants';
+import { isFault, type Dma } from '../intel-nic/dma';
+import { DescriptorFetch, type Descriptor, type FetchHardware, type FetchRun } from '../intel-nic/fetch';
+import { NO_CONTEXT, type Context } from '../intel-nic/offload';
+import type { PacketBufferHardware } from '../intel-nic/packet-buffer';
+import { Ring, type RingRegisters } from '../intel-nic/ring';
+import type { Timers } from '../intel-nic/timers';
+import { WriteBack, type Used, type WriteBackHardware, type WriteBackRun } from '../intel-nic/writeback';
+import { Cause, Channel, Ctrl, ON_CHIP, Reg, Stat, Tctl, Timer, TRANSMIT_MAX, TxCmd } from './constants';
 import type { E1000Core } from './core';
-import { NO_CONTEXT, parseDescriptor, type Context, type DataDescriptor } from './descriptors';
-import { Channel, isFault, type Dma } from './dma';
-import { DescriptorFetch, type Descriptor, type FetchHardware, type FetchRun } from './fetch';
+import { parseDescriptor, type DataDescriptor } from './descriptors';
 import { TRANSMIT_DELAY, type InterruptUnit } from './interrupts';
-import type { PacketBufferHardware } from './packet-buffer';
-import { Ring, TRANSMIT_RING } from './ring';
 import { Sender, type LoopBack, type SenderRun } from './send';
-import type { Timers } from './timers';
-import { WriteBack, type Used, type WriteBackHardware, type WriteBackRun } from './writeback';
+
+const RING: RingRegisters = { base: Reg.TDBAL, length: Reg.TDLEN, head: Reg.TDH, tail: Reg.TDT };
 
 /** The buffers of one packet are this much less than the transmit buffer, at least (3.3.7). */
 const RESERVED = 80;
@@ -88,7 +92,7 @@ export class Transmitter {
     private readonly interrupts: InterruptUnit,
     loopBack: LoopBack,
   ) {
-    this.ring = new Ring(core, TRANSMIT_RING);
+    this.ring = new Ring(core, RING, (which) => core.threshold(Reg.TXDCTL, which));
     this.sender = new Sender(core, timers, loopBack);
     this.writeBack = new WriteBack(this.ring, dma, Channel.TransmitWriteBack, {
       written: (used, ok, signals) => this.written(used, ok, signals),
@@ -96,6 +100,7 @@ export class Transmitter {
     });
     this.fetch = new DescriptorFetch(this.ring, dma, Channel.TransmitFetch, {
       enabled: () => this.enabled,
+      onChip: ON_CHIP,
       held: () => this.writeBack.held + (this.work ? 1 : 0),
       cause: () => core.bus.trace.cause,
       fetched: () => this.run(),
@@ -219,12 +224,17 @@ export class Transmitter {
     return Math.min(TRANSMIT_MAX, this.core.packetBuffer().transmit - RESERVED);
   }
 
-  private get rules(): FrameRules {
+  /** What the MAC does to the frames of a packet, by its last descriptor. */
+  private endOf(last: DataDescriptor): FrameEnd {
     const { core } = this;
-    const tags = (core.get(Reg.CTRL) & Ctrl.VME) !== 0;
+    const { kind, command, checksumStart, checksumOffset, special } = last;
+    const tags = (command & TxCmd.VLE) !== 0 && (core.get(Reg.CTRL) & Ctrl.VME) !== 0;
+    const sums = kind === 'legacy' && (command & TxCmd.IC) !== 0;
     return {
-      tagType: tags ? core.get(Reg.VET) : undefined,
+      tag: tags ? { type: core.get(Reg.VET), control: special } : undefined,
       pad: (core.get(Reg.TCTL) & Tctl.PSP) !== 0,
+      checksum: sums ? { start: checksumStart, offset: checksumOffset, end: 0 } : undefined,
+      ownFcs: (command & TxCmd.IFCS) === 0,
     };
   }
 
@@ -268,7 +278,7 @@ export class Transmitter {
   /** A data descriptor: fetches what is left of its data, or is done with it. */
   private data(work: Work, descriptor: DataDescriptor): boolean {
     const { assembly, dma, longest } = this;
-    if (!assembly.begun) assembly.begin(descriptor, this.contexts[contextOf(descriptor)], longest);
+    if (!assembly.begun) assembly.begin(planOf(descriptor, this.contexts[contextOf(descriptor)]), longest);
     // A null address transfers no data (3.3.3).
     const length = descriptor.address === 0 ? 0 : descriptor.length;
     const remaining = assembly.broken === 0 ? length - work.done : 0;
@@ -277,13 +287,14 @@ export class Transmitter {
       this.retire(work, descriptor.command);
       return true;
     }
-    if (assembly.segmentFull) this.queue(work, assembly.takeSegment(descriptor, this.rules));
+    if (assembly.segmentFull) this.queue(work, assembly.takeSegment(this.endOf(descriptor)));
     const count = assembly.next(remaining);
     if (assembly.gathered + count > longest) {
       assembly.broken = DropReason.Oversize;
       return true;
     }
-    if (!this.sender.buffer.fits(assembly.gathered + count) || !dma.allowed) return false;
+    if (!this.sender.buffer.fits(assembly.gathered + count) || !dma.allowed(Channel.TransmitData))
+      return false;
     dma.read(Channel.TransmitData, descriptor.address + work.done, count, work.descriptor.cause);
     return false;
   }
@@ -293,7 +304,7 @@ export class Transmitter {
     if (!work) return;
     if (isFault(result)) {
       // A function that was taken off the bus meanwhile fetches again when it is a master again.
-      if (!this.dma.allowed) return;
+      if (!this.dma.allowed(Channel.TransmitData)) return;
       assembly.broken = DropReason.DmaAbort;
     } else {
       assembly.add(result);
@@ -305,7 +316,7 @@ export class Transmitter {
 
   private finishPacket(work: Work, last: DataDescriptor): void {
     const { assembly } = this;
-    const frame = assembly.finish(last, this.rules);
+    const frame = assembly.finish(this.endOf(last));
     if (assembly.segmenting && typeof frame !== 'number') this.core.count(Stat.TSCTC);
     if (frame instanceof Uint8Array) this.queue(work, frame);
     this.endPacket(typeof frame === 'number' ? frame : 0);
@@ -374,6 +385,11 @@ export class Transmitter {
     this.emptyTold = true;
     this.interrupts.raise(Cause.TXQE);
   }
+}
+
+/** What the first descriptor of a packet says of the whole. */
+function planOf({ kind, command, options }: DataDescriptor, context: Context): PacketPlan {
+  return { context, options, segmenting: kind === 'data' && (command & TxCmd.TSE) !== 0 };
 }
 
 /** Which context a descriptor sets or uses. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DropReason, Reg, Stat, TxCmd } from '../../../../../src/machine/devices/e1000/constants';
+import { Reg, Stat, TxCmd } from '../../../../../src/machine/devices/e1000/constants';
+import { DropReason } from '../../../../../src/machine/devices/intel-nic/constants';
 import { Kind } from '../../../../../src/trace/vocabulary/events';
 import { LATENCIES, Nic, TX_BUFFERS, TX_RING } from './nic';
 

@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import {
   Cause,
   Ctrl,
-  DropReason,
   Rctl,
   Reg,
   Stat,
   Tctl,
   TxCmd,
 } from '../../../../../src/machine/devices/e1000/constants';
+import { DropReason } from '../../../../../src/machine/devices/intel-nic/constants';
 import { crc32 } from '../../../../../src/machine/link/checksum';
 import { Kind } from '../../../../../src/trace/vocabulary/events';
 import { frameTo, LATENCIES, MAC, Nic, RING, RX_ON as ON, RX_RING } from './nic';

@@ -1,12 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  Cause,
-  DropReason,
-  Reg,
-  Stat,
-  Tctl,
-  TxCmd,
-} from '../../../../../src/machine/devices/e1000/constants';
+import { Cause, Reg, Stat, Tctl, TxCmd } from '../../../../../src/machine/devices/e1000/constants';
+import { DropReason } from '../../../../../src/machine/devices/intel-nic/constants';
 import { crc32 } from '../../../../../src/machine/link/checksum';
 import { Kind } from '../../../../../src/trace/vocabulary/events';
 import { frameTo, LATENCIES, Nic, RING, TX_BUFFERS, TX_RING } from './nic';

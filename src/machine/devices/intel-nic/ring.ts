@@ -1,6 +1,6 @@
-/** One descriptor ring as the registers describe it (3.2.6 and 3.4); nothing a guest writes there makes it misbehave. */
-import { DESCRIPTOR, Reg } from './constants';
-import type { E1000Core } from './core';
+/** One descriptor ring as the registers describe it; nothing a guest writes there makes it misbehave. */
+import { DESCRIPTOR } from './constants';
+import type { RegisterFile } from './register-file';
 
 /** Offsets of a ring's registers. */
 export interface RingRegisters {
@@ -8,36 +8,18 @@ export interface RingRegisters {
   length: number;
   head: number;
   tail: number;
-  /** RXDCTL or TXDCTL. */
-  control: number;
 }
 
-/** The receiver's ring, and the transmitter's. */
-export const RECEIVE_RING: RingRegisters = {
-  base: Reg.RDBAL,
-  length: Reg.RDLEN,
-  head: Reg.RDH,
-  tail: Reg.RDT,
-  control: Reg.RXDCTL,
-};
-export const TRANSMIT_RING: RingRegisters = {
-  base: Reg.TDBAL,
-  length: Reg.TDLEN,
-  head: Reg.TDH,
-  tail: Reg.TDT,
-  control: Reg.TXDCTL,
-};
-
-/** Where the three thresholds stand in RXDCTL and TXDCTL: six bits each (13.4.43, 13.4.46). */
-const Threshold = { prefetch: 0, host: 8, writeBack: 16 } as const;
-const THRESHOLD_MASK = 0x3f;
-const GRANULARITY_DESCRIPTORS = 1 << 24;
+/** Descriptors on the chip below which it fetches ahead, that the host has to have for that, and that are written back together. */
+export type Threshold = 'prefetch' | 'host' | 'writeBack';
 
 /** One ring. */
 export class Ring {
+  /** @param threshold one of the ring's thresholds, in descriptors */
   constructor(
-    private readonly core: E1000Core,
+    private readonly core: RegisterFile,
     private readonly registers: RingRegisters,
+    readonly threshold: (which: Threshold) => number,
   ) {}
 
   /** Descriptors in the ring. */
@@ -75,13 +57,5 @@ export class Ring {
     const { size, tail } = this;
     if (size === 0) return 0;
     return tail < size ? (tail - index + size) % size : size;
-  }
-
-  /** A threshold of the ring's control register, in descriptors. */
-  threshold(which: keyof typeof Threshold): number {
-    const control = this.core.get(this.registers.control);
-    const value = (control >> Threshold[which]) & THRESHOLD_MASK;
-    if ((control & GRANULARITY_DESCRIPTORS) !== 0) return value;
-    return value * Math.max(1, Math.floor(this.core.pci.cacheLineBytes() / DESCRIPTOR));
   }
 }

@@ -1,9 +1,9 @@
-/** 802.1Q tags (manual 9.2): inserted into what is sent, stripped from what is received. */
+/** 802.1Q tags: inserted into what is sent, stripped from what is received. */
 import { VLAN_TAG } from './constants';
 
 const TYPE = 12;
 
-/** Whether a frame's type is the one in VET, and a tag can follow. */
+/** Whether a frame's type is the one that tags are known by, and a tag can follow. */
 export function isTagged(frame: Uint8Array, type: number): boolean {
   return frame.length >= TYPE + VLAN_TAG.length && ((frame[TYPE] << 8) | frame[TYPE + 1]) === type;
 }

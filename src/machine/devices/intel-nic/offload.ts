@@ -1,9 +1,40 @@
 /**
  * What the transmitter does to a packet on behalf of the driver: checksums, and the headers of the segments of a large TCP or
- * UDP packet (manual 3.3.6, 3.4.2 and 3.5). Offsets that a guest sets outside the packet change nothing.
+ * UDP packet (8254x manual, 3.3.6, 3.4.2 and 3.5; 82599 data sheet, 7.2.4 and 7.2.5). Offsets that a guest sets outside the packet
+ * change nothing.
  */
 import { onesSum } from '../../link/checksum';
-import type { ChecksumRange, Context } from './descriptors';
+
+/** Where a checksum goes and what it covers: offsets in the packet, `end` inclusive, 0 meaning to the end of the packet. */
+export interface ChecksumRange {
+  start: number;
+  offset: number;
+  end: number;
+}
+
+/** What a context descriptor says of the headers of packets. */
+export interface Context {
+  ip: ChecksumRange;
+  transport: ChecksumRange;
+  /** TCP rather than UDP. */
+  tcp: boolean;
+  /** IPv4 rather than IPv6. */
+  ipv4: boolean;
+  /** Bytes of the header that each segment gets. */
+  headerLength: number;
+  /** Most bytes of payload in a segment. */
+  segmentSize: number;
+}
+
+/** Context before any context descriptor. */
+export const NO_CONTEXT: Context = {
+  ip: { start: 0, offset: 0, end: 0 },
+  transport: { start: 0, offset: 0, end: 0 },
+  tcp: false,
+  ipv4: false,
+  headerLength: 0,
+  segmentSize: 0,
+};
 
 /** Bits of POPTS. */
 const Options = { InsertIp: 1 << 0, InsertTransport: 1 << 1 } as const;

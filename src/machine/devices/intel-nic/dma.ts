@@ -1,22 +1,16 @@
 /**
- * The device's side of its DMA: at most one transaction in flight on each of six channels. Reset forgets what is in flight;
- * its end, which comes all the same, is known by its tag and ignored.
+ * A controller's side of its DMA: transactions on channels, each for one purpose of one queue, that end in the order in which they
+ * were begun. Reset forgets what is in flight; its end, which comes all the same, is known by its tag and ignored.
  */
-import type { DmaFault, DmaResult } from '../../bus';
-import type { E1000Core } from './core';
+import type { DeviceBus, DmaFault, DmaResult, RequesterId } from '../../bus';
 
-/** What a transaction is for. */
-export const Channel = {
-  TransmitFetch: 0,
-  TransmitData: 1,
-  TransmitWriteBack: 2,
-  ReceiveFetch: 3,
-  ReceiveData: 4,
-  ReceiveWriteBack: 5,
-} as const;
-const CHANNELS = 6;
-/** A tag is `serial * TAG_STEP + channel`: its end is found without a search, and a later one is greater. */
-const TAG_STEP = 8;
+/** A PCI function as the bus master of some channels. */
+export interface BusMaster {
+  readonly bus: DeviceBus;
+  requester(): RequesterId;
+  /** Whether the function may begin a transaction (command register, bus master). */
+  busMaster(): boolean;
+}
 
 /** A transaction in flight. */
 export interface Transfer {
@@ -41,33 +35,42 @@ export interface DmaRun {
 /** What follows the end of a channel's transaction: with the bytes of a read, none of a write, or a fault. */
 export type DmaEnd = (result: DmaResult) => void;
 
-const IGNORED: DmaEnd = () => undefined;
-
-/** No transaction is in flight on a channel. */
-const IDLE = 0;
+/** A transaction in flight and what the port knows it by. */
+interface InFlight {
+  transfer: Transfer;
+  tag: number;
+}
 
 /** The transactions of one device. */
 export class Dma {
-  /** By channel: the transaction in flight, and its tag. */
-  private readonly transfers = new Array<Transfer | undefined>(CHANNELS).fill(undefined);
-  private readonly tags = new Array<number>(CHANNELS).fill(IDLE);
+  /** By channel, the oldest first. */
+  private readonly inFlight: InFlight[][];
   private serial = 0;
-  private readonly ends: DmaEnd[] = new Array<DmaEnd>(CHANNELS).fill(IGNORED);
+  private readonly ends: (DmaEnd | undefined)[] = [];
+  /** A tag is `serial * tagStep + channel`: its end is found without a search, and a later one is greater. */
+  private readonly tagStep: number;
 
-  constructor(private readonly core: E1000Core) {}
+  /** @param masterOf the function that a channel's next transaction is of */
+  constructor(
+    channels: number,
+    private readonly masterOf: (channel: number) => BusMaster,
+  ) {
+    this.inFlight = Array.from({ length: channels }, () => []);
+    this.tagStep = 2 ** Math.ceil(Math.log2(channels));
+  }
 
   /** Who is told of a channel's ends. */
   onEnd(channel: number, end: DmaEnd): void {
     this.ends[channel] = end;
   }
 
-  /** Whether the function may begin a transaction now. A change is told to the device, which then goes on. */
-  get allowed(): boolean {
-    return this.core.pci.busMaster();
+  /** Whether a transaction may begin on a channel now. A change is told to the device, which then goes on. */
+  allowed(channel: number): boolean {
+    return this.masterOf(channel).busMaster();
   }
 
   busy(channel: number): boolean {
-    return this.tags[channel] !== IDLE;
+    return this.inFlight[channel].length > 0;
   }
 
   /** Begins a read for the reason of row `cause`. */
@@ -82,29 +85,29 @@ export class Dma {
 
   /** A transaction of the port has ended. */
   ended(tag: number, result: DmaResult): void {
-    const channel = tag % TAG_STEP;
-    if (this.tags[channel] !== tag) return;
-    this.forget(channel);
-    this.ends[channel](result);
+    const channel = tag % this.tagStep;
+    const inFlight = this.inFlight[channel];
+    if (inFlight[0]?.tag !== tag) return;
+    inFlight.shift();
+    this.ends[channel]?.(result);
   }
 
   /** Forgets what is in flight on a channel. */
   forget(channel: number): void {
-    this.tags[channel] = IDLE;
-    this.transfers[channel] = undefined;
+    this.inFlight[channel].length = 0;
   }
 
   saveHardware(): DmaHardware {
-    return this.inFlight.map(({ transfer }) => transfer);
+    return this.inOrder().map(({ transfer }) => transfer);
   }
 
   saveRun(): DmaRun {
-    return { serial: this.serial, tags: this.inFlight.map(({ tag }) => tag) };
+    return { serial: this.serial, tags: this.inOrder().map(({ tag }) => tag) };
   }
 
   /** @param run absent: the transactions are begun anew on this device's port; present: the port's own snapshot has them */
   load(hardware: DmaHardware, run: DmaRun | undefined): void {
-    for (let channel = 0; channel < CHANNELS; channel++) this.forget(channel);
+    for (const inFlight of this.inFlight) inFlight.length = 0;
     if (!run) {
       for (const transfer of hardware) this.begin(transfer, 0);
       return;
@@ -114,21 +117,19 @@ export class Dma {
   }
 
   /** In the order in which they were begun. */
-  private get inFlight(): { transfer: Transfer; tag: number }[] {
-    return this.transfers
-      .flatMap((transfer, channel) => (transfer ? [{ transfer, tag: this.tags[channel] }] : []))
-      .sort((a, b) => a.tag - b.tag);
+  private inOrder(): InFlight[] {
+    return this.inFlight.flat().sort((a, b) => a.tag - b.tag);
   }
 
   private keep(transfer: Transfer, tag: number): void {
-    this.transfers[transfer.channel] = transfer;
-    this.tags[transfer.channel] = tag;
+    this.inFlight[transfer.channel].push({ transfer, tag });
   }
 
   private begin(transfer: Transfer, cause: number): void {
-    const { dma, trace } = this.core.bus;
-    const tag = ++this.serial * TAG_STEP + transfer.channel;
-    const requester = this.core.pci.requester();
+    const master = this.masterOf(transfer.channel);
+    const { dma, trace } = master.bus;
+    const tag = ++this.serial * this.tagStep + transfer.channel;
+    const requester = master.requester();
     const before = trace.cause;
     this.keep(transfer, tag);
     trace.cause = cause;

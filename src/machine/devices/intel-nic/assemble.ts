@@ -1,20 +1,38 @@
 /**
- * Putting a packet together from the data of its descriptors, and cutting a large one into segments as its bytes come
- * (3.5): the header is kept, and each further MSS of payload makes a frame with a copy of it.
+ * Putting a packet together from the data of its descriptors, and cutting a large one into segments as its bytes come: the header
+ * is kept, and each further MSS of payload makes a frame with a copy of it (8254x manual, 3.5; 82599 data sheet, 7.2.4).
  */
-import { FRAME_MIN } from '../../link/wire';
 import { crc32 } from '../../link/checksum';
-import { DropReason, FCS, TRANSMIT_MAX, TxCmd } from './constants';
-import { NO_CONTEXT, type Context, type DataDescriptor } from './descriptors';
-import { applyChecksums, insertChecksum, updateHeaders } from './offload';
+import { padded } from '../../link/wire';
+import { DropReason, FCS } from './constants';
+import {
+  applyChecksums,
+  insertChecksum,
+  NO_CONTEXT,
+  updateHeaders,
+  type ChecksumRange,
+  type Context,
+} from './offload';
 import { withTag } from './vlan';
 
-/** Registers that shape a frame on its way out. */
-export interface FrameRules {
-  /** CTRL.VME: tags are inserted where a descriptor says so, with this type. */
-  tagType: number | undefined;
-  /** TCTL.PSP: short packets are padded. */
+/** What the first data descriptor of a packet says of the whole. */
+export interface PacketPlan {
+  context: Context;
+  /** POPTS: checksums to insert; a legacy descriptor has none. */
+  options: number;
+  segmenting: boolean;
+}
+
+/** What the MAC does to a frame on its way out, by the registers and the last descriptor. */
+export interface FrameEnd {
+  /** Type and control information of the tag to insert. */
+  tag?: { type: number; control: number } | undefined;
+  /** Short packets are padded. */
   pad: boolean;
+  /** A checksum that a legacy descriptor asks for. */
+  checksum?: ChecksumRange | undefined;
+  /** Software has appended the FCS itself. */
+  ownFcs?: boolean;
 }
 
 /** What the hardware has of a `PacketAssembly`. */
@@ -51,16 +69,15 @@ export class PacketAssembly {
   }
 
   /** The first data descriptor of a packet. @param longest that the transmit buffer can hold */
-  begin(descriptor: DataDescriptor, context: Context, longest: number): void {
+  begin({ context, options, segmenting }: PacketPlan, longest: number): void {
     this.reset();
     this.begun = true;
     this.context = context;
-    if (descriptor.kind !== 'data') return;
-    this.options = descriptor.options;
-    this.segmenting = (descriptor.command & TxCmd.TSE) !== 0;
-    if (!this.segmenting) return;
+    this.options = options;
+    this.segmenting = segmenting;
+    if (!segmenting) return;
     if (context.segmentSize === 0 || context.headerLength === 0) this.broken = DropReason.BadContext;
-    else if (this.limit > Math.min(longest, TRANSMIT_MAX)) this.broken = DropReason.Oversize;
+    else if (this.limit > longest) this.broken = DropReason.Oversize;
   }
 
   /** How many of a descriptor's `remaining` bytes are fetched next: not beyond the end of a segment. */
@@ -89,30 +106,28 @@ export class PacketAssembly {
     return this.segmenting && this.length === this.limit;
   }
 
-  /** Takes the full segment out. @param last the descriptor that is being worked on */
-  takeSegment(last: DataDescriptor, rules: FrameRules): Uint8Array {
+  /** Takes the full segment out. */
+  takeSegment(end: FrameEnd): Uint8Array {
     const { headerLength } = this.context;
     if (this.segments === 0) this.header = this.buffer.slice(0, headerLength);
     const frame = this.segment(false);
     this.segments += 1;
     this.buffer.set(this.header);
     this.length = headerLength;
-    return finished(frame, last, rules);
+    return finished(frame, end);
   }
 
   /** The packet's end: its last (or only) frame, none for a packet without data, or a `DropReason`. */
-  finish(last: DataDescriptor, rules: FrameRules): Uint8Array | undefined | number {
-    const { broken, segmenting, length } = this;
+  finish(end: FrameEnd): Uint8Array | undefined | number {
+    const { broken, context, options, segmenting, length } = this;
     if (broken !== 0) return broken;
     if (length === 0) return undefined;
-    if (segmenting && length < this.context.headerLength) return DropReason.BadContext;
-    if (segmenting) return finished(this.segment(true), last, rules);
+    if (segmenting && length < context.headerLength) return DropReason.BadContext;
+    if (segmenting) return finished(this.segment(true), end);
     const frame = this.buffer.slice(0, length);
-    if (last.kind === 'data') applyChecksums(frame, this.context, this.options);
-    else if ((last.command & TxCmd.IC) !== 0)
-      insertChecksum(frame, { start: last.checksumStart, offset: last.checksumOffset, end: 0 });
-    const sent = (last.command & TxCmd.IFCS) !== 0 ? frame : withoutOwnFcs(frame);
-    return finished(sent, last, rules);
+    applyChecksums(frame, context, options);
+    if (end.checksum) insertChecksum(frame, end.checksum);
+    return finished(end.ownFcs ? withoutOwnFcs(frame) : frame, end);
   }
 
   reset(): void {
@@ -146,14 +161,14 @@ export class PacketAssembly {
   }
 
   private segment(last: boolean): Uint8Array {
-    const { context, segments } = this;
+    const { context, segments, options } = this;
     const frame = this.buffer.slice(0, this.length);
-    updateHeaders(frame, context, this.options, {
+    updateHeaders(frame, context, options, {
       index: segments,
       done: segments * context.segmentSize,
       last,
     });
-    applyChecksums(frame, context, this.options);
+    applyChecksums(frame, context, options);
     return frame;
   }
 }
@@ -170,12 +185,7 @@ function withoutOwnFcs(packet: Uint8Array): Uint8Array {
 }
 
 /** What the MAC adds: the tag, the padding. */
-function finished(frame: Uint8Array, last: DataDescriptor, rules: FrameRules): Uint8Array {
-  const { tagType, pad } = rules;
-  const tags = tagType !== undefined && (last.command & TxCmd.VLE) !== 0;
-  const tagged = tags ? withTag(frame, tagType, last.special) : frame;
-  if (!pad || tagged.length >= FRAME_MIN) return tagged;
-  const padded = new Uint8Array(FRAME_MIN);
-  padded.set(tagged);
-  return padded;
+function finished(frame: Uint8Array, { tag, pad }: FrameEnd): Uint8Array {
+  const tagged = tag ? withTag(frame, tag.type, tag.control) : frame;
+  return pad ? padded(tagged) : tagged;
 }

@@ -1,9 +1,10 @@
 /**
- * Fetching descriptors (3.2.4 and 3.4.1): the chip holds up to 64 of a ring. With none left it fetches as soon as there are
- * any; below PTHRESH it fetches ahead once HTHRESH of them are in the host's memory; never beyond the tail.
+ * Fetching descriptors: the chip holds some of a ring. With none left it fetches as soon as there are any; below its prefetch
+ * threshold (PTHRESH) it fetches ahead once as many as the host threshold (HTHRESH) are in the host's memory; never beyond the
+ * tail. (8254x manual, 3.2.4 and 3.4.1; 82599 data sheet, 7.1.8 and 7.2.3.4.)
  */
 import type { DmaResult } from '../../bus';
-import { DESCRIPTOR, ON_CHIP } from './constants';
+import { DESCRIPTOR } from './constants';
 import { isFault, type Dma } from './dma';
 import type { Ring } from './ring';
 
@@ -34,8 +35,10 @@ export interface FetchRun {
 
 /** Whom the descriptors are for. */
 export interface FetchOwner {
-  /** Whether the transmitter or the receiver is on. */
+  /** Whether the queue is on. */
   enabled(): boolean;
+  /** Descriptors that the chip has room for. */
+  readonly onChip: number;
   /** Descriptors that are used but still on the chip, for their write-back. */
   held(): number;
   /** Row that is current when something arrives. */
@@ -87,6 +90,11 @@ export class DescriptorFetch {
     return Math.min(this.ring.upToTail(this.next), this.allowance);
   }
 
+  /** Descriptors that have not been used, on the chip and in the host's memory. */
+  get left(): number {
+    return this.onChip.length + this.available;
+  }
+
   /** Whether the chip has no descriptor to use, and no room for more: used ones take it up. */
   get full(): boolean {
     return this.onChip.length === 0 && this.fetching === 0 && this.room === 0;
@@ -109,9 +117,9 @@ export class DescriptorFetch {
     this.faulted = false;
   }
 
-  /** Begins a fetch if the manual's rule says so and none is in flight. */
+  /** Begins a fetch if the rule above says so and none is in flight. */
   fetch(): void {
-    if (this.fetching > 0 || this.faulted || !this.owner.enabled() || !this.dma.allowed) return;
+    if (this.fetching > 0 || this.faulted || !this.owner.enabled() || !this.dma.allowed(this.channel)) return;
     const count = this.wanted();
     if (count === 0) return;
     this.fetching = count;
@@ -161,7 +169,7 @@ export class DescriptorFetch {
   }
 
   private get room(): number {
-    return Math.max(0, ON_CHIP - this.onChip.length - this.owner.held());
+    return Math.max(0, this.owner.onChip - this.onChip.length - this.owner.held());
   }
 
   /** How many to fetch: one burst does not go round the end of the ring. */
@@ -178,7 +186,7 @@ export class DescriptorFetch {
     this.fetching = 0;
     if (isFault(result)) {
       // A function that was taken off the bus meanwhile has not fetched: it does when it is a master again.
-      if (!this.dma.allowed) return;
+      if (!this.dma.allowed(this.channel)) return;
       this.faulted = true;
       this.owner.failed(count);
       return;

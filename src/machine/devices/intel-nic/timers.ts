@@ -1,14 +1,13 @@
-/** The device's timers, by `Timer`. */
+/** A controller's timers, by numbers of its own. */
 import { Kind } from '../../../trace/vocabulary/events';
 import type { DeviceBus } from '../../bus';
 import type { Cycles } from '../../time/event-queue';
 import { PendingEvent, type PendingEventRun } from '../../time/pending-event';
-import { Timer, TIMERS } from './constants';
 
-/** Cycles that remain, by `Timer`; -1: not running. */
+/** Cycles that remain, by timer; -1: not running. */
 export type TimersHardware = number[];
 
-/** Their events, by `Timer`. */
+/** Their events, by timer. */
 export interface TimersRun {
   events: PendingEventRun[];
 }
@@ -19,9 +18,14 @@ const NOT_RUNNING = -1;
 export class Timers {
   private readonly timers: readonly PendingEvent[];
 
-  constructor(private readonly bus: DeviceBus) {
+  /** @param wire the timer that follows the wire, which says anew how long it is busy after a move; absent: there is none */
+  constructor(
+    private readonly bus: DeviceBus,
+    count: number,
+    private readonly wire?: number,
+  ) {
     this.timers = Array.from(
-      { length: TIMERS },
+      { length: count },
       (_, kind) => new PendingEvent(bus, (time) => bus.schedule(time - bus.now(), kind)),
     );
   }
@@ -59,8 +63,7 @@ export class Timers {
   }
 
   saveHardware(): TimersHardware {
-    // How long the wire is busy is the wire's to say: after a move it is another one.
-    return this.timers.map(({ remaining }, kind) => (kind === Timer.Wire ? NOT_RUNNING : remaining));
+    return this.timers.map(({ remaining }, kind) => (kind === this.wire ? NOT_RUNNING : remaining));
   }
 
   saveRun(): TimersRun {

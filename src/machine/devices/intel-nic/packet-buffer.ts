@@ -36,6 +36,11 @@ export class PacketBuffer<T> {
     return this.entries.length === 0;
   }
 
+  /** Whether there is no room for a single byte more. */
+  get full(): boolean {
+    return !this.fits(1);
+  }
+
   /** Whether `size` more bytes fit in. */
   fits(size: number): boolean {
     return this.bytes + size <= this.capacity();

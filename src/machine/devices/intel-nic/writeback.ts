@@ -1,6 +1,7 @@
 /**
- * Writing used descriptors back (3.2.5 and 3.4.2): they gather on the chip until WTHRESH of them are there, or until they are
- * flushed by a timer, by software or for want of room; then they go to the host's memory in one burst.
+ * Writing used descriptors back: they gather on the chip until as many as the write-back threshold (WTHRESH) are there, or until
+ * they are flushed by a timer, by software or for want of room; then they go to the host's memory in one burst. (8254x manual,
+ * 3.2.5 and 3.4.2; 82599 data sheet, 7.1.7 and 7.2.3.5.)
  */
 import type { DmaResult } from '../../bus';
 import { DESCRIPTOR } from './constants';
@@ -89,7 +90,7 @@ export class WriteBack {
 
   /** Begins a burst if there is reason to, and none in flight. */
   write(): void {
-    if (this.writing > 0 || !this.dma.allowed) return;
+    if (this.writing > 0 || !this.dma.allowed(this.channel)) return;
     const count = this.count();
     if (count === 0) return;
     const burst = this.used.slice(0, count);
@@ -148,7 +149,7 @@ export class WriteBack {
     const count = this.writing;
     this.writing = 0;
     // A function that was taken off the bus meanwhile has not written: it does when it is a master again.
-    if (isFault(result) && !this.dma.allowed) return;
+    if (isFault(result) && !this.dma.allowed(this.channel)) return;
     const done = this.used.splice(0, count);
     const signals = done.reduce((all, each) => all | each.signals, 0);
     this.due = Math.max(0, this.due - count);
