@@ -22,6 +22,9 @@ import { frameOf, MAC, Nic, ONE_BUFFER, RING, RX_BUFFERS, taggedFrame, TX_RING, 
 const OUTSIDE = [0x02, 0, 0, 0, 0, 9];
 const DD_EOP = RxStatus.DD | RxStatus.EOP;
 const FCS = 4;
+/** SRRCTL.DESCTYPE, and in it advanced descriptors with one buffer. */
+const DESCRIPTOR_TYPE = 7 << 25;
+const ADVANCED = 1 << 25;
 
 /** A packet of IPv4 and TCP or UDP with right checksums. */
 function ipFrame(protocol: 6 | 17, payload: number, to = MAC): Uint8Array {
@@ -115,6 +118,18 @@ describe('reception', () => {
     expect(parts.map(({ status }) => status)).toEqual([RxStatus.DD, RxStatus.DD, DD_EOP]);
     const stored = [0, 1, 2].flatMap((i) => [...nic.pf.frame(i)]);
     expect(Uint8Array.from(stored)).toEqual(frame);
+  });
+
+  it('has buffers of 2 KiB, with 256 bytes for headers, until software says otherwise: also the last queue (8.2.3.8.7)', () => {
+    nic = new Nic().start();
+    const sizes = [0, 127].map((queue) => nic.pf.get(receiveBase(queue) + QueueReg.srrctl));
+    expect(sizes).toEqual([0x402, 0x402]);
+    // A driver that changes the type of descriptors alone, as its sequence of initialization allows (4.6.7).
+    nic.pf.startQueue((nic.pf.get(receiveBase(0) + QueueReg.srrctl) & ~DESCRIPTOR_TYPE) | ADVANCED);
+    const frame = frameOf(MAC, OUTSIDE, 1500);
+    nic.receive(frame);
+    expect(nic.pf.received(0)).toMatchObject({ status: DD_EOP, length: 1500 });
+    expect(nic.pf.frame(0)).toEqual(frame);
   });
 
   it('drops a frame that is longer than MAXFRS, or than 1518 without JUMBOEN', () => {
