@@ -9,7 +9,7 @@ import type { Stateful } from '../../machine/bus';
 import { LocalApic } from '../../machine/interrupts/lapic';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles } from '../../machine/time/event-queue';
-import type { Cpu } from '../../machine/x86/types';
+import { StopReason, type Cpu } from '../../machine/x86/types';
 import { Kind } from '../../trace/vocabulary/events';
 import type { RowRef } from '../../trace/record/tracer';
 import { Access, AccessCallouts } from '../cpu/access-callouts';
@@ -56,10 +56,22 @@ export class BusAccesses extends AccessCallouts implements Stateful<BusAccessesS
     return access === this.count;
   }
 
-  /** The time of the access that had to wait: its instruction is executed again and finds it done. */
-  came(): void {
+  /**
+   * The time of the access that had to wait: its instruction is executed again and finds it done. It goes on to its end, or to its
+   * next access, now: interrupts are taken between instructions (SDM vol. 3, 7.6), so the windows are closed, which the caller
+   * opens again.
+   */
+  came(): StopReason {
+    const { cpu, finished, user } = this;
     this.perform();
-    this.finished.rewind();
+    finished.rewind();
+    if (!user.runnable) return StopReason.Attention;
+    cpu.requestInterruptWindow(false);
+    cpu.requestNmiWindow(false);
+    const now = cpu.now();
+    const stopped = cpu.run(now + 1);
+    // Attention that was asked for before the instruction was given up.
+    return stopped === StopReason.Attention && cpu.now() === now ? cpu.run(now + 1) : stopped;
   }
 
   /** INIT or a reset: nothing of the instruction counts any more. */

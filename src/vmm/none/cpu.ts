@@ -147,7 +147,11 @@ export class BareCpu implements CpuCallouts, BusUser, EventTarget, CpuSink, Gues
   }
 
   runUntil(deadline: Cycles): void {
-    switch (this.cpu.run(deadline)) {
+    this.stopped(this.cpu.run(deadline));
+  }
+
+  private stopped(reason: StopReason): void {
+    switch (reason) {
       case StopReason.InterruptWindow:
         return this.takeInterrupt();
       case StopReason.NmiWindow:
@@ -163,7 +167,9 @@ export class BareCpu implements CpuCallouts, BusUser, EventTarget, CpuSink, Gues
   // --- what arrives ---------------------------------------------------------------------------------------------------
 
   interrupt(): void {
-    this.lookSoon();
+    if (this.looking || this.ended) return;
+    this.looking = true;
+    this.soon(Event.Look);
   }
 
   ownTimer(accept: () => void): void {
@@ -173,7 +179,7 @@ export class BareCpu implements CpuCallouts, BusUser, EventTarget, CpuSink, Gues
   nmi(): void {
     if (!this.nmiPending) this.nmiCause = this.site.tracer.cause;
     this.nmiPending = true;
-    this.lookSoon();
+    this.interrupt();
   }
 
   init(): void {
@@ -280,12 +286,6 @@ export class BareCpu implements CpuCallouts, BusUser, EventTarget, CpuSink, Gues
     return this.machine.lapic(this.cpu.index);
   }
 
-  private lookSoon(): void {
-    if (this.looking || this.ended) return;
-    this.looking = true;
-    this.soon(Event.Look);
-  }
-
   /** By an event of the present: whoever brings it may be in the midst of an instruction, this CPU's own or another's. */
   private soon(kind: number): void {
     this.site.island.queue.schedule(this.site.island.now(), this, kind);
@@ -315,7 +315,8 @@ export class BareCpu implements CpuCallouts, BusUser, EventTarget, CpuSink, Gues
   private accessCame(access: number): void {
     if (this.place !== 'access' || !this.accesses.awaits(access)) return;
     this.place = 'code';
-    this.accesses.came();
+    this.stopped(this.accesses.came());
+    this.askForWindows();
   }
 
   private takeInterrupt(): void {
@@ -357,10 +358,9 @@ export class BareCpu implements CpuCallouts, BusUser, EventTarget, CpuSink, Gues
     if (this.place !== 'waiting') return;
     const page = this.starting.take();
     if (page < 0) return;
-    const { cpu } = this;
-    cpu.setNow(Math.max(cpu.now(), time));
-    cpu.startUp(page);
-    this.goTo('code', cpu.now());
+    this.cpu.setNow(Math.max(this.cpu.now(), time));
+    this.cpu.startUp(page);
+    this.goTo('code', this.cpu.now());
   }
 
   /** A triple fault: the CPU does nothing until the machine is reset, if that follows. */
