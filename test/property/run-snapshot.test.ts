@@ -65,6 +65,8 @@ const samples = [
   'd1-passthrough',
   'e0-msix-masked-assigned',
   'd2-danger',
+  'd2-danger-iommu',
+  'd3-dma-remapping',
   'hello',
   'timer',
   'uart',

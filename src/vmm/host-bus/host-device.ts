@@ -9,7 +9,7 @@ import type { Site } from '../host';
 import type { PhysicalSocket } from '../physical/physical-socket';
 import type { UnitLane } from '../unit-lanes';
 import { DeviceInterrupts, type IntxRouting } from './device-interrupts';
-import type { DmaMapper } from './dma-mapper';
+import type { DmaMapper, DomainOwner } from './dma-mapper';
 import type { MessageDomain } from './message-domain';
 
 /** What a device of the host is made of. */
@@ -34,12 +34,6 @@ export interface HostAddresses {
   readonly ports: AddressMap<UnitLane>;
 }
 
-/** A stretch of host-physical memory. */
-export interface MemoryRange {
-  readonly base: number;
-  readonly size: number;
-}
-
 /** Header registers that a reset loses and the kernel puts back (pci_save_state): command, cache line, latency, BARs, interrupt line. */
 const LAST_HEADER_REGISTER = Config.InterruptLine;
 const WORD = 4;
@@ -50,7 +44,7 @@ export class HostDevice {
   readonly lane: UnitLane;
   readonly interrupts: DeviceInterrupts;
   /** Memory of the VM that it works for; undefined: it is nobody's. */
-  private memory: MemoryRange | undefined;
+  private owner: DomainOwner | undefined;
 
   constructor(
     private readonly site: Site,
@@ -82,17 +76,17 @@ export class HostDevice {
   }
 
   /** Memory of the VM that it works for. */
-  get domain(): MemoryRange | undefined {
-    return this.memory;
+  get domain(): DomainOwner | undefined {
+    return this.owner;
   }
 
-  /** Gives the device to a VM: all of its memory is pinned and, by guest-physical addresses, mapped for the device. */
-  assign(memory: MemoryRange): void {
-    const { base, size } = memory;
+  /** Gives the device to a VM: by guest-physical addresses it reaches all of the VM's memory, which is pinned, or nothing yet. */
+  assign(owner: DomainOwner): void {
     const { tracer, island } = this.site;
-    this.memory = memory;
-    tracer.instant(island.now(), this.lane.track, Kind.VfioMap, 0, size);
-    this.parts.mapper.map(this.pci.requester, 0, base, size);
+    const { mapper } = this.parts;
+    this.owner = owner;
+    if (!mapper.onDemand) tracer.instant(island.now(), this.lane.track, Kind.VfioMap, 0, owner.size);
+    mapper.attach(this.pci.requester, owner);
   }
 
   /** Names of its registers, as `PciDevice` has them. */
