@@ -13,6 +13,7 @@ import type {
   MsiPort,
   Stateful,
 } from '../../machine/bus';
+import { isMsiAddress } from '../../machine/interrupts/message';
 import type { DmaPiece, DmaTranslated } from '../../machine/memory/dma-translation';
 import type { DmaMemory } from '../../machine/memory/dma-memory';
 import type { DeviceSocket, SocketOptions } from '../../machine/platform/environment';
@@ -44,8 +45,11 @@ export interface SavedTransaction {
   length: number;
   bytes?: Uint8Array;
   tag: number;
-  /** Where an access of memory was found to go when it began, or why it goes nowhere; absent for what is none. */
-  way?: { pieces: readonly DmaPiece[] } | { fault: DmaFault };
+  /**
+   * Where an access of memory was found to go when it began, or why it goes nowhere; or that it is an interrupt. Absent for what is
+   * none.
+   */
+  way?: { pieces: readonly DmaPiece[] } | { fault: DmaFault } | { interrupt: number };
   /** Its row in the trace. */
   row: RowRef;
   /** The event of its end. */
@@ -190,7 +194,8 @@ export class PhysicalSocket
     const start = Math.max(this.now(), this.freeAt);
     const before = tracer.cause;
     // What a translation tells becomes the cause of the transaction.
-    const way = this.wayOf(request);
+    const interrupt = this.interruptIn(request);
+    const way = interrupt === undefined ? this.wayOf(request) : undefined;
     const end = start + (way?.cycles ?? 0) + costs['device.dmaSetup'] + moving;
     this.freeAt = start + moving;
     let row = tracer.cause;
@@ -200,7 +205,18 @@ export class PhysicalSocket
     }
     tracer.cause = before;
     const arrival = island.queue.schedule(end, this, Event.Arrival);
-    this.inFlight.push({ ...request, ...(way && { way: foundIn(way) }), row, arrival });
+    const found = interrupt === undefined ? way && { way: foundIn(way) } : { way: { interrupt } };
+    this.inFlight.push({ ...request, ...found, row, arrival });
+  }
+
+  /**
+   * What a device writes by DMA to an address of interrupts is a message like any other, if it is one word (VT-d specification, 3.14
+   * and 5.1): its data.
+   */
+  private interruptIn({ kind, address, bytes }: Request): number | undefined {
+    const isOne = kind === 'write' && isMsiAddress(address) && address % MESSAGE_BYTES === 0;
+    if (!isOne || bytes?.length !== MESSAGE_BYTES || !this.options.busMaster()) return undefined;
+    return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   }
 
   /** Where an access of memory goes; undefined for what is none, and of a function that is no bus master. */
@@ -209,10 +225,15 @@ export class PhysicalSocket
     return this.place.memory.translate(requester, address, length, kind === 'write');
   }
 
-  private resultOf({ kind, requester, way, bytes }: SavedTransaction): DmaResult {
+  private resultOf({ kind, requester, address, way, bytes, row }: SavedTransaction): DmaResult {
     if (!this.options.busMaster() || !way) return 'master-abort';
     if ('fault' in way) return way.fault;
     const { memory } = this.place;
+    if ('interrupt' in way) {
+      this.place.msi(requester, address, way.interrupt);
+      this.site.tracer.cause = row;
+      return NOTHING;
+    }
     if (kind === 'read') return memory.readFrom(way.pieces);
     return memory.writeTo(requester, way.pieces, bytes ?? NOTHING);
   }
@@ -247,6 +268,6 @@ export class PhysicalSocket
   }
 }
 
-function foundIn(way: DmaTranslated): NonNullable<SavedTransaction['way']> {
+function foundIn(way: DmaTranslated): { pieces: readonly DmaPiece[] } | { fault: DmaFault } {
   return 'fault' in way ? { fault: way.fault } : { pieces: way.pieces };
 }
