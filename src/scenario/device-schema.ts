@@ -62,9 +62,9 @@ const edu = z.strictObject({
     .int()
     .min(28)
     .max(52)
-    .default(28)
+    .optional()
     .describe(
-      'Bits of the addresses of its DMA, of which it ignores the others (`dma_mask` of QEMU, which has 28).',
+      'Bits of the addresses of its DMA, of which it ignores the others (`dma_mask` of QEMU). 28 when left out, as QEMU has it.',
     ),
 });
 

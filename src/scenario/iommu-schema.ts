@@ -52,6 +52,14 @@ export const iommuSchema = z
       .describe(
         '`false`: all memory of a VM is mapped before it starts. `true`: a page is mapped once a device has asked for it in vain, which devices do not expect: the access is lost.',
       ),
+    pinnedPages: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(1_000_000)
+      .describe(
+        'With `onDemand`, pages of 4 KiB that are mapped at a time at most: for another, the one that was mapped first is unmapped.',
+      ),
   })
   .prefault({})
   .describe('The IOMMU of the host.');

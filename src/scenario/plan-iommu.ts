@@ -44,7 +44,8 @@ export function driveIommu(
   vms: readonly number[],
 ): IntelIommu | undefined {
   if (!site.iommu) return undefined;
-  const { levels, pages: largest, unmap, onDemand } = scenario.host.iommu;
+  const { levels, pages: largest, unmap, ...demand } = scenario.host.iommu;
+  const onDemand = demand.onDemand ? { mostPages: demand.pinnedPages } : undefined;
   const owners = new Set(assignmentsOf(scenario).map(({ vm }) => vm));
   const ofDomains = vms
     .filter((vm) => owners.has(vm))

@@ -18,6 +18,12 @@ export interface RefusedAccess {
   readonly write: boolean;
 }
 
+/** How memory is mapped on demand. */
+export interface OnDemandPlan {
+  /** Pages of 4 KiB that are mapped at a time at most: for another, the one that was mapped first is unmapped. */
+  readonly mostPages: number;
+}
+
 /** The host's side of DMA (iommu_attach_device, iommu_map and iommu_unmap of Linux), of one function at a time. */
 export interface DmaMapper {
   /** The function works for a VM from now on, as others may: all of them have the same addresses. */
@@ -35,8 +41,8 @@ export interface DmaMapper {
    * @returns cycles that this takes the caller
    */
   unmap(requester: RequesterId, iova: number, length: number): Cycles;
-  /** Whether memory is mapped only when a device has asked for it in vain. */
-  readonly onDemand: boolean;
+  /** Memory is mapped only when a device has asked for it in vain; undefined: all of a VM's when a function is attached. */
+  readonly onDemand: OnDemandPlan | undefined;
   /** Has somebody told of each access of a function that was refused, once the kernel knows of it. */
   onRefused(requester: RequesterId, told: (access: RefusedAccess) => void): void;
 }
@@ -46,6 +52,6 @@ export const NOTHING_TO_MAP: DmaMapper = {
   attach: () => undefined,
   map: () => 0,
   unmap: () => 0,
-  onDemand: false,
+  onDemand: undefined,
   onRefused: () => undefined,
 };

@@ -3,13 +3,14 @@ import type { AddressMap } from '../../machine/address-map';
 import type { RegisterBlock } from '../../machine/bus';
 import { Config } from '../../machine/pci/config';
 import type { BarSpec, PciFunction } from '../../machine/pci/function';
+import type { Cycles } from '../../machine/time/event-queue';
 import type { PciDevice } from '../../machine/platform/pci-slots';
 import { Kind } from '../../trace/vocabulary/events';
 import type { Site } from '../host';
 import type { PhysicalSocket } from '../physical/physical-socket';
 import type { UnitLane } from '../unit-lanes';
 import { DeviceInterrupts, type IntxRouting } from './device-interrupts';
-import type { DmaMapper, DomainOwner } from './dma-mapper';
+import type { DmaMapper, DomainOwner, OnDemandPlan, RefusedAccess } from './dma-mapper';
 import type { MessageDomain } from './message-domain';
 
 /** What a device of the host is made of. */
@@ -87,6 +88,32 @@ export class HostDevice {
     this.owner = owner;
     if (!mapper.onDemand) tracer.instant(island.now(), this.lane.track, Kind.VfioMap, 0, owner.size);
     mapper.attach(this.pci.requester, owner);
+  }
+
+  /** As `DmaMapper` has it. */
+  get onDemand(): OnDemandPlan | undefined {
+    return this.parts.mapper.onDemand;
+  }
+
+  /** Has somebody told of each access of the device that was refused, once the kernel knows of it. */
+  onRefused(told: (access: RefusedAccess) => void): void {
+    this.parts.mapper.onRefused(this.pci.requester, told);
+  }
+
+  /**
+   * Makes a part of the memory of its VM reachable for the device.
+   * @param from guest-physical, of whole pages, in the memory of the VM
+   */
+  map(from: number, length: number): void {
+    if (this.owner) this.parts.mapper.map(this.pci.requester, from, this.owner.base + from, length);
+  }
+
+  /**
+   * Takes it away again.
+   * @returns cycles that this takes the caller
+   */
+  unmap(from: number, length: number): Cycles {
+    return this.parts.mapper.unmap(this.pci.requester, from, length);
   }
 
   /** Names of its registers, as `PciDevice` has them. */

@@ -10,7 +10,7 @@ import { Global, Reg } from '../../machine/iommu/layout';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../../machine/time/event-queue';
 import { Kind } from '../../trace/vocabulary/events';
-import type { DmaMapper, DomainOwner, RefusedAccess } from '../host-bus/dma-mapper';
+import type { DmaMapper, DomainOwner, OnDemandPlan, RefusedAccess } from '../host-bus/dma-mapper';
 import {
   LEVEL_ACTIVE_LOW,
   PLAIN_MESSAGES,
@@ -42,8 +42,8 @@ export interface IntelIommuPlan {
   readonly largest: PageLevel;
   /** Each unmapping invalidates and waits, or many are invalidated together. */
   readonly unmap: 'strict' | 'deferred';
-  /** Memory of a VM is mapped only when a device has asked for it in vain. */
-  readonly onDemand: boolean;
+  /** As `DmaMapper` has it. */
+  readonly onDemand: OnDemandPlan | undefined;
 }
 
 /** Where its tables are: pages of host memory, zero as yet. */
@@ -96,7 +96,7 @@ export class IntelIommu
 {
   readonly hostIrqId: string;
   readonly eventTargetId: string;
-  readonly onDemand: boolean;
+  readonly onDemand: OnDemandPlan | undefined;
   private readonly pages: TablePages;
   private readonly roots: RootTables;
   private readonly requests: InvalidationRequests;

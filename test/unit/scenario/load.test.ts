@@ -65,6 +65,7 @@ describe('defaults', () => {
             unmap: 'strict',
             interruptRemapping: true,
             onDemand: false,
+            pinnedPages: 1_000_000,
           },
           costs: 'kvm-skylake-2017',
           costsOverride: {},

@@ -69,7 +69,9 @@ describe('D4', () => {
     expect(counts[5].hits).toBe(0);
     // What a walk takes is in its transfer.
     const { costs } = run.end.meta;
-    const durations = new Map([Kind.IommuHit, Kind.IommuWalk].map((kind) => [kind, new Set<number>()]));
+    const durations = new Map<number, Set<number>>(
+      [Kind.IommuHit, Kind.IommuWalk].map((kind) => [kind, new Set()]),
+    );
     for (const { cause, duration } of ofKind(run, Kind.DmaRead))
       durations.get(run.rows[cause].kind)?.add(duration);
     const [hit] = durations.get(Kind.IommuHit) ?? [];
