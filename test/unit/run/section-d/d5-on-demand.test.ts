@@ -1,6 +1,6 @@
 /** Row D5: a device does not repeat an access that was refused; memory that is mapped on demand costs packets. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { DropReason } from '../../../../src/machine/devices/e1000/constants';
+import { DropReason } from '../../../../src/machine/devices/intel-nic/constants';
 import { FaultReason } from '../../../../src/machine/iommu/fault-reasons';
 import { Kind } from '../../../../src/trace/vocabulary/events';
 import { countedRun, ofKind, trackOf, type CountedRun } from '../../../support/section-a';

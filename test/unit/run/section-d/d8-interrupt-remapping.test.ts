@@ -8,7 +8,8 @@ import { countedRun, ofKind, trackOf, type CountedRun } from '../../../support/s
 const VECTOR = 0xe5;
 /** APIC IDs of the physical CPUs: their positions. */
 const CPUS = 2;
-const TABLE_ENTRIES = 256;
+/** 64 KiB of entries of 16 bytes. */
+const TABLE_ENTRIES = 4096;
 
 /** Index of a message in remappable format (VT-d specification, 5.1.2.2), whose subhandle is not valid. */
 const indexOf = (address: number): number => (address >>> 5) & 0x7fff;
