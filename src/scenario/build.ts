@@ -17,7 +17,8 @@ import { resolveCosts } from './costs';
 import { planIslands } from './islands';
 import { Networks, type NetworkEnvironment } from './networks';
 import { planDevices } from './plan-devices';
-import { buildHostBuses, layOutMemory } from './plan-host';
+import { buildHostBuses, homesOfDevices, layOutMemory } from './plan-host';
+import { planIommu } from './plan-iommu';
 import type { Scenario, ScenarioVm } from './schema';
 
 const MIB = 1024 * 1024;
@@ -69,8 +70,10 @@ export function buildMachine(
   const costs = resolveCosts(scenario);
   const host = new Host(tracer, costs, Math.round(scenario.host.frequencyGHz * 1e9));
   const sites: Site[] = [];
+  const homes = homesOfDevices(scenario);
   for (const { vms, cpus } of planIslands(scenario)) {
-    const site = host.addIsland(cpus);
+    const hasDevices = vms.some((vm) => homes.has(vm));
+    const site = host.addIsland(cpus, hasDevices ? planIommu(scenario) : undefined);
     for (const vm of vms) sites[vm] = site;
   }
   const networks = new Networks(scenario, sites, host, { captures, tap: events.frame });
@@ -87,7 +90,7 @@ export function buildMachine(
   );
   const memories = machines.map(({ memory }) => memory);
   const bases = layOutMemory(scenario, host, memories);
-  const assigned = buildHostBuses(scenario, sites, networks);
+  const assigned = buildHostBuses(scenario, host, sites, networks);
   const plans = scenario.vms.map((spec, index) => {
     const ramBytes = spec.memoryMiB * MIB;
     const { image, boot, images } = loaded[index];

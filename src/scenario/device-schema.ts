@@ -58,6 +58,14 @@ const edu = z.strictObject({
     .describe(
       "Adds memory that only keeps what is written to it, which QEMU's edu does not have: `beside` is one register of 4 bytes at offset 0xA0 of BAR 0, among the others; `page` is 4 KiB at 0x1000, a page of its own, which the hypervisor maps to the guest. Without it there is none.",
     ),
+  dmaBits: z
+    .int()
+    .min(28)
+    .max(52)
+    .optional()
+    .describe(
+      'Bits of the addresses of its DMA, of which it ignores the others (`dma_mask` of QEMU). 28 when left out, as QEMU has it.',
+    ),
 });
 
 /** What a storage medium takes, in nanoseconds. */

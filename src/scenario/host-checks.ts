@@ -24,7 +24,8 @@ export function checkHostDevices(scenario: Scenario, list: ProblemList): void {
   const assignments = assignmentsOf(scenario);
   const known = assignments.filter((each) => isKnown(scenario, each, list));
   checkOwners(known, list);
-  checkReach(scenario, known, list);
+  if (host.iommu.model === 'none') checkReach(scenario, known, list);
+  else checkIotlb(scenario, list);
   checkAffinities(scenario, known, list);
 }
 
@@ -76,6 +77,17 @@ function checkOwners(assignments: readonly Assignment[], list: ProblemList): voi
   }
 }
 
+/** An address has one set, by some of its bits. */
+function checkIotlb({ host }: Scenario, list: ProblemList): void {
+  const { iotlbEntries, iotlbWays } = host.iommu;
+  if (iotlbEntries === 0 || Number.isInteger(Math.log2(iotlbEntries / iotlbWays))) return;
+  list.add(
+    'value',
+    ['host', 'iommu', 'iotlbEntries'],
+    `is ${iotlbEntries}, and a set has ${iotlbWays} of them: give ${iotlbWays} times a power of two`,
+  );
+}
+
 /** Without an IOMMU the addresses that a guest has are right for its devices where its memory stands at 0 alone. */
 function checkReach({ vms }: Scenario, assignments: readonly Assignment[], list: ProblemList): void {
   const [first] = assignments;
@@ -84,7 +96,7 @@ function checkReach({ vms }: Scenario, assignments: readonly Assignment[], list:
   list.add(
     'value',
     pathOf(other),
-    `${vms[first.vm].name} and ${vms[other.vm].name} both have devices of the host, which has no IOMMU: the memory of only one VM can stand where the addresses of its devices lead. Assign devices to one VM.`,
+    `${vms[first.vm].name} and ${vms[other.vm].name} both have devices of the host, which has no IOMMU: the memory of only one VM can stand where the addresses of its devices lead. Assign devices to one VM, or add "iommu": { "model": "vt-d" } to "host".`,
   );
 }
 

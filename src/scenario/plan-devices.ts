@@ -51,7 +51,10 @@ const planners: Planners = {
     device: { model, name, mac: bytesOf(mac), vfs },
     cable: networks.plug(link),
   }),
-  edu: ({ model, scratch }, { name }) => ({ device: { model, name, scratch }, cable: undefined }),
+  edu: ({ model, scratch, dmaBits }, { name }) => ({
+    device: { model, name, scratch, dmaBits },
+    cable: undefined,
+  }),
   nvme: (device, { name, image }) => {
     const { model, blockSize, queues } = device;
     return { device: { model, name, image, blockSize, queues, ...mediumOf(device) }, cable: undefined };

@@ -6,9 +6,10 @@ import { NOTHING_TO_MAP } from '../vmm/host-bus/dma-mapper';
 import { HostBus, type HostDevicePlan } from '../vmm/host-bus/host-bus';
 import type { HostDevice } from '../vmm/host-bus/host-device';
 import { PLAIN_MESSAGES } from '../vmm/host-bus/message-domain';
-import { assignmentsOf } from './assignments';
+import { assignmentsOf, type Assignment } from './assignments';
 import type { Networks } from './networks';
 import { planHostDevice } from './plan-devices';
+import { driveIommu, memoryAlignment } from './plan-iommu';
 import type { Scenario, ScenarioHostDevice } from './schema';
 
 /** Widest physical address of x86-64 (SDM vol. 3, 4.1.4). */
@@ -16,14 +17,21 @@ const ALL_OF_MEMORY = 2 ** 52;
 
 /**
  * Puts the memory of all VMs into the host's. Without an IOMMU that of the VM which has devices of the host stands at 0, where the
- * addresses that its drivers give them are right. What the VMM has for itself stands next, where there are such devices.
+ * addresses that its drivers give them are right, and what the VMM has for itself next. With one the VMM's stands first, and the
+ * memory of VMs where large pages can map it.
  * @returns where each VM's memory begins
  */
 export function layOutMemory(scenario: Scenario, host: Host, memories: readonly GuestRam[]): number[] {
   const bases: number[] = [];
+  const { devices, iommu } = scenario.host;
+  if (iommu.model !== 'none' && devices.length > 0) {
+    host.addOwnData();
+    const alignment = memoryAlignment(iommu);
+    return memories.map((memory) => host.memory.append(memory, alignment));
+  }
   const [first] = assignmentsOf(scenario);
   if (first) bases[first.vm] = host.memory.append(memories[first.vm]);
-  if (scenario.host.devices.length > 0) host.addOwnData();
+  if (devices.length > 0) host.addOwnData();
   memories.forEach((memory, vm) => (bases[vm] ??= host.memory.append(memory)));
   return bases;
 }
@@ -36,22 +44,25 @@ export function layOutMemory(scenario: Scenario, host: Host, memories: readonly 
  */
 export function buildHostBuses(
   scenario: Scenario,
+  host: Host,
   sites: readonly Site[],
   networks: Networks,
 ): (name: string) => HostDevice {
   const assignments = assignmentsOf(scenario);
   const plans = new Map<Site, HostDevicePlan[]>();
   scenario.host.devices.forEach((device, index) => {
-    const site = sites[assignments.find((each) => each.device === device.id)?.vm ?? 0];
+    const site = sites[homeOf(assignments, device.id)];
     const plan = planned(device, index, scenario.seed, networks);
     plans.set(site, [...(plans.get(site) ?? []), plan]);
   });
   const busOf = new Map<string, HostBus>();
   for (const [site, own] of plans) {
+    const vms = scenario.vms.flatMap((_, vm) => (sites[vm] === site ? [vm] : []));
+    const driver = driveIommu(scenario, host, site, vms);
     const bus = new HostBus(site, own, {
-      dma: linearTranslation(0, ALL_OF_MEMORY),
-      mapper: NOTHING_TO_MAP,
-      messages: PLAIN_MESSAGES,
+      dma: site.iommu?.unit ?? linearTranslation(0, ALL_OF_MEMORY),
+      mapper: driver ?? NOTHING_TO_MAP,
+      messages: driver ?? PLAIN_MESSAGES,
       msi: (requester, address, data) => site.scheduler.interrupts.fabric.msi(requester, address, data),
     });
     for (const { device } of own) busOf.set(device.name, bus);
@@ -61,6 +72,17 @@ export function buildHostBuses(
     if (!bus) throw new RangeError(`the scenario has no device '${name}' of the host`);
     return bus.device(name);
   };
+}
+
+/** VMs whose islands have devices of the host. */
+export function homesOfDevices(scenario: Scenario): Set<number> {
+  const assignments = assignmentsOf(scenario);
+  return new Set(scenario.host.devices.map(({ id }) => homeOf(assignments, id)));
+}
+
+/** The VM in whose island a device is. */
+function homeOf(assignments: readonly Assignment[], device: string): number {
+  return assignments.find((each) => each.device === device)?.vm ?? 0;
 }
 
 /** As on a PC, device numbers 0 to 2 of bus 0 are the chipset's. */

@@ -29,7 +29,7 @@ const planned: readonly Planned[] = [
     field: 'vms[].devices[].queues',
     instead: 'has several queues of "nvme", "virtio-net" and "virtio-blk" only',
   },
-  { field: 'host.iommu.model', names: ['vt-d', 'amd-vi'], instead: 'has a host without IOMMU only' },
+  { field: 'host.iommu.model', names: ['amd-vi'], instead: 'has "vt-d" only' },
   { field: 'sweep', instead: 'makes one run of a scenario only' },
 ];
 

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { interruptModeNames } from '../vmm/interrupt-modes';
 import { vmmNames } from '../vmm/vmm-facts';
 import { deviceSchema, hostDeviceSchema, isNic, type NicModel } from './device-schema';
+import { iommuSchema } from './iommu-schema';
 import { NAME } from './patterns';
 import { fillInPeer, peer, type ParsedPeer, type ScenarioPeer } from './peer-schema';
 
@@ -251,17 +252,7 @@ const host = z.strictObject({
     .describe(
       "Devices of the host itself, on its own PCI bus: each can be given to a VM (`assign` in the VM's `devices`). One that no VM has is nobody's, and does nothing.",
     ),
-  iommu: z
-    .strictObject({
-      model: z
-        .enum(['none'])
-        .default('none')
-        .describe(
-          "What translates the addresses of the devices' DMA. `none`: nothing, they reach all of host-physical memory by its own addresses. So that a driver in a VM can work at all, the memory of the VM with assigned devices stands at host-physical 0 then, where its guest-physical addresses are right; data of the VMM stand behind it, and nothing keeps a device from them.",
-        ),
-    })
-    .prefault({})
-    .describe('The IOMMU of the host.'),
+  iommu: iommuSchema,
   costs: z
     .string()
     .default('kvm-skylake-2017')

@@ -63,6 +63,13 @@ export const costKeys = {
     'By how much CPU time a thread that wakes counts as having had less than the others, at most',
   'sched.wakeupGranularity':
     'By how much CPU time another must have had more than a thread that wakes, to lose its CPU to it at once',
+  'iommu.lookup': 'The IOMMU looks an address up in its IOTLB, or an interrupt in its cache of entries',
+  'iommu.reference': 'The IOMMU reads an entry of a table in memory',
+  'iommu.invalidate': 'The IOMMU works on one descriptor of its invalidation queue, or one command',
+  'iommu.post': 'The IOMMU posts an interrupt to a descriptor in memory',
+  'iommu.map': 'The host kernel maps memory for a device: the entries of the tables',
+  'iommu.unmap': 'The host kernel unmaps it, without invalidation',
+  'vfio.map': 'A QEMU thread has the kernel map memory for an assigned device by ioctl (VFIO_IOMMU_MAP_DMA)',
   'device.dmaSetup': 'One DMA transaction, apart from its bytes',
   'device.dmaPer64Bytes': 'Moving 64 bytes by DMA',
 } as const;

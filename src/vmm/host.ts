@@ -8,6 +8,7 @@ import type { Tracer } from '../trace/record/tracer';
 import type { Costs } from './cost-keys';
 import { Island, type IslandState } from './threads/island';
 import { ThreadScheduler } from './threads/scheduler';
+import { HostIommu, IOAPIC_REQUESTER, type HostIommuPlan } from './iommu/host-iommu';
 import { Units } from './units';
 
 /** How `Host.run` came back; see `IslandState`. */
@@ -26,6 +27,8 @@ export interface Site {
   readonly island: Island;
   /** Of the island's physical CPUs. */
   readonly scheduler: ThreadScheduler;
+  /** Of its devices; undefined: there is none. */
+  readonly iommu: HostIommu | undefined;
 }
 
 /** Snapshot of a `Host`; what stands on it has snapshots of its own. */
@@ -75,17 +78,35 @@ export class Host implements Stateful<HostClockState> {
     this.units.keep('host/data', data);
   }
 
-  /** Makes a part of the host of some physical CPUs, given by their indexes. */
-  addIsland(cpus: readonly number[]): Site {
+  /**
+   * Makes a part of the host of some physical CPUs.
+   * @param cpus their indexes
+   * @param plan of the IOMMU of its devices; absent: there is none
+   */
+  addIsland(cpus: readonly number[], plan?: HostIommuPlan): Site {
     const { tracer, costs, frequencyHz, units, memory } = this;
     const window = Math.max(SHORTEST_WINDOW, Math.min(LONGEST_WINDOW, costs['irq.kick']));
     const island = new Island(tracer, this.sites.length, window, costs['instruction.base']);
-    const scheduler = new ThreadScheduler(island, tracer, costs, cpus);
+    const iommu =
+      plan &&
+      new HostIommu(
+        {
+          tracer,
+          costs,
+          island,
+          units,
+          memory,
+          deliver: (...message) => void scheduler.interrupts.fabric.unitMessage(...message),
+        },
+        plan,
+      );
+    const remapping = iommu?.interrupts && { unit: iommu.unit, ioapicRequester: IOAPIC_REQUESTER };
+    const scheduler = new ThreadScheduler(island, tracer, costs, cpus, remapping);
     units.keep(`island${island.index}`, island);
     units.keep(`island${island.index}/events`, island.queue);
     units.keep(`island${island.index}/scheduler`, scheduler);
     units.keep(`island${island.index}/interrupts`, scheduler.interrupts);
-    const site: Site = { tracer, costs, frequencyHz, units, memory, island, scheduler };
+    const site: Site = { tracer, costs, frequencyHz, units, memory, island, scheduler, iommu };
     this.sites.push(site);
     this.over.push('no');
     return site;

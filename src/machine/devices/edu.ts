@@ -53,8 +53,8 @@ const MSIX = { vectors: 3, bar: 4, table: 0, pending: 0x800 } as const;
 const MSIX_BAR_BYTES = 0x1000;
 /** Version 1.0, and letters to know it by. */
 const IDENTIFICATION = 0x010000ed;
-/** Of the addresses of its DMA: 28 bits, as QEMU has it. */
-const DMA_MASK = 0x0fffffff;
+/** Bits of the addresses of its DMA: as many as QEMU's has (its property dma_mask), and the most that can be asked for. */
+export const EDU_DMA_BITS = { usual: 28, most: 52 } as const;
 const NOTHING_THERE = 0xffffffff;
 /** One multiplication of the factorial. From 34 on the product is 0 modulo 2^32, and the device stops. */
 const STEP_NANOSECONDS = 100;
@@ -114,10 +114,14 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
   private readonly factorialEnd: PendingEvent;
   private tag = 0;
 
-  /** @param scratchAt where its scratch memory lies; absent: it has none */
+  /**
+   * @param scratchAt where its scratch memory lies; absent: it has none
+   * @param dmaBits of the addresses of its DMA: the others are ignored
+   */
   constructor(
     private readonly bus: DeviceBus,
     private readonly scratchAt?: EduScratch,
+    private readonly dmaBits: number = EDU_DMA_BITS.usual,
   ) {
     this.scratch = new Uint8Array(scratchAt ? EDU_SCRATCH[scratchAt].size : 0);
     this.factorialEnd = new PendingEvent(bus, (time) => bus.schedule(time - bus.now(), FACTORIAL_DONE));
@@ -365,8 +369,15 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
     else if ((this.command & EduDma.ToMemory) !== 0) {
       const first = dma[Word.source] - EDU_BUFFER.base;
       const bytes = this.buffer.slice(first, first + length);
-      bus.dma.write(pci.requester, dma[Word.destination] & DMA_MASK, bytes, this.tag);
-    } else bus.dma.read(pci.requester, dma[Word.source] & DMA_MASK, length, this.tag);
+      bus.dma.write(pci.requester, this.memoryAddress(Word.destination), bytes, this.tag);
+    } else bus.dma.read(pci.requester, this.memoryAddress(Word.source), length, this.tag);
+  }
+
+  /** The memory's side of the transfer, as the bits of its addresses have it. */
+  private memoryAddress(word: number): number {
+    const { dma, dmaBits } = this;
+    const high = dmaBits > 32 ? dma[word + 1] % 2 ** (dmaBits - 32) : 0;
+    return high * 2 ** 32 + (dma[word] % 2 ** Math.min(dmaBits, 32));
   }
 
   private transferDone(): void {

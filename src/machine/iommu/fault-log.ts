@@ -71,6 +71,11 @@ export class FaultLog implements Stateful<FaultLogState> {
     this.event = new EventMessage(Reg.FaultEvent, ['FECTL', 'FEDATA', 'FEADDR', 'FEUADDR'], send);
   }
 
+  /** Whether the next fault will be put down: none is while an overflow is shown, or over a record that is not cleared. */
+  get hasRoom(): boolean {
+    return (this.status & OVERFLOW) === 0 && (this.records[this.next * RECORD_WORDS + 3] & RECORDED) === 0;
+  }
+
   /** Puts a fault down. @returns false when it is lost */
   record(fault: FaultRecord): boolean {
     if ((this.status & OVERFLOW) !== 0) return false;

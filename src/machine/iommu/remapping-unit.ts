@@ -231,19 +231,9 @@ export class RemappingUnit
   interruptFault({ requester, reason, index }: RefusedInterrupt): void {
     const information = [0, (index * INDEX_SHIFT) >>> 0] as const;
     const addressType = AddressType.untranslated;
-    const recorded = this.faults.record({
-      requester,
-      pasid: undefined,
-      information,
-      reason,
-      write: true,
-      addressType,
-    });
-    this.host.observer.faulted({
-      request: { requester, pasid: undefined, iova: 0, write: true },
-      reason,
-      recorded,
-    });
+    const request = { requester, pasid: undefined, iova: 0, write: true };
+    this.host.observer.faulted({ request, reason, recorded: this.faults.hasRoom });
+    this.faults.record({ requester, pasid: undefined, information, reason, write: true, addressType });
   }
 
   save(): Checkpoint<RemappingHardware, RemappingRun> {
@@ -337,16 +327,11 @@ export class RemappingUnit
 
   private refuse(request: TranslationRequest, { fault, faultsDisabled }: Refusal, addressType: number): void {
     const { requester, pasid, iova, write } = request;
-    const record = {
-      requester,
-      pasid,
-      information: pageInformation(iova),
-      reason: fault,
-      write,
-      addressType,
-    };
-    const recorded = isReported(fault, faultsDisabled) && this.faults.record(record);
-    this.host.observer.faulted({ request, reason: fault, recorded });
+    const information = pageInformation(iova);
+    const reported = isReported(fault, faultsDisabled);
+    // Told first: what the record brings about, a fault event, follows from it.
+    this.host.observer.faulted({ request, reason: fault, recorded: reported && this.faults.hasRoom });
+    if (reported) this.faults.record({ requester, pasid, information, reason: fault, write, addressType });
   }
 }
 

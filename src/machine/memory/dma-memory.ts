@@ -28,11 +28,20 @@ export class DmaMemory {
   /** Reads now. */
   read(requester: RequesterId, address: number, length: number): DmaResult {
     const translated = this.translate(requester, address, length, false);
-    if ('fault' in translated) return translated.fault;
-    const { pieces } = translated;
+    return 'fault' in translated ? translated.fault : this.readFrom(translated.pieces);
+  }
+
+  /** Writes now: all of it, or nothing. */
+  write(requester: RequesterId, address: number, bytes: Uint8Array): DmaResult {
+    const translated = this.translate(requester, address, bytes.length, true);
+    return 'fault' in translated ? translated.fault : this.writeTo(requester, translated.pieces, bytes);
+  }
+
+  /** Reads what `translate` has found. */
+  readFrom(pieces: readonly DmaPiece[]): DmaResult {
     const [first] = pieces;
-    if (first && pieces.length === 1) return this.memory.read(first.address, length) ?? 'master-abort';
-    const bytes = new Uint8Array(length);
+    if (first && pieces.length === 1) return this.memory.read(first.address, first.length) ?? 'master-abort';
+    const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
     let at = 0;
     for (const piece of pieces) {
       bytes.set(this.memory.read(piece.address, piece.length) ?? NOTHING, at);
@@ -41,12 +50,10 @@ export class DmaMemory {
     return bytes;
   }
 
-  /** Writes now: all of it, or nothing. */
-  write(requester: RequesterId, address: number, bytes: Uint8Array): DmaResult {
-    const translated = this.translate(requester, address, bytes.length, true);
-    if ('fault' in translated) return translated.fault;
+  /** Writes to what `translate` has found; `bytes` are as many. */
+  writeTo(requester: RequesterId, pieces: readonly DmaPiece[], bytes: Uint8Array): DmaResult {
     let at = 0;
-    for (const piece of translated.pieces) {
+    for (const piece of pieces) {
       const { length } = piece;
       this.memory.write(piece.address, bytes.subarray(at, at + length));
       this.written(requester, piece);

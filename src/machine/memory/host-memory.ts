@@ -59,12 +59,13 @@ export class HostMemory {
 
   /**
    * Puts a slot behind all that are there.
+   * @param alignment bytes; its address is a multiple
    * @returns where it stands
    * @throws RangeError as `map` does
    */
-  append(slot: MemorySlot): number {
+  append(slot: MemorySlot, alignment = 1): number {
     const last = this.placed[this.placed.length - 1];
-    const base = last ? endOf(last) : 0;
+    const base = last ? Math.ceil(endOf(last) / alignment) * alignment : 0;
     this.map(base, slot);
     return base;
   }

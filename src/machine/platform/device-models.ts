@@ -35,6 +35,8 @@ interface ModelOptions {
   edu: {
     /** Where its scratch memory lies; absent: it has none. */
     scratch?: EduScratch | undefined;
+    /** Bits of the addresses of its DMA; absent: as many as QEMU's has. */
+    dmaBits?: number | undefined;
   };
   ixgbe: {
     /** Six bytes. */
@@ -97,9 +99,9 @@ const models: { [M in DeviceModel]: (spec: DeviceSpec<M>) => Planned | PlannedOn
     place: { pin: 1, reasons: dropReasonNames, ...(coalesced && { coalesces: E1000.coalesces }) },
     make: ({ bus }) => new E1000(bus, { mac }),
   }),
-  edu: ({ scratch }) => ({
+  edu: ({ scratch, dmaBits }) => ({
     place: { pin: 1, ...(scratch && { plain: EDU_SCRATCH[scratch] }) },
-    make: ({ bus }) => new Edu(bus, scratch),
+    make: ({ bus }) => new Edu(bus, scratch, dmaBits),
   }),
   ixgbe: ({ mac, vfs }) => ({
     place: { pin: 1, reasons: ixgbeReasons, virtualFunctions: vfs },

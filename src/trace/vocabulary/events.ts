@@ -3,12 +3,12 @@
  * read it. Ids are part of the file format: never renumber, only add.
  */
 import { exitId, kindRowsOf, type ExitTable } from './exit-table';
-import { Kind, kindRows } from './kind-rows';
+import { entryKinds, Kind, kindRows } from './kind-rows';
 import type { KindRow } from './kind-row';
 import { svmExits } from './svm-exit-codes';
 import { vmxExits } from './vmx-exit-reasons';
 
-export { Kind };
+export { entryKinds, Kind };
 export type { ArgFormat, ArgSpec, BitField, ColourRole, KindGroup, KindRow, ModeRole } from './kind-row';
 
 /** Every table of VM exits. */

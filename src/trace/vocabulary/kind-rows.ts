@@ -3,6 +3,7 @@
  * a VMM that works in other steps adds rows, and no view changes.
  */
 import type { ArgFormat, ArgSpec, BitField, ColourRole, KindGroup, KindRow } from './kind-row';
+import { invalidationFields } from './invalidation';
 import { irteFields } from './irte-fields';
 import { tableEntries, type TableEntry, type TableEntryKey } from './table-entries';
 
@@ -32,6 +33,7 @@ export const Kind = {
   IommuPasidDomain: 186, IommuPasidFirst: 187,
   IommuSs5: 190, IommuSs4: 191, IommuSs3: 192, IommuSs2: 193, IommuSs1: 194,
   IommuMap: 200, MapExtent: 201, IommuUnmap: 202, MemorySlot: 203,
+  IommuTranslation: 204, IommuUnrecorded: 205, IommuWait: 206, IommuFaultRead: 207,
   IommuFs5: 195, IommuFs4: 196, IommuFs3: 197, IommuFs2: 198, IommuFs1: 199,
   VhostPoll: 176,
 } as const;
@@ -196,10 +198,14 @@ export const kindRows: readonly KindRow[] = [
   span(Kind.DmaWrite, 'dma.write', 'dma', 'dma', { a: arg('address', 'address'), b: arg('length', 'bytes'), sum: 'b' }, 'The device writes memory as bus master.', '{track} wrote {b} to memory at {a} in {took}.'),
   instant(Kind.IoSubmit, 'io.submit', 'dma', 'dma', { a: hex('command'), b: arg('length', 'bytes'), sum: 'b' }, 'A block device takes a command of its driver.', '{track} took command {a}, which moves {b}.'),
   instant(Kind.IoComplete, 'io.complete', 'dma', 'dma', { a: hex('command'), b: arg('length', 'bytes'), sum: 'b' }, 'A block device has told its driver, in memory, how a command ended; the bytes are 0 where it failed.', '{track} completed command {a}, which moved {b}.'),
-  instant(Kind.IommuHit, 'iommu.hit', 'iommu', 'iommu', { a: arg('iova', 'address') }, 'The IOTLB knows the translation.'),
-  span(Kind.IommuWalk, 'iommu.walk', 'iommu', 'iommu', { a: dec('references'), b: dec('levels'), sum: 'a' }, 'The IOMMU walks its tables.', 'The IOMMU walked {b} levels with {a} memory references in {took}.'),
+  instant(Kind.IommuHit, 'iommu.hit', 'iommu', 'iommu', { a: arg('iova', 'address'), b: arg('to', 'address') }, 'The IOTLB knows the translation.', 'The IOTLB knew that {a} leads to host-physical {b}.'),
+  span(Kind.IommuWalk, 'iommu.walk', 'iommu', 'iommu', { a: dec('references'), b: dec('levels'), sum: 'a' }, 'The IOMMU walks its tables: so many reads of paging entries; those of other tables are rows of their own.', 'The IOMMU walked {b} levels with {a} memory references in {took}.'),
+  instant(Kind.IommuTranslation, 'iommu.translation', 'iommu', 'iommu', { a: arg('iova', 'address'), b: arg('to', 'address') }, 'What a walk has found: where an address of a device leads.', 'The walk found that {a} leads to host-physical {b}.'),
   instant(Kind.IommuFault, 'iommu.fault', 'iommu', 'fault', { a: arg('iova', 'address'), b: arg('reason', 'reason') }, 'The IOMMU refuses an access.', 'The IOMMU refused the access to {a} (reason {b}).'),
-  span(Kind.IommuInvalidate, 'iommu.invalidate', 'iommu', 'iommu', {}, 'Cached translations are invalidated.'),
+  instant(Kind.IommuUnrecorded, 'iommu.unrecorded', 'iommu', 'fault', { a: hex('requester'), b: arg('reason', 'reason') }, 'A fault is not recorded: all fault recording registers hold earlier ones, or the entry says that its faults are not to be.', 'No register tells of the fault of requester {a} ({b}).'),
+  instant(Kind.IommuFaultRead, 'iommu.fault.read', 'iommu', 'kernel', { a: arg('iova', 'address'), b: arg('reason', 'reason') }, "The host's kernel reads and clears a fault recording register.", "The host's kernel read that the access to {a} had been refused (reason {b})."),
+  span(Kind.IommuInvalidate, 'iommu.invalidate', 'iommu', 'iommu', { a: { name: 'what', format: 'hex', fields: invalidationFields }, b: dec('dropped') }, 'Cached entries are invalidated; so many were there.', 'The IOMMU invalidated entries of a cache, of which it held {b}, in {took}.'),
+  span(Kind.IommuWait, 'iommu.wait', 'iommu', 'iommu', { a: arg('status', 'address'), b: hex('data') }, 'The wait descriptor of the invalidation queue: everything before it is done, which a word in memory tells, or an interrupt.', 'The IOMMU told by {b} at {a} that all invalidations before were done.'),
   instant(Kind.VirtqKick, 'virtq.kick', 'virtio', 'device', { a: dec('queue') }, 'The driver notifies the device of available buffers.'),
   instant(Kind.VirtqSuppressed, 'virtq.suppressed', 'virtio', 'device', { a: dec('queue') }, 'A notification was suppressed.'),
   instant(Kind.VirtqUsed, 'virtq.used', 'virtio', 'device', { a: dec('queue'), b: dec('buffers') }, 'The device returns used buffers.'),

@@ -129,7 +129,7 @@ export class DeviceInterrupts implements HostIrqTarget, Stateful<DeviceInterrupt
     if (at === undefined || !place) return;
     const { fn, messages } = this.hardware;
     const control = fn.read(at + CONTROL_AT, 2);
-    const { address, data } = messages.compose(fn.requester, 0, place);
+    const { address, data } = messages.compose(fn.requester, 0, place, count);
     fn.write(at + Msi.address, 4, address);
     if ((control & Msi.wide) !== 0) fn.write(at + Msi.addressHigh, 4, 0);
     fn.write(at + ((control & Msi.wide) !== 0 ? Msi.data64 : Msi.data32), 2, data);
@@ -153,7 +153,7 @@ export class DeviceInterrupts implements HostIrqTarget, Stateful<DeviceInterrupt
     const table = hardware.fn.read(at + Msix.table, 4);
     const bar = table & Msix.barBits;
     const entry = table - bar + vector * Msix.entryBytes;
-    const { address, data } = hardware.messages.compose(hardware.fn.requester, vector, place);
+    const { address, data } = hardware.messages.compose(hardware.fn.requester, vector, place, 1);
     hardware.writeRegister(bar, entry + Entry.address, address);
     hardware.writeRegister(bar, entry + Entry.addressHigh, 0);
     hardware.writeRegister(bar, entry + Entry.data, data);

@@ -1,18 +1,57 @@
 /** Who makes memory reachable for devices of the host: the driver of its IOMMU, or nobody where there is none. */
 import type { RequesterId } from '../../machine/bus';
+import type { Cycles } from '../../machine/time/event-queue';
 
-/** The host's side of DMA (iommu_map and iommu_unmap of Linux), of one function at a time. */
+/** A VM that functions of the host work for, and where its memory stands in the host's. */
+export interface DomainOwner {
+  /** Index of the VM. */
+  readonly vm: number;
+  readonly name: string;
+  readonly base: number;
+  readonly size: number;
+}
+
+/** An access of a function that was refused. */
+export interface RefusedAccess {
+  /** Address of the page, as the function has it. */
+  readonly iova: number;
+  readonly write: boolean;
+}
+
+/** How memory is mapped on demand. */
+export interface OnDemandPlan {
+  /** Pages of 4 KiB that are mapped at a time at most: for another, the one that was mapped first is unmapped. */
+  readonly mostPages: number;
+}
+
+/** The host's side of DMA (iommu_attach_device, iommu_map and iommu_unmap of Linux), of one function at a time. */
 export interface DmaMapper {
+  /** The function works for a VM from now on, as others may: all of them have the same addresses. */
+  attach(requester: RequesterId, owner: DomainOwner): void;
   /**
-   * From now on the function reaches host-physical memory at addresses of its own.
-   * @param iova first address that the function has, of whole pages
+   * From now on the functions of a VM reach host-physical memory at addresses of their own.
+   * @param iova first address that the functions have, of whole pages
    * @param address host-physical
    * @param length bytes
+   * @returns cycles that this takes the caller
    */
-  map(requester: RequesterId, iova: number, address: number, length: number): void;
-  /** What was mapped so is not reachable any more. */
-  unmap(requester: RequesterId, iova: number, length: number): void;
+  map(requester: RequesterId, iova: number, address: number, length: number): Cycles;
+  /**
+   * What was mapped so is to be reachable no more; when it is not depends on how translations are invalidated.
+   * @returns cycles that this takes the caller
+   */
+  unmap(requester: RequesterId, iova: number, length: number): Cycles;
+  /** Memory is mapped only when a device has asked for it in vain; undefined: all of a VM's when a function is attached. */
+  readonly onDemand: OnDemandPlan | undefined;
+  /** Has somebody told of each access of a function that was refused, once the kernel knows of it. */
+  onRefused(requester: RequesterId, told: (access: RefusedAccess) => void): void;
 }
 
 /** Without an IOMMU functions reach all of memory at its own addresses, and nothing changes that. */
-export const NOTHING_TO_MAP: DmaMapper = { map: () => undefined, unmap: () => undefined };
+export const NOTHING_TO_MAP: DmaMapper = {
+  attach: () => undefined,
+  map: () => 0,
+  unmap: () => 0,
+  onDemand: undefined,
+  onRefused: () => undefined,
+};

@@ -53,13 +53,10 @@ export interface HostBusState {
   routed: number[];
 }
 
-/** Registers of the IOAPIC and bits of its redirection entries (82093AA data sheet, 3.1 and 3.2.4). */
+/** Registers of the IOAPIC (82093AA data sheet, 3.1). */
 const IOAPIC_SELECT = 0x00;
 const IOAPIC_DATA = 0x10;
 const IOAPIC_TABLE = 0x10;
-const DESTINATION_SHIFT = 24;
-const LEVEL = 1 << 15;
-const ACTIVE_LOW = 1 << 13;
 
 /** The devices of the host that one island has. */
 export class HostBus implements HostIrqTarget, IntxRouting, Stateful<HostBusState> {
@@ -72,7 +69,7 @@ export class HostBus implements HostIrqTarget, IntxRouting, Stateful<HostBusStat
   constructor(
     private readonly site: Site,
     plans: readonly HostDevicePlan[],
-    parts: HostBusParts,
+    private readonly parts: HostBusParts,
   ) {
     const name = `island${site.island.index}/host-bus`;
     this.hostIrqId = `${name}/intx`;
@@ -120,10 +117,11 @@ export class HostBus implements HostIrqTarget, IntxRouting, Stateful<HostBusStat
     const place = vectors.give(cpu, 1, this, gsi);
     if (!place) return;
     this.routed.add(gsi);
+    const { low, high } = this.parts.messages.redirect(gsi, place);
     const register = IOAPIC_TABLE + 2 * gsi;
     for (const [index, value] of [
-      [register + 1, place.cpu << DESTINATION_SHIFT],
-      [register, LEVEL | ACTIVE_LOW | place.vector],
+      [register + 1, high],
+      [register, low],
     ]) {
       fabric.ioapic.write(IOAPIC_SELECT, 4, index);
       fabric.ioapic.write(IOAPIC_DATA, 4, value >>> 0);

@@ -3,13 +3,14 @@ import type { AddressMap } from '../../machine/address-map';
 import type { RegisterBlock } from '../../machine/bus';
 import { Config } from '../../machine/pci/config';
 import type { BarSpec, PciFunction } from '../../machine/pci/function';
+import type { Cycles } from '../../machine/time/event-queue';
 import type { PciDevice } from '../../machine/platform/pci-slots';
 import { Kind } from '../../trace/vocabulary/events';
 import type { Site } from '../host';
 import type { PhysicalSocket } from '../physical/physical-socket';
 import type { UnitLane } from '../unit-lanes';
 import { DeviceInterrupts, type IntxRouting } from './device-interrupts';
-import type { DmaMapper } from './dma-mapper';
+import type { DmaMapper, DomainOwner, OnDemandPlan, RefusedAccess } from './dma-mapper';
 import type { MessageDomain } from './message-domain';
 
 /** What a device of the host is made of. */
@@ -34,12 +35,6 @@ export interface HostAddresses {
   readonly ports: AddressMap<UnitLane>;
 }
 
-/** A stretch of host-physical memory. */
-export interface MemoryRange {
-  readonly base: number;
-  readonly size: number;
-}
-
 /** Header registers that a reset loses and the kernel puts back (pci_save_state): command, cache line, latency, BARs, interrupt line. */
 const LAST_HEADER_REGISTER = Config.InterruptLine;
 const WORD = 4;
@@ -50,7 +45,7 @@ export class HostDevice {
   readonly lane: UnitLane;
   readonly interrupts: DeviceInterrupts;
   /** Memory of the VM that it works for; undefined: it is nobody's. */
-  private memory: MemoryRange | undefined;
+  private owner: DomainOwner | undefined;
 
   constructor(
     private readonly site: Site,
@@ -82,17 +77,43 @@ export class HostDevice {
   }
 
   /** Memory of the VM that it works for. */
-  get domain(): MemoryRange | undefined {
-    return this.memory;
+  get domain(): DomainOwner | undefined {
+    return this.owner;
   }
 
-  /** Gives the device to a VM: all of its memory is pinned and, by guest-physical addresses, mapped for the device. */
-  assign(memory: MemoryRange): void {
-    const { base, size } = memory;
+  /** Gives the device to a VM: by guest-physical addresses it reaches all of the VM's memory, which is pinned, or nothing yet. */
+  assign(owner: DomainOwner): void {
     const { tracer, island } = this.site;
-    this.memory = memory;
-    tracer.instant(island.now(), this.lane.track, Kind.VfioMap, 0, size);
-    this.parts.mapper.map(this.pci.requester, 0, base, size);
+    const { mapper } = this.parts;
+    this.owner = owner;
+    if (!mapper.onDemand) tracer.instant(island.now(), this.lane.track, Kind.VfioMap, 0, owner.size);
+    mapper.attach(this.pci.requester, owner);
+  }
+
+  /** As `DmaMapper` has it. */
+  get onDemand(): OnDemandPlan | undefined {
+    return this.parts.mapper.onDemand;
+  }
+
+  /** Has somebody told of each access of the device that was refused, once the kernel knows of it. */
+  onRefused(told: (access: RefusedAccess) => void): void {
+    this.parts.mapper.onRefused(this.pci.requester, told);
+  }
+
+  /**
+   * Makes a part of the memory of its VM reachable for the device.
+   * @param from guest-physical, of whole pages, in the memory of the VM
+   */
+  map(from: number, length: number): void {
+    if (this.owner) this.parts.mapper.map(this.pci.requester, from, this.owner.base + from, length);
+  }
+
+  /**
+   * Takes it away again.
+   * @returns cycles that this takes the caller
+   */
+  unmap(from: number, length: number): Cycles {
+    return this.parts.mapper.unmap(this.pci.requester, from, length);
   }
 
   /** Names of its registers, as `PciDevice` has them. */

@@ -3,14 +3,27 @@ import type { RequesterId } from '../../machine/bus';
 import type { VectorMessage } from '../../machine/pci/msi';
 import type { HostVectorPlace } from '../threads/host-vectors';
 
+/** The two halves of an entry of the IOAPIC's redirection table. */
+export interface Redirection {
+  low: number;
+  high: number;
+}
+
+/** Bits of its lower half (82093AA data sheet, 3.2.4). */
+export const LEVEL_ACTIVE_LOW = (1 << 15) | (1 << 13);
+const REDIRECTION_DESTINATION_SHIFT = 24;
+
 /** The driver of an interrupt-remapping unit, which has an entry of its table for each message; or nobody in between. */
 export interface MessageDomain {
   /**
    * The message that a function is to send.
    * @param index which of the function's messages
    * @param place the vector, and the CPU by its position in the island
+   * @param count of vectors from there on, one behind the other: the function counts up on the data
    */
-  compose(requester: RequesterId, index: number, place: HostVectorPlace): VectorMessage;
+  compose(requester: RequesterId, index: number, place: HostVectorPlace, count: number): VectorMessage;
+  /** The entry of the IOAPIC's redirection table, unmasked, for a pin whose level is active low. */
+  redirect(pin: number, place: HostVectorPlace): Redirection;
   /** It is not sent any more. */
   release(requester: RequesterId, index: number): void;
 }
@@ -23,6 +36,10 @@ export const PLAIN_MESSAGES: MessageDomain = {
   compose: (_requester, _index, { cpu, vector }) => ({
     address: MSI_BASE + (cpu << DESTINATION_SHIFT),
     data: vector,
+  }),
+  redirect: (_pin, { cpu, vector }) => ({
+    low: LEVEL_ACTIVE_LOW | vector,
+    high: (cpu << REDIRECTION_DESTINATION_SHIFT) >>> 0,
   }),
   release: () => undefined,
 };

@@ -307,7 +307,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   /** Before anything runs, all of the guest's memory is within the device's reach: devices cannot wait for pages. */
   private addAssigned(host: HostDevice): void {
     const { board, environment, qemu, irqchip, plan, memory } = this;
-    host.assign({ base: plan.memoryBase, size: memory.size });
+    host.assign({ vm: this.index, name: this.name, base: plan.memoryBase, size: memory.size });
     const unit = environment.assign(host);
     const place = {
       id: `${this.name}/${unit.name}`,

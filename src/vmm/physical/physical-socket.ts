@@ -6,13 +6,15 @@ import type {
   BusDevice,
   DeviceBus,
   DeviceTrace,
+  DmaFault,
   DmaPort,
   DmaResult,
   IrqLine,
   MsiPort,
   Stateful,
 } from '../../machine/bus';
-import type { DmaTranslated } from '../../machine/memory/dma-translation';
+import { isMsiAddress } from '../../machine/interrupts/message';
+import type { DmaPiece, DmaTranslated } from '../../machine/memory/dma-translation';
 import type { DmaMemory } from '../../machine/memory/dma-memory';
 import type { DeviceSocket, SocketOptions } from '../../machine/platform/environment';
 import { requireVersion } from '../../machine/snapshot';
@@ -43,6 +45,11 @@ export interface SavedTransaction {
   length: number;
   bytes?: Uint8Array;
   tag: number;
+  /**
+   * Where an access of memory was found to go when it began, or why it goes nowhere; or that it is an interrupt. Absent for what is
+   * none.
+   */
+  way?: { pieces: readonly DmaPiece[] } | { fault: DmaFault } | { interrupt: number };
   /** Its row in the trace. */
   row: RowRef;
   /** The event of its end. */
@@ -50,11 +57,11 @@ export interface SavedTransaction {
 }
 
 /** What a transaction is before it has begun. */
-type Request = Omit<SavedTransaction, 'row' | 'arrival'>;
+type Request = Omit<SavedTransaction, 'way' | 'row' | 'arrival'>;
 
 /** Snapshot of a `PhysicalSocket`. */
 export interface PhysicalSocketState {
-  version: 2;
+  version: 3;
   asserted: boolean;
   ioapicMessage: EventHandle;
   inFlight: SavedTransaction[];
@@ -159,12 +166,12 @@ export class PhysicalSocket
   save(): PhysicalSocketState {
     const inFlight = this.inFlight.map((each) => ({ ...each }));
     const { asserted, ioapicMessage, freeAt } = this;
-    return { version: 2, asserted, ioapicMessage, inFlight, freeAt };
+    return { version: 3, asserted, ioapicMessage, inFlight, freeAt };
   }
 
   /** The event queue's own snapshot brings the arrivals back. */
   load(state: PhysicalSocketState): void {
-    requireVersion('a device socket', state.version, 2);
+    requireVersion('a device socket', state.version, 3);
     this.asserted = state.asserted;
     this.ioapicMessage = state.ioapicMessage;
     this.inFlight = state.inFlight.map((each) => ({ ...each }));
@@ -185,7 +192,10 @@ export class PhysicalSocket
     const { address, length } = request;
     const moving = Math.ceil(length / BYTES_PER_UNIT) * costs['device.dmaPer64Bytes'];
     const start = Math.max(this.now(), this.freeAt);
-    const way = this.wayOf(request);
+    const before = tracer.cause;
+    // What a translation tells becomes the cause of the transaction.
+    const interrupt = this.interruptIn(request);
+    const way = interrupt === undefined ? this.wayOf(request) : undefined;
     const end = start + (way?.cycles ?? 0) + costs['device.dmaSetup'] + moving;
     this.freeAt = start + moving;
     let row = tracer.cause;
@@ -193,7 +203,20 @@ export class PhysicalSocket
       const kind = request.kind === 'read' ? Kind.DmaRead : Kind.DmaWrite;
       row = tracer.span(start, end - start, this.place.dmaTrack(), kind, address, length);
     }
-    this.inFlight.push({ ...request, row, arrival: island.queue.schedule(end, this, Event.Arrival) });
+    tracer.cause = before;
+    const arrival = island.queue.schedule(end, this, Event.Arrival);
+    const found = interrupt === undefined ? way && { way: foundIn(way) } : { way: { interrupt } };
+    this.inFlight.push({ ...request, ...found, row, arrival });
+  }
+
+  /**
+   * What a device writes by DMA to an address of interrupts is a message like any other, if it is one word (VT-d specification, 3.14
+   * and 5.1): its data.
+   */
+  private interruptIn({ kind, address, bytes }: Request): number | undefined {
+    const isOne = kind === 'write' && isMsiAddress(address) && address % MESSAGE_BYTES === 0;
+    if (!isOne || bytes?.length !== MESSAGE_BYTES || !this.options.busMaster()) return undefined;
+    return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   }
 
   /** Where an access of memory goes; undefined for what is none, and of a function that is no bus master. */
@@ -202,11 +225,17 @@ export class PhysicalSocket
     return this.place.memory.translate(requester, address, length, kind === 'write');
   }
 
-  private resultOf({ kind, requester, address, length, bytes }: SavedTransaction): DmaResult {
-    if (!this.options.busMaster()) return 'master-abort';
+  private resultOf({ kind, requester, address, way, bytes, row }: SavedTransaction): DmaResult {
+    if (!this.options.busMaster() || !way) return 'master-abort';
+    if ('fault' in way) return way.fault;
     const { memory } = this.place;
-    if (kind === 'read') return memory.read(requester, address, length);
-    return memory.write(requester, address, bytes ?? NOTHING);
+    if ('interrupt' in way) {
+      this.place.msi(requester, address, way.interrupt);
+      this.site.tracer.cause = row;
+      return NOTHING;
+    }
+    if (kind === 'read') return memory.readFrom(way.pieces);
+    return memory.writeTo(requester, way.pieces, bytes ?? NOTHING);
   }
 
   private wireChanged(asserted: boolean): void {
@@ -237,4 +266,8 @@ export class PhysicalSocket
     this.ioapicMessage = 0;
     this.place.setPin(gsi, this.place.id, false);
   }
+}
+
+function foundIn(way: DmaTranslated): { pieces: readonly DmaPiece[] } | { fault: DmaFault } {
+  return 'fault' in way ? { fault: way.fault } : { pieces: way.pieces };
 }

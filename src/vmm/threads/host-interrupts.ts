@@ -3,7 +3,12 @@
  * kernel does when a vector comes there. Whoever runs on that CPU is interrupted; a guest leaves by an exit.
  */
 import type { Stateful } from '../../machine/bus';
-import { InterruptFabric, type FabricHardware, type FabricRun } from '../../machine/interrupts/fabric';
+import {
+  InterruptFabric,
+  type FabricHardware,
+  type FabricOptions,
+  type FabricRun,
+} from '../../machine/interrupts/fabric';
 import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
 import { ApicBase, ApicMsr, Lapic, LAPIC_BASE, SVR_ENABLE } from '../../machine/interrupts/lapic-registers';
 import { TimerMode } from '../../machine/interrupts/lapic-timer';
@@ -57,6 +62,7 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
    * @param cpus indexes of the physical CPUs among all of the host
    * @param handle what the kernel does with a vector that a CPU, given by its position in the island, has taken
    * @param offer whether a guest that runs on a CPU takes what is pending there itself
+   * @param remapping stands between devices and the local APICs; absent: nothing does
    */
   constructor(
     private readonly island: Island,
@@ -64,6 +70,7 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
     private readonly cpus: readonly number[],
     private readonly handle: (cpu: number, vector: number) => void,
     private readonly offer: (cpu: number) => boolean,
+    remapping?: FabricOptions['remapping'],
   ) {
     const name = `island${island.index}/host`;
     this.eventTargetId = `${name}/system-bus`;
@@ -76,6 +83,7 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
       timerCyclesPerTick: CYCLES_PER_TICK,
       x2apicSupported: true,
       ioapicVersion: IOAPIC_VERSION.withEoi,
+      remapping,
     });
     cpus.forEach((_, cpu) => this.turnOn(cpu));
     island.queue.register(this);

@@ -13,6 +13,7 @@
  * A CPU that nobody else waits for is never interrupted (a tickless host, NO_HZ_FULL of Linux).
  */
 import type { Stateful } from '../../machine/bus';
+import type { FabricOptions } from '../../machine/interrupts/fabric';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import { Kind } from '../../trace/vocabulary/events';
@@ -59,12 +60,16 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
   /** Told of each wake-up vector of posted interrupts. Whoever is has registered at its construction. */
   private readonly wokenUp: (() => void)[] = [];
 
-  /** @param cpus indexes of the island's physical CPUs, at least one */
+  /**
+   * @param cpus indexes of the island's physical CPUs, at least one
+   * @param remapping as `HostInterrupts` has it
+   */
   constructor(
     private readonly island: Island,
     private readonly tracer: Tracer,
     private readonly costs: Costs,
     cpus: readonly number[],
+    remapping?: FabricOptions['remapping'],
   ) {
     this.eventTargetId = `island${island.index}/scheduler`;
     // The host has been at work for long when a run begins: who sleeps then has its whole credit.
@@ -83,6 +88,7 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
       cpus,
       (cpu, vector) => this.interrupted(cpu, vector),
       (cpu) => this.cpus[cpu].current?.body.interruptPending?.() ?? false,
+      remapping,
     );
     island.queue.register(this);
   }

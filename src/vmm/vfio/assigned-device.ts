@@ -17,6 +17,7 @@ import { Irqfd, type KvmIrqchip } from '../kvm/irqfd';
 import type { QemuProcess } from '../qemu/process';
 import type { Step, StepTarget } from '../threads/work';
 import type { JobTarget } from '../threads/worker';
+import { OnDemandMemory } from './on-demand-memory';
 import { VirtualFunction } from './virtual-function';
 
 /** What the guest sees of the pin's level. */
@@ -69,6 +70,7 @@ export class AssignedDevice implements PciDevice, InterruptUser, StepTarget, Job
     for (const vectors of [this.pci.msi, this.pci.msix]) vectors?.watch(() => this.reprogrammed());
     host.interrupts.connect(this);
     host.interrupts.usePin();
+    if (host.onDemand) new OnDemandMemory(host, qemu, `${id}/vfio/on-demand`, host.onDemand);
   }
 
   registerNames(): Record<string, string> {

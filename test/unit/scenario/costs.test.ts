@@ -48,6 +48,9 @@ describe.each(costProfileNames())('profile %s', (name) => {
       'sched.slice',
       'sched.sleeperCredit',
       'sched.wakeupGranularity',
+      'iommu.map',
+      'iommu.unmap',
+      'vfio.map',
     ]);
   });
 
@@ -123,6 +126,8 @@ it("describeCosts says which figures are the model's own", () => {
     'irq.notification',
     'irq.doorbell',
     'sched.switch',
+    'iommu.lookup',
+    'iommu.post',
     'device.dmaSetup',
     'device.dmaPer64Bytes',
   ]);

@@ -56,7 +56,17 @@ describe('defaults', () => {
           frequencyGHz: 2.9,
           memoryMiB: 256,
           devices: [],
-          iommu: { model: 'none' },
+          iommu: {
+            model: 'none',
+            iotlbEntries: 64,
+            iotlbWays: 4,
+            pages: '2m',
+            levels: 4,
+            unmap: 'strict',
+            interruptRemapping: true,
+            onDemand: false,
+            pinnedPages: 1_000_000,
+          },
           costs: 'kvm-skylake-2017',
           costsOverride: {},
         },
@@ -302,7 +312,7 @@ describe('fields and values', () => {
       '"vhost" for a virtio-net',
     );
     single(atTop('«"sweep"»: {}'), 'sweep', 'not available yet');
-    single(atTop('"host": { "iommu": { "model": «"vt-d"» } }'), 'host.iommu.model', 'not available yet');
+    single(atTop('"host": { "iommu": { "model": «"amd-vi"» } }'), 'host.iommu.model', 'not available yet');
   });
 
   it('says what a mode of interrupts asks of its VM', () => {
@@ -520,6 +530,15 @@ describe('what belongs together', () => {
       'vms[1].devices[0]',
       'which has no IOMMU',
     );
+    const two = `{ "host": { "devices": [{ "id": "a" }, { "id": "b" }], "iommu": { "model": "vt-d" } },
+       "vms": [{ "guest": { "elf": "a" }, "devices": [{ "assign": "a" }] },
+               { "guest": { "elf": "a" }, "devices": [{ "assign": "b" }] }] }`;
+    expect(loadScenario(two, FILE).problems).toEqual([]);
+    const sized = (entries: string): string =>
+      atTop(`"host": { "iommu": { "model": "vt-d", "iotlbEntries": ${entries}, "iotlbWays": 3 } }`);
+    expect(loadScenario(sized('0'), FILE).problems).toEqual([]);
+    expect(loadScenario(sized('12'), FILE).problems).toEqual([]);
+    single(sized('«64»'), 'host.iommu.iotlbEntries', 'give 3 times a power of two');
   });
 
   it('vCPUs and the CPUs of the host', () => {

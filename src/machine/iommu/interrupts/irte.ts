@@ -119,6 +119,11 @@ export function irtePresent([d0]: RawIrte): boolean {
   return (d0 & Bit.Present) !== 0;
 }
 
+/** IM of an entry: it is in the posted format, where there is one. */
+export function irtePosts([d0]: RawIrte): boolean {
+  return (d0 & Bit.Posted) !== 0;
+}
+
 /** FPD of an entry, which counts in one that is not present, too. */
 export function irteFaultsDisabled([d0]: RawIrte): boolean {
   return (d0 & Bit.FaultsDisabled) !== 0;
@@ -127,7 +132,7 @@ export function irteFaultsDisabled([d0]: RawIrte): boolean {
 /** What a present entry says; undefined when a reserved field is set, or one has an encoding that does not exist. */
 export function decodeIrte(raw: RawIrte, rules: IrteRules): Irte | undefined {
   const [d0, , d2] = raw;
-  const posted = (d0 & Bit.Posted) !== 0;
+  const posted = irtePosts(raw);
   const verification = (d2 >>> VERIFICATION_SHIFT) & 3;
   if ((posted && !rules.posting) || !isVerification(verification)) return undefined;
   const reserved = RESERVED[posted ? 'posted' : rules.x2apic ? 'x2apic' : 'xapic'];

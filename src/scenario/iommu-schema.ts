@@ -1,0 +1,65 @@
+/** The IOMMU of the host as a scenario has it. */
+import { z } from 'zod';
+
+/** What it is, and what the host's kernel does with it. All but `model` is of account with an IOMMU only. */
+export const iommuSchema = z
+  .strictObject({
+    model: z
+      .enum(['none', 'vt-d'])
+      .default('none')
+      .describe(
+        "What translates the addresses of the devices' DMA. `none`: nothing, they reach all of host-physical memory by its own addresses. So that a driver in a VM can work at all, the memory of the VM with assigned devices stands at host-physical 0 then, where its guest-physical addresses are right; data of the VMM stand behind it, and nothing keeps a device from them. `vt-d`: a remapping unit of Intel, whose tables the host's kernel has in memory: a device has the guest-physical addresses of the VM that it works for, and reaches nothing else.",
+      ),
+    iotlbEntries: z
+      .int()
+      .min(0)
+      .max(65_536)
+      .default(64)
+      .describe(
+        'Pages whose translations its IOTLB holds: a multiple of `iotlbWays` by a power of two. 0: it has none.',
+      ),
+    iotlbWays: z
+      .int()
+      .min(1)
+      .max(64)
+      .default(4)
+      .describe('Entries of a set of the IOTLB, of which an address has one.'),
+    pages: z
+      .enum(['4k', '2m', '1g'])
+      .default('2m')
+      .describe(
+        "Largest pages that the kernel maps a VM's memory by. The larger, the shorter a walk, and the more memory an entry of the IOTLB stands for.",
+      ),
+    levels: z
+      .union([z.literal(3), z.literal(4), z.literal(5)])
+      .default(4)
+      .describe('Levels of its tables: addresses of devices have 39, 48 or 52 bits.'),
+    unmap: z
+      .enum(['strict', 'deferred'])
+      .default('strict')
+      .describe(
+        'When an unmapping is invalidated: `strict` is at once, and whoever unmaps waits for it; `deferred` is for 250 together, or after 10 milliseconds, until when devices may still use what is unmapped.',
+      ),
+    interruptRemapping: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Whether it remaps interrupts: the message of a device then is an index into a table of the kernel, and one that a device makes up itself is refused. `false`: whatever a device writes to the addresses of interrupts is one.',
+      ),
+    onDemand: z
+      .boolean()
+      .default(false)
+      .describe(
+        '`false`: all memory of a VM is mapped before it starts. `true`: a page is mapped once a device has asked for it in vain, which devices do not expect: the access is lost.',
+      ),
+    pinnedPages: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(1_000_000)
+      .describe(
+        'With `onDemand`, pages of 4 KiB that are mapped at a time at most: for another, the one that was mapped first is unmapped.',
+      ),
+  })
+  .prefault({})
+  .describe('The IOMMU of the host.');

@@ -1,0 +1,63 @@
+/** The IOMMU of a scenario's host: what the unit can do, and how the kernel drives it. */
+import { SERVER_UNIT } from '../machine/iommu/options';
+import { DataSlot } from '../machine/memory/data-slot';
+import type { Host, Site } from '../vmm/host';
+import type { HostIommuPlan } from '../vmm/iommu/host-iommu';
+import { IntelIommu, OWN_PAGES } from '../vmm/iommu/intel-iommu';
+import { bytesOfLevel, tablesFor, type PageLevel } from '../vmm/iommu/second-stage-tables';
+import { TABLE_BYTES } from '../vmm/iommu/table-pages';
+import { assignmentsOf } from './assignments';
+import type { Scenario } from './schema';
+
+type IommuOptions = Scenario['host']['iommu'];
+
+const MIB = 2 ** 20;
+/** Bits of a device's address: of five levels more than 52 are not to be had (`RemappingOptions.addressWidth`). */
+const ADDRESS_WIDTH = { 3: 48, 4: 48, 5: 52 } as const;
+const LARGEST: Readonly<Record<IommuOptions['pages'], PageLevel>> = { '4k': 1, '2m': 2, '1g': 3 };
+
+/** The unit of an island that has devices; undefined: the host has none. */
+export function planIommu({ host: { iommu } }: Scenario): HostIommuPlan | undefined {
+  if (iommu.model === 'none') return undefined;
+  const { iotlbEntries, iotlbWays, levels, interruptRemapping } = iommu;
+  const iotlb =
+    iotlbEntries === 0 ? { sets: 1, ways: 0 } : { sets: iotlbEntries / iotlbWays, ways: iotlbWays };
+  return {
+    unit: { ...SERVER_UNIT, addressWidth: ADDRESS_WIDTH[levels], iotlb },
+    remapsInterrupts: interruptRemapping,
+  };
+}
+
+/** Where the memory of a VM may stand: at a multiple of the largest pages that it can be mapped by. */
+export function memoryAlignment({ pages }: IommuOptions): number {
+  return bytesOfLevel(LARGEST[pages]);
+}
+
+/**
+ * The kernel's driver of an island's unit, with its tables behind what is in memory; undefined: the island has none.
+ * @param vms of the island
+ */
+export function driveIommu(
+  scenario: Scenario,
+  host: Host,
+  site: Site,
+  vms: readonly number[],
+): IntelIommu | undefined {
+  if (!site.iommu) return undefined;
+  const { levels, pages: largest, unmap, ...demand } = scenario.host.iommu;
+  const onDemand = demand.onDemand ? { mostPages: demand.pinnedPages } : undefined;
+  const owners = new Set(assignmentsOf(scenario).map(({ vm }) => vm));
+  const ofDomains = vms
+    .filter((vm) => owners.has(vm))
+    .map((vm) => 1 + tablesFor(scenario.vms[vm].memoryMiB * MIB, levels));
+  const pages = ofDomains.reduce((sum, each) => sum + each, OWN_PAGES);
+  const slot = new DataSlot(pages * TABLE_BYTES);
+  const base = host.memory.append(slot);
+  host.units.keep(`island${site.island.index}/iommu-tables`, slot);
+  return new IntelIommu(
+    site,
+    site.iommu,
+    { levels, largest: LARGEST[largest], unmap, onDemand },
+    { base, pages },
+  );
+}
