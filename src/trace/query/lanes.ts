@@ -155,8 +155,9 @@ export function lanesOf(
   countOf: CountOf = countsByGroup(meta.counts),
 ): Lane[] {
   const headings = [...new Set(meta.tracks.map((track) => track.group))];
+  // Threads of a VM stand under the host, which is no VM for that.
   const ofVms = headings.filter((group) =>
-    meta.tracks.some((track) => track.group === group && track.vm >= 0),
+    meta.tracks.some((track) => track.group === group && track.type === 'vcpu'),
   );
   const order = [...ofVms, ...headings.filter((group) => !ofVms.includes(group))];
   const all = order

@@ -46,6 +46,26 @@ describe('format', () => {
   });
 });
 
+describe('headings', () => {
+  it('are VMs first, whoever has a track before, and though threads of theirs stand under the host', () => {
+    const track = (id: number, type: TrackType, group: string, vm: number): Track => ({
+      id,
+      type,
+      name: `${type} ${id}`,
+      group,
+      vm,
+    });
+    const tracks = [
+      track(0, 'iommu', 'host', -1),
+      track(1, 'thread', 'host', 0),
+      track(2, 'vcpu', 'vm0', 0),
+      track(3, 'link', 'network', -1),
+    ];
+    const lanes = lanesOf({ tracks, counts: [], state: 'running' });
+    expect([...new Set(lanes.map(({ group }) => group))]).toEqual(['vm0', 'host', 'network']);
+  });
+});
+
 describe('the entry of a table', () => {
   it('is told field by field, from the bits of its value', () => {
     const recorder = new Recorder();
