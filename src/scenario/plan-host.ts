@@ -6,7 +6,8 @@ import { NOTHING_TO_MAP } from '../vmm/host-bus/dma-mapper';
 import { HostBus, type HostDevicePlan } from '../vmm/host-bus/host-bus';
 import type { HostDevice } from '../vmm/host-bus/host-device';
 import { PLAIN_MESSAGES } from '../vmm/host-bus/message-domain';
-import { assignmentsOf, type Assignment } from './assignments';
+import { PfDriver } from '../vmm/pf-driver/pf-driver';
+import { assignableOf, assignmentsOf, type Assignment } from './assignments';
 import type { Networks } from './networks';
 import { planHostDevice } from './plan-devices';
 import { driveIommu, memoryAlignment } from './plan-iommu';
@@ -66,9 +67,10 @@ export function buildHostBuses(
       msi: (requester, address, data) => site.scheduler.interrupts.fabric.msi(requester, address, data),
     });
     for (const { device } of own) busOf.set(device.name, bus);
+    drivePhysicalFunctions(scenario, site, own, bus);
   }
   return (name) => {
-    const bus = busOf.get(name);
+    const bus = busOf.get(assignableOf(name).device);
     if (!bus) throw new RangeError(`the scenario has no device '${name}' of the host`);
     return bus.device(name);
   };
@@ -83,6 +85,19 @@ export function homesOfDevices(scenario: Scenario): Set<number> {
 /** The VM in whose island a device is. */
 function homeOf(assignments: readonly Assignment[], device: string): number {
   return assignments.find((each) => each.device === device)?.vm ?? 0;
+}
+
+/** Each device with virtual functions has a driver in the host, unless a VM was given all of it. */
+function drivePhysicalFunctions(
+  scenario: Scenario,
+  site: Site,
+  plans: readonly HostDevicePlan[],
+  bus: HostBus,
+): void {
+  const given = new Set(assignmentsOf(scenario).map(({ text }) => text));
+  for (const { device } of plans)
+    if (device.model === 'ixgbe' && device.vfs > 0 && !given.has(device.name))
+      new PfDriver(site, bus.device(device.name), device.vfs);
 }
 
 /** As on a PC, device numbers 0 to 2 of bus 0 are the chipset's. */

@@ -9,7 +9,7 @@ import { DmaMemory } from '../../machine/memory/dma-memory';
 import type { DmaPiece, DmaTranslation } from '../../machine/memory/dma-translation';
 import { BoardUnits } from '../../machine/platform/board-state';
 import { plannedDevice, type DeviceSpec } from '../../machine/platform/device-models';
-import { PciSlots } from '../../machine/platform/pci-slots';
+import { PciSlots, virtualName, virtualOf, type PciDevice } from '../../machine/platform/pci-slots';
 import { firmwareAssign } from '../../machine/pci/firmware';
 import { requireVersion } from '../../machine/snapshot';
 import { Kind } from '../../trace/vocabulary/events';
@@ -96,7 +96,7 @@ export class HostBus implements HostIrqTarget, IntxRouting, Stateful<HostBusStat
   }
 
   /**
-   * A device by its name.
+   * A device by its name, or one of its virtual functions: `nic0.vf1`.
    * @throws RangeError when this bus has none of that name
    */
   device(name: string): HostDevice {
@@ -149,9 +149,13 @@ export class HostBus implements HostIrqTarget, IntxRouting, Stateful<HostBusStat
     const device = this.slots.add({ name, device: number, ...planned.place }, (bus, data, virtual) =>
       planned.make({ bus, data, virtual, serial: () => undefined }),
     );
-    const { lane, socket } = this.environment.placeOf(name);
-    const kept = { name, device, socket, lane, addresses, affinity, intx: this, mapper, messages };
-    this.devices.set(name, new HostDevice(this.site, kept));
+    const keep = (unit: string, each: PciDevice): void => {
+      const { lane, socket } = this.environment.placeOf(unit);
+      const place = { name: unit, device: each, socket, lane, addresses, affinity };
+      this.devices.set(unit, new HostDevice(this.site, { ...place, intx: this, mapper, messages }));
+    };
+    keep(name, device);
+    virtualOf(device).virtualFunctions.forEach((each, index) => keep(virtualName(name, index), each));
     if (!device.network || !cable) return;
     device.network.connect(cable.wire);
     cable.attach(device.network);
