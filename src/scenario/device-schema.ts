@@ -254,7 +254,7 @@ const physical = {
     .max(255)
     .default(0)
     .describe(
-      'The physical CPU that takes its interrupts, counted among those that the threads of its VM run on.',
+      'The physical CPU that takes its interrupts, counted among those that the threads of its VM run on. Those of virtual functions come to this one and the next, one after the other.',
     ),
 };
 

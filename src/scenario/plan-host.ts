@@ -8,6 +8,7 @@ import type { HostDevice } from '../vmm/host-bus/host-device';
 import { PLAIN_MESSAGES } from '../vmm/host-bus/message-domain';
 import { PfDriver } from '../vmm/pf-driver/pf-driver';
 import { assignableOf, assignmentsOf, type Assignment } from './assignments';
+import { planIslands } from './islands';
 import type { Networks } from './networks';
 import { planHostDevice } from './plan-devices';
 import { driveIommu, memoryAlignment } from './plan-iommu';
@@ -50,10 +51,13 @@ export function buildHostBuses(
   networks: Networks,
 ): (name: string) => HostDevice {
   const assignments = assignmentsOf(scenario);
+  const islands = planIslands(scenario);
   const plans = new Map<Site, HostDevicePlan[]>();
   scenario.host.devices.forEach((device, index) => {
-    const site = sites[homeOf(assignments, device.id)];
-    const plan = planned(device, index, scenario.seed, networks);
+    const home = homeOf(assignments, device.id);
+    const site = sites[home];
+    const cpus = islands.find(({ vms }) => vms.includes(home))?.cpus.length ?? 1;
+    const plan = { ...planned(device, index, scenario.seed, networks), cpus };
     plans.set(site, [...(plans.get(site) ?? []), plan]);
   });
   const busOf = new Map<string, HostBus>();
@@ -105,7 +109,12 @@ const FIRST_NUMBER = 3;
 /** Above those of the VMs' devices, of which random numbers are drawn as well. */
 const FIRST_SEED = 2 ** 20;
 
-function planned(spec: ScenarioHostDevice, index: number, seed: number, networks: Networks): HostDevicePlan {
+function planned(
+  spec: ScenarioHostDevice,
+  index: number,
+  seed: number,
+  networks: Networks,
+): Omit<HostDevicePlan, 'cpus'> {
   const { device, cable } = planHostDevice(spec, networks, seed + (FIRST_SEED + index) * 2 ** 32);
   return { device, cable, number: FIRST_NUMBER + index, affinity: spec.affinity };
 }

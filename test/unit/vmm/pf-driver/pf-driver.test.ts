@@ -62,7 +62,7 @@ beforeEach(() => {
   world = siteOf(2);
   const { site } = world;
   const device = { model: 'ixgbe', name: 'nic0', mac: Uint8Array.from(MAC), vfs: VFS } as const;
-  bus = new HostBus(site, [{ device, cable: undefined, number: 3, affinity: 0 }], {
+  bus = new HostBus(site, [{ device, cable: undefined, number: 3, affinity: 0, cpus: 2 }], {
     dma: linearTranslation(0, 2 ** 52),
     mapper: NOTHING_TO_MAP,
     messages: PLAIN_MESSAGES,
