@@ -22,8 +22,11 @@
 #ifndef TRESPASS
 #define TRESPASS 0
 #endif
+#ifndef FUNCTION_RESET
+#define FUNCTION_RESET 0 /* 1: it resets itself by its configuration space, as any function of PCI Express does */
+#endif
 
-enum { VENDOR = 0x8086, DEVICE = 0x10ed };
+enum { VENDOR = 0x8086, DEVICE = 0x10ed, CAP_EXPRESS = 0x10, DEVICE_CONTROL = 8, INITIATE_RESET = 1 << 15 };
 enum {
     VFCTRL = 0x0000, VFLINKS = 0x0010, VTEIMS = 0x0108, VTEIMC = 0x010c, VTEIAC = 0x0110, VTEIAM = 0x0114, VTIVAR0 = 0x0120,
     VTIVAR_MISC = 0x0140, VFMBMEM = 0x0200, VFMAILBOX = 0x02fc, VTEITR0 = 0x0820, VFGPRC = 0x101c, VFGPTC = 0x201c,
@@ -78,6 +81,7 @@ struct {
     uint32_t queues, last_byte;               /* in each direction; of its address */
 } vf_log;
 
+static struct tl_pci pci;
 static uint64_t vf;
 static volatile union descriptor *tx_ring, *rx_ring;
 static uint8_t *tx_buffers, *rx_buffers, mac[6];
@@ -148,7 +152,13 @@ static bool ask_with(uint32_t message, uint32_t first, uint32_t second)
 static void reset_function(void)
 {
     WRITE(VTEIMC, 7);
-    WRITE(VFCTRL, VFCTRL_RST);
+    if (FUNCTION_RESET) {
+        const unsigned control = tl_pci_capability(&pci, CAP_EXPRESS) + DEVICE_CONTROL;
+        tl_pci_write16(&pci, control, tl_pci_read16(&pci, control) | INITIATE_RESET);
+        tl_pci_enable(&pci);
+    } else {
+        WRITE(VFCTRL, VFCTRL_RST);
+    }
     vf_log.resets++;
     signals = 0;
     wait_for(RESET_DONE);
@@ -221,10 +231,10 @@ static void start(void)
 }
 
 /* Vector 0 for what is received; what is sent shows when it comes back. */
-static void use_messages(const struct tl_pci *pci)
+static void use_messages(void)
 {
     vf_log.vector = tl_irq_vector(on_interrupt, NULL);
-    tl_check(tl_pci_msix(pci, VECTOR_ENTRY, (uint8_t)vf_log.vector), "no MSI-X");
+    tl_check(tl_pci_msix(&pci, VECTOR_ENTRY, (uint8_t)vf_log.vector), "no MSI-X");
     WRITE(VTIVAR0, IVAR_VALID | VECTOR_ENTRY);
     WRITE(VTEIAC, 1 << VECTOR_ENTRY);
     WRITE(VTEIAM, 1 << VECTOR_ENTRY);
@@ -346,7 +356,6 @@ static void trespass(void)
 
 int main(void)
 {
-    struct tl_pci pci;
     tl_check(tl_pci_find(VENDOR, DEVICE, 0, &pci), "no virtual function of an 82599 (8086:10ed) on the PCI bus");
     tl_pci_enable(&pci);
     vf = tl_pci_bar(&pci, 0);
@@ -355,7 +364,7 @@ int main(void)
     agree();
     if (TRESPASS)
         trespass();
-    use_messages(&pci);
+    use_messages();
     make_rings();
     start();
     if (TRESPASS)

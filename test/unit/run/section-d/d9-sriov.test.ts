@@ -145,6 +145,16 @@ describe('D9: a virtual function in a VM', () => {
     expect(first.duration).toBe((2 + 2) * costs['bus.read'] + (2 + 1 + 4 + 1) * costs['bus.write']);
   });
 
+  it('may reset itself by configuration space as well, where QEMU has the kernel do it', async () => {
+    const other = await countedRun('d9-sriov', (text) =>
+      text.replace(`"PACKETS": ${PACKETS}`, `"PACKETS": ${PACKETS}, "FUNCTION_RESET": 1`),
+    );
+    endsWell(other);
+    const { resets, requests, received } = logOf(other);
+    expect({ resets, requests, received }).toEqual({ resets: 1, requests: SET_UP.length, received: PACKETS });
+    expect(ofKind(other, Kind.FunctionReset, trackOf(other, 'nic0')).map(({ a }) => a)).toEqual([FUNCTION]);
+  });
+
   it('acknowledges each answer', () => {
     const signals = ofKind(run, Kind.MmioWrite, own).filter(
       ({ a, b }) => run.store.meta.tracks[own].registers?.[String(a)] === 'VFMAILBOX' && b === ACKNOWLEDGE,
