@@ -181,7 +181,7 @@ describe('D9: what a virtual function may not do', () => {
     expect(rows.map(({ a, b, cause }) => [a, run.rows[cause].b & TYPE, b])).toEqual(
       refusals.map(([type, reason]) => [FUNCTION, type, reason]),
     );
-    expect(log.refused).toBe(refusals.length);
+    expect([log.refused, run.end.summary.host.vfRefusals]).toEqual([refusals.length, refusals.length]);
     expect(rows.every(({ start, cause }) => start === endOf(run.rows[cause]))).toBe(true);
     // It introduces itself twice.
     expect(log.requests).toBe(2 * SET_UP.length + refusals.length);
