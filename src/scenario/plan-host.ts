@@ -101,7 +101,7 @@ function drivePhysicalFunctions(
   const given = new Set(assignmentsOf(scenario).map(({ text }) => text));
   for (const { device } of plans)
     if (device.model === 'ixgbe' && device.vfs > 0 && !given.has(device.name))
-      new PfDriver(site, bus.device(device.name), device.vfs);
+      new PfDriver(site, bus.device(device.name), device.vfs).start();
 }
 
 /** As on a PC, device numbers 0 to 2 of bus 0 are the chipset's. */

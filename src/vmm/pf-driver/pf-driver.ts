@@ -32,6 +32,7 @@ export interface PfDriverState extends PfState {
   errands: Errand[];
   /** Row that all of them hang on. */
   seen: RowRef;
+  called: boolean;
 }
 
 /** PFMAILBOX (8.2.3.29.1). */
@@ -68,11 +69,13 @@ export class PfDriver implements InterruptUser, JobTarget, StepTarget, Stateful<
   /** One is done before the next is begun: what one writes, the next may read. */
   private errands: Errand[] = [];
   private seen: RowRef = 0;
+  /** It has interrupted since the thread last began to look. */
+  private called = false;
 
   /** @param vfs virtual functions: 1 to 63 */
   constructor(
     private readonly site: Site,
-    device: HostDevice,
+    private readonly device: HostDevice,
     private readonly vfs: number,
   ) {
     const { tracer, island, scheduler, units } = site;
@@ -102,14 +105,22 @@ export class PfDriver implements InterruptUser, JobTarget, StepTarget, Stateful<
     this.state = newState(vfs);
     units.keep(name, this);
     units.keep(`${name}/thread`, this.worker);
+  }
+
+  /** Brings the device up, before the VMs run: this takes no time of theirs. */
+  start(): void {
+    const { device, vfs, site } = this;
     startUp(device.pci, this.registers, vfs);
     device.interrupts.connect(this);
     device.interrupts.useMsix();
     device.interrupts.useVector(OTHER_VECTOR);
-    tracer.instant(island.now(), device.lane.track, Kind.VfsEnabled, vfs, 0);
+    site.tracer.instant(site.island.now(), device.lane.track, Kind.VfsEnabled, vfs, 0);
   }
 
+  /** However often it interrupts before the thread looks, the thread looks once (IRQTF_RUNTHREAD of Linux). */
   messageCame(): void {
+    if (this.called) return;
+    this.called = true;
     this.worker.post(this, 0, 0);
   }
 
@@ -117,6 +128,7 @@ export class PfDriver implements InterruptUser, JobTarget, StepTarget, Stateful<
   pinCame(): void {}
 
   onJob(): void {
+    this.called = false;
     // EICR, PFVFLRE, PFMBICR.
     const reads = 1 + RESET_WORDS.length + this.mailWords;
     this.add(Do.look, reads * this.site.costs['bus.read'], 0);
@@ -147,14 +159,16 @@ export class PfDriver implements InterruptUser, JobTarget, StepTarget, Stateful<
       vlans: [...vlans],
       errands: [...this.errands],
       seen: this.seen,
+      called: this.called,
     };
   }
 
-  load({ version, functions, vlans, errands, seen }: PfDriverState): void {
+  load({ version, functions, vlans, errands, seen, called }: PfDriverState): void {
     requireVersion('the driver of a physical function', version, 1);
     this.state = { functions: functions.map((each) => ({ ...each })), vlans: [...vlans] };
     this.errands = [...errands];
     this.seen = seen;
+    this.called = called;
   }
 
   private get mailWords(): number {

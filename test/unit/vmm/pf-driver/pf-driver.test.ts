@@ -7,7 +7,7 @@ import { linearTranslation } from '../../../../src/machine/memory/dma-translatio
 import { resetFunction } from '../../../../src/machine/pci/capabilities';
 import { Config } from '../../../../src/machine/pci/config';
 import { Kind } from '../../../../src/trace/vocabulary/events';
-import { emptyMeta, TraceStore } from '../../../../src/trace/query/store';
+import { emptyMeta, TraceStore, type TraceEvent } from '../../../../src/trace/query/store';
 import { Message, MessageFlag } from '../../../../src/trace/vocabulary/mailbox-messages';
 import { NOTHING_TO_MAP } from '../../../../src/vmm/host-bus/dma-mapper';
 import { HostBus } from '../../../../src/vmm/host-bus/host-bus';
@@ -15,7 +15,7 @@ import type { HostDevice } from '../../../../src/vmm/host-bus/host-device';
 import { PLAIN_MESSAGES } from '../../../../src/vmm/host-bus/message-domain';
 import { PfDriver } from '../../../../src/vmm/pf-driver/pf-driver';
 import { addressOfFunction, wordsOf } from '../../../../src/vmm/pf-driver/pools';
-import { passTo, siteOf } from '../threads/world';
+import { costs, passTo, siteOf } from '../threads/world';
 
 const VFS = 20;
 const MAC = [2, 0, 0, 0, 0, 1];
@@ -48,14 +48,17 @@ function answerTo(vf: number, words: number): { signals: number; words: number[]
   return { signals, words: Array.from({ length: words }, (_, index) => at(index)) };
 }
 
-function requests(): { vf: number; start: number; end: number }[] {
+/** Ends the recording. */
+function rowsOf(kind: number): TraceEvent[] {
   const { recorder, site } = world;
   recorder.finish(site.island.now());
   const store = new TraceStore(emptyMeta('test', site.frequencyHz));
   store.append(recorder.takeDelta());
-  return Array.from({ length: store.rows }, (_, row) => store.get(row))
-    .filter(({ kind }) => kind === Kind.VfRequest)
-    .map(({ a, start, duration }) => ({ vf: a, start, end: start + duration }));
+  return Array.from({ length: store.rows }, (_, row) => store.get(row)).filter((row) => row.kind === kind);
+}
+
+function requests(): { vf: number; start: number; end: number }[] {
+  return rowsOf(Kind.VfRequest).map(({ a, start, duration }) => ({ vf: a, start, end: start + duration }));
 }
 
 beforeEach(() => {
@@ -69,7 +72,7 @@ beforeEach(() => {
     msi: (requester, address, data) => site.scheduler.interrupts.fabric.msi(requester, address, data),
   });
   nic = bus.device('nic0');
-  new PfDriver(site, nic, VFS);
+  new PfDriver(site, nic, VFS).start();
 });
 
 describe('the functions', () => {
@@ -141,6 +144,20 @@ describe('a function', () => {
     pass();
     expect(requests().map(({ vf }) => vf)).toEqual([1]);
     expect(nic.readRegister(0, Reg.VFRE)).toBe(1 << 1);
+  });
+});
+
+describe('a function that interrupts without end', () => {
+  it('has the thread look once for all that came before it looks', () => {
+    const signals = 1000;
+    for (let again = 0; again < signals; again++) vfOf(0).writeRegister(0, VfReg.VFMAILBOX, Vf.acknowledge);
+    pass();
+    // Messages follow each other on the device's link. A look reads EICR, two words of PFVFLRE, and PFMBICR, 16 functions to a word.
+    const coming = signals * costs['device.dmaPer64Bytes'];
+    const look = (3 + Math.ceil(VFS / 16)) * costs['bus.read'];
+    const wakeUps = rowsOf(Kind.SchedWake).length;
+    expect(wakeUps).toBeLessThanOrEqual(1 + coming / look);
+    expect(wakeUps).toBeLessThan(signals / 2);
   });
 });
 
