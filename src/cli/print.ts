@@ -76,6 +76,9 @@ export function printSummary(summary: Summary, context: SummaryContext): string 
     ...(summary.host.overwritten > 0
       ? [row('host overwritten', `${count(summary.host.overwritten)} times by a device of a VM`)]
       : []),
+    ...(summary.host.vfRefusals > 0
+      ? [row('host refused', `${count(summary.host.vfRefusals)} requests of virtual functions`)]
+      : []),
     ...missingRows(summary),
     row('events', count(summary.events)),
     row('trace hash', summary.traceHash === '' ? 'none' : summary.traceHash),

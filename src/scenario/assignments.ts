@@ -25,7 +25,7 @@ export function isAssigned(device: ScenarioVmDevice): device is ScenarioAssignme
 }
 
 /** What an `assign` names: `nic0`, `nic0.vf1`. The schema lets nothing else through. */
-function assignableOf(text: string): Assignable {
+export function assignableOf(text: string): Assignable {
   const [, device = text, number] = ASSIGNABLE.exec(text) ?? [];
   return { device, function: number === undefined ? undefined : Number(number) };
 }

@@ -34,19 +34,18 @@ const e1000 = z.strictObject({
   mac: mac.describe(`Ethernet address in its EEPROM, ${COUNTED_MAC}`),
 });
 
+/** The 82599 has 64 pools, of which the physical function keeps one. */
+export const MOST_VFS = 63;
+const vfs = z.int().min(0).max(MOST_VFS).default(0);
+
 const ixgbe = z.strictObject({
   model: z.literal('ixgbe').describe(MODEL),
   backend,
   link,
   mac: mac.describe(`Ethernet address of its physical function, ${COUNTED_MAC}`),
-  vfs: z
-    .int()
-    .min(0)
-    .max(63)
-    .default(0)
-    .describe(
-      'Virtual functions that a driver can turn on (SR-IOV): each is a PCI function of its own with a pair of queues. `0`: it has no such capability.',
-    ),
+  vfs: vfs.describe(
+    'Virtual functions that a driver can turn on (SR-IOV): each is a PCI function of its own with a pair of queues. `0`: it has no such capability.',
+  ),
 });
 
 const edu = z.strictObject({
@@ -229,7 +228,7 @@ const assigned = z.strictObject({
     .string()
     .regex(ASSIGNABLE)
     .describe(
-      'The `id` of a device of the host (`host.devices`), which the VM gets for itself (VFIO): its registers are mapped to the guest, whose own driver for the device drives it; its DMA goes to memory without the VMM.',
+      'The `id` of a device of the host (`host.devices`), or of one of its virtual functions (`nic0.vf1`), which the VM gets for itself (VFIO): its registers are mapped to the guest, whose own driver for the device drives it; its DMA goes to memory without the VMM.',
     ),
 });
 
@@ -255,13 +254,19 @@ const physical = {
     .max(255)
     .default(0)
     .describe(
-      'The physical CPU that takes its interrupts, counted among those that the threads of its VM run on.',
+      'The physical CPU that takes its interrupts, counted among those that the threads of its VM run on. Those of virtual functions come to this one and the next, one after the other.',
     ),
 };
 
 /** Any device of the host: the models that are physical devices, without what is said of an emulation. */
 export const hostDeviceSchema = z.union([
   e1000.omit({ backend: true, coalescedMmio: true }).extend(physical),
+  ixgbe.omit({ backend: true }).extend({
+    ...physical,
+    vfs: vfs.describe(
+      "Virtual functions (SR-IOV), which VMs are given by the device's `id` and a number: `nic0.vf0`, `nic0.vf1`. The host's driver turns all of them on before the VMs run, gives each a MAC address, and answers what they ask for by the mailbox. `0`: none, and the device can be given to one VM as a whole.",
+    ),
+  }),
   edu.omit({ backend: true }).extend(physical),
   nvme.omit({ backend: true, image: true }).extend(physical),
   virtioNet.omit({ backend: true, busyPollNs: true, ioeventfd: true, transport: true }).extend(physical),

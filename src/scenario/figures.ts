@@ -19,7 +19,14 @@ const COUNTS = [
   'packets.dropped',
   ...exitTables.flatMap(({ rows }) => rows.map(({ name }) => `exits.${name}`)),
 ];
-const OF_THE_RUN = ['cycles', 'simulatedSeconds', 'events', 'host.overwritten', 'traceHash'];
+const OF_THE_RUN = [
+  'cycles',
+  'simulatedSeconds',
+  'events',
+  'host.overwritten',
+  'host.vfRefusals',
+  'traceHash',
+];
 const OF_A_VM = ['exitCode'];
 
 /** All paths of figures of a scenario with these VMs, the common ones first. */

@@ -1,11 +1,12 @@
 /** What the devices of the host and those who are given them have to be to each other. */
 import { vmmFacts, vmmNames } from '../vmm/vmm-facts';
 import { assignmentsOf, type Assignment } from './assignments';
+import { MOST_VFS } from './device-schema';
 import { printPath, type Path } from './document';
 import { planIslands } from './islands';
 import { didYouMean } from './nearest';
 import type { ProblemList } from './problems';
-import type { Scenario } from './schema';
+import type { Scenario, ScenarioHostDevice } from './schema';
 
 const pathOf = ({ vm, slot }: Assignment): Path => ['vms', vm, 'devices', slot];
 
@@ -24,6 +25,7 @@ export function checkHostDevices(scenario: Scenario, list: ProblemList): void {
   const assignments = assignmentsOf(scenario);
   const known = assignments.filter((each) => isKnown(scenario, each, list));
   checkOwners(known, list);
+  checkShared(known, list);
   if (host.iommu.model === 'none') checkReach(scenario, known, list);
   else checkIotlb(scenario, list);
   checkAffinities(scenario, known, list);
@@ -54,12 +56,41 @@ function isKnown({ host }: Scenario, assignment: Assignment, list: ProblemList):
     return false;
   }
   if (number === undefined) return true;
-  list.add(
-    'value',
-    at,
-    `"${text}": ${device} is an ${found.model}, which has no virtual functions. Assign "${device}" itself.`,
-  );
-  return false;
+  const problem = virtualProblem(found, number);
+  if (problem !== undefined) list.add('value', at, `"${text}": ${problem}`);
+  return problem === undefined;
+}
+
+/** Why a device has no virtual function of a number; undefined: it has. */
+function virtualProblem(found: ScenarioHostDevice, number: number): string | undefined {
+  const { id, model } = found;
+  if (model !== 'ixgbe')
+    return `${id} is an ${model}, which has no virtual functions. Assign "${id}" itself.`;
+  const { vfs } = found;
+  if (number < vfs) return undefined;
+  if (vfs === 0)
+    return `${id} has no virtual functions: give it some by "vfs" (up to ${MOST_VFS}), or assign "${id}" itself.`;
+  const there =
+    vfs === 1
+      ? `one virtual function, ${id}.vf0`
+      : `${vfs} virtual functions, ${id}.vf0 to ${id}.vf${vfs - 1}`;
+  const more = vfs < MOST_VFS ? `raise its "vfs" (up to ${MOST_VFS})` : `add another ${model}`;
+  return `${id} has ${there}. To have more, ${more}, or give the VM an emulated NIC.`;
+}
+
+/** A device that a VM has whole is nobody else's to share out: the host's driver, which has virtual functions work, is not there. */
+function checkShared(assignments: readonly Assignment[], list: ProblemList): void {
+  for (const each of assignments) {
+    const whole = assignments.find(
+      ({ device, function: number }) => device === each.device && number === undefined,
+    );
+    if (each.function === undefined || !whole) continue;
+    list.add(
+      'value',
+      [...pathOf(each), 'assign'],
+      `${printPath(pathOf(whole))} has all of ${each.device}, and without the host's driver it has no virtual functions: assign virtual functions only, or "${each.device}" only`,
+    );
+  }
 }
 
 /** A device works for one VM. */

@@ -6,7 +6,9 @@ import { NOTHING_TO_MAP } from '../vmm/host-bus/dma-mapper';
 import { HostBus, type HostDevicePlan } from '../vmm/host-bus/host-bus';
 import type { HostDevice } from '../vmm/host-bus/host-device';
 import { PLAIN_MESSAGES } from '../vmm/host-bus/message-domain';
-import { assignmentsOf, type Assignment } from './assignments';
+import { PfDriver } from '../vmm/pf-driver/pf-driver';
+import { assignableOf, assignmentsOf, type Assignment } from './assignments';
+import { planIslands } from './islands';
 import type { Networks } from './networks';
 import { planHostDevice } from './plan-devices';
 import { driveIommu, memoryAlignment } from './plan-iommu';
@@ -49,10 +51,13 @@ export function buildHostBuses(
   networks: Networks,
 ): (name: string) => HostDevice {
   const assignments = assignmentsOf(scenario);
+  const islands = planIslands(scenario);
   const plans = new Map<Site, HostDevicePlan[]>();
   scenario.host.devices.forEach((device, index) => {
-    const site = sites[homeOf(assignments, device.id)];
-    const plan = planned(device, index, scenario.seed, networks);
+    const home = homeOf(assignments, device.id);
+    const site = sites[home];
+    const cpus = islands.find(({ vms }) => vms.includes(home))?.cpus.length ?? 1;
+    const plan = { ...planned(device, index, scenario.seed, networks), cpus };
     plans.set(site, [...(plans.get(site) ?? []), plan]);
   });
   const busOf = new Map<string, HostBus>();
@@ -66,9 +71,10 @@ export function buildHostBuses(
       msi: (requester, address, data) => site.scheduler.interrupts.fabric.msi(requester, address, data),
     });
     for (const { device } of own) busOf.set(device.name, bus);
+    drivePhysicalFunctions(scenario, site, own, bus);
   }
   return (name) => {
-    const bus = busOf.get(name);
+    const bus = busOf.get(assignableOf(name).device);
     if (!bus) throw new RangeError(`the scenario has no device '${name}' of the host`);
     return bus.device(name);
   };
@@ -85,12 +91,30 @@ function homeOf(assignments: readonly Assignment[], device: string): number {
   return assignments.find((each) => each.device === device)?.vm ?? 0;
 }
 
+/** Each device with virtual functions has a driver in the host, unless a VM was given all of it. */
+function drivePhysicalFunctions(
+  scenario: Scenario,
+  site: Site,
+  plans: readonly HostDevicePlan[],
+  bus: HostBus,
+): void {
+  const given = new Set(assignmentsOf(scenario).map(({ text }) => text));
+  for (const { device } of plans)
+    if (device.model === 'ixgbe' && device.vfs > 0 && !given.has(device.name))
+      new PfDriver(site, bus.device(device.name), device.vfs).start();
+}
+
 /** As on a PC, device numbers 0 to 2 of bus 0 are the chipset's. */
 const FIRST_NUMBER = 3;
 /** Above those of the VMs' devices, of which random numbers are drawn as well. */
 const FIRST_SEED = 2 ** 20;
 
-function planned(spec: ScenarioHostDevice, index: number, seed: number, networks: Networks): HostDevicePlan {
+function planned(
+  spec: ScenarioHostDevice,
+  index: number,
+  seed: number,
+  networks: Networks,
+): Omit<HostDevicePlan, 'cpus'> {
   const { device, cable } = planHostDevice(spec, networks, seed + (FIRST_SEED + index) * 2 ** 32);
   return { device, cable, number: FIRST_NUMBER + index, affinity: spec.affinity };
 }

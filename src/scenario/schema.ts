@@ -382,6 +382,7 @@ type ParsedHostDevice = Parsed['host']['devices'][number];
 /** A device of the host with its defaults filled in. */
 export type ScenarioHostDevice =
   | (Extract<ParsedHostDevice, { model: 'e1000' }> & { mac: string; coalescedMmio?: undefined })
+  | (Extract<ParsedHostDevice, { model: 'ixgbe' }> & { mac: string })
   | (Extract<ParsedHostDevice, { model: 'virtio-net' }> & { mac: string } & typeof NOT_EMULATED)
   | (Exclude<ParsedHostDevice, { model: NicModel }> & { image?: undefined });
 /** A link and its peers. */
@@ -424,7 +425,7 @@ export function fillIn(parsed: Parsed, fileName: string): Scenario {
       ...parsed.host,
       devices: parsed.host.devices.map((device) => {
         if (device.model === 'virtio-net') return { ...withMac(device), ...NOT_EMULATED };
-        return device.model === 'e1000' ? withMac(device) : device;
+        return isNic(device) ? withMac(device) : device;
       }),
     },
     links: parsed.links.map(({ peer, peers, ...each }) => ({

@@ -10,7 +10,7 @@ import { measureAgainst, type Baseline } from './baseline';
 import { measureExits } from './exits';
 import { measurePackets } from './packets';
 import { REAL_TIME, measureRealTime } from './realtime';
-import { measureScale } from './scale';
+import { measureScale, SCALE_VARIANTS, type ScaleVariant } from './scale';
 import type { RunEnvironment } from '../../src/run/api';
 import { measureSideBySide, type Figures } from './side-by-side';
 
@@ -21,20 +21,21 @@ interface Part {
   loops: readonly string[];
   /** The whole way of an exit; and beside the baseline, where one is named. */
   exits?: boolean;
-  scale?: boolean;
+  scale?: readonly ScaleVariant[];
   realTime?: boolean;
   packets?: boolean;
 }
 const LOOPS = ['alu', 'calls', 'mmio'];
 /** What `--only` takes. */
 const PARTS: Record<string, Part> = {
-  all: { loops: LOOPS, exits: true, scale: true, realTime: true, packets: true },
+  all: { loops: LOOPS, exits: true, scale: SCALE_VARIANTS, realTime: true, packets: true },
   vcpu: { loops: LOOPS, exits: true },
   alu: { loops: ['alu'] },
   calls: { loops: ['calls'] },
   mmio: { loops: ['mmio'], exits: true },
   exits: { loops: [], exits: true },
-  scale: { loops: [], scale: true },
+  scale: { loops: [], scale: ['scale'] },
+  'scale-vf': { loops: [], scale: ['scaleVf'] },
   realtime: { loops: [], realTime: true },
   packets: { loops: [], packets: true },
 };
@@ -70,6 +71,17 @@ const MEANING: Record<string, readonly [unit: string, what: string]> = {
   'scale.64.peakMiB': ['MiB', 'with sixty-four'],
   'scale.8.mibPerFurtherVm': ['MiB', 'each of the 2nd to 8th VM'],
   'scale.64.mibPerFurtherVm': ['MiB', 'each of the 9th to 64th VM'],
+  'scaleVf.1.secondsPerVm': ['s', 'one VM with a virtual function of a NIC of the host, and an IOMMU'],
+  'scaleVf.8.secondsPerVm': ['s', 'eight VMs on one NIC, by the VM'],
+  'scaleVf.64.secondsPerVm': ['s', 'sixty-four VMs on two, by the VM'],
+  'scaleVf.secondsPerVm64To1': ['', 'a VM of 64 by one alone'],
+  'scaleVf.secondsLinear': ['', 'a VM of the 9th to 64th by one of the 2nd to 8th; wanted: at most 1.2'],
+  'scaleVf.1.peakMiB': ['MiB', 'most memory of the process with one VM'],
+  'scaleVf.8.peakMiB': ['MiB', 'with eight'],
+  'scaleVf.64.peakMiB': ['MiB', 'with sixty-four'],
+  'scaleVf.8.mibPerFurtherVm': ['MiB', 'each of the 2nd to 8th VM'],
+  'scaleVf.64.mibPerFurtherVm': ['MiB', 'each of the 9th to 64th VM'],
+  'scaleVf.memoryLinear': ['', 'the second of these by the first; wanted: at most 1.2'],
   'packets.e1000.perSecond': ['packets/s', 'simulated, there and back, through an emulated e1000'],
   'packets.virtio.perSecond': ['packets/s', 'through virtio with QEMU'],
   'packets.vhost.perSecond': ['packets/s', 'through vhost'],
@@ -143,7 +155,8 @@ async function main(args: readonly string[]): Promise<void> {
     if (part.realTime) Object.assign(figures, await measureRealTime(root, environmentIn(directory), turns));
     if (part.packets)
       Object.assign(figures, await measurePackets(root, environmentIn(directory), turns, say));
-    if (part.scale) Object.assign(figures, await measureScale(root, directory, turns, say));
+    for (const variant of part.scale ?? [])
+      Object.assign(figures, await measureScale(root, directory, variant, turns, say));
     if (args.includes('--json')) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
     else print(figures);
   } finally {

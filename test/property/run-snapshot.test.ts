@@ -73,6 +73,7 @@ const samples = [
   'd5-on-demand',
   'd6-faults',
   'd8-interrupt-remapping',
+  'd9-sriov-trespass',
   'hello',
   'timer',
   'uart',

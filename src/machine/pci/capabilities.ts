@@ -1,4 +1,5 @@
 /** Capabilities of a function that are no interrupts: PCI Express and power management. */
+import { capabilitiesOf } from './capability-list';
 import { CapabilityId } from './config';
 import type { PciFunction } from './function';
 
@@ -64,6 +65,19 @@ export function addExpress(fn: PciFunction, { type, onReset }: ExpressOptions): 
     onReset();
   });
   return at;
+}
+
+/**
+ * Begins a function-level reset, as software does (6.6.2): bit 15 of the device control register.
+ * @returns whether the function has one
+ */
+export function resetFunction(fn: PciFunction): boolean {
+  const found = capabilitiesOf(fn).find(({ id }) => id === CapabilityId.express);
+  if (!found || (fn.read(found.at + Express.deviceCapabilities, 4) & DeviceCapabilities.functionReset) === 0)
+    return false;
+  const control = found.at + Express.deviceControl;
+  fn.write(control, 2, fn.read(control, 2) | (FUNCTION_RESET_HIGH << 8));
+  return true;
 }
 
 /** PMC and PMCSR (PCI Bus Power Management Interface Specification 1.2, 3.2). */

@@ -191,7 +191,7 @@ export class PciSlots<T> {
     );
     const virtual = Array.from(
       { length: virtualFunctions },
-      (_, number) => new FunctionSocket(env, { name: `${name}.vf${number}`, ...why }, {}),
+      (_, number) => new FunctionSocket(env, { name: virtualName(name, number), ...why }, {}),
     );
     const device = make(
       own.socket.bus,
@@ -220,7 +220,7 @@ export class PciSlots<T> {
   }
 
   private plugVirtual(sockets: readonly FunctionSocket<T>[], device: PciDevice): void {
-    const { sriov, virtualFunctions } = isSriov(device) ? device : NOT_VIRTUAL;
+    const { sriov, virtualFunctions } = virtualOf(device);
     if (virtualFunctions.length !== sockets.length) {
       const made = `${virtualFunctions.length} virtual functions where its place has ${sockets.length}`;
       throw new Error(`${this.env.name}: a PCI device has ${made}`);
@@ -252,13 +252,22 @@ export class PciSlots<T> {
   }
 }
 
-const NOT_VIRTUAL: Pick<SriovDevice, 'sriov' | 'virtualFunctions'> = {
-  sriov: undefined,
-  virtualFunctions: [],
-};
+type Virtual = Pick<SriovDevice, 'sriov' | 'virtualFunctions'>;
+
+const NOT_VIRTUAL: Virtual = { sriov: undefined, virtualFunctions: [] };
 
 function isSriov(device: PciDevice): device is SriovDevice {
   return 'virtualFunctions' in device;
+}
+
+/** What a device has of virtual functions, if anything. */
+export function virtualOf(device: PciDevice): Virtual {
+  return isSriov(device) ? device : NOT_VIRTUAL;
+}
+
+/** Name of the unit that a device's virtual function is. */
+export function virtualName(device: string, number: number): string {
+  return `${device}.vf${number}`;
 }
 
 function namesOf(device: PciDevice): Record<string, string> {

@@ -41,8 +41,11 @@ export interface Summary extends SummaryCounts {
   wallSeconds?: number;
   /** Recorded rows. */
   events: number;
-  /** Writes of devices into host memory that is not of the VM which they work for. */
-  host: { overwritten: number };
+  /**
+   * Writes of devices into host memory that is not of the VM which they work for; requests of virtual functions that the driver of
+   * their physical function refused.
+   */
+  host: { overwritten: number; vfRefusals: number };
   traceHash: string;
   /** Where events are missing from the trace; the figures count them all the same. */
   gaps: TraceGap[];
@@ -102,7 +105,10 @@ export function summarise(meta: TraceMeta, rows: number): Summary {
     cycles: facts.cycles,
     simulatedSeconds: facts.cycles / meta.frequencyHz,
     events: rows,
-    host: { overwritten: totalOf(meta.counts, Kind.HostOverwritten) },
+    host: {
+      overwritten: totalOf(meta.counts, Kind.HostOverwritten),
+      vfRefusals: totalOf(meta.counts, Kind.VfRefused),
+    },
     traceHash: meta.traceHash ?? '',
     gaps: meta.gaps,
     vms: facts.vms.map((vm, index) => ({

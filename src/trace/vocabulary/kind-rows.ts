@@ -5,6 +5,7 @@
 import type { ArgFormat, ArgSpec, BitField, ColourRole, KindGroup, KindRow } from './kind-row';
 import { invalidationFields } from './invalidation';
 import { irteFields } from './irte-fields';
+import { mailboxFields } from './mailbox-messages';
 import { tableEntries, type TableEntry, type TableEntryKey } from './table-entries';
 
 /** Ids by name; part of the file format: never renumber, only add. VM exits are `exitKind(reason)`. */
@@ -34,6 +35,7 @@ export const Kind = {
   IommuSs5: 190, IommuSs4: 191, IommuSs3: 192, IommuSs2: 193, IommuSs1: 194,
   IommuMap: 200, MapExtent: 201, IommuUnmap: 202, MemorySlot: 203,
   IommuTranslation: 204, IommuUnrecorded: 205, IommuWait: 206, IommuFaultRead: 207,
+  VfsEnabled: 216, VfRequest: 217, VfRefused: 218,
   IommuFs5: 195, IommuFs4: 196, IommuFs3: 197, IommuFs2: 198, IommuFs1: 199,
   VhostPoll: 176,
 } as const;
@@ -234,6 +236,9 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.MapExtent, 'map.extent', 'iommu', 'iommu', { a: arg('size', 'bytes'), b: { name: 'access', format: 'hex', fields: accessFields }, sum: 'a' }, 'How much a mapping holds, and what may be done with it.', 'The mapping holds {a}.'),
   instant(Kind.IommuUnmap, 'iommu.unmap', 'iommu', 'iommu', { a: arg('iova', 'address'), b: arg('size', 'bytes') }, 'A mapping of a domain is taken away. Until the IOTLB has been invalidated, devices may still use it.', '{b} of {track} from {a} were unmapped.'),
   instant(Kind.MemorySlot, 'memory.slot', 'iommu', 'mark', { a: arg('guest-physical', 'address'), b: arg('host-physical', 'address') }, 'Where in host-physical memory the memory of a VM stands.', 'Guest-physical memory from {a} stands in host-physical memory from {b}.'),
+  instant(Kind.VfsEnabled, 'vf.enabled', 'vmm', 'kernel', { a: dec('functions') }, 'The driver of a physical function puts its virtual functions onto the bus.', 'The driver of {track} put {a} virtual functions onto the bus.'),
+  span(Kind.VfRequest, 'vf.request', 'vmm', 'kernel', { a: dec('function'), b: { name: 'message', format: 'hex', fields: mailboxFields } }, 'The driver of the physical function does what a virtual function has asked for by the mailbox, or refuses it, and answers.', '{track} answered message {b} of virtual function {a} after {took}.'),
+  instant(Kind.VfRefused, 'vf.refused', 'vmm', 'fault', { a: dec('function'), b: arg('reason', 'reason') }, 'The driver of the physical function refuses what a virtual function has asked for.', '{track} refused a request of virtual function {a}: {b}.'),
   instant(Kind.HostOverwritten, 'host.overwritten', 'vmm', 'fault', { a: arg('address', 'address'), b: arg('length', 'bytes'), sum: 'b' }, 'A device writes host memory that is not of the VM which it works for: data of the VMM, or of another VM.', '{track} overwrote {b} of host memory at {a}, which are not of the VM that it works for.'),
   instant(Kind.VfioMap, 'vfio.map', 'vmm', 'kernel', { a: arg('iova', 'address'), b: arg('length', 'bytes'), sum: 'b' }, 'Memory of a VM is pinned and mapped for a device that the VM was given.', '{b} of the VM were pinned and mapped for {track}, from {a} as the device addresses them.'),
   instant(Kind.HostVector, 'host.vector', 'interrupt', 'kernel', { a: dec('message'), b: vector }, "The host's kernel gives one of its vectors to a message of a device.", "The host's kernel gave vector {b} to message {a} of {track}."),

@@ -9,7 +9,7 @@ import { DmaMemory } from '../../machine/memory/dma-memory';
 import type { DmaPiece, DmaTranslation } from '../../machine/memory/dma-translation';
 import { BoardUnits } from '../../machine/platform/board-state';
 import { plannedDevice, type DeviceSpec } from '../../machine/platform/device-models';
-import { PciSlots } from '../../machine/platform/pci-slots';
+import { PciSlots, virtualName, virtualOf, type PciDevice } from '../../machine/platform/pci-slots';
 import { firmwareAssign } from '../../machine/pci/firmware';
 import { requireVersion } from '../../machine/snapshot';
 import { Kind } from '../../trace/vocabulary/events';
@@ -31,8 +31,12 @@ export interface HostDevicePlan {
   readonly cable: Cable | undefined;
   /** Device number on bus 0: no two devices of the host have the same, whatever island they are in. */
   readonly number: number;
-  /** The physical CPU that takes its interrupts, by its position in the island. */
+  /**
+   * The physical CPU that takes its interrupts, by its position in the island, which has `cpus` of them. Those of its virtual functions
+   * come to this one and the following, one after the other.
+   */
   readonly affinity: number;
+  readonly cpus: number;
 }
 
 /** What stands between the devices and the rest of the host. */
@@ -96,7 +100,7 @@ export class HostBus implements HostIrqTarget, IntxRouting, Stateful<HostBusStat
   }
 
   /**
-   * A device by its name.
+   * A device by its name, or one of its virtual functions: `nic0.vf1`.
    * @throws RangeError when this bus has none of that name
    */
   device(name: string): HostDevice {
@@ -139,7 +143,7 @@ export class HostBus implements HostIrqTarget, IntxRouting, Stateful<HostBusStat
   }
 
   private add(
-    { device: spec, cable, number, affinity }: HostDevicePlan,
+    { device: spec, cable, number, affinity: first, cpus }: HostDevicePlan,
     addresses: HostAddresses,
     { mapper, messages }: HostBusParts,
   ): void {
@@ -149,9 +153,15 @@ export class HostBus implements HostIrqTarget, IntxRouting, Stateful<HostBusStat
     const device = this.slots.add({ name, device: number, ...planned.place }, (bus, data, virtual) =>
       planned.make({ bus, data, virtual, serial: () => undefined }),
     );
-    const { lane, socket } = this.environment.placeOf(name);
-    const kept = { name, device, socket, lane, addresses, affinity, intx: this, mapper, messages };
-    this.devices.set(name, new HostDevice(this.site, kept));
+    const keep = (unit: string, each: PciDevice, affinity: number): void => {
+      const { lane, socket } = this.environment.placeOf(unit);
+      const place = { name: unit, device: each, socket, lane, addresses, affinity };
+      this.devices.set(unit, new HostDevice(this.site, { ...place, intx: this, mapper, messages }));
+    };
+    keep(name, device, first);
+    virtualOf(device).virtualFunctions.forEach((each, index) =>
+      keep(virtualName(name, index), each, (first + index) % cpus),
+    );
     if (!device.network || !cable) return;
     device.network.connect(cable.wire);
     cable.attach(device.network);

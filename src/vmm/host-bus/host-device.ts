@@ -1,6 +1,7 @@
 /** One device of the host as its kernel has it: configuration space, registers at their bus addresses, interrupts, reset. */
 import type { AddressMap } from '../../machine/address-map';
 import type { RegisterBlock } from '../../machine/bus';
+import { resetFunction } from '../../machine/pci/capabilities';
 import { Config } from '../../machine/pci/config';
 import type { BarSpec, PciFunction } from '../../machine/pci/function';
 import type { Cycles } from '../../machine/time/event-queue';
@@ -51,15 +52,13 @@ export class HostDevice {
     private readonly site: Site,
     private readonly parts: HostDeviceParts,
   ) {
-    const { name, lane, device, socket, affinity, intx, addresses, messages } = parts;
+    const { name, lane, device, socket, affinity, intx, messages } = parts;
     this.name = name;
     this.lane = lane;
-    const writeRegister = (bar: number, offset: number, value: number): void =>
-      addresses.memory.write(this.baseOf(bar) + offset, WORD, value);
     this.interrupts = new DeviceInterrupts(site, socket.eventTargetId, {
       fn: device.pci,
       affinity,
-      writeRegister,
+      writeRegister: (bar, offset, value) => this.writeRegister(bar, offset, value),
       messages,
       routeIntx: () => intx.route(this.gsi, affinity),
       track: () => lane.track,
@@ -121,6 +120,16 @@ export class HostDevice {
     return this.parts.device.registerNames();
   }
 
+  /** Reads a 32-bit register of a BAR, as the kernel does. */
+  readRegister(bar: number, offset: number): number {
+    return this.parts.addresses.memory.read(this.baseOf(bar) + offset, WORD);
+  }
+
+  /** Writes one. */
+  writeRegister(bar: number, offset: number, value: number): void {
+    this.parts.addresses.memory.write(this.baseOf(bar) + offset, WORD, value);
+  }
+
   /** The registers of a BAR, reached over the host's bus: nothing answers while the function does not decode. */
   registersOf(bar: BarSpec): RegisterBlock {
     const { memory, ports } = this.parts.addresses;
@@ -134,8 +143,8 @@ export class HostDevice {
   }
 
   /**
-   * A reset of the function alone (pci_reset_function of Linux): the device is as after power-on, what it had begun on the bus is
-   * lost, and the header of its configuration space is as the kernel had it before.
+   * A reset of the function alone (pci_reset_function of Linux), by itself where it can: the function is as after power-on, what it
+   * had begun on the bus is lost, and the header of its configuration space is as the kernel had it before.
    */
   reset(): void {
     const { device, socket } = this.parts;
@@ -145,8 +154,10 @@ export class HostDevice {
     for (let at: number = Config.Command; at <= LAST_HEADER_REGISTER; at += WORD)
       saved.push(pci.read(at, WORD));
     socket.reset();
-    device.busReset();
-    pci.reset();
+    if (!resetFunction(pci)) {
+      device.busReset();
+      pci.reset();
+    }
     saved.forEach((value, index) => pci.write(Config.Command + index * WORD, WORD, value));
   }
 

@@ -490,6 +490,27 @@ describe('what belongs together', () => {
     single(inVm('"devices": [{ "assign": «"nic0"» }]'), at, 'The scenario has no "host.devices"');
     single(given('{ "assign": «"nic0.vf1"» }'), at, 'e1000, which has no virtual functions');
     single(given('{ "assign": «"nic0.1"» }'), at, 'form');
+    const sriov = (vfs: number): string => `{ "id": "nic0", "model": "ixgbe", "vfs": ${vfs} }`;
+    expect(loadScenario(given('{ "assign": "nic0.vf1" }', sriov(2)), FILE).problems).toEqual([]);
+    single(
+      given('{ "assign": «"nic0.vf2"» }', sriov(2)),
+      at,
+      '2 virtual functions, nic0.vf0 to nic0.vf1',
+      'raise its "vfs" (up to 63)',
+    );
+    single(
+      given('{ "assign": «"nic0.vf1"» }', sriov(1)),
+      at,
+      'one virtual function, nic0.vf0',
+      'an emulated NIC',
+    );
+    single(given('{ "assign": «"nic0.vf63"» }', sriov(63)), at, 'add another ixgbe');
+    single(given('{ "assign": «"nic0.vf0"» }', sriov(0)), at, 'no virtual functions: give it some by "vfs"');
+    single(
+      given('{ "assign": "nic0" }, { "assign": «"nic0.vf0"» }', sriov(2)),
+      'vms[0].devices[1].assign',
+      'vms[0].devices[0] has all of nic0',
+    );
     single(
       given('{ "assign": "nic0" }, { "assign": «"nic0"» }'),
       'vms[0].devices[1].assign',

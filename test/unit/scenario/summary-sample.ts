@@ -26,7 +26,7 @@ export function sampleSummary(): Summary {
     simulatedSeconds: 0.001,
     wallSeconds: 0.25,
     events: 7,
-    host: { overwritten: 17 },
+    host: { overwritten: 17, vfRefusals: 19 },
     gaps: [],
     traceHash: '0123456789abcdef',
     vms: [

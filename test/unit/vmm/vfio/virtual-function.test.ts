@@ -49,12 +49,16 @@ interface Bench {
 
 function setUp(model: Model): Bench {
   const { site } = siteOf(2);
-  const bus = new HostBus(site, [{ device: specs[model], cable: undefined, number: 3, affinity: 0 }], {
-    dma: linearTranslation(0, 2 ** 52),
-    mapper: NOTHING_TO_MAP,
-    messages: PLAIN_MESSAGES,
-    msi: (requester, address, data) => site.scheduler.interrupts.fabric.msi(requester, address, data),
-  });
+  const bus = new HostBus(
+    site,
+    [{ device: specs[model], cable: undefined, number: 3, affinity: 0, cpus: 1 }],
+    {
+      dma: linearTranslation(0, 2 ** 52),
+      mapper: NOTHING_TO_MAP,
+      messages: PLAIN_MESSAGES,
+      msi: (requester, address, data) => site.scheduler.interrupts.fabric.msi(requester, address, data),
+    },
+  );
   const host = bus.device('dev');
   const bench: Bench = { host, resets: 0, unmapped: [], fn: undefined as never };
   bench.fn = new VirtualFunction(host, {
