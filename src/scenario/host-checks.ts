@@ -27,7 +27,7 @@ export function checkHostDevices(scenario: Scenario, list: ProblemList): void {
   checkOwners(known, list);
   checkShared(known, list);
   if (host.iommu.model === 'none') checkReach(scenario, known, list);
-  else checkIotlb(scenario, list);
+  checkIotlbs(scenario, list);
   checkAffinities(scenario, known, list);
 }
 
@@ -109,12 +109,20 @@ function checkOwners(assignments: readonly Assignment[], list: ProblemList): voi
 }
 
 /** An address has one set, by some of its bits. */
-function checkIotlb({ host }: Scenario, list: ProblemList): void {
-  const { iotlbEntries, iotlbWays } = host.iommu;
+function checkIotlbs({ host, vms }: Scenario, list: ProblemList): void {
+  checkIotlb(host.iommu, ['host'], list);
+  vms.forEach(({ iommu }, index) => checkIotlb(iommu, ['vms', index], list));
+}
+
+function checkIotlb(
+  { iotlbEntries, iotlbWays }: Pick<Scenario['host']['iommu'], 'iotlbEntries' | 'iotlbWays'>,
+  owner: Path,
+  list: ProblemList,
+): void {
   if (iotlbEntries === 0 || Number.isInteger(Math.log2(iotlbEntries / iotlbWays))) return;
   list.add(
     'value',
-    ['host', 'iommu', 'iotlbEntries'],
+    [...owner, 'iommu', 'iotlbEntries'],
     `is ${iotlbEntries}, and a set has ${iotlbWays} of them: give ${iotlbWays} times a power of two`,
   );
 }

@@ -13,6 +13,7 @@ import { PcBoard } from '../../machine/platform/pc-board';
 import { requireVersion } from '../../machine/snapshot';
 import type { FaultReport, MissingInstruction } from '../../machine/x86/types';
 import { Kind } from '../../trace/vocabulary/events';
+import { boardIommu, emulatedIommu } from '../board-iommu';
 import { boardOptions } from '../board-options';
 import { BoardTrace } from '../board-trace';
 import type { CpuFeatures, Guest, GuestEnd, GuestPlan, DevicePlan } from '../guest';
@@ -115,6 +116,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       this,
       this.vcpus.map(({ lane }) => lane),
     );
+    const { trace } = this;
     const home = {
       site,
       name,
@@ -122,7 +124,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       memoryBase: plan.memoryBase,
       cpus: this.vcpus.map((vcpu) => vcpu.arrivals),
       processors: core.cpus,
-      trace: this.trace,
+      trace,
+      iommu: boardIommu(plan, { site, trace, fabric: () => this.board.fabric }, emulatedIommu(site.costs)),
       setPin: (gsi: number, source: string, asserted: boolean) =>
         this.board.fabric.setPin(gsi, source, asserted),
       events: this.boardEvents(),

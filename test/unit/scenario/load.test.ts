@@ -86,6 +86,15 @@ describe('defaults', () => {
             passPorts: [],
             testDevices: false,
             serialInput: [],
+            iommu: {
+              model: 'none',
+              iotlbEntries: 64,
+              iotlbWays: 4,
+              addressWidth: 48,
+              scalableMode: false,
+              cachingMode: false,
+              interruptRemapping: true,
+            },
             devices: [],
           },
         ],
@@ -560,6 +569,8 @@ describe('what belongs together', () => {
     expect(loadScenario(sized('0'), FILE).problems).toEqual([]);
     expect(loadScenario(sized('12'), FILE).problems).toEqual([]);
     single(sized('«64»'), 'host.iommu.iotlbEntries', 'give 3 times a power of two');
+    const inGuest = inVm('"iommu": { "model": "vt-d", "iotlbEntries": «6» }');
+    single(inGuest, 'vms[0].iommu.iotlbEntries', 'give 4 times a power of two');
   });
 
   it('vCPUs and the CPUs of the host', () => {
