@@ -72,6 +72,8 @@ const samples = [
   'd4-unmap-deferred',
   'd5-on-demand',
   'd6-faults',
+  'd7-no-vm',
+  'd7-confined',
   'd8-interrupt-remapping',
   'd9-sriov-trespass',
   'hello',

@@ -68,7 +68,8 @@ export interface BoardIommuParts {
   /** The board's own, in which the tables are. */
   readonly memory: PhysicalMemory;
   readonly observer: IommuObserver;
-  readonly interruptObserver: InterruptRemappingObserver;
+  /** Undefined: nobody listens. */
+  readonly interruptObserver: InterruptRemappingObserver | undefined;
   /** Takes a message of the unit itself to the board's local APICs (`InterruptFabric.unitMessage`). */
   readonly send: (requester: RequesterId, address: number, data: number) => void;
 }
@@ -119,7 +120,7 @@ export class BoardIommu implements EventTarget, Migratable<BoardIommuHardware, B
         costs: interrupts.costs,
         ...(!interrupts.verifiesIoapic && { unverified: BOARD_IOAPIC_REQUESTER }),
         fault: (fault) => this.unit.interruptFault(fault),
-        observer: parts.interruptObserver,
+        ...(parts.interruptObserver && { observer: parts.interruptObserver }),
       });
     this.unit = new RemappingUnit(
       {
