@@ -1,6 +1,7 @@
 /*
  * trapline-iommu.h - a driver's side of an IOMMU (Intel VT-d specification 4.1), as small as it goes: finding the unit by ACPI,
- * domains with second-stage tables of four levels, invalidation by the queue, faults.
+ * domains with tables of four levels, invalidation by the queue, faults. The tables are second-stage ones, or first-stage ones
+ * where the unit has scalable mode: those are what a hypervisor can nest in its own.
  *
  *     struct tl_iommu iommu;
  *     struct tl_iommu_domain domain;
@@ -41,6 +42,7 @@ struct tl_iommu {
     uint32_t waits;
     uint32_t command;   /* what is on */
     bool caching;       /* CAP.CM: what becomes present has to be invalidated, too */
+    bool scalable;      /* ECAP.SMTS and FSTS: scalable mode, with first-stage tables */
 };
 
 /* Addresses of devices, and what they lead to. */

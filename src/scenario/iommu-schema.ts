@@ -24,6 +24,14 @@ export const iommuSchema = z
       .max(64)
       .default(4)
       .describe('Entries of a set of the IOTLB, of which an address has one.'),
+    pagingStructureEntries: z
+      .int()
+      .min(0)
+      .max(65_536)
+      .default(32)
+      .describe(
+        'Entries of upper tables that it remembers, so that a walk begins further down: a multiple of 4 by a power of two. 0: none, and each walk reads every level.',
+      ),
     pages: z
       .enum(['4k', '2m', '1g'])
       .default('2m')
@@ -39,6 +47,12 @@ export const iommuSchema = z
       .default('strict')
       .describe(
         'When an unmapping is invalidated: `strict` is at once, and whoever unmaps waits for it; `deferred` is for 250 together, or after 10 milliseconds, until when devices may still use what is unmapped.',
+      ),
+    scalableMode: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Whether the kernel uses its scalable mode, in which tables of a guest can be nested in those of its VM: for a device that is behind the VM's own IOMMU (`vms[].iommu`), which has to be in scalable mode as well.",
       ),
     interruptRemapping: z
       .boolean()

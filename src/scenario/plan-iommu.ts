@@ -20,10 +20,11 @@ const LARGEST: Readonly<Record<IommuOptions['pages'], PageLevel>> = { '4k': 1, '
 /** The unit of an island that has devices; undefined: the host has none. */
 export function planIommu({ host: { iommu } }: Scenario): HostIommuPlan | undefined {
   if (iommu.model === 'none') return undefined;
-  const { iotlbEntries, iotlbWays, levels, interruptRemapping } = iommu;
+  const { iotlbEntries, iotlbWays, levels, interruptRemapping, scalableMode } = iommu;
   const iotlb = shapeOf(iotlbEntries, iotlbWays);
+  const pagingStructures = shapeOf(iommu.pagingStructureEntries, SERVER_UNIT.pagingStructures.ways);
   return {
-    unit: { ...SERVER_UNIT, addressWidth: ADDRESS_WIDTH[levels], iotlb },
+    unit: { ...SERVER_UNIT, addressWidth: ADDRESS_WIDTH[levels], scalableMode, iotlb, pagingStructures },
     remapsInterrupts: interruptRemapping,
   };
 }

@@ -8,6 +8,7 @@ import type { GuestPlan } from './guest';
 import type { Site } from './host';
 import { InterruptTrace } from './iommu/interrupt-trace';
 import { IommuTrace } from './iommu/iommu-trace';
+import type { NestedStages } from './vfio/nested-stages';
 
 /** Of its lane. */
 const NAME = 'IOMMU';
@@ -34,14 +35,25 @@ export function physicalIommu(costs: Costs): IommuMaker {
   };
 }
 
+/** Descriptors by which the host's unit is told of one of the guest's: PASID-table entry, translations, and the wait for them. */
+const HOST_DESCRIPTORS = 3;
+
 /**
  * QEMU's intel-iommu: software, which reads an entry of a table as it reads memory for a device. Commands and descriptors are done
- * within the register write that brings them, whose time is that of the exit.
+ * within the register write that brings them, whose time is that of the exit, and what the host's IOMMU takes to forget as well.
+ * @param assigned devices of the host that are behind it
  */
-export function emulatedIommu(costs: Costs): IommuMaker {
+export function emulatedIommu(costs: Costs, assigned: number): IommuMaker {
   const reference = costs['device.dmaSetup'];
+  const invalidation = assigned * HOST_DESCRIPTORS * costs['iommu.invalidate'];
   return {
-    costs: { lookup: reference, reference, command: 0, descriptor: 0, ...NO_DEVICE_TLBS },
+    costs: {
+      lookup: reference,
+      reference,
+      command: invalidation,
+      descriptor: invalidation,
+      ...NO_DEVICE_TLBS,
+    },
     interrupts: {
       posting: false,
       x2apic: true,
@@ -60,12 +72,14 @@ export interface IommuPlace {
   readonly trace: BoardTrace;
   /** The board's, which comes after the unit. */
   readonly fabric: () => InterruptFabric;
+  /** Devices of the host that are behind the unit, which the host's IOMMU translates for; absent: there can be none. */
+  readonly nested?: NestedStages;
 }
 
 /** The unit of a guest's board; undefined: the guest has none. */
 export function boardIommu(
   { name, core, iommu }: GuestPlan,
-  { site, trace, fabric }: IommuPlace,
+  { site, trace, fabric, nested }: IommuPlace,
   maker: IommuMaker,
 ): BoardIommu | undefined {
   if (!iommu) return undefined;
@@ -73,12 +87,14 @@ export function boardIommu(
   const now = (): number => island.now();
   const track = (): number => trace.trackNamed(NAME);
   const { costs } = maker;
+  const pen = new IommuTrace(tracer, now, track, costs);
   return new BoardIommu(
     {
       name,
       scheduler: island.queue,
       memory: core.memory,
-      observer: new IommuTrace(tracer, now, track, costs),
+      observer: nested ? nested.observing(pen) : pen,
+      switched: () => nested?.update(),
       interruptObserver: new InterruptTrace(tracer, now, track),
       send: (...message) => void fabric().unitMessage(...message),
     },

@@ -74,6 +74,7 @@ const samples = [
   'd6-faults',
   'd7-no-vm',
   'd7-confined',
+  'd7-2d',
   'd8-interrupt-remapping',
   'd9-sriov-trespass',
   'hello',

@@ -2,7 +2,7 @@
  * The remapping unit of a board: a VT-d unit that stands between the board's devices and its memory, and between their messages and
  * its local APICs. Whoever runs on the board owns it. On a bare machine it is the chipset's; in a VM it is QEMU's intel-iommu.
  */
-import type { RequesterId } from '../bus';
+import type { RegisterBlock, RequesterId } from '../bus';
 import type { DeviceScope, DmarFacts } from '../firmware/dmar';
 import { faultNames } from '../iommu/fault-names';
 import { interruptFaultNames } from '../iommu/interrupts/interrupt-faults';
@@ -68,6 +68,8 @@ export interface BoardIommuParts {
   /** The board's own, in which the tables are. */
   readonly memory: PhysicalMemory;
   readonly observer: IommuObserver;
+  /** Software has turned translation on or off. */
+  readonly switched: () => void;
   /** Undefined: nobody listens. */
   readonly interruptObserver: InterruptRemappingObserver | undefined;
   /** Takes a message of the unit itself to the board's local APICs (`InterruptFabric.unitMessage`). */
@@ -89,8 +91,9 @@ export interface BoardIommuRun extends RunState {
 /** The unit. */
 export class BoardIommu implements EventTarget, Migratable<BoardIommuHardware, BoardIommuRun> {
   readonly eventTargetId: string;
-  /** Translates the DMA of the board's devices; also its registers. */
+  /** Translates the DMA of the board's devices. */
   readonly unit: RemappingUnit;
+  readonly registers: RegisterBlock;
   private readonly interrupts: InterruptRemapping | undefined;
 
   constructor(
@@ -143,6 +146,16 @@ export class BoardIommu implements EventTarget, Migratable<BoardIommuHardware, B
       },
       plan.unit,
     );
+    const { unit } = this;
+    this.registers = {
+      read: (offset, size) => unit.read(offset, size),
+      write: (offset, size, value) => {
+        const before = unit.translating;
+        unit.write(offset, size, value);
+        if (unit.translating !== before) parts.switched();
+      },
+      registerName: (offset) => unit.registerName(offset),
+    };
     scheduler.register(this);
   }
 

@@ -156,7 +156,7 @@ export class PcBoard<T> {
       registers: () => registers,
       reasons: iommu.reasons,
     };
-    memory.add(BOARD_IOMMU.base, BOARD_IOMMU.size, iommu.unit, env.tag(unit, 0));
+    memory.add(BOARD_IOMMU.base, BOARD_IOMMU.size, iommu.registers, env.tag(unit, 0));
     units.add('iommu', iommu);
   }
 

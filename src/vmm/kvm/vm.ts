@@ -28,6 +28,7 @@ import type { StepTarget } from '../threads/work';
 import type { JobTarget } from '../threads/worker';
 import { TrackTrace } from '../track-trace';
 import { AssignedDevice } from '../vfio/assigned-device';
+import { NestedStages } from '../vfio/nested-stages';
 import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
 import { msrsOf, type CpuMsrs } from '../cpu/msrs';
@@ -80,6 +81,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   private readonly machine: GuestMachine;
   private readonly qemu: QemuProcess;
   private readonly environment: KvmEnvironment;
+  /** Devices of the host, behind the VM's own IOMMU. */
+  private readonly nested = new NestedStages(() => this.environment.iommu);
   private readonly board: PcBoard<KvmRegion>;
   private readonly vcpus: readonly KvmVcpu[];
   private readonly trace: BoardTrace;
@@ -117,6 +120,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       this.vcpus.map(({ lane }) => lane),
     );
     const { trace } = this;
+    const assigned = plan.devices.filter((device) => 'assigned' in device).length;
     const home = {
       site,
       name,
@@ -125,7 +129,11 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       cpus: this.vcpus.map((vcpu) => vcpu.arrivals),
       processors: core.cpus,
       trace,
-      iommu: boardIommu(plan, { site, trace, fabric: () => this.board.fabric }, emulatedIommu(site.costs)),
+      iommu: boardIommu(
+        plan,
+        { site, trace, fabric: () => this.board.fabric, nested: this.nested },
+        emulatedIommu(site.costs, assigned),
+      ),
       setPin: (gsi: number, source: string, asserted: boolean) =>
         this.board.fabric.setPin(gsi, source, asserted),
       events: this.boardEvents(),
@@ -317,9 +325,10 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       gsi: () => unit.gsi(),
       unmapped: (base: number, size: number) => this.ept.forget(base, size),
     };
-    board.addPci({ name: unit.name, pin: host.pci.identity.interruptPin }, (bus) =>
+    const { pci } = board.addPci({ name: unit.name, pin: host.pci.identity.interruptPin }, (bus) =>
       unit.plug(new AssignedDevice(host, qemu, irqchip, bus, place)),
     );
+    this.nested.add({ host, requester: () => pci.requester });
   }
 
   /** Who works on its queues reads its tap device and waits for its doorbells, where these are ioeventfds. */

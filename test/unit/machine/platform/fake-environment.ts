@@ -55,6 +55,7 @@ export function makeBoard(
         scheduler: world.queue,
         memory,
         observer: NO_OBSERVER,
+        switched: () => undefined,
         interruptObserver: undefined,
         send: (...message) => void board.fabric.unitMessage(...message),
       },

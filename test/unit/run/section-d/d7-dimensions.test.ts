@@ -2,9 +2,17 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FaultReason } from '../../../../src/machine/iommu/fault-reasons';
 import type { TraceEvent } from '../../../../src/trace/query/store';
-import { exitKind, Kind } from '../../../../src/trace/vocabulary/events';
+import { entryKinds, exitKind, Kind } from '../../../../src/trace/vocabulary/events';
 import { VmxExit } from '../../../../src/trace/vocabulary/vmx-exit-reasons';
-import { between, countedRun, mark, ofKind, trackOf, type CountedRun } from '../../../support/section-a';
+import {
+  between,
+  countedRun,
+  endOf,
+  mark,
+  ofKind,
+  trackOf,
+  type CountedRun,
+} from '../../../support/section-a';
 import { hangingOn, redone } from '../../../support/walks';
 
 const PAGE = 4096;
@@ -15,6 +23,10 @@ const BYTES = 1024;
 const WINDOW = 0x8000000;
 /** 00:03.0 and 00:04.0. */
 const [FIRST, SECOND] = [3 << 3, 4 << 3];
+
+const pageOf = (address: number): number => address - (address % PAGE);
+const firstStage: readonly number[] = [entryKinds.fs1, entryKinds.fs2, entryKinds.fs3, entryKinds.fs4];
+const secondStage: readonly number[] = [entryKinds.ss1, entryKinds.ss2, entryKinds.ss3, entryKinds.ss4];
 
 const dmaOf = (rows: readonly TraceEvent[]): TraceEvent[] =>
   rows.filter(({ kind }) => kind === Kind.DmaRead || kind === Kind.DmaWrite);
@@ -145,6 +157,95 @@ describe('D7: the driver of a machine owns its IOMMU', () => {
     const [translated, transfers, , faults] = run.words('d7_log');
     expect([translated, transfers, faults]).toEqual([0, 2 * PAGES * ROUNDS, 0]);
     expect(walksOf(run.rows)).toEqual([]);
+  });
+});
+
+describe('D7: two dimensions', () => {
+  const PAGES = 4;
+  const ROUNDS = 2;
+  /** Accesses of each page in a round: one reads, one writes. */
+  const each = PAGES * ROUNDS;
+  /** Each table of the first stage, and what its last entry says, is found by a walk of the second. */
+  const NESTED = (LEVELS + 1) * LEVELS + LEVELS;
+  let nested: CountedRun;
+  let remembering: CountedRun;
+
+  beforeAll(async () => {
+    nested = await countedRun('d7-2d');
+    remembering = await countedRun('d7-2d', (text) => text.replace(', "pagingStructureEntries": 0', ''));
+  });
+
+  const isOfFirst = ({ kind }: TraceEvent): boolean => firstStage.includes(kind);
+  const isOfSecond = ({ kind }: TraceEvent): boolean => secondStage.includes(kind);
+
+  it('does for the driver what its IOMMU does on a bare machine', () => {
+    for (const run of [nested, remembering]) {
+      expect(run.end.meta.message).toBeUndefined();
+      expect(run.end.summary.expectations.filter(({ held }) => !held)).toEqual([]);
+      const [translated, transfers, , faults] = run.words('d7_log');
+      // The fault is the host's: its guest is not told.
+      expect([translated, transfers, faults]).toEqual([1, 2 * each + 1, 0]);
+      expect(dmaOf(run.rows).length).toBe(2 * each);
+    }
+  });
+
+  it('takes 24 references for a page that no cache knows', () => {
+    expect(NESTED).toBe(24);
+    const rows = between(nested.rows, mark(nested, 1), mark(nested, 2));
+    const walks = walksOf(rows);
+    // A page is walked for once more when it is first written to, as its dirty bit has to be set (3.6.2).
+    expect(walks.map(({ a, b }) => [a, b])).toEqual(
+      Array.from({ length: 2 * PAGES }, () => [NESTED, 2 * LEVELS]),
+    );
+    expect(rows.filter(({ kind }) => kind === Kind.IommuHit).length).toBe(2 * each - walks.length);
+  });
+
+  it('reads the entries of the guest at guest-physical addresses, each found by the tables of its VM', () => {
+    const base = ofKind(nested, Kind.MemorySlot)[0].b;
+    const [given] = ofKind(nested, Kind.VfioNested);
+    const [, , , memory] = nested.longs('d7_log');
+    const entries = hangingOn(nested, walksOf(nested.rows)[0]);
+    const first = entries.filter(isOfFirst);
+    expect(first.length).toBe(LEVELS);
+    let table = given.a;
+    for (const [index, entry] of first.entries()) {
+      const level = LEVELS - index;
+      const at = table + 8 * (Math.floor(WINDOW / 2 ** (12 + 9 * (level - 1))) % 512);
+      expect(entry.a).toBe(base + at);
+      const before = entries.slice(0, entries.indexOf(entry)).filter(isOfSecond).slice(-LEVELS);
+      expect(before.length).toBe(LEVELS);
+      expect(pageOf(before[LEVELS - 1].b)).toBe(base + pageOf(at));
+      table = pageOf(entry.b);
+    }
+    expect(table).toBe(memory);
+    const found = entries.find(({ kind }) => kind === Kind.IommuTranslation);
+    expect([found?.a, found?.b]).toEqual([WINDOW, base + memory]);
+  });
+
+  it('takes half of them when upper tables are remembered, though each page is found only once', () => {
+    // The second stage's upper three entries serve all of the guest's tables, which lie near each other.
+    const [first, ...others] = walksOf(between(remembering.rows, mark(remembering, 1), mark(remembering, 2)));
+    expect(first.a).toBe(LEVELS + LEVELS + LEVELS);
+    // The last level of each stage: the table of the guest's is known by where it stands.
+    expect(others.map(({ a }) => a)).toEqual(Array.from({ length: 2 * PAGES - 1 }, () => 2));
+  });
+
+  it('has the device within what the guest has mapped: after the unmapping its access is refused, and the host told', () => {
+    for (const run of [nested, remembering]) {
+      const [fault, ...others] = ofKind(run, Kind.IommuFault);
+      expect(others).toEqual([]);
+      expect([fault.a, fault.b]).toEqual([WINDOW, FaultReason.FirstStageNotPresent]);
+      expect(fault.start).toBeGreaterThan(mark(run, 2).start);
+      const units = [...new Set(ofKind(run, Kind.IommuWait).map(({ track }) => track))];
+      expect(units.length).toBe(2);
+      // What the guest has waited for the host's unit had done.
+      const after = mark(run, 2).start;
+      const [host, guest] = units.map((unit) =>
+        ofKind(run, Kind.IommuWait, unit).filter((row) => row.start > after),
+      );
+      expect(guest.length).toBe(1);
+      for (const wait of host) expect(endOf(wait)).toBeLessThanOrEqual(endOf(guest[0]));
+    }
   });
 });
 
