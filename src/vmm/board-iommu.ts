@@ -8,7 +8,7 @@ import type { GuestPlan } from './guest';
 import type { Site } from './host';
 import { InterruptTrace } from './iommu/interrupt-trace';
 import { IommuTrace } from './iommu/iommu-trace';
-import type { NestedStages } from './vfio/nested-stages';
+import { HOST_DESCRIPTORS, type NestedStages } from './vfio/nested-stages';
 
 /** Of its lane. */
 const NAME = 'IOMMU';
@@ -35,12 +35,10 @@ export function physicalIommu(costs: Costs): IommuMaker {
   };
 }
 
-/** Descriptors by which the host's unit is told of one of the guest's: PASID-table entry, translations, and the wait for them. */
-const HOST_DESCRIPTORS = 3;
-
 /**
  * QEMU's intel-iommu: software, which reads an entry of a table as it reads memory for a device. Commands and descriptors are done
- * within the register write that brings them, whose time is that of the exit, and what the host's IOMMU takes to forget as well.
+ * within the register write that brings them, whose time is that of the exit; with devices of the host behind it they take as long as
+ * the host's IOMMU does to forget, so that a guest cannot ask for more than that gets done.
  * @param assigned devices of the host that are behind it
  */
 export function emulatedIommu(costs: Costs, assigned: number): IommuMaker {
@@ -94,7 +92,7 @@ export function boardIommu(
       scheduler: island.queue,
       memory: core.memory,
       observer: nested ? nested.observing(pen) : pen,
-      switched: () => nested?.update(),
+      switched: () => nested?.switched(),
       interruptObserver: new InterruptTrace(tracer, now, track),
       send: (...message) => void fabric().unitMessage(...message),
     },

@@ -82,7 +82,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   private readonly qemu: QemuProcess;
   private readonly environment: KvmEnvironment;
   /** Devices of the host, behind the VM's own IOMMU. */
-  private readonly nested = new NestedStages(() => this.environment.iommu);
+  private readonly nested: NestedStages;
   private readonly board: PcBoard<KvmRegion>;
   private readonly vcpus: readonly KvmVcpu[];
   private readonly trace: BoardTrace;
@@ -107,6 +107,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.ioBitmaps = new IoBitmaps(plan.passPorts ?? []);
     this.jobTargetId = `${name}/reset`;
     this.qemu = new QemuProcess(site, { index: plan.index, name });
+    this.nested = new NestedStages(name, this.qemu, () => this.environment.iommu);
     this.lock = this.qemu.lock;
     this.stepTargets = this.qemu.targets;
     this.qemu.mainLoop.register(this);

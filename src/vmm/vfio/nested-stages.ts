@@ -9,7 +9,10 @@
 import type { InvalidationReport, IommuObserver } from '../../machine/iommu/observer';
 import type { BoardIommu } from '../../machine/platform/board-iommu';
 import type { RequesterId } from '../../machine/bus';
+import type { RowRef } from '../../trace/record/tracer';
 import type { HostDevice } from '../host-bus/host-device';
+import type { QemuProcess } from '../qemu/process';
+import type { Step, StepTarget } from '../threads/work';
 
 /** A device of the host on the VM's board. */
 export interface NestedFunction {
@@ -18,12 +21,26 @@ export interface NestedFunction {
   readonly requester: () => RequesterId;
 }
 
+/** Descriptors by which the host's unit is told: PASID-table entry, translations, and the wait for them. */
+export const HOST_DESCRIPTORS = 3;
+
 /** The devices of one VM. */
-export class NestedStages {
+export class NestedStages implements StepTarget {
+  readonly stepTargetId: string;
   private readonly functions: NestedFunction[] = [];
 
-  /** @param iommu of the VM's board, which comes later */
-  constructor(private readonly iommu: () => BoardIommu | undefined) {}
+  /**
+   * @param vm its name
+   * @param iommu of the VM's board, which comes later
+   */
+  constructor(
+    vm: string,
+    private readonly qemu: QemuProcess,
+    private readonly iommu: () => BoardIommu | undefined,
+  ) {
+    this.stepTargetId = `${vm}/nested-stages`;
+    qemu.targets.set(this.stepTargetId, this);
+  }
 
   add(fn: NestedFunction): void {
     this.functions.push(fn);
@@ -43,8 +60,26 @@ export class NestedStages {
     };
   }
 
-  /** The tables of the functions may be others, or the guest has turned translation on or off. */
-  update(): void {
+  /** The guest has turned translation on or off: QEMU tells the host's kernel, which is waited for, by the thread that serves the register. */
+  switched(): void {
+    const { lock, site } = this.qemu;
+    const { tracer, costs } = site;
+    if (!lock.owner) return this.update();
+    const cycles = this.functions.length * HOST_DESCRIPTORS * costs['iommu.invalidate'];
+    const { cause } = tracer;
+    lock.owner.work.add({ target: this.stepTargetId, cycles, kind: 0, a: 0, b: 0, c: 0, cause });
+  }
+
+  begin({ cause }: Step): RowRef {
+    return cause;
+  }
+
+  finish(): void {
+    this.update();
+  }
+
+  /** The tables of the functions may be others. */
+  private update(): void {
     const unit = this.iommu()?.unit;
     if (!unit) return;
     for (const { host, requester } of this.functions) {
