@@ -18,7 +18,7 @@ import { planIslands } from './islands';
 import { Networks, type NetworkEnvironment } from './networks';
 import { planDevices } from './plan-devices';
 import { buildHostBuses, homesOfDevices, layOutMemory } from './plan-host';
-import { planIommu } from './plan-iommu';
+import { planIommu, planVmIommu } from './plan-iommu';
 import type { Scenario, ScenarioVm } from './schema';
 
 const MIB = 1024 * 1024;
@@ -111,6 +111,7 @@ export function buildMachine(
       passPorts: spec.passPorts.map(portRange),
       tripleFault: spec.tripleFault,
       rom: bios && shadowOf(bios.length, ramBytes, machine),
+      iommu: planVmIommu(spec),
       boot: planBoot(image.file, memoryMap(ramBytes), boot),
       cmdline: boot?.cmdline ?? '',
       devices: planDevices(spec.devices, networks, { run: scenario.seed, vm: index, images, assigned }),

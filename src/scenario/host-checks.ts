@@ -1,4 +1,5 @@
 /** What the devices of the host and those who are given them have to be to each other. */
+import { SERVER_UNIT } from '../machine/iommu/options';
 import { vmmFacts, vmmNames } from '../vmm/vmm-facts';
 import { assignmentsOf, type Assignment } from './assignments';
 import { MOST_VFS } from './device-schema';
@@ -27,7 +28,8 @@ export function checkHostDevices(scenario: Scenario, list: ProblemList): void {
   checkOwners(known, list);
   checkShared(known, list);
   if (host.iommu.model === 'none') checkReach(scenario, known, list);
-  else checkIotlb(scenario, list);
+  checkIotlbs(scenario, list);
+  checkNesting(scenario, known, list);
   checkAffinities(scenario, known, list);
 }
 
@@ -109,14 +111,40 @@ function checkOwners(assignments: readonly Assignment[], list: ProblemList): voi
 }
 
 /** An address has one set, by some of its bits. */
-function checkIotlb({ host }: Scenario, list: ProblemList): void {
-  const { iotlbEntries, iotlbWays } = host.iommu;
-  if (iotlbEntries === 0 || Number.isInteger(Math.log2(iotlbEntries / iotlbWays))) return;
-  list.add(
-    'value',
-    ['host', 'iommu', 'iotlbEntries'],
-    `is ${iotlbEntries}, and a set has ${iotlbWays} of them: give ${iotlbWays} times a power of two`,
-  );
+function checkIotlbs({ host, vms }: Scenario, list: ProblemList): void {
+  checkIotlb(host.iommu, ['host'], list);
+  const { pagingStructureEntries } = host.iommu;
+  const place = ['host', 'iommu', 'pagingStructureEntries'];
+  checkSets(pagingStructureEntries, SERVER_UNIT.pagingStructures.ways, place, list);
+  vms.forEach(({ iommu }, index) => checkIotlb(iommu, ['vms', index], list));
+}
+
+function checkIotlb(
+  { iotlbEntries, iotlbWays }: Pick<Scenario['host']['iommu'], 'iotlbEntries' | 'iotlbWays'>,
+  owner: Path,
+  list: ProblemList,
+): void {
+  checkSets(iotlbEntries, iotlbWays, [...owner, 'iommu', 'iotlbEntries'], list);
+}
+
+/** A cache has a power of two of sets. */
+function checkSets(entries: number, ways: number, place: Path, list: ProblemList): void {
+  if (entries === 0 || Number.isInteger(Math.log2(entries / ways))) return;
+  list.add('value', place, `is ${entries}, and a set has ${ways} of them: give ${ways} times a power of two`);
+}
+
+/** What a guest has its own IOMMU do for a device of the host, the host's has to do. */
+function checkNesting({ host, vms }: Scenario, assignments: readonly Assignment[], list: ProblemList): void {
+  const nests = host.iommu.model !== 'none' && host.iommu.scalableMode;
+  for (const each of assignments) {
+    const { iommu } = vms[each.vm];
+    if (iommu.model === 'none' || (nests && iommu.scalableMode)) continue;
+    list.add(
+      'value',
+      [...pathOf(each), 'assign'],
+      `"${each.text}" is behind the IOMMU of ${vms[each.vm].name}, whose tables the host's IOMMU has to walk: give both "iommu"s, that of the VM and that of "host", "model": "vt-d" and "scalableMode": true, or take that of the VM away`,
+    );
+  }
 }
 
 /** Without an IOMMU the addresses that a guest has are right for its devices where its memory stands at 0 alone. */

@@ -24,6 +24,14 @@ export const iommuSchema = z
       .max(64)
       .default(4)
       .describe('Entries of a set of the IOTLB, of which an address has one.'),
+    pagingStructureEntries: z
+      .int()
+      .min(0)
+      .max(65_536)
+      .default(32)
+      .describe(
+        'Entries of upper tables that it remembers, so that a walk begins further down: a multiple of 4 by a power of two. 0: none, and each walk reads every level.',
+      ),
     pages: z
       .enum(['4k', '2m', '1g'])
       .default('2m')
@@ -39,6 +47,12 @@ export const iommuSchema = z
       .default('strict')
       .describe(
         'When an unmapping is invalidated: `strict` is at once, and whoever unmaps waits for it; `deferred` is for 250 together, or after 10 milliseconds, until when devices may still use what is unmapped.',
+      ),
+    scalableMode: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Whether the kernel uses its scalable mode, in which tables of a guest can be nested in those of its VM: for a device that is behind the VM's own IOMMU (`vms[].iommu`), which has to be in scalable mode as well.",
       ),
     interruptRemapping: z
       .boolean()
@@ -63,3 +77,50 @@ export const iommuSchema = z
   })
   .prefault({})
   .describe('The IOMMU of the host.');
+
+/** The IOMMU of a VM's board, or of a bare machine. */
+export const vmIommuSchema = z
+  .strictObject({
+    model: z
+      .enum(['none', 'vt-d'])
+      .default('none')
+      .describe(
+        "What stands between the machine's devices and its memory. `vt-d`: a remapping unit of Intel at 0xFED90000, which the DMAR table of ACPI tells of and which the guest owns: it translates nothing until the guest's driver has turned it on. In a VM it is QEMU's intel-iommu: each access to its registers is an exit to QEMU, and so is one to the IOAPIC (`kernel-irqchip=split`). On a bare machine it is the chipset's. A virtio device in a VM is not behind it, as it does not offer VIRTIO_F_ACCESS_PLATFORM.",
+      ),
+    iotlbEntries: z
+      .int()
+      .min(0)
+      .max(65_536)
+      .default(64)
+      .describe(
+        'Pages whose translations its IOTLB holds: a multiple of `iotlbWays` by a power of two. 0: it has none.',
+      ),
+    iotlbWays: z
+      .int()
+      .min(1)
+      .max(64)
+      .default(4)
+      .describe('Entries of a set of the IOTLB, of which an address has one.'),
+    addressWidth: z
+      .union([z.literal(39), z.literal(48)])
+      .default(48)
+      .describe("Bits of a device's address: up to three or four levels of tables."),
+    scalableMode: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether it has scalable mode: PASIDs, first-stage tables, and translation by two stages one in the other.',
+      ),
+    cachingMode: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Whether the driver has to invalidate also what it makes present (CAP.CM): who shadows the guest's tables asks for it.",
+      ),
+    interruptRemapping: z
+      .boolean()
+      .default(true)
+      .describe('Whether it remaps interrupts, once the guest has turned that on.'),
+  })
+  .prefault({})
+  .describe("The IOMMU of the VM's board, or of the bare machine, which the guest owns.");

@@ -1,13 +1,14 @@
 /** The IOMMU of a scenario's host: what the unit can do, and how the kernel drives it. */
-import { SERVER_UNIT } from '../machine/iommu/options';
+import { SERVER_UNIT, type CacheShape } from '../machine/iommu/options';
 import { DataSlot } from '../machine/memory/data-slot';
+import type { GuestIommuPlan } from '../vmm/guest';
 import type { Host, Site } from '../vmm/host';
 import type { HostIommuPlan } from '../vmm/iommu/host-iommu';
 import { IntelIommu, OWN_PAGES } from '../vmm/iommu/intel-iommu';
 import { bytesOfLevel, tablesFor, type PageLevel } from '../vmm/iommu/second-stage-tables';
 import { TABLE_BYTES } from '../vmm/iommu/table-pages';
 import { assignmentsOf } from './assignments';
-import type { Scenario } from './schema';
+import type { Scenario, ScenarioVm } from './schema';
 
 type IommuOptions = Scenario['host']['iommu'];
 
@@ -19,13 +20,29 @@ const LARGEST: Readonly<Record<IommuOptions['pages'], PageLevel>> = { '4k': 1, '
 /** The unit of an island that has devices; undefined: the host has none. */
 export function planIommu({ host: { iommu } }: Scenario): HostIommuPlan | undefined {
   if (iommu.model === 'none') return undefined;
-  const { iotlbEntries, iotlbWays, levels, interruptRemapping } = iommu;
-  const iotlb =
-    iotlbEntries === 0 ? { sets: 1, ways: 0 } : { sets: iotlbEntries / iotlbWays, ways: iotlbWays };
+  const { iotlbEntries, iotlbWays, levels, interruptRemapping, scalableMode } = iommu;
+  const iotlb = shapeOf(iotlbEntries, iotlbWays);
+  const pagingStructures = shapeOf(iommu.pagingStructureEntries, SERVER_UNIT.pagingStructures.ways);
   return {
-    unit: { ...SERVER_UNIT, addressWidth: ADDRESS_WIDTH[levels], iotlb },
+    unit: { ...SERVER_UNIT, addressWidth: ADDRESS_WIDTH[levels], scalableMode, iotlb, pagingStructures },
     remapsInterrupts: interruptRemapping,
   };
+}
+
+/** The unit of a VM's board, or of a bare machine; undefined: it has none. */
+export function planVmIommu({ iommu }: Pick<ScenarioVm, 'iommu'>): GuestIommuPlan | undefined {
+  if (iommu.model === 'none') return undefined;
+  const { iotlbEntries, iotlbWays, interruptRemapping, ...abilities } = iommu;
+  const { addressWidth, scalableMode, cachingMode } = abilities;
+  const iotlb = shapeOf(iotlbEntries, iotlbWays);
+  return {
+    unit: { ...SERVER_UNIT, addressWidth, scalableMode, cachingMode, iotlb },
+    remapsInterrupts: interruptRemapping,
+  };
+}
+
+function shapeOf(entries: number, ways: number): CacheShape {
+  return entries === 0 ? { sets: 1, ways: 0 } : { sets: entries / ways, ways };
 }
 
 /** Where the memory of a VM may stand: at a multiple of the largest pages that it can be mapped by. */

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { interruptModeNames } from '../vmm/interrupt-modes';
 import { vmmNames } from '../vmm/vmm-facts';
 import { deviceSchema, hostDeviceSchema, isNic, type NicModel } from './device-schema';
-import { iommuSchema } from './iommu-schema';
+import { iommuSchema, vmIommuSchema } from './iommu-schema';
 import { NAME } from './patterns';
 import { fillInPeer, peer, type ParsedPeer, type ScenarioPeer } from './peer-schema';
 
@@ -196,6 +196,7 @@ const vm = z.strictObject({
     .describe(
       "Adds QEMU's pc-testdev: ports 0xE0 to 0xEB to read and write, 0x2000 to 0x2017 to drive interrupt lines, memory at 0xFF000000.",
     ),
+  iommu: vmIommuSchema,
   devices: z
     .array(deviceSchema)
     .max(8)

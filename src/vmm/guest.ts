@@ -2,6 +2,7 @@
 import type { CpuVendor, FaultReport, MachineCore, MissingInstruction } from '../machine/x86/types';
 import type { FrameReceiver, Wire } from '../machine/link/wire';
 import type { SerialStep } from '../machine/devices/serial-script';
+import type { RemappingOptions } from '../machine/iommu/options';
 import type { DeviceSpec } from '../machine/platform/device-models';
 import type { RomShadow } from '../machine/memory/rom-shadow';
 import type { PhysicalMemory } from '../machine/memory/physical-memory';
@@ -38,6 +39,12 @@ export interface Cable {
   attach(receiver: FrameReceiver): void;
 }
 
+/** A remapping unit of a guest's board: what it can do, without what its work costs. */
+export interface GuestIommuPlan {
+  readonly unit: Omit<RemappingOptions, 'costs'>;
+  readonly remapsInterrupts: boolean;
+}
+
 /** What a VMM needs to know of one guest. */
 export interface GuestPlan {
   /** Position in the scenario. */
@@ -59,6 +66,8 @@ export interface GuestPlan {
   interrupts?: InterruptMode;
   /** Ports that a VM's guest reaches itself, on the host's board; absent: none. */
   passPorts?: readonly { first: number; last: number }[];
+  /** The remapping unit of its board; absent: there is none. */
+  iommu?: GuestIommuPlan | undefined;
   /** What its boot loader leaves behind, at the start and after each reset. */
   boot: BootState;
   /** A kernel's command line, for the firmware configuration device; empty otherwise. */

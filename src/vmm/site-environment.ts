@@ -3,8 +3,9 @@ import type { IrqLine } from '../machine/bus';
 import type { TscToHostTime } from '../machine/interrupts/lapic-timer';
 import type { CpuSink, FabricObserver } from '../machine/interrupts/sinks';
 import { DmaMemory } from '../machine/memory/dma-memory';
-import { linearTranslation } from '../machine/memory/dma-translation';
+import { chained, linearTranslation } from '../machine/memory/dma-translation';
 import type { PhysicalMemory } from '../machine/memory/physical-memory';
+import type { BoardIommu } from '../machine/platform/board-iommu';
 import type {
   BoardEnvironment,
   BoardEvents,
@@ -31,6 +32,8 @@ export interface SiteEnvironmentParts {
   /** The CPUs themselves, in the same order: their TSCs are what deadlines are compared with. */
   processors: readonly Cpu[];
   trace: BoardTrace;
+  /** Undefined: the board has none. */
+  iommu: BoardIommu | undefined;
   /** Level of one source at one global system interrupt of the board, which does not exist yet when this is made. */
   setPin: (gsi: number, source: string, asserted: boolean) => void;
   events: BoardEvents;
@@ -48,19 +51,24 @@ export abstract class SiteEnvironment<T> implements BoardEnvironment<T> {
   readonly name: string;
   readonly cyclesPerSecond: number;
   readonly memory: PhysicalMemory;
-  /** Memory as the devices reach it. */
+  readonly iommu: BoardIommu | undefined;
+  /** Memory as the devices reach it, and as it is without an IOMMU. */
   protected readonly dma: DmaMemory;
+  protected readonly untranslated: DmaMemory;
   readonly scheduler: EventQueue;
   readonly cpus: readonly CpuSink[];
   readonly observer: FabricObserver;
   readonly events: BoardEvents;
 
   constructor(private readonly parts: SiteEnvironmentParts) {
-    const { site, name, memory, memoryBase, cpus, trace, events } = parts;
+    const { site, name, memory, memoryBase, cpus, trace, events, iommu } = parts;
     this.name = name;
     this.cyclesPerSecond = site.frequencyHz;
     this.memory = memory;
-    this.dma = new DmaMemory(site.memory, linearTranslation(memoryBase, memory.size));
+    this.iommu = iommu;
+    const own = linearTranslation(memoryBase, memory.size);
+    this.untranslated = new DmaMemory(site.memory, own);
+    this.dma = iommu ? new DmaMemory(site.memory, chained(iommu.unit, own)) : this.untranslated;
     this.scheduler = site.island.queue;
     this.cpus = cpus;
     this.observer = trace;

@@ -12,6 +12,7 @@ import { requireVersion, type Checkpoint, type Migratable } from '../snapshot';
 import type { Cycles } from '../time/event-queue';
 import { TranslationCaches } from './caches';
 import { capabilityRegisters } from './capabilities';
+import { resolve } from './context-tables';
 import { DeviceRequests, type TranslationCompletion } from './device-requests';
 import type { TranslationAgent } from './device-tlb';
 import { AddressType, FaultLog, pageInformation } from './fault-log';
@@ -30,7 +31,7 @@ import { ProtectedMemory } from './protected-memory';
 import { RegisterTable } from './register-table';
 import type { RemappingHardware, RemappingRun } from './state';
 import { TableReader, type TableMemory } from './table-reader';
-import type { Refusal } from './translation';
+import type { Refusal, Translation } from './translation';
 import type { UnitClock } from './unit-clock';
 
 /** Kinds of the unit's events, as it schedules them. */
@@ -138,6 +139,11 @@ export class RemappingUnit
     return this.table.registerName(offset);
   }
 
+  /** TES: addresses of devices are translated. */
+  get translating(): boolean {
+    return this.global.translating;
+  }
+
   /** A time asked for by `RemappingHost.clock` has come. */
   onEvent(kind: number): void {
     if (kind === Event.queue) this.queue.onEvent();
@@ -218,6 +224,19 @@ export class RemappingUnit
       domain: resolved?.translation.domain,
       result: 'fault' in result ? { fault: result.fault } : result,
     };
+  }
+
+  /** How requests of a function that have no PASID are translated now, by the tables alone; 'off': not at all; undefined: refused. */
+  translationOf(requester: RequesterId): Translation | 'off' | undefined {
+    if (!this.global.translating) return 'off';
+    const { options, host } = this;
+    const reader = new TableReader(host.memory, false);
+    const found = resolve(
+      { reader, options, root: this.global.root, caches: undefined },
+      requester,
+      undefined,
+    );
+    return 'fault' in found ? undefined : found.translation;
   }
 
   remap(requester: RequesterId, address: number, data: number): RemappedMessage {

@@ -23,6 +23,25 @@ export interface DmaTranslation {
   translate(requester: RequesterId, iova: number, length: number, write: boolean): DmaTranslated;
 }
 
+/** Two translations, one behind the other: the addresses that the first comes to are those that the second begins with. */
+export function chained(first: DmaTranslation, second: DmaTranslation): DmaTranslation {
+  return {
+    translate: (requester, iova, length, write) => {
+      const found = first.translate(requester, iova, length, write);
+      if ('fault' in found) return found;
+      const pieces: DmaPiece[] = [];
+      let { cycles } = found;
+      for (const piece of found.pieces) {
+        const behind = second.translate(requester, piece.address, piece.length, write);
+        cycles += behind.cycles;
+        if ('fault' in behind) return { fault: behind.fault, cycles };
+        pieces.push(...behind.pieces);
+      }
+      return { pieces, cycles };
+    },
+  };
+}
+
 /**
  * No IOMMU: the addresses of a machine's devices are those of its own memory, which begins at 0 for it and stands somewhere in
  * the host's. Of a bare machine that is the way of the wires; of a VM it is what QEMU works out for a device that it emulates.

@@ -57,8 +57,9 @@ export interface PciRootRun extends RunState {
 }
 
 const ENABLE = 0x80000000;
-/** Enable bit, bus, device, function, register; bits 30:24 are reserved, 1:0 zeros. */
-const ADDRESS_BITS = 0x80fffffc;
+/** Enable bit, bus, device, function, register; bits 30:24 are reserved, 1:0 read as zeros. */
+const ADDRESS_BITS = 0x80ffffff;
+const READABLE_BITS = 0x80fffffc;
 const ALL_ONES: Record<AccessSize, number> = { 1: 0xff, 2: 0xffff, 4: 0xffffffff };
 
 /** The root complex with a host bridge at 00:00.0. Whatever software writes, it does not throw. */
@@ -160,14 +161,15 @@ export class PciRoot implements Migratable<PciRootHardware, PciRootRun> {
   }
 
   private readPort(offset: number, size: AccessSize): number {
-    if (offset < 4) return offset === 0 && size === 4 ? this.configAddress : ALL_ONES[size];
+    if (offset < 4)
+      return offset === 0 && size === 4 ? (this.configAddress & READABLE_BITS) >>> 0 : ALL_ONES[size];
     if (this.configAddress < ENABLE) return ALL_ONES[size];
-    return this.access(this.selected, this.register(offset), size);
+    return this.access(this.selected, this.register(offset, size), size);
   }
 
   private writePort(offset: number, size: AccessSize, value: number): void {
     if (offset >= 4) {
-      if (this.configAddress >= ENABLE) this.access(this.selected, this.register(offset), size, value);
+      if (this.configAddress >= ENABLE) this.access(this.selected, this.register(offset, size), size, value);
       return;
     }
     // Only a dword access is CONFIG_ADDRESS; a narrower one is an ordinary I/O access to nobody (3.2.2.3.2).
@@ -178,8 +180,9 @@ export class PciRoot implements Migratable<PciRootHardware, PciRootRun> {
     return (this.configAddress >>> 8) & 0xffff;
   }
 
-  private register(offset: number): number {
-    return (this.configAddress & 0xfc) + (offset - 4);
+  /** Bits 1:0 of CONFIG_ADDRESS, which software should leave 0, choose among the bytes of a register as those of the port do (QEMU). */
+  private register(offset: number, size: AccessSize): number {
+    return ((this.configAddress & 0xff) | (offset - 4)) & ~(size - 1);
   }
 
   /** A configuration read, or a write when there is a value. Returns what was read. */

@@ -16,6 +16,7 @@ import { COM1, Uart16550 } from '../devices/uart';
 import { VGA, VgaText } from '../devices/vga-text';
 import type { AcpiFacts } from '../firmware/acpi';
 import { acpiFileNames, acpiFiles } from '../firmware/acpi-loader';
+import type { DmarFacts } from '../firmware/dmar';
 import type { MmioDeviceFacts } from '../firmware/dsdt';
 import { memoryMap } from '../firmware/memory-map';
 import { gsiOfIsaLine } from '../interrupts/fabric';
@@ -38,6 +39,8 @@ export interface ChipsetOptions {
   hasRom: boolean;
   /** What the ACPI tables tell of devices that are on no bus. */
   mmioDevices: readonly MmioDeviceFacts[];
+  /** What they tell of a remapping unit; undefined: there is none. */
+  dmar: DmarFacts | undefined;
   /** What is typed at the console. */
   serialInput: readonly SerialStep[];
 }
@@ -69,7 +72,7 @@ export class Chipset<T> implements Resettable {
     const cpus = env.cpus.length;
     const ramBytes = env.memory.size;
     const clock = { now: () => env.now(), cyclesPerSecond: env.cyclesPerSecond };
-    const acpi = { cpus, ecam: ECAM, mmioDevices: options.mmioDevices };
+    const acpi = { cpus, ecam: ECAM, mmioDevices: options.mmioDevices, dmar: options.dmar };
     const files = options.hasRom ? this.acpiFiles(acpi) : [];
     const facts = { ramBytes, cpus, cmdline, memoryMap: memoryMap(ramBytes), files };
     this.place('fw_cfg', { ...FW_CFG, block: this.kept('fw_cfg', new FwCfg(facts)) });

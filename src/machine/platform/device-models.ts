@@ -145,7 +145,11 @@ function virtio(
       type(host, parts);
   if (transport === 'mmio')
     return { onMmio: place, make: (parts) => virtioOnMmio(parts, options, typeWith(parts)) };
-  return { place: { pin: 1, ...place }, make: (parts) => virtioOnPci(parts, options, typeWith(parts)) };
+  const bypassesIommu = !(options.accessPlatform ?? false);
+  return {
+    place: { pin: 1, bypassesIommu, ...place },
+    make: (parts) => virtioOnPci(parts, options, typeWith(parts)),
+  };
 }
 
 /** As the board puts it into a slot, or at an address. */

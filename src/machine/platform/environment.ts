@@ -8,6 +8,7 @@ import type { TscToHostTime } from '../interrupts/lapic-timer';
 import type { PhysicalMemory } from '../memory/physical-memory';
 import type { Migratable } from '../snapshot';
 import type { Cycles, EventTarget, Scheduler } from '../time/event-queue';
+import type { BoardIommu } from './board-iommu';
 
 /** Kinds of units by which a VMM decides where the accesses to them lead (KVM serves interrupt controllers and timer itself). */
 export type UnitClass =
@@ -19,6 +20,7 @@ export type UnitClass =
   | 'chipset'
   | 'uart'
   | 'memory'
+  | 'iommu'
   | 'pci-device'
   | 'mmio-device';
 
@@ -61,6 +63,11 @@ export interface SocketOptions {
   dataPlaneInKernel?: boolean;
   /** Nanoseconds for which it then looks for more work before it rests (`DeviceBus.polling`); absent: 0. */
   busyPollNs?: number;
+  /**
+   * Where it is emulated, an IOMMU of its machine is not for it: a virtio device that does not offer VIRTIO_F_ACCESS_PLATFORM
+   * (Virtual I/O Device specification 1.2, section 6).
+   */
+  bypassesIommu?: boolean;
 }
 
 /** Where the data plane of a device is plugged in, which somebody else works on than on its registers. */
@@ -121,6 +128,8 @@ export interface BoardEnvironment<T> extends SlotEnvironment<T> {
   now(): Cycles;
   /** Makes a unit part of every snapshot, by a name that is unique in the run. */
   keep(name: string, unit: Migratable): void;
+  /** The remapping unit of the board, which its devices' DMA goes through already; absent: there is none. */
+  readonly iommu?: BoardIommu | undefined;
   /** A line of the board outside PCI (test device, RTC) changes: the environment charges it and sets the fabric's pin. */
   line(gsi: number, source: string): IrqLine;
 }

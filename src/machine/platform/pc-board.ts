@@ -12,14 +12,15 @@ import { ECAM, type PciRoot } from '../pci/root';
 import { BoardUnits, type BoardHardware } from './board-state';
 import { Chipset, type ChipsetOptions } from './chipset';
 import { plannedDevice, type DeviceSpec } from './device-models';
-import type { BoardEnvironment } from './environment';
+import type { BoardEnvironment, BoardUnit } from './environment';
+import { BOARD_IOMMU, type BoardIommu } from './board-iommu';
 import { MmioSlots, type MmioDevice } from './mmio-slots';
 import { PciSlots, type MakePciDevice, type PciDevice, type PciPlace } from './pci-slots';
 import { BoardTimers } from './board-timers';
 import { addPiix } from './piix';
 
 /** What may differ from board to board. */
-export interface PcOptions extends Omit<ChipsetOptions, 'hasRom' | 'mmioDevices'> {
+export interface PcOptions extends Omit<ChipsetOptions, 'hasRom' | 'mmioDevices' | 'dmar'> {
   /** The CPUs' LAPICs can be turned to x2APIC mode. */
   x2apic: boolean;
   /** Undivided ticks a second of the LAPIC timers. */
@@ -68,6 +69,7 @@ export class PcBoard<T> {
       ioapicVersion: options.ioapicVersion,
       picAtIoapic: options.picAtIoapic ?? false,
       toHostTime: (cpu) => env.toHostTime?.(cpu),
+      remapping: env.iommu?.remapping,
     });
     this.units.add('interrupts', this.fabric);
     const { ioapic } = this.fabric;
@@ -76,6 +78,7 @@ export class PcBoard<T> {
       lapic: env.tag({ class: 'lapic', name: 'LAPIC', registers: lapicNames }, 0),
     });
     this.timers = new BoardTimers<T>(env, this.units, memory, ports, this.fabric);
+    if (env.iommu) this.addIommu(env.iommu);
     this.slots = new PciSlots<T>(env, this.units, memory, ports, options.rom);
     this.mmioSlots = new MmioSlots<T>(env, this.units, memory);
   }
@@ -120,6 +123,7 @@ export class PcBoard<T> {
    */
   reset(): void {
     this.slots.reset();
+    this.env.iommu?.reset();
     this.mmioSlots.reset();
     this.chipset?.reset();
     this.fabric.reset();
@@ -143,12 +147,26 @@ export class PcBoard<T> {
     this.units.adopt(hardware);
   }
 
+  private addIommu(iommu: BoardIommu): void {
+    const { env, memory, units } = this;
+    const registers = iommu.registerNames();
+    const unit: BoardUnit = {
+      class: 'iommu',
+      name: 'IOMMU',
+      registers: () => registers,
+      reasons: iommu.reasons,
+    };
+    memory.add(BOARD_IOMMU.base, BOARD_IOMMU.size, iommu.registers, env.tag(unit, 0));
+    units.add('iommu', iommu);
+  }
+
   private addChipset(): Chipset<T> {
     const { env, units, memory, ports, options, slots, timers } = this;
     const chipset = new Chipset<T>(env, units, memory, ports, timers.rtcLine, {
       ...options,
       hasRom: options.rom !== undefined,
       mmioDevices: this.mmioSlots.facts,
+      dmar: env.iommu?.dmar,
     });
     slots.mapPorts(chipset.withResetControl(slots.root.ports));
     chipset.addConsole(options.serialInput);
@@ -167,6 +185,7 @@ export class PcBoard<T> {
       pciPins: wiredPins(slots.root),
       ecam: ECAM,
       mmioDevices: this.mmioSlots.facts,
+      dmar: env.iommu?.dmar,
       startSeconds: options.startSeconds + Math.floor(env.now() / env.cyclesPerSecond),
     });
     for (const { address, bytes } of tables) env.memory.write(address, bytes);

@@ -71,6 +71,7 @@ export interface PciPlace {
   /** As `SocketOptions` has it. */
   dataPlaneInKernel?: boolean;
   busyPollNs?: number;
+  bypassesIommu?: boolean;
   /** As `BoardUnit.plain`. */
   plain?: PlainMemory | undefined;
   /** How many virtual functions it can have, which makes it a `SriovDevice`; absent: none. */
@@ -99,7 +100,7 @@ class FunctionSocket<T> {
   constructor(
     env: SlotEnvironment<T>,
     unit: Omit<BoardUnit, 'class' | 'registers'>,
-    dataPlane: Pick<SocketOptions, 'dataPlaneInKernel' | 'busyPollNs'>,
+    dataPlane: Pick<SocketOptions, 'dataPlaneInKernel' | 'busyPollNs' | 'bypassesIommu'>,
     gsi: () => number | undefined = () => undefined,
   ) {
     this.unit = { ...unit, class: 'pci-device', registers: () => this.registers };
@@ -175,6 +176,7 @@ export class PciSlots<T> {
       dataPlaneInKernel,
       busyPollNs,
       device: deviceNumber = FIRST_DEVICE + this.plugged,
+      bypassesIommu = false,
       virtualFunctions = 0,
     } = place;
     const address = { bus: 0, device: deviceNumber, function: 0 };
@@ -186,6 +188,7 @@ export class PciSlots<T> {
       {
         ...(dataPlaneInKernel && { dataPlaneInKernel }),
         ...(busyPollNs !== undefined && { busyPollNs }),
+        ...(bypassesIommu && { bypassesIommu }),
       },
       () => (pirq === undefined ? undefined : router.irqAt(pirq)),
     );

@@ -24,6 +24,14 @@ export interface OnDemandPlan {
   readonly mostPages: number;
 }
 
+/** First-stage tables of a guest. */
+export interface NestedStage {
+  /** Guest-physical address of the topmost table. */
+  readonly root: number;
+  /** 4 or 5. */
+  readonly levels: number;
+}
+
 /** The host's side of DMA (iommu_attach_device, iommu_map and iommu_unmap of Linux), of one function at a time. */
 export interface DmaMapper {
   /** The function works for a VM from now on, as others may: all of them have the same addresses. */
@@ -41,6 +49,13 @@ export interface DmaMapper {
    * @returns cycles that this takes the caller
    */
   unmap(requester: RequesterId, iova: number, length: number): Cycles;
+  /**
+   * From now on what a function addresses is translated by first-stage tables of its guest, and what those say by what is mapped;
+   * undefined: by what is mapped alone; 'refused': nothing is reachable.
+   */
+  nest(requester: RequesterId, stage: NestedStage | 'refused' | undefined): void;
+  /** The guest has changed its first-stage tables: nothing of them may be remembered. */
+  flushNested(requester: RequesterId): void;
   /** Memory is mapped only when a device has asked for it in vain; undefined: all of a VM's when a function is attached. */
   readonly onDemand: OnDemandPlan | undefined;
   /** Has somebody told of each access of a function that was refused, once the kernel knows of it. */
@@ -52,6 +67,8 @@ export const NOTHING_TO_MAP: DmaMapper = {
   attach: () => undefined,
   map: () => 0,
   unmap: () => 0,
+  nest: () => undefined,
+  flushNested: () => undefined,
   onDemand: undefined,
   onRefused: () => undefined,
 };

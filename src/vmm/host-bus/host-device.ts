@@ -11,7 +11,7 @@ import type { Site } from '../host';
 import type { PhysicalSocket } from '../physical/physical-socket';
 import type { UnitLane } from '../unit-lanes';
 import { DeviceInterrupts, type IntxRouting } from './device-interrupts';
-import type { DmaMapper, DomainOwner, OnDemandPlan, RefusedAccess } from './dma-mapper';
+import type { DmaMapper, DomainOwner, NestedStage, OnDemandPlan, RefusedAccess } from './dma-mapper';
 import type { MessageDomain } from './message-domain';
 
 /** What a device of the host is made of. */
@@ -113,6 +113,21 @@ export class HostDevice {
    */
   unmap(from: number, length: number): Cycles {
     return this.parts.mapper.unmap(this.pci.requester, from, length);
+  }
+
+  /** As `DmaMapper` has it. */
+  nest(stage: NestedStage | 'refused' | undefined): void {
+    const { tracer, island } = this.site;
+    const before = tracer.cause;
+    if (typeof stage === 'object')
+      tracer.cause = tracer.instant(island.now(), this.lane.track, Kind.VfioNested, stage.root, stage.levels);
+    this.parts.mapper.nest(this.pci.requester, stage);
+    tracer.cause = before;
+  }
+
+  /** As `DmaMapper` has it. */
+  flushNested(): void {
+    this.parts.mapper.flushNested(this.pci.requester);
   }
 
   /** Names of its registers, as `PciDevice` has them. */

@@ -10,7 +10,13 @@ import { Global, Reg } from '../../machine/iommu/layout';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../../machine/time/event-queue';
 import { Kind } from '../../trace/vocabulary/events';
-import type { DmaMapper, DomainOwner, OnDemandPlan, RefusedAccess } from '../host-bus/dma-mapper';
+import type {
+  DmaMapper,
+  DomainOwner,
+  NestedStage,
+  OnDemandPlan,
+  RefusedAccess,
+} from '../host-bus/dma-mapper';
 import {
   LEVEL_ACTIVE_LOW,
   PLAIN_MESSAGES,
@@ -31,6 +37,7 @@ import {
 } from './interrupt-entries';
 import { InvalidationRequests, type InvalidationRequestsState } from './invalidation-requests';
 import { RootTables } from './root-tables';
+import { ScalableTables } from './scalable-tables';
 import { SecondStageTables, type PageLevel } from './second-stage-tables';
 import { TablePages, type TablePagesState } from './table-pages';
 
@@ -98,7 +105,7 @@ export class IntelIommu
   readonly eventTargetId: string;
   readonly onDemand: OnDemandPlan | undefined;
   private readonly pages: TablePages;
-  private readonly roots: RootTables;
+  private readonly roots: RootTables | ScalableTables;
   private readonly requests: InvalidationRequests;
   private readonly entries: InterruptEntries;
   /** By name of the VM. */
@@ -123,12 +130,15 @@ export class IntelIommu
     this.hostIrqId = this.eventTargetId = name;
     this.onDemand = plan.onDemand;
     this.pages = new TablePages(site.memory, room.base, room.pages);
-    this.roots = new RootTables(this.pages, this.own(), plan.levels);
+    const { scalableMode } = iommu.plan.unit;
+    const Tables = scalableMode ? ScalableTables : RootTables;
+    this.roots = new Tables(this.pages, this.own(), plan.levels);
     this.requests = new InvalidationRequests(
       iommu,
       this.pages,
       this.own(InvalidationRequests.PAGES),
       this.own(),
+      scalableMode,
     );
     this.entries = new InterruptEntries(this.pages, this.own(InterruptEntries.PAGES));
     site.island.queue.register(this);
@@ -166,6 +176,25 @@ export class IntelIommu
     this.requests.range(domain.id, iova, length);
     this.requests.submit();
     return costs['iommu.unmap'] + (this.requests.count - before) * costs['iommu.invalidate'];
+  }
+
+  nest(requester: RequesterId, stage: NestedStage | 'refused' | undefined): void {
+    const domain = this.domainOf.get(requester);
+    const { roots, requests } = this;
+    if (!domain || !(roots instanceof ScalableTables)) return;
+    const { id, tables } = domain;
+    if (stage) roots.nest(requester, { domain: id, root: tables.root }, stage);
+    else roots.set(requester, id, tables.root);
+    requests.pasids(id);
+    requests.firstStage(id);
+    requests.submit();
+  }
+
+  flushNested(requester: RequesterId): void {
+    const domain = this.domainOf.get(requester);
+    if (!domain || !(this.roots instanceof ScalableTables)) return;
+    this.requests.firstStage(domain.id);
+    this.requests.submit();
   }
 
   onRefused(requester: RequesterId, told: (access: RefusedAccess) => void): void {

@@ -10,11 +10,17 @@ import { TABLE_BYTES, type TablePages } from './table-pages';
 /** Pages of the queue, as a power of two (QS). */
 const SIZE_ORDER = 3;
 const QUEUE_PAGES = 2 ** SIZE_ORDER;
-const DESCRIPTOR_BYTES = 16;
+/** Of a descriptor, and in scalable mode. */
+const DESCRIPTOR_WORDS = 4;
+const WIDE_WORDS = 8;
+/** DW of the queue's address register. */
+const WIDE_QUEUE = 1 << 11;
 const QUEUE_BYTES = QUEUE_PAGES * TABLE_BYTES;
 
 /** Types of descriptors, and where their fields are. */
-const Type = { context: 1, iotlb: 2, interruptEntries: 4, wait: 5 } as const;
+const Type = { context: 1, iotlb: 2, interruptEntries: 4, wait: 5, pasidIotlb: 6, pasid: 7 } as const;
+/** Granularities of the last two: all of a domain, all of a PASID of it. */
+const PasidGranularity = { domain: 0, pasid: 2 } as const;
 const GRANULARITY_SHIFT = 4;
 const DOMAIN_SHIFT = 16;
 const INTERRUPT_INDEX = 1 << 4;
@@ -46,19 +52,21 @@ export class InvalidationRequests implements Stateful<InvalidationRequestsState>
   /**
    * @param queue host-physical address of `InvalidationRequests.PAGES` pages
    * @param status address of the status word
+   * @param wide descriptors are those of scalable mode
    */
   constructor(
     private readonly registers: Pick<RegisterBlock, 'write'>,
     private readonly pages: TablePages,
     private readonly queue: number,
     private readonly status: number,
+    private readonly wide = false,
   ) {}
 
   static readonly PAGES = QUEUE_PAGES;
 
   /** Value of the queue address register. */
   get address(): number {
-    return this.queue + SIZE_ORDER;
+    return this.queue + SIZE_ORDER + (this.wide ? WIDE_QUEUE : 0);
   }
 
   /** How many descriptors there have been. */
@@ -100,6 +108,16 @@ export class InvalidationRequests implements Stateful<InvalidationRequestsState>
     );
   }
 
+  /** PASID-table entries of a domain. */
+  pasids(domain: number): void {
+    this.add(Type.pasid + (PasidGranularity.domain << GRANULARITY_SHIFT) + domain * 2 ** DOMAIN_SHIFT);
+  }
+
+  /** All translations of a domain that a first stage takes part in, for requests without PASID. */
+  firstStage(domain: number): void {
+    this.add(Type.pasidIotlb + (PasidGranularity.pasid << GRANULARITY_SHIFT) + domain * 2 ** DOMAIN_SHIFT);
+  }
+
   /** An entry of the interrupt-remapping table; undefined: all. */
   interruptEntry(index?: number): void {
     this.add(Type.interruptEntries + (index === undefined ? 0 : INTERRUPT_INDEX), index ?? 0);
@@ -131,8 +149,10 @@ export class InvalidationRequests implements Stateful<InvalidationRequestsState>
 
   private add(...words: number[]): void {
     const [first, second = 0, third = 0, fourth = 0] = words;
-    this.pages.write(this.queue + this.tail, first, second, third, fourth);
-    this.tail = (this.tail + DESCRIPTOR_BYTES) % QUEUE_BYTES;
+    const more = this.wide ? new Array<number>(WIDE_WORDS - DESCRIPTOR_WORDS).fill(0) : [];
+    const descriptor = [first, second, third, fourth, ...more];
+    this.pages.write(this.queue + this.tail, ...descriptor);
+    this.tail = (this.tail + 4 * descriptor.length) % QUEUE_BYTES;
     this.asked += 1;
   }
 }

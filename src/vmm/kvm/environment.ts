@@ -12,7 +12,7 @@ import { VhostSocket } from '../vhost/socket';
 import { VhostWorker } from '../vhost/worker';
 import { wayTo } from './exit-way';
 import type { KvmIrqchip } from './irqfd';
-import { placements } from './placement';
+import { placements, splitPlacements } from './placement';
 import type { Processor } from './processor';
 import type { KvmRegion, MappedPages } from './region';
 
@@ -36,14 +36,19 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
     super(home);
   }
 
+  /** Who answers for each class of units. */
+  private get places(): typeof placements {
+    return this.iommu?.remapping ? splitPlacements : placements;
+  }
+
   tag(unit: BoardUnit, offset: number): KvmRegion {
     const assigned = this.assigned.get(unit.name);
     const plain = offset === 0 ? mappedPages(unit.plain) : undefined;
     return {
-      placement: placements[unit.class],
+      placement: this.places[unit.class],
       lane: assigned?.lane ?? this.home.trace.laneOf(unit),
-      memory: wayTo(unit.class, 'memory', this.home.site.costs, this.processor),
-      port: wayTo(unit.class, 'ports', this.home.site.costs, this.processor),
+      memory: wayTo(unit.class, 'memory', this.home.site.costs, this.processor, this.places),
+      port: wayTo(unit.class, 'ports', this.home.site.costs, this.processor, this.places),
       offset,
       coalesces: unit.coalesces,
       mapped: assigned ? assigned.mappedPages(offset, this.home.site.costs) : plain,
@@ -59,7 +64,7 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
       id: `${name}/${unit.name}`,
       track: () => assigned?.lane.track ?? trace.trackOf(unit),
       dmaTrack: () => trace.dmaTrackOf(unit),
-      memory: this.dma,
+      memory: options.bypassesIommu || unit.class !== 'pci-device' ? this.untranslated : this.dma,
     };
     if (!options.dataPlaneInKernel) return new EmulatedSocket(this.qemu, this.irqchip, place, options);
     return this.socketWithVhost(unit, options, place);

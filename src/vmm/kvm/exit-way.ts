@@ -32,10 +32,12 @@ export function wayTo(
   space: 'memory' | 'ports',
   costs: Costs,
   processor = processorOf('intel', 'inject'),
+  places = placements,
 ): ExitWay {
+  const toUser = unit === undefined || places[unit] === 'user';
   const [reason, work] = exitOf(unit, space, costs, processor.knowsApicPage);
-  const kernel = costs['exit.hardware'] + costs['kvm.dispatch'] + work;
-  const toUser = unit === undefined || placements[unit] === 'user';
+  const inKvm = unit === 'ioapic' && space === 'memory' && !toUser ? costs['kvm.ioapic'] : 0;
+  const kernel = costs['exit.hardware'] + costs['kvm.dispatch'] + work + inKvm;
   const userExit = toUser ? costs['user.exit'] : 0;
   const dispatch = toUser ? costs['qemu.dispatch'] : 0;
   const cycles = kernel + userExit + dispatch;
@@ -63,7 +65,7 @@ function exitOf(
     return knowsApicPage
       ? [VmxExit.APIC_ACCESS, costs['kvm.apic']]
       : [VmxExit.EPT_MISCONFIG, costs['kvm.mmio'] + costs['kvm.apic']];
-  return [VmxExit.EPT_MISCONFIG, costs['kvm.mmio'] + (unit === 'ioapic' ? costs['kvm.ioapic'] : 0)];
+  return [VmxExit.EPT_MISCONFIG, costs['kvm.mmio']];
 }
 
 /** How KVM finds out that a write signals: by a port, by an address alone (fast MMIO), or once it has decoded the instruction. */

@@ -3,7 +3,7 @@
  * eventfd that KVM listens to, without a system call and without QEMU. Whoever signals does KVM's work: it is a step of a
  * kernel thread (vhost), or the end of a handler of the host's (VFIO).
  */
-import type { Stateful } from '../../machine/bus';
+import type { RequesterId, Stateful } from '../../machine/bus';
 import { requireVersion } from '../../machine/snapshot';
 import type { EventHandle, EventTarget } from '../../machine/time/event-queue';
 import type { RowRef } from '../../trace/record/tracer';
@@ -26,13 +26,15 @@ interface SavedSignal {
   kind: number;
   a: number;
   b: number;
+  /** Of a message: the requester. */
+  c: number;
   /** The event of its time. */
   event: EventHandle;
 }
 
 /** Snapshot of an `Irqfd`. */
 export interface IrqfdState {
-  version: 2;
+  version: 3;
   signals: SavedSignal[];
 }
 
@@ -68,18 +70,18 @@ export class Irqfd implements StepTarget, EventTarget, Stateful<IrqfdState> {
   }
 
   /** An irqfd with an MSI route (KVM_SET_GSI_ROUTING): the message of one vector. */
-  msi(work: Work | undefined, address: number, data: number): void {
-    this.signal(work, Doing.Msi, address, data);
+  msi(work: Work | undefined, requester: RequesterId, address: number, data: number): void {
+    this.signal(work, { kind: Doing.Msi, a: address, b: data, c: requester });
   }
 
   /** One with a pin of the interrupt controllers: an edge, the line goes up and down. */
   pulse(work: Work | undefined, gsi: number): void {
-    this.signal(work, Doing.Pulse, gsi, 0);
+    this.signal(work, { kind: Doing.Pulse, a: gsi, b: 0, c: 0 });
   }
 
   /** One that resamples (KVM_IRQFD_FLAG_RESAMPLE): the line stays up until the guest's end of interrupt, see `resample`. */
   raise(work: Work | undefined, gsi: number): void {
-    this.signal(work, Doing.Raise, gsi, 0);
+    this.signal(work, { kind: Doing.Raise, a: gsi, b: 0, c: 0 });
   }
 
   /**
@@ -98,8 +100,8 @@ export class Irqfd implements StepTarget, EventTarget, Stateful<IrqfdState> {
     return this.site.tracer.instant(time, this.place.track(), Kind.Irqfd, a, b);
   }
 
-  finish({ kind, a, b }: Step): void {
-    this.take({ kind, a, b });
+  finish({ kind, a, b, c }: Step): void {
+    this.take({ kind, a, b, c });
   }
 
   /** The time of a handler's signal has come. */
@@ -115,32 +117,32 @@ export class Irqfd implements StepTarget, EventTarget, Stateful<IrqfdState> {
   }
 
   save(): IrqfdState {
-    return { version: 2, signals: this.signals.map((signal) => ({ ...signal })) };
+    return { version: 3, signals: this.signals.map((signal) => ({ ...signal })) };
   }
 
   /** The event queue's own snapshot brings the events back. */
   load(state: IrqfdState): void {
-    requireVersion('the irqfds of a device', state.version, 2);
+    requireVersion('the irqfds of a device', state.version, 3);
     this.signals = state.signals.map((signal) => ({ ...signal }));
   }
 
-  private signal(work: Work | undefined, kind: number, a: number, b: number): void {
+  private signal(work: Work | undefined, { kind, a, b, c }: Omit<SavedSignal, 'event'>): void {
     const { tracer, costs, island } = this.site;
     const cycles = costs['irq.irqfd'];
     const { cause } = tracer;
     if (work) {
-      work.add({ target: this.stepTargetId, cycles, kind, a, b, c: 0, cause });
+      work.add({ target: this.stepTargetId, cycles, kind, a, b, c, cause });
       return;
     }
     const now = island.now();
     tracer.cause = tracer.instant(now, this.place.track(), Kind.Irqfd, a, b);
-    this.signals.push({ kind, a, b, event: island.queue.schedule(now + cycles, this, 0) });
+    this.signals.push({ kind, a, b, c, event: island.queue.schedule(now + cycles, this, 0) });
     tracer.cause = cause;
   }
 
-  private take({ kind, a, b }: Omit<SavedSignal, 'event'>): void {
+  private take({ kind, a, b, c }: Omit<SavedSignal, 'event'>): void {
     const { irqchip, place } = this;
-    if (kind === Doing.Msi) irqchip.msi(0, a, b);
+    if (kind === Doing.Msi) irqchip.msi(c, a, b);
     else {
       irqchip.setPin(a, place.id, true);
       if (kind === Doing.Pulse) irqchip.setPin(a, place.id, false);

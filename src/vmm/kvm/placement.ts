@@ -7,7 +7,7 @@ import type { UnitClass } from '../../machine/platform/environment';
  */
 export type Placement = 'kernel' | 'user' | 'coalesced' | 'ioeventfd' | 'mapped';
 
-/** By the class of the unit. */
+/** By the class of the unit, with all interrupt controllers and the timer in the kernel. */
 export const placements: Readonly<Record<UnitClass, Placement>> = {
   lapic: 'kernel',
   ioapic: 'kernel',
@@ -17,6 +17,18 @@ export const placements: Readonly<Record<UnitClass, Placement>> = {
   chipset: 'user',
   uart: 'user',
   memory: 'user',
+  iommu: 'user',
   'pci-device': 'user',
   'mmio-device': 'user',
+};
+
+/**
+ * With only the local APICs in the kernel: QEMU has to have the IOAPIC, whose messages its IOMMU remaps, and with it what KVM can
+ * have only together with that (kernel-irqchip=split).
+ */
+export const splitPlacements: Readonly<Record<UnitClass, Placement>> = {
+  ...placements,
+  ioapic: 'user',
+  pic: 'user',
+  pit: 'user',
 };

@@ -13,6 +13,7 @@ import { PcBoard } from '../../machine/platform/pc-board';
 import { requireVersion } from '../../machine/snapshot';
 import type { FaultReport, MissingInstruction } from '../../machine/x86/types';
 import { Kind } from '../../trace/vocabulary/events';
+import { boardIommu, emulatedIommu } from '../board-iommu';
 import { boardOptions } from '../board-options';
 import { BoardTrace } from '../board-trace';
 import type { CpuFeatures, Guest, GuestEnd, GuestPlan, DevicePlan } from '../guest';
@@ -27,6 +28,7 @@ import type { StepTarget } from '../threads/work';
 import type { JobTarget } from '../threads/worker';
 import { TrackTrace } from '../track-trace';
 import { AssignedDevice } from '../vfio/assigned-device';
+import { NestedStages } from '../vfio/nested-stages';
 import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
 import { msrsOf, type CpuMsrs } from '../cpu/msrs';
@@ -79,6 +81,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   private readonly machine: GuestMachine;
   private readonly qemu: QemuProcess;
   private readonly environment: KvmEnvironment;
+  /** Devices of the host, behind the VM's own IOMMU. */
+  private readonly nested: NestedStages;
   private readonly board: PcBoard<KvmRegion>;
   private readonly vcpus: readonly KvmVcpu[];
   private readonly trace: BoardTrace;
@@ -103,6 +107,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.ioBitmaps = new IoBitmaps(plan.passPorts ?? []);
     this.jobTargetId = `${name}/reset`;
     this.qemu = new QemuProcess(site, { index: plan.index, name });
+    this.nested = new NestedStages(name, this.qemu, () => this.environment.iommu);
     this.lock = this.qemu.lock;
     this.stepTargets = this.qemu.targets;
     this.qemu.mainLoop.register(this);
@@ -115,6 +120,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       this,
       this.vcpus.map(({ lane }) => lane),
     );
+    const { trace } = this;
+    const assigned = plan.devices.filter((device) => 'assigned' in device).length;
     const home = {
       site,
       name,
@@ -122,7 +129,12 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       memoryBase: plan.memoryBase,
       cpus: this.vcpus.map((vcpu) => vcpu.arrivals),
       processors: core.cpus,
-      trace: this.trace,
+      trace,
+      iommu: boardIommu(
+        plan,
+        { site, trace, fabric: () => this.board.fabric, nested: this.nested },
+        emulatedIommu(site.costs, assigned),
+      ),
       setPin: (gsi: number, source: string, asserted: boolean) =>
         this.board.fabric.setPin(gsi, source, asserted),
       events: this.boardEvents(),
@@ -314,9 +326,10 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       gsi: () => unit.gsi(),
       unmapped: (base: number, size: number) => this.ept.forget(base, size),
     };
-    board.addPci({ name: unit.name, pin: host.pci.identity.interruptPin }, (bus) =>
+    const { pci } = board.addPci({ name: unit.name, pin: host.pci.identity.interruptPin }, (bus) =>
       unit.plug(new AssignedDevice(host, qemu, irqchip, bus, place)),
     );
+    this.nested.add({ host, requester: () => pci.requester });
   }
 
   /** Who works on its queues reads its tap device and waits for its doorbells, where these are ioeventfds. */

@@ -7,6 +7,7 @@ import { PcBoard } from '../../machine/platform/pc-board';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import type { FaultReport, MissingInstruction } from '../../machine/x86/types';
 import { Kind } from '../../trace/vocabulary/events';
+import { boardIommu, physicalIommu } from '../board-iommu';
 import { boardOptions } from '../board-options';
 import { BoardTrace } from '../board-trace';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
@@ -59,6 +60,7 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
       lanes.push(lane);
       return new BareCpu(site, this, cpu, own, lane);
     });
+    const trace = new BoardTrace(site, this, lanes);
     const home = {
       site,
       name,
@@ -66,7 +68,8 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
       memoryBase: plan.memoryBase,
       cpus: this.cpus,
       processors: core.cpus,
-      trace: new BoardTrace(site, this, lanes),
+      trace,
+      iommu: boardIommu(plan, { site, trace, fabric: () => this.board.fabric }, physicalIommu(site.costs)),
       setPin: (gsi: number, source: string, asserted: boolean) =>
         this.board.fabric.setPin(gsi, source, asserted),
       events: {

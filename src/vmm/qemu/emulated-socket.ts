@@ -110,8 +110,8 @@ export class EmulatedSocket
     this.timers.cancel(handle);
   }
 
-  send(_requester: number, address: number, data: number): void {
-    this.add(Doing.Msi, address, data);
+  send(requester: number, address: number, data: number): void {
+    this.add(Doing.Msi, address, data, requester);
   }
 
   /** What is shown while the ioctl is under way. */
@@ -122,8 +122,8 @@ export class EmulatedSocket
     return tracer.instant(time, track, kind === Doing.High ? Kind.IrqRaise : Kind.IrqLower, a, 0);
   }
 
-  finish({ kind, a, b }: Step): void {
-    if (kind === Doing.Msi) this.interrupts.msi(0, a, b);
+  finish({ kind, a, b, c }: Step): void {
+    if (kind === Doing.Msi) this.interrupts.msi(c, a, b);
     else this.interrupts.setPin(a, this.place.id, kind === Doing.High);
   }
 
@@ -143,7 +143,7 @@ export class EmulatedSocket
     this.add(asserted ? Doing.High : Doing.Low, gsi, 0);
   }
 
-  private add(kind: number, a: number, b: number): void {
+  private add(kind: number, a: number, b: number, c = 0): void {
     const { costs, tracer } = this.site;
     this.work.add({
       target: this.stepTargetId,
@@ -151,7 +151,7 @@ export class EmulatedSocket
       kind,
       a,
       b,
-      c: 0,
+      c,
       cause: tracer.cause,
     });
   }

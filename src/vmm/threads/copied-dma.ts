@@ -4,7 +4,6 @@
  */
 import type { BusDevice, DmaPort, DmaResult } from '../../machine/bus';
 import type { DmaMemory } from '../../machine/memory/dma-memory';
-import type { DmaTranslated } from '../../machine/memory/dma-translation';
 import type { Cycles } from '../../machine/time/event-queue';
 import type { RowRef } from '../../trace/record/tracer';
 import { Kind } from '../../trace/vocabulary/events';
@@ -54,9 +53,18 @@ export class CopiedDma implements DmaPort, StepTarget {
     this.add(Doing.Write, requester, { a: address, b: tag, c: bytes.length, bytes });
   }
 
+  /** The copy takes as long as its address does to be translated, beside what it takes anyhow. */
+  prepare(step: Step): Step {
+    const { memory, busMaster } = this.place;
+    if (!busMaster()) return step;
+    const way = memory.translate(step.d ?? 0, step.a, step.c, step.kind === Doing.Write);
+    return { ...step, way, cycles: step.cycles + way.cycles };
+  }
+
   begin(step: Step, time: Cycles): RowRef {
-    const way = this.wayOf(step);
-    if (!way || 'fault' in way) return step.cause;
+    const { way } = step;
+    const { cause } = this.site.tracer;
+    if (!way || 'fault' in way) return cause;
     const kind = step.kind === Doing.Read ? Kind.DmaRead : Kind.DmaWrite;
     return this.site.tracer.span(time, step.cycles, this.place.dmaTrack(), kind, step.a, step.c);
   }
@@ -65,25 +73,19 @@ export class CopiedDma implements DmaPort, StepTarget {
     this.place.device()?.onDma(step.b, this.copied(step));
   }
 
-  /** A copy takes its set-up, so much for each piece, and as long as the translation of its address takes. */
+  /** A copy takes its set-up, and so much for each piece. */
   private add(kind: number, requester: number, what: Pick<Step, 'a' | 'b' | 'c' | 'bytes'>): void {
     const { costs, tracer } = this.site;
-    const copy =
+    const cycles =
       costs['device.dmaSetup'] + Math.ceil(what.c / BYTES_PER_UNIT) * costs['device.dmaPer64Bytes'];
-    const step = { ...what, kind, d: requester };
-    const cycles = copy + (this.wayOf(step)?.cycles ?? 0);
-    this.place.work().add({ ...step, cycles, target: this.stepTargetId, cause: tracer.cause });
+    const step = { ...what, kind, d: requester, cycles };
+    this.place.work().add({ ...step, target: this.stepTargetId, cause: tracer.cause });
   }
 
-  /** Where a copy goes; undefined of a function that is no bus master. */
-  private wayOf({ kind, a, c, d = 0 }: Pick<Step, 'kind' | 'a' | 'c' | 'd'>): DmaTranslated | undefined {
+  private copied({ kind, way, d = 0, bytes = NOTHING }: Step): DmaResult {
     const { memory, busMaster } = this.place;
-    return busMaster() ? memory.translate(d, a, c, kind === Doing.Write) : undefined;
-  }
-
-  private copied({ kind, a, c, d = 0, bytes = NOTHING }: Step): DmaResult {
-    const { memory, busMaster } = this.place;
-    if (!busMaster()) return 'master-abort';
-    return kind === Doing.Read ? memory.read(d, a, c) : memory.write(d, a, bytes);
+    if (!busMaster() || !way) return 'master-abort';
+    if ('fault' in way) return way.fault;
+    return kind === Doing.Read ? memory.readFrom(way.pieces) : memory.writeTo(d, way.pieces, bytes);
   }
 }

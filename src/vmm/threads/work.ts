@@ -4,6 +4,7 @@
  */
 import type { Stateful } from '../../machine/bus';
 import { SnapshotError, requireVersion } from '../../machine/snapshot';
+import type { DmaTranslated } from '../../machine/memory/dma-translation';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import type { RowRef, Tracer } from '../../trace/record/tracer';
 import type { Island, Runnable } from './island';
@@ -19,6 +20,8 @@ export interface Step {
   c: number;
   d?: number;
   bytes?: Uint8Array;
+  /** Where a copy goes, which is found when it begins. */
+  way?: DmaTranslated;
   /** Why, as a row reference. */
   cause: RowRef;
 }
@@ -27,6 +30,11 @@ export interface Step {
 export interface StepTarget {
   /** Unique in the run. */
   readonly stepTargetId: string;
+  /**
+   * A thread is about to begin the step: the step as it is to be then, when that is found out only now. Absent: as it was added. The
+   * tracer's cause is the step's; what this records becomes the cause of the step's row.
+   */
+  prepare?(step: Step): Step;
   /** A thread begins the step: the row that shows it, on which the rest hangs. The tracer's cause is the step's. */
   begin(step: Step, time: Cycles): RowRef;
   /** The step's time is over: its effect. The tracer's cause is the row. */
@@ -85,14 +93,13 @@ export class Work implements EventTarget, Stateful<WorkState> {
   /** Does what can be done without anybody else coming first. False: the rest waits, and `done` is called when it is over. */
   run(): boolean {
     while (this.steps.length > 0) {
-      const [step] = this.steps;
-      const end = this.begin(step);
+      const end = this.begin();
       if (this.island.mustWait(this.actor, end)) {
         this.waiting = true;
         this.island.queue.schedule(end, this, 0);
         return false;
       }
-      this.complete(step);
+      this.complete();
     }
     return true;
   }
@@ -100,7 +107,7 @@ export class Work implements EventTarget, Stateful<WorkState> {
   onEvent(): void {
     this.waiting = false;
     this.clock.resumed();
-    this.complete(this.steps[0]);
+    this.complete();
     if (this.run()) this.done();
   }
 
@@ -122,17 +129,23 @@ export class Work implements EventTarget, Stateful<WorkState> {
     this.waiting = state.waiting;
   }
 
-  private begin(step: Step): Cycles {
+  /** The first step begins, if it has not yet. @returns when it ends */
+  private begin(): Cycles {
     const now = this.clock.now();
     if (this.row < 0) {
-      this.tracer.cause = step.cause;
-      this.row = this.targetOf(step).begin(step, now);
+      const [added] = this.steps;
+      const target = this.targetOf(added);
+      this.tracer.cause = added.cause;
+      const step = target.prepare?.(added) ?? added;
+      this.steps[0] = step;
+      this.row = target.begin(step, now);
     }
-    return now + step.cycles;
+    return now + this.steps[0].cycles;
   }
 
-  private complete(step: Step): void {
+  private complete(): void {
     const { row } = this;
+    const [step] = this.steps;
     this.clock.advance(step.cycles);
     this.steps.shift();
     this.row = -1;

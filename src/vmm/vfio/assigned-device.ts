@@ -102,7 +102,7 @@ export class AssignedDevice implements PciDevice, InterruptUser, StepTarget, Job
 
   messageCame(vector: number): void {
     const message = this.pci.messages?.messageOf(vector);
-    if (message) this.irqfd.msi(undefined, message.address, message.data);
+    if (message) this.irqfd.msi(undefined, this.pci.requester, message.address, message.data);
     else this.qemu.mainLoop.post(this, 0, vector);
   }
 

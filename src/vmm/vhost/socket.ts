@@ -116,16 +116,16 @@ export class VhostSocket implements DataSocket, DeviceBus, MsiPort, JobTarget, S
     this.timers.cancel(handle);
   }
 
-  send(_requester: number, address: number, data: number): void {
-    this.irqfd.msi(this.work, address, data);
+  send(requester: number, address: number, data: number): void {
+    this.irqfd.msi(this.work, requester, address, data);
   }
 
   /**
    * While a vector is masked, the worker signals another eventfd than the irqfd, which nobody listens to (vhost_virtqueue_mask of
    * QEMU). The thread of QEMU that unmasks the vector looks there, and signals the irqfd itself (virtio_pci_one_vector_unmask).
    */
-  sendUnmasked(_requester: number, address: number, data: number): void {
-    this.irqfd.msi(this.control.qemu.workFor(this.jobTargetId), address, data);
+  sendUnmasked(requester: number, address: number, data: number): void {
+    this.irqfd.msi(this.control.qemu.workFor(this.jobTargetId), requester, address, data);
   }
 
   /** QEMU has set the device's pin itself: what was due for it is out of date. */

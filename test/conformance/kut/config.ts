@@ -15,6 +15,10 @@ export interface KernelTest {
   arguments: string;
   x2apic: boolean;
   amd: boolean;
+  /** It has QEMU's intel-iommu. */
+  iommu: boolean;
+  /** It has QEMU's teaching device. */
+  edu: boolean;
   /** Why it is not run at all. */
   skip?: string;
 }
@@ -28,7 +32,6 @@ const OUT_OF_REACH: readonly [RegExp, string][] = [
   [/\bgroup=vmx\b|\+vmx\b/, 'needs nested VMX'],
   [/\bgroup=svm\b|\+svm\b/, 'needs nested SVM'],
   [/\bhv_|hyperv/, 'needs Hyper-V enlightenments'],
-  [/intel-iommu/, 'needs a virtual IOMMU'],
   [/vmport=on/, "needs VMware's backdoor port"],
   [/phys-bits=36/, 'needs a smaller physical address width'],
   [/-pcid|\+pcid,-invpcid|-pcid,\+invpcid/, 'needs CPUID features switched off one by one'],
@@ -93,13 +96,15 @@ export function testsOfConfiguration(text: string): KernelTest[] {
       arguments: unquoted(section.test_args ?? ''),
       x2apic: !/-x2apic\b/.test(parameters),
       amd: /vendor=AuthenticAMD/.test(parameters),
+      iommu: /-device intel-iommu\b/.test(parameters),
+      edu: /-device edu\b/.test(parameters),
       ...(skip !== undefined && { skip }),
     });
   }
   return tests;
 }
 
-type Known = Partial<Pick<KernelTest, 'cpus' | 'arguments' | 'x2apic' | 'amd'>>;
+type Known = Partial<Pick<KernelTest, 'cpus' | 'arguments' | 'x2apic' | 'amd' | 'iommu' | 'edu'>>;
 
 const VMEXIT_ROWS = ['cpuid', 'vmcall', 'mov_from_cr8', 'mov_to_cr8', 'inl_from_pmtimer', 'ple_round_robin'];
 
@@ -108,6 +113,7 @@ const KNOWN: Readonly<Record<string, Readonly<Record<string, Known>>>> = {
   'apic.flat': { x2apic: { cpus: 2 }, xapic: { cpus: 2, x2apic: false } },
   // One that halts and starts the counter, and others that read it.
   'hpet_read_test.flat': { hpet_read_test: { cpus: 4 } },
+  'intel-iommu.flat': { intel_iommu: { cpus: 4, iommu: true, edu: true } },
   'ioapic.flat': { ioapic: { cpus: 4 } },
   'smptest.flat': { smptest: { cpus: 2 }, smptest3: { cpus: 3 } },
   // Half of it is about what only AMD's processors do.
@@ -123,7 +129,15 @@ const KNOWN: Readonly<Record<string, Readonly<Record<string, Known>>>> = {
 
 /** The tests of a folder that holds kernels and no configuration. */
 export function testsOfFiles(files: readonly string[]): KernelTest[] {
-  const common = { cpus: 1, memoryMiB: DEFAULT_MEMORY_MIB, arguments: '', x2apic: true, amd: false };
+  const common = {
+    cpus: 1,
+    memoryMiB: DEFAULT_MEMORY_MIB,
+    arguments: '',
+    x2apic: true,
+    amd: false,
+    iommu: false,
+    edu: false,
+  };
   return [...files].sort().flatMap((file) => {
     const known = KNOWN[file] ?? { [file.replace(/\.flat$/, '')]: {} };
     return Object.entries(known).map(([name, differs]) => ({ name, file, ...common, ...differs }));
@@ -143,6 +157,8 @@ export function scenarioOf(test: KernelTest, simulatedMs: number): string {
         cpu: { vendor: test.amd ? 'amd' : 'intel' },
         guest: { kernel: test.file, cmdline: test.arguments },
         testDevices: true,
+        iommu: { model: test.iommu ? 'vt-d' : 'none' },
+        devices: test.edu ? [{ model: 'edu' }] : [],
       },
     ],
     stop: { afterMs: simulatedMs },

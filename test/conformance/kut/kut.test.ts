@@ -42,6 +42,8 @@ describe('configuration', () => {
       arguments: 'alpha beta',
       x2apic: false,
       amd: false,
+      iommu: false,
+      edu: false,
     });
   });
 

@@ -60,12 +60,14 @@ describe('defaults', () => {
             model: 'none',
             iotlbEntries: 64,
             iotlbWays: 4,
+            pagingStructureEntries: 32,
             pages: '2m',
             levels: 4,
             unmap: 'strict',
             interruptRemapping: true,
             onDemand: false,
             pinnedPages: 1_000_000,
+            scalableMode: false,
           },
           costs: 'kvm-skylake-2017',
           costsOverride: {},
@@ -86,6 +88,15 @@ describe('defaults', () => {
             passPorts: [],
             testDevices: false,
             serialInput: [],
+            iommu: {
+              model: 'none',
+              iotlbEntries: 64,
+              iotlbWays: 4,
+              addressWidth: 48,
+              scalableMode: false,
+              cachingMode: false,
+              interruptRemapping: true,
+            },
             devices: [],
           },
         ],
@@ -560,6 +571,19 @@ describe('what belongs together', () => {
     expect(loadScenario(sized('0'), FILE).problems).toEqual([]);
     expect(loadScenario(sized('12'), FILE).problems).toEqual([]);
     single(sized('«64»'), 'host.iommu.iotlbEntries', 'give 3 times a power of two');
+    single(
+      atTop('"host": { "iommu": { "model": "vt-d", "pagingStructureEntries": «6» } }'),
+      'host.iommu.pagingStructureEntries',
+      'give 4 times a power of two',
+    );
+    const nested = (scalable: boolean): string =>
+      `{ "host": { "devices": [{ "id": "a" }], "iommu": { "model": "vt-d", "scalableMode": ${scalable} } },
+         "vms": [{ "guest": { "elf": "a" }, "iommu": { "model": "vt-d", "scalableMode": true },
+                   "devices": [{ "assign": «"a"» }] }] }`;
+    single(nested(false), 'vms[0].devices[0].assign', 'whose tables the host');
+    expect(loadScenario(nested(true).replace(/[«»]/g, ''), FILE).problems).toEqual([]);
+    const inGuest = inVm('"iommu": { "model": "vt-d", "iotlbEntries": «6» }');
+    single(inGuest, 'vms[0].iommu.iotlbEntries', 'give 4 times a power of two');
   });
 
   it('vCPUs and the CPUs of the host', () => {

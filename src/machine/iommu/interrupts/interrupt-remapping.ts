@@ -75,6 +75,8 @@ export interface InterruptRemappingOptions {
   hostAddressWidth: number;
   /** Size of the interrupt entry cache; 0: there is none. */
   cacheEntries: number;
+  /** A requester whose requests are taken for those that an entry is for, whatever it says; absent: there is none. */
+  unverified?: RequesterId;
   costs: InterruptRemappingCosts;
   /** Records a fault where software finds it. */
   fault(fault: InterruptFault): void;
@@ -215,7 +217,8 @@ export class InterruptRemapping implements MessageRemapping, Migratable<Interrup
     if (!irtePresent(raw)) return refuse(Reason.NotPresent, cycles);
     const irte = this.decode(raw);
     if (!irte) return refuse(Reason.EntryReserved, cycles);
-    if (!verifiesSource(irte.source, requester)) return refuse(Reason.SourceRefused, cycles);
+    if (requester !== this.options.unverified && !verifiesSource(irte.source, requester))
+      return refuse(Reason.SourceRefused, cycles);
     if (irte.format === 'posted') {
       const took = cycles + this.options.costs.descriptorUpdate;
       const done = this.post(index, irte, took);

@@ -41,6 +41,11 @@ describe('configuration mechanism #1', () => {
     m.ports.write(0xcf9, 1, 0);
     m.ports.write(0xcf8, 2, 0);
     expect(m.ports.read(0xcf8, 4)).toBe(0x80fffffc);
+    // Bits 1:0 read as zeros and choose a byte all the same, as in QEMU.
+    m.ports.write(0xcf8, 4, 0x80001802);
+    expect(m.ports.read(0xcf8, 4)).toBe(0x80001800);
+    const whole = m.ports.read(0xcfc, 4);
+    expect([m.ports.read(0xcfc, 2), m.ports.read(0xcfe, 2)]).toEqual([whole >>> 16, whole >>> 16]);
     m.ports.write(0xcf8, 4, 0);
     expect(m.ports.read(0xcfc, 4)).toBe(0xffffffff);
   });

@@ -1,7 +1,9 @@
 /** A board's environment that costs nothing and writes everything down. */
 import type { IrqLine } from '../../../../src/machine/bus';
 import { IOAPIC_VERSION } from '../../../../src/machine/interrupts/ioapic';
+import { NO_OBSERVER } from '../../../../src/machine/iommu/observer';
 import type { PhysicalMemory } from '../../../../src/machine/memory/physical-memory';
+import { BoardIommu, type BoardIommuPlan } from '../../../../src/machine/platform/board-iommu';
 import type {
   BoardEnvironment,
   BoardUnit,
@@ -33,8 +35,10 @@ function makeMemory(): PhysicalMemory & { bytes: Uint8Array } {
 }
 
 /** A board named `pc`, if nothing else is said, in such an environment, with what became of it. */
-export function makeBoard(options: Partial<PcOptions> & { cpus?: number; name?: string } = {}) {
-  const { cpus = 2, name: boardName = 'pc', ...changes } = options;
+export function makeBoard(
+  options: Partial<PcOptions> & { cpus?: number; name?: string; iommu?: BoardIommuPlan } = {},
+) {
+  const { cpus = 2, name: boardName = 'pc', iommu: iommuPlan, ...changes } = options;
   const world = new World();
   const memory = makeMemory();
   const log: string[] = [];
@@ -43,7 +47,22 @@ export function makeBoard(options: Partial<PcOptions> & { cpus?: number; name?: 
   /** As a lane has them that is made with the socket, before there is a device. */
   const registersAtSocket = new Map<string, Record<string, string>>();
   const sockets = new Map<string, { bus: FakeBus; options: SocketOptions }>();
+  const iommu =
+    iommuPlan &&
+    new BoardIommu(
+      {
+        name: boardName,
+        scheduler: world.queue,
+        memory,
+        observer: NO_OBSERVER,
+        switched: () => undefined,
+        interruptObserver: undefined,
+        send: (...message) => void board.fabric.unitMessage(...message),
+      },
+      iommuPlan,
+    );
   const env: BoardEnvironment<Tag> = {
+    iommu,
     name: boardName,
     cyclesPerSecond: 3e9,
     memory,
@@ -109,7 +128,7 @@ export function makeBoard(options: Partial<PcOptions> & { cpus?: number; name?: 
     cpuFeatures: 0x201,
     ...changes,
   });
-  return { world, memory, log, kept, tags, sockets, registersAtSocket, board };
+  return { iommu, world, memory, log, kept, tags, sockets, registersAtSocket, board };
 }
 
 /** A line that tells changes only. */

@@ -11,6 +11,8 @@ import { costs, passTo, siteOf } from '../threads/world';
 
 const GSI = 11;
 const VECTOR = 0x41;
+/** 00:03.0. */
+const REQUESTER = 0x18;
 const MSI_ADDRESS = 0xfee0_0000;
 const TAKE = 30;
 
@@ -78,8 +80,8 @@ describe('an irqfd', () => {
   it('takes its time of the thread that signals, for each signal', () => {
     const { site, irqfd, worker, accepted, post } = setUp();
     post('two packets', () => {
-      irqfd.msi(worker.work, MSI_ADDRESS, VECTOR);
-      irqfd.msi(worker.work, MSI_ADDRESS, VECTOR + 1);
+      irqfd.msi(worker.work, REQUESTER, MSI_ADDRESS, VECTOR);
+      irqfd.msi(worker.work, REQUESTER, MSI_ADDRESS, VECTOR + 1);
     });
     passTo(site, 1_000);
     const step = costs['irq.irqfd'];
@@ -92,8 +94,8 @@ describe('an irqfd', () => {
   it('out of an interrupt handler is there as long afterwards, in order, and hangs on what is its cause', () => {
     const { site, irqfd, accepted } = setUp();
     passTo(site, 100);
-    irqfd.msi(undefined, MSI_ADDRESS, VECTOR);
-    irqfd.msi(undefined, MSI_ADDRESS, VECTOR + 1);
+    irqfd.msi(undefined, REQUESTER, MSI_ADDRESS, VECTOR);
+    irqfd.msi(undefined, REQUESTER, MSI_ADDRESS, VECTOR + 1);
     passTo(site, 99 + costs['irq.irqfd']);
     expect(accepted).toEqual([]);
     passTo(site, 1_000);
@@ -155,7 +157,7 @@ describe('an irqfd', () => {
   it('is in a snapshot while a handler’s signal is on its way', () => {
     const whole = setUp();
     passTo(whole.site, 100);
-    whole.irqfd.msi(undefined, MSI_ADDRESS, VECTOR);
+    whole.irqfd.msi(undefined, REQUESTER, MSI_ADDRESS, VECTOR);
     passTo(whole.site, 103);
     const fresh = setUp();
     fresh.site.island.load(whole.site.island.save());
