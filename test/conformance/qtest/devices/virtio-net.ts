@@ -24,7 +24,7 @@ const COUNT = [HEADER - 2, HEADER - 1];
 const RECEIVE_QUEUE = 0;
 
 const accepts = (has: (feature: number) => boolean): boolean =>
-  requiredFeatures.every(([feature, required]) => !has(feature) || has(required));
+  requiredFeatures.every(([feature, ...oneOf]) => !has(feature) || oneOf.some(has));
 
 class Follower {
   private readonly functions = BARS.map((bar) => new FunctionFollower({ bar, line: LINE }));

@@ -84,9 +84,6 @@ const SELECTOR = new Map<number, number>([
   [Common.DRIVER_FEATURE, Common.DRIVER_FEATURE_SELECT],
 ]);
 const VECTORS = 2;
-/** The driver's bits of the status: as it may set them one step after the other. */
-const STATUS_BITS = 0xf;
-const IN_TURN: readonly number[] = [1, 3, 11, 15];
 
 /** Some accesses out of turn, from a reset to a reset. */
 export function disorder(random: Random, registers: VirtioRegisters): Operation[] {
@@ -148,12 +145,14 @@ function access(random: Random, registers: VirtioRegisters): Operation[] {
 
 /** Follows where one function's registers may differ by it. */
 export class DisorderFollower {
+  /** Status as the driver wrote it last, which is QEMU's. */
   private status = 0;
+  /** Bits of it that Trapline has taken since the reset. */
+  private taken = 0;
   private readonly offered = [0, 0];
   private readonly words = [0, 0];
   private offeredWord = 0;
   private word = 0;
-  private disordered = false;
   private lateFeatures = false;
   private wrongSize = false;
   private queue = 0;
@@ -187,8 +186,7 @@ export class DisorderFollower {
       return [{ difference: 'selectors', value: 'any' }];
     if (field === Common.DEVICE_FEATURE && this.offeredWord < 2)
       this.offered[this.offeredWord] = Number(trapline.value);
-    if (field === Common.DEVICE_STATUS && this.disordered)
-      return [{ difference: 'order', value: STATUS_BITS }];
+    if (field === Common.DEVICE_STATUS) return [{ difference: 'order', value: this.status ^ this.taken }];
     if (field === Common.DRIVER_FEATURE && this.lateFeatures)
       return [{ difference: 'late features', value: 'any' }];
     if (this.queue >= this.sizes.length && OF_QUEUE.includes(field))
@@ -211,7 +209,7 @@ export class DisorderFollower {
         this.word = value;
         break;
       case Common.DRIVER_FEATURE:
-        if ((this.status & Status.featuresOk) !== 0) this.lateFeatures = true;
+        if ((this.taken & Status.featuresOk) !== 0) this.lateFeatures = true;
         else this.words[this.word & 1] = value;
         break;
       case Common.QUEUE_SELECT:
@@ -225,24 +223,29 @@ export class DisorderFollower {
   }
 
   private statusWritten(value: number): void {
+    this.status = value;
     if (value === 0) {
-      this.disordered = this.lateFeatures = this.wrongSize = false;
+      this.taken = 0;
+      this.lateFeatures = this.wrongSize = false;
       this.words.fill(0);
       this.queue = 0;
       this.selected.clear();
       this.sized.clear();
-    } else {
-      const inTurn = IN_TURN.includes(value) && (this.status & ~value) === 0;
-      const settles = (value & ~this.status & Status.featuresOk) !== 0;
-      if (!inTurn || (settles && !this.acceptable)) this.disordered = true;
+      return;
     }
-    this.status = value;
+    this.taken |= value & (Status.acknowledge | Status.driver);
+    if ((this.taken & Status.driver) !== 0 && this.acceptable) this.taken |= value & Status.featuresOk;
+    if ((this.taken & Status.featuresOk) !== 0) this.taken |= value & Status.driverOk;
   }
 
+  /**
+   * Whether Trapline takes FEATURES_OK with what the driver has written. Without VERSION_1, which a device may refuse (6.2), it
+   * works with features of the first word alone.
+   */
   private get acceptable(): boolean {
     const { words, offered } = this;
     const has = (feature: number): boolean => ((words[feature >> 5] >>> (feature & 31)) & 1) !== 0;
     const subset = words.every((word, i) => (word & ~offered[i]) === 0);
-    return subset && has(Feature.VERSION_1) && this.accepts(has);
+    return subset && (has(Feature.VERSION_1) || words[1] === 0) && this.accepts(has);
   }
 }
