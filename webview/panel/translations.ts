@@ -15,7 +15,7 @@ interface Question {
   address: number;
 }
 
-const COLUMNS = '1.2fr 0.8fr 1.2fr 1.2fr 1fr 0.6fr';
+const COLUMNS = '118px 82px 118px 118px 96px 62px';
 const HEADINGS = ['Device address', 'Size', 'Guest-physical', 'Host-physical', 'Access', 'Mapped'];
 
 /** Tracks of domains, as far as the trace has them. */
@@ -38,7 +38,7 @@ export function translationsView(explorer: Explorer): HTMLElement {
   let address = '';
   const choice = h('span', {});
   const about = h('span', { class: 'muted number', attrs: { 'aria-live': 'polite' } });
-  const field = textField('Device address', 'address, such as 0x1000', (text) => {
+  const field = textField('Device address', '0x1000', (text) => {
     address = text;
     ask();
   });
