@@ -28,6 +28,7 @@ import type { StepTarget } from '../threads/work';
 import type { JobTarget } from '../threads/worker';
 import { TrackTrace } from '../track-trace';
 import { AssignedDevice } from '../vfio/assigned-device';
+import { ExitlessBypass, PostingBypass, type IrqBypass } from '../vfio/irq-bypass';
 import { NestedStages } from '../vfio/nested-stages';
 import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
@@ -324,12 +325,24 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     const place = {
       id: `${this.name}/${unit.name}`,
       gsi: () => unit.gsi(),
+      bypass: this.irqBypass(),
       unmapped: (base: number, size: number) => this.ept.forget(base, size),
     };
     const { pci } = board.addPci({ name: unit.name, pin: host.pci.identity.interruptPin }, (bus) =>
       unit.plug(new AssignedDevice(host, qemu, irqchip, bus, place)),
     );
     this.nested.add({ host, requester: () => pci.requester });
+  }
+
+  /** How messages of its assigned devices reach its vCPUs without KVM; undefined: by irqfds only. */
+  private irqBypass(): IrqBypass | undefined {
+    if (this.interrupts === 'eli')
+      return new ExitlessBypass((vector, assigned) => this.assignVector(vector, assigned));
+    if (this.interrupts !== 'posted') return undefined;
+    return new PostingBypass((message) => {
+      const [cpu, ...others] = this.board.fabric.fixedTargets(message);
+      return cpu === undefined || others.length > 0 ? undefined : this.postedDescriptor(cpu);
+    });
   }
 
   /** Who works on its queues reads its tap device and waits for its doorbells, where these are ioeventfds. */
