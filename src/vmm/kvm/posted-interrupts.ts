@@ -47,6 +47,12 @@ export class PostedInterrupts implements Stateful<PostedInterruptsState> {
     return readPostedControl(this.site.memory, this.address)?.outstanding ?? false;
   }
 
+  /** Something that is urgent was posted while notifications were suppressed: nothing else is outstanding then. */
+  get urgent(): boolean {
+    const control = readPostedControl(this.site.memory, this.address);
+    return control !== undefined && control.outstanding && control.suppressed;
+  }
+
   /** KVM posts a vector, at the present instant; `notify` is called when somebody has to see to it. */
   post(vector: number, notify: () => void): void {
     const { site, address, rows } = this;
@@ -90,9 +96,13 @@ export class PostedInterrupts implements Stateful<PostedInterruptsState> {
     updatePostedControl(this.site.memory, this.address, { vector: HostVector.PostedWakeUp });
   }
 
-  /** The thread has given its CPU up and waits for its next turn: nobody is to be notified, as nothing would come of it. */
+  /**
+   * The thread has given its CPU up and waits for its next turn: nobody is to be notified, as nothing would come of it. What is
+   * urgent is notified all the same: by the vector at which KVM looks for it.
+   */
   preempted(): void {
-    updatePostedControl(this.site.memory, this.address, { suppressed: true });
+    const { memory } = this.site;
+    updatePostedControl(memory, this.address, { suppressed: true, vector: HostVector.PostedWakeUp });
   }
 
   /** INIT or a reset: what was posted is forgotten. */

@@ -42,15 +42,20 @@ export class ExitlessBypass implements IrqBypass {
 
 /** Posting by the IOMMU (vmx_pi_update_irte of KVM): the entry of the interrupt-remapping table leads to a vCPU's descriptor. */
 export class PostingBypass implements IrqBypass {
-  /** @param descriptorFor of the only vCPU that a message means; undefined: it means several, or is none that can be posted */
-  constructor(private readonly descriptorFor: (message: InterruptMessage) => number | undefined) {}
+  /**
+   * @param descriptorFor of the only vCPU that a message means; undefined: it means several, or is none that can be posted
+   * @param urgent notified also while notifications are suppressed; KVM has none that are
+   */
+  constructor(
+    private readonly descriptorFor: (message: InterruptMessage) => number | undefined,
+    private readonly urgent: boolean,
+  ) {}
 
   connect(interrupts: BypassedInterrupts, vector: number, { address, data }: VectorMessage): void {
     const message = decodeMsi(address, data);
     const descriptor = message && this.descriptorFor(message);
     if (!message || descriptor === undefined) return;
-    // KVM has none that are urgent.
-    interrupts.postTo(vector, { descriptor, vector: message.vector, urgent: false });
+    interrupts.postTo(vector, { descriptor, vector: message.vector, urgent: this.urgent });
   }
 
   disconnect(interrupts: BypassedInterrupts, vector: number): void {

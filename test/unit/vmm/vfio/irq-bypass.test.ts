@@ -1,5 +1,6 @@
 /** Messages of an assigned device that reach its vCPU without the host's kernel. */
 import { describe, expect, it } from 'vitest';
+import type { InterruptMessage } from '../../../../src/machine/interrupts/message';
 import type { PostingTarget } from '../../../../src/vmm/host-bus/message-domain';
 import { ExitlessBypass, PostingBypass, type BypassedInterrupts } from '../../../../src/vmm/vfio/irq-bypass';
 
@@ -44,9 +45,9 @@ describe('exitless interrupts', () => {
 describe('posting', () => {
   /** The vCPU with APIC ID 0 has a descriptor. */
   const DESCRIPTOR = 0x1000;
-  const bypass = new PostingBypass(({ destination, mode }) =>
-    destination === 0 && mode === 0 ? DESCRIPTOR : undefined,
-  );
+  const descriptorFor = ({ destination, mode }: InterruptMessage): number | undefined =>
+    destination === 0 && mode === 0 ? DESCRIPTOR : undefined;
+  const bypass = new PostingBypass(descriptorFor, false);
 
   it('leads a vector to the descriptor of the vCPU that its message means', () => {
     const interrupts = new Interrupts();
@@ -54,6 +55,12 @@ describe('posting', () => {
     expect(interrupts.posted).toEqual([[ENTRY, { descriptor: DESCRIPTOR, vector: 0x55, urgent: false }]]);
     bypass.disconnect(interrupts, ENTRY);
     expect(interrupts.posted[1]).toEqual([ENTRY, undefined]);
+  });
+
+  it('marks what is urgent', () => {
+    const interrupts = new Interrupts();
+    new PostingBypass(descriptorFor, true).connect(interrupts, ENTRY, { address: ADDRESS, data: 0x55 });
+    expect(interrupts.posted[0][1]?.urgent).toBe(true);
   });
 
   it.each([
