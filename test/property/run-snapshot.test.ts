@@ -84,6 +84,7 @@ const samples = [
   'hog-interrupts-off',
   'e4-apicv',
   'e5-posted',
+  'e3-eli',
   'e7-avic',
   'triple-fault',
 ].map((name) => [name, () => jobOf(sample(name))] as const);
