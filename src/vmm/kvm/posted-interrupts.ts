@@ -40,7 +40,9 @@ export class PostedInterrupts implements Stateful<PostedInterruptsState> {
     private readonly site: Site,
     readonly address: number,
     private readonly track: number,
-  ) {}
+  ) {
+    site.iommu?.onPosted(address, (vector, row) => (this.rows[vector] = row));
+  }
 
   /** Somebody has posted since the last `take` of what there was. */
   get outstanding(): boolean {

@@ -130,11 +130,12 @@ describe.each(modes)('$sample', ({ sample, exits, rows }) => {
   });
 });
 
-/** Exits on arrival and of the end of each interrupt that comes to a vCPU which runs. */
+/** Exits on arrival and of the end of each interrupt that comes to a vCPU which runs; and of a device that is not assigned. */
 const table = [
   { sample: 'e1-inject', arrival: 1, end: 1, windows: true },
   { sample: 'e2-direct-eoi', arrival: 1, end: 0, windows: true },
   { sample: 'e3-eli', arrival: 0, end: 0, windows: false },
+  { sample: 'e3-eli-emulated', arrival: 1, end: 1, windows: false },
   { sample: 'e4-apicv', arrival: 1, end: 0, windows: false },
   { sample: 'e5-posted', arrival: 0, end: 0, windows: false },
   { sample: 'e6-posted-iommu', arrival: 0, end: 0, windows: false },

@@ -34,6 +34,12 @@ function waitsOf(run: CountedRun): TraceEvent[] {
   return ofKind(run, Kind.SchedReady, vcpuOf(run));
 }
 
+/** Whether a row of a kind is among the causes of another. */
+function reaches(run: CountedRun, row: TraceEvent, kind: number): boolean {
+  for (let at: TraceEvent | undefined = row; at; at = run.rows[at.cause]) if (at.kind === kind) return true;
+  return false;
+}
+
 /** Cycles that a vCPU which waits goes on waiting after each post. */
 function delaysOf(run: CountedRun): number[] {
   const waits = waitsOf(run);
@@ -94,6 +100,18 @@ describe('a vCPU that waits for a physical CPU', () => {
     expect(Math.max(...delaysOf(urgent))).toBeLessThan(Math.min(...delaysOf(plain)));
   });
 });
+
+it.each(['e6-posted-iommu', 'e6-posted-blocked', 'e6-posted-preempted', 'e6-posted-urgent'])(
+  'each handler goes back to the post and the message of the device: %s',
+  async (name) => {
+    const run = await countedRun(name);
+    const vector = run.words('e_log')[0];
+    const handlers = ofKind(run, Kind.Handler).filter(({ a }) => a === vector);
+    expect(handlers.length).toBeGreaterThan(0);
+    for (const handler of handlers)
+      for (const kind of [Kind.IrqPost, Kind.Msi]) expect(reaches(run, handler, kind)).toBe(true);
+  },
+);
 
 describe('a vCPU that moves', () => {
   it('is notified at the physical CPU that it has by then', async () => {
