@@ -133,6 +133,34 @@ describe('a vCPU that moves', () => {
   });
 });
 
+describe('a vector that the guest has masked', () => {
+  const SAMPLE = 'e0-msix-masked-assigned';
+  /** The first word of what its guest has counted. */
+  const roundsOf = (run: CountedRun): number => run.words('masked_log')[0];
+
+  it('is remapped to the kernel, and posted by nobody until QEMU sends it', async () => {
+    const run = await countedRun(SAMPLE, (text) =>
+      text
+        .replace('"host": {', '$& "iommu": { "model": "vt-d" },')
+        .replace('"name": "vm0",', '$& "interrupts": "posted",'),
+    );
+    expect(run.end.summary.expectations.filter(({ held }) => !held)).toEqual([]);
+    expect(ofKind(run, Kind.IrqRemap)).toHaveLength(roundsOf(run));
+    expect(postsOf(run)).toEqual([]);
+    expect(run.end.summary.interrupts.posted).toBe(roundsOf(run));
+  });
+
+  it('is no vector of the physical CPU that the guest would take', async () => {
+    const run = await countedRun(SAMPLE, (text) =>
+      text
+        .replace('"name": "vm0",', '$& "interrupts": "eli", "apic": "x2apic",')
+        .replace('"ROUNDS": 4', '$&, "TL_X2APIC": 1'),
+    );
+    expect(run.end.summary.expectations.filter(({ held }) => !held)).toEqual([]);
+    expect(run.end.summary.interrupts.injected).toBe(roundsOf(run));
+  });
+});
+
 describe('the physical CPU that a device interrupts', () => {
   const at =
     (cpu: number) =>
