@@ -16,7 +16,7 @@ export class InterruptTrace implements InterruptRemappingObserver {
     private readonly tracer: Tracer,
     private readonly now: () => Cycles,
     private readonly track: () => number,
-    private readonly posts: PostListeners,
+    private readonly posts: PostListeners = new Map(),
   ) {}
 
   entryRead(index: number, address: number, raw: RawIrte): void {

@@ -333,8 +333,12 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.nested.add({ host, requester: () => pci.requester });
   }
 
-  /** How messages of its assigned devices reach its vCPUs without KVM; undefined: by irqfds only. */
+  /**
+   * How messages of its assigned devices reach its vCPUs without KVM; undefined: by irqfds only, as where the guest has an IOMMU that
+   * remaps them: what they lead to then is in a table of the guest.
+   */
   private irqBypass(urgent: boolean): IrqBypass | undefined {
+    if (this.environment.iommu?.remapping) return undefined;
     if (this.interrupts === 'eli')
       return new ExitlessBypass((vector, assigned) => this.assignVector(vector, assigned));
     if (this.interrupts !== 'posted') return undefined;
