@@ -230,6 +230,12 @@ const assigned = z.strictObject({
     .describe(
       'The `id` of a device of the host (`host.devices`), or of one of its virtual functions (`nic0.vf1`), which the VM gets for itself (VFIO): its registers are mapped to the guest, whose own driver for the device drives it; its DMA goes to memory without the VMM.',
     ),
+  urgent: z
+    .boolean()
+    .optional()
+    .describe(
+      "Whether its interrupts are urgent where the host's IOMMU posts them (`interrupts` of the VM is `posted`): a vCPU that waits for a physical CPU then gets one at once. `false`: it takes them at its next turn, and the host is not told.",
+    ),
 });
 
 /** Any device of a VM. */

@@ -110,7 +110,7 @@ export function planDevices(
 ): (DevicePlan | AssignedPlan)[] {
   const counts = new Map<string, number>();
   return devices.map((device, slot) => {
-    if (isAssigned(device)) return { assigned: assigned(device.assign) };
+    if (isAssigned(device)) return { assigned: assigned(device.assign), urgent: device.urgent ?? false };
     const position = counts.get(device.model) ?? 0;
     counts.set(device.model, position + 1);
     const name = position === 0 ? device.model : `${device.model}.${position}`;

@@ -30,6 +30,8 @@ export interface DevicePlan {
 /** A device of the host that the guest is given. */
 export interface AssignedPlan {
   assigned: HostDevice;
+  /** Its interrupts are posted as urgent, where an IOMMU posts them. */
+  urgent: boolean;
 }
 
 /** One end of a network. */

@@ -84,6 +84,8 @@ const samples = [
   'hog-interrupts-off',
   'e4-apicv',
   'e5-posted',
+  'e3-eli',
+  'e6-posted-iommu',
   'e7-avic',
   'triple-fault',
 ].map((name) => [name, () => jobOf(sample(name))] as const);

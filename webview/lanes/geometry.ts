@@ -114,3 +114,11 @@ export function binned(
   }
   return bins;
 }
+
+/** Position of the first event behind one that is not at the same instant. */
+export function nextInstant({ start, kind }: Pick<LaneEvents, 'start' | 'kind'>, index: number): number {
+  let next = index + 1;
+  while (next < start.length && start[next] === start[index] && kindRow(kind[next] ?? 0).shape === 'instant')
+    next++;
+  return next;
+}

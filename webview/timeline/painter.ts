@@ -3,7 +3,7 @@ import type { ChartArea } from 'chart.js';
 import type { LaneBins, LaneEvents, ViewportResult } from '../../src/protocol/viewport';
 import { kindRow, type ColourRole } from '../../src/trace/vocabulary/events';
 import type { Track } from '../../src/trace/model';
-import { binned, depthsOf } from '../lanes/geometry';
+import { binned, depthsOf, nextInstant } from '../lanes/geometry';
 import { eventLabel } from '../lanes/labels';
 import type { LaneRow, Layout } from '../lanes/layout';
 import { formatCountShort } from '../time/format';
@@ -206,9 +206,12 @@ export class LanePainter implements Painter {
       const { role, shape } = kindRow(kind);
       const { top, height } = bandOf(row, depths[i] ?? 0);
       if (shape === 'instant') {
+        // Of what happens at one instant the first is shown: the others follow from it.
         const before = i > 0 ? toX(data.start[i - 1] ?? 0) : -Infinity;
-        const after = i + 1 < n ? toX(data.start[i + 1] ?? 0) : Infinity;
+        const next = nextInstant(data, i);
+        const after = next < n ? toX(data.start[next] ?? 0) : Infinity;
         this.#instant(context, x0, y + top, height, role, Math.min(x0 - before, after - x0) > 2 * DIAMOND);
+        i = next - 1;
         continue;
       }
       const left = Math.max(Math.round(x0), area.left - 2);
@@ -305,18 +308,29 @@ export class LanePainter implements Painter {
         for (let i = first; i <= last; i++)
           if (this.#inside(context, area, row, y, toX, prepared, i, track)) named++;
         const room = last + 1 < n ? toX(data.start[last + 1] ?? 0) - right - 8 - DIAMOND : Infinity;
-        const label =
-          last > first
-            ? formatCountShort(last - first + 1)
-            : eventLabel(data.kind[first] ?? 0, data.a[first] ?? 0, track, this.track);
-        if (named === 0 && !mode && this.#width(context, label, this.theme.font) <= room) {
-          context.font = this.theme.font;
-          context.fillStyle = last > first ? this.theme.muted : this.theme.foreground;
-          context.fillText(label, right + 5, y + row.height / 2);
+        if (named === 0 && !mode) {
+          const names = nextInstant(data, first) > last ? [this.#namesOf(data, first, last, track)] : [];
+          const count = last > first ? [formatCountShort(last - first + 1)] : [];
+          const label = [...names, ...count].find(
+            (each) => this.#width(context, each, this.theme.font) <= room,
+          );
+          if (label !== undefined) {
+            context.font = this.theme.font;
+            context.fillStyle = names.includes(label) ? this.theme.foreground : this.theme.muted;
+            context.fillText(label, right + 5, y + row.height / 2);
+          }
         }
       }
       first = last + 1;
     }
+  }
+
+  /** Names of events that happen at one instant. */
+  #namesOf(data: LaneEvents, first: number, last: number, track: Track | undefined): string {
+    const names: string[] = [];
+    for (let i = first; i <= last; i++)
+      names.push(eventLabel(data.kind[i] ?? 0, data.a[i] ?? 0, track, this.track));
+    return names.join(', ');
   }
 
   #rightOf(data: LaneEvents, index: number, toX: ToX): number {

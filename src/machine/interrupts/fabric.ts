@@ -22,6 +22,7 @@ import {
   decodeUnitMessage,
   DeliveryMode,
   isMsiAddress,
+  widened,
   type InterruptMessage,
   type IpiMessage,
 } from './message';
@@ -193,6 +194,12 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
   /** A CPU sends an IPI, by its LAPIC or by a hypercall. Returns how many LAPICs it reached. */
   ipi(sender: number, message: IpiMessage): number {
     return this.options.observer.ipi(sender, message, () => this.router.ipi(sender, message).length);
+  }
+
+  /** Indices of the CPUs that get the vector of a message of a device; of lowest priority they are all that it may go to. */
+  fixedTargets(message: InterruptMessage): number[] {
+    const isVector = message.mode === DeliveryMode.Fixed || message.mode === DeliveryMode.LowestPriority;
+    return isVector ? this.router.matching(widened(message)) : [];
   }
 
   /** Indices of the CPUs that an IPI of one of them means. */

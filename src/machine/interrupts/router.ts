@@ -48,7 +48,8 @@ export class InterruptRouter {
     return targets ? targets() : [];
   }
 
-  private matching(message: InterruptMessage): number[] {
+  /** Indices of the LAPICs that a message with 32 bits of destination means. */
+  matching(message: InterruptMessage): number[] {
     return this.lapics.flatMap((lapic, index) => (lapic.matches(message) ? [index] : []));
   }
 

@@ -3,12 +3,14 @@ import type { Distribution } from '../../protocol/details';
 import type { RunState } from '../model';
 import { isExit, Kind, kindRow } from '../vocabulary/events';
 import { coveredBetween } from './cumulate';
+import { interruptExits, type InterruptExits } from './interrupt-exits';
 import { packetLatency } from './latency';
 import type { TraceStore } from './store';
 import { summarise } from './summary';
 
 /** What the numbers of a row are. */
-export type ComparisonUnit = 'count' | 'cycles' | 'seconds' | 'perSecond' | 'perPacket' | 'cyclesPerPacket';
+export type ComparisonUnit =
+  'count' | 'cycles' | 'seconds' | 'perSecond' | 'perPacket' | 'cyclesPerPacket' | 'perInterrupt';
 
 /** One figure of all runs. */
 export interface ComparisonRow {
@@ -105,6 +107,7 @@ function figuresOf(store: TraceStore): Figures {
   add('hostCycles', 'cycles', cycles);
   const per = (value: number | null): number | null =>
     packets === 0 || value === null ? null : value / packets;
+  addInterruptExits(complete ? interruptExits(store) : undefined, add);
   add('perPacket.exits', 'perPacket', per(exits));
   add('perPacket.userExits', 'perPacket', per(summary.userExits));
   add('perPacket.interrupts', 'perPacket', per(handled));
@@ -120,6 +123,19 @@ function figuresOf(store: TraceStore): Figures {
       );
   add('latency.unreported', 'count', latency?.unreported ?? null);
   return figures;
+}
+
+/** Exits for each interrupt that a guest has handled. */
+function addInterruptExits(
+  found: InterruptExits | undefined,
+  add: (figure: string, unit: ComparisonUnit, value: number | null) => void,
+): void {
+  const { handled = 0, arrival = 0, window = 0, end = 0 } = found ?? {};
+  const per = (exits: number): number | null => (handled === 0 ? null : exits / handled);
+  add('perInterrupt.exits', 'perInterrupt', per(arrival + window + end));
+  add('perInterrupt.arrival', 'perInterrupt', per(arrival));
+  add('perInterrupt.window', 'perInterrupt', per(window));
+  add('perInterrupt.end', 'perInterrupt', per(end));
 }
 
 function secondsOf(

@@ -19,6 +19,10 @@ const LABELS: Record<string, string> = {
   notifications: 'notifications',
   'notifications.suppressed': '  suppressed',
   hostCycles: 'host cycles',
+  'perInterrupt.exits': 'per interrupt: VM exits',
+  'perInterrupt.arrival': '  of its arrival',
+  'perInterrupt.window': '  of the interrupt window',
+  'perInterrupt.end': '  of its end',
   'perPacket.exits': 'per packet: VM exits',
   'perPacket.userExits': '  user exits',
   'perPacket.interrupts': '  interrupts handled',
@@ -85,6 +89,7 @@ function valueText(value: number, unit: ComparisonUnit): string {
     case 'cyclesPerPacket':
       return grouped(value.toFixed(0));
     case 'perPacket':
+    case 'perInterrupt':
       return value.toFixed(2);
     case 'seconds': {
       const [name, perSecond] = TIMES.find(([, each]) => Math.abs(value) * each >= 0.9995) ?? ['ns', 1e9];

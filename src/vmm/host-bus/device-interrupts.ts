@@ -10,7 +10,7 @@ import { requireVersion } from '../../machine/snapshot';
 import { Kind } from '../../trace/vocabulary/events';
 import type { Site } from '../host';
 import type { HostIrqTarget, HostVectorPlace } from '../threads/host-vectors';
-import type { MessageDomain } from './message-domain';
+import type { MessageDomain, PostingTarget } from './message-domain';
 
 /** Leads pins to the kernel. */
 export interface IntxRouting {
@@ -43,9 +43,17 @@ export type InterruptMode = 'off' | 'intx' | 'msi' | 'msix';
 
 /** Snapshot of a `DeviceInterrupts`. */
 export interface DeviceInterruptsState {
-  version: 1;
+  version: 2;
   mode: InterruptMode;
-  given: { vector: number; count: number; cpu: number; host: number }[];
+  given: { vector: number; count: number; cpu: number; host: number; everywhere: boolean }[];
+}
+
+/** Vectors of the host that carry one of the function, or several from there. */
+interface Given {
+  readonly place: HostVectorPlace;
+  readonly count: number;
+  /** Nobody else has the vector on any CPU. */
+  readonly everywhere: boolean;
 }
 
 /** Offsets in the capabilities (PCI Local Bus Specification 3.0, 6.8.1 and 6.8.2), and bits of their control words. */
@@ -69,8 +77,8 @@ export class DeviceInterrupts implements HostIrqTarget, Stateful<DeviceInterrupt
   readonly hostIrqId: string;
   private user: InterruptUser | undefined;
   private now: InterruptMode = 'off';
-  /** By vector of the function: what the kernel has given for it, and for how many from there. */
-  private readonly given = new Map<number, { place: HostVectorPlace; count: number }>();
+  /** By vector of the function. */
+  private readonly given = new Map<number, Given>();
 
   /** @param id unique in the run */
   constructor(
@@ -99,14 +107,10 @@ export class DeviceInterrupts implements HostIrqTarget, Stateful<DeviceInterrupt
 
   /** No interrupts: vectors are given back, messages are off, the pin is silenced. */
   off(): void {
-    const { site, hardware } = this;
+    const { hardware } = this;
     this.setControl(CapabilityId.msi, Msi.enable, 0);
     this.setControl(CapabilityId.msix, Msix.enable, 0);
-    for (const [vector, { place, count }] of this.given) {
-      hardware.messages.release(hardware.fn.requester, vector);
-      site.scheduler.interrupts.vectors.takeBack(place, count);
-    }
-    this.given.clear();
+    for (const vector of [...this.given.keys()]) this.takeBack(vector);
     this.now = 'off';
     hardware.fn.write(Config.Command, 2, hardware.fn.command | Command.InterruptDisable);
   }
@@ -144,11 +148,20 @@ export class DeviceInterrupts implements HostIrqTarget, Stateful<DeviceInterrupt
     this.setControl(CapabilityId.msix, Msix.enable | Msix.functionMask, Msix.enable);
   }
 
-  /** Gives a vector of MSI-X one of the host's, and lets it go. */
-  useVector(vector: number): void {
+  /**
+   * Gives a vector of MSI-X one of the host's, and lets it go.
+   * @param wanted the host's vector, if it has to be that one, which nobody else may have on any CPU then: if that cannot be, it
+   * gets another
+   * @returns the host's vector; undefined: there are none left
+   */
+  useVector(vector: number, wanted?: number): number | undefined {
+    const before = this.given.get(vector)?.place.vector;
+    if (before !== undefined && (wanted === undefined || wanted === before)) return before;
     const at = this.capability(CapabilityId.msix);
-    const place = at === undefined || this.has(vector) ? undefined : this.give(vector, 1);
-    if (at === undefined || !place) return;
+    if (at === undefined) return undefined;
+    this.takeBack(vector);
+    const place = this.give(vector, 1, wanted);
+    if (!place) return undefined;
     const { hardware } = this;
     const table = hardware.fn.read(at + Msix.table, 4);
     const bar = table & Msix.barBits;
@@ -158,6 +171,13 @@ export class DeviceInterrupts implements HostIrqTarget, Stateful<DeviceInterrupt
     hardware.writeRegister(bar, entry + Entry.addressHigh, 0);
     hardware.writeRegister(bar, entry + Entry.data, data);
     hardware.writeRegister(bar, entry + Entry.control, 0);
+    return place.vector;
+  }
+
+  /** Has a vector posted to a vCPU, or not any more: see `MessageDomain`. */
+  postTo(vector: number, target: PostingTarget | undefined): boolean {
+    const { fn, messages } = this.hardware;
+    return this.has(vector) && messages.postTo(fn.requester, vector, target);
   }
 
   /** The pin may interrupt again; if it is still asserted, it does at once. */
@@ -179,31 +199,46 @@ export class DeviceInterrupts implements HostIrqTarget, Stateful<DeviceInterrupt
   }
 
   save(): DeviceInterruptsState {
-    const given = [...this.given].map(([vector, { place, count }]) => ({
+    const given = [...this.given].map(([vector, { place, count, everywhere }]) => ({
       vector,
       count,
       cpu: place.cpu,
       host: place.vector,
+      everywhere,
     }));
-    return { version: 1, mode: this.now, given };
+    return { version: 2, mode: this.now, given };
   }
 
   load(state: DeviceInterruptsState): void {
-    requireVersion('the interrupts of a device of the host', state.version, 1);
+    requireVersion('the interrupts of a device of the host', state.version, 2);
     this.now = state.mode;
     this.given.clear();
-    for (const { vector, count, cpu, host } of state.given)
-      this.given.set(vector, { place: { cpu, vector: host }, count });
+    for (const { vector, count, cpu, host, everywhere } of state.given)
+      this.given.set(vector, { place: { cpu, vector: host }, count, everywhere });
   }
 
-  private give(vector: number, count: number): HostVectorPlace | undefined {
+  private give(vector: number, count: number, wanted?: number): HostVectorPlace | undefined {
     const { site, hardware } = this;
     const { tracer, island, scheduler } = site;
-    const place = scheduler.interrupts.vectors.give(hardware.affinity, count, this, vector);
+    const { vectors } = scheduler.interrupts;
+    const cpu = hardware.affinity;
+    const everywhere = wanted !== undefined && vectors.giveEverywhere(wanted, this, vector);
+    const place = everywhere ? { cpu, vector: wanted } : vectors.give(cpu, count, this, vector);
     if (!place) return undefined;
-    this.given.set(vector, { place, count });
+    this.given.set(vector, { place, count, everywhere });
     tracer.instant(island.now(), hardware.track(), Kind.HostVector, vector, place.vector);
     return place;
+  }
+
+  private takeBack(vector: number): void {
+    const given = this.given.get(vector);
+    if (!given) return;
+    const { place, count, everywhere } = given;
+    const { vectors } = this.site.scheduler.interrupts;
+    if (everywhere) vectors.takeBackEverywhere(place.vector);
+    else vectors.takeBack(place, count);
+    this.hardware.messages.release(this.hardware.fn.requester, vector);
+    this.given.delete(vector);
   }
 
   private capability(id: number): number | undefined {

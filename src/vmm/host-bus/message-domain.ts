@@ -13,6 +13,16 @@ export interface Redirection {
 export const LEVEL_ACTIVE_LOW = (1 << 15) | (1 << 13);
 const REDIRECTION_DESTINATION_SHIFT = 24;
 
+/** To whom an interrupt is posted instead of being handed to the kernel. */
+export interface PostingTarget {
+  /** Host-physical address of the posted-interrupt descriptor. */
+  descriptor: number;
+  /** Of the guest. */
+  vector: number;
+  /** Notified also while the descriptor has notifications suppressed. */
+  urgent: boolean;
+}
+
 /** The driver of an interrupt-remapping unit, which has an entry of its table for each message; or nobody in between. */
 export interface MessageDomain {
   /**
@@ -24,6 +34,12 @@ export interface MessageDomain {
   compose(requester: RequesterId, index: number, place: HostVectorPlace, count: number): VectorMessage;
   /** The entry of the IOAPIC's redirection table, unmasked, for a pin whose level is active low. */
   redirect(pin: number, place: HostVectorPlace): Redirection;
+  /**
+   * Has the message posted to a vCPU from now on instead of being handed to the kernel, or handed to it again.
+   * @param target undefined: the kernel
+   * @returns false: it comes to the kernel, as whoever stands in between cannot post it
+   */
+  postTo(requester: RequesterId, index: number, target: PostingTarget | undefined): boolean;
   /** It is not sent any more. */
   release(requester: RequesterId, index: number): void;
 }
@@ -41,5 +57,6 @@ export const PLAIN_MESSAGES: MessageDomain = {
     low: LEVEL_ACTIVE_LOW | vector,
     high: (cpu << REDIRECTION_DESTINATION_SHIFT) >>> 0,
   }),
+  postTo: () => false,
   release: () => undefined,
 };

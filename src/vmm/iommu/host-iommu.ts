@@ -14,7 +14,7 @@ import type { RemappingHardware, RemappingRun } from '../../machine/iommu/state'
 import type { HostMemory } from '../../machine/memory/host-memory';
 import { requireVersion, type Checkpoint, type RunState } from '../../machine/snapshot';
 import type { EventTarget } from '../../machine/time/event-queue';
-import type { Tracer } from '../../trace/record/tracer';
+import type { RowRef, Tracer } from '../../trace/record/tracer';
 import { Kind } from '../../trace/vocabulary/events';
 import type { Costs } from '../cost-keys';
 import type { Island } from '../threads/island';
@@ -66,6 +66,7 @@ export class HostIommu implements EventTarget, RegisterBlock, Stateful<HostIommu
   private known = -1;
   /** Undefined: it remaps no interrupts. */
   readonly interrupts: InterruptRemapping | undefined;
+  private readonly posts = new Map<number, (vector: number, row: RowRef) => void>();
   /** Of the unit itself, on their way, oldest first. */
   private messages: { address: number; data: number }[] = [];
 
@@ -96,6 +97,11 @@ export class HostIommu implements EventTarget, RegisterBlock, Stateful<HostIommu
     );
     island.queue.register(this);
     units.keep(this.eventTargetId, this);
+  }
+
+  /** Whoever takes a vector from a posted-interrupt descriptor is told of the row that shows its post: what follows hangs on it. */
+  onPosted(descriptor: number, told: (vector: number, row: RowRef) => void): void {
+    this.posts.set(descriptor, told);
   }
 
   /** @see RemappingUnit, whose registers these are; each access is a row of the unit's track */
@@ -169,6 +175,7 @@ export class HostIommu implements EventTarget, RegisterBlock, Stateful<HostIommu
         tracer,
         () => island.now(),
         () => this.track,
+        this.posts,
       ),
     });
   }

@@ -21,6 +21,7 @@ import {
   LEVEL_ACTIVE_LOW,
   PLAIN_MESSAGES,
   type MessageDomain,
+  type PostingTarget,
   type Redirection,
 } from '../host-bus/message-domain';
 import type { VectorMessage } from '../../machine/pci/msi';
@@ -29,12 +30,7 @@ import type { HostIrqTarget, HostVectorPlace } from '../threads/host-vectors';
 import { Domain } from './domain';
 import { isOfInterrupt, takeFaults } from './fault-records';
 import { IOAPIC_REQUESTER, type HostIommu } from './host-iommu';
-import {
-  InterruptEntries,
-  type EntryRange,
-  type InterruptEntriesState,
-  type PostingTarget,
-} from './interrupt-entries';
+import { InterruptEntries, type EntryRange, type InterruptEntriesState } from './interrupt-entries';
 import { InvalidationRequests, type InvalidationRequestsState } from './invalidation-requests';
 import { RootTables } from './root-tables';
 import { ScalableTables } from './scalable-tables';
@@ -232,12 +228,6 @@ export class IntelIommu
     this.requests.submit();
   }
 
-  /**
-   * Has a message posted to a vCPU from now on instead of being handed to the kernel, or handed to it again.
-   * @param index of the function's messages, as it was composed for
-   * @param target undefined: the kernel
-   * @returns false when it has no entry
-   */
   postTo(requester: RequesterId, index: number, target: PostingTarget | undefined): boolean {
     const given = this.given.get(keyOf(requester, index));
     if (!given) return false;

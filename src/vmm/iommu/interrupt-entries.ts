@@ -11,6 +11,7 @@ import {
   type IrteSource,
 } from '../../machine/iommu/interrupts/irte';
 import { requireVersion } from '../../machine/snapshot';
+import type { PostingTarget } from '../host-bus/message-domain';
 import type { HostVectorPlace } from '../threads/host-vectors';
 import { TABLE_BYTES, type TablePages } from './table-pages';
 
@@ -20,15 +21,6 @@ const ENTRIES = (PAGES * TABLE_BYTES) / IRTE_BYTES;
 const SIZE_FIELD = Math.log2(ENTRIES) - 1;
 /** EIME: destinations have 32 bits, which the physical CPUs' x2APICs have. */
 const EXTENDED_MODE = 1 << 11;
-
-/** To whom an interrupt is posted instead of being handed to the kernel. */
-export interface PostingTarget {
-  /** Host-physical address of the posted-interrupt descriptor. */
-  descriptor: number;
-  /** Of the guest. */
-  vector: number;
-  urgent: boolean;
-}
 
 /** Entries that somebody has. */
 export interface EntryRange {

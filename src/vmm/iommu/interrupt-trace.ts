@@ -4,8 +4,11 @@ import type { InterruptFault } from '../../machine/iommu/interrupts/interrupt-fa
 import type { InterruptRemappingObserver } from '../../machine/iommu/interrupts/interrupt-remapping';
 import { irtePosts, type RawIrte } from '../../machine/iommu/interrupts/irte';
 import type { Cycles } from '../../machine/time/event-queue';
-import type { Tracer } from '../../trace/record/tracer';
+import type { RowRef, Tracer } from '../../trace/record/tracer';
 import { Kind } from '../../trace/vocabulary/events';
+
+/** By address of a posted-interrupt descriptor: who is told of the row that shows a post to it. */
+export type PostListeners = ReadonlyMap<number, (vector: number, row: RowRef) => void>;
 
 /** The pen for the interrupts of one unit, on the unit's track. */
 export class InterruptTrace implements InterruptRemappingObserver {
@@ -13,6 +16,7 @@ export class InterruptTrace implements InterruptRemappingObserver {
     private readonly tracer: Tracer,
     private readonly now: () => Cycles,
     private readonly track: () => number,
+    private readonly posts: PostListeners = new Map(),
   ) {}
 
   entryRead(index: number, address: number, raw: RawIrte): void {
@@ -36,6 +40,7 @@ export class InterruptTrace implements InterruptRemappingObserver {
     notification: InterruptMessage | 'outstanding' | 'suppressed',
   ): void {
     this.note(Kind.IrqPost, vector, descriptor);
+    this.posts.get(descriptor)?.(vector, this.tracer.cause);
     if (typeof notification !== 'string')
       this.note(Kind.IrqNotify, notification.vector, notification.destination);
   }

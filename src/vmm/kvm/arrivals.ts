@@ -39,7 +39,8 @@ export class Arrivals implements CpuSink {
     // Whoever else posts does not know where the vCPU is.
     if (posted)
       site.scheduler.onPostedWakeUp(() => {
-        if (posted.outstanding) this.look();
+        if (posted.urgent) site.scheduler.hasten(this.vcpu.thread);
+        else if (posted.outstanding) this.look();
       });
   }
 

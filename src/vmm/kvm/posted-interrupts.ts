@@ -40,11 +40,19 @@ export class PostedInterrupts implements Stateful<PostedInterruptsState> {
     private readonly site: Site,
     readonly address: number,
     private readonly track: number,
-  ) {}
+  ) {
+    site.iommu?.onPosted(address, (vector, row) => (this.rows[vector] = row));
+  }
 
   /** Somebody has posted since the last `take` of what there was. */
   get outstanding(): boolean {
     return readPostedControl(this.site.memory, this.address)?.outstanding ?? false;
+  }
+
+  /** Something that is urgent was posted while notifications were suppressed: nothing else is outstanding then. */
+  get urgent(): boolean {
+    const control = readPostedControl(this.site.memory, this.address);
+    return control !== undefined && control.outstanding && control.suppressed;
   }
 
   /** KVM posts a vector, at the present instant; `notify` is called when somebody has to see to it. */
@@ -90,9 +98,13 @@ export class PostedInterrupts implements Stateful<PostedInterruptsState> {
     updatePostedControl(this.site.memory, this.address, { vector: HostVector.PostedWakeUp });
   }
 
-  /** The thread has given its CPU up and waits for its next turn: nobody is to be notified, as nothing would come of it. */
+  /**
+   * The thread has given its CPU up and waits for its next turn: nobody is to be notified, as nothing would come of it. What is
+   * urgent is notified all the same: by the vector at which KVM looks for it.
+   */
   preempted(): void {
-    updatePostedControl(this.site.memory, this.address, { suppressed: true });
+    const { memory } = this.site;
+    updatePostedControl(memory, this.address, { suppressed: true, vector: HostVector.PostedWakeUp });
   }
 
   /** INIT or a reset: what was posted is forgotten. */

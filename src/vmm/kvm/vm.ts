@@ -16,10 +16,9 @@ import { Kind } from '../../trace/vocabulary/events';
 import { boardIommu, emulatedIommu } from '../board-iommu';
 import { boardOptions } from '../board-options';
 import { BoardTrace } from '../board-trace';
-import type { CpuFeatures, Guest, GuestEnd, GuestPlan, DevicePlan } from '../guest';
+import type { AssignedPlan, CpuFeatures, Guest, GuestEnd, GuestPlan, DevicePlan } from '../guest';
 import { GuestMachine } from '../guest-machine';
 import type { Site } from '../host';
-import type { HostDevice } from '../host-bus/host-device';
 import type { InterruptMode } from '../interrupt-modes';
 import { QemuProcess } from '../qemu/process';
 import { Tap } from '../qemu/tap';
@@ -28,6 +27,7 @@ import type { StepTarget } from '../threads/work';
 import type { JobTarget } from '../threads/worker';
 import { TrackTrace } from '../track-trace';
 import { AssignedDevice } from '../vfio/assigned-device';
+import { ExitlessBypass, PostingBypass, type IrqBypass } from '../vfio/irq-bypass';
 import { NestedStages } from '../vfio/nested-stages';
 import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
@@ -157,7 +157,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.coalesced = new CoalescedRing(name, site, this.mmio);
     this.stepTargets.set(this.coalesced.stepTargetId, this.coalesced);
     for (const device of plan.devices) {
-      if ('assigned' in device) this.addAssigned(device.assigned);
+      if ('assigned' in device) this.addAssigned(device);
       else this.addDevice(device);
     }
     site.units.keep(name, this);
@@ -317,19 +317,35 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   }
 
   /** Before anything runs, all of the guest's memory is within the device's reach: devices cannot wait for pages. */
-  private addAssigned(host: HostDevice): void {
+  private addAssigned({ assigned: host, urgent }: AssignedPlan): void {
     const { board, environment, qemu, irqchip, plan, memory } = this;
     host.assign({ vm: this.index, name: this.name, base: plan.memoryBase, size: memory.size });
     const unit = environment.assign(host);
     const place = {
       id: `${this.name}/${unit.name}`,
       gsi: () => unit.gsi(),
+      bypass: this.irqBypass(urgent),
       unmapped: (base: number, size: number) => this.ept.forget(base, size),
     };
     const { pci } = board.addPci({ name: unit.name, pin: host.pci.identity.interruptPin }, (bus) =>
       unit.plug(new AssignedDevice(host, qemu, irqchip, bus, place)),
     );
     this.nested.add({ host, requester: () => pci.requester });
+  }
+
+  /**
+   * How messages of its assigned devices reach its vCPUs without KVM; undefined: by irqfds only, as where the guest has an IOMMU that
+   * remaps them: what they lead to then is in a table of the guest.
+   */
+  private irqBypass(urgent: boolean): IrqBypass | undefined {
+    if (this.environment.iommu?.remapping) return undefined;
+    if (this.interrupts === 'eli')
+      return new ExitlessBypass((vector, assigned) => this.assignVector(vector, assigned));
+    if (this.interrupts !== 'posted') return undefined;
+    return new PostingBypass((message) => {
+      const [cpu, ...others] = this.board.fabric.fixedTargets(message);
+      return cpu === undefined || others.length > 0 ? undefined : this.postedDescriptor(cpu);
+    }, urgent);
   }
 
   /** Who works on its queues reads its tap device and waits for its doorbells, where these are ioeventfds. */

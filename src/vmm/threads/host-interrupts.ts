@@ -54,7 +54,7 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
   readonly eventTargetId: string;
   readonly fabric: InterruptFabric;
   /** What the kernel has given to devices. */
-  readonly vectors = new HostVectors();
+  readonly vectors: HostVectors;
   private readonly tracks: number[];
   private ioapicTrack = -1;
 
@@ -75,6 +75,7 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
     const name = `island${island.index}/host`;
     this.eventTargetId = `${name}/system-bus`;
     this.tracks = cpus.map(() => -1);
+    this.vectors = new HostVectors(cpus.length);
     this.fabric = new InterruptFabric({
       name,
       scheduler: island.queue,

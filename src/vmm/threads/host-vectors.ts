@@ -38,9 +38,15 @@ const VECTORS = 256;
 
 /** The vectors of the devices of one island's physical CPUs. */
 export class HostVectors implements Stateful<HostVectorsState> {
+  private readonly cpus: readonly number[];
   private readonly targets = new Map<string, HostIrqTarget>();
   /** By CPU and vector. */
   private readonly given = new Map<number, { target: HostIrqTarget; arg: number }>();
+
+  /** @param count physical CPUs of the island */
+  constructor(count: number) {
+    this.cpus = Array.from({ length: count }, (_, cpu) => cpu);
+  }
 
   /** Makes somebody known, before a vector is asked for it. */
   register(target: HostIrqTarget): void {
@@ -61,6 +67,23 @@ export class HostVectors implements Stateful<HostVectorsState> {
       return { cpu, vector: first };
     }
     return undefined;
+  }
+
+  /**
+   * Gives a vector that somebody has to have exactly, and on all CPUs, so that it means the same wherever it comes.
+   * @returns false: it is another's on some CPU, or the kernel's
+   */
+  giveEverywhere(vector: number, target: HostIrqTarget, arg: number): boolean {
+    const { cpus } = this;
+    const isDevices = vector >= FIRST && vector < FIRST_SYSTEM_VECTOR;
+    if (!isDevices || !cpus.every((cpu) => this.isFree(cpu, vector))) return false;
+    for (const cpu of cpus) this.given.set(cpu * VECTORS + vector, { target, arg });
+    return true;
+  }
+
+  /** Takes such a vector back. */
+  takeBackEverywhere(vector: number): void {
+    for (const cpu of this.cpus) this.takeBack({ cpu, vector }, 1);
   }
 
   /** Takes vectors back, which nobody's messages carry any more. */

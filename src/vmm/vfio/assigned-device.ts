@@ -7,6 +7,7 @@
  */
 import type { DeviceBus } from '../../machine/bus';
 import { requireVersion, type Checkpoint, type HardwareState, type RunState } from '../../machine/snapshot';
+import type { VectorMessage } from '../../machine/pci/msi';
 import type { MsixVectors } from '../../machine/pci/msix';
 import type { PciDevice } from '../../machine/platform/pci-slots';
 import type { RowRef } from '../../trace/record/tracer';
@@ -17,6 +18,7 @@ import { Irqfd, type KvmIrqchip } from '../kvm/irqfd';
 import type { QemuProcess } from '../qemu/process';
 import type { Step, StepTarget } from '../threads/work';
 import type { JobTarget } from '../threads/worker';
+import type { IrqBypass } from './irq-bypass';
 import { OnDemandMemory } from './on-demand-memory';
 import { VirtualFunction } from './virtual-function';
 
@@ -26,12 +28,24 @@ export interface AssignedDeviceHardware extends HardwareState {
   pinRaised: boolean;
 }
 
+/** A vector of MSI-X with the message that the guest has given it, for which the host was set up. */
+interface ConnectedVector extends VectorMessage {
+  readonly vector: number;
+}
+
+/** What the host was asked for. */
+export interface AssignedDeviceRun extends RunState {
+  connected: ConnectedVector[];
+}
+
 /** Where the device is in its VM. */
 export interface AssignedPlace {
   /** Unique in the run: `vm0/nic0`. */
   readonly id: string;
   /** Global system interrupt of the VM's board that the virtual pin leads to; undefined: it has none. */
   gsi(): number | undefined;
+  /** How its messages reach vCPUs without KVM; absent: they do not. */
+  readonly bypass?: IrqBypass | undefined;
   /** Guest-physical addresses lead to the device no longer. */
   unmapped(base: number, size: number): void;
 }
@@ -44,6 +58,8 @@ export class AssignedDevice implements PciDevice, InterruptUser, StepTarget, Job
   private readonly irqfd: Irqfd;
   /** The guest has been told of the pin, and has not ended that interrupt yet. */
   private pinRaised = false;
+  /** By vector of MSI-X. */
+  private readonly connected = new Map<number, VectorMessage>();
 
   /** @param bus of the virtual function, in QEMU */
   constructor(
@@ -80,6 +96,7 @@ export class AssignedDevice implements PciDevice, InterruptUser, StepTarget, Job
   /** The machine is reset, and QEMU has the kernel reset the device (vfio_pci_post_reset). */
   busReset(): void {
     this.pinRaised = false;
+    this.disconnectAll();
     this.irqfd.reset();
     this.pci.disconnect();
     this.host.reset();
@@ -89,6 +106,7 @@ export class AssignedDevice implements PciDevice, InterruptUser, StepTarget, Job
   /** Interrupts are as the guest has programmed them, also afterwards (pci_restore_msi_state). */
   private functionReset(): void {
     this.pinRaised = false;
+    this.disconnectAll();
     this.host.reset();
     this.setUp();
   }
@@ -130,19 +148,23 @@ export class AssignedDevice implements PciDevice, InterruptUser, StepTarget, Job
 
   // --- snapshots ----------------------------------------------------------------------------------------------------------
 
-  save(): Checkpoint<AssignedDeviceHardware, RunState> {
-    return { hardware: { version: 1, pinRaised: this.pinRaised }, run: {} };
+  save(): Checkpoint<AssignedDeviceHardware, AssignedDeviceRun> {
+    const connected = [...this.connected].map(([vector, message]) => ({ vector, ...message }));
+    return { hardware: { version: 1, pinRaised: this.pinRaised }, run: { connected } };
   }
 
-  load({ hardware }: Checkpoint<AssignedDeviceHardware, RunState>): void {
+  load({ hardware, run }: Checkpoint<AssignedDeviceHardware, AssignedDeviceRun>): void {
     requireVersion('an assigned device', hardware.version, 1);
     this.pinRaised = hardware.pinRaised;
+    this.connected.clear();
+    for (const { vector, address, data } of run.connected) this.connected.set(vector, { address, data });
   }
 
   /** A device of a host does not move: what the guest had from it there is asked for anew here. */
   adopt(hardware: AssignedDeviceHardware): void {
     requireVersion('an assigned device', hardware.version, 1);
     this.pinRaised = false;
+    this.disconnectAll();
     this.setUp();
   }
 
@@ -188,18 +210,57 @@ export class AssignedDevice implements PciDevice, InterruptUser, StepTarget, Job
     return unmaskedOf(msix).filter((vector) => !interrupts.has(vector));
   }
 
+  /** Vectors that are connected with a message which they do not have any more. */
+  private get outdated(): number[] {
+    return [...this.connected.keys()].filter((vector) => !this.isCurrent(vector));
+  }
+
+  /** Vectors that a bypass has not been asked for yet. */
+  private get unconnected(): number[] {
+    const { msix } = this.pci;
+    if (!msix?.enabled || !this.place.bypass) return [];
+    return unmaskedOf(msix).filter((vector) => !this.connected.has(vector));
+  }
+
+  private isCurrent(vector: number): boolean {
+    const { msix } = this.pci;
+    const now = msix?.enabled ? msix.messageOf(vector) : undefined;
+    const before = this.connected.get(vector);
+    return now !== undefined && now.address === before?.address && now.data === before.data;
+  }
+
   private get isBehind(): boolean {
-    return this.host.interrupts.mode !== this.wanted || this.lacking.length > 0;
+    if (this.host.interrupts.mode !== this.wanted) return true;
+    return [this.lacking, this.outdated, this.unconnected].some(({ length }) => length > 0);
   }
 
   private setUp(): void {
     const { host, wanted, pci } = this;
+    for (const vector of this.outdated) this.disconnect(vector);
     if (host.interrupts.mode !== wanted) {
       if (wanted === 'msi') host.interrupts.useMsi(pci.msi?.allocated ?? 1);
       else if (wanted === 'msix') host.interrupts.useMsix();
       else host.interrupts.usePin();
     }
     for (const vector of this.lacking) host.interrupts.useVector(vector);
+    for (const vector of this.unconnected) this.connect(vector);
+  }
+
+  private connect(vector: number): void {
+    const message = this.pci.msix?.messageOf(vector);
+    if (!message) return;
+    this.connected.set(vector, message);
+    this.place.bypass?.connect(this.host.interrupts, vector, message);
+  }
+
+  private disconnect(vector: number): void {
+    const message = this.connected.get(vector);
+    if (message) this.place.bypass?.disconnect(this.host.interrupts, vector, message);
+    this.connected.delete(vector);
+  }
+
+  private disconnectAll(): void {
+    for (const vector of [...this.connected.keys()]) this.disconnect(vector);
   }
 
   /** The guest has ended the interrupt: if its device asks for service still, the pin comes again. */

@@ -4,7 +4,7 @@ import type { Lane, LaneEvents } from '../../../src/protocol/viewport';
 import { columns } from '../../../webview/host/columns';
 import { Kind } from '../../../src/trace/vocabulary/events';
 import { Latest } from '../../../webview/host/latest';
-import { binAt, binned, depthsOf, eventAt } from '../../../webview/lanes/geometry';
+import { binAt, binned, depthsOf, eventAt, nextInstant } from '../../../webview/lanes/geometry';
 import { layoutOf, rowAt, rowOfEvent } from '../../../webview/lanes/layout';
 import { densityHeight, fullCount, stackOf } from '../../../webview/lanes/density';
 
@@ -30,6 +30,12 @@ describe('events of a lane', () => {
 
   it('know how deep they lie', () => {
     expect([...depthsOf(nested)]).toEqual([0, 1, 2, 2, 0]);
+  });
+
+  it('know which instants are one', () => {
+    const events = eventsOf([10, 10, 10, 20, 20].map((start) => [start, 0] as const));
+    events.kind.set([Kind.IrqPost, Kind.IrqNotify, Kind.CpuThread, Kind.IrqPost, Kind.IrqNotify]);
+    expect([0, 1, 2, 3].map((index) => nextInstant(events, index))).toEqual([2, 2, 3, 5]);
   });
 
   it('are hit innermost first, and missed where there is nothing', () => {

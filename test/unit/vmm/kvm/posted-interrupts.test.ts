@@ -177,6 +177,27 @@ describe('a vCPU whose CPU others have', () => {
     expect(vectors).toEqual([VECTOR]);
   });
 
+  it('gets one before the end of a slice for what is urgent', () => {
+    const [plain, urgent] = [false, true].map((isUrgent) => {
+      const run = crowded();
+      let posted = 0;
+      for (let time = 2; time < 1_000; time++)
+        run.machine.at(time, `look at ${time}`, () => {
+          if (posted > 0 || !run.control.suppressed) return;
+          posted = time;
+          const { site } = run.machine;
+          const { notify, control } = postInterrupt(site.memory, run.address, VECTOR, isUrgent)!;
+          if (notify)
+            site.scheduler.interrupts.send(control.destination, control.vector, costs['irq.notification']);
+        });
+      const { rows } = run.run();
+      const woken = named(rows, 'irq.accept').filter(({ a }) => a === HostVector.PostedWakeUp);
+      expect(woken).toHaveLength(isUrgent ? 1 : 0);
+      return run.cpu.delivered[0].time - posted;
+    });
+    expect(urgent).toBeLessThan(plain);
+  });
+
   it('has the CPU in its descriptor that it has got last', () => {
     const run = crowded();
     const seen: { time: number; destination: number }[] = [];

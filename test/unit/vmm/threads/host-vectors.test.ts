@@ -6,7 +6,7 @@ import { HostVectors, type HostIrqTarget } from '../../../../src/vmm/threads/hos
 function setUp(): { vectors: HostVectors; told: number[]; target: HostIrqTarget } {
   const told: number[] = [];
   const target: HostIrqTarget = { hostIrqId: 'device/irq', onHostIrq: (arg) => void told.push(arg) };
-  const vectors = new HostVectors();
+  const vectors = new HostVectors(2);
   vectors.register(target);
   return { vectors, told, target };
 }
@@ -57,6 +57,23 @@ describe('vectors of the host', () => {
     other.vectors.handle(0, FIRST);
     other.vectors.handle(3, FIRST);
     expect(other.told).toEqual([5]);
-    expect(() => new HostVectors().load(vectors.save())).toThrow(/does not have/);
+    expect(() => new HostVectors(2).load(vectors.save())).toThrow(/does not have/);
+  });
+
+  it('are given on all CPUs, where somebody has to have one exactly', () => {
+    const { vectors, told, target } = setUp();
+    const other = vectors.give(1, 1, target, 5);
+    expect(vectors.giveEverywhere(FIRST, target, 1)).toBe(false);
+    expect(vectors.giveEverywhere(0x30, target, 1)).toBe(false);
+    expect(vectors.giveEverywhere(END, target, 1)).toBe(false);
+    expect(vectors.giveEverywhere(FIRST + 1, target, 1)).toBe(true);
+    expect(vectors.give(0, 1, target, 2)?.vector).toBe(FIRST);
+    expect(vectors.give(0, 1, target, 3)?.vector).toBe(FIRST + 2);
+    for (const cpu of [0, 1]) vectors.handle(cpu, FIRST + 1);
+    expect(told).toEqual([1, 1]);
+    vectors.takeBackEverywhere(FIRST + 1);
+    for (const cpu of [0, 1]) vectors.handle(cpu, FIRST + 1);
+    expect(told).toEqual([1, 1]);
+    expect(other).toEqual({ cpu: 1, vector: FIRST });
   });
 });
