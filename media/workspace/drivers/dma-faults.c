@@ -23,12 +23,14 @@ struct {
     uint64_t addresses[4];
     uint64_t read;    /* transfers to the device that changed its buffer */
     uint64_t written; /* bytes of the driver's memory that a transfer to it changed */
-} faults_log = {{
-    MEMORY,             /* nothing is mapped there */
-    MEMORY - BYTES / 2, /* half of it is */
-    1ul << WIDTH,       /* more than the tables translate */
-    0xfee00000ul,       /* interrupts, and this is no message: nobody answers */
-}};
+} faults_log = {
+    .addresses = {
+        MEMORY,             /* nothing is mapped there */
+        MEMORY - BYTES / 2, /* half of it is */
+        1ul << WIDTH,       /* more than the tables translate */
+        0xfee00000ul,       /* interrupts, and this is no message: nobody answers */
+    },
+};
 
 static uint64_t edu;
 static uint8_t *pattern, *seen;

@@ -34,12 +34,15 @@ async function compiled(sources: string[], more: Partial<CompileOptions> = {}): 
   return result.elfPath;
 }
 
-/** Sources of guests: each is one by itself, but for `traffic.c` and the drivers behind it. */
-const TRAFFIC = /^traffic-?(.*)\.c$/;
+/** Drivers that are made of several sources, the one with `main` first; every other driver is one by itself. */
+const families: readonly { main: string; part: RegExp }[] = [
+  { main: 'traffic.c', part: /^traffic-.*\.c$/ },
+  { main: 'e-interrupts.c', part: /^e-(?!interrupts).*\.c$/ },
+];
 const drivers = readdirSync(driversDir).filter((name) => name.endsWith('.c'));
 const samples = drivers
-  .filter((name) => TRAFFIC.exec(name)?.[1] !== '')
-  .map((name) => (TRAFFIC.test(name) ? ['traffic.c', name] : [name]));
+  .filter((name) => !families.some(({ main }) => main === name))
+  .map((name) => [...families.filter(({ part }) => part.test(name)).map(({ main }) => main), name]);
 
 describe.skipIf(!has('gcc'))('compiling (needs gcc)', () => {
   it.each(
