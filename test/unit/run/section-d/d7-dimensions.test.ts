@@ -160,6 +160,35 @@ describe('D7: the driver of a machine owns its IOMMU', () => {
   });
 });
 
+describe('D7: one dimension in a VM', () => {
+  const PAGES = 4;
+  const ROUNDS = 2;
+  let run: CountedRun;
+
+  beforeAll(async () => {
+    run = await countedRun('d7-1d');
+  });
+
+  it('takes the four references of the second stage for a page that no cache knows, at addresses that the guest takes for physical', () => {
+    expect(run.end.summary.expectations.filter(({ held }) => !held)).toEqual([]);
+    const [translated, transfers, , faults] = run.words('d7_log');
+    expect([translated, transfers, faults]).toEqual([0, 2 * PAGES * ROUNDS, 0]);
+    const [window] = run.longs('d7_log').slice(2);
+    const walks = walksOf(run.rows);
+    expect(walks.map(({ a, b }) => [a, b])).toEqual(Array.from({ length: PAGES }, () => [LEVELS, LEVELS]));
+    // The context cache knows the function from the first walk on.
+    for (const [page, walk] of walks.entries()) {
+      const others = page === 0 ? 2 : 0;
+      expect(redone(run, walk, FIRST, window + page * PAGE)).toMatchObject({ references: LEVELS, others });
+    }
+    const read = walks
+      .flatMap((walk) => hangingOn(run, walk))
+      .filter(({ kind }) => secondStage.includes(kind));
+    expect(read.length).toBe(LEVELS * PAGES);
+    expect(ofKind(run, Kind.IommuHit).length).toBe(transfers - PAGES);
+  });
+});
+
 describe('D7: two dimensions', () => {
   const PAGES = 4;
   const ROUNDS = 2;
