@@ -207,7 +207,8 @@ describe('a comparison', () => {
     );
     const { rows } = compareRuns([all, some].map(({ store }, i) => ({ name: String(i), store })));
     for (const { figure, values: row } of rows) {
-      if (/^(latency|hostCycles|perPacket.hostCycles|perInterrupt|packets.rate)/.test(figure)) expect(row[1]).toBeNull();
+      if (/^(latency|hostCycles|perPacket.hostCycles|perInterrupt|packets.rate)/.test(figure))
+        expect(row[1]).toBeNull();
       else expect(row[1]).toBe(row[0]);
     }
   });

@@ -152,7 +152,10 @@ describe('an interrupt of an emulated device', () => {
 });
 
 it('a vCPU that loses its CPU in a handler ends the interrupt by an exit, wherever it is by then', () => {
-  const run = new Exitless([...spins(100), sti, ...spins(900), eoi, sti], { 'sched.slice': 200 }).physical(100, ASSIGNED);
+  const run = new Exitless([...spins(100), sti, ...spins(900), eoi, sti], { 'sched.slice': 200 }).physical(
+    100,
+    ASSIGNED,
+  );
   const { site } = run.machine;
   const hogs = [0, 1].map((i) => new Hog(site, `hog ${i}`, 0));
   run.machine.at(110, 'hogs', () => hogs.forEach(({ thread }) => site.scheduler.wake(thread)));
