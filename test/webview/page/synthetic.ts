@@ -61,9 +61,9 @@ export class Synthetic {
     const pen = this.recorder;
     const domain = pen.addTrack({ type: 'domain', name: 'IOMMU domain', group: 'vm0', vm: 0 });
     for (const [kind, iova, to, bytes] of [
-      [Kind.MemorySlot, 0, 0x1_0000_0000, 0x200_0000],
-      [Kind.IommuMap, 0, 0x1_0000_0000, 0x200_0000],
-      [Kind.IommuMap, 0x8000_0000, 0x1_0010_0000, 0x4000],
+      [Kind.MemorySlot, 0, 0x4000_0000, 0x200_0000],
+      [Kind.IommuMap, 0, 0x4000_0000, 0x200_0000],
+      [Kind.IommuMap, 0x8000_0000, 0x4010_0000, 0x4000],
     ] as const) {
       pen.cause = pen.instant(0, domain, kind, iova, to);
       pen.instant(0, domain, Kind.MapExtent, bytes, 3);
