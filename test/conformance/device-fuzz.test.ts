@@ -38,6 +38,15 @@ describe('a hostile guest', () => {
     for (const kind of expected) expect(outcomes.rows[kind] ?? 0, kind).toBeGreaterThan(0);
   });
 
+  /** Episodes that failed once. */
+  it.each([
+    ['ixgbe', 16, 'what a queue that is off has counted was no part of a checkpoint'],
+    ['iommu', 2201, 'a look at a translation forgot the bits of an entry that it came to twice'],
+  ])('is withstood by %s in episode %i: %s', (name, number) => {
+    const target = targets().find((each) => each.name === name)!;
+    expect(episode(target, 20261201, number, noOutcomes())).toBeUndefined();
+  });
+
   it('meets every device that a board can have, and the units of the board itself', () => {
     const names = targets().map(({ name }) => name);
     expect(names).toEqual(

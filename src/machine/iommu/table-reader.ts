@@ -18,6 +18,8 @@ export class TableReader {
   readonly references: WalkReference[] = [];
   structureHits = 0;
   updates = 0;
+  /** Lower words of entries as a walk that updates would have left them, by address: it may come to an entry twice. */
+  private readonly marked = new Map<number, number>();
 
   /** @param updating false: accessed and dirty bits are left as they are */
   constructor(
@@ -29,6 +31,8 @@ export class TableReader {
   read(what: TableKind, level: number, address: number, length: number): Words | undefined {
     const bytes = this.memory.read(address, length);
     const words = bytes && wordsOf(bytes);
+    const marked = this.marked.get(address);
+    if (words && marked !== undefined) words[0] = marked;
     this.references.push({ what, level, address, words: words ?? new Uint32Array(0) });
     return words;
   }
@@ -38,10 +42,13 @@ export class TableReader {
    * as it is (3.6.2).
    */
   setBits(address: number, before: number, after: number): void {
-    if (!this.updating) return;
     const now = this.memory.read(address, WORD_BYTES);
     const word = now && wordsOf(now)[0];
     if (word === undefined || ((word | after) ^ after) !== 0 || ((word & before) ^ before) !== 0) return;
+    if (!this.updating) {
+      this.marked.set(address, after >>> 0);
+      return;
+    }
     this.updates += 1;
     this.memory.write(address, bytesOf([after]));
   }

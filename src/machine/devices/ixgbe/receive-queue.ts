@@ -165,8 +165,9 @@ export class ReceiveQueue {
     for (const frame of [...cut, ...lost]) this.lose(frame, DropReason.QueueOff);
   }
 
-  /** Forgets everything. */
+  /** Forgets everything: a queue that is off has no state, and one that is turned on counts its packets from 0. */
   clear(): void {
+    this.packets = 0;
     this.fetch.reset();
     this.writeBack.reset();
     this.dma.forget(this.channel);
