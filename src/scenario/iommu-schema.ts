@@ -1,5 +1,23 @@
-/** The IOMMU of the host as a scenario has it. */
+/** The IOMMUs of a scenario: that of the host, and one that a machine has for its guest. */
 import { z } from 'zod';
+
+/** Size and shape of an IOTLB, whoever owns the unit. */
+const iotlb = {
+  iotlbEntries: z
+    .int()
+    .min(0)
+    .max(65_536)
+    .default(64)
+    .describe(
+      'Pages whose translations its IOTLB holds: a multiple of `iotlbWays` by a power of two. 0: it has none.',
+    ),
+  iotlbWays: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(4)
+    .describe('Entries of a set of the IOTLB, of which an address has one.'),
+};
 
 /** What it is, and what the host's kernel does with it. All but `model` is of account with an IOMMU only. */
 export const iommuSchema = z
@@ -10,20 +28,7 @@ export const iommuSchema = z
       .describe(
         "What translates the addresses of the devices' DMA. `none`: nothing, they reach all of host-physical memory by its own addresses. So that a driver in a VM can work at all, the memory of the VM with assigned devices stands at host-physical 0 then, where its guest-physical addresses are right; data of the VMM stand behind it, and nothing keeps a device from them. `vt-d`: a remapping unit of Intel, whose tables the host's kernel has in memory: a device has the guest-physical addresses of the VM that it works for, and reaches nothing else.",
       ),
-    iotlbEntries: z
-      .int()
-      .min(0)
-      .max(65_536)
-      .default(64)
-      .describe(
-        'Pages whose translations its IOTLB holds: a multiple of `iotlbWays` by a power of two. 0: it has none.',
-      ),
-    iotlbWays: z
-      .int()
-      .min(1)
-      .max(64)
-      .default(4)
-      .describe('Entries of a set of the IOTLB, of which an address has one.'),
+    ...iotlb,
     pagingStructureEntries: z
       .int()
       .min(0)
@@ -87,20 +92,7 @@ export const vmIommuSchema = z
       .describe(
         "What stands between the machine's devices and its memory. `vt-d`: a remapping unit of Intel at 0xFED90000, which the DMAR table of ACPI tells of and which the guest owns: it translates nothing until the guest's driver has turned it on. In a VM it is QEMU's intel-iommu: each access to its registers is an exit to QEMU, and so is one to the IOAPIC (`kernel-irqchip=split`). On a bare machine it is the chipset's. A virtio device in a VM is not behind it, as it does not offer VIRTIO_F_ACCESS_PLATFORM.",
       ),
-    iotlbEntries: z
-      .int()
-      .min(0)
-      .max(65_536)
-      .default(64)
-      .describe(
-        'Pages whose translations its IOTLB holds: a multiple of `iotlbWays` by a power of two. 0: it has none.',
-      ),
-    iotlbWays: z
-      .int()
-      .min(1)
-      .max(64)
-      .default(4)
-      .describe('Entries of a set of the IOTLB, of which an address has one.'),
+    ...iotlb,
     addressWidth: z
       .union([z.literal(39), z.literal(48)])
       .default(48)
