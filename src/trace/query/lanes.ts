@@ -145,7 +145,7 @@ function lanesOfOwner(owner: Owner, countOf: CountOf): (Lane & { always: boolean
 }
 
 /**
- * The default lanes, in order: VMs in the order of their tracks, the host and links after them; all lanes of one device
+ * The default lanes, in order: VMs in the order of their tracks, the host after them, then links; all lanes of one device
  * stand together. While a run goes on, a lane that every track of its type has is there although empty (and flagged); of a
  * finished one only lanes with events are, unless nothing at all was recorded. A running trace passes
  * `(track, group) => store.countOf(track, group)`.
@@ -159,7 +159,10 @@ export function lanesOf(
   const ofVms = headings.filter((group) =>
     meta.tracks.some((track) => track.group === group && track.type === 'vcpu'),
   );
-  const order = [...ofVms, ...headings.filter((group) => !ofVms.includes(group))];
+  const others = headings.filter((group) => !ofVms.includes(group));
+  const isNetwork = (group: string): boolean =>
+    meta.tracks.every((track) => track.group !== group || track.type === 'link');
+  const order = [...ofVms, ...others.filter((group) => !isNetwork(group)), ...others.filter(isNetwork)];
   const all = order
     .flatMap((group) => ownersOf(group, meta.tracks))
     .flatMap((owner) => lanesOfOwner(owner, countOf));

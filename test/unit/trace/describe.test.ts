@@ -56,6 +56,7 @@ describe('headings', () => {
       vm,
     });
     const tracks = [
+      track(4, 'link', 'network', -1),
       track(0, 'iommu', 'host', -1),
       track(1, 'thread', 'host', 0),
       track(2, 'vcpu', 'vm0', 0),
