@@ -35,7 +35,7 @@ import type { Inspectable, StateNode, StatePath } from '../../inspect';
 import type { NetworkPort, Wire } from '../../link/wire';
 import type { PciFunction } from '../../pci/function';
 import { Config } from '../../pci/config';
-import { branches, registerNodes, wholeBranch, type Branch } from '../../registers';
+import { branches, type Branch } from '../../registers';
 import { requireVersion, type Checkpoint, type Migratable } from '../../snapshot';
 import { Kind } from '../../../trace/vocabulary/events';
 import type { BitField } from '../../../trace/vocabulary/kind-row';
@@ -45,7 +45,7 @@ import { descriptions } from './descriptions';
 import { ringBranch } from '../intel-nic/ring-view';
 import { DropReason } from '../intel-nic/constants';
 import { Dma } from '../intel-nic/dma';
-import { RegisterTable } from '../intel-nic/register-table';
+import { RegisterTable, registerBranch } from '../intel-nic/register-table';
 import { Timers } from '../intel-nic/timers';
 import { CHANNELS, Ctrl, Reg, Timer, TIMERS } from './constants';
 import { E1000Core, REGISTER_FILE_BYTES, type E1000Timing } from './core';
@@ -133,9 +133,9 @@ export class E1000
     const registers = registerTable({ core, interrupts, transmitter, receiver, eeprom, phy, reset });
     this.table = new RegisterTable(core, registers, REGISTER_FILE_BYTES, descriptions);
     this.view = [
-      wholeBranch('Registers', () => ({ name: 'Registers', children: registerNodes(this.table.shown()) })),
-      ringBranch('Transmit ring', transmitter.ring, master, transmitDescriptor),
-      ringBranch('Receive ring', receiver.storer.ring, master, receiveDescriptor),
+      registerBranch(this.table),
+      ringBranch('Transmit ring', transmitter.ring, () => master, transmitDescriptor),
+      ringBranch('Receive ring', receiver.storer.ring, () => master, receiveDescriptor),
     ];
     core.set(Reg.PBA, PBA_RESET);
     this.setReset();

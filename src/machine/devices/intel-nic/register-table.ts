@@ -1,7 +1,15 @@
 /** Registers of 32 bits by offset: what accesses of each do, and how a BAR full of them answers. */
 import { Kind } from '../../../trace/vocabulary/events';
 import type { AccessSize, RegisterBlock } from '../../bus';
-import { describedAs, fieldsByName, type RegisterDescriptions, type ShownRegister } from '../../registers';
+import {
+  describedAs,
+  fieldsByName,
+  registerNodes,
+  wholeBranch,
+  type Branch,
+  type RegisterDescriptions,
+  type ShownRegister,
+} from '../../registers';
 import type { BitField } from '../../../trace/vocabulary/kind-row';
 
 /** One register. Absent `read` gives what is stored; absent `write` stores the writable bits, if it has any. */
@@ -98,4 +106,10 @@ export class RegisterTable implements RegisterBlock {
     if (!register) return 0;
     return (register.read ? register.read() : this.owner.get(offset)) >>> 0;
   }
+}
+
+/** All registers of a table as a branch of the tree of what a machine shows. */
+export function registerBranch(table: RegisterTable): Branch {
+  const name = 'Registers';
+  return wholeBranch(name, () => ({ name, children: registerNodes(table.shown()) }));
 }

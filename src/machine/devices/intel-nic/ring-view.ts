@@ -17,11 +17,20 @@ function ownerOf(ring: Ring, index: number): string {
   return [owned ? 'hardware' : 'software', ...marks].join(', ');
 }
 
-/** The branch of one ring. */
-export function ringBranch(name: string, ring: Ring, master: BusMaster, decode: DecodeDescriptor): Branch {
+/**
+ * The branch of one ring.
+ * @param master whose descriptors they are at the time
+ */
+export function ringBranch(
+  name: string,
+  ring: Ring,
+  master: () => BusMaster,
+  decode: DecodeDescriptor,
+): Branch {
   const descriptor = (index: number): StateNode => {
     const address = ring.address(index);
-    const bytes = master.bus.dma.look?.(master.requester(), address, DESCRIPTOR);
+    const { bus, requester } = master();
+    const bytes = bus.dma.look?.(requester(), address, DESCRIPTOR);
     const node = { name: String(index), description: ownerOf(ring, index) };
     if (!bytes) return { ...node, value: { kind: 'text', value: 'cannot be read there' } };
     return { ...node, ...decode(bytes) };
