@@ -49,6 +49,11 @@ export interface DmaPort {
   read(requester: RequesterId, address: number, length: number, tag: number): void;
   /** @param bytes not to be changed afterwards */
   write(requester: RequesterId, address: number, bytes: Uint8Array, tag: number): void;
+  /**
+   * What a read would give at this moment, for a reader outside the machine: it takes no time and leaves nothing behind.
+   * Undefined: it would be refused. Absent: nobody can look.
+   */
+  look?(requester: RequesterId, address: number, length: number): Uint8Array | undefined;
 }
 
 /** Message-signalled interrupts: a write of `data` to an address that an interrupt controller answers at. */

@@ -16,6 +16,7 @@ import type { RunState, TraceDelta, TraceMeta } from '../trace/model';
 import { Recorder } from '../trace/record/recorder';
 import { summarise } from '../trace/query/summary';
 import { SnapshotError } from '../trace/snapshot-error';
+import type { StateNode, StatePath } from '../machine/inspect';
 import { vectorAdvice } from '../machine/x86/missing';
 import type { Guest } from '../vmm/guest';
 import { checksumOf } from './checksum';
@@ -288,6 +289,11 @@ export class RunSession {
     const found = this.machine.guests[vm];
     if (!found) throw new RangeError(`this run has no VM ${vm}`);
     return found.memory;
+  }
+
+  /** What the machine looks like inside: see `machine/inspect.ts`. The first step of a path is a VM's name, or one of the host's parts. */
+  inspect(path: StatePath): StateNode | undefined {
+    return this.machine.host.units.inspect(path);
   }
 
   /** What has been recorded since the last call. */

@@ -1,4 +1,5 @@
 /** What a trace consists of besides its columns: the tables that make it explain itself alone. */
+import type { BitField } from './vocabulary/kind-row';
 
 /** What a track stands for; decides its lanes in the explorer. */
 export const trackTypes = [
@@ -30,6 +31,8 @@ export interface Track {
   vm: number;
   /** Register names by offset (decimal string), for printing `mmio.*`, `pio.*` and `cfg.*` events of a device. */
   registers?: Record<string, string>;
+  /** What the bits of registers mean, by the registers' names: those that are described. */
+  fields?: Record<string, readonly BitField[]>;
   /** Names of locks by number (decimal string), for printing `lock.wait` events of a thread. */
   locks?: Readonly<Record<string, string>>;
   /** Reasons by number (decimal string), for printing `packet.drop` events of a device. */

@@ -65,7 +65,7 @@ export class UnitLanes implements Stateful<UnitLanesState> {
     const known = this.tracks.get(unit.name);
     if (known !== undefined) return known;
     const type = CONTROLLERS.has(unit.class) ? 'irqchip' : 'device';
-    return this.add(unit.name, type, unit.registers(), unit.name, unit.reasons);
+    return this.add(unit.name, type, unit);
   }
 
   /** The lane of a unit. */
@@ -87,7 +87,7 @@ export class UnitLanes implements Stateful<UnitLanesState> {
 
   /** The track of a device's DMA, likewise. */
   dmaTrackOf(unit: BoardUnit): number {
-    return this.tracks.get(`${unit.name}/dma`) ?? this.add(`${unit.name}/dma`, 'dma', undefined, unit.name);
+    return this.tracks.get(`${unit.name}/dma`) ?? this.add(`${unit.name}/dma`, 'dma', { name: unit.name });
   }
 
   /** A configuration access, on the lane of configuration space. */
@@ -118,17 +118,19 @@ export class UnitLanes implements Stateful<UnitLanesState> {
   private add(
     key: string,
     type: TrackType,
-    registers: Record<string, string> | undefined,
-    name: string,
-    reasons?: Readonly<Record<string, string>>,
+    unit: Pick<BoardUnit, 'name' | 'reasons'> & Partial<Pick<BoardUnit, 'registers' | 'fields'>>,
   ): number {
     const { vm, group } = this.owner;
+    const { name, reasons } = unit;
+    const registers = unit.registers?.();
+    const fields = unit.fields?.();
     const track = this.site.tracer.addTrack({
       type,
       name,
       group,
       vm,
       ...(registers && { registers }),
+      ...(fields && Object.keys(fields).length > 0 && { fields }),
       ...(reasons && { reasons }),
     });
     this.tracks.set(key, track);

@@ -4,6 +4,8 @@
  */
 import type { AddressMap } from '../address-map';
 import type { RequesterId } from '../bus';
+import type { Inspectable, StateNode, StatePath } from '../inspect';
+import { branches, type Branch } from '../registers';
 import {
   SnapshotError,
   requireVersion,
@@ -92,7 +94,7 @@ export interface FabricRun extends RunState {
 }
 
 /** Interrupt controllers and what joins them. */
-export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
+export class InterruptFabric implements Inspectable, Migratable<FabricHardware, FabricRun> {
   readonly ioapic: IoApic;
   /** The 8259s: their inputs are the IOAPIC's first sixteen, their output is the bootstrap processor's LINT0. */
   readonly pic: PicPair;
@@ -129,6 +131,17 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
   mapInto<T>(memory: AddressMap<T>, tags: { ioapic: T; lapic: T }): void {
     this.pages = new LapicPages(memory, this.lapics, tags.lapic);
     memory.add(IOAPIC_BASE, IOAPIC_SIZE, this.ioapic, tags.ioapic);
+  }
+
+  /** The controllers. */
+  inspect(path: StatePath): StateNode | undefined {
+    const lapics = this.lapics.map((lapic, cpu): Branch => ({
+      name: `LAPIC ${cpu}`,
+      at: (below) => lapic.inspect(below),
+    }));
+    const ioapic: Branch = { name: 'IOAPIC', at: (below) => this.ioapic.inspect(below) };
+    const pic: Branch = { name: '8259', at: (below) => this.pic.inspect(below) };
+    return branches('interrupts', [...lapics, ioapic, pic], path);
   }
 
   /**

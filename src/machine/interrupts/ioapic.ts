@@ -3,6 +3,8 @@
  * redirection table.
  */
 import type { AccessSize, RegisterBlock } from '../bus';
+import type { Inspectable, StateNode, StatePath } from '../inspect';
+import { nodeAt } from '../registers';
 import {
   requireVersion,
   type Checkpoint,
@@ -10,6 +12,7 @@ import {
   type Migratable,
   type RunState,
 } from '../snapshot';
+import { redirectionFields } from './apic-descriptions';
 import { DeliveryMode, MSI_BASE, MsiAddress, MsiData, type InterruptMessage } from './message';
 
 /** Physical address of the only IOAPIC of a PC, its size and its number of pins. */
@@ -55,7 +58,7 @@ export interface IoApicHardware extends HardwareState {
 }
 
 /** One IOAPIC. */
-export class IoApic implements RegisterBlock, Migratable<IoApicHardware> {
+export class IoApic implements RegisterBlock, Inspectable, Migratable<IoApicHardware> {
   private id = 0;
   private select = 0;
   private readonly low = new Uint32Array(IOAPIC_PINS).fill(Entry.Masked);
@@ -161,6 +164,23 @@ export class IoApic implements RegisterBlock, Migratable<IoApicHardware> {
       return name === undefined ? [] : [[String(at), name]];
     });
     return Object.fromEntries(named) as Record<string, string>;
+  }
+
+  /** The redirection table, pin by pin. */
+  inspect(path: StatePath): StateNode | undefined {
+    const pins = Array.from({ length: IOAPIC_PINS }, (_, pin): StateNode => ({
+      name: String(pin),
+      description: this.pinAsserted(pin) ? 'asserted' : 'not asserted',
+      value: {
+        kind: 'register',
+        value: (BigInt(this.high[pin]) << 32n) | BigInt(this.low[pin]),
+        bits: 64,
+        fields: redirectionFields,
+      },
+    }));
+    const id: StateNode = { name: 'ID', value: { kind: 'number', value: BigInt(this.id) } };
+    const table: StateNode = { name: 'Redirection table', children: pins };
+    return nodeAt({ name: 'IOAPIC', children: [id, table] }, path);
   }
 
   save(): Checkpoint<IoApicHardware, RunState> {

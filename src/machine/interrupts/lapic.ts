@@ -2,6 +2,9 @@
  * The register interfaces of a local APIC (SDM vol. 3, chapter 10): the xAPIC page and the x2APIC MSRs, over one table.
  */
 import type { AccessSize, RegisterBlock } from '../bus';
+import type { Inspectable, StateNode, StatePath } from '../inspect';
+import { describedAs, nodeAt, registerNodes, type ShownRegister } from '../registers';
+import { lapicDescriptions } from './apic-descriptions';
 import { LapicCore, type LapicHost, type LocalApicOptions } from './lapic-core';
 import {
   ApicBase,
@@ -31,7 +34,7 @@ const X2_READ_ONLY: ReadonlySet<number> = new Set(
 );
 
 /** One local APIC. Its register block is the xAPIC page. */
-export class LocalApic extends LapicCore implements RegisterBlock {
+export class LocalApic extends LapicCore implements RegisterBlock, Inspectable {
   /** High half of the last `msrRead`. */
   resultHigh = 0;
   private readonly registers: readonly (Register | undefined)[];
@@ -61,6 +64,42 @@ export class LocalApic extends LapicCore implements RegisterBlock {
 
   registerName(offset: number): string | undefined {
     return lapicRegisterNames.get(offset & ~15);
+  }
+
+  /** The registers; of IRR, ISR and TMR the vectors that are set. */
+  inspect(path: StatePath): StateNode | undefined {
+    const banks = [
+      { name: 'IRR', words: this.irr, description: 'Interrupts that wait for the CPU (10.8.4).' },
+      { name: 'ISR', words: this.isr, description: 'Interrupts that the CPU serves (10.8.4).' },
+      { name: 'TMR', words: this.tmr, description: 'Those of them that are level-triggered (10.8.4).' },
+    ];
+    const mode = this.enabled ? (this.x2apic ? 'x2APIC' : 'xAPIC') : 'disabled';
+    const children: StateNode[] = [
+      { name: 'mode', value: { kind: 'text', value: mode } },
+      ...banks.map(({ name, words, description }): StateNode => ({
+        name,
+        description,
+        value: { kind: 'text', value: vectorsText(words) },
+      })),
+      ...registerNodes(this.shown()),
+    ];
+    return nodeAt({ name: 'LAPIC', children }, path);
+  }
+
+  /** The registers but the banks of vectors; reading any of them leaves it as it is. */
+  private *shown(): Iterable<ShownRegister> {
+    for (const [index, register] of this.registers.entries()) {
+      const offset = index * 16;
+      const name = lapicRegisterNames.get(offset);
+      const isBank = offset >= Lapic.Isr && offset < Lapic.Esr;
+      if (!register?.read || name === undefined || isBank) continue;
+      yield {
+        ...describedAs(lapicDescriptions, name),
+        name,
+        value: BigInt(register.read() >>> 0),
+        bits: 32,
+      };
+    }
   }
 
   /** Whether `msrRead` and `msrWrite` are to be asked about this MSR. */
@@ -184,4 +223,13 @@ export class LocalApic extends LapicCore implements RegisterBlock {
     this.host.baseChanged?.(this.pageAddress, this.mmioEnabled);
     return true;
   }
+}
+
+/** The vectors whose bits are set in eight words. */
+function vectorsText(words: Uint32Array): string {
+  const set: string[] = [];
+  for (let vector = 0; vector < words.length * 32; vector++) {
+    if ((words[vector >>> 5] & (1 << (vector & 31))) !== 0) set.push(`0x${vector.toString(16)}`);
+  }
+  return set.length > 0 ? set.join(', ') : 'none';
 }

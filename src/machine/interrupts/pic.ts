@@ -2,7 +2,10 @@
  * The two 8259A interrupt controllers of a PC (Intel 8259A data sheet, 231468): the slave's output is input 2 of the master.
  * Inputs are 0..15 as IRQ lines are numbered.
  */
+import { flag } from '../../trace/vocabulary/bit-fields';
 import type { AccessSize, RegisterBlock } from '../bus';
+import type { Inspectable, StateNode, StatePath } from '../inspect';
+import { nodeAt, registerNode } from '../registers';
 import {
   requireVersion,
   type Checkpoint,
@@ -226,7 +229,7 @@ class Chip {
  * Both controllers, as a PC's firmware initialises them (SeaBIOS, pic_reset): vectors 08H and 70H, and everything masked but
  * the cascade. What a BIOS then opens, the board says.
  */
-export class PicPair implements Migratable<PicPairHardware> {
+export class PicPair implements Inspectable, Migratable<PicPairHardware> {
   private readonly master = new Chip(true, masterState(), (input) => this.acknowledged(input));
   private readonly slave = new Chip(false, slaveState(), (input) => this.acknowledged(8 + input));
   private output = false;
@@ -290,6 +293,21 @@ export class PicPair implements Migratable<PicPairHardware> {
     const vector = this.takeRequest();
     this.update();
     return vector;
+  }
+
+  /** The registers of both controllers (page 9 of the data sheet): one bit for each input. */
+  inspect(path: StatePath): StateNode | undefined {
+    const inputs = Array.from({ length: 8 }, (_, input) => flag(`IR${input}`, input));
+    const chips = { master: this.master, slave: this.slave };
+    const children = Object.entries(chips).map(([name, { state }]): StateNode => {
+      const registers = { IRR: state.irr, ISR: state.isr, IMR: state.imr, ELCR: state.level };
+      const nodes = Object.entries(registers).map(([register, value]) =>
+        registerNode({ name: register, value: BigInt(value), bits: 8, fields: inputs }),
+      );
+      const base: StateNode = { name: 'vector base', value: { kind: 'number', value: BigInt(state.base) } };
+      return { name, children: [...nodes, base] };
+    });
+    return nodeAt({ name: '8259', children }, path);
   }
 
   save(): Checkpoint<PicPairHardware, RunState> {

@@ -14,6 +14,7 @@ import { SetCache, type SetCacheState } from './set-cache';
 export interface TranslationAgent {
   translationRequest(requester: RequesterId, iova: number, write: boolean): TranslationCompletion;
   translated(requester: RequesterId, address: number, length: number, write: boolean): DmaTranslated;
+  look: DmaTranslation['look'];
 }
 
 const LEVELS = [1, 2, 3];
@@ -44,6 +45,11 @@ export class DeviceTlb implements DmaTranslation, DeviceTlbPort, Stateful<SetCac
       done += bytes;
     }
     return { pieces, cycles };
+  }
+
+  /** By the unit's tables, which the TLB may lag behind. */
+  look(requester: RequesterId, iova: number, length: number): readonly DmaPiece[] | undefined {
+    return this.agent.look(requester, iova, length);
   }
 
   invalidate({ address, mask }: PageRange): number {

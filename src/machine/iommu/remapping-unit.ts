@@ -226,6 +226,20 @@ export class RemappingUnit
     };
   }
 
+  look(requester: RequesterId, iova: number, length: number): readonly DmaPiece[] | undefined {
+    if (touchesInterruptRange(iova, length)) return undefined;
+    if (!this.global.translating) return [{ address: iova, length }];
+    const pieces: DmaPiece[] = [];
+    for (let done = 0; done < length;) {
+      const { result } = this.peek(requester, iova + done);
+      if ('fault' in result) return undefined;
+      const bytes = bytesIn(result, length - done);
+      addPiece(pieces, { address: result.address, length: bytes });
+      done += bytes;
+    }
+    return pieces;
+  }
+
   /** How requests of a function that have no PASID are translated now, by the tables alone; 'off': not at all; undefined: refused. */
   translationOf(requester: RequesterId): Translation | 'off' | undefined {
     if (!this.global.translating) return 'off';

@@ -37,6 +37,14 @@ export class DmaMemory {
     return 'fault' in translated ? translated.fault : this.writeTo(requester, translated.pieces, bytes);
   }
 
+  /** What a read would give, by the tables alone; undefined where it would be refused. For a reader outside the machine. */
+  look(requester: RequesterId, address: number, length: number): Uint8Array | undefined {
+    const pieces = this.translation.look(requester, address, length);
+    if (!pieces?.every((piece) => this.memory.contains(piece.address, piece.length))) return undefined;
+    const read = this.readFrom(pieces);
+    return typeof read === 'string' ? undefined : read;
+  }
+
   /** Reads what `translate` has found. */
   readFrom(pieces: readonly DmaPiece[]): DmaResult {
     const [first] = pieces;

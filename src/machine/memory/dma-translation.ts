@@ -21,6 +21,8 @@ export interface DmaTranslation {
    * @param write whether memory is to be written
    */
   translate(requester: RequesterId, iova: number, length: number, write: boolean): DmaTranslated;
+  /** Where a read would go by the tables alone: nothing is cached, counted or told. Undefined: it would be refused. */
+  look(requester: RequesterId, iova: number, length: number): readonly DmaPiece[] | undefined;
 }
 
 /** Two translations, one behind the other: the addresses that the first comes to are those that the second begins with. */
@@ -39,6 +41,11 @@ export function chained(first: DmaTranslation, second: DmaTranslation): DmaTrans
       }
       return { pieces, cycles };
     },
+    look: (requester, iova, length) => {
+      const found = first.look(requester, iova, length);
+      const behind = found?.map((piece) => second.look(requester, piece.address, piece.length));
+      return behind?.every((pieces) => pieces !== undefined) ? behind.flat() : undefined;
+    },
   };
 }
 
@@ -53,5 +60,7 @@ export function linearTranslation(base: number, size: number): DmaTranslation {
       iova >= 0 && iova + length <= size
         ? { pieces: [{ address: base + iova, length }], cycles: 0 }
         : outside,
+    look: (_requester, iova, length) =>
+      iova >= 0 && iova + length <= size ? [{ address: base + iova, length }] : undefined,
   };
 }

@@ -2,6 +2,7 @@
  * What a board needs of whoever puts it up: a bare machine for itself, or a VMM for one of its VMs. The board knows what
  * stands where; the environment knows what an access costs, where its trace goes and who executes a device's work.
  */
+import type { BitField } from '../../trace/vocabulary/kind-row';
 import type { BusDevice, DeviceBus, IrqLine } from '../bus';
 import type { CpuSink, FabricObserver } from '../interrupts/sinks';
 import type { TscToHostTime } from '../interrupts/lapic-timer';
@@ -34,6 +35,8 @@ export interface BoardUnit {
    * and the record is filled when that is there: it is always the same one.
    */
   registers: () => Record<string, string>;
+  /** Bit fields of registers by their names, likewise; absent: none are described. */
+  fields?: () => Record<string, readonly BitField[]>;
   /** Why the device drops packets, by number. */
   reasons?: Readonly<Record<string, string>>;
   /** Offsets at which writes may wait for a later access (QEMU's coalesced MMIO); absent: none. */

@@ -2,6 +2,7 @@
  * The PCI slots of a board: a root complex, whose functions' registers are mapped where their BARs say and whose INTx pins are
  * wired to the interrupt controllers.
  */
+import type { BitField } from '../../trace/vocabulary/kind-row';
 import type { AddressMap } from '../address-map';
 import type { BusDevice, DeviceBus, RegisterBlock } from '../bus';
 import type { NetworkPort } from '../link/wire';
@@ -30,6 +31,8 @@ export interface PciDevice extends BusDevice, Migratable {
   readonly queued?: QueuedDevice | undefined;
   /** Names of its registers by offset in BAR 0, and of others beside those that the blocks of the BARs know. */
   registerNames(): Record<string, string>;
+  /** Bit fields of its registers by their names; absent: none are described. */
+  registerFields?(): Record<string, readonly BitField[]>;
   /** RST# of the bus, as at power-on: everything but its configuration space, which the board resets; its pin is low then. */
   busReset(): void;
 }
@@ -94,16 +97,17 @@ class FunctionSocket<T> {
   readonly unit: BoardUnit;
   readonly socket: DeviceSocket;
   private readonly registers: Record<string, string> = {};
+  private readonly fields: Record<string, readonly BitField[]> = {};
   private device: PciDevice | undefined;
 
   /** @param gsi where its pin leads to; absent: it has none */
   constructor(
     env: SlotEnvironment<T>,
-    unit: Omit<BoardUnit, 'class' | 'registers'>,
+    unit: Omit<BoardUnit, 'class' | 'registers' | 'fields'>,
     dataPlane: Pick<SocketOptions, 'dataPlaneInKernel' | 'busyPollNs' | 'bypassesIommu'>,
     gsi: () => number | undefined = () => undefined,
   ) {
-    this.unit = { ...unit, class: 'pci-device', registers: () => this.registers };
+    this.unit = { ...unit, class: 'pci-device', registers: () => this.registers, fields: () => this.fields };
     this.socket = env.socket(this.unit, {
       get gsi() {
         return gsi();
@@ -117,6 +121,7 @@ class FunctionSocket<T> {
   plug(device: PciDevice): void {
     this.device = device;
     Object.assign(this.registers, namesOf(device));
+    Object.assign(this.fields, device.registerFields?.());
     this.socket.plug(device);
     if (device.queued) this.socket.data?.plug(device.queued.dataPlane);
   }

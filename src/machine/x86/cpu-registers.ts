@@ -166,6 +166,12 @@ export class CpuRegisters {
     return this.u64[L.C_CR2 / 8];
   }
 
+  /** Physical memory by the core's own addresses; undefined where there is none. */
+  protected peekPhysical(address: number, length: number): Uint8Array | undefined {
+    if (address < 0 || address + length > this.memory.length) return undefined;
+    return this.memory.slice(address, address + length);
+  }
+
   peekVirtual(address: bigint, length: number): Uint8Array | undefined {
     const out = new Uint8Array(length);
     let done = 0;

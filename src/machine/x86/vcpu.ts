@@ -1,8 +1,10 @@
 /** One vCPU: the `Cpu` contract over a register block of the core. */
+import type { Inspectable, StateNode, StatePath } from '../inspect';
 import type { Cycles } from '../time/event-queue';
 import * as L from './core/state/layout';
 import type { CoreExports } from './core-instance';
 import { CpuRegisters } from './cpu-registers';
+import { cpuAt } from './inspect/cpu-view';
 import type { Jit } from './jit/jit';
 import {
   CPU_STATE_VERSION,
@@ -59,7 +61,7 @@ function missing(): never {
 }
 
 /** A vCPU of a `MachineCore`. */
-export class VirtualCpu extends CpuRegisters implements Cpu {
+export class VirtualCpu extends CpuRegisters implements Cpu, Inspectable {
   portForm: PortForm = PortForm.Dx;
   private called: CpuCallouts = NO_CALLOUTS;
   /**
@@ -309,6 +311,17 @@ export class VirtualCpu extends CpuRegisters implements Cpu {
       (run.windowWanted ? WINDOW_INTERRUPT : 0) | (run.nmiWindowWanted ? WINDOW_NMI : 0);
     this.attention = run.attention;
     this.missing.load(run.missing);
+  }
+
+  inspect(path: StatePath): StateNode | undefined {
+    return cpuAt(
+      {
+        hardware: () => this.save().hardware,
+        linear: (address, length) => this.peekVirtual(address, length),
+        physical: (address, length) => this.peekPhysical(address, length),
+      },
+      path,
+    );
   }
 
   /** Time and count of instructions are this vCPU's own; the TSC goes on from what it showed. */

@@ -6,6 +6,17 @@ const uint = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const u16 = z.number().int().min(0).max(0xffff);
 const exact = z.array(z.tuple([u16, u16, uint]));
 
+const bit = z.number().int().min(0).max(63);
+const field = z
+  .object({
+    name: z.string(),
+    low: bit,
+    high: bit,
+    format: z.enum(['flag', 'hex', 'pointer', 'choice']),
+    names: z.array(z.string()).optional(),
+  })
+  .refine(({ low, high }) => low <= high, 'a field ends at or after its first bit');
+
 const track = z.object({
   id: u16,
   type: z.enum(trackTypes),
@@ -13,6 +24,7 @@ const track = z.object({
   group: z.string(),
   vm: z.number().int().min(-1).max(0xffff),
   registers: z.record(z.string(), z.string()).optional(),
+  fields: z.record(z.string(), z.array(field)).optional(),
   locks: z.record(z.string(), z.string()).optional(),
   reasons: z.record(z.string(), z.string()).optional(),
 });

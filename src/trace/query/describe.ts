@@ -3,8 +3,8 @@ import type { EventDetails, EventRow } from '../../protocol/details';
 import { formatArg, formatArgs, formatField, formatPlace, placeOf } from './arguments';
 import { portAccessOf } from './port-access';
 import { countConsequences } from './chain';
-import { kindRow, type ArgSpec } from '../vocabulary/events';
-import type { Place } from '../model';
+import { kindRow, type ArgSpec, type KindRow } from '../vocabulary/events';
+import type { Place, Track } from '../model';
 import { formatCount, formatTime } from '../vocabulary/format';
 import { sentenceOf } from './sentence';
 import type { TraceEvent, TraceStore } from './store';
@@ -91,6 +91,14 @@ function fieldsOf({ fields }: ArgSpec, value: number): EventDetails['facts'] {
   return (fields ?? []).map((field) => ({ name: field.name, value: formatField(field, value) }));
 }
 
+/** The fields of a register that was read or written, as its device describes them. */
+function registerFieldsOf(track: Track | undefined, kind: KindRow, event: TraceEvent): EventDetails['facts'] {
+  if (kind.a?.format !== 'register' || track?.registers === undefined) return [];
+  const name = track.registers[String(event.a)];
+  const fields = name === undefined ? undefined : track.fields?.[name];
+  return fields ? fieldsOf({ name: '', format: 'hex', fields }, event.b) : [];
+}
+
 function factsOf(store: TraceStore, event: TraceEvent): EventDetails['facts'] {
   const { frequencyHz, tracks } = store.meta;
   const kind = kindRow(event.kind);
@@ -115,6 +123,7 @@ function factsOf(store: TraceStore, event: TraceEvent): EventDetails['facts'] {
   if (kind.b !== undefined) {
     facts.push({ name: kind.b.name, value: formatArg(tracks, kind.b, event.b, event.track) });
     facts.push(...fieldsOf(kind.b, event.b));
+    facts.push(...registerFieldsOf(track, kind, event));
   }
   if (track !== undefined) facts.push({ name: 'track', value: `${track.name} (${track.group})` });
   if (place !== undefined) {

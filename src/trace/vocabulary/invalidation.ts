@@ -1,5 +1,5 @@
 /** How the event of an invalidation tells in one number what was invalidated: cache, scope, by which way, and of which domain. */
-import { choice, number } from './table-entries';
+import { choice, number } from './bit-fields';
 
 /** Caches of an IOMMU, in the order of their numbers. */
 export const invalidatedCaches = ['context', 'pasid', 'iotlb', 'device-tlb', 'interrupt-entries'] as const;

@@ -2,8 +2,9 @@
  * What an entry of the interrupt-remapping table is made of, field by field (VT-d specification 4.x, 9.10 and 9.11). It has 128
  * bits, more than an event's arguments: they come as four dwords in two events, of which the first tells the format.
  */
+import { choice, flag, number } from './bit-fields';
 import type { BitField } from './kind-row';
-import { choice, flag, number, present, quiet } from './table-entries';
+import { present, quiet } from './table-entries';
 
 const vector = number('vector', 16, 23);
 

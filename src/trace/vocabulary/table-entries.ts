@@ -3,6 +3,7 @@
  * entry by entry. An argument of an event has 53 bits: of an entry these are bits 51 to 0, which lack nothing that decides
  * about reads and writes.
  */
+import { choice, flag, number, pointer } from './bit-fields';
 import type { BitField } from './kind-row';
 
 /** A kind of entry. */
@@ -14,24 +15,7 @@ export interface TableEntry {
   fields: readonly BitField[];
 }
 
-/** A bit that says yes or no. */
-export const flag = (name: string, bit: number): BitField => ({ name, low: bit, high: bit, format: 'flag' });
-/** Bits that are a number. */
-export const number = (name: string, low: number, high: number): BitField => ({
-  name,
-  low,
-  high,
-  format: 'hex',
-});
-const pointer = (name: string): BitField => ({ name, low: 12, high: 51, format: 'pointer' });
-/** Bits that choose one of some things. */
-export const choice = (name: string, low: number, high: number, names: readonly string[]): BitField => ({
-  name,
-  low,
-  high,
-  format: 'choice',
-  names,
-});
+const address = (name: string): BitField => pointer(name, 12, 51);
 
 export const present = flag('present (P)', 0);
 export const quiet = flag('faults not recorded (FPD)', 1);
@@ -44,7 +28,7 @@ const secondStage: readonly BitField[] = [
   flag('page (PS)', 7),
   flag('accessed (A)', 8),
   flag('dirty (D)', 9),
-  pointer('address'),
+  address('address'),
 ];
 const firstStage: readonly BitField[] = [
   present,
@@ -53,7 +37,7 @@ const firstStage: readonly BitField[] = [
   flag('accessed (A)', 5),
   flag('dirty (D)', 6),
   flag('page (PS)', 7),
-  pointer('address'),
+  address('address'),
 ];
 
 /** By a short key. */
@@ -61,7 +45,7 @@ export const tableEntries = {
   root: {
     name: 'root',
     what: 'the root entry of the bus, which says where the context table is',
-    fields: [present, pointer('context table')],
+    fields: [present, address('context table')],
   },
   context: {
     name: 'context',
@@ -70,7 +54,7 @@ export const tableEntries = {
       present,
       quiet,
       choice('translation type (TT)', 2, 3, ['by the tables', 'by the tables, and ATS', 'pass-through']),
-      pointer('second-stage tables'),
+      address('second-stage tables'),
     ],
   },
   contextDomain: {
@@ -87,13 +71,13 @@ export const tableEntries = {
       flag('device TLB (DTE)', 2),
       flag('PASIDs (PASIDE)', 3),
       number('directory size (PDTS)', 9, 11),
-      pointer('PASID directory'),
+      address('PASID directory'),
     ],
   },
   pasidDirectory: {
     name: 'pasid.directory',
     what: 'the entry of the PASID directory',
-    fields: [present, quiet, pointer('PASID table')],
+    fields: [present, quiet, address('PASID table')],
   },
   pasid: {
     name: 'pasid',
@@ -109,7 +93,7 @@ export const tableEntries = {
         'nested',
         'pass-through',
       ]),
-      pointer('second-stage tables'),
+      address('second-stage tables'),
     ],
   },
   pasidDomain: {
@@ -122,7 +106,7 @@ export const tableEntries = {
     what: 'the third quarter of the entry of the PASID table',
     fields: [
       choice('first-stage levels (FSPM)', 2, 3, ['4-level', '5-level']),
-      pointer('first-stage tables'),
+      address('first-stage tables'),
     ],
   },
   ss5: { name: 'SS-PML5E', what: 'a second-stage entry of level 5', fields: secondStage },

@@ -219,6 +219,10 @@ export class PhysicalSocket
     return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   }
 
+  look(requester: number, address: number, length: number): Uint8Array | undefined {
+    return this.place.memory.look(requester, address, length);
+  }
+
   /** Where an access of memory goes; undefined for what is none, and of a function that is no bus master. */
   private wayOf({ kind, requester, address, length }: Request): DmaTranslated | undefined {
     if ((kind !== 'read' && kind !== 'write') || !this.options.busMaster()) return undefined;

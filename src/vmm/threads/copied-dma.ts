@@ -53,6 +53,10 @@ export class CopiedDma implements DmaPort, StepTarget {
     this.add(Doing.Write, requester, { a: address, b: tag, c: bytes.length, bytes });
   }
 
+  look(requester: number, address: number, length: number): Uint8Array | undefined {
+    return this.place.memory.look(requester, address, length);
+  }
+
   /** The copy takes as long as its address does to be translated, beside what it takes anyhow. */
   prepare(step: Step): Step {
     const { memory, busMaster } = this.place;

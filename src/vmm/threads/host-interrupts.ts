@@ -3,6 +3,7 @@
  * kernel does when a vector comes there. Whoever runs on that CPU is interrupted; a guest leaves by an exit.
  */
 import type { Stateful } from '../../machine/bus';
+import type { Inspectable, StateNode, StatePath } from '../../machine/inspect';
 import {
   InterruptFabric,
   type FabricHardware,
@@ -50,7 +51,9 @@ const CYCLES_PER_TICK = 1;
 const x2apicMsr = (register: number): number => ApicMsr.X2First + register / 16;
 
 /** The local APICs of one island's physical CPUs; their APIC IDs are the CPUs' positions in the island. */
-export class HostInterrupts implements EventTarget, FabricObserver, Stateful<HostInterruptsState> {
+export class HostInterrupts
+  implements EventTarget, FabricObserver, Inspectable, Stateful<HostInterruptsState>
+{
   readonly eventTargetId: string;
   readonly fabric: InterruptFabric;
   /** What the kernel has given to devices. */
@@ -158,6 +161,10 @@ export class HostInterrupts implements EventTarget, FabricObserver, Stateful<Hos
 
   /** Linux ends the interrupts of its own vectors first thing in the handler: a row of its own would stand on the first one. */
   ended(): void {}
+
+  inspect(path: StatePath): StateNode | undefined {
+    return this.fabric.inspect(path);
+  }
 
   save(): HostInterruptsState {
     return {

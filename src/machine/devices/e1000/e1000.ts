@@ -31,15 +31,21 @@
  * | TXQE                       | when TDH meets TDT and the reports asked for are written, so that DD never comes later   |
  */
 import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock, RequesterId } from '../../bus';
+import type { Inspectable, StateNode, StatePath } from '../../inspect';
 import type { NetworkPort, Wire } from '../../link/wire';
 import type { PciFunction } from '../../pci/function';
 import { Config } from '../../pci/config';
+import { branches, type Branch } from '../../registers';
 import { requireVersion, type Checkpoint, type Migratable } from '../../snapshot';
 import { Kind } from '../../../trace/vocabulary/events';
+import type { BitField } from '../../../trace/vocabulary/kind-row';
 import { coalesces } from './coalescing';
+import { receiveDescriptor, transmitDescriptor } from './descriptor-view';
+import { descriptions } from './descriptions';
+import { ringBranch } from '../intel-nic/ring-view';
 import { DropReason } from '../intel-nic/constants';
 import { Dma } from '../intel-nic/dma';
-import { RegisterTable } from '../intel-nic/register-table';
+import { RegisterTable, registerBranch } from '../intel-nic/register-table';
 import { Timers } from '../intel-nic/timers';
 import { CHANNELS, Ctrl, Reg, Timer, TIMERS } from './constants';
 import { E1000Core, REGISTER_FILE_BYTES, type E1000Timing } from './core';
@@ -74,7 +80,9 @@ const IOADDR_MASK = 0xfffff;
 const NO_TIME: E1000Timing = { transmitNanoseconds: 0, receiveNanoseconds: 0 };
 
 /** The device. BAR 0 is the device itself as a register block; BAR 1 is `ioBlock`. */
-export class E1000 implements BusDevice, RegisterBlock, NetworkPort, Migratable<E1000Hardware, E1000Run> {
+export class E1000
+  implements BusDevice, RegisterBlock, NetworkPort, Inspectable, Migratable<E1000Hardware, E1000Run>
+{
   readonly network: NetworkPort = this;
   readonly queueFull = DropReason.QueueFull;
   /** Whether QEMU coalesces a write at an offset of BAR 0. */
@@ -92,6 +100,7 @@ export class E1000 implements BusDevice, RegisterBlock, NetworkPort, Migratable<
   private readonly eeprom: Eeprom;
   private readonly phy = new Phy();
   private readonly table: RegisterTable;
+  private readonly view: readonly Branch[];
   private ioAddress = 0;
 
   constructor(bus: DeviceBus, options: E1000Options) {
@@ -122,7 +131,12 @@ export class E1000 implements BusDevice, RegisterBlock, NetworkPort, Migratable<
     const { interrupts, transmitter, receiver, eeprom } = this;
     const reset = (): void => this.reset();
     const registers = registerTable({ core, interrupts, transmitter, receiver, eeprom, phy, reset });
-    this.table = new RegisterTable(core, registers, REGISTER_FILE_BYTES);
+    this.table = new RegisterTable(core, registers, REGISTER_FILE_BYTES, descriptions);
+    this.view = [
+      registerBranch(this.table),
+      ringBranch('Transmit ring', transmitter.ring, () => master, transmitDescriptor),
+      ringBranch('Receive ring', receiver.storer.ring, () => master, receiveDescriptor),
+    ];
     core.set(Reg.PBA, PBA_RESET);
     this.setReset();
   }
@@ -172,6 +186,14 @@ export class E1000 implements BusDevice, RegisterBlock, NetworkPort, Migratable<
   /** Names of all registers by offset, for a trace's track. */
   registerNames(): Record<string, string> {
     return this.table.names();
+  }
+
+  registerFields(): Record<string, readonly BitField[]> {
+    return this.table.fields();
+  }
+
+  inspect(path: StatePath): StateNode | undefined {
+    return branches('e1000', this.view, path, 'Intel 82540EM, a Gigabit Ethernet controller');
   }
 
   /** A checkpoint: whole at any moment, also with DMA in flight. */

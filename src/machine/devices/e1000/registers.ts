@@ -110,8 +110,13 @@ function stored(core: E1000Core, name: keyof typeof Reg, mask: number, changed: 
 }
 
 /** A register with a behaviour of its own. */
-function special(name: keyof typeof Reg, access: Pick<Register, 'read' | 'write'>): Entry {
+function special(name: keyof typeof Reg, access: Pick<Register, 'read' | 'write' | 'look'>): Entry {
   return [Reg[name], { name, writable: 0, ...access }];
+}
+
+/** A register whose value is worked out, which reading leaves as it is. */
+function computed(name: keyof typeof Reg, value: () => number, write?: (value: number) => void): Entry {
+  return special(name, { read: value, look: value, ...(write && { write }) });
 }
 
 type Entry = [number, Register];
@@ -122,25 +127,36 @@ function active(parts: Parts): Entry[] {
   const { storer } = receiver;
   return [
     special('CTRL', { write: (value) => writeControl(parts, reset, value) }),
-    special('STATUS', { read: () => core.status() }),
-    special('EECD', {
-      read: () => eeprom.readEecd(),
-      write: (value) => void (eeprom.writeEecd(value) || core.aside(Kind.DeviceIgnored, Reg.EECD, value)),
-    }),
-    special('EERD', { read: () => eeprom.readEerd(), write: (value) => eeprom.writeEerd(value) }),
-    special('MDIC', {
-      read: () => phy.readMdic(),
-      write: (value) => void (phy.writeMdic(value, core.linkUp) && interrupts.raise(Cause.MDAC)),
-    }),
+    computed('STATUS', () => core.status()),
+    computed(
+      'EECD',
+      () => eeprom.readEecd(),
+      (value) => void (eeprom.writeEecd(value) || core.aside(Kind.DeviceIgnored, Reg.EECD, value)),
+    ),
+    computed(
+      'EERD',
+      () => eeprom.readEerd(),
+      (value) => eeprom.writeEerd(value),
+    ),
+    computed(
+      'MDIC',
+      () => phy.readMdic(),
+      (value) => void (phy.writeMdic(value, core.linkUp) && interrupts.raise(Cause.MDAC)),
+    ),
     special('ICR', { read: () => interrupts.readCauses(), write: (value) => interrupts.clear(value) }),
     // Write-only by the manual; the hardware shows the causes without clearing them, and drivers read them there.
-    special('ICS', { read: () => core.get(Reg.ICR), write: (value) => interrupts.raise(value & CAUSE_MASK) }),
+    computed(
+      'ICS',
+      () => core.get(Reg.ICR),
+      (value) => interrupts.raise(value & CAUSE_MASK),
+    ),
     special('IMS', { write: (value) => setMask(parts, core.get(Reg.IMS) | (value & CAUSE_MASK)) }),
     special('IMC', { read: () => 0, write: (value) => setMask(parts, core.get(Reg.IMS) & ~value) }),
-    special('PBA', {
-      read: () => (core.packetBuffer().transmit / 1024) * 0x10000 + core.get(Reg.PBA),
-      write: (value) => core.set(Reg.PBA, value & 0x7f),
-    }),
+    computed(
+      'PBA',
+      () => (core.packetBuffer().transmit / 1024) * 0x10000 + core.get(Reg.PBA),
+      (value) => core.set(Reg.PBA, value & 0x7f),
+    ),
     special('RCTL', { write: (value) => storer.controlWritten(value & 0x07ffffff) }),
     special('TCTL', { write: (value) => transmitter.controlWritten(value & 0x03fffffa) }),
     special('RDT', { write: (value) => storer.tailWritten(value) }),

@@ -61,7 +61,7 @@ const Field = { length: 8, checksum: 10, status: 12, errors: 13, special: 14 } a
 export class Storer {
   /** Frames that wait for descriptors. */
   readonly buffer: PacketBuffer<ReceivedFrame>;
-  private readonly ring: Ring;
+  readonly ring: Ring;
   private readonly fetch: DescriptorFetch;
   private readonly writeBack: WriteBack;
   /** Bytes of the first frame that are in memory. */

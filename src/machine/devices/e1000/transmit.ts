@@ -72,7 +72,7 @@ export interface TransmitterRun {
 
 /** The transmitter up to the wire. */
 export class Transmitter {
-  private readonly ring: Ring;
+  readonly ring: Ring;
   private readonly fetch: DescriptorFetch;
   private readonly writeBack: WriteBack;
   private readonly assembly = new PacketAssembly();

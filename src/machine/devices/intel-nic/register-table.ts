@@ -1,6 +1,16 @@
 /** Registers of 32 bits by offset: what accesses of each do, and how a BAR full of them answers. */
 import { Kind } from '../../../trace/vocabulary/events';
 import type { AccessSize, RegisterBlock } from '../../bus';
+import {
+  describedAs,
+  fieldsByName,
+  registerNodes,
+  wholeBranch,
+  type Branch,
+  type RegisterDescriptions,
+  type ShownRegister,
+} from '../../registers';
+import type { BitField } from '../../../trace/vocabulary/kind-row';
 
 /** One register. Absent `read` gives what is stored; absent `write` stores the writable bits, if it has any. */
 export interface Register {
@@ -9,6 +19,8 @@ export interface Register {
   writable: number;
   read?: () => number;
   write?: (value: number) => void;
+  /** What a read would give, without what it does; absent: what is stored. */
+  look?: () => number;
 }
 
 /** Whose registers they are. */
@@ -26,11 +38,15 @@ export interface RegisterOwner {
 export class RegisterTable implements RegisterBlock {
   private readonly table: readonly (Register | undefined)[];
 
-  /** @param bytes that the table covers; beyond it nothing is */
+  /**
+   * @param bytes that the table covers; beyond it nothing is
+   * @param descriptions of the registers by name
+   */
   constructor(
     private readonly owner: RegisterOwner,
     registers: ReadonlyMap<number, Register>,
     bytes: number,
+    private readonly descriptions: RegisterDescriptions = {},
   ) {
     this.table = Array.from({ length: bytes / 4 }, (_, word) => registers.get(word * 4));
   }
@@ -67,9 +83,33 @@ export class RegisterTable implements RegisterBlock {
     return Object.fromEntries(named) as Record<string, string>;
   }
 
+  /** Fields of those that have some, by name, likewise. */
+  fields(): Record<string, readonly BitField[]> {
+    return fieldsByName(
+      this.descriptions,
+      this.table.flatMap((register) => (register ? [register.name] : [])),
+    );
+  }
+
+  /** All registers with what they hold, in order of their offsets. */
+  *shown(): Iterable<ShownRegister> {
+    for (const [word, register] of this.table.entries()) {
+      if (!register) continue;
+      const { name } = register;
+      const value = BigInt((register.look ? register.look() : this.owner.get(word * 4)) >>> 0);
+      yield { ...describedAs(this.descriptions, name), name, value, bits: 32 };
+    }
+  }
+
   private readRegister(offset: number): number {
     const register = this.table[offset >> 2];
     if (!register) return 0;
     return (register.read ? register.read() : this.owner.get(offset)) >>> 0;
   }
+}
+
+/** All registers of a table as a branch of the tree of what a machine shows. */
+export function registerBranch(table: RegisterTable): Branch {
+  const name = 'Registers';
+  return wholeBranch(name, () => ({ name, children: registerNodes(table.shown()) }));
 }

@@ -27,6 +27,12 @@
  * | ring registers of a live queue | descriptors on the chip are void, with a note (4.6.7)                                |
  */
 import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock } from '../../bus';
+import type { Inspectable, StateNode, StatePath } from '../../inspect';
+import { branches, type Branch } from '../../registers';
+import type { BitField } from '../../../trace/vocabulary/kind-row';
+import { descriptions } from './descriptions';
+import { receiveDescriptor, transmitDescriptor } from './descriptor-view';
+import { ringBranch } from '../intel-nic/ring-view';
 import type { NetworkPort, Wire } from '../../link/wire';
 import { ExpressType } from '../../pci/capabilities';
 import type { PciFunction } from '../../pci/function';
@@ -36,7 +42,7 @@ import { Sriov } from '../../pci/sriov';
 import { requireVersion, type Checkpoint, type Migratable } from '../../snapshot';
 import { Kind } from '../../../trace/vocabulary/events';
 import { Dma, type BusMaster } from '../intel-nic/dma';
-import { RegisterTable } from '../intel-nic/register-table';
+import { RegisterTable, registerBranch } from '../intel-nic/register-table';
 import { Timers } from '../intel-nic/timers';
 import { DropReason, RAH_VALID, USES } from './bits';
 import { IxgbeCore } from './core';
@@ -66,7 +72,9 @@ const MSIX_BAR_BYTES = 0x4000;
 const WIRE_TIMER = VECTORS;
 
 /** The device. BAR 0 is the device itself as a register block. */
-export class Ixgbe implements BusDevice, RegisterBlock, NetworkPort, Migratable<IxgbeHardware, IxgbeRun> {
+export class Ixgbe
+  implements BusDevice, RegisterBlock, NetworkPort, Inspectable, Migratable<IxgbeHardware, IxgbeRun>
+{
   readonly network: NetworkPort = this;
   readonly queueFull = DropReason.QueueFull;
   readonly pci: PciFunction;
@@ -81,6 +89,7 @@ export class Ixgbe implements BusDevice, RegisterBlock, NetworkPort, Migratable<
   private readonly mailboxes: Mailboxes;
   private readonly eeprom = new Eeprom();
   private readonly table: RegisterTable;
+  private readonly view: readonly Branch[];
 
   constructor(
     bus: DeviceBus,
@@ -132,7 +141,16 @@ export class Ixgbe implements BusDevice, RegisterBlock, NetworkPort, Migratable<
     const { interrupts, receiver, transmitter, mailboxes, eeprom } = this;
     const reset = (): void => this.reset();
     const registers = registerTable({ core, interrupts, receiver, transmitter, mailboxes, eeprom, reset });
-    this.table = new RegisterTable(core, registers, REGISTER_BYTES);
+    this.table = new RegisterTable(core, registers, REGISTER_BYTES, descriptions);
+    this.view = [
+      registerBranch(this.table),
+      ...receiver.queues.map((queue, n) =>
+        ringBranch(`Receive queue ${n}`, queue.ring, () => core.masterOf(n), receiveDescriptor),
+      ),
+      ...transmitter.queues.map((queue, n) =>
+        ringBranch(`Transmit queue ${n}`, queue.ring, () => core.masterOf(n), transmitDescriptor),
+      ),
+    ];
     this.virtualFunctions = this.makeVirtual();
     this.setReset();
   }
@@ -180,6 +198,18 @@ export class Ixgbe implements BusDevice, RegisterBlock, NetworkPort, Migratable<
   /** Names of all registers by offset, for a trace's track. */
   registerNames(): Record<string, string> {
     return this.table.names();
+  }
+
+  registerFields(): Record<string, readonly BitField[]> {
+    return this.table.fields();
+  }
+
+  /** Of its queues those that have a ring. */
+  inspect(path: StatePath): StateNode | undefined {
+    const { receiver, transmitter } = this;
+    const queues = [...receiver.queues, ...transmitter.queues];
+    const used = this.view.filter((_branch, at) => at === 0 || queues[at - 1].ring.size > 0);
+    return branches('ixgbe', used, path, 'Intel 82599, a 10 Gigabit Ethernet controller');
   }
 
   /** RST# of the bus. */
@@ -275,6 +305,7 @@ export class Ixgbe implements BusDevice, RegisterBlock, NetworkPort, Migratable<
           queues: (vf) => ({ first: vf * core.vfQueues, count: core.vfQueues }),
           links: () => core.links(),
           readMailbox: (vf) => mailboxes.readVf(vf),
+          lookAtMailbox: (vf) => mailboxes.lookAtVf(vf),
           writeMailbox: (vf, value) => mailboxes.writeVf(vf, value),
           wasReset: (vf) => this.virtualReset(vf),
           expired: (vf, vector) => this.flush(vf, vector),

@@ -69,6 +69,11 @@ export class Mailboxes {
     return value;
   }
 
+  /** What a virtual function would read. */
+  lookAtVf(vf: number): number {
+    return this.bits[vf];
+  }
+
   writeVf(vf: number, value: number): void {
     this.note(vf, value);
     this.lock(vf, Vf.VFU, Vf.PFU, (value & Vf.VFU) !== 0);

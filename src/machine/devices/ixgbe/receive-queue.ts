@@ -67,7 +67,7 @@ const KIB = 1024;
 /** The queue. */
 export class ReceiveQueue {
   private readonly base: number;
-  private readonly ring: Ring;
+  readonly ring: Ring;
   private readonly fetch: DescriptorFetch;
   private readonly writeBack: WriteBack;
   private readonly channel: number;

@@ -32,7 +32,7 @@ const BASE_LOW = 0xffffff80;
 /** Of TDWBAL: the address is of 32 bits, and bit 0 turns it on. */
 const HEAD_LOW = 0xfffffffd;
 
-type Access = Pick<Register, 'read' | 'write'>;
+type Access = Pick<Register, 'read' | 'write' | 'look'>;
 
 /** Collects registers by offset. */
 class Table {
@@ -50,15 +50,21 @@ class Table {
     this.registers.set(offset, { name, writable: 0, ...access });
   }
 
+  /** Has a value that is worked out, and that reading leaves as it is. */
+  computed(name: string, offset: number, value: () => number, write?: (value: number) => void): void {
+    this.special(name, offset, { read: value, look: value, ...(write && { write }) });
+  }
+
   /** The same register at another offset. */
   alias(from: number, to: number): void {
     const register = this.registers.get(to);
     if (!register) throw new RangeError(`no register at 0x${to.toString(16)} for another to be the same as`);
-    const { name, writable, read, write } = register;
+    const { name, writable, read, write, look } = register;
     this.registers.set(from, {
       name,
       writable: 0,
       read: read ?? (() => this.core.get(to)),
+      look: look ?? (() => this.core.get(to)),
       ...((write || writable !== 0) && {
         write: write ?? ((value: number): void => this.core.set(to, (value & writable) >>> 0)),
       }),
@@ -108,10 +114,10 @@ function addGeneral(table: Table, { core, eeprom, interrupts, reset, mailboxes }
   };
   const readControl = (): number => core.get(Reg.CTRL);
   table.special('CTRL', Reg.CTRL, { write: control });
-  table.special('CTRL_ALIAS', Reg.CTRL_ALIAS, { read: readControl, write: control });
-  table.special('STATUS', Reg.STATUS, { read: () => core.status() });
+  table.computed('CTRL_ALIAS', Reg.CTRL_ALIAS, readControl, control);
+  table.computed('STATUS', Reg.STATUS, () => core.status());
   table.special('CTRL_EXT', Reg.CTRL_EXT, { write: (value) => mailboxes.controlWritten(value) });
-  table.special('LINKS', Reg.LINKS, { read: () => core.links() });
+  table.computed('LINKS', Reg.LINKS, () => core.links());
   table.special('LINKS2', Reg.LINKS2, {});
   table.special('AUTOC', Reg.AUTOC, {
     write: (value) => {
@@ -120,7 +126,7 @@ function addGeneral(table: Table, { core, eeprom, interrupts, reset, mailboxes }
     },
   });
   // Drivers restart the pipeline and wait until the arbitration of negotiation is in some state (8.2.3.22.25).
-  table.special('ANLP1', Reg.ANLP1, { read: () => ARBITRATING });
+  table.computed('ANLP1', Reg.ANLP1, () => ARBITRATING);
   table.plain('AUTOC2', Reg.AUTOC2);
   table.plain('HLREG0', Reg.HLREG0);
   table.plain('MAXFRS', Reg.MAXFRS, 0xffff0000);
@@ -131,7 +137,12 @@ function addGeneral(table: Table, { core, eeprom, interrupts, reset, mailboxes }
     read: () => eeprom.control(core.get(Reg.EEC)),
     write: (value) => core.set(Reg.EEC, value & Eec.REQ),
   });
-  table.special('EERD', Reg.EERD, { read: () => eeprom.read(), write: (value) => eeprom.write(value) });
+  table.computed(
+    'EERD',
+    Reg.EERD,
+    () => eeprom.read(),
+    (value) => eeprom.write(value),
+  );
   table.special('SWSM', Reg.SWSM, {
     // Whoever reads SMBI as 0 has the semaphore (8.2.3.4.10).
     read: () => {
@@ -167,19 +178,23 @@ function addInterrupts(table: Table, { interrupts }: Parts): void {
   const { vectors } = interrupts;
   table.special('EICR', Reg.EICR, {
     read: () => interrupts.readCauses(),
+    look: () => interrupts.pending(),
     write: (value) => interrupts.clear(value),
   });
   table.special('EICS', Reg.EICS, {
     read: () => interrupts.pending(),
+    look: () => interrupts.pending(),
     write: (value) => interrupts.set(value),
   });
   table.special('EIMS', Reg.EIMS, {
     read: () => interrupts.enabled(),
+    look: () => interrupts.enabled(),
     write: (value) => interrupts.enable(value),
   });
   table.special('EIMC', Reg.EIMC, { read: () => 0, write: (value) => interrupts.disable(value) });
   table.special('EIAM', Reg.EIAM, {
     read: () => interrupts.autoMask(),
+    look: () => interrupts.autoMask(),
     write: (value) => interrupts.setAutoMask(value),
   });
   table.plain('EIAC', Reg.EIAC);
@@ -191,16 +206,19 @@ function addInterrupts(table: Table, { interrupts }: Parts): void {
     const at = 4 * word;
     table.special(`EICR_EX${word}`, Reg.EICR_EX + at, {
       read: () => vectors.causesOf(word),
+      look: () => vectors.causesOf(word),
       write: (value) => vectors.clear(word, value),
     });
     table.special(`EICS_EX${word}`, Reg.EICS_EX + at, { write: (value) => vectors.set(word, value) });
     table.special(`EIMS_EX${word}`, Reg.EIMS_EX + at, {
       read: () => vectors.enabledOf(word),
+      look: () => vectors.enabledOf(word),
       write: (value) => vectors.enable(word, value),
     });
     table.special(`EIMC_EX${word}`, Reg.EIMC_EX + at, { write: (value) => vectors.disable(word, value) });
     table.special(`EIAM_EX${word}`, Reg.EIAM_EX + at, {
       read: () => vectors.autoMaskOf(word),
+      look: () => vectors.autoMaskOf(word),
       write: (value) => vectors.setAutoMask(word, value),
     });
   }
@@ -251,7 +269,7 @@ function addReceive(table: Table, { core, receiver }: Parts): void {
   for (let i = 0; i < 8; i++)
     table.special(`RXPBSIZE${i}`, Reg.RXPBSIZE + 4 * i, thenDispatch(Reg.RXPBSIZE + 4 * i));
   table.plain('SECRXCTRL', Reg.SECRXCTRL);
-  table.special('SECRXSTAT', Reg.SECRXSTAT, { read: () => SEC_READY });
+  table.computed('SECRXSTAT', Reg.SECRXSTAT, () => SEC_READY);
   table.array('RQSMR', Reg.RQSMR, 32);
   queues.forEach((queue, n) => {
     const base = receiveBase(n);
@@ -278,7 +296,7 @@ function addTransmit(table: Table, { core, transmitter }: Parts): void {
   });
   table.special('DMATXCTL', Reg.DMATXCTL, thenResume(Reg.DMATXCTL));
   table.special('SECTXCTRL', Reg.SECTXCTRL, thenResume(Reg.SECTXCTRL));
-  table.special('SECTXSTAT', Reg.SECTXSTAT, { read: () => SEC_READY });
+  table.computed('SECTXSTAT', Reg.SECTXSTAT, () => SEC_READY);
   for (let i = 0; i < 8; i++)
     table.special(`TXPBSIZE${i}`, Reg.TXPBSIZE + 4 * i, thenResume(Reg.TXPBSIZE + 4 * i));
   table.array('TQSM', Reg.TQSM, 32);
@@ -322,6 +340,7 @@ function addMailboxes(table: Table, { core, mailboxes }: Parts): void {
   for (let vf = 0; vf < POOLS; vf++) {
     table.special(`PFMAILBOX${vf}`, Reg.PFMAILBOX + 4 * vf, {
       read: () => mailboxes.readPf(vf),
+      look: () => mailboxes.readPf(vf),
       write: (value) => mailboxes.writePf(vf, value),
     });
     table.array(`PFMBMEM${vf}.`, Reg.PFMBMEM + 64 * vf, MAILBOX_WORDS);

@@ -71,7 +71,7 @@ const NO_DATA = new Uint8Array(0);
 /** The queue. */
 export class TransmitQueue {
   private readonly base: number;
-  private readonly ring: Ring;
+  readonly ring: Ring;
   private readonly fetch: DescriptorFetch;
   private readonly writeBack: WriteBack;
   private readonly channel: number;

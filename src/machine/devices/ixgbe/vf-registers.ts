@@ -66,6 +66,8 @@ export interface VfParts {
   links(): number;
   status(): number;
   readMailbox(): number;
+  /** What reading it would give; it clears nothing. */
+  lookAtMailbox(): number;
   writeMailbox(value: number): void;
   /** VFCTRL.RST was written. */
   reset(): void;
@@ -97,11 +99,14 @@ const QUEUE_NAMES = {
   },
 } as const;
 
+/** What reading and writing do; reading that leaves everything as it is needs no `look` of its own. */
+type Access = Pick<Register, 'read' | 'write' | 'look'>;
+
 /** The table by offset. */
 export function vfRegisterTable(parts: VfParts): ReadonlyMap<number, Register> {
   const table = new Map<number, Register>();
-  const special = (name: string, offset: number, access: Pick<Register, 'read' | 'write'>): void =>
-    void table.set(offset, { name, writable: 0, ...access });
+  const special = (name: string, offset: number, access: Access): void =>
+    void table.set(offset, { name, writable: 0, ...(access.read && { look: access.read }), ...access });
   const plain = (name: string, offset: number, writable: number = ALL): void =>
     void table.set(offset, { name, writable });
   const { device, number } = parts;
@@ -120,6 +125,7 @@ export function vfRegisterTable(parts: VfParts): ReadonlyMap<number, Register> {
   special('VFRXMEMWRAP', VfReg.VFRXMEMWRAP, {});
   special('VFMAILBOX', VfReg.VFMAILBOX, {
     read: () => parts.readMailbox(),
+    look: () => parts.lookAtMailbox(),
     write: (value) => parts.writeMailbox(value),
   });
   for (let word = 0; word < MAILBOX_WORDS; word++) {
@@ -144,7 +150,7 @@ export function vfRegisterTable(parts: VfParts): ReadonlyMap<number, Register> {
   return table;
 }
 
-type Special = (name: string, offset: number, access: Pick<Register, 'read' | 'write'>) => void;
+type Special = (name: string, offset: number, access: Access) => void;
 
 function addInterrupts(
   { vectors }: VfParts,
@@ -157,6 +163,7 @@ function addInterrupts(
       vectors.clear(0, causes);
       return causes;
     },
+    look: () => vectors.causesOf(0),
     write: (value) => vectors.clear(0, value),
   });
   special('VTEICS', VfReg.VTEICS, {
@@ -180,7 +187,7 @@ function addInterrupts(
 
 /** Each queue's registers, while the function has it: a queue that it has not reads as 0 and keeps nothing. */
 function addQueues({ device, queues }: VfParts, special: Special): void {
-  const window = (queue: number, at: (queue: number) => number): Pick<Register, 'read' | 'write'> => ({
+  const window = (queue: number, at: (queue: number) => number): Access => ({
     read: () => {
       const { first, count } = queues();
       return queue < count ? device.read(at(first + queue)) : 0;

@@ -3,6 +3,7 @@
  * Its queues are the device's, whose state has them; here are its interrupts and what of its registers is its alone.
  */
 import type { BusDevice, DeviceBus, DmaResult, RegisterBlock } from '../../bus';
+import type { Inspectable, StateNode, StatePath } from '../../inspect';
 import type { PciFunction } from '../../pci/function';
 import { MsixVectors } from '../../pci/msix';
 import type { Sriov } from '../../pci/sriov';
@@ -14,7 +15,10 @@ import {
   type RunState,
 } from '../../snapshot';
 import { RegisterFile } from '../intel-nic/register-file';
-import { RegisterTable } from '../intel-nic/register-table';
+import { RegisterTable, registerBranch } from '../intel-nic/register-table';
+import { branches } from '../../registers';
+import type { BitField } from '../../../trace/vocabulary/kind-row';
+import { descriptions } from './descriptions';
 import { Timers, type TimersHardware, type TimersRun } from '../intel-nic/timers';
 import { queueEntry, type Direction } from './interrupts';
 import { VF_VECTORS } from './offsets';
@@ -34,6 +38,7 @@ export interface VfHost {
   queues(vf: number): { first: number; count: number };
   links(): number;
   readMailbox(vf: number): number;
+  lookAtMailbox(vf: number): number;
   writeMailbox(vf: number, value: number): void;
   /** The function was reset: its queues are to be turned off, the physical function to be told. */
   wasReset(vf: number): void;
@@ -59,7 +64,7 @@ export interface VfRun extends RunState {
 const Entry = { VECTOR: 3, VALID: 0x80 } as const;
 
 /** The function with its number. */
-export class IxgbeVf implements BusDevice, Migratable<VfHardware, VfRun> {
+export class IxgbeVf implements BusDevice, Inspectable, Migratable<VfHardware, VfRun> {
   readonly pci: PciFunction;
   private readonly file: RegisterFile;
   private readonly timers: Timers;
@@ -96,10 +101,11 @@ export class IxgbeVf implements BusDevice, Migratable<VfHardware, VfRun> {
       links: () => host.links(),
       status: () => 0,
       readMailbox: () => host.readMailbox(number),
+      lookAtMailbox: () => host.lookAtMailbox(number),
       writeMailbox: (value) => host.writeMailbox(number, value),
       reset: () => this.reset(),
     });
-    this.table = new RegisterTable(file, registers, VF_BAR_BYTES);
+    this.table = new RegisterTable(file, registers, VF_BAR_BYTES, descriptions);
     const blocks: RegisterBlock[] = [this.table, msix.block];
     this.pci = sriov.addFunction({ blocks, onReset: () => this.reset() });
     msix.addTo(this.pci);
@@ -135,6 +141,14 @@ export class IxgbeVf implements BusDevice, Migratable<VfHardware, VfRun> {
 
   onDma(tag: number, result: DmaResult): void {
     this.host.onDma(tag, result);
+  }
+
+  registerFields(): Record<string, readonly BitField[]> {
+    return this.table.fields();
+  }
+
+  inspect(path: StatePath): StateNode | undefined {
+    return branches('ixgbe VF', [registerBranch(this.table)], path);
   }
 
   registerNames(): Record<string, string> {

@@ -18,6 +18,10 @@ export class CountedDma implements DmaPort {
     this.port.write(requester, address, bytes, tag);
   }
 
+  look(requester: RequesterId, address: number, length: number): Uint8Array | undefined {
+    return this.port.look?.(requester, address, length);
+  }
+
   /** Nothing is under way. */
   get quiet(): boolean {
     return this.flights.length === 0;

@@ -2,6 +2,8 @@
  * A virtio device on MMIO (4.2): registers in memory and one interrupt line. Version 2 is that of the specification; a device
  * whose interface is legacy has version 1, whose queues lie in pages (4.2.4).
  */
+import type { Inspectable, StateNode, StatePath } from '../../inspect';
+import { virtioAt } from './view';
 import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock } from '../../bus';
 import type { NetworkPort } from '../../link/wire';
 import type { QueuedDevice } from '../../queued-device';
@@ -47,7 +49,7 @@ const isPowerOf2 = (value: number): boolean => value > 0 && Number.isInteger(Mat
 
 /** The device's registers, as a block of `MMIO_BYTES`, which is what its bus calls back too. */
 export class VirtioMmio
-  implements RegisterBlock, BusDevice, VirtioTransport, Migratable<VirtioMmioHardware, VirtioRun>
+  implements RegisterBlock, BusDevice, VirtioTransport, Inspectable, Migratable<VirtioMmioHardware, VirtioRun>
 {
   /** Its transactions have no requester ID. */
   readonly requester = 0;
@@ -113,6 +115,10 @@ export class VirtioMmio
     const within = offset - MMIO_CONFIG_AT;
     if (within < 0) return this.table.registerName(offset);
     return within < this.device.configuration.size ? `CONFIG_${within.toString(16)}` : undefined;
+  }
+
+  inspect(path: StatePath): StateNode | undefined {
+    return virtioAt(this.device, 0, path);
   }
 
   usedBuffers(queue: number, via: DeviceBus): void {

@@ -14,6 +14,10 @@ const swapping: DmaTranslation = {
     const rest = length - first.length;
     return { pieces: rest > 0 ? [first, { address: 0, length: rest }] : [first], cycles: CYCLES };
   },
+  look: (requester, iova, length) => {
+    const found = swapping.translate(requester, iova, length, false);
+    return 'fault' in found ? undefined : found.pieces;
+  },
 };
 
 describe('two translations, one behind the other', () => {

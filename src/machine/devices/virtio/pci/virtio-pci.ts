@@ -1,4 +1,6 @@
 /** A virtio device on PCI (4.1): a function with the structures of this specification, and the legacy interface if it is transitional. */
+import type { Inspectable, StateNode, StatePath } from '../../../inspect';
+import { virtioAt } from '../view';
 import type { NetworkPort } from '../../../link/wire';
 import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock } from '../../../bus';
 import { barTraceOffset, type BarSpec } from '../../../pci/bars';
@@ -43,7 +45,9 @@ const LEGACY = { index: Bar.legacy, kind: 'io' } as const;
 const NOTIFY_BYTES = 2;
 
 /** The function and its registers. */
-export class VirtioPci implements BusDevice, VirtioTransport, Migratable<VirtioPciHardware, VirtioRun> {
+export class VirtioPci
+  implements BusDevice, VirtioTransport, Inspectable, Migratable<VirtioPciHardware, VirtioRun>
+{
   readonly pci: PciFunction;
   private readonly interrupts: PciInterrupts;
   private readonly selected: Selection = { ...NOTHING_SELECTED };
@@ -143,6 +147,10 @@ export class VirtioPci implements BusDevice, VirtioTransport, Migratable<VirtioP
       shared: true,
     }));
     return [...modern, ...legacy];
+  }
+
+  inspect(path: StatePath): StateNode | undefined {
+    return virtioAt(this.device, this.requester, path);
   }
 
   /** Names of its registers by offset in the trace. */
