@@ -5,6 +5,7 @@ import { LineTable } from './dwarf/line';
 import type { DebugInfo } from './dwarf/model';
 import { ElfFile } from './elf/elf';
 import { isElf } from './elf/refusals';
+import { makesFrame } from './dwarf/prologue';
 import type { ProgramFacts, ProgramSections } from './dwarf/program';
 import type { DebugSections } from './dwarf/units';
 import { GuestImageError } from './errors';
@@ -110,8 +111,6 @@ function debugInfo(file: GuestFile, lines: LineTable, remap: readonly PathRemap[
     ...debugSections(file),
     line: file.section('.debug_line'),
     types: file.section('.debug_types'),
-    addresses: file.section('.debug_addr'),
-    stringOffsets: file.section('.debug_str_offsets'),
     ranges: file.section('.debug_ranges'),
     locations: file.section('.debug_loc'),
     rangeLists: file.section('.debug_rnglists'),
@@ -126,9 +125,19 @@ function debugInfo(file: GuestFile, lines: LineTable, remap: readonly PathRemap[
           address >= virtualAddress && address < virtualAddress + memorySize,
       ),
     remap: (path) => remapPath(path, remap),
-    afterPrologue: (low, high) => lines.afterPrologue(low, high),
+    afterPrologue: (low, high) => lines.afterPrologue(low, high, makesFrame(codeAt(file, low))),
   };
   return new DwarfInfo(file.name, sections, facts, file.addressBytes);
+}
+
+/** First bytes of a function; fewer where the file has no more. */
+function codeAt({ segments }: GuestFile, address: bigint): Uint8Array {
+  const home = segments.find(
+    ({ virtualAddress, bytes }) =>
+      address >= virtualAddress && address < virtualAddress + BigInt(bytes.length),
+  );
+  const offset = Number(address - (home?.virtualAddress ?? address));
+  return home ? home.bytes.subarray(offset, offset + 8) : new Uint8Array(0);
 }
 
 function debugSections(file: GuestFile): DebugSections {
@@ -137,6 +146,8 @@ function debugSections(file: GuestFile): DebugSections {
     abbrev: file.section('.debug_abbrev'),
     strings: file.section('.debug_str'),
     lineStrings: file.section('.debug_line_str'),
+    addresses: file.section('.debug_addr'),
+    stringOffsets: file.section('.debug_str_offsets'),
   };
 }
 

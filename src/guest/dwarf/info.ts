@@ -24,6 +24,9 @@ interface UnitContents {
   readonly byOffset: ReadonlyMap<number, FunctionScope>;
 }
 
+/** DW_LANG_Mips_Assembler: what assemblers of any machine say. Their functions have no prologue that a compiler would have made. */
+const LANGUAGE_ASSEMBLER = 0x8001;
+
 const tagWords: Readonly<Record<number, string | undefined>> = {
   [Tag.structure]: 'struct ',
   [Tag.class]: 'struct ',
@@ -188,6 +191,9 @@ function functionOf(program: Program, place: Place, names: NameIndex): FunctionS
   const entry = entryOf(place);
   const ranges = program.rangesOf(entry);
   if (!ranges || ranges.length === 0) return undefined;
-  const isGnu = entry.unit.root.text(At.producer)?.startsWith('GNU C') ?? false;
-  return new FunctionScope(program, entry, ranges, entry.name ?? '', isGnu && names.hasLocationLists);
+  const { root } = entry.unit;
+  const isGnu = root.text(At.producer)?.startsWith('GNU C') ?? false;
+  const isAssembly = root.number(At.language) === LANGUAGE_ASSEMBLER;
+  const begins = isAssembly || (isGnu && names.hasLocationLists);
+  return new FunctionScope(program, entry, ranges, entry.name ?? '', begins);
 }

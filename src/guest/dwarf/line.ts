@@ -138,12 +138,14 @@ export class LineTable {
   }
 
   /**
-   * Where a function's own work begins: the address that the compiler marks (DW_LNS_set_prologue_end), or where it marks none the
-   * second one of the table, since the first row is the prologue's.
+   * Where a function's own work begins: the address that the compiler marks (DW_LNS_set_prologue_end), or where it marks none and the
+   * function begins with a frame of its own, the second one of the table, since the first row is the prologue's.
    * @param low of the function's first instruction
    * @param high after the function, or its first part
+   * @param makesFrame whether its first instructions make a frame
+   * @returns undefined where there is no prologue that one would have to pass
    */
-  afterPrologue(low: bigint, high: bigint): bigint | undefined {
+  afterPrologue(low: bigint, high: bigint, makesFrame: boolean): bigint | undefined {
     const { addresses, flags } = this.rows;
     const first = upperBound(addresses, low - 1n);
     let second: bigint | undefined;
@@ -151,7 +153,7 @@ export class LineTable {
       if (flags[index] & RowFlag.prologueEnd) return addresses[index];
       if (addresses[index] > low) second ??= addresses[index];
     }
-    return second;
+    return makesFrame ? second : undefined;
   }
 
   /** Where the compiler marks that a function begins to leave (DW_LNS_set_epilogue_begin), ascending; many mark nothing. */

@@ -18,7 +18,7 @@ export interface ProgramFacts {
   isLoaded(address: bigint): boolean;
   /** Where a source file is now. */
   remap(path: string): string;
-  /** The first instruction after a function's prologue; see `LineTable.afterPrologue`. */
+  /** The first instruction after the prologue of a function at these addresses; see `LineTable.afterPrologue`. */
   afterPrologue(low: bigint, high: bigint): bigint | undefined;
 }
 

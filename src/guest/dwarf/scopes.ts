@@ -72,14 +72,26 @@ class Scope implements DebugScope {
       else if (ranges && ranges.length > 0) scopes.push(new Scope(this.program, entry, ranges, depth));
     };
     for (const child of this.die.children()) add(child, this.depth + 1);
-    // Compilers leave out what is the same as in the origin, or is optimised out.
-    const concrete = origin ? originsBelow(this.die, origin.unit, this.depth) : new Set<number>();
-    for (const child of origin?.children() ?? []) {
-      const isVariable = child.tag === Tag.variable || child.tag === Tag.formalParameter;
-      const variable = isVariable && !concrete.has(child.offset) && variableOf(this.program, child);
-      if (variable) variables.push(variable);
-    }
+    if (origin)
+      variables.push(...this.leftOut(origin, originsBelow(this.die, origin.unit, this.depth), this.depth));
     return { variables, scopes };
+  }
+
+  /**
+   * Variables of an abstract scope without a concrete one: compilers leave out what is optimised out, and what is the same in all. Those of
+   * a block that is left out count to the scope, as other debuggers have it.
+   */
+  private leftOut(origin: Entry, concrete: ReadonlySet<number>, depth: number): DebugVariable[] {
+    const found: DebugVariable[] = [];
+    for (const child of origin.children()) {
+      if (concrete.has(child.offset)) continue;
+      const isVariable = child.tag === Tag.variable || child.tag === Tag.formalParameter;
+      const variable = isVariable ? variableOf(this.program, child) : undefined;
+      if (variable) found.push(variable);
+      if (child.tag === Tag.lexicalBlock && depth < DEEPEST)
+        found.push(...this.leftOut(child, concrete, depth + 1));
+    }
+    return found;
   }
 }
 

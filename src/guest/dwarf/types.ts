@@ -1,4 +1,5 @@
 /** Types of the program as entries tell them (DWARF 5, chapter 5). */
+import { canonicalTypeName } from './c-names';
 import type { DebugMember, DebugType } from './model';
 import { At, Tag } from './numbers';
 import type { Problems } from './problems';
@@ -276,7 +277,7 @@ function isAggregate({ tag }: Entry): boolean {
 
 function baseType(entry: Entry): DebugType {
   const bytes = entry.number(At.byteSize) ?? 0;
-  const name = entry.name ?? '';
+  const name = canonicalTypeName(entry.name ?? '');
   const encoding = entry.number(At.encoding) ?? 0;
   if (encoding === COMPLEX_FLOAT) {
     const element: DebugType = { kind: 'base', name, bytes: bytes / 2, encoding: 'float' };

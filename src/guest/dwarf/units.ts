@@ -98,10 +98,13 @@ export class Entry {
     return value?.kind === 'flag' && value.value;
   }
 
-  /** A constant; undefined where there is none or it is no safe integer. */
+  /**
+   * A constant; undefined where there is none or it is no safe integer. Of eight bytes whose highest bit is set, some compilers mean
+   * a negative number.
+   */
   number(attribute: number): number | undefined {
     const value = this.inherited(attribute);
-    const number = value?.kind === 'constant' ? Number(value.value) : undefined;
+    const number = value?.kind === 'constant' ? Number(BigInt.asIntN(64, value.value)) : undefined;
     return Number.isSafeInteger(number) ? number : undefined;
   }
 
