@@ -144,15 +144,15 @@ describe.skipIf(missing.length > 0)(
       expect(packed.resolve(main)).toEqual(plain.resolve(main));
     });
 
-    it('says of debug sections packed with zstd how to get lines', () => {
+    it('says of debug sections packed in an unknown way how to get lines', () => {
       const file = build('hello', 5, '2', ['-gz=zlib']);
       const bytes = new Uint8Array(readFileSync(file));
       const section = load(file).file.sections.find(({ name }) => name === '.debug_line')!;
-      new DataView(bytes.buffer).setUint32(section.offset, 2, true); // ELFCOMPRESS_ZSTD
+      new DataView(bytes.buffer).setUint32(section.offset, 9, true); // no ELFCOMPRESS_… that there is
       const image = GuestImage.parse(bytes, 'hello.elf');
       expect(image.resolve(image.symbol('main')!.address)).toEqual({ symbol: 'main' });
       expect(image.debugProblem).toMatch(
-        /no source lines\. hello\.elf has section \.debug_line packed with zstd.*-gz=none or -gz=zlib/,
+        /no source lines\. hello\.elf has section \.debug_line packed with method 9.*-gz=none or -gz=zlib/,
       );
     });
 
