@@ -91,8 +91,9 @@ function disksOf({ guests }: RunJob): Pick<RunIdentity, 'images'> {
 
 /** One run. */
 export class RunSession {
-  private readonly recorder: Recorder;
-  private readonly machine: BuiltMachine;
+  /** What the run is recorded by, and what it runs on: for run control, which saves and moves them piece by piece. */
+  readonly recorder: Recorder;
+  readonly machine: BuiltMachine;
   private readonly scenario: Scenario;
   private readonly images: GuestImage[];
   private serialPending: string[] = [];
@@ -207,7 +208,7 @@ export class RunSession {
     const budget = this.scenario.stop.afterInstructions ?? Infinity;
     const how = host.run(cycles, stopTime, Math.min(budget, instructions));
     if (how === 'budget' && this.instructions < budget) return true;
-    if (how === 'running') return true;
+    if (how === 'running' || how === 'stopped') return true;
     const crashed = guests.find((vm) => vm.end?.how === 'crashed');
     if (crashed) this.stop('crashed', crashMessage(crashed, this.where));
     else if (how === 'deadlock') this.stop('crashed', this.deadlockMessage());

@@ -1,5 +1,5 @@
 /** What a VMM is to the rest of the house: it takes the plans of guests and gives guests. Nobody above knows which VMM it is. */
-import type { CpuVendor, FaultReport, MachineCore, MissingInstruction } from '../machine/x86/types';
+import type { Cpu, CpuVendor, FaultReport, MachineCore, MissingInstruction } from '../machine/x86/types';
 import type { FrameReceiver, Wire } from '../machine/link/wire';
 import type { SerialStep } from '../machine/devices/serial-script';
 import type { RemappingOptions } from '../machine/iommu/options';
@@ -91,6 +91,19 @@ export type GuestEnd =
   | { how: 'stopped'; what: string }
   | { how: 'crashed'; report: FaultReport | undefined };
 
+/** What a CPU is at; one that is switched off, or waits for a reset, is `halted`. */
+export type CpuActivity =
+  | 'running'
+  | 'halted'
+  /** For a start-up IPI. */
+  | 'waiting';
+
+/** A CPU of a guest, to be looked at. */
+export interface GuestCpuView {
+  readonly cpu: Cpu;
+  readonly activity: CpuActivity;
+}
+
 /** One guest, whoever runs it. */
 export interface Guest {
   readonly index: number;
@@ -103,6 +116,8 @@ export interface Guest {
   readonly instructions: number;
   /** RIP of each of its CPUs. */
   readonly rips: readonly bigint[];
+  /** In the order of their indexes. */
+  readonly cpus: readonly GuestCpuView[];
   /** What it tried and its CPUs do not have; each raised #UD. */
   readonly missingInstructions: MissingInstruction[];
   /** Turns it on: memory as the boot loader leaves it, CPU 0 at its first instruction. */

@@ -7,8 +7,10 @@ import type { Cycles } from '../machine/time/event-queue';
 import type { Tracer } from '../trace/record/tracer';
 import type { Costs } from './cost-keys';
 import { Island, type IslandState } from './threads/island';
+import { StopSignal } from './threads/stop-signal';
 import { ThreadScheduler } from './threads/scheduler';
 import { HostIommu, IOAPIC_REQUESTER, type HostIommuPlan } from './iommu/host-iommu';
+import { Stops } from './stops';
 import { Units } from './units';
 
 /** How `Host.run` came back; see `IslandState`. */
@@ -29,6 +31,8 @@ export interface Site {
   readonly scheduler: ThreadScheduler;
   /** Of its devices; undefined: there is none. */
   readonly iommu: HostIommu | undefined;
+  /** Of the whole host: whoever puts up a guest makes it known there. */
+  readonly stops: Stops;
 }
 
 /** Snapshot of a `Host`; what stands on it has snapshots of its own. */
@@ -54,6 +58,8 @@ const ISLAND_WINDOW: Cycles = 1_000_000;
 export class Host implements Stateful<HostClockState> {
   readonly units = new Units();
   readonly memory = new HostMemory();
+  private readonly signal = new StopSignal();
+  readonly stops = new Stops(this.signal);
   private readonly sites: Site[] = [];
   /** By island: how it came to its end; 'no' while it goes on. */
   private over: (IslandState | 'no')[] = [];
@@ -84,9 +90,9 @@ export class Host implements Stateful<HostClockState> {
    * @param plan of the IOMMU of its devices; absent: there is none
    */
   addIsland(cpus: readonly number[], plan?: HostIommuPlan): Site {
-    const { tracer, costs, frequencyHz, units, memory } = this;
+    const { tracer, costs, frequencyHz, units, memory, stops } = this;
     const window = Math.max(SHORTEST_WINDOW, Math.min(LONGEST_WINDOW, costs['irq.kick']));
-    const island = new Island(tracer, this.sites.length, window, costs['instruction.base']);
+    const island = new Island(tracer, this.sites.length, window, costs['instruction.base'], this.signal);
     const iommu =
       plan &&
       new HostIommu(
@@ -106,7 +112,7 @@ export class Host implements Stateful<HostClockState> {
     units.keep(`island${island.index}/events`, island.queue);
     units.keep(`island${island.index}/scheduler`, scheduler);
     units.keep(`island${island.index}/interrupts`, scheduler.interrupts);
-    const site: Site = { tracer, costs, frequencyHz, units, memory, island, scheduler, iommu };
+    const site: Site = { tracer, costs, frequencyHz, units, memory, island, scheduler, iommu, stops };
     this.sites.push(site);
     this.over.push('no');
     return site;
@@ -133,11 +139,21 @@ export class Host implements Stateful<HostClockState> {
 
   /**
    * Runs everything up to `sliceEnd`, or `stopTime`, or until there is nothing more to run. Where the slices lie changes
-   * nothing in the trace. Of several islands one may be up to a window behind at the end of a slice.
+   * nothing in the trace. Of several islands one may be up to a window behind at the end of a slice. It is also stopped by what
+   * is set at `stops`.
    *
    * @param budget guest instructions that all guests together may have retired in the end; met exactly
    */
   run(sliceEnd: Cycles, stopTime: Cycles, budget = Infinity): HostState {
+    this.stops.begin();
+    try {
+      return this.advance(sliceEnd, stopTime, budget);
+    } finally {
+      this.stops.ran();
+    }
+  }
+
+  private advance(sliceEnd: Cycles, stopTime: Cycles, budget: number): HostState {
     for (;;) {
       const site = this.whoseTurn();
       if (!site) return this.verdict();
@@ -145,7 +161,7 @@ export class Host implements Stateful<HostClockState> {
       const left = budget === Infinity ? budget : budget - this.instructions;
       const windowEnd = this.sites.length === 1 ? Infinity : this.windowOf(island) + ISLAND_WINDOW;
       const how = island.run({ sliceEnd: Math.min(sliceEnd, windowEnd), stopTime, budget: left });
-      if (how === 'budget') return how;
+      if (how === 'budget' || how === 'stopped') return how;
       if (how !== 'running') this.over[island.index] = how;
       else if (sliceEnd <= windowEnd && island.reached >= sliceEnd) return how;
     }

@@ -25,16 +25,16 @@ export class DmaMemory {
     return translated;
   }
 
-  /** Reads now. */
-  read(requester: RequesterId, address: number, length: number): DmaResult {
+  /** Reads now. @param by see `MemorySlot` */
+  read(requester: RequesterId, address: number, length: number, by?: string): DmaResult {
     const translated = this.translate(requester, address, length, false);
-    return 'fault' in translated ? translated.fault : this.readFrom(translated.pieces);
+    return 'fault' in translated ? translated.fault : this.readFrom(translated.pieces, by);
   }
 
   /** Writes now: all of it, or nothing. */
-  write(requester: RequesterId, address: number, bytes: Uint8Array): DmaResult {
+  write(requester: RequesterId, address: number, bytes: Uint8Array, by?: string): DmaResult {
     const translated = this.translate(requester, address, bytes.length, true);
-    return 'fault' in translated ? translated.fault : this.writeTo(requester, translated.pieces, bytes);
+    return 'fault' in translated ? translated.fault : this.writeTo(requester, translated.pieces, bytes, by);
   }
 
   /** What a read would give, by the tables alone; undefined where it would be refused. For a reader outside the machine. */
@@ -46,24 +46,25 @@ export class DmaMemory {
   }
 
   /** Reads what `translate` has found. */
-  readFrom(pieces: readonly DmaPiece[]): DmaResult {
+  readFrom(pieces: readonly DmaPiece[], by?: string): DmaResult {
     const [first] = pieces;
-    if (first && pieces.length === 1) return this.memory.read(first.address, first.length) ?? 'master-abort';
+    if (first && pieces.length === 1)
+      return this.memory.read(first.address, first.length, by) ?? 'master-abort';
     const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
     let at = 0;
     for (const piece of pieces) {
-      bytes.set(this.memory.read(piece.address, piece.length) ?? NOTHING, at);
+      bytes.set(this.memory.read(piece.address, piece.length, by) ?? NOTHING, at);
       at += piece.length;
     }
     return bytes;
   }
 
   /** Writes to what `translate` has found; `bytes` are as many. */
-  writeTo(requester: RequesterId, pieces: readonly DmaPiece[], bytes: Uint8Array): DmaResult {
+  writeTo(requester: RequesterId, pieces: readonly DmaPiece[], bytes: Uint8Array, by?: string): DmaResult {
     let at = 0;
     for (const piece of pieces) {
       const { length } = piece;
-      this.memory.write(piece.address, bytes.subarray(at, at + length));
+      this.memory.write(piece.address, bytes.subarray(at, at + length), by);
       this.written(requester, piece);
       at += length;
     }

@@ -12,6 +12,12 @@ export interface RamHooks {
   dirtyCleared(): void;
 }
 
+/** Somebody who watches what is read and written from outside the vCPUs. */
+export interface RamWatch {
+  /** @param access makes the access, and is called once */
+  asked(address: number, length: number, write: boolean, by: string | undefined, access: () => void): void;
+}
+
 /** Version of `RamState`; a state of another version is refused. */
 const RAM_STATE_VERSION = 1;
 
@@ -33,6 +39,8 @@ export interface RamState {
  * each reader's log takes its pages from there.
  */
 export class GuestRam implements PhysicalMemory, MemorySlot, Stateful<RamState> {
+  /** Absent: nobody watches. */
+  watch: RamWatch | undefined;
   private readonly bytes: Uint8Array;
   /** The same, to look through quickly. */
   private readonly words: Uint32Array;
@@ -67,13 +75,19 @@ export class GuestRam implements PhysicalMemory, MemorySlot, Stateful<RamState> 
     return address >= 0 && length >= 0 && address + length <= this.bytes.length;
   }
 
-  read(address: number, length: number): Uint8Array {
+  read(address: number, length: number, by?: string): Uint8Array {
     this.check(address, length);
+    this.watch?.asked(address, length, false, by, () => undefined);
     return this.bytes.slice(address, address + length);
   }
 
-  write(address: number, bytes: Uint8Array): void {
+  write(address: number, bytes: Uint8Array, by?: string): void {
     this.check(address, bytes.length);
+    if (this.watch) this.watch.asked(address, bytes.length, true, by, () => this.place(address, bytes));
+    else this.place(address, bytes);
+  }
+
+  private place(address: number, bytes: Uint8Array): void {
     this.bytes.set(bytes, address);
     this.hooks.noteStore(address, bytes.length);
   }
@@ -117,11 +131,11 @@ export class GuestRam implements PhysicalMemory, MemorySlot, Stateful<RamState> 
     this.takeDirtyPages();
     const kept = new Set(pages);
     for (let page = 0; state.whole && page < this.flags.length; page++) {
-      if (!kept.has(page) && !this.isZero(page)) this.write(page * PAGE, new Uint8Array(PAGE));
+      if (!kept.has(page) && !this.isZero(page)) this.place(page * PAGE, new Uint8Array(PAGE));
     }
     pages.forEach((page, i) => {
       const wanted = bytes.subarray(i * PAGE, (i + 1) * PAGE);
-      if (!this.equals(page, wanted)) this.write(page * PAGE, wanted);
+      if (!this.equals(page, wanted)) this.place(page * PAGE, wanted);
     });
     this.harvest(() => undefined);
   }

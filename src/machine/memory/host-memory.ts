@@ -8,9 +8,12 @@ import { PAGE_SIZE } from './dirty-log';
 export interface MemorySlot {
   /** Bytes; whole pages. */
   readonly size: number;
-  /** A copy of the bytes. The range lies in the slot. */
-  read(offset: number, length: number): Uint8Array;
-  write(offset: number, bytes: Uint8Array): void;
+  /**
+   * A copy of the bytes. The range lies in the slot.
+   * @param by who reads, as the trace names it, for whoever watches the memory
+   */
+  read(offset: number, length: number, by?: string): Uint8Array;
+  write(offset: number, bytes: Uint8Array, by?: string): void;
 }
 
 /** A slot and where it stands. */
@@ -89,27 +92,27 @@ export class HostMemory {
     return this.slotOf(address, length) !== undefined || this.pieces(address, length) !== undefined;
   }
 
-  /** A copy of the bytes; undefined when the range touches a hole. */
-  read(address: number, length: number): Uint8Array | undefined {
+  /** A copy of the bytes; undefined when the range touches a hole. @param by see `MemorySlot` */
+  read(address: number, length: number, by?: string): Uint8Array | undefined {
     const whole = this.slotOf(address, length);
-    if (whole) return whole.slot.read(address - whole.base, length);
+    if (whole) return whole.slot.read(address - whole.base, length, by);
     const pieces = this.pieces(address, length);
     if (!pieces) return undefined;
     const bytes = new Uint8Array(length);
-    for (const { slot, offset, at, size } of pieces) bytes.set(slot.read(offset, size), at);
+    for (const { slot, offset, at, size } of pieces) bytes.set(slot.read(offset, size, by), at);
     return bytes;
   }
 
-  /** False, and nothing is written, when the range touches a hole. */
-  write(address: number, bytes: Uint8Array): boolean {
+  /** False, and nothing is written, when the range touches a hole. @param by see `MemorySlot` */
+  write(address: number, bytes: Uint8Array, by?: string): boolean {
     const whole = this.slotOf(address, bytes.length);
     if (whole) {
-      whole.slot.write(address - whole.base, bytes);
+      whole.slot.write(address - whole.base, bytes, by);
       return true;
     }
     const pieces = this.pieces(address, bytes.length);
     if (!pieces) return false;
-    for (const { slot, offset, at, size } of pieces) slot.write(offset, bytes.subarray(at, at + size));
+    for (const { slot, offset, at, size } of pieces) slot.write(offset, bytes.subarray(at, at + size), by);
     return true;
   }
 

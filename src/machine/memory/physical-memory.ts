@@ -4,8 +4,11 @@ export interface PhysicalMemory {
   readonly size: number;
   /** True when the whole range lies in RAM. */
   contains(address: number, length: number): boolean;
-  /** A copy of the bytes. Throws RangeError outside RAM: callers check first. */
-  read(address: number, length: number): Uint8Array;
+  /**
+   * A copy of the bytes. Throws RangeError outside RAM: callers check first.
+   * @param by who reads, as the trace names it, for whoever watches memory
+   */
+  read(address: number, length: number, by?: string): Uint8Array;
   /** Writes, marks the pages dirty and forgets translated code on them. Throws RangeError outside RAM. */
-  write(address: number, bytes: Uint8Array): void;
+  write(address: number, bytes: Uint8Array, by?: string): void;
 }

@@ -127,8 +127,10 @@ export class EventQueue implements Scheduler {
   /**
    * Fires every event with time ≤ `now`, in order, among them those scheduled meanwhile; returns how many. The tracer's
    * cause is afterwards what it was before.
+   *
+   * @param stop looked at after each event: while it is wanted the rest has to wait for another call
    */
-  fireDue(now: Cycles): number {
+  fireDue(now: Cycles, stop?: { readonly wanted: boolean }): number {
     if (this.first > now) return 0;
     const causeBefore = this.tracer.cause;
     let fired = 0;
@@ -147,6 +149,7 @@ export class EventQueue implements Scheduler {
         this.release(slot);
         fired += 1;
         target.onEvent(kind, arg, time);
+        if (stop?.wanted) break;
       }
     } finally {
       this.firingTime = -1;

@@ -42,6 +42,8 @@ export interface CoreExports {
   writeControl(cpu: number, register: number, low: number, high: number): number;
   noteStore(physical: number, length: number): void;
   markGranules(physical: number, length: number): void;
+  /** Forgets decoded code that has an instruction at this offset of a page. */
+  forgetCodeAt(offset: number): void;
   flushAllTranslations(): void;
   flushTranslations(cpu: number): void;
   /** From outside a run: no call-out tells of it. */

@@ -5,7 +5,7 @@ import { MODE_BITS } from './decode/disassemble';
 import { NO_INTERCEPTS, applyPolicy, type CpuPolicy } from './policy';
 import { modeOf, type RegisterViews } from './start-states';
 import type { CpuTranslation } from './translation';
-import type { CpuMode, CpuVendor } from './types';
+import type { CpuMode, CpuSegment, CpuVendor } from './types';
 
 const CONTROL_REGISTERS = { 0: L.C_CR0, 2: L.C_CR2, 3: L.C_CR3, 4: L.C_CR4 } as const;
 
@@ -51,6 +51,23 @@ export class CpuRegisters {
 
   setReg(reg: number, value: bigint): void {
     this.u64[reg] = value;
+  }
+
+  segments(): CpuSegment[] {
+    const { u32, u64 } = this;
+    return [L.SEG_ES, L.SEG_CS, L.SEG_SS, L.SEG_DS, L.SEG_FS, L.SEG_GS].map((segment) => {
+      const at = L.C_SEGMENTS + segment * L.SEG_SIZE;
+      return {
+        selector: u32[(at + L.S_SELECTOR) / 4],
+        base: u64[(at + L.S_BASE) / 8],
+        limit: u32[(at + L.S_LIMIT) / 4],
+        attributes: u32[(at + L.S_ATTR) / 4],
+      };
+    });
+  }
+
+  get efer(): bigint {
+    return this.u64[L.C_EFER / 8];
   }
 
   get ripLow(): number {

@@ -5,7 +5,7 @@ import * as L from './core/state/layout';
 import { MISSING_MAX, type MissingInstruction } from './missing';
 
 /** Version of `CpuHardware`; a state of another version is refused. */
-export const CPU_STATE_VERSION = 5;
+export const CPU_STATE_VERSION = 6;
 
 /** Architectural state of a vCPU at an instruction boundary. 64-bit values are unsigned, in the order of the named lists. */
 export interface CpuHardware extends HardwareState {
@@ -55,6 +55,8 @@ export interface CpuRun extends RunState {
   nmiWindowWanted: boolean;
   /** `requestAttention` was called and not yet honoured. */
   attention: boolean;
+  /** The instruction at RIP has begun: iterations of it are done, or it waits for an access. */
+  begun: boolean;
   /** Stack frames of handlers entered by `deliverInterrupt` and not yet left, outermost first. */
   handlers: BigUint64Array;
   /** Instructions the guest tried and the vCPU does not have. */

@@ -1,5 +1,6 @@
 /** The vCPU room's door: builds RAM and vCPUs over one instance of the compiled core. */
 import { GuestRam } from '../memory/guest-ram';
+import { CoreStopPoints } from './core-stops';
 import * as L from './core/state/layout';
 import { DEFAULT_JIT, Jit, type JitOptions, type JitStatistics } from './jit/jit';
 import { instantiate, layOut, type CoreExports, type HostFunctions } from './core-instance';
@@ -127,6 +128,9 @@ function hostImports(
       const rip = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
       return translator().translate({ phys, phys2, rip, mode, room }, out);
     },
+    reached: (i: number) => (cpus[i].reached() ? 1 : 0),
+    watched: (i: number, physical: number, size: number, write: number) =>
+      cpus[i].watched(physical >>> 0, size, write !== 0),
     hot: (uop: number) => jit()?.hot(uop),
     cacheEmptied: () => jit()?.emptied(),
   };
@@ -154,6 +158,15 @@ export function createMachineCore(options: MachineCoreOptions, tuning: Tuning = 
   const { memory, table, core } = instantiate(options.module, areas, imports);
   const buffer = memory.buffer;
   late.words = new Uint32Array(buffer);
+  const ram = makeRam(buffer, areas.ram, areas.pageFlags, ramBytes, core);
+  const stops = new CoreStopPoints(
+    core,
+    new Uint8Array(buffer, areas.ram, bytes),
+    new Uint8Array(buffer, areas.pageFlags, bytes / 4096),
+    (watch) => {
+      ram.watch = watch;
+    },
+  );
   late.translator = new Translator(
     { buffer, ramBase: areas.ram, markGranules: core.markGranules },
     {
@@ -162,6 +175,7 @@ export function createMachineCore(options: MachineCoreOptions, tuning: Tuning = 
       fastPaths,
       hits: jitOptions ? jitOptions.threshold : 0,
     },
+    stops,
   );
   core.init(
     options.cpus,
@@ -178,17 +192,16 @@ export function createMachineCore(options: MachineCoreOptions, tuning: Tuning = 
     const code = { data: new DataView(buffer), hashHeads: areas.hashHeads };
     late.jit = new Jit(code, memory, table, jitOptions);
   }
-  const ram = makeRam(buffer, areas.ram, areas.pageFlags, ramBytes, core);
   const all = new Uint8Array(buffer, areas.ram, bytes);
   all.set(rom, ramBytes);
   new Uint8Array(buffer, areas.pageFlags, bytes / 4096).fill(L.PAGE_ROM, ramBytes / 4096);
   for (let i = 0; i < options.cpus; i++) {
     late.words[(L.CPU_BASE + i * L.CPU_SIZE + L.C_AMD) / 4] = options.vendor === 'amd' ? 1 : 0;
-    const cpu = new VirtualCpu(i, core, buffer, all, options.costs.serialising, late.jit);
+    const cpu = new VirtualCpu(i, core, buffer, all, options.costs.serialising, stops, late.jit);
     if (options.policy) cpu.policy = options.policy;
     cpus.push(cpu);
   }
-  return { memory: ram, cpus, jit: late.jit?.statistics };
+  return { memory: ram, cpus, stops, jit: late.jit?.statistics };
 }
 
 function makeRam(

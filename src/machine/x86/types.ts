@@ -35,6 +35,8 @@ export const StopReason = {
   Abandoned: 6,
   /** `requestNmiWindow` was called and the guest can now take an NMI. */
   NmiWindow: 7,
+  /** Somebody wants the run to stop (`CoreStops`). Nothing else of it can be noticed: the next run goes on. */
+  Stopped: 8,
 } as const;
 export type StopReason = (typeof StopReason)[keyof typeof StopReason];
 
@@ -147,8 +149,11 @@ export interface Cpu extends Migratable<CpuHardware, CpuRun> {
    * of the instruction that it was charged in.
    */
   advance(cycles: Cycles): void;
-  /** Runs to the first instruction boundary at or after `deadline`, or to an earlier stop. */
-  run(deadline: Cycles): StopReason;
+  /**
+   * Runs to the first instruction boundary at or after `deadline`, or to an earlier stop.
+   * @param begun the instruction at RIP has begun: whoever wants the run to stop (`CoreStops`) waits for its end
+   */
+  run(deadline: Cycles, begun?: boolean): StopReason;
   /** From a call-out: the running `run` is to stop no later than the first boundary at or after `deadline`. Only ever earlier. */
   limitDeadline(deadline: Cycles): void;
   /** From a call-out: stop at the boundary after this instruction. */
@@ -251,19 +256,83 @@ export interface Cpu extends Migratable<CpuHardware, CpuRun> {
   init(): void;
   /** Start-up IPI after INIT: real mode at `vector` * 256 : 0 (SDM vol. 3, 8.4.4.1). */
   startUp(vector: number): void;
+  /** ES, CS, SS, DS, FS, GS. Like all that reads registers, also from a call-out and from `CoreStopListener`. */
+  segments(): CpuSegment[];
+  readonly efer: bigint;
   /** Operating mode by CR0, EFER and CS. */
   mode(): CpuMode;
   /** Instructions the guest tried that this vCPU does not have; each raised #UD. At most 64 kinds are kept. */
   missingInstructions(): readonly MissingInstruction[];
 }
 
+/** A segment register with its hidden part (SDM vol. 3, 3.4.3). */
+export interface CpuSegment {
+  readonly selector: number;
+  readonly base: bigint;
+  readonly limit: number;
+  /** Bits 40-55 of the descriptor. */
+  readonly attributes: number;
+}
+
 /** Operating modes (SDM vol. 3, 2.2); `compatibility` is 32- or 16-bit code under IA-32e. */
 export type CpuMode = 'real' | 'protected' | 'compatibility' | 'long';
+
+/** A linear address before whose instruction vCPUs stop. */
+export interface CoreBreakpoint {
+  readonly address: bigint;
+  /** Undefined: all do. */
+  readonly cpu?: number | undefined;
+}
+
+/** Bytes of RAM that are watched. */
+export interface CoreWatch {
+  readonly address: number;
+  readonly length: number;
+  readonly read: boolean;
+  readonly write: boolean;
+}
+
+/** An access that touches watched bytes. */
+export interface CoreAccess {
+  /** Undefined: it was none of the vCPUs. */
+  readonly cpu?: number;
+  /** Who else, as far as it is known. */
+  readonly by?: string | undefined;
+  readonly write: boolean;
+  readonly address: number;
+  readonly length: number;
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+}
+
+/** Who is told of breakpoints and accesses, and says when vCPUs stop. */
+export interface CoreStopListener {
+  /** While it is true no vCPU runs on beyond the instruction, and whatever belongs to it, that it is at. */
+  readonly signal: { readonly wanted: boolean };
+  /** A vCPU is about to execute the instruction at a breakpoint. True: it stops before it. */
+  reached(cpu: number, address: bigint): boolean;
+  /**
+   * Watched bytes have been accessed: told at the boundary behind the instruction or the delivery, or at once where it was no
+   * vCPU. What an instruction has accessed before it was given up is not told, for it is executed anew. One that faults has
+   * accessed what it came to.
+   */
+  accessed(access: CoreAccess): void;
+}
+
+/** What stops the vCPUs of a core beside deadlines. It belongs to whoever sets it: no snapshot has it. */
+export interface CoreStops {
+  listener: CoreStopListener | undefined;
+  /** Replaces all of them. Code without any costs nothing. */
+  setBreakpoints(points: readonly CoreBreakpoint[]): void;
+  /** Replaces all of them. Ranges lie in RAM. Accesses to other pages cost nothing. */
+  setWatches(ranges: readonly CoreWatch[]): void;
+}
 
 /** RAM and vCPUs of one physical address space. */
 export interface MachineCore {
   readonly memory: PhysicalMemory;
   readonly cpus: readonly Cpu[];
+  readonly stops: CoreStops;
 }
 
 /** Whose architecture the vCPU follows where the two differ. */

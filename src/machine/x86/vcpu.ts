@@ -3,6 +3,7 @@ import type { Inspectable, StateNode, StatePath } from '../inspect';
 import type { Cycles } from '../time/event-queue';
 import * as L from './core/state/layout';
 import type { CoreExports } from './core-instance';
+import type { CoreStopPoints, PendingAccess } from './core-stops';
 import { CpuRegisters } from './cpu-registers';
 import { cpuAt } from './inspect/cpu-view';
 import type { Jit } from './jit/jit';
@@ -73,6 +74,8 @@ export class VirtualCpu extends CpuRegisters implements Cpu, Inspectable {
   private readonly clock: Float64Array;
   /** C_SHADOW_SS. */
   private readonly stackShadow: Float64Array;
+  /** C_BEGUN. */
+  private readonly begun: Float64Array;
   /** C_FLAGS, low half. */
   private readonly systemFlags: Int32Array;
   private deadline: Cycles = 0;
@@ -80,6 +83,12 @@ export class VirtualCpu extends CpuRegisters implements Cpu, Inspectable {
   private running = false;
   private report: FaultReport | undefined;
   private readonly missing = new MissingInstructions();
+  /** Where it was last asked whether to stop before an instruction: the count of those retired, and the linear address. */
+  private readonly asked = { instructions: -1, address: 0n };
+  /** The running call goes on with an instruction that has begun. */
+  private goesOn = false;
+  /** Watched accesses since the last boundary. */
+  private accesses: PendingAccess[] = [];
   /** Nothing more will run: why. */
   private dead: StopReason | undefined;
 
@@ -89,17 +98,20 @@ export class VirtualCpu extends CpuRegisters implements Cpu, Inspectable {
     buffer: ArrayBuffer,
     memory: Uint8Array,
     exceptionCost: number,
+    private readonly stops: CoreStopPoints,
     private readonly jit: Jit | undefined,
   ) {
     super(index, core, buffer, memory);
     this.budget = new Int32Array(buffer, this.base + L.C_BUDGET, 2);
     this.clock = new Float64Array(buffer, this.base + L.C_TARGET, 3);
     this.stackShadow = new Float64Array(buffer, this.base + L.C_SHADOW_SS, 1);
+    this.begun = new Float64Array(buffer, this.base + L.C_BEGUN, 1);
     this.systemFlags = new Int32Array(buffer, this.base + L.C_FLAGS, 1);
     this.u64[L.C_EXCEPTION_COST / 8] = BigInt(exceptionCost) << 32n;
     powerUpState(this.views);
     core.updateMode(this.base);
     this.clock[2] = -1;
+    this.begun[0] = -1;
     this.budget[0] = -1;
     this.setBudget(0, 0);
   }
@@ -181,12 +193,14 @@ export class VirtualCpu extends CpuRegisters implements Cpu, Inspectable {
     if (wanted && this.running) this.limitTarget(0);
   }
 
-  run(deadline: Cycles): StopReason {
+  run(deadline: Cycles, begun = false): StopReason {
     if (this.dead !== undefined) return this.dead;
     this.deadline = deadline;
     this.report = undefined;
+    this.goesOn = begun;
     for (;;) {
       const time = this.now();
+      if (!begun && this.stops.wanted) return StopReason.Stopped;
       if (this.attention) {
         this.attention = false;
         return StopReason.Attention;
@@ -206,13 +220,64 @@ export class VirtualCpu extends CpuRegisters implements Cpu, Inspectable {
       } finally {
         this.running = false;
       }
+      if (this.accesses.length > 0) this.tellAccesses(stop !== L.STOP_ABANDONED);
       if (stop === L.STOP_BOUNDARY) continue;
       if (stop === L.STOP_HALTED) return StopReason.Halted;
-      if (stop === L.STOP_ABANDONED) return StopReason.Abandoned;
+      if (stop === L.STOP_BREAKPOINT) return StopReason.Stopped;
+      if (stop === L.STOP_ABANDONED) {
+        this.beginHere();
+        return StopReason.Abandoned;
+      }
       this.report = describeStop(this, stop, this.u32[L.C_CHAIN / 4], this.i32[L.C_REASON / 4]);
       if (stop === L.STOP_SHUTDOWN) this.dead = StopReason.Shutdown;
       return stop === L.STOP_SHUTDOWN ? StopReason.Shutdown : StopReason.Unsupported;
     }
+  }
+
+  /** From the core: the instruction at RIP may be a breakpoint, and is about to be executed. Whether the run stops before it. */
+  reached(): boolean {
+    const { asked, stops } = this;
+    const address = this.codeAddress();
+    if (!stops.stopsAt(this.index, address) || this.goesOn || this.isBegun()) return false;
+    const instructions = this.instructions();
+    if (asked.instructions === instructions && asked.address === address) return false;
+    asked.instructions = instructions;
+    asked.address = address;
+    return stops.listener?.reached(this.index, address) ?? false;
+  }
+
+  /** From the core: bytes of a watched page are about to be accessed. */
+  watched(address: number, length: number, write: boolean): void {
+    const pending = this.stops.pending(address, length, write);
+    if (!pending) return;
+    this.settleAccess();
+    this.accesses.push(pending);
+    // Within a run: the boundary behind the instruction is looked at.
+    if (this.running) this.limitTarget(0);
+  }
+
+  /** The last access has been made: what it has written stands in memory, until the next one. */
+  private settleAccess(): void {
+    const last = this.accesses.pop();
+    if (last) this.accesses.push(this.stops.made(last));
+  }
+
+  /** @param happened false: the instruction was given up, and is executed anew */
+  private tellAccesses(happened: boolean): void {
+    this.settleAccess();
+    const { accesses } = this;
+    this.accesses = [];
+    if (happened) for (const access of joined(accesses)) this.stops.tell(access, this.index);
+  }
+
+  /** The instruction at RIP has begun and is not over: see C_BEGUN. */
+  private isBegun(): boolean {
+    return this.begun[0] === this.instructions() && this.u64[L.C_BEGUN_RIP / 8] === this.u64[L.C_RIP / 8];
+  }
+
+  private beginHere(): void {
+    this.begun[0] = this.instructions();
+    this.u64[L.C_BEGUN_RIP / 8] = this.u64[L.C_RIP / 8];
   }
 
   private inShadow(): boolean {
@@ -254,7 +319,9 @@ export class VirtualCpu extends CpuRegisters implements Cpu, Inspectable {
   private enter(entering: () => number): boolean {
     if (this.dead !== undefined) return false;
     this.i32[L.C_STOP / 4] = L.STOP_BOUNDARY;
-    if (entering()) return true;
+    const entered = entering();
+    if (this.accesses.length > 0) this.tellAccesses(true);
+    if (entered) return true;
     const stop = this.i32[L.C_STOP / 4];
     if (stop === L.STOP_BOUNDARY) return false;
     this.report = describeStop(this, stop, this.u32[L.C_CHAIN / 4], this.i32[L.C_REASON / 4]);
@@ -296,6 +363,7 @@ export class VirtualCpu extends CpuRegisters implements Cpu, Inspectable {
         windowWanted: (this.i32[L.C_WINDOW / 4] & WINDOW_INTERRUPT) !== 0,
         nmiWindowWanted: (this.i32[L.C_WINDOW / 4] & WINDOW_NMI) !== 0,
         attention: this.attention,
+        begun: this.isBegun(),
         handlers: readHandlers(this.u64, this.u32),
         missing: this.missing.list(),
       },
@@ -310,6 +378,7 @@ export class VirtualCpu extends CpuRegisters implements Cpu, Inspectable {
     this.i32[L.C_WINDOW / 4] =
       (run.windowWanted ? WINDOW_INTERRUPT : 0) | (run.nmiWindowWanted ? WINDOW_NMI : 0);
     this.attention = run.attention;
+    if (run.begun) this.beginHere();
     this.missing.load(run.missing);
   }
 
@@ -344,6 +413,8 @@ export class VirtualCpu extends CpuRegisters implements Cpu, Inspectable {
     this.stackShadow[0] = hardware.stackShadow ? instructions : -1;
     this.dead = hardware.shutDown ? StopReason.Shutdown : undefined;
     this.report = undefined;
+    this.begun[0] = this.asked.instructions = -1;
+    this.accesses = [];
     this.core.flushAllTranslations();
   }
 
@@ -379,6 +450,7 @@ export class VirtualCpu extends CpuRegisters implements Cpu, Inspectable {
       throw new Error(`cpu ${this.index}: start or INIT during a run; stop at a boundary first`);
     this.clock[2] = -1;
     this.stackShadow[0] = -1;
+    this.begun[0] = this.asked.instructions = -1;
     this.dead = undefined;
     this.report = undefined;
     this.core.placeCpl(this.base, 0);
@@ -397,8 +469,22 @@ export class VirtualCpu extends CpuRegisters implements Cpu, Inspectable {
 
   /** From the core: the instruction at RIP is not there. */
   noteMissing(mnemonic: number): void {
-    const base = this.u64[L.C_CODE_BASE / 8];
-    const rip = this.u64[L.C_RIP / 8];
-    this.missing.note(mnemonic, base === 0n ? rip : BigInt.asUintN(32, base + rip));
+    this.missing.note(mnemonic, this.codeAddress());
   }
+}
+
+/** Accesses of one instruction, those to adjoining bytes in one: a store that crosses into another page comes byte by byte. */
+function joined(accesses: readonly PendingAccess[]): PendingAccess[] {
+  const whole: PendingAccess[] = [];
+  for (const access of accesses) {
+    const last = whole.at(-1);
+    const adjoins = last?.write === access.write && last.address + last.before.length === access.address;
+    if (!last || !adjoins) whole.push(access);
+    else {
+      const before = Uint8Array.of(...last.before, ...access.before);
+      const after = Uint8Array.of(...(last.after ?? []), ...(access.after ?? []));
+      whole[whole.length - 1] = { ...last, before, after };
+    }
+  }
+  return whole;
 }

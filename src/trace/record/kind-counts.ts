@@ -9,8 +9,10 @@ type Figures = TraceMeta['counts'];
 export const RECORDED = 1;
 const SUM_A = 2;
 const SUM_B = 4;
-export const FLAG_BITS = 3;
-export const FLAGS = 7;
+/** Somebody looks at its rows. */
+export const WATCHED = 8;
+export const FLAG_BITS = 4;
+export const FLAGS = 15;
 
 /**
  * Tables of tracks by kinds that are in use: a kind gets a column at its first event, so that a vocabulary of any size costs
@@ -31,8 +33,29 @@ export class KindCounts {
   /** Tracks that the tables have room for. */
   private capacity = 0;
 
+  /** Whether somebody looks at rows of a kind. */
+  private watched: ((kind: number) => boolean) | undefined;
+
   /** @param records whether events of a kind are recorded; asked once per kind */
   constructor(private readonly records: (kind: number) => boolean) {}
+
+  /** Replaces who looks at rows of which kinds: each is asked about once. */
+  watch(looksAt: ((kind: number) => boolean) | undefined): void {
+    this.watched = looksAt;
+    for (const kind of this.kinds.slice(1)) {
+      const known = this.known[kind] & ~WATCHED;
+      this.known[kind] = known | this.watchedFlag(kind, known);
+    }
+  }
+
+  /** Somebody looks at rows of a kind. */
+  isWatched(kind: number): boolean {
+    return this.watched !== undefined && ((this.known[kind] || this.learn(kind)) & WATCHED) !== 0;
+  }
+
+  private watchedFlag(kind: number, flags: number): number {
+    return (flags & RECORDED) !== 0 && this.watched?.(kind) ? WATCHED : 0;
+  }
 
   /** Makes room for one more track. */
   addTrack(): void {
@@ -51,7 +74,7 @@ export class KindCounts {
 
   /** Events of a kind are recorded, and nothing but their number is kept. */
   isPlain(kind: number): boolean {
-    return ((this.known[kind] || this.learn(kind)) & FLAGS) === RECORDED;
+    return ((this.known[kind] || this.learn(kind)) & (FLAGS & ~WATCHED)) === RECORDED;
   }
 
   /** Counts so many events of a plain kind. */
@@ -103,7 +126,7 @@ export class KindCounts {
     if (column >> this.shift > 0) this.rebuild(this.shift + 1, this.capacity);
     const { sum } = kindRow(kind);
     const flags = (this.records(kind) ? RECORDED : 0) | (sum === 'a' ? SUM_A : sum === 'b' ? SUM_B : 0);
-    return (this.known[kind] = (column << FLAG_BITS) | flags);
+    return (this.known[kind] = (column << FLAG_BITS) | flags | this.watchedFlag(kind, flags));
   }
 
   /** Moves the figures into tables of another size. */

@@ -9,9 +9,10 @@ import { Kind } from '../vocabulary/events';
 import { NARROW_MAX, joined } from '../vocabulary/wide';
 import { ChangedRows } from './changed-rows';
 import { FoldList } from './fold-list';
-import { FLAGS, FLAG_BITS, RECORDED, type KindCounts } from './kind-counts';
+import { FLAGS, FLAG_BITS, RECORDED, WATCHED, type KindCounts } from './kind-counts';
 import { OpenSpans } from './open-spans';
 import { PatternTable } from './pattern-table';
+import type { RecordedRow, RowNews, RowWatch } from './row-watch';
 import { A, B, CAUSE, DURATION, KIND, RIP, TRACK, blockOf, type Block } from './record-block';
 import type { RowRef, Tracer } from './tracer';
 import { WideArguments } from './wide-arguments';
@@ -53,6 +54,7 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
   private foldedRow: RowRef = 0;
   private foldedIn: FoldList | undefined;
   private foldedOffset = 0;
+  private watcher: RowWatch | undefined;
 
   /** @param limit rows after which events are only counted */
   constructor(
@@ -60,6 +62,41 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     protected limit: number,
   ) {
     this.patterns = new PatternTable(kinds);
+  }
+
+  /** Who looks at rows while they are recorded; undefined: nobody, which costs nothing. */
+  get watch(): RowWatch | undefined {
+    return this.watcher;
+  }
+
+  set watch(watch: RowWatch | undefined) {
+    // A group that is foreseen may have rows that are looked at.
+    if (this.foreseen) this.writeForeseen();
+    this.watcher = watch;
+    this.kinds.watch(watch && ((kind) => watch.looksAt(kind)));
+  }
+
+  /**
+   * A row as it stands.
+   * @throws RangeError when it is final, and no longer here
+   */
+  rowAt(row: number): RecordedRow {
+    const block = this.blockOf(row);
+    if (block === undefined || row >= this.rows) throw new RangeError(`row ${row} is not under recording`);
+    const i = row & BLOCK_MASK;
+    const { chunk } = block;
+    const [aHigh, bHigh] = this.wide.of(row);
+    return {
+      row,
+      start: chunk.start[i],
+      duration: chunk.duration[i],
+      track: chunk.track[i],
+      kind: chunk.kind[i],
+      a: joined(chunk.a[i], aHigh),
+      b: joined(chunk.b[i], bHigh),
+      place: chunk.rip[i],
+      cause: chunk.cause[i] - 1,
+    };
   }
 
   /** Rows recorded so far. */
@@ -98,13 +135,25 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     return row;
   }
 
+  /** Something has become known of a row. */
+  private tell(ref: RowRef, news: RowNews): void {
+    const at = ref - 1 - this.base;
+    // A place of a folded group has no kind yet.
+    const kind = at >= 0 ? this.u16[KIND + at] : 0;
+    if (kind !== 0 && !this.kinds.isWatched(kind)) return;
+    const row = this.rowAt(ref - 1);
+    if (this.kinds.isWatched(row.kind)) this.watcher?.told(row, news);
+  }
+
   /**
    * Ends an open span at `end`. Reference 0 (a row that was not recorded) is ignored; so is everything after `finish`, which
    * has ended all.
    * @throws RangeError when the row is not an open span: a mistake of the caller.
    */
   close(ref: RowRef, end: number): void {
-    if (ref !== 0 && !(ref === this.foldedRow && this.closeFolded(end))) this.closeAny(ref, end);
+    if (ref === 0) return;
+    if (!(ref === this.foldedRow && this.closeFolded(end))) this.closeAny(ref, end);
+    if (this.watcher && !this.ended) this.tell(ref, 'closed');
   }
 
   private closeAny(ref: RowRef, end: number): void {
@@ -113,7 +162,7 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
       if (this.ended) return;
       if (this.foreseen) {
         this.writeForeseen();
-        this.close(ref, end);
+        this.closeAny(ref, end);
         return;
       }
       throw new RangeError(`Row ${row} is not an open span; it can be closed once only.`);
@@ -133,6 +182,11 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
   /** @throws RangeError when the row is so old that it is already part of the trace hash. */
   setArgs(ref: RowRef, a: number, b: number): void {
     if (ref === 0) return;
+    this.putArgs(ref, a, b);
+    if (this.watcher) this.tell(ref, 'arguments');
+  }
+
+  private putArgs(ref: RowRef, a: number, b: number): void {
     const { u16, u32, base } = this;
     const at = ref - 1 - base;
     const plain =
@@ -185,6 +239,7 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     if (this.foreseen) this.writeForeseen();
     const { at } = this;
     if (at + pattern.kind.length > this.stop || a > NARROW_MAX) return 0;
+    if (this.watcher && pattern.kind.some((kind) => this.kinds.isWatched(kind))) return 0;
     const folds = (this.folds ??= this.foldsOf());
     if (folds.full) return 0;
     folds.begin(at, pattern, start, this.place, a, b, cause);
@@ -299,7 +354,7 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
   private changeArgs(ref: RowRef, a: number, b: number): void {
     if (this.foreseen) {
       this.writeForeseen();
-      this.setArgs(ref, a, b);
+      this.putArgs(ref, a, b);
       return;
     }
     const row = ref - 1;
@@ -352,6 +407,7 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     const { kinds } = this;
     const known = kinds.known[kind];
     if ((known & FLAGS) === RECORDED) kinds.counted[(track << kinds.shift) | (known >>> FLAG_BITS)] += 1;
+    else if (kinds.isWatched(kind)) return this.writeWatched(start, duration, track, kind, a, b, cause);
     else if (!kinds.count(track, kind, a, b)) return 0;
     if (this.at >= this.stop && !this.room(start)) return 0;
     const { at, u16, u32 } = this;
@@ -365,6 +421,24 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     u32[CAUSE + at] = cause;
     const ref = this.base + (this.at = at + 1);
     if (a > NARROW_MAX || b > NARROW_MAX) this.wide.write(ref, start, track, a, b);
+    return ref;
+  }
+
+  /** `write` of a kind whose rows somebody looks at. */
+  private writeWatched(
+    start: number,
+    duration: number,
+    track: number,
+    kind: number,
+    a: number,
+    b: number,
+    cause: RowRef,
+  ): RowRef {
+    const { known } = this.kinds;
+    known[kind] &= ~WATCHED;
+    const ref = this.write(start, duration, track, kind, a, b, cause);
+    known[kind] |= WATCHED;
+    if (ref !== 0) this.tell(ref, 'recorded');
     return ref;
   }
 

@@ -48,6 +48,7 @@ export class HostSlotsEnvironment implements SlotEnvironment<UnitLane> {
       id: `${name}/${unit.name}`,
       track: () => lane.track,
       dmaTrack: () => lanes.dmaTrackOf(unit),
+      who: unit.name,
       memory: ways.memory,
       setPin: (gsi: number, source: string, asserted: boolean) =>
         site.scheduler.interrupts.fabric.setPin(gsi, source, asserted),

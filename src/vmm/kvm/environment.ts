@@ -64,6 +64,7 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
       id: `${name}/${unit.name}`,
       track: () => assigned?.lane.track ?? trace.trackOf(unit),
       dmaTrack: () => trace.dmaTrackOf(unit),
+      who: unit.name,
       memory: options.bypassesIommu || unit.class !== 'pci-device' ? this.untranslated : this.dma,
     };
     if (!options.dataPlaneInKernel) return new EmulatedSocket(this.qemu, this.irqchip, place, options);

@@ -57,9 +57,9 @@ export class GuestRun implements Stateful<GuestRunState> {
   finishInstruction(): void {
     const { cpu } = this;
     const now = cpu.now();
-    let stopped = cpu.run(now + 1);
+    let stopped = cpu.run(now + 1, true);
     // Attention that was asked for before it was given up.
-    if (stopped === StopReason.Attention && cpu.now() === now) stopped = cpu.run(now + 1);
+    if (stopped === StopReason.Attention && cpu.now() === now) stopped = cpu.run(now + 1, true);
     this.stopped(stopped);
   }
 
@@ -130,7 +130,7 @@ export class GuestRun implements Stateful<GuestRunState> {
       const left = world.emulation.iterationsToCome();
       if (!world.owes || left === 0 || left === before) return why;
       before = left;
-      why = cpu.run(cpu.now() + 1);
+      why = cpu.run(cpu.now() + 1, true);
     }
   }
 

@@ -14,6 +14,7 @@ import type { Disposition, Intercept } from '../../machine/x86/policy';
 import type { Cpu, CpuCallouts } from '../../machine/x86/types';
 import type { CpuidAnswer } from '../cpu/cpuid';
 import type { InterruptLane } from '../cpu/interrupt-lane';
+import type { CpuActivity, GuestCpuView } from '../guest';
 import type { GuestCpu } from '../guest-machine';
 import type { Site } from '../host';
 import type { Runnable } from '../threads/island';
@@ -29,6 +30,7 @@ import { RegisterExits } from './register-exits';
 import { TrapExits, type TrapExitsState } from './trap-exits';
 import type { VcpuVm } from './vm-face';
 import { VcpuEvent } from './vcpu-event';
+import { activityAt } from './vcpu-place';
 import { WorldSwitch, type WorldSwitchState } from './world-switch';
 
 /** Snapshot of a `KvmVcpu`; the registers are the vCPU's own. */
@@ -53,6 +55,7 @@ export class KvmVcpu
     ThreadClock,
     LockUser,
     GuestCpu,
+    GuestCpuView,
     Stateful<KvmVcpuState>
 {
   readonly eventTargetId: string;
@@ -73,7 +76,7 @@ export class KvmVcpu
   constructor(
     private readonly site: Site,
     vm: VcpuVm,
-    private readonly cpu: Cpu,
+    readonly cpu: Cpu,
   ) {
     this.world = new WorldSwitch(site, vm, cpu, this);
     this.injection = this.world.injection;
@@ -184,6 +187,10 @@ export class KvmVcpu
 
   instructions(): number {
     return this.cpu.instructions();
+  }
+
+  get activity(): CpuActivity {
+    return activityAt(this.world.place);
   }
 
   get runnable(): boolean {

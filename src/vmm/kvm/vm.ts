@@ -16,7 +16,15 @@ import { Kind } from '../../trace/vocabulary/events';
 import { boardIommu, emulatedIommu } from '../board-iommu';
 import { boardOptions } from '../board-options';
 import { BoardTrace } from '../board-trace';
-import type { AssignedPlan, CpuFeatures, Guest, GuestEnd, GuestPlan, DevicePlan } from '../guest';
+import type {
+  AssignedPlan,
+  CpuFeatures,
+  Guest,
+  GuestCpuView,
+  GuestEnd,
+  GuestPlan,
+  DevicePlan,
+} from '../guest';
 import { GuestMachine } from '../guest-machine';
 import type { Site } from '../host';
 import type { InterruptMode } from '../interrupt-modes';
@@ -162,6 +170,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     }
     site.units.keep(name, this);
     site.units.keep(`${name}/machine`, this.machine);
+    site.stops.add({ index: plan.index, name, core, cpuName: (cpu) => `vCPU ${cpu}` });
     site.units.keep(`${name}/ept`, this.ept);
   }
 
@@ -175,6 +184,10 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
 
   get rips(): readonly bigint[] {
     return this.machine.rips;
+  }
+
+  get cpus(): readonly GuestCpuView[] {
+    return this.vcpus;
   }
 
   get missingInstructions(): MissingInstruction[] {

@@ -69,9 +69,9 @@ export class BusAccesses extends AccessCallouts implements Stateful<BusAccessesS
     cpu.requestInterruptWindow(false);
     cpu.requestNmiWindow(false);
     const now = cpu.now();
-    const stopped = cpu.run(now + 1);
+    const stopped = cpu.run(now + 1, true);
     // Attention that was asked for before the instruction was given up.
-    return stopped === StopReason.Attention && cpu.now() === now ? cpu.run(now + 1) : stopped;
+    return stopped === StopReason.Attention && cpu.now() === now ? cpu.run(now + 1, true) : stopped;
   }
 
   /** INIT or a reset: nothing of the instruction counts any more. */

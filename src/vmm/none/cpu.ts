@@ -13,6 +13,7 @@ import type { RowRef } from '../../trace/record/tracer';
 import type { InterruptLane, InterruptLaneState } from '../cpu/interrupt-lane';
 import { MARK_HYPERCALL, noteMark } from '../cpu/mark';
 import { StartUp, type StartUpState } from '../cpu/start-up';
+import type { CpuActivity, GuestCpuView } from '../guest';
 import type { GuestCpu } from '../guest-machine';
 import type { Site } from '../host';
 import { BusAccesses, type BusAccessesState, type BusUser } from './bus-accesses';
@@ -39,7 +40,9 @@ export interface BareCpuState {
 }
 
 /** A CPU and its way to the bus. */
-export class BareCpu implements CpuCallouts, BusUser, EventTarget, CpuSink, GuestCpu, Stateful<BareCpuState> {
+export class BareCpu
+  implements CpuCallouts, BusUser, EventTarget, CpuSink, GuestCpu, GuestCpuView, Stateful<BareCpuState>
+{
   readonly eventTargetId: string;
   private place: BarePlace = 'waiting';
   /** The span that shows the present place. */
@@ -57,7 +60,7 @@ export class BareCpu implements CpuCallouts, BusUser, EventTarget, CpuSink, Gues
   constructor(
     private readonly site: Site,
     private readonly machine: CpuMachine,
-    private readonly cpu: Cpu,
+    readonly cpu: Cpu,
     readonly track: number,
     private readonly lane: InterruptLane,
   ) {
@@ -136,6 +139,11 @@ export class BareCpu implements CpuCallouts, BusUser, EventTarget, CpuSink, Gues
 
   instructions(): number {
     return this.cpu.instructions();
+  }
+
+  get activity(): CpuActivity {
+    if (this.place === 'waiting') return 'waiting';
+    return this.place === 'code' || this.place === 'access' ? 'running' : 'halted';
   }
 
   get runnable(): boolean {

@@ -43,6 +43,7 @@ export class BareEnvironment extends SiteEnvironment<BareRegion> {
       id: `${name}/${unit.name}`,
       track: () => trace.trackOf(unit),
       dmaTrack: () => trace.dmaTrackOf(unit),
+      who: unit.name,
       memory: this.dma,
       setPin,
       msi: this.msi,

@@ -33,7 +33,7 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
   readonly ports: AddressMap<BareRegion>;
   readonly eventTargetId: string;
   private readonly machine: GuestMachine;
-  private readonly cpus: readonly BareCpu[];
+  readonly cpus: readonly BareCpu[];
   private readonly ownMsrs: readonly CpuMsrs[];
   private readonly environment: BareEnvironment;
   private readonly board: PcBoard<BareRegion>;
@@ -99,6 +99,7 @@ export class BareMachine implements Guest, CpuMachine, EventTarget {
       cable.attach(network);
     }
     site.units.keep(`${name}/machine`, this.machine);
+    site.stops.add({ index, name, core, cpuName: (cpu) => `CPU ${cpu}` });
   }
 
   get end(): GuestEnd | undefined {

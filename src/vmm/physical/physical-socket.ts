@@ -31,6 +31,8 @@ export interface PhysicalPlace {
   /** The device's track, and that of its DMA, which is made when there is some. */
   track: () => number;
   dmaTrack: () => number;
+  /** What the trace calls the device. */
+  who: string;
   memory: DmaMemory;
   /** The wire's level at a global system interrupt. */
   setPin(gsi: number, source: string, asserted: boolean): void;
@@ -232,14 +234,14 @@ export class PhysicalSocket
   private resultOf({ kind, requester, address, way, bytes, row }: SavedTransaction): DmaResult {
     if (!this.options.busMaster() || !way) return 'master-abort';
     if ('fault' in way) return way.fault;
-    const { memory } = this.place;
+    const { memory, who } = this.place;
     if ('interrupt' in way) {
       this.place.msi(requester, address, way.interrupt);
       this.site.tracer.cause = row;
       return NOTHING;
     }
-    if (kind === 'read') return memory.readFrom(way.pieces);
-    return memory.writeTo(requester, way.pieces, bytes ?? NOTHING);
+    if (kind === 'read') return memory.readFrom(way.pieces, who);
+    return memory.writeTo(requester, way.pieces, bytes ?? NOTHING, who);
   }
 
   private wireChanged(asserted: boolean): void {

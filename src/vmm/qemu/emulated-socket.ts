@@ -40,6 +40,8 @@ export interface SocketPlace {
   /** The device's track, and that of its DMA, which is made when there is some. */
   track: () => number;
   dmaTrack: () => number;
+  /** What the trace calls the device. */
+  who: string;
   memory: DmaMemory;
 }
 
@@ -76,7 +78,7 @@ export class EmulatedSocket
     private readonly options: SocketOptions,
   ) {
     const { site, mainLoop, targets } = qemu;
-    const { id, track, dmaTrack, memory } = place;
+    const { id, track, dmaTrack, memory, who } = place;
     const device = (): BusDevice | undefined => this.device;
     this.site = site;
     this.stepTargetId = `${id}/bus`;
@@ -86,7 +88,7 @@ export class EmulatedSocket
     const { busMaster } = options;
     this.dma = new CopiedDma(
       site,
-      { id: `${id}/dma`, dmaTrack, memory, busMaster, work: () => this.work, device },
+      { id: `${id}/dma`, dmaTrack, who, memory, busMaster, work: () => this.work, device },
       targets,
     );
     this.timers = new ThreadTimers(`${id}/timers`, site, mainLoop, device);

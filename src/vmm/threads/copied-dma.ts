@@ -22,6 +22,8 @@ export interface CopiedDmaPlace {
   id: string;
   /** The track of the device's DMA, which is made when there is some. */
   dmaTrack: () => number;
+  /** What the trace calls the device. */
+  who: string;
   memory: DmaMemory;
   /** Whether the device may read and write memory. */
   busMaster: () => boolean;
@@ -87,9 +89,9 @@ export class CopiedDma implements DmaPort, StepTarget {
   }
 
   private copied({ kind, way, d = 0, bytes = NOTHING }: Step): DmaResult {
-    const { memory, busMaster } = this.place;
+    const { memory, busMaster, who } = this.place;
     if (!busMaster() || !way) return 'master-abort';
     if ('fault' in way) return way.fault;
-    return kind === Doing.Read ? memory.readFrom(way.pieces) : memory.writeTo(d, way.pieces, bytes);
+    return kind === Doing.Read ? memory.readFrom(way.pieces, who) : memory.writeTo(d, way.pieces, bytes, who);
   }
 }

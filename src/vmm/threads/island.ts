@@ -8,6 +8,7 @@ import { requireVersion } from '../../machine/snapshot';
 import type { Cycles } from '../../machine/time/event-queue';
 import { EventQueue } from '../../machine/time/queue';
 import type { Tracer } from '../../trace/record/tracer';
+import type { StopSignal } from './stop-signal';
 
 /** A CPU that may have guest code to run. */
 export interface Runnable {
@@ -35,12 +36,16 @@ export type IslandState =
   /** As many instructions were retired as may be. */
   | 'budget'
   /** Nothing is runnable and no event will change that. */
-  | 'deadlock';
+  | 'deadlock'
+  /** Somebody wanted it to stop, by the stop signal. */
+  | 'stopped';
 
 /** Snapshot of an `Island`; what stands on it has snapshots of its own. */
 export interface IslandClockState {
-  version: 1;
+  version: 2;
   present: Cycles;
+  /** The run was stopped between two events of one instant. */
+  firing: boolean;
 }
 
 /** How far an island is to go. */
@@ -63,8 +68,8 @@ export interface IslandLimits {
  * - Only RAM shows the window: of two CPUs' stores and loads less than a window apart, either may come first, as with a
  *   processor's store buffers. Locked instructions are atomic.
  *
- * Whose turn it is follows from everybody's time alone. A run that is cut anywhere, by a slice or a budget, goes on as if
- * it had not been.
+ * Whose turn it is follows from everybody's time alone. A run that is cut anywhere, by a slice, a budget or the stop signal,
+ * goes on as if it had not been.
  */
 export class Island implements Stateful<IslandClockState> {
   readonly queue: EventQueue;
@@ -75,6 +80,8 @@ export class Island implements Stateful<IslandClockState> {
   /** Whose turn it is in `turnOf`, and until when. */
   private turn: Runnable | undefined;
   private deadline: Cycles = 0;
+  /** Events of the present instant are to be fired before anything else happens. */
+  private firing = false;
 
   /**
    * @param index position among the host's islands
@@ -86,17 +93,19 @@ export class Island implements Stateful<IslandClockState> {
     readonly index: number,
     private readonly window: Cycles,
     private readonly cheapestInstruction: Cycles,
+    private readonly signal: StopSignal,
   ) {
     this.queue = new EventQueue(tracer, this);
   }
 
   save(): IslandClockState {
-    return { version: 1, present: this.present };
+    return { version: 2, present: this.present, firing: this.firing };
   }
 
   load(state: IslandClockState): void {
-    requireVersion('an island of the host', state.version, 1);
+    requireVersion('an island of the host', state.version, 2);
     this.present = state.present;
+    this.firing = state.firing;
   }
 
   /** The present instant: the time of the event or of the effect that is happening. */
@@ -168,6 +177,11 @@ export class Island implements Stateful<IslandClockState> {
     const limit = Math.min(sliceEnd, stopTime);
     const most = budget === Infinity ? budget : budget + this.instructions;
     for (;;) {
+      if (this.signal.wanted) return 'stopped';
+      if (this.firing) {
+        this.fire(this.present);
+        continue;
+      }
       if (this.ended) return 'ended';
       const next = this.queue.nextTime();
       const reached = Math.min(next, this.earliestTime());
@@ -214,7 +228,8 @@ export class Island implements Stateful<IslandClockState> {
 
   private fire(time: Cycles): void {
     this.standAt(time);
-    this.queue.fireDue(time);
+    this.queue.fireDue(time, this.signal);
+    this.firing = this.signal.wanted && this.queue.nextTime() <= time;
   }
 
   /**
@@ -225,10 +240,12 @@ export class Island implements Stateful<IslandClockState> {
     const windowEnd = (Math.floor(turn.now() / this.window) + 1) * this.window;
     this.deadline = Math.min(limit, this.alone(turn) ? sliceEnd : windowEnd);
     this.turn = turn;
+    this.signal.turnOf(turn);
     try {
       turn.runUntil(this.deadline);
     } finally {
       this.turn = undefined;
+      this.signal.turnOf(undefined);
       this.standAt(Math.min(this.earliestTime(), turn.now(), this.queue.nextTime()));
     }
   }

@@ -34,6 +34,8 @@ export interface BusyPollState {
 export interface BusyPollPlace {
   /** Unique in the run. */
   id: string;
+  /** What the trace calls the device. */
+  who: string;
   memory: DmaMemory;
   /** Whether the device may read memory. */
   busMaster: () => boolean;
@@ -142,7 +144,7 @@ export class BusyPoll implements BusyPolling, SpareTime, StepTarget, Stateful<Bu
   }
 
   private bytesOf({ requester, address, seen }: Watch): ReturnType<DmaMemory['read']> {
-    const { memory, busMaster } = this.place;
-    return busMaster() ? memory.read(requester, address, seen.length) : 'master-abort';
+    const { memory, busMaster, who } = this.place;
+    return busMaster() ? memory.read(requester, address, seen.length, who) : 'master-abort';
   }
 }

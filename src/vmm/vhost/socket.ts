@@ -75,7 +75,7 @@ export class VhostSocket implements DataSocket, DeviceBus, MsiPort, JobTarget, S
     const { qemu, irqchip, busMaster, busyPollNs } = control;
     const { site } = qemu;
     const { thread, targets } = worker;
-    const { id, track, dmaTrack, memory } = place;
+    const { id, track, dmaTrack, memory, who } = place;
     const device = (): BusDevice | undefined => this.device;
     this.site = site;
     this.jobTargetId = `${id}/vhost/pin`;
@@ -83,12 +83,12 @@ export class VhostSocket implements DataSocket, DeviceBus, MsiPort, JobTarget, S
     this.cyclesPerNanosecond = site.frequencyHz / 1e9;
     this.dma = new CopiedDma(
       site,
-      { id: `${id}/vhost/dma`, dmaTrack, memory, busMaster, work: () => this.work, device },
+      { id: `${id}/vhost/dma`, dmaTrack, who, memory, busMaster, work: () => this.work, device },
       targets,
     );
     const pollCycles = Math.round(busyPollNs * this.cyclesPerNanosecond);
     const wake = (): void => this.wakeIdle();
-    const polled = { id: `${id}/vhost/poll`, memory, busMaster, device, wake };
+    const polled = { id: `${id}/vhost/poll`, who, memory, busMaster, device, wake };
     this.polling = pollCycles > 0 ? new BusyPoll(site, thread, polled, pollCycles) : undefined;
     this.timers = new ThreadTimers(`${id}/vhost/timers`, site, thread, device);
     this.irqfd = new Irqfd(irqchip, { id: `${id}/vhost/irqfd`, track }, site, targets);

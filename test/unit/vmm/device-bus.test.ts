@@ -32,7 +32,7 @@ function setUp(busMaster = true) {
       setPin: (_gsi, _source, asserted) => void levels.push({ time: site.island.now(), asserted }),
       msi: () => undefined,
     },
-    { id: 'vm0/nic', track: () => track, dmaTrack: () => track, memory },
+    { id: 'vm0/nic', track: () => track, dmaTrack: () => track, who: 'nic', memory },
     { gsi: 11, busMaster: () => busMaster },
   );
   socket.plug({

@@ -43,6 +43,7 @@ function setUp() {
       id: 'pc/nic',
       track: () => track,
       dmaTrack: () => track,
+      who: 'nic',
       memory,
       setPin: (gsi, _source, asserted) => note(`pin ${gsi} ${asserted}, byte ${bytes[0]}`),
       msi: (_requester, address, data) => note(`msi ${address}=${data}, byte ${bytes[0]}`),

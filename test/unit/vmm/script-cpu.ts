@@ -6,6 +6,7 @@ import {
   type Cpu,
   type CpuCallouts,
   type CpuVendor,
+  type CoreStops,
 } from '../../../src/machine/x86/types';
 import { Lapic } from '../../../src/machine/interrupts/lapic-registers';
 import type { PhysicalMemory } from '../../../src/machine/memory/physical-memory';
@@ -46,6 +47,7 @@ export class ScriptCpu implements Cpu {
   resultHigh = 0;
   readonly ripLow = 0x1000;
   readonly ripHigh = 0;
+  readonly efer = 0n;
   readonly delivered: { vector: number; time: number; interruptsOn: boolean }[] = [];
   private time = 0;
   private deadline = 0;
@@ -197,6 +199,7 @@ export class ScriptCpu implements Cpu {
   writeMsr = (): boolean => false;
   readControl = (): bigint => 0n;
   writeControl = unused;
+  segments = unused;
   mode = unused;
   missingInstructions = unused;
   save = (): never => {
@@ -222,6 +225,8 @@ export interface Told {
 }
 
 /** Nothing to load: a script needs no memory. */
+const NO_STOPS: CoreStops = { listener: undefined, setBreakpoints: unused, setWatches: unused };
+
 const NO_IMAGE: BootState = {
   start: { mode: 'long', entry: 0x1000n, stack: 0n, cr3: 0, rdi: 0n },
   pieces: [],
@@ -250,7 +255,7 @@ export class ScriptMachine {
     this.vm = new KvmVm(this.site, {
       index: 0,
       name: 'vm0',
-      core: { memory: NO_MEMORY, cpus },
+      core: { memory: NO_MEMORY, cpus, stops: NO_STOPS },
       features: { x2apic: true, vendor: options.vendor ?? 'intel' },
       startSeconds: 0,
       tripleFault: 'stop',

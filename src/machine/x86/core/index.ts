@@ -1,7 +1,7 @@
 /** Exports of the core. */
 import { ACCESS_PEEK, ACCESS_READ, CPU_BASE, CPU_SIZE, C_EXEMPT_USED, C_INDEX } from './state/layout';
 import { emptyCache } from './memory/blocks';
-import { markGranules } from './memory/code';
+import { forgetCodeAt, markGranules } from './memory/code';
 import { noteStore } from './memory/access';
 import { deliverExternal, deliverNmi, injectException } from './transfer/interrupts';
 import { PAGE_MASK, canonical } from './memory/tlb';
@@ -15,7 +15,7 @@ export { run } from './generated/run';
 export { updateMode } from './transfer/segments';
 export { writeControl } from './operations/control';
 export { msrBit, readMsr, writeMsr } from './operations/msr';
-export { deliverExternal, deliverNmi, injectException, noteStore, markGranules, flushAllTranslations, flushTranslations, placeCpl, abandon };
+export { deliverExternal, deliverNmi, injectException, noteStore, markGranules, forgetCodeAt, flushAllTranslations, flushTranslations, placeCpl, abandon };
 
 /** Lays out the memory: the wrapper has worked out the addresses of the areas. */
 export function init(

@@ -56,6 +56,12 @@ export interface TranslatorTarget {
   markGranules(physical: number, length: number): void;
 }
 
+/** Where instructions may have to be stopped at. */
+export interface TranslatorStops {
+  /** @param inPage offset of its first byte in its page */
+  mayStopAt(rip: bigint, inPage: number, mode: number): boolean;
+}
+
 /** How translation is done. */
 export interface TranslatorOptions {
   costs: MachineCoreOptions['costs'];
@@ -76,6 +82,7 @@ export class Translator {
   constructor(
     private readonly target: TranslatorTarget,
     private readonly options: TranslatorOptions,
+    private readonly stops: TranslatorStops,
   ) {
     this.view = new DataView(target.buffer);
     this.bytes = new Uint8Array(target.buffer);
@@ -104,6 +111,7 @@ export class Translator {
         }
         break;
       }
+      count += this.emitBreak(out + count * L.UOP_SIZE, (phys % PAGE) + decoded, mode);
       open = this.emit(out + count * L.UOP_SIZE, (phys % PAGE) + decoded, mode);
       decoded += this.instruction.length;
       count++;
@@ -142,14 +150,23 @@ export class Translator {
     guard.imm = BigInt(phys2);
     this.write(out, rip, guard, 0);
     const length = this.instruction.length;
-    const open = this.emit(out + L.UOP_SIZE, phys % PAGE, mode);
-    if (!open && !this.needsGoto) return 2;
-    this.emitGoto(out + 2 * L.UOP_SIZE, cutRip(rip + BigInt(length), mode), mode);
-    return 3;
+    const count = 1 + this.emitBreak(out + L.UOP_SIZE, phys % PAGE, mode);
+    const open = this.emit(out + count * L.UOP_SIZE, phys % PAGE, mode);
+    if (!open && !this.needsGoto) return count + 1;
+    this.emitGoto(out + (count + 1) * L.UOP_SIZE, cutRip(rip + BigInt(length), mode), mode);
+    return count + 2;
   }
 
   /** The last emitted instruction ends its block but may be followed by the next one in line. */
   private needsGoto = false;
+
+  /** Emits what stops before the current instruction, if anything may; returns how many micro-ops. */
+  private emitBreak(at: number, inPage: number, mode: number): number {
+    const rip = this.instruction.ip;
+    if (!this.stops.mayStopAt(rip, inPage, mode)) return 0;
+    this.write(at, rip, emptyMicroOp(op.OP_BREAK), 0);
+    return 1;
+  }
 
   /** Emits the current instruction, which begins at `inPage` of its page; false when the block ends with it. */
   private emit(at: number, inPage: number, mode: number): boolean {

@@ -13,7 +13,7 @@ interface Group {
 
 const GROUPS = [
   // no instructions: `step` has them
-  { does: '', names: ['RESOLVE', 'CROSS'] },
+  { does: '', names: ['RESOLVE', 'BREAK', 'CROSS'] },
   // U_IMM is its mnemonic: #UD, and noted
   { does: 'system.execMissing(cpu, pc)', names: ['MISSING'] },
   { does: 'fault(VECTOR_UD)', names: ['UD'] },

@@ -48,6 +48,7 @@ function setUp(busyPollNs = 0) {
       id: 'vm0/nic',
       track: () => TRACK,
       dmaTrack: () => DMA_TRACK,
+      who: 'nic',
       memory: new DmaMemory(memory, linearTranslation(0, RAM)),
     },
   );

@@ -2,12 +2,14 @@
 import {
   ACCESS_READ,
   ACCESS_WRITE,
+  C_INDEX,
   C_MMU,
   CONTEXT0,
   PAGE_CODE,
   PAGE_DIRTY,
   PAGE_TABLE,
-  TAG_CODE,
+  PAGE_WRITES_WATCHED,
+  TAG_ASK,
   TAG_DEVICE,
   T_DATA,
   T_READ,
@@ -16,6 +18,7 @@ import {
 import { invalidateCode } from './code';
 import { misaligned, noteAccess, watching } from '../run/debug';
 import { readDevice, writeDevice } from '../state/callout';
+import { hostWatched } from '../state/host';
 import { fill } from './paging';
 import { PAGE_MASK, tlbEntry } from './tlb';
 import { changesTable, holdTables, releaseTables, tablesChanged } from './tables';
@@ -52,7 +55,7 @@ function entryFor(cpu: i32, context: i32, address: i64, kind: i32, access: i32):
   const entry = tlbEntry(context, address);
   // What fills empty entries has other low bits than a tag's, so that no address matches it.
   const tag = load<i64>(entry + kind);
-  if ((tag & ~(TAG_DEVICE | TAG_CODE)) == (address & PAGE_MASK)) return entry;
+  if ((tag & ~(TAG_DEVICE | TAG_ASK)) == (address & PAGE_MASK)) return entry;
   return fill(cpu, context, address, access);
 }
 
@@ -99,8 +102,11 @@ function loadIn(cpu: i32, context: i32, address: i64, size: i32): i64 {
   if (crosses(address, size)) return loadCrossing(cpu, context, address, size);
   const entry = entryFor(cpu, context, address, T_READ, ACCESS_READ);
   if (!entry) return 0;
-  if (load<i64>(entry, T_READ) & TAG_DEVICE) return readDevice(cpu, load<i64>(entry, T_DATA) | (address & 0xfff), size);
-  return hostLoad(<i32>address + load<i32>(entry, T_DATA), size);
+  const tag = <i32>load<i64>(entry, T_READ);
+  if (tag & TAG_DEVICE) return readDevice(cpu, load<i64>(entry, T_DATA) | (address & 0xfff), size);
+  const at = <i32>address + load<i32>(entry, T_DATA);
+  if (tag & TAG_ASK) hostWatched(load<i32>(cpu, C_INDEX), at - ramBase, size, false);
+  return hostLoad(at, size);
 }
 
 /** Both pages are made sure of first, so that a fault on the second one leaves nothing done. */
@@ -139,8 +145,10 @@ export function storeIn(cpu: i32, context: i32, address: i64, size: i32, value: 
     return writeDevice(cpu, physical, size, value & sizeMask(size));
   }
   const at = <i32>address + load<i32>(entry, T_DATA);
-  if (!(tag & TAG_CODE)) return hostStore(at, size, value);
+  if (!(tag & TAG_ASK)) return hostStore(at, size, value);
   const physical = at - ramBase;
+  if (load<u8>(pageFlags + (physical >>> 12)) & PAGE_WRITES_WATCHED)
+    hostWatched(load<i32>(cpu, C_INDEX), physical, size, true);
   const retranslate = changesTable(physical, size, value);
   hostStore(at, size, value);
   noteCode(physical, size);

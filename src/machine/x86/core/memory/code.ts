@@ -10,16 +10,18 @@ import {
   B_NEXT_PAGE,
   B_PAGE,
   B_PHYS,
+  B_RIP,
   CPU_BASE,
   CPU_SIZE,
   HASH_HEADS,
   PAGE_CODE,
   U_FAST,
   U_OP,
+  U_RIP,
   UOP_SIZE,
 } from '../state/layout';
 import { OP_RESOLVE } from '../generated/ops';
-import { cpuCount, granules, hashHeads, pageFlags, pageLists } from '../state/state';
+import { cpuCount, granules, hashHeads, pageFlags, pageLists, ramSize } from '../state/state';
 import { forbidQuietStores } from './tlb';
 
 /** Where the chain of the blocks at a physical address begins. */
@@ -77,6 +79,31 @@ export function forgetCrossing(uop: i32): void {
   unlink(uop - UOP_SIZE);
   store<i32>(uop - UOP_SIZE, -1, B_PAGE);
   store<u16>(uop, OP_RESOLVE, U_OP);
+}
+
+/** Forgets the code of all pages in which a block has an instruction that begins at this offset of a page. */
+export function forgetCodeAt(offset: i32): void {
+  const pages = ramSize >>> 12;
+  for (let page: u32 = 0; page < pages; page++) {
+    let link = load<i32>(pageLists + page * 4);
+    while (link) {
+      const block = link & ~1;
+      link = load<i32>(block + B_NEXT_PAGE + (link & 1) * 4);
+      if (!beginsAt(block, offset)) continue;
+      forgetPage(page);
+      break;
+    }
+  }
+}
+
+/** Of the page offsets of linear and physical addresses one is the other. */
+function beginsAt(block: i32, offset: i32): bool {
+  const distance = load<i32>(block, B_PHYS) - load<i32>(block, B_RIP);
+  let uop = block + UOP_SIZE;
+  for (let i = load<i32>(block, B_COUNT); i > 0; i--, uop += UOP_SIZE) {
+    if (((load<i32>(uop, U_RIP) + distance) & 0xfff) == offset) return true;
+  }
+  return false;
 }
 
 function forgetPage(page: u32): void {

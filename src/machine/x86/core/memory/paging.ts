@@ -10,8 +10,10 @@ import {
   EMPTY_BYTE,
   PAGE_CODE,
   PAGE_DIRTY,
+  PAGE_READS_WATCHED,
   PAGE_TABLE,
-  TAG_CODE,
+  PAGE_WRITES_WATCHED,
+  TAG_ASK,
   TAG_DEVICE,
   T_DATA,
   T_EXEC,
@@ -81,13 +83,16 @@ export function fill(cpu: i32, context: i32, address: i64, access: i32): i32 {
     memory.fill(entry, <u8>EMPTY_BYTE, TLB_ENTRY);
     store<i64>(entry, data, T_DATA);
   }
-  if (access == ACCESS_READ) store<i64>(entry, tag, T_READ);
+  if (access == ACCESS_READ) {
+    const watched = ram && (load<u8>(pageFlags + (<i32>physicalPage >>> 12)) & PAGE_READS_WATCHED) != 0;
+    store<i64>(entry, tag | (watched ? TAG_ASK : 0), T_READ);
+  }
   else if (access == ACCESS_EXEC) store<i64>(entry, tag, T_EXEC);
   else if (ram) {
     const flags = pageFlags + (<i32>physicalPage >>> 12);
-    const asked = load<u8>(flags) & (PAGE_CODE | PAGE_TABLE);
+    const asked = load<u8>(flags) & (PAGE_CODE | PAGE_TABLE | PAGE_WRITES_WATCHED);
     store<u8>(flags, load<u8>(flags) | PAGE_DIRTY);
-    store<i64>(entry, page | (asked ? TAG_CODE : 0), T_WRITE);
+    store<i64>(entry, page | (asked ? TAG_ASK : 0), T_WRITE);
   } else store<i64>(entry, tag, T_WRITE);
   return entry;
 }

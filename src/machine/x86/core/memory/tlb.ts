@@ -3,7 +3,7 @@ import {
   CONTEXT0,
   CONTEXTS,
   CONTEXT_SIZE,
-  TAG_CODE,
+  TAG_ASK,
   T_DATA,
   T_WRITE,
   TLB_ENTRIES,
@@ -46,7 +46,7 @@ export function forbidQuietStores(cpu: i32, physicalPage: i32): void {
     for (let i = 0; i < TLB_ENTRIES; i++, entry += TLB_ENTRY) {
       const tag = load<i64>(entry, T_WRITE);
       if (!(tag & 0xfff) && <i32>tag + load<i32>(entry, T_DATA) == host) {
-        store<i64>(entry, tag | TAG_CODE, T_WRITE);
+        store<i64>(entry, tag | TAG_ASK, T_WRITE);
       }
     }
   }

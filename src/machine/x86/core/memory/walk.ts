@@ -15,6 +15,7 @@ import {
   PAGE_CODE,
   PAGE_DIRTY,
   PAGE_ROM,
+  PAGE_WRITES_WATCHED,
   PHYSICAL_BITS,
   SCRATCH_WALK,
   TRANSLATE_SOFTWARE,
@@ -31,7 +32,7 @@ import {
   pageFlags,
   ramBase,
 } from '../state/state';
-import { hostTlbMiss } from '../state/host';
+import { hostTlbMiss, hostWatched } from '../state/host';
 import { invalidateCode } from './code';
 import { hostPhysical } from './second-stage';
 import { reserveTables, watchTable } from './tables';
@@ -133,7 +134,7 @@ export function walk(cpu: i32, address: i64, access: i32, by: i32, commit: bool)
   } else if (by == BY_SUPERVISOR && userPage && cr4 & CR4_SMAP) allowed = false;
   if (!allowed) return fail(PF_PRESENT);
   if (commit && access == ACCESS_WRITE && !writable) store<i32>(cpu, 1, C_WP_USED);
-  if (commit) commitWalk(top, level, access);
+  if (commit) commitWalk(cpu, top, level, access);
   return leafAddress(entry, address, level, indexBits, pae);
 }
 
@@ -153,7 +154,7 @@ function leafAddress(entry: i64, address: i64, level: i32, indexBits: i32, pae: 
 }
 
 /** Sets the accessed bits of the last walk's entries and the leaf's dirty bit; table pages become dirty by it. */
-function commitWalk(top: i32, leaf: i32, access: i32): void {
+function commitWalk(cpu: i32, top: i32, leaf: i32, access: i32): void {
   reserveTables();
   for (let level = top; level >= leaf; level--) {
     const at = load<i32>(SCRATCH_WALK + level * 4);
@@ -162,6 +163,7 @@ function commitWalk(top: i32, leaf: i32, access: i32): void {
     const physical = at - ramBase;
     const flags = pageFlags + (physical >>> 12);
     if (wanted != entry && !(load<u8>(flags) & PAGE_ROM)) {
+      if (load<u8>(flags) & PAGE_WRITES_WATCHED) hostWatched(load<i32>(cpu, C_INDEX), physical, 1, true);
       store<u8>(at, wanted);
       store<u8>(flags, load<u8>(flags) | PAGE_DIRTY);
       if (load<u8>(flags) & PAGE_CODE) invalidateCode(physical, physical);

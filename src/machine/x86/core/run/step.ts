@@ -1,8 +1,11 @@
 /** One instruction by the general path: every operation's one definition is reached from here. */
 import {
+  C_BEGUN,
+  C_BEGUN_RIP,
   C_BUDGET,
   C_EXCEPTION_COST,
   C_FLAGS,
+  C_INDEX,
   C_MMU,
   C_REASON,
   C_RIP,
@@ -10,6 +13,7 @@ import {
   C_STOP,
   STOP_ABANDONED,
   STOP_BOUNDARY,
+  STOP_BREAKPOINT,
   STOP_UNSUPPORTED,
   UF_NEAR,
   UOP_SIZE,
@@ -27,7 +31,7 @@ import * as op from '../generated/ops';
 import { generation, lookup, lookupReason, pageAfter } from '../memory/blocks';
 import { forgetCrossing } from '../memory/code';
 import { beginAccesses } from '../state/callout';
-import { hostHot } from '../state/host';
+import { hostHot, hostReached } from '../state/host';
 import { DELIVERED, HANDLED, deliverFault } from '../transfer/interrupts';
 import {
   branchTarget,
@@ -41,7 +45,7 @@ import {
 } from '../operations/operands';
 import { translateFetch } from '../memory/paging';
 import { cutRip } from '../memory/segmentation';
-import { FLAG_RF, faulted, refresh, stopAfter } from '../state/state';
+import { FLAG_RF, faulted, refresh, retired, stopAfter } from '../state/state';
 
 function unsupported(cpu: i32, reason: i32): i32 {
   store<i32>(cpu, reason, C_REASON);
@@ -128,6 +132,8 @@ function finish(cpu: i32, pc: i32, rip: i64): i32 {
   if (unfinished) {
     // To the interrupt shadow an iteration is an instruction. What comes between two saves RF set (SDM vol. 3, 17.3.1.1).
     store<f64>(cpu, -1, C_SHADOW);
+    store<f64>(cpu, retired(cpu), C_BEGUN);
+    store<i64>(cpu, rip, C_BEGUN_RIP);
     store<i64>(cpu, load<i64>(cpu, C_FLAGS) | FLAG_RF, C_FLAGS);
     refresh(cpu);
     return boundary(cpu);
@@ -158,6 +164,11 @@ function finish(cpu: i32, pc: i32, rip: i64): i32 {
 /** Micro-ops that are no instructions. */
 function pseudo(cpu: i32, pc: i32, operation: i32): i32 {
   if (operation == op.OP_RESOLVE) return goOn(cpu);
+  if (operation == op.OP_BREAK) {
+    if (!hostReached(load<i32>(cpu, C_INDEX))) return pc + UOP_SIZE;
+    store<i32>(cpu, STOP_BREAKPOINT, C_STOP);
+    return 0;
+  }
   // OP_CROSS: U_IMM is the physical page in which the instruction was found to go on.
   const rip = load<i64>(cpu, C_RIP);
   const second = translateFetch(cpu, load<i32>(cpu, C_MMU), pageAfter(cpu, rip));

@@ -85,6 +85,14 @@ export declare function hostTranslate(
   room: f64,
   out: i32,
 ): i32;
+/** An instruction that may be a breakpoint of the owner's is about to be executed, at C_RIP; non-zero: stop before it. */
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'reached')
+export declare function hostReached(index: i32): i32;
+/** A byte range of RAM in a watched page is about to be read or written; it lies in one page. */
+// @ts-ignore: decorator of AssemblyScript
+@external('host', 'watched')
+export declare function hostWatched(index: i32, physical: i32, size: i32, write: bool): void;
 /** The block whose first micro-op this is has become hot. */
 // @ts-ignore: decorator of AssemblyScript
 @external('host', 'hot')

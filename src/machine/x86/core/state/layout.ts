@@ -165,6 +165,13 @@ export const C_ACCESS = 2196;
 /** f64: iterations of a repeated instruction from the running one on; 0: it is not repeated. */
 export const C_ITERATIONS = 2200;
 
+/**
+ * f64, i64: the count of retired instructions and the RIP at which an instruction has begun and is not over: iterations of it
+ * are done, or it was given up and is to be executed anew. It is come to no second time. A count of −1: none.
+ */
+export const C_BEGUN = 2216;
+export const C_BEGUN_RIP = 2224;
+
 /** How an instruction names its port (`PortForm` of types.ts), above the size in the call-out. */
 export const PORT_IMMEDIATE = 1 << 3;
 export const PORT_STRING = 2 << 3;
@@ -207,8 +214,8 @@ export const T_EXEC = 16;
 export const T_DATA = 24;
 /** The page is not RAM: T_DATA is its physical address. */
 export const TAG_DEVICE = 1;
-/** The page holds translated code or page tables: every store has to ask. */
-export const TAG_CODE = 2;
+/** The page holds translated code or page tables, or somebody watches it: every store, or every load, has to ask. */
+export const TAG_ASK = 2;
 /** After the TLB: indirect-branch cache, RIP and micro-op address. */
 export const JUMP_CACHE = 8192;
 export const JUMP_ENTRIES = 1024;
@@ -300,6 +307,9 @@ export const PAGE_CODE = 2;
 export const PAGE_TABLE = 4;
 /** It is ROM: what page walks would note in its entries is lost. */
 export const PAGE_ROM = 8;
+/** Somebody watches loads from it, stores to it. */
+export const PAGE_READS_WATCHED = 16;
+export const PAGE_WRITES_WATCHED = 32;
 
 // ---- lazy flags ----
 /** a − b at the given size (also logic: result − 0). Bits 0-5 hold 64 − size in bits. */
@@ -319,6 +329,8 @@ export const STOP_SHUTDOWN = 4;
 export const STOP_UNSUPPORTED = 5;
 /** A call-out abandoned the instruction. */
 export const STOP_ABANDONED = 6;
+/** The instruction is a breakpoint of whoever owns the vCPU: nothing of it has happened. */
+export const STOP_BREAKPOINT = 7;
 
 /** Why the core gave up: an instruction it lacks, or code outside RAM. */
 export const REASON_INSTRUCTION = 1;
