@@ -1,5 +1,5 @@
 /** Names of addresses and addresses of names, from an ELF symbol table. */
-import { upperBound } from './dwarf/line';
+import { upperBound } from './sorted';
 import type { ElfSymbol } from './file';
 
 /** A function or a variable of the guest. */
