@@ -111,7 +111,6 @@ function debugInfo(file: GuestFile, lines: LineTable, remap: readonly PathRemap[
     line: file.section('.debug_line'),
     types: file.section('.debug_types'),
     addresses: file.section('.debug_addr'),
-    stringOffsets: file.section('.debug_str_offsets'),
     ranges: file.section('.debug_ranges'),
     locations: file.section('.debug_loc'),
     rangeLists: file.section('.debug_rnglists'),
@@ -137,6 +136,7 @@ function debugSections(file: GuestFile): DebugSections {
     abbrev: file.section('.debug_abbrev'),
     strings: file.section('.debug_str'),
     lineStrings: file.section('.debug_line_str'),
+    stringOffsets: file.section('.debug_str_offsets'),
   };
 }
 
