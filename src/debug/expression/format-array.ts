@@ -28,6 +28,7 @@ export function arrayText(
   const asString = isCharacter(bare(type.element)) && (!options.format || options.format === 's');
   if (asString) return characters(value, count, options.elements);
   if (count === 0) return '{}';
+  if (value.address !== undefined) value.firstBytes(1); // what cannot be read at all is said once
   return elements(value, count, size, options, write);
 }
 
@@ -58,7 +59,7 @@ function elements(
     const run = end - at;
     const shown = write(value.element(BigInt(at)));
     length += shown.length;
-    if (run >= REPEATS) {
+    if (run > REPEATS) {
       parts.push(`${shown} <repeats ${run} times>`);
       written += REPEATS;
       at = end;

@@ -30,8 +30,9 @@ export function formatScalar(
   options: { readonly elements: number },
 ): string {
   const bytes = value.bytes();
-  const width = value.bits?.width ?? 8 * bytes.length;
-  const bits = integerOf(bytes);
+  const width = 8 * bytes.length;
+  // A bit field counts as a number of its whole type.
+  const bits = isFloat(type) ? integerOf(bytes) : BigInt.asUintN(width, value.scalar() as bigint);
   if (format === 's') {
     const isString = type.kind === 'pointer' && isCharacter(bare(type.target));
     return isString

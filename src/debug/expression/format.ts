@@ -1,5 +1,6 @@
 /** Values as text, as gdb's `print` writes them. */
 import { DebugError, OptimisedOutError } from '../frames/errors';
+import { isLost } from '../frames/location';
 import { hex } from '../frames/machine';
 import { arrayText } from './format-array';
 import type { DisplayFormat } from './display-format';
@@ -66,6 +67,7 @@ function inner(value: Value, options: FormatOptions, depth: number): string {
 
 function text(value: Value, options: FormatOptions, depth: number): string {
   const type = value.bare;
+  if (isLost(value.place)) return OPTIMISED_OUT;
   if (depth >= options.depth && (isComposite(type) || type.kind === 'array')) return '{...}';
   if (isComposite(type)) return compositeText(value, type, options, depth);
   if (type.kind === 'array')
@@ -102,6 +104,7 @@ function scalarText(
 /** `{head = 3, tail = 7}`. */
 function compositeText(value: Value, type: CompositeType, options: FormatOptions, depth: number): string {
   if (type.members.length === 0 && type.bytes === 0 && type.name !== undefined) return '<incomplete type>';
+  if (value.address !== undefined && type.bytes > 0) value.firstBytes(1); // what cannot be read at all is said once
   const parts: string[] = [];
   let length = 0;
   for (const member of type.members) {

@@ -6,6 +6,9 @@ import { DebugError } from '../frames/errors';
 import { basicTypesOf, pointerTo, VOID } from './types';
 import { Value } from './value';
 
+/** A number, where `signed char` would be a character. */
+const INT8: DebugType = { kind: 'base', name: 'int8_t', bytes: 1, encoding: 'signed' };
+
 /** A register's type, as gdb has it: numbers with a sign, but addresses and flags. */
 function typeOf(register: NamedRegister, architecture: Architecture): DebugType {
   const types = basicTypesOf(architecture);
@@ -18,7 +21,7 @@ function typeOf(register: NamedRegister, architecture: Architecture): DebugType 
   }
   if (number === architecture.flags) return bits === 32 ? types.unsignedInt : types.unsignedLong;
   const bySize: Record<number, DebugType | undefined> = {
-    8: types.signedChar,
+    8: INT8,
     16: types.short,
     32: types.int,
   };

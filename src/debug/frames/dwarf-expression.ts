@@ -165,7 +165,10 @@ class Evaluation {
 
   /** A base type by offset of its entry; offset 0 is the generic type. */
   type(): BaseType | undefined {
-    const offset = this.reader.ulebNumber();
+    return this.typeAt(this.reader.ulebNumber());
+  }
+
+  private typeAt(offset: number): BaseType | undefined {
     if (offset === 0) return undefined;
     const type = this.unit.baseType(offset);
     if (type?.kind !== 'base' || type.bytes > 16)
@@ -175,6 +178,20 @@ class Evaluation {
 
   register(register: number): bigint {
     return registerValue(register, this.frame);
+  }
+
+  /** DW_OP_entry_value: of a register, in the generic type or in that of DW_OP_regval_type. */
+  entryValue(block: Uint8Array): void {
+    if (block[0] !== 0xa5 && block[0] !== 0xf5) return this.pushGeneric(this.frame.entryValue(block));
+    const reader = new ByteReader(block, 'a DWARF expression', 1);
+    const register = reader.ulebNumber();
+    const type = this.typeAt(reader.ulebNumber());
+    const plain = register < 32 ? [0x50 + register] : [0x90, register & 0x7f];
+    const bits = BigInt.asUintN(
+      8 * this.arithmetic.bytes(type),
+      this.frame.entryValue(Uint8Array.from(plain)),
+    );
+    this.push({ bits, ...(type && { type }) });
   }
 
   dereference(size: number, type: BaseType | undefined): void {
@@ -336,7 +353,7 @@ define(0x28, (at) => {
   else at.reader.skip(2);
 });
 define([0x96, 0xf0], () => undefined); // nop, GNU_uninit
-define([0xa3, 0xf3], (at) => at.pushGeneric(at.frame.entryValue(at.reader.span(at.reader.ulebNumber()))));
+define([0xa3, 0xf3], (at) => at.entryValue(at.reader.span(at.reader.ulebNumber())));
 
 // 2.6, locations
 define(0x93, (at) => at.piece(8 * at.reader.ulebNumber(), 0));

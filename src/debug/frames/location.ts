@@ -40,6 +40,14 @@ export const OPTIMISED_OUT: Location = {
   why: 'It has been optimised out at this place of the program.',
 };
 
+/** Whether nothing of a value has been kept. */
+export function isLost(location: Location): boolean {
+  return (
+    location.kind === 'lost' ||
+    (location.kind === 'pieces' && location.pieces.every((each) => isLost(each.location)))
+  );
+}
+
 /** What is larger than this is not fetched at once; no value of C is larger than its guest. */
 const MAX_BYTES = 1 << 26;
 

@@ -19,13 +19,13 @@ export interface Program {
 }
 
 /** The program of a guest. */
-export function programOf(image: GuestImage, debug: DebugInfo | undefined): Program {
+export function programOf(image: GuestImage): Program {
   const code = image.file.segments
     .filter(({ executable }) => executable)
     .map(({ virtualAddress, memorySize }) => ({ low: virtualAddress, high: virtualAddress + memorySize }));
   return {
     architecture: architectureOf(image.file.addressBytes),
-    debug,
+    debug: image.debug,
     frames: FrameTable.of(image.file),
     symbols: image.symbols,
     lines: image.lines,

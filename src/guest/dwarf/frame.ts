@@ -8,7 +8,7 @@ import type { GuestFile } from '../file';
 import { readInitialLength } from './form';
 import { POINTER_OMITTED, readAddress, readPointer } from './frame-pointer';
 import { runFrameProgram, type FrameProgramContext, type FrameRules } from './frame-program';
-import { upperBound } from './line';
+import { upperBound } from '../sorted';
 
 /** The rules at one instruction, and what its function's common entry says. */
 export interface FrameRow extends FrameRules {
