@@ -2,6 +2,7 @@
 import type { DebugFunction } from '../../guest/dwarf/model';
 import type { FrameRow } from '../../guest/dwarf/frame';
 import type { Architecture } from './architecture';
+import { codePlaceAt, type CodePlace } from './code-place';
 import { compute, locate } from './dwarf-expression';
 import { DebugError, OptimisedOutError } from './errors';
 import { fetch, registerValue, type Location, type WritableFrame } from './location';
@@ -19,9 +20,8 @@ export class Activation implements Stepping, WritableFrame {
   private workedOut: { readonly above: Activation | undefined; readonly step: Step | undefined } | undefined;
   private knownCfa: bigint | undefined;
   private knownBase: bigint | undefined;
-  private readonly values = new Map<number, bigint>();
-  private foundFunction: { readonly found: DebugFunction | undefined } | undefined;
-  private foundRow: { readonly found: FrameRow | undefined } | undefined;
+  private values: Map<number, bigint> | undefined;
+  private knownPlace: CodePlace | undefined;
 
   private constructor(
     readonly program: Program,
@@ -34,13 +34,13 @@ export class Activation implements Stepping, WritableFrame {
     readonly isGuess: boolean,
     readonly places: RegisterPlaces,
     /** Places of the stack that have been visited, so that one that goes in a circle ends. */
-    private readonly visited: Set<string>,
+    private visited: Set<string> | undefined,
   ) {}
 
   /** The activation that a machine is in. */
   static top(program: Program, machine: MachineReader): Activation {
     const pc = machine.register(program.architecture.programCounter) ?? 0n;
-    return new Activation(program, machine, 0, pc, true, false, IN_MACHINE, new Set());
+    return new Activation(program, machine, 0, pc, true, false, IN_MACHINE, undefined);
   }
 
   get architecture(): Architecture {
@@ -52,15 +52,19 @@ export class Activation implements Stepping, WritableFrame {
     return this.isExact ? this.pc : this.pc - 1n;
   }
 
+  /** What the debug information says of `lookupPc`. */
+  get place(): CodePlace {
+    this.knownPlace ??= codePlaceAt(this.program, this.lookupPc);
+    return this.knownPlace;
+  }
+
   get row(): FrameRow | undefined {
-    this.foundRow ??= { found: this.program.frames.rowAt(this.lookupPc) };
-    return this.foundRow.found;
+    return this.place.row;
   }
 
   /** The function whose code this is; undefined without debug information of it. */
   get function(): DebugFunction | undefined {
-    this.foundFunction ??= { found: this.program.debug?.functionAt(this.lookupPc) };
-    return this.foundFunction.found;
+    return this.place.function;
   }
 
   /** The activation that called this one, or that it interrupted. */
@@ -78,9 +82,10 @@ export class Activation implements Stepping, WritableFrame {
     if (!place) return this.machine.register(number);
     if (place.kind === 'register') return this.machine.register(place.register);
     if (place.kind === 'lost') return undefined;
-    const known = this.values.get(number);
+    const known = this.values?.get(number);
     if (known !== undefined) return known;
     const value = integerOf(fetch(place, this.architecture.addressBytes, this));
+    this.values ??= new Map();
     this.values.set(number, value);
     return value;
   }
@@ -127,7 +132,7 @@ export class Activation implements Stepping, WritableFrame {
   }
 
   private workOutFrameBase(): bigint {
-    const base = this.function?.frameBaseAt(this.lookupPc);
+    const base = this.place.frameBase;
     if (!base)
       throw new DebugError('The debug information does not tell where the frame of this function lies.');
     if (base.kind === 'constant') return integerOf(base.bytes);
@@ -144,7 +149,8 @@ export class Activation implements Stepping, WritableFrame {
   private workOutAbove(): { above: Activation | undefined; step: Step | undefined } {
     const step = this.level + 1 < MAX_ACTIVATIONS ? stepUp(this) : undefined;
     if (!step) return { above: undefined, step };
-    const { program, machine, visited } = this;
+    const { program, machine } = this;
+    const visited = (this.visited ??= new Set());
     const above = new Activation(
       program,
       machine,

@@ -2,6 +2,7 @@
 import type { DebugFunction, DebugScope } from '../../guest/dwarf/model';
 import type { SourcePlace } from '../../guest/dwarf/line';
 import { Activation } from './activation';
+import type { FrameLayout } from './code-place';
 import { DebugError } from './errors';
 import type { MachineReader } from './machine';
 import type { Program } from './program';
@@ -39,35 +40,29 @@ export interface Frame {
   readonly activation: Activation;
 }
 
-/** Blocks within which an address lies, from the function inwards. */
-function scopesAt(outermost: DebugScope | undefined, pc: bigint): DebugScope[] {
-  const chain: DebugScope[] = [];
-  for (let scope = outermost; scope && chain.length < MAX_NESTING;) {
-    chain.push(scope);
-    scope = scope.scopes.find(({ ranges }) => ranges.some(({ low, high }) => pc >= low && pc < high));
-  }
-  return chain;
-}
-
-const MAX_NESTING = 256;
-
-/** A frame of an activation: `depth` counts the inlined functions between it and the innermost. */
+/** A frame of an activation. */
 class ActivationFrame implements Frame {
   constructor(
     readonly activation: Activation,
-    readonly scopes: readonly DebugScope[],
-    readonly place: SourcePlace | undefined,
-    private readonly inlinedName: string | undefined,
+    private readonly layout: FrameLayout,
   ) {}
 
+  get scopes(): readonly DebugScope[] {
+    return this.layout.scopes;
+  }
+
+  get place(): SourcePlace | undefined {
+    return this.layout.place;
+  }
+
   get kind(): FrameKind {
-    if (this.inlinedName !== undefined) return 'inlined';
+    if (this.layout.inlinedName !== undefined) return 'inlined';
     if (this.activation.hardwareFrame !== undefined) return 'interrupt';
     return this.activation.isGuess ? 'guessed' : 'normal';
   }
 
   get name(): string | undefined {
-    if (this.inlinedName !== undefined) return this.inlinedName;
+    if (this.layout.inlinedName !== undefined) return this.layout.inlinedName;
     const { function: known, program, lookupPc } = this.activation;
     return known?.name ?? program.symbols.functionAt(lookupPc)?.name;
   }
@@ -90,7 +85,7 @@ class ActivationFrame implements Frame {
   }
 
   get hardwareFrame(): bigint | undefined {
-    return this.inlinedName === undefined ? this.activation.hardwareFrame : undefined;
+    return this.layout.inlinedName === undefined ? this.activation.hardwareFrame : undefined;
   }
 
   get function(): DebugFunction | undefined {
@@ -100,24 +95,13 @@ class ActivationFrame implements Frame {
 
 /** Frames of one activation, the innermost inlined one first. */
 function framesOf(activation: Activation): Frame[] {
-  const chain = scopesAt(activation.function, activation.lookupPc);
-  const frames: Frame[] = [];
-  let place: SourcePlace | undefined;
-  let scopes: DebugScope[] = [];
-  for (const scope of chain.reverse()) {
-    scopes.push(scope);
-    if (!scope.inlined) continue;
-    frames.push(new ActivationFrame(activation, scopes, place, scope.inlined.name));
-    place = scope.inlined.callSite;
-    scopes = [];
-  }
-  frames.push(new ActivationFrame(activation, scopes, place, undefined));
-  return frames;
+  return activation.place.layouts.map((layout) => new ActivationFrame(activation, layout));
 }
 
 /** The innermost frame, without a look at those above: what a condition is evaluated in. */
 export function innermostFrame(program: Program, machine: MachineReader): Frame {
-  return framesOf(Activation.top(program, machine))[0];
+  const activation = Activation.top(program, machine);
+  return new ActivationFrame(activation, activation.place.layouts[0]);
 }
 
 /**

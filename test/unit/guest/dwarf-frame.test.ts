@@ -38,7 +38,10 @@ function oracle(file: string): OracleRow[] {
   let inFunction = false;
   for (const line of run('readelf', ['--debug-dump=frames-interp', file]).split('\n')) {
     // A rule that is a register has its name behind it: r0 (rax).
-    const words = line.replace(/ \(\w+\)/g, '').trim().split(/\s+/);
+    const words = line
+      .replace(/ \(\w+\)/g, '')
+      .trim()
+      .split(/\s+/);
     if (/^[0-9a-f]{8} [0-9a-f]{16} /.test(line)) inFunction = words.includes('FDE');
     else if (words[0] === 'LOC') columns = words.slice(2);
     else if (inFunction && /^[0-9a-f]{16}$/.test(words[0])) {
