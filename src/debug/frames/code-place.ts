@@ -31,8 +31,8 @@ const known = new WeakMap<Program, Map<bigint, CodePlace>>();
 
 /** What is known of an address by which rules, scopes and lines are looked up. */
 export function codePlaceAt(program: Program, pc: bigint): CodePlace {
-  let places = known.get(program);
-  if (!places) known.set(program, (places = new Map()));
+  const places = known.get(program) ?? new Map<bigint, CodePlace>();
+  if (places.size === 0) known.set(program, places);
   const found = places.get(pc);
   if (found) return found;
   if (places.size >= KEPT) places.clear();
