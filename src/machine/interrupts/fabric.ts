@@ -289,6 +289,7 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
         timerCyclesPerTick,
         x2apicSupported,
         virtualWire: cpu === 0,
+        page: sink.page,
         toHostTime: toHostTime?.(cpu),
       },
       {
@@ -302,6 +303,7 @@ export class InterruptFabric implements Migratable<FabricHardware, FabricRun> {
         timerExpired: (accept) => sink.ownTimer(accept),
         external: this.pic,
         baseChanged: () => this.pages?.settle(),
+        identityChanged: () => sink.identityChanged?.(),
         accepted: (vector) => observer.accepted(cpu, vector),
         ended: (vector) => observer.ended(cpu, vector),
       },

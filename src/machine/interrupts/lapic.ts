@@ -111,7 +111,10 @@ export class LocalApic extends LapicCore implements RegisterBlock {
     };
     at(Lapic.Id, {
       read: () => (this.x2apic ? this.id : (this.xapicId << 24) >>> 0),
-      write: (value) => void (this.xapicId = value >>> 24),
+      write: (value) => {
+        this.xapicId = value >>> 24;
+        this.host.identityChanged?.();
+      },
       valid: 0xff000000,
     });
     at(Lapic.Version, { read: () => LAPIC_VERSION });
@@ -122,20 +125,26 @@ export class LocalApic extends LapicCore implements RegisterBlock {
     at(Lapic.Rrd, { read: () => 0, x2: false });
     at(Lapic.Ldr, {
       read: () => (this.x2apic ? this.logicalX2() : this.ldr),
-      write: (value) => void (this.ldr = value),
+      write: (value) => {
+        this.ldr = value;
+        this.host.identityChanged?.();
+      },
       valid: 0xff000000,
     });
     at(Lapic.Dfr, {
       read: () => this.dfr,
-      write: (value) => void (this.dfr = (value | 0x0fffffff) >>> 0),
+      write: (value) => {
+        this.dfr = (value | 0x0fffffff) >>> 0;
+        this.host.identityChanged?.();
+      },
       valid: 0xffffffff,
       x2: false,
     });
     at(Lapic.Svr, { read: () => this.svr, write: (value) => this.setSvr(value), valid: 0x3ff });
     for (let i = 0; i < 8; i++) {
-      at(Lapic.Isr + i * 16, { read: () => this.isr[i] });
-      at(Lapic.Tmr + i * 16, { read: () => this.tmr[i] });
-      at(Lapic.Irr + i * 16, { read: () => this.irr[i] });
+      at(Lapic.Isr + i * 16, { read: () => this.isr.get(i) });
+      at(Lapic.Tmr + i * 16, { read: () => this.tmr.get(i) });
+      at(Lapic.Irr + i * 16, { read: () => this.irr.get(i) });
     }
     at(Lapic.Esr, { read: () => this.esr, write: () => this.latchErrors() });
     at(Lapic.IcrLow, { read: () => this.icrLow, write: (value) => this.sendIpi(value), valid: ICR_WRITABLE });
@@ -147,20 +156,26 @@ export class LocalApic extends LapicCore implements RegisterBlock {
     });
     LVT_WRITABLE.forEach((valid, i) =>
       at(Lapic.LvtTimer + i * 16, {
-        read: () => this.lvt[i],
+        read: () => this.lvt.get(i),
         write: (value) => this.setLvt(i, value),
         valid,
       }),
     );
     at(Lapic.InitialCount, {
       read: () => this.timer.initial,
-      write: (value) => void (this.timer.initial = value),
+      write: (value) => {
+        this.timer.initial = value;
+        this.showTimer();
+      },
       valid: 0xffffffff,
     });
     at(Lapic.CurrentCount, { read: () => this.timer.currentCount() });
     at(Lapic.Divide, {
       read: () => this.timer.divideConfiguration,
-      write: (value) => void (this.timer.divideConfiguration = value),
+      write: (value) => {
+        this.timer.divideConfiguration = value;
+        this.showTimer();
+      },
       valid: 0xb,
     });
     at(Lapic.SelfIpi, { write: (value) => this.selfIpi(value), valid: 0xff });
@@ -181,6 +196,7 @@ export class LocalApic extends LapicCore implements RegisterBlock {
     if (wasEnabled && !enable) this.init();
     if (enable && (x2 || !wasEnabled)) this.xapicId = this.id & 0xff;
     this.update();
+    this.host.identityChanged?.();
     this.host.baseChanged?.(this.pageAddress, this.mmioEnabled);
     return true;
   }

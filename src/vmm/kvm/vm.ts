@@ -29,6 +29,8 @@ import { TrackTrace } from '../track-trace';
 import { AssignedDevice } from '../vfio/assigned-device';
 import { ExitlessBypass, PostingBypass, type IrqBypass } from '../vfio/irq-bypass';
 import { NestedStages } from '../vfio/nested-stages';
+import { VmAvic } from './avic';
+import { AvicIpis, type IpiVm } from './avic-ipis';
 import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
 import { msrsOf, type CpuMsrs } from '../cpu/msrs';
@@ -62,6 +64,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   readonly features: CpuFeatures;
   readonly interrupts: InterruptMode;
   readonly processor: Processor;
+  readonly avic: VmAvic | undefined;
+  readonly avicIpis: AvicIpis | undefined;
   /** Never beyond a call-out, so that no snapshot has it. */
   servedFor = -1;
   readonly mmio: AddressMap<KvmRegion>;
@@ -114,6 +118,10 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.machine = new GuestMachine(plan, () => this.vcpus);
     this.ownMsrs = msrsOf(plan, site.units);
     if (this.interrupts === 'posted') this.descriptors = this.addDescriptors(core.cpus.length);
+    if (this.interrupts === 'avic') {
+      this.avic = new VmAvic(site, name, core.cpus.length);
+      this.avicIpis = new AvicIpis(site, this.avic, this.ipiVm());
+    }
     this.vcpus = core.cpus.map((cpu) => new KvmVcpu(site, this, cpu));
     this.trace = new BoardTrace(
       site,
@@ -152,6 +160,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       apicBusHz: KVM_APIC_BUS_HZ,
       ioapicVersion: IOAPIC_VERSION.plain,
     });
+    this.describeApics();
     this.mmio = this.board.memory;
     this.ports = this.board.ports;
     this.coalesced = new CoalescedRing(name, site, this.mmio);
@@ -213,13 +222,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     return this.descriptors === undefined ? undefined : this.descriptors + cpu * POSTED_DESCRIPTOR_BYTES;
   }
 
-  notRunning(sender: number, message: IpiMessage): readonly number[] {
-    const targets = this.board.fabric.ipiTargets(sender, message);
-    return targets.filter((cpu) => this.vcpus[cpu].thread.state !== 'running');
-  }
-
-  wake(cpu: number): void {
-    this.vcpus[cpu].arrivals.look();
+  describeApics(): void {
+    this.avic?.describe(this.vcpus.map((_, cpu) => this.lapic(cpu).identity));
   }
 
   sendIpi(sender: number, message: IpiMessage): number {
@@ -286,6 +290,20 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     const slot = new DataSlot(Math.ceil((count * POSTED_DESCRIPTOR_BYTES) / PAGE_SIZE) * PAGE_SIZE);
     site.units.keep(`${name}/posted-interrupt descriptors`, slot);
     return site.memory.append(slot);
+  }
+
+  /** What its vCPUs' IPIs need, most of which does not exist yet when this is made. */
+  private ipiVm(): IpiVm {
+    return {
+      lapic: (cpu) => this.lapic(cpu),
+      lane: (cpu) => this.vcpus[cpu].lane,
+      targetsOf: (sender, message) => this.board.fabric.ipiTargets(sender, message),
+      shown: (sender, message, send) => void this.trace.ipi(sender, message, send),
+      look: (cpu) => {
+        const { arrivals, thread } = this.vcpus[cpu];
+        if (thread.state !== 'running') arrivals.look();
+      },
+    };
   }
 
   /** What CPUID tells of a vCPU, its LAPIC on. */

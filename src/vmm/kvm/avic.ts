@@ -1,0 +1,160 @@
+/**
+ * AVIC of one VM as KVM sets it up (arch/x86/kvm/svm/avic.c of Linux): a backing page for each vCPU and the two tables, in the host's
+ * memory. KVM keeps the tables as the guest's local APICs have their IDs, and in each entry on which physical CPU the vCPU runs.
+ *
+ * Linux turns the AVIC off for the whole VM where local APICs share an ID, or disagree about the model of logical destinations. Here the
+ * entries concerned are not valid then, so that the processor leaves, and KVM sends such IPIs itself.
+ */
+import type { Stateful } from '../../machine/bus';
+import type { AvicTables } from '../../machine/interrupts/avic/ipi';
+import {
+  AVIC_PAGE_BYTES,
+  encodeLogical,
+  encodePhysical,
+  HIGHEST_XAPIC_ID,
+  LOGICAL_ENTRIES,
+  LOGICAL_ENTRY_BYTES,
+  logicalIndices,
+  PHYSICAL_ENTRY_BYTES,
+  writeDword,
+} from '../../machine/interrupts/avic/tables';
+import type { ApicIdentity } from '../../machine/interrupts/lapic-core';
+import { DataSlot } from '../../machine/memory/data-slot';
+import { requireVersion } from '../../machine/snapshot';
+import type { Site } from '../host';
+
+/** Snapshot of a `VmAvic`; pages and tables are memory. */
+export interface VmAvicState {
+  version: 1;
+  places: { hostApicId: number; running: boolean; index: number }[];
+}
+
+/** One vCPU: its physical CPU, the last that it had, and its entry of the physical table. */
+interface Place {
+  hostApicId: number;
+  running: boolean;
+  /** -1: it has none. */
+  index: number;
+}
+
+const PHYSICAL_TABLE = 0;
+const LOGICAL_TABLE = AVIC_PAGE_BYTES;
+const FIRST_PAGE = 2 * AVIC_PAGE_BYTES;
+
+/** The tables and backing pages of one VM. */
+export class VmAvic implements Stateful<VmAvicState> {
+  readonly tables: AvicTables;
+  private readonly slot: DataSlot;
+  private readonly base: number;
+  private readonly places: Place[];
+
+  /** @param name of the VM */
+  constructor(
+    private readonly site: Site,
+    name: string,
+    private readonly cpus: number,
+  ) {
+    this.slot = new DataSlot(FIRST_PAGE + cpus * AVIC_PAGE_BYTES);
+    this.base = site.memory.append(this.slot);
+    this.tables = {
+      physical: this.base + PHYSICAL_TABLE,
+      logical: this.base + LOGICAL_TABLE,
+      maxIndex: HIGHEST_XAPIC_ID,
+    };
+    this.places = Array.from({ length: cpus }, () => ({ hostApicId: 0, running: false, index: -1 }));
+    site.units.keep(`${name}/AVIC pages`, this.slot);
+    site.units.keep(`${name}/AVIC`, this);
+  }
+
+  /** Host-physical address of a vCPU's backing page. */
+  pageOf(cpu: number): number {
+    return this.base + FIRST_PAGE + cpu * AVIC_PAGE_BYTES;
+  }
+
+  /** The vCPU that a backing page is of; undefined: it is none of the VM's. */
+  cpuOf(page: number): number | undefined {
+    const cpu = (page - this.pageOf(0)) / AVIC_PAGE_BYTES;
+    return Number.isInteger(cpu) && cpu >= 0 && cpu < this.cpus ? cpu : undefined;
+  }
+
+  /** The registers in a vCPU's backing page. */
+  registersOf(cpu: number): Uint32Array {
+    return this.slot.words(FIRST_PAGE + cpu * AVIC_PAGE_BYTES, AVIC_PAGE_BYTES);
+  }
+
+  /** Writes both tables anew, for local APICs that have these IDs. @param identities by vCPU */
+  describe(identities: readonly ApicIdentity[]): void {
+    const { places, tables, site } = this;
+    const enabled = identities.map((identity, cpu) => ({ ...identity, cpu })).filter((each) => each.enabled);
+    const physical = ownersOf(enabled.map(({ cpu, apicId }) => [cpu, [apicId]]));
+    for (const place of places) place.index = -1;
+    for (let index = 0; index <= tables.maxIndex; index++) {
+      const cpu = physical.get(index);
+      if (cpu === undefined) this.writePhysical(index, [0, 0]);
+      else {
+        places[cpu].index = index;
+        this.writePlace(cpu);
+      }
+    }
+    const agree = enabled.every(({ flat }) => flat === enabled[0]?.flat);
+    const logical = ownersOf(
+      agree ? enabled.map(({ cpu, ldr, flat }) => [cpu, logicalIndices(ldr, flat)]) : [],
+    );
+    for (let index = 0; index < LOGICAL_ENTRIES; index++) {
+      const cpu = logical.get(index);
+      const apicId = cpu === undefined ? undefined : identities[cpu].apicId;
+      writeDword(site.memory, tables.logical + index * LOGICAL_ENTRY_BYTES, encodeLogical(apicId));
+    }
+  }
+
+  /** The vCPU's thread has a physical CPU (avic_vcpu_load). */
+  loaded(cpu: number, hostApicId: number): void {
+    this.place(cpu, { hostApicId, running: true });
+  }
+
+  /** It has none any more (avic_vcpu_put). */
+  put(cpu: number): void {
+    this.place(cpu, { running: false });
+  }
+
+  save(): VmAvicState {
+    return { version: 1, places: this.places.map((place) => ({ ...place })) };
+  }
+
+  load({ version, places }: VmAvicState): void {
+    requireVersion('the AVIC of a VM', version, 1);
+    places.forEach((place, cpu) => (this.places[cpu] = { ...place }));
+  }
+
+  private place(cpu: number, change: Partial<Place>): void {
+    this.places[cpu] = { ...this.places[cpu], ...change };
+    this.writePlace(cpu);
+  }
+
+  private writePlace(cpu: number): void {
+    const { index, ...place } = this.places[cpu];
+    if (index >= 0)
+      this.writePhysical(index, encodePhysical({ valid: true, backingPage: this.pageOf(cpu), ...place }));
+  }
+
+  private writePhysical(index: number, [low, high]: readonly [number, number]): void {
+    const address = this.tables.physical + index * PHYSICAL_ENTRY_BYTES;
+    writeDword(this.site.memory, address, low);
+    writeDword(this.site.memory, address + 4, high);
+  }
+}
+
+/** By index, who alone has it. */
+function ownersOf(
+  claims: readonly (readonly [cpu: number, indices: readonly number[]])[],
+): Map<number, number> {
+  const owners = new Map<number, number>();
+  const shared = new Set<number>();
+  for (const [cpu, indices] of claims)
+    for (const index of indices) {
+      if (owners.has(index)) shared.add(index);
+      owners.set(index, cpu);
+    }
+  for (const index of shared) owners.delete(index);
+  return owners;
+}
