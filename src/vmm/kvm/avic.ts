@@ -22,6 +22,7 @@ import type { ApicIdentity } from '../../machine/interrupts/lapic-core';
 import { DataSlot } from '../../machine/memory/data-slot';
 import { requireVersion } from '../../machine/snapshot';
 import type { Site } from '../host';
+import type { GuestApicTarget } from '../host-bus/message-domain';
 
 /** Snapshot of a `VmAvic`; pages and tables are memory. */
 export interface VmAvicState {
@@ -39,6 +40,8 @@ interface Place {
 
 const PHYSICAL_TABLE = 0;
 const LOGICAL_TABLE = AVIC_PAGE_BYTES;
+/** As many vCPUs a VM has at most (AVIC_VCPU_ID_MASK). */
+const TAGS_OF_VM = 512;
 const FIRST_PAGE = 2 * AVIC_PAGE_BYTES;
 
 /** The tables and backing pages of one VM. */
@@ -48,12 +51,13 @@ export class VmAvic implements Stateful<VmAvicState> {
   private readonly base: number;
   private readonly places: Place[];
 
-  /** @param name of the VM */
+  /** @param vm position and name of the VM */
   constructor(
     private readonly site: Site,
-    name: string,
+    private readonly vm: { index: number; name: string },
     private readonly cpus: number,
   ) {
+    const { name } = vm;
     this.slot = new DataSlot(FIRST_PAGE + cpus * AVIC_PAGE_BYTES);
     this.base = site.memory.append(this.slot);
     this.tables = {
@@ -107,14 +111,31 @@ export class VmAvic implements Stateful<VmAvicState> {
     }
   }
 
-  /** The vCPU's thread has a physical CPU (avic_vcpu_load). */
-  loaded(cpu: number, hostApicId: number): void {
-    this.place(cpu, { hostApicId, running: true });
+  /** Has somebody told of what an IOMMU does for the vCPUs: a request in a backing page, and an entry of its log. */
+  watch(told: { requested(cpu: number, vector: number): void; logged(cpu: number): void }): void {
+    const { amdIommu } = this.site;
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      amdIommu?.onPosted(this.pageOf(cpu), (vector) => told.requested(cpu, vector));
+      amdIommu?.guestApics?.onLogged(this.tagOf(cpu), () => told.logged(cpu));
+    }
   }
 
-  /** It has none any more (avic_vcpu_put). */
-  put(cpu: number): void {
-    this.place(cpu, { running: false });
+  /** Where an IOMMU delivers interrupts of a vCPU. */
+  targetOf(cpu: number, vector: number): GuestApicTarget {
+    return { backingPage: this.pageOf(cpu), tag: this.tagOf(cpu), vector };
+  }
+
+  /** The vCPU's thread has a physical CPU (avic_vcpu_load). */
+  loaded(cpu: number, hostApicId: number): void {
+    this.place(cpu, { hostApicId, running: true }, false);
+  }
+
+  /**
+   * It has none any more (avic_vcpu_put).
+   * @param sleeps the thread sleeps, and has to be woken; one that waits for its turn finds everything then
+   */
+  put(cpu: number, sleeps: boolean): void {
+    this.place(cpu, { running: false }, sleeps);
   }
 
   save(): VmAvicState {
@@ -126,9 +147,17 @@ export class VmAvic implements Stateful<VmAvicState> {
     places.forEach((place, cpu) => (this.places[cpu] = { ...place }));
   }
 
-  private place(cpu: number, change: Partial<Place>): void {
-    this.places[cpu] = { ...this.places[cpu], ...change };
+  /** What the IOMMU's log has for a vCPU (AVIC_GATAG): the VM, and the vCPU in its low bits. */
+  private tagOf(cpu: number): number {
+    return this.vm.index * TAGS_OF_VM + cpu;
+  }
+
+  private place(cpu: number, change: Partial<Place>, logged: boolean): void {
+    const place = { ...this.places[cpu], ...change };
+    const { running, hostApicId } = place;
+    this.places[cpu] = place;
     this.writePlace(cpu);
+    this.site.amdIommu?.guestApics?.place(this.tagOf(cpu), { running, hostApicId, logged });
   }
 
   private writePlace(cpu: number): void {

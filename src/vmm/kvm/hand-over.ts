@@ -71,14 +71,14 @@ export class HandOver implements Stateful<HandOverState> {
   /** The thread goes to sleep. */
   blocked(): void {
     this.posted?.blocked();
-    this.vm.avic?.put(this.cpu.index);
+    this.vm.avic?.put(this.cpu.index, true);
     this.exitless?.unloaded();
   }
 
   /** The thread gives its CPU up, and waits for another turn. */
   preempted(): void {
     this.posted?.preempted();
-    this.vm.avic?.put(this.cpu.index);
+    this.vm.avic?.put(this.cpu.index, false);
     this.exitless?.unloaded();
   }
 

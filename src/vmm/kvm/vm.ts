@@ -3,7 +3,7 @@ import { AddressMap } from '../../machine/address-map';
 import type { Stateful } from '../../machine/bus';
 import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
 import type { LocalApic } from '../../machine/interrupts/lapic';
-import type { IpiMessage } from '../../machine/interrupts/message';
+import type { InterruptMessage, IpiMessage } from '../../machine/interrupts/message';
 import { POSTED_DESCRIPTOR_BYTES } from '../../machine/interrupts/posted-descriptor';
 import { DataSlot } from '../../machine/memory/data-slot';
 import { PAGE_SIZE } from '../../machine/memory/dirty-log';
@@ -19,6 +19,7 @@ import { BoardTrace } from '../board-trace';
 import type { AssignedPlan, CpuFeatures, Guest, GuestEnd, GuestPlan, DevicePlan } from '../guest';
 import { GuestMachine } from '../guest-machine';
 import type { Site } from '../host';
+import type { PostingTarget } from '../host-bus/message-domain';
 import type { InterruptMode } from '../interrupt-modes';
 import { QemuProcess } from '../qemu/process';
 import { Tap } from '../qemu/tap';
@@ -119,7 +120,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.ownMsrs = msrsOf(plan, site.units);
     if (this.interrupts === 'posted') this.descriptors = this.addDescriptors(core.cpus.length);
     if (this.interrupts === 'avic') {
-      this.avic = new VmAvic(site, name, core.cpus.length);
+      this.avic = new VmAvic(site, this, core.cpus.length);
       this.avicIpis = new AvicIpis(site, this.avic, this.ipiVm());
     }
     this.vcpus = core.cpus.map((cpu) => new KvmVcpu(site, this, cpu));
@@ -161,6 +162,10 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       ioapicVersion: IOAPIC_VERSION.plain,
     });
     this.describeApics();
+    this.avic?.watch({
+      requested: (cpu, vector) => this.vcpus[cpu].lane.accepted(vector),
+      logged: (cpu) => this.look(cpu),
+    });
     this.mmio = this.board.memory;
     this.ports = this.board.ports;
     this.coalesced = new CoalescedRing(name, site, this.mmio);
@@ -299,11 +304,14 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       lane: (cpu) => this.vcpus[cpu].lane,
       targetsOf: (sender, message) => this.board.fabric.ipiTargets(sender, message),
       shown: (sender, message, send) => void this.trace.ipi(sender, message, send),
-      look: (cpu) => {
-        const { arrivals, thread } = this.vcpus[cpu];
-        if (thread.state !== 'running') arrivals.look();
-      },
+      look: (cpu) => this.look(cpu),
     };
+  }
+
+  /** KVM looks at what a vCPU has got that has no physical CPU. */
+  private look(cpu: number): void {
+    const { arrivals, thread } = this.vcpus[cpu];
+    if (thread.state !== 'running') arrivals.look();
   }
 
   /** What CPUID tells of a vCPU, its LAPIC on. */
@@ -359,11 +367,18 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     if (this.environment.iommu?.remapping) return undefined;
     if (this.interrupts === 'eli')
       return new ExitlessBypass((vector, assigned) => this.assignVector(vector, assigned));
-    if (this.interrupts !== 'posted') return undefined;
-    return new PostingBypass((message) => {
-      const [cpu, ...others] = this.board.fabric.fixedTargets(message);
-      return cpu === undefined || others.length > 0 ? undefined : this.postedDescriptor(cpu);
-    }, urgent);
+    return this.descriptors === undefined && !this.avic
+      ? undefined
+      : new PostingBypass((message) => this.postingTarget(message, urgent));
+  }
+
+  /** The only vCPU that a message of a device means, for an IOMMU; undefined: there are several, or none. */
+  private postingTarget(message: InterruptMessage, urgent: boolean): PostingTarget | undefined {
+    const [cpu, ...others] = this.board.fabric.fixedTargets(message);
+    if (cpu === undefined || others.length > 0) return undefined;
+    const { vector } = message;
+    const descriptor = this.postedDescriptor(cpu);
+    return descriptor === undefined ? this.avic?.targetOf(cpu, vector) : { descriptor, vector, urgent };
   }
 
   /** Who works on its queues reads its tap device and waits for its doorbells, where these are ioeventfds. */
