@@ -79,6 +79,7 @@ export class ApicAccesses {
     const offset = address - LAPIC_BASE;
     const within = offset & 15;
     if (kind === Access.MmioRead) return within + size <= 4 && page.reads.has(offset - within);
+    if (offset === Lapic.IcrLow && this.vm.avic && !this.vm.avic.covers) return false;
     return within === 0 && size === 4 && page.writes.has(offset);
   }
 

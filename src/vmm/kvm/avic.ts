@@ -2,8 +2,9 @@
  * AVIC of one VM as KVM sets it up (arch/x86/kvm/svm/avic.c of Linux): a backing page for each vCPU and the two tables, in the host's
  * memory. KVM keeps the tables as the guest's local APICs have their IDs, and in each entry on which physical CPU the vCPU runs.
  *
- * Linux turns the AVIC off for the whole VM where local APICs share an ID, or disagree about the model of logical destinations. Here the
- * entries concerned are not valid then, so that the processor leaves, and KVM sends such IPIs itself.
+ * Linux turns the AVIC off for the whole VM where local APICs share an ID, or disagree about the model of logical destinations. Here it
+ * stays on for all but IPIs: where the physical table cannot have a vCPU, KVM sends all of them; entries of the logical table that would
+ * have to be several vCPUs' are not valid, so that the processor leaves, and KVM sends what goes there.
  */
 import type { Stateful } from '../../machine/bus';
 import type { AvicTables } from '../../machine/interrupts/avic/ipi';
@@ -28,6 +29,7 @@ import type { GuestApicTarget } from '../host-bus/message-domain';
 export interface VmAvicState {
   version: 1;
   places: { hostApicId: number; running: boolean; index: number }[];
+  covers: boolean;
 }
 
 /** One vCPU: its physical CPU, the last that it had, and its entry of the physical table. */
@@ -50,6 +52,7 @@ export class VmAvic implements Stateful<VmAvicState> {
   private readonly slot: DataSlot;
   private readonly base: number;
   private readonly places: Place[];
+  private coversAll = true;
 
   /** @param vm position and name of the VM */
   constructor(
@@ -86,6 +89,11 @@ export class VmAvic implements Stateful<VmAvicState> {
     return this.slot.words(FIRST_PAGE + cpu * AVIC_PAGE_BYTES, AVIC_PAGE_BYTES);
   }
 
+  /** The physical table has every vCPU whose local APIC is enabled: IPIs to all of them reach them. */
+  get covers(): boolean {
+    return this.coversAll;
+  }
+
   /** Writes both tables anew, for local APICs that have these IDs. @param identities by vCPU */
   describe(identities: readonly ApicIdentity[]): void {
     const { places, tables, site } = this;
@@ -100,6 +108,7 @@ export class VmAvic implements Stateful<VmAvicState> {
         this.writePlace(cpu);
       }
     }
+    this.coversAll = enabled.every(({ cpu }) => places[cpu].index >= 0);
     const agree = enabled.every(({ flat }) => flat === enabled[0]?.flat);
     const logical = ownersOf(
       agree ? enabled.map(({ cpu, ldr, flat }) => [cpu, logicalIndices(ldr, flat)]) : [],
@@ -139,12 +148,13 @@ export class VmAvic implements Stateful<VmAvicState> {
   }
 
   save(): VmAvicState {
-    return { version: 1, places: this.places.map((place) => ({ ...place })) };
+    return { version: 1, places: this.places.map((place) => ({ ...place })), covers: this.coversAll };
   }
 
-  load({ version, places }: VmAvicState): void {
+  load({ version, places, covers }: VmAvicState): void {
     requireVersion('the AVIC of a VM', version, 1);
     places.forEach((place, cpu) => (this.places[cpu] = { ...place }));
+    this.coversAll = covers;
   }
 
   /** What the IOMMU's log has for a vCPU (AVIC_GATAG): the VM, and the vCPU in its low bits. */

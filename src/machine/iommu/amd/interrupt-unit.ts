@@ -18,12 +18,7 @@ import {
 } from '../../interrupts/message';
 import type { MessageRemapping, RemappedMessage } from '../../interrupts/message-remapping';
 import type { DescriptorMemory } from '../../interrupts/posted-descriptor';
-import {
-  requireVersion,
-  type Checkpoint,
-  type HardwareState,
-  type Migratable,
-} from '../../snapshot';
+import { requireVersion, type Checkpoint, type HardwareState, type Migratable } from '../../snapshot';
 import type { Cycles } from '../../time/event-queue';
 import { SetCache, type SetCacheState } from '../set-cache';
 import type { UnitClock } from '../unit-clock';
