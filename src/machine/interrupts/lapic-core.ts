@@ -15,15 +15,14 @@ import {
   ApicError,
   ICR_WRITABLE,
   LAPIC_BASE,
-  LAPIC_VERSION,
   Lapic,
   LVT_MASKED,
-  LVT_WRITABLE,
   SVR_ENABLE,
 } from './lapic-registers';
 import { LapicTimer, type LapicTimerHardware, type LapicTimerRun, type TscToHostTime } from './lapic-timer';
 import { DeliveryMode, Shorthand, type InterruptMessage, type IpiMessage } from './message';
-import { APIC_PAGE_WORDS, RegisterBank, VectorBank, wordOf } from './register-bank';
+import { wordOf } from './register-bank';
+import { RegisterPage } from './register-page';
 
 /** What a LAPIC tells the world. */
 export interface LapicHost {
@@ -129,21 +128,15 @@ const LVT_WAY = LVT_MASKED | 0x700;
 const LVT_EXT_INT = DeliveryMode.ExtInt << 8;
 
 /** The local APIC without its register interfaces. */
-export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
+export class LapicCore extends RegisterPage implements Migratable<LocalApicHardware, LocalApicRun> {
   /** The initial ID, which x2APIC mode keeps. */
   readonly id: number;
   readonly timer: LapicTimer;
   protected readonly x2apicSupported: boolean;
   protected base: number;
-  /** The registers, by the word of the page that each is; see `wordOf`. */
-  protected readonly page: Uint32Array;
-  /** Others write to the page. */
+  /** Others write to the page of the registers. */
   private readonly shared: boolean;
   protected errors = 0;
-  protected readonly lvt: RegisterBank;
-  protected readonly irr: VectorBank;
-  protected readonly isr: VectorBank;
-  protected readonly tmr: VectorBank;
   protected outputLevel = false;
   /** Level of LINT0. */
   private lint0 = false;
@@ -156,16 +149,9 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
     options: LocalApicOptions,
     protected readonly host: LapicHost,
   ) {
+    super(options.page);
     this.id = options.id;
     this.shared = options.page !== undefined;
-    this.page = options.page ?? new Uint32Array(APIC_PAGE_WORDS);
-    this.lvt = new RegisterBank(this.page, Lapic.LvtTimer, LVT_WRITABLE.length);
-    this.irr = new VectorBank(this.page, Lapic.Irr);
-    this.isr = new VectorBank(this.page, Lapic.Isr);
-    this.tmr = new VectorBank(this.page, Lapic.Tmr);
-    this.page[wordOf(Lapic.Version)] = LAPIC_VERSION;
-    this.dfr = 0xffffffff;
-    this.svr = 0xff;
     this.xapicId = options.id & 0xff;
     this.x2apicSupported = options.x2apicSupported ?? true;
     this.virtualWire = options.virtualWire ?? false;
@@ -183,71 +169,6 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
       () => this.timerExpired(),
       options.toHostTime,
     );
-  }
-
-  /** The ID register of the xAPIC, 8 bits; KVM lets software write it, as early LAPICs did. */
-  protected get xapicId(): number {
-    return this.page[wordOf(Lapic.Id)] >>> 24;
-  }
-
-  protected set xapicId(id: number) {
-    this.page[wordOf(Lapic.Id)] = id << 24;
-  }
-
-  protected get tpr(): number {
-    return this.page[wordOf(Lapic.Tpr)];
-  }
-
-  protected set tpr(value: number) {
-    this.page[wordOf(Lapic.Tpr)] = value;
-  }
-
-  protected get ldr(): number {
-    return this.page[wordOf(Lapic.Ldr)];
-  }
-
-  protected set ldr(value: number) {
-    this.page[wordOf(Lapic.Ldr)] = value;
-  }
-
-  protected get dfr(): number {
-    return this.page[wordOf(Lapic.Dfr)];
-  }
-
-  protected set dfr(value: number) {
-    this.page[wordOf(Lapic.Dfr)] = value;
-  }
-
-  protected get svr(): number {
-    return this.page[wordOf(Lapic.Svr)];
-  }
-
-  protected set svr(value: number) {
-    this.page[wordOf(Lapic.Svr)] = value;
-  }
-
-  protected get esr(): number {
-    return this.page[wordOf(Lapic.Esr)];
-  }
-
-  protected set esr(value: number) {
-    this.page[wordOf(Lapic.Esr)] = value;
-  }
-
-  protected get icrLow(): number {
-    return this.page[wordOf(Lapic.IcrLow)];
-  }
-
-  protected set icrLow(value: number) {
-    this.page[wordOf(Lapic.IcrLow)] = value;
-  }
-
-  protected get icrHigh(): number {
-    return this.page[wordOf(Lapic.IcrHigh)];
-  }
-
-  protected set icrHigh(value: number) {
-    this.page[wordOf(Lapic.IcrHigh)] = value;
   }
 
   /** True when it takes fixed interrupts: neither IA32_APIC_BASE nor software (SVR) has disabled it. */
