@@ -3,6 +3,8 @@ import { SERVER_UNIT, type CacheShape } from '../machine/iommu/options';
 import { DataSlot } from '../machine/memory/data-slot';
 import type { GuestIommuPlan } from '../vmm/guest';
 import type { Host, Site } from '../vmm/host';
+import { AmdIommu, amdIommuPages } from '../vmm/iommu/amd-iommu';
+import type { HostAmdIommuPlan } from '../vmm/iommu/host-amd-iommu';
 import type { HostIommuPlan } from '../vmm/iommu/host-iommu';
 import { IntelIommu, OWN_PAGES } from '../vmm/iommu/intel-iommu';
 import { bytesOfLevel, tablesFor, type PageLevel } from '../vmm/iommu/second-stage-tables';
@@ -18,8 +20,9 @@ const ADDRESS_WIDTH = { 3: 48, 4: 48, 5: 52 } as const;
 const LARGEST: Readonly<Record<IommuOptions['pages'], PageLevel>> = { '4k': 1, '2m': 2, '1g': 3 };
 
 /** The unit of an island that has devices; undefined: the host has none. */
-export function planIommu({ host: { iommu } }: Scenario): HostIommuPlan | undefined {
+export function planIommu({ host: { iommu } }: Scenario): HostIommuPlan | HostAmdIommuPlan | undefined {
   if (iommu.model === 'none') return undefined;
+  if (iommu.model === 'amd-vi') return { model: 'amd-vi' };
   const { iotlbEntries, iotlbWays, levels, interruptRemapping, scalableMode } = iommu;
   const iotlb = shapeOf(iotlbEntries, iotlbWays);
   const pagingStructures = shapeOf(iommu.pagingStructureEntries, SERVER_UNIT.pagingStructures.ways);
@@ -48,6 +51,24 @@ function shapeOf(entries: number, ways: number): CacheShape {
 /** Where the memory of a VM may stand: at a multiple of the largest pages that it can be mapped by. */
 export function memoryAlignment({ pages }: IommuOptions): number {
   return bytesOfLevel(LARGEST[pages]);
+}
+
+/** Whether an IOMMU translates addresses of DMA: that of AMD is there for interrupts only. */
+export function translatesDma({ model }: Pick<IommuOptions, 'model'>): boolean {
+  return model === 'vt-d';
+}
+
+/**
+ * The kernel's driver of an island's unit of AMD, with its tables behind what is in memory; undefined: the island has none.
+ * @param functions that interrupt, at most
+ */
+export function driveAmdIommu(host: Host, site: Site, functions: number): AmdIommu | undefined {
+  if (!site.amdIommu) return undefined;
+  const pages = amdIommuPages(functions);
+  const slot = new DataSlot(pages * TABLE_BYTES);
+  const base = host.memory.append(slot);
+  host.units.keep(`island${site.island.index}/iommu-tables`, slot);
+  return new AmdIommu(site, site.amdIommu, { base, pages });
 }
 
 /**

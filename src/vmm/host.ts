@@ -9,7 +9,8 @@ import type { Costs } from './cost-keys';
 import { Island, type IslandState } from './threads/island';
 import { StopSignal } from './threads/stop-signal';
 import { ThreadScheduler } from './threads/scheduler';
-import { HostIommu, IOAPIC_REQUESTER, type HostIommuPlan } from './iommu/host-iommu';
+import { AMD_IOAPIC_REQUESTER, HostAmdIommu, type HostAmdIommuPlan } from './iommu/host-amd-iommu';
+import { HostIommu, IOAPIC_REQUESTER, type HostIommuPlan, type HostIommuPlace } from './iommu/host-iommu';
 import { Stops } from './stops';
 import { Units } from './units';
 
@@ -29,8 +30,10 @@ export interface Site {
   readonly island: Island;
   /** Of the island's physical CPUs. */
   readonly scheduler: ThreadScheduler;
-  /** Of its devices; undefined: there is none. */
+  /** Of its devices, of Intel; undefined: there is none. */
   readonly iommu: HostIommu | undefined;
+  /** Likewise of AMD. */
+  readonly amdIommu: HostAmdIommu | undefined;
   /** Of the whole host: whoever puts up a guest makes it known there. */
   readonly stops: Stops;
 }
@@ -89,30 +92,41 @@ export class Host implements Stateful<HostClockState> {
    * @param cpus their indexes
    * @param plan of the IOMMU of its devices; absent: there is none
    */
-  addIsland(cpus: readonly number[], plan?: HostIommuPlan): Site {
+  addIsland(cpus: readonly number[], plan?: HostIommuPlan | HostAmdIommuPlan): Site {
     const { tracer, costs, frequencyHz, units, memory, stops } = this;
     const window = Math.max(SHORTEST_WINDOW, Math.min(LONGEST_WINDOW, costs['irq.kick']));
     const island = new Island(tracer, this.sites.length, window, costs['instruction.base'], this.signal);
-    const iommu =
-      plan &&
-      new HostIommu(
-        {
-          tracer,
-          costs,
-          island,
-          units,
-          memory,
-          deliver: (...message) => void scheduler.interrupts.fabric.unitMessage(...message),
-        },
-        plan,
-      );
-    const remapping = iommu?.interrupts && { unit: iommu.unit, ioapicRequester: IOAPIC_REQUESTER };
+    const place: HostIommuPlace = {
+      tracer,
+      costs,
+      island,
+      units,
+      memory,
+      deliver: (...message) => void scheduler.interrupts.fabric.unitMessage(...message),
+    };
+    const iommu = plan && 'unit' in plan ? new HostIommu(place, plan) : undefined;
+    const doorbell = (cpu: number): void => scheduler.interrupts.ringDoorbell(cpu, 0);
+    const amdIommu = plan && 'model' in plan ? new HostAmdIommu({ ...place, doorbell }) : undefined;
+    const remapping =
+      (iommu?.interrupts && { unit: iommu.unit, ioapicRequester: IOAPIC_REQUESTER }) ??
+      (amdIommu && { unit: amdIommu.unit, ioapicRequester: AMD_IOAPIC_REQUESTER });
     const scheduler = new ThreadScheduler(island, tracer, costs, cpus, remapping);
     units.keep(`island${island.index}`, island);
     units.keep(`island${island.index}/events`, island.queue);
     units.keep(`island${island.index}/scheduler`, scheduler);
     units.keep(`island${island.index}/interrupts`, scheduler.interrupts);
-    const site: Site = { tracer, costs, frequencyHz, units, memory, island, scheduler, iommu, stops };
+    const site: Site = {
+      tracer,
+      costs,
+      frequencyHz,
+      units,
+      memory,
+      island,
+      scheduler,
+      iommu,
+      amdIommu,
+      stops,
+    };
     this.sites.push(site);
     this.over.push('no');
     return site;

@@ -87,6 +87,7 @@ const samples = [
   'e3-eli',
   'e6-posted-iommu',
   'e7-avic',
+  'e7-avic-blocked',
   'triple-fault',
 ].map((name) => [name, () => jobOf(sample(name))] as const);
 

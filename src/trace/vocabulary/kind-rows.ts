@@ -4,6 +4,7 @@
  */
 import type { ArgFormat, ArgSpec, BitField, ColourRole, KindGroup, KindRow } from './kind-row';
 import { invalidationFields } from './invalidation';
+import { amdFields, avicLogicalFields } from './amd-fields';
 import { irteFields } from './irte-fields';
 import { mailboxFields } from './mailbox-messages';
 import { tableEntries, type TableEntry, type TableEntryKey } from './table-entries';
@@ -38,6 +39,8 @@ export const Kind = {
   VfsEnabled: 216, VfRequest: 217, VfRefused: 218,
   IommuFs5: 195, IommuFs4: 196, IommuFs3: 197, IommuFs2: 198, IommuFs1: 199,
   VhostPoll: 176,
+  AvicPost: 230, GaLogEntry: 231, GaLogOverflow: 232, GaLogRead: 233, AmdDeviceEntry: 234,
+  AmdIrteRemapped: 235, AmdIrteGuest: 236, AmdIrteUpper: 237, AvicPhysicalEntry: 238, AvicLogicalEntry: 239,
 } as const;
 
 /** The kind of event that the reading of a table's entry is. */
@@ -139,6 +142,33 @@ const irteRows: readonly KindRow[] = [
   irteRow(Kind.IrteRemapped, 'remapped', 0, 'The lower half, which makes a message,'),
   irteRow(Kind.IrtePosted, 'posted', 0, 'The lower half, which posts to a descriptor,'),
   irteRow(Kind.IrteSource, 'source', 64, 'The upper half, which says whose requests it is for,'),
+];
+
+/** Entries of AMD's tables: two dwords of each are the arguments, the lower one first. */
+const amdRow = (id: number, name: string, key: keyof typeof amdFields, at: number, what: string): KindRow => {
+  const [lower, upper] = amdFields[key];
+  const dword = (low: number, fields: readonly BitField[]): ArgSpec => ({
+    name: `bits ${low + 31} to ${low}`,
+    format: 'hex',
+    fields,
+  });
+  return instant(
+    id,
+    name,
+    'iommu',
+    'iommu',
+    { a: dword(at, lower), b: dword(at + 32, upper) },
+    `${what}.`,
+    `${what}: {a} in the lower dword, {b} in the upper one.`,
+  );
+};
+// prettier-ignore
+const amdRows: readonly KindRow[] = [
+  amdRow(Kind.AmdDeviceEntry, 'amd.dte', 'deviceEntry', 128, "The IOMMU reads the part of the function's device table entry that says where its interrupts lead"),
+  amdRow(Kind.AmdIrteRemapped, 'amd.irte.remapped', 'irteRemapped', 0, 'The lower half of an entry of the interrupt remapping table, which makes a message'),
+  amdRow(Kind.AmdIrteGuest, 'amd.irte.guest', 'irteGuest', 0, 'The lower half of an entry of the interrupt remapping table, which leads to the backing page of a vCPU'),
+  amdRow(Kind.AmdIrteUpper, 'amd.irte.upper', 'irteUpper', 64, 'The upper half of an entry of the interrupt remapping table'),
+  amdRow(Kind.AvicPhysicalEntry, 'avic.physical', 'avicPhysical', 0, 'The processor reads an entry of the physical APIC ID table, which leads to the backing page of a vCPU'),
 ];
 
 // prettier-ignore
@@ -247,6 +277,12 @@ export const kindRows: readonly KindRow[] = [
   ...entryRows,
   instant(Kind.IrteRead, 'irte.read', 'iommu', 'iommu', { a: arg('at', 'address'), b: dec('index') }, 'The IOMMU reads an entry of the interrupt-remapping table.', 'The IOMMU read entry {b} of the interrupt-remapping table, at {a}.'),
   ...irteRows,
+  ...amdRows,
+  instant(Kind.AvicLogicalEntry, 'avic.logical', 'interrupt', 'interrupt', { a: arg('at', 'address'), b: { name: 'entry', format: 'hex', fields: avicLogicalFields } }, 'The processor reads an entry of the logical APIC ID table, which says whose bit of a logical destination it is.', 'The processor read an entry of the logical APIC ID table: {b}, at {a}.'),
+  instant(Kind.AvicPost, 'avic.post', 'interrupt', 'dma', { a: vector, b: arg('backing page', 'address') }, "The IOMMU sets a vector's bit in the IRR of a vCPU's backing page in memory: it needs no exit.", '{track} requested vector {a} in the backing page at {b}.'),
+  instant(Kind.GaLogEntry, 'galog.entry', 'iommu', 'iommu', { a: hex('tag'), b: arg('at', 'address') }, 'The IOMMU writes an entry to its guest virtual APIC log: a vCPU that does not run has got an interrupt.', '{track} wrote the tag {a} to its guest virtual APIC log, at {b}.'),
+  instant(Kind.GaLogOverflow, 'galog.overflow', 'iommu', 'fault', { a: hex('tag') }, 'The guest virtual APIC log is full: entries are lost until software has cleared that.', '{track} could not write the tag {a}: its guest virtual APIC log is full.'),
+  instant(Kind.GaLogRead, 'galog.read', 'iommu', 'kernel', { a: hex('tag'), b: hex('head') }, "The host's kernel reads an entry of the guest virtual APIC log, and wakes the vCPU that its tag is of.", "The host's kernel read the tag {a} in the guest virtual APIC log, at {b}."),
   span(Kind.VhostPoll, 'vhost.poll', 'thread', 'thread', { a: dec('cycles at most'), b: dec('found'), sum: 'b' }, 'Before a vhost worker sleeps, it looks for some time whether a driver has added something to a queue, or a packet has come.', '{track} looked for work for {took}, instead of sleeping.'),
   instant(Kind.ArgsHigh, 'args.high', 'record', 'mark', { a: hex('a high'), b: hex('b high') }, 'High halves of the arguments of the causing row, where they did not fit 32 bits.'),
   instant(Kind.SpanOverflow, 'span.overflow', 'record', 'mark', { a: dec('high'), b: dec('low') }, 'Full duration of the causing row, which did not fit 32 bits.'),

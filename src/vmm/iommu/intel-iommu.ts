@@ -230,7 +230,7 @@ export class IntelIommu
 
   postTo(requester: RequesterId, index: number, target: PostingTarget | undefined): boolean {
     const given = this.given.get(keyOf(requester, index));
-    if (!given) return false;
+    if (!given || (target && !('descriptor' in target))) return false;
     const { entries, place, level } = given;
     if (target) this.entries.post(entries.first, requester, target);
     else this.entries.remap(entries.first, requester, place, level);

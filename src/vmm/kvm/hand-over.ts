@@ -28,8 +28,8 @@ export class HandOver implements Stateful<HandOverState> {
   /** @param thread the vCPU's */
   constructor(
     private readonly site: Site,
-    vm: VcpuVm,
-    cpu: Cpu,
+    private readonly vm: VcpuVm,
+    private readonly cpu: Cpu,
     private readonly world: ExitlessWorld,
     private readonly thread: () => HostThread,
   ) {
@@ -63,18 +63,22 @@ export class HandOver implements Stateful<HandOverState> {
 
   /** The thread has been given a physical CPU. */
   loaded(): void {
-    this.posted?.loaded(this.site.scheduler.apicIdOf(this.thread()));
+    const apicId = this.site.scheduler.apicIdOf(this.thread());
+    this.posted?.loaded(apicId);
+    this.vm.avic?.loaded(this.cpu.index, apicId);
   }
 
   /** The thread goes to sleep. */
   blocked(): void {
     this.posted?.blocked();
+    this.vm.avic?.put(this.cpu.index, true);
     this.exitless?.unloaded();
   }
 
   /** The thread gives its CPU up, and waits for another turn. */
   preempted(): void {
     this.posted?.preempted();
+    this.vm.avic?.put(this.cpu.index, false);
     this.exitless?.unloaded();
   }
 

@@ -12,5 +12,4 @@ export const VcpuEvent = {
   PollFound: 9,
   Block: 10,
   Trap: 11,
-  Doorbell: 12,
 } as const;

@@ -255,6 +255,10 @@ export class KvmVcpu
     return !this.ended && (this.world.handOver.exitless?.pending() ?? false);
   }
 
+  doorbellRang(): void {
+    if (!this.ended) this.arrivals.doorbell();
+  }
+
   hostInterrupt(vector: number): void {
     if (!this.ended) this.arrivals.hostInterrupt(vector);
   }
@@ -286,8 +290,6 @@ export class KvmVcpu
         return this.direct.came();
       case VcpuEvent.Trap:
         return this.traps.came(time);
-      case VcpuEvent.Doorbell:
-        return this.arrivals.doorbell();
       case VcpuEvent.Shutdown:
         return world.shutDownCame(time);
       default:

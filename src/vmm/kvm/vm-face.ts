@@ -13,6 +13,8 @@ import type { CpuMsrs } from '../cpu/msrs';
 import type { EptPages } from './ept-pages';
 import type { IoBitmaps } from './io-bitmaps';
 import type { Ioeventfds } from './ioeventfds';
+import type { VmAvic } from './avic';
+import type { AvicIpis } from './avic-ipis';
 import type { Processor } from './processor';
 import type { KvmRegion } from './region';
 
@@ -26,10 +28,12 @@ export interface VcpuVm {
   readonly processor: Processor;
   /** Position of the vCPU whose processor serves an access to its LAPIC: a vector that comes of it is not KVM's doing. -1: none. */
   servedFor: number;
-  /** vCPUs that an IPI of one means and that have no physical CPU, so that no processor tells them. */
-  notRunning(sender: number, message: IpiMessage): readonly number[];
-  /** Has KVM look at what a vCPU that sleeps has got. */
-  wake(cpu: number): void;
+  /** Undefined: the processor has none, or it is off. */
+  readonly avic: VmAvic | undefined;
+  /** Likewise, the IPIs that it sends. */
+  readonly avicIpis: AvicIpis | undefined;
+  /** IDs of local APICs have changed. */
+  describeApics(): void;
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
   readonly ept: EptPages;

@@ -3,7 +3,7 @@ import { AddressMap } from '../../machine/address-map';
 import type { Stateful } from '../../machine/bus';
 import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
 import type { LocalApic } from '../../machine/interrupts/lapic';
-import type { IpiMessage } from '../../machine/interrupts/message';
+import type { InterruptMessage, IpiMessage } from '../../machine/interrupts/message';
 import { POSTED_DESCRIPTOR_BYTES } from '../../machine/interrupts/posted-descriptor';
 import { DataSlot } from '../../machine/memory/data-slot';
 import { PAGE_SIZE } from '../../machine/memory/dirty-log';
@@ -27,6 +27,7 @@ import type {
 } from '../guest';
 import { GuestMachine } from '../guest-machine';
 import type { Site } from '../host';
+import type { PostingTarget } from '../host-bus/message-domain';
 import type { InterruptMode } from '../interrupt-modes';
 import { QemuProcess } from '../qemu/process';
 import { Tap } from '../qemu/tap';
@@ -37,6 +38,8 @@ import { TrackTrace } from '../track-trace';
 import { AssignedDevice } from '../vfio/assigned-device';
 import { ExitlessBypass, PostingBypass, type IrqBypass } from '../vfio/irq-bypass';
 import { NestedStages } from '../vfio/nested-stages';
+import { VmAvic } from './avic';
+import { AvicIpis, type IpiVm } from './avic-ipis';
 import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
 import { msrsOf, type CpuMsrs } from '../cpu/msrs';
@@ -70,6 +73,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   readonly features: CpuFeatures;
   readonly interrupts: InterruptMode;
   readonly processor: Processor;
+  readonly avic: VmAvic | undefined;
+  readonly avicIpis: AvicIpis | undefined;
   /** Never beyond a call-out, so that no snapshot has it. */
   servedFor = -1;
   readonly mmio: AddressMap<KvmRegion>;
@@ -122,6 +127,10 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.machine = new GuestMachine(plan, () => this.vcpus);
     this.ownMsrs = msrsOf(plan, site.units);
     if (this.interrupts === 'posted') this.descriptors = this.addDescriptors(core.cpus.length);
+    if (this.interrupts === 'avic') {
+      this.avic = new VmAvic(site, this, core.cpus.length);
+      this.avicIpis = new AvicIpis(site, this.avic, this.ipiVm());
+    }
     this.vcpus = core.cpus.map((cpu) => new KvmVcpu(site, this, cpu));
     this.trace = new BoardTrace(
       site,
@@ -159,6 +168,11 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       ...boardOptions(plan, this.cpuidSubject(0)),
       apicBusHz: KVM_APIC_BUS_HZ,
       ioapicVersion: IOAPIC_VERSION.plain,
+    });
+    this.describeApics();
+    this.avic?.watch({
+      requested: (cpu, vector) => this.vcpus[cpu].lane.accepted(vector),
+      logged: (cpu) => this.look(cpu),
     });
     this.mmio = this.board.memory;
     this.ports = this.board.ports;
@@ -226,13 +240,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     return this.descriptors === undefined ? undefined : this.descriptors + cpu * POSTED_DESCRIPTOR_BYTES;
   }
 
-  notRunning(sender: number, message: IpiMessage): readonly number[] {
-    const targets = this.board.fabric.ipiTargets(sender, message);
-    return targets.filter((cpu) => this.vcpus[cpu].thread.state !== 'running');
-  }
-
-  wake(cpu: number): void {
-    this.vcpus[cpu].arrivals.look();
+  describeApics(): void {
+    this.avic?.describe(this.vcpus.map((_, cpu) => this.lapic(cpu).identity));
   }
 
   sendIpi(sender: number, message: IpiMessage): number {
@@ -301,6 +310,23 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     return site.memory.append(slot);
   }
 
+  /** What its vCPUs' IPIs need, most of which does not exist yet when this is made. */
+  private ipiVm(): IpiVm {
+    return {
+      lapic: (cpu) => this.lapic(cpu),
+      lane: (cpu) => this.vcpus[cpu].lane,
+      targetsOf: (sender, message) => this.board.fabric.ipiTargets(sender, message),
+      shown: (sender, message, send) => void this.trace.ipi(sender, message, send),
+      look: (cpu) => this.look(cpu),
+    };
+  }
+
+  /** KVM looks at what a vCPU has got that has no physical CPU. */
+  private look(cpu: number): void {
+    const { arrivals, thread } = this.vcpus[cpu];
+    if (thread.state !== 'running') arrivals.look();
+  }
+
   /** What CPUID tells of a vCPU, its LAPIC on. */
   private cpuidSubject(id: number): CpuidSubject {
     return {
@@ -354,11 +380,18 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     if (this.environment.iommu?.remapping) return undefined;
     if (this.interrupts === 'eli')
       return new ExitlessBypass((vector, assigned) => this.assignVector(vector, assigned));
-    if (this.interrupts !== 'posted') return undefined;
-    return new PostingBypass((message) => {
-      const [cpu, ...others] = this.board.fabric.fixedTargets(message);
-      return cpu === undefined || others.length > 0 ? undefined : this.postedDescriptor(cpu);
-    }, urgent);
+    return this.descriptors === undefined && !this.avic
+      ? undefined
+      : new PostingBypass((message) => this.postingTarget(message, urgent));
+  }
+
+  /** The only vCPU that a message of a device means, for an IOMMU; undefined: there are several, or none. */
+  private postingTarget(message: InterruptMessage, urgent: boolean): PostingTarget | undefined {
+    const [cpu, ...others] = this.board.fabric.fixedTargets(message);
+    if (cpu === undefined || others.length > 0) return undefined;
+    const { vector } = message;
+    const descriptor = this.postedDescriptor(cpu);
+    return descriptor === undefined ? this.avic?.targetOf(cpu, vector) : { descriptor, vector, urgent };
   }
 
   /** Who works on its queues reads its tap device and waits for its doorbells, where these are ioeventfds. */

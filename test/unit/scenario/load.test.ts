@@ -323,7 +323,15 @@ describe('fields and values', () => {
       '"vhost" for a virtio-net',
     );
     single(atTop('«"sweep"»: {}'), 'sweep', 'not available yet');
-    single(atTop('"host": { "iommu": { "model": «"amd-vi"» } }'), 'host.iommu.model', 'not available yet');
+  });
+
+  it('says what the IOMMU of AMD goes together with', () => {
+    single(
+      atTop('"host": { "iommu": { "model": «"amd-vi"» } }'),
+      'host.iommu.model',
+      'has one of intel',
+      '"vendor": "amd"',
+    );
   });
 
   it('says what a mode of interrupts asks of its VM', () => {
