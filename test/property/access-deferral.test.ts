@@ -80,7 +80,7 @@ describe('accesses that all wait for an event change nothing', () => {
     );
   });
 
-  it.each(['e3-eli', 'e3-eli-emulated', 'e6-posted-iommu'])(
+  it.each(['e3-eli', 'e3-eli-emulated', 'e3-eli-moving-idt', 'e6-posted-iommu'])(
     'with interrupts past the host’s kernel, in %s',
     async (name) => {
       const job = await jobOf(sample(name));

@@ -85,6 +85,7 @@ const samples = [
   'e4-apicv',
   'e5-posted',
   'e3-eli',
+  'e3-eli-moving-idt',
   'e6-posted-iommu',
   'e7-avic',
   'triple-fault',

@@ -238,6 +238,10 @@ export interface Cpu extends Migratable<CpuHardware, CpuRun> {
   faultReport(): FaultReport | undefined;
   /** Reads guest-virtual memory without side effects (no accessed bits, no faults); undefined when not mapped. */
   peekVirtual(address: bigint, length: number): Uint8Array | undefined;
+  /** Address of the byte of RAM that a linear one leads to, without side effects; undefined: to none. */
+  peekPhysical(address: bigint): number | undefined;
+  /** IDTR. */
+  readonly idtr: TableRegister;
   /**
    * Puts the vCPU into 64-bit mode as a boot loader would leave it: long mode with flat segments, interrupts off, the given
    * CR3, RIP and RSP.
@@ -260,10 +264,22 @@ export interface Cpu extends Migratable<CpuHardware, CpuRun> {
 /** Operating modes (SDM vol. 3, 2.2); `compatibility` is 32- or 16-bit code under IA-32e. */
 export type CpuMode = 'real' | 'protected' | 'compatibility' | 'long';
 
+/** GDTR or IDTR. */
+export interface TableRegister {
+  readonly base: bigint;
+  /** Offset of the table's last byte. */
+  readonly limit: number;
+}
+
 /** RAM and vCPUs of one physical address space. */
 export interface MachineCore {
   readonly memory: PhysicalMemory;
   readonly cpus: readonly Cpu[];
+  /**
+   * Stores of vCPUs to these pages of RAM are call-outs, as to a device; loads are not, nor is what a page walk notes in its tables.
+   * The pages, by number, take the place of those before; no snapshot has them.
+   */
+  guardStores(pages: Iterable<number>): void;
 }
 
 /** Whose architecture the vCPU follows where the two differ. */

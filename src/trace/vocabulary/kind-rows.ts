@@ -38,6 +38,7 @@ export const Kind = {
   VfsEnabled: 216, VfRequest: 217, VfRefused: 218,
   IommuFs5: 195, IommuFs4: 196, IommuFs3: 197, IommuFs2: 198, IommuFs1: 199,
   VhostPoll: 176,
+  IdtShadow: 244,
 } as const;
 
 /** The kind of event that the reading of a table's entry is. */
@@ -167,6 +168,7 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.IrqNotify, 'irq.notify', 'interrupt', 'interrupt', { a: vector, b: dec('target') }, 'A notification event goes to the physical CPU that a posted-interrupt descriptor names.', '{track} notified CPU {b} of posted interrupts by vector {a}.'),
   instant(Kind.IrqBlocked, 'irq.blocked', 'interrupt', 'fault', { a: arg('reason', 'reason'), b: dec('index') }, 'The interrupt-remapping unit refuses an interrupt request.', '{track} refused the interrupt request of index {b} (reason {a}).'),
   instant(Kind.AvicDoorbell, 'avic.doorbell', 'interrupt', 'interrupt', { a: vector, b: dec('target') }, 'A doorbell rings at the physical CPU on which a vCPU runs: the processor looks for a pending vector, without an exit.', '{track} rang the doorbell of CPU {b} for vector {a}.'),
+  instant(Kind.IdtShadow, 'idt.shadow', 'interrupt', 'kernel', { a: arg('base', 'address'), b: dec('present') }, "The VMM has built the shadow of the guest's IDT anew: the gates of vectors that are assigned to the guest are as in its own table, all others are not present.", "The shadow of the guest's IDT at {a} has {b} gates that are present."),
   instant(Kind.IrqAccept, 'irq.accept', 'interrupt', 'interrupt', { a: vector }, 'The LAPIC takes the vector into its IRR.', 'The local APIC took vector {a} into its IRR.'),
   instant(Kind.IrqInject, 'irq.inject', 'interrupt', 'kernel', { a: vector }, 'The VMM injects the vector at VM entry.', 'The VMM injected vector {a} at VM entry.'),
   instant(Kind.IrqWindow, 'irq.window', 'interrupt', 'interrupt', { a: vector }, 'The guest has interrupts off: the VMM asks for an interrupt-window exit.'),

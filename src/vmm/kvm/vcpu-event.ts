@@ -13,4 +13,5 @@ export const VcpuEvent = {
   Block: 10,
   Trap: 11,
   Doorbell: 12,
+  Bound: 13,
 } as const;

@@ -2,6 +2,7 @@
 import type { AddressMap } from '../../machine/address-map';
 import type { LocalApic } from '../../machine/interrupts/lapic';
 import type { IpiMessage } from '../../machine/interrupts/message';
+import type { PhysicalMemory } from '../../machine/memory/physical-memory';
 import type { FaultReport } from '../../machine/x86/types';
 import type { CpuFeatures } from '../guest';
 import type { InterruptMode } from '../interrupt-modes';
@@ -15,6 +16,7 @@ import type { IoBitmaps } from './io-bitmaps';
 import type { Ioeventfds } from './ioeventfds';
 import type { Processor } from './processor';
 import type { KvmRegion } from './region';
+import type { StoreGuard } from './store-guard';
 
 /** A VM as its vCPUs see it. */
 export interface VcpuVm {
@@ -32,7 +34,10 @@ export interface VcpuVm {
   wake(cpu: number): void;
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
+  readonly memory: PhysicalMemory;
   readonly ept: EptPages;
+  /** Pages of its RAM that KVM follows stores to. */
+  readonly guard: StoreGuard;
   readonly ioeventfds: Ioeventfds;
   /** How long KVM looks at most before it lets a halted vCPU sleep, in nanoseconds. */
   readonly haltPollNs: number;

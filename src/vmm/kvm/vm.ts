@@ -41,6 +41,7 @@ import type { KvmIrqchip } from './irqfd';
 import { mapPhysicalPorts } from './physical-ports';
 import { processorOf, type Processor } from './processor';
 import type { KvmRegion } from './region';
+import { StoreGuard } from './store-guard';
 import { KvmVcpu } from './vcpu';
 import type { VcpuVm } from './vm-face';
 
@@ -67,6 +68,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
   readonly ept = new EptPages();
+  readonly guard: StoreGuard;
   readonly ioeventfds = new Ioeventfds();
   readonly ioBitmaps: IoBitmaps;
   readonly haltPollNs: number;
@@ -103,6 +105,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.interrupts = plan.interrupts ?? 'inject';
     this.processor = processorOf(features.vendor, this.interrupts);
     this.memory = core.memory;
+    this.guard = new StoreGuard(core);
     this.haltPollNs = plan.haltPollNs ?? 0;
     this.ioBitmaps = new IoBitmaps(plan.passPorts ?? []);
     this.jobTargetId = `${name}/reset`;
@@ -207,6 +210,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   assignVector(vector: number, assigned: boolean): void {
     if (assigned) this.assignedVectors.add(vector);
     else this.assignedVectors.delete(vector);
+    for (const vcpu of this.vcpus) vcpu.assignedChanged();
   }
 
   postedDescriptor(cpu: number): number | undefined {

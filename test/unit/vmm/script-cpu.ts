@@ -150,6 +150,8 @@ export class ScriptCpu implements Cpu {
   cpl = (): number => this.privilege;
   faultReport = (): undefined => undefined;
   peekVirtual = (): undefined => undefined;
+  peekPhysical = (address: bigint): number => Number(address);
+  idtr = { base: 0n, limit: 0xfff };
   startLongMode = (): void => undefined;
   abandonInstruction(): never {
     throw ABANDONED;
@@ -197,7 +199,7 @@ export class ScriptCpu implements Cpu {
   writeMsr = (): boolean => false;
   readControl = (): bigint => 0n;
   writeControl = unused;
-  mode = unused;
+  mode = (): 'long' => 'long';
   missingInstructions = unused;
   save = (): never => {
     throw new Error('a script is not saved');
@@ -242,6 +244,7 @@ export class ScriptMachine {
       haltPollNs?: number;
       interrupts?: InterruptMode;
       vendor?: CpuVendor;
+      memory?: PhysicalMemory;
     } = {},
   ) {
     this.host = new Host(this.recorder, { ...costs, ...options.costs }, 1e9);
@@ -250,7 +253,7 @@ export class ScriptMachine {
     this.vm = new KvmVm(this.site, {
       index: 0,
       name: 'vm0',
-      core: { memory: NO_MEMORY, cpus },
+      core: { memory: options.memory ?? NO_MEMORY, cpus, guardStores: () => undefined },
       features: { x2apic: true, vendor: options.vendor ?? 'intel' },
       startSeconds: 0,
       tripleFault: 'stop',
