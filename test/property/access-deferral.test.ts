@@ -31,6 +31,7 @@ const samples = [
   'smp-ipi',
   'mmio-read-loop',
   'hog-interrupts-off',
+  'd7-shadowed',
   'e2-direct-eoi',
   'e4-apicv',
   'e5-posted',

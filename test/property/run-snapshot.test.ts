@@ -75,6 +75,7 @@ const samples = [
   'd7-no-vm',
   'd7-confined',
   'd7-2d',
+  'd7-shadowed',
   'd8-interrupt-remapping',
   'd9-sriov-trespass',
   'hello',

@@ -38,7 +38,7 @@ export const Kind = {
   VfsEnabled: 216, VfRequest: 217, VfRefused: 218,
   IommuFs5: 195, IommuFs4: 196, IommuFs3: 197, IommuFs2: 198, IommuFs1: 199,
   VhostPoll: 176,
-  IdtShadow: 244,
+  IdtShadow: 244, VfioUnmap: 245, VfioShadow: 246,
 } as const;
 
 /** The kind of event that the reading of a table's entry is. */
@@ -244,6 +244,8 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.HostOverwritten, 'host.overwritten', 'vmm', 'fault', { a: arg('address', 'address'), b: arg('length', 'bytes'), sum: 'b' }, 'A device writes host memory that is not of the VM which it works for: data of the VMM, or of another VM.', '{track} overwrote {b} of host memory at {a}, which are not of the VM that it works for.'),
   instant(Kind.VfioNested, 'vfio.nested', 'vmm', 'kernel', { a: arg('table', 'address'), b: dec('levels') }, "First-stage tables of a guest are nested in the second stage of its VM: the host's IOMMU walks both.", "{track} is translated by the guest's tables at guest-physical {a}, of {b} levels, in the second stage of its VM."),
   instant(Kind.VfioMap, 'vfio.map', 'vmm', 'kernel', { a: arg('iova', 'address'), b: arg('length', 'bytes'), sum: 'b' }, 'Memory of a VM is pinned and mapped for a device that the VM was given.', '{b} of the VM were pinned and mapped for {track}, from {a} as the device addresses them.'),
+  instant(Kind.VfioUnmap, 'vfio.unmap', 'vmm', 'kernel', { a: arg('iova', 'address'), b: arg('length', 'bytes') }, 'Memory of a VM is unmapped and let go, so that a device that the VM was given reaches it no more.', '{b} from {a} on, as {track} addresses them, were unmapped.'),
+  instant(Kind.VfioShadow, 'vfio.shadow', 'vmm', 'user', { a: arg('from', 'address'), b: dec('tables') }, "The user-space part of the VMM walks second-stage tables of a guest from an address on, to map and unmap for a device of the host what has changed.", "User space read {b} of the guest's tables, for what {track} addresses from {a} on."),
   instant(Kind.HostVector, 'host.vector', 'interrupt', 'kernel', { a: dec('message'), b: vector }, "The host's kernel gives one of its vectors to a message of a device.", "The host's kernel gave vector {b} to message {a} of {track}."),
   instant(Kind.VfioIrqs, 'vfio.irqs', 'vmm', 'user', { a: dec('messages') }, 'The user-space part of the VMM asks the host for the interrupts that the guest has programmed: so many messages, or the pin.', 'User space asked the host for {a} interrupt messages of {track}.'),
   ...entryRows,

@@ -16,7 +16,8 @@ import { Kind } from '../../trace/vocabulary/events';
 import { boardIommu, emulatedIommu } from '../board-iommu';
 import { boardOptions } from '../board-options';
 import { BoardTrace } from '../board-trace';
-import type { AssignedPlan, CpuFeatures, Guest, GuestEnd, GuestPlan, DevicePlan } from '../guest';
+import { isShadowed, type AssignedPlan, type CpuFeatures, type DevicePlan } from '../guest';
+import type { Guest, GuestEnd, GuestPlan } from '../guest';
 import { GuestMachine } from '../guest-machine';
 import type { Site } from '../host';
 import type { InterruptMode } from '../interrupt-modes';
@@ -28,7 +29,9 @@ import type { JobTarget } from '../threads/worker';
 import { TrackTrace } from '../track-trace';
 import { AssignedDevice } from '../vfio/assigned-device';
 import { ExitlessBypass, PostingBypass, type IrqBypass } from '../vfio/irq-bypass';
+import type { BackedIommu } from '../vfio/backed-iommu';
 import { NestedStages } from '../vfio/nested-stages';
+import { ShadowedFunctions } from '../vfio/shadowed-functions';
 import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
 import { msrsOf, type CpuMsrs } from '../cpu/msrs';
@@ -84,7 +87,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   private readonly qemu: QemuProcess;
   private readonly environment: KvmEnvironment;
   /** Devices of the host, behind the VM's own IOMMU. */
-  private readonly nested: NestedStages;
+  private readonly backed: BackedIommu;
   private readonly board: PcBoard<KvmRegion>;
   private readonly vcpus: readonly KvmVcpu[];
   private readonly trace: BoardTrace;
@@ -110,7 +113,11 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.ioBitmaps = new IoBitmaps(plan.passPorts ?? []);
     this.jobTargetId = `${name}/reset`;
     this.qemu = new QemuProcess(site, { index: plan.index, name });
-    this.nested = new NestedStages(name, this.qemu, () => this.environment.iommu);
+    const ownIommu = (): KvmEnvironment['iommu'] => this.environment.iommu;
+    const { qemu, memory } = this;
+    this.backed = isShadowed(plan.iommu)
+      ? new ShadowedFunctions(name, qemu, memory, ownIommu)
+      : new NestedStages(name, qemu, ownIommu);
     this.lock = this.qemu.lock;
     this.stepTargets = this.qemu.targets;
     this.qemu.mainLoop.register(this);
@@ -135,8 +142,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       trace,
       iommu: boardIommu(
         plan,
-        { site, trace, fabric: () => this.board.fabric, nested: this.nested },
-        emulatedIommu(site.costs, assigned),
+        { site, trace, fabric: () => this.board.fabric, backed: this.backed },
+        emulatedIommu(site.costs, isShadowed(plan.iommu) ? 0 : assigned),
       ),
       setPin: (gsi: number, source: string, asserted: boolean) =>
         this.board.fabric.setPin(gsi, source, asserted),
@@ -323,7 +330,13 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   /** Before anything runs, all of the guest's memory is within the device's reach: devices cannot wait for pages. */
   private addAssigned({ assigned: host, urgent }: AssignedPlan): void {
     const { board, environment, qemu, irqchip, plan, memory } = this;
-    host.assign({ vm: this.index, name: this.name, base: plan.memoryBase, size: memory.size });
+    host.assign({
+      vm: this.index,
+      name: this.name,
+      base: plan.memoryBase,
+      size: memory.size,
+      apart: isShadowed(plan.iommu),
+    });
     const unit = environment.assign(host);
     const place = {
       id: `${this.name}/${unit.name}`,
@@ -334,7 +347,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     const { pci } = board.addPci({ name: unit.name, pin: host.pci.identity.interruptPin }, (bus) =>
       unit.plug(new AssignedDevice(host, qemu, irqchip, bus, place)),
     );
-    this.nested.add({ host, requester: () => pci.requester });
+    this.backed.add({ host, requester: () => pci.requester });
   }
 
   /**
