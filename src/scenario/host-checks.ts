@@ -158,14 +158,24 @@ function checkAmdIommu({ host: { iommu }, vms }: Scenario, list: ProblemList): v
 
 /** What a guest has its own IOMMU do for a device of the host, the host's has to do. */
 function checkNesting({ host, vms }: Scenario, assignments: readonly Assignment[], list: ProblemList): void {
-  const nests = translatesDma(host.iommu) && host.iommu.scalableMode;
+  const there = translatesDma(host.iommu);
   for (const each of assignments) {
-    const { iommu } = vms[each.vm];
-    if (iommu.model === 'none' || (nests && iommu.scalableMode)) continue;
+    const { iommu, name } = vms[each.vm];
+    if (iommu.model === 'none') continue;
+    const nested = there && host.iommu.scalableMode && iommu.scalableMode;
+    const shadowed = there && !iommu.scalableMode && iommu.cachingMode;
+    const at = [...pathOf(each), 'assign'];
+    if (shadowed && host.iommu.onDemand)
+      list.add(
+        'value',
+        at,
+        `"${each.text}" is behind the IOMMU of ${name}, whose tables say what is mapped: set "onDemand" of "host.iommu" to false`,
+      );
+    if (nested || shadowed) continue;
     list.add(
       'value',
-      [...pathOf(each), 'assign'],
-      `"${each.text}" is behind the IOMMU of ${vms[each.vm].name}, whose tables the host's IOMMU has to walk: give both "iommu"s, that of the VM and that of "host", "model": "vt-d" and "scalableMode": true, or take that of the VM away`,
+      at,
+      `"${each.text}" is behind the IOMMU of ${name}, and the host's has to translate for it. Give "host" an "iommu" of "model": "vt-d", and either both of them "scalableMode": true, so that the host's walks the guest's tables, or that of the VM "cachingMode": true and "scalableMode": false, so that QEMU follows what the guest changes; or take that of the VM away`,
     );
   }
 }

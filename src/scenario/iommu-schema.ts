@@ -57,7 +57,7 @@ export const iommuSchema = z
       .boolean()
       .default(false)
       .describe(
-        "Whether the kernel uses its scalable mode, in which tables of a guest can be nested in those of its VM: for a device that is behind the VM's own IOMMU (`vms[].iommu`), which has to be in scalable mode as well.",
+        "Whether the kernel uses its scalable mode, in which tables of a guest can be nested in those of its VM: for a device that is behind the VM's own IOMMU (`vms[].iommu`), which has to be in scalable mode as well. One with `cachingMode` instead is shadowed, whatever this says.",
       ),
     interruptRemapping: z
       .boolean()
@@ -107,7 +107,7 @@ export const vmIommuSchema = z
       .boolean()
       .default(false)
       .describe(
-        "Whether the driver has to invalidate also what it makes present (CAP.CM): who shadows the guest's tables asks for it.",
+        "Whether the driver has to invalidate also what it makes present (CAP.CM): who shadows the guest's tables asks for it. A device of the host behind such a unit, without `scalableMode`, is translated by a shadow: QEMU walks the guest's tables for what is invalidated, and has the host's kernel map and unmap what has changed.",
       ),
     interruptRemapping: z
       .boolean()

@@ -1,7 +1,7 @@
 /** The IOMMU of a scenario's host: what the unit can do, and how the kernel drives it. */
 import { SERVER_UNIT, type CacheShape } from '../machine/iommu/options';
 import { DataSlot } from '../machine/memory/data-slot';
-import type { GuestIommuPlan } from '../vmm/guest';
+import { isShadowed, type GuestIommuPlan } from '../vmm/guest';
 import type { Host, Site } from '../vmm/host';
 import { AmdIommu, amdIommuPages } from '../vmm/iommu/amd-iommu';
 import type { HostAmdIommuPlan } from '../vmm/iommu/host-amd-iommu';
@@ -15,6 +15,8 @@ import type { Scenario, ScenarioVm } from './schema';
 type IommuOptions = Scenario['host']['iommu'];
 
 const MIB = 2 ** 20;
+/** For tables of a function whose addresses its guest chooses: when there are no more, nothing more is mapped. */
+const SHADOW_PAGES = 512;
 /** Bits of a device's address: of five levels more than 52 are not to be had (`RemappingOptions.addressWidth`). */
 const ADDRESS_WIDTH = { 3: 48, 4: 48, 5: 52 } as const;
 const LARGEST: Readonly<Record<IommuOptions['pages'], PageLevel>> = { '4k': 1, '2m': 2, '1g': 3 };
@@ -84,10 +86,13 @@ export function driveIommu(
   if (!site.iommu) return undefined;
   const { levels, pages: largest, unmap, ...demand } = scenario.host.iommu;
   const onDemand = demand.onDemand ? { mostPages: demand.pinnedPages } : undefined;
-  const owners = new Set(assignmentsOf(scenario).map(({ vm }) => vm));
-  const ofDomains = vms
-    .filter((vm) => owners.has(vm))
-    .map((vm) => 1 + tablesFor(scenario.vms[vm].memoryMiB * MIB, levels));
+  const ofDomains = vms.flatMap((vm) => {
+    const functions = assignmentsOf(scenario).filter((each) => each.vm === vm).length;
+    const { memoryMiB, iommu } = scenario.vms[vm];
+    const whole = 1 + tablesFor(memoryMiB * MIB, levels);
+    if (isShadowed(planVmIommu({ iommu }))) return new Array<number>(functions).fill(whole + SHADOW_PAGES);
+    return functions > 0 ? [whole] : [];
+  });
   const pages = ofDomains.reduce((sum, each) => sum + each, OWN_PAGES);
   const slot = new DataSlot(pages * TABLE_BYTES);
   const base = host.memory.append(slot);

@@ -44,7 +44,7 @@ export class Invalidator {
     const dropped = this.drop(invalidation);
     const { cache, scope } = invalidation;
     const domain = 'domain' in invalidation ? invalidation.domain : undefined;
-    this.observer.invalidated({ cache, scope, domain, dropped, ...origin });
+    this.observer.invalidated({ cache, scope, domain, dropped, ...origin }, invalidation);
   }
 
   private drop(invalidation: Invalidation): number | undefined {

@@ -100,7 +100,7 @@ export class BoardIommu implements EventTarget, Migratable<BoardIommuHardware, B
   private readonly interrupts: InterruptRemapping | undefined;
 
   constructor(
-    parts: BoardIommuParts,
+    private readonly parts: BoardIommuParts,
     private readonly plan: BoardIommuPlan,
   ) {
     const { name, scheduler, memory, observer, send } = parts;
@@ -203,7 +203,9 @@ export class BoardIommu implements EventTarget, Migratable<BoardIommuHardware, B
   }
 
   reset(): void {
+    const before = this.unit.translating;
     this.unit.reset();
+    if (before) this.parts.switched();
   }
 
   save(): Checkpoint<BoardIommuHardware, BoardIommuRun> {

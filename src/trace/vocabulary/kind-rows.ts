@@ -41,6 +41,7 @@ export const Kind = {
   VhostPoll: 176,
   AvicPost: 230, GaLogEntry: 231, GaLogOverflow: 232, GaLogRead: 233, AmdDeviceEntry: 234,
   AmdIrteRemapped: 235, AmdIrteGuest: 236, AmdIrteUpper: 237, AvicPhysicalEntry: 238, AvicLogicalEntry: 239,
+  IdtShadow: 244, VfioUnmap: 245, VfioShadow: 246,
 } as const;
 
 /** The kind of event that the reading of a table's entry is. */
@@ -197,6 +198,7 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.IrqNotify, 'irq.notify', 'interrupt', 'interrupt', { a: vector, b: dec('target') }, 'A notification event goes to the physical CPU that a posted-interrupt descriptor names.', '{track} notified CPU {b} of posted interrupts by vector {a}.'),
   instant(Kind.IrqBlocked, 'irq.blocked', 'interrupt', 'fault', { a: arg('reason', 'reason'), b: dec('index') }, 'The interrupt-remapping unit refuses an interrupt request.', '{track} refused the interrupt request of index {b} (reason {a}).'),
   instant(Kind.AvicDoorbell, 'avic.doorbell', 'interrupt', 'interrupt', { a: vector, b: dec('target') }, 'A doorbell rings at the physical CPU on which a vCPU runs: the processor looks for a pending vector, without an exit.', '{track} rang the doorbell of CPU {b} for vector {a}.'),
+  instant(Kind.IdtShadow, 'idt.shadow', 'interrupt', 'kernel', { a: arg('base', 'address'), b: dec('present') }, "The VMM has built the shadow of the guest's IDT anew: the gates of vectors that are assigned to the guest are as in its own table, all others are not present.", "The shadow of the guest's IDT at {a} has {b} gates that are present."),
   instant(Kind.IrqAccept, 'irq.accept', 'interrupt', 'interrupt', { a: vector }, 'The LAPIC takes the vector into its IRR.', 'The local APIC took vector {a} into its IRR.'),
   instant(Kind.IrqInject, 'irq.inject', 'interrupt', 'kernel', { a: vector }, 'The VMM injects the vector at VM entry.', 'The VMM injected vector {a} at VM entry.'),
   instant(Kind.IrqWindow, 'irq.window', 'interrupt', 'interrupt', { a: vector }, 'The guest has interrupts off: the VMM asks for an interrupt-window exit.'),
@@ -272,6 +274,8 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.HostOverwritten, 'host.overwritten', 'vmm', 'fault', { a: arg('address', 'address'), b: arg('length', 'bytes'), sum: 'b' }, 'A device writes host memory that is not of the VM which it works for: data of the VMM, or of another VM.', '{track} overwrote {b} of host memory at {a}, which are not of the VM that it works for.'),
   instant(Kind.VfioNested, 'vfio.nested', 'vmm', 'kernel', { a: arg('table', 'address'), b: dec('levels') }, "First-stage tables of a guest are nested in the second stage of its VM: the host's IOMMU walks both.", "{track} is translated by the guest's tables at guest-physical {a}, of {b} levels, in the second stage of its VM."),
   instant(Kind.VfioMap, 'vfio.map', 'vmm', 'kernel', { a: arg('iova', 'address'), b: arg('length', 'bytes'), sum: 'b' }, 'Memory of a VM is pinned and mapped for a device that the VM was given.', '{b} of the VM were pinned and mapped for {track}, from {a} as the device addresses them.'),
+  instant(Kind.VfioUnmap, 'vfio.unmap', 'vmm', 'kernel', { a: arg('iova', 'address'), b: arg('length', 'bytes') }, 'Memory of a VM is unmapped and let go, so that a device that the VM was given reaches it no more.', '{b} from {a} on, as {track} addresses them, were unmapped.'),
+  instant(Kind.VfioShadow, 'vfio.shadow', 'vmm', 'user', { a: arg('from', 'address'), b: dec('tables') }, "The user-space part of the VMM walks second-stage tables of a guest from an address on, to map and unmap for a device of the host what has changed.", "User space read {b} of the guest's tables, for what {track} addresses from {a} on."),
   instant(Kind.HostVector, 'host.vector', 'interrupt', 'kernel', { a: dec('message'), b: vector }, "The host's kernel gives one of its vectors to a message of a device.", "The host's kernel gave vector {b} to message {a} of {track}."),
   instant(Kind.VfioIrqs, 'vfio.irqs', 'vmm', 'user', { a: dec('messages') }, 'The user-space part of the VMM asks the host for the interrupts that the guest has programmed: so many messages, or the pin.', 'User space asked the host for {a} interrupt messages of {track}.'),
   ...entryRows,

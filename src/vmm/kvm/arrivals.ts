@@ -120,6 +120,11 @@ export class Arrivals implements CpuSink {
    * which makes the exit itself (kvm_lapic_switch_to_hv_timer).
    */
   ownTimer(accept: () => void): void {
+    this.preemptionTimer(accept);
+  }
+
+  /** The VMX-preemption timer has come to its end: the guest leaves, if it runs. @param accept what KVM does then */
+  preemptionTimer(accept: () => void): void {
     const { world, site } = this;
     if (world.place === 'guest') this.guest.settle();
     const cycles = site.costs['kvm.preemptionTimer'];

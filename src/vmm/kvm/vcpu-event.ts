@@ -12,4 +12,5 @@ export const VcpuEvent = {
   PollFound: 9,
   Block: 10,
   Trap: 11,
+  Bound: 13,
 } as const;

@@ -2,6 +2,7 @@
 import type { AddressMap } from '../../machine/address-map';
 import type { LocalApic } from '../../machine/interrupts/lapic';
 import type { IpiMessage } from '../../machine/interrupts/message';
+import type { PhysicalMemory } from '../../machine/memory/physical-memory';
 import type { FaultReport } from '../../machine/x86/types';
 import type { CpuFeatures } from '../guest';
 import type { InterruptMode } from '../interrupt-modes';
@@ -17,6 +18,7 @@ import type { VmAvic } from './avic';
 import type { AvicIpis } from './avic-ipis';
 import type { Processor } from './processor';
 import type { KvmRegion } from './region';
+import type { StoreGuard } from './store-guard';
 
 /** A VM as its vCPUs see it. */
 export interface VcpuVm {
@@ -36,7 +38,10 @@ export interface VcpuVm {
   describeApics(): void;
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
+  readonly memory: PhysicalMemory;
   readonly ept: EptPages;
+  /** Pages of its RAM that KVM follows stores to. */
+  readonly guard: StoreGuard;
   readonly ioeventfds: Ioeventfds;
   /** How long KVM looks at most before it lets a halted vCPU sleep, in nanoseconds. */
   readonly haltPollNs: number;

@@ -16,14 +16,15 @@ import { Kind } from '../../trace/vocabulary/events';
 import { boardIommu, emulatedIommu } from '../board-iommu';
 import { boardOptions } from '../board-options';
 import { BoardTrace } from '../board-trace';
-import type {
-  AssignedPlan,
-  CpuFeatures,
-  Guest,
-  GuestCpuView,
-  GuestEnd,
-  GuestPlan,
-  DevicePlan,
+import {
+  isShadowed,
+  type AssignedPlan,
+  type CpuFeatures,
+  type DevicePlan,
+  type Guest,
+  type GuestCpuView,
+  type GuestEnd,
+  type GuestPlan,
 } from '../guest';
 import { GuestMachine } from '../guest-machine';
 import type { Site } from '../host';
@@ -37,9 +38,11 @@ import type { JobTarget } from '../threads/worker';
 import { TrackTrace } from '../track-trace';
 import { AssignedDevice } from '../vfio/assigned-device';
 import { ExitlessBypass, PostingBypass, type IrqBypass } from '../vfio/irq-bypass';
+import type { BackedIommu } from '../vfio/backed-iommu';
 import { NestedStages } from '../vfio/nested-stages';
 import { VmAvic } from './avic';
 import { AvicIpis, type IpiVm } from './avic-ipis';
+import { ShadowedFunctions } from '../vfio/shadowed-functions';
 import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
 import { msrsOf, type CpuMsrs } from '../cpu/msrs';
@@ -52,6 +55,7 @@ import type { KvmIrqchip } from './irqfd';
 import { mapPhysicalPorts } from './physical-ports';
 import { processorOf, type Processor } from './processor';
 import type { KvmRegion } from './region';
+import { StoreGuard } from './store-guard';
 import { KvmVcpu } from './vcpu';
 import type { VcpuVm } from './vm-face';
 
@@ -80,6 +84,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
   readonly ept = new EptPages();
+  readonly guard: StoreGuard;
   readonly ioeventfds = new Ioeventfds();
   readonly ioBitmaps: IoBitmaps;
   readonly haltPollNs: number;
@@ -95,7 +100,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   private readonly qemu: QemuProcess;
   private readonly environment: KvmEnvironment;
   /** Devices of the host, behind the VM's own IOMMU. */
-  private readonly nested: NestedStages;
+  private readonly backed: BackedIommu;
   private readonly board: PcBoard<KvmRegion>;
   private readonly vcpus: readonly KvmVcpu[];
   private readonly trace: BoardTrace;
@@ -116,11 +121,16 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.interrupts = plan.interrupts ?? 'inject';
     this.processor = processorOf(features.vendor, this.interrupts);
     this.memory = core.memory;
+    this.guard = new StoreGuard(core);
     this.haltPollNs = plan.haltPollNs ?? 0;
     this.ioBitmaps = new IoBitmaps(plan.passPorts ?? []);
     this.jobTargetId = `${name}/reset`;
     this.qemu = new QemuProcess(site, { index: plan.index, name });
-    this.nested = new NestedStages(name, this.qemu, () => this.environment.iommu);
+    const ownIommu = (): KvmEnvironment['iommu'] => this.environment.iommu;
+    const { qemu, memory } = this;
+    this.backed = isShadowed(plan.iommu)
+      ? new ShadowedFunctions(name, qemu, memory, ownIommu)
+      : new NestedStages(name, qemu, ownIommu);
     this.lock = this.qemu.lock;
     this.stepTargets = this.qemu.targets;
     this.qemu.mainLoop.register(this);
@@ -149,8 +159,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       trace,
       iommu: boardIommu(
         plan,
-        { site, trace, fabric: () => this.board.fabric, nested: this.nested },
-        emulatedIommu(site.costs, assigned),
+        { site, trace, fabric: () => this.board.fabric, backed: this.backed },
+        emulatedIommu(site.costs, isShadowed(plan.iommu) ? 0 : assigned),
       ),
       setPin: (gsi: number, source: string, asserted: boolean) =>
         this.board.fabric.setPin(gsi, source, asserted),
@@ -234,6 +244,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   assignVector(vector: number, assigned: boolean): void {
     if (assigned) this.assignedVectors.add(vector);
     else this.assignedVectors.delete(vector);
+    for (const vcpu of this.vcpus) vcpu.assignedChanged();
   }
 
   postedDescriptor(cpu: number): number | undefined {
@@ -358,7 +369,13 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   /** Before anything runs, all of the guest's memory is within the device's reach: devices cannot wait for pages. */
   private addAssigned({ assigned: host, urgent }: AssignedPlan): void {
     const { board, environment, qemu, irqchip, plan, memory } = this;
-    host.assign({ vm: this.index, name: this.name, base: plan.memoryBase, size: memory.size });
+    host.assign({
+      vm: this.index,
+      name: this.name,
+      base: plan.memoryBase,
+      size: memory.size,
+      apart: isShadowed(plan.iommu),
+    });
     const unit = environment.assign(host);
     const place = {
       id: `${this.name}/${unit.name}`,
@@ -369,7 +386,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     const { pci } = board.addPci({ name: unit.name, pin: host.pci.identity.interruptPin }, (bus) =>
       unit.plug(new AssignedDevice(host, qemu, irqchip, bus, place)),
     );
-    this.nested.add({ host, requester: () => pci.requester });
+    this.backed.add({ host, requester: () => pci.requester });
   }
 
   /**
