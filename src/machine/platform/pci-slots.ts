@@ -93,8 +93,9 @@ const VF_STRIDE = 1;
 class FunctionSocket<T> {
   readonly unit: BoardUnit;
   readonly socket: DeviceSocket;
-  private readonly registers: Record<string, string> = {};
   private device: PciDevice | undefined;
+  /** Names of its registers, of which there can be thousands, once somebody has asked for them: then it fills what was given out. */
+  private names: Record<string, string> | undefined;
 
   /** @param gsi where its pin leads to; absent: it has none */
   constructor(
@@ -103,7 +104,11 @@ class FunctionSocket<T> {
     dataPlane: Pick<SocketOptions, 'dataPlaneInKernel' | 'busyPollNs' | 'bypassesIommu'>,
     gsi: () => number | undefined = () => undefined,
   ) {
-    this.unit = { ...unit, class: 'pci-device', registers: () => this.registers };
+    this.unit = {
+      ...unit,
+      class: 'pci-device',
+      registers: () => (this.names ??= this.device ? namesOf(this.device) : {}),
+    };
     this.socket = env.socket(this.unit, {
       get gsi() {
         return gsi();
@@ -116,7 +121,7 @@ class FunctionSocket<T> {
 
   plug(device: PciDevice): void {
     this.device = device;
-    Object.assign(this.registers, namesOf(device));
+    if (this.names) Object.assign(this.names, namesOf(device));
     this.socket.plug(device);
     if (device.queued) this.socket.data?.plug(device.queued.dataPlane);
   }
