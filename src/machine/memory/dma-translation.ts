@@ -21,6 +21,11 @@ export interface DmaTranslation {
    * @param write whether memory is to be written
    */
   translate(requester: RequesterId, iova: number, length: number, write: boolean): DmaTranslated;
+  /**
+   * An access that has been translated now comes to memory at a later time: who takes a translation back waits for that. Left out:
+   * nobody does.
+   */
+  landsAt?(time: Cycles): void;
 }
 
 /** Two translations, one behind the other: the addresses that the first comes to are those that the second begins with. */
@@ -38,6 +43,10 @@ export function chained(first: DmaTranslation, second: DmaTranslation): DmaTrans
         pieces.push(...behind.pieces);
       }
       return { pieces, cycles };
+    },
+    landsAt: (time) => {
+      first.landsAt?.(time);
+      second.landsAt?.(time);
     },
   };
 }
