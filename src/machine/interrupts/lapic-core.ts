@@ -2,7 +2,7 @@
  * State and behaviour of one local APIC (SDM vol. 3, chapter 10), whatever interface software reaches it by: vectors through
  * IRR and ISR, priorities, local vector table, outgoing IPIs.
  */
-import type { Scheduler } from '../time/event-queue';
+import type { Cycles, Scheduler } from '../time/event-queue';
 import {
   requireVersion,
   type Checkpoint,
@@ -64,6 +64,8 @@ export interface LocalApicOptions {
   scheduler: Scheduler;
   /** Cycles of one undivided timer tick. */
   timerCyclesPerTick: number;
+  /** Cycles that a period of the timer has at least; absent: it is as software programs it. */
+  timerLeastPeriod?: Cycles;
   /** Of the CPU's TSC, which a deadline is compared with; absent: it is the host's. */
   toHostTime?: TscToHostTime | undefined;
   /** Starts in x2APIC mode, as firmware may leave it. */
@@ -168,6 +170,7 @@ export class LapicCore extends RegisterPage implements Migratable<LocalApicHardw
       options.timerCyclesPerTick,
       () => this.timerExpired(),
       options.toHostTime,
+      options.timerLeastPeriod,
     );
   }
 

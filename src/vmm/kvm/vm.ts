@@ -61,6 +61,11 @@ import type { VcpuVm } from './vm-face';
 
 /** Undivided ticks a second of the LAPIC timers (APIC_BUS_CYCLE_NS of Linux: one nanosecond each). */
 const KVM_APIC_BUS_HZ = 1e9;
+/**
+ * Seconds: a guest that programs a shorter period of its LAPIC timer gets this one, so that it cannot keep the host busy with timers
+ * (min_timer_period_us of Linux' kvm module, 200 unless set otherwise; limit_periodic_timer_frequency).
+ */
+const KVM_LEAST_APIC_PERIOD = 200e-6;
 
 /** Snapshot of a `KvmVm`; its parts have snapshots of their own. */
 export interface KvmVmState {
@@ -177,6 +182,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.board = new PcBoard(this.environment, {
       ...boardOptions(plan, this.cpuidSubject(0)),
       apicBusHz: KVM_APIC_BUS_HZ,
+      leastApicPeriod: KVM_LEAST_APIC_PERIOD,
       ioapicVersion: IOAPIC_VERSION.plain,
     });
     this.describeApics();
