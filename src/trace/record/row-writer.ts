@@ -407,7 +407,7 @@ export class RowWriter implements Omit<Tracer, 'addTrack' | 'internPlace'> {
     const { kinds } = this;
     const known = kinds.known[kind];
     if ((known & FLAGS) === RECORDED) kinds.counted[(track << kinds.shift) | (known >>> FLAG_BITS)] += 1;
-    else if ((known & WATCHED) !== 0) return this.writeWatched(start, duration, track, kind, a, b, cause);
+    else if (kinds.isWatched(kind)) return this.writeWatched(start, duration, track, kind, a, b, cause);
     else if (!kinds.count(track, kind, a, b)) return 0;
     if (this.at >= this.stop && !this.room(start)) return 0;
     const { at, u16, u32 } = this;
