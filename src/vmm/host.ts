@@ -16,6 +16,12 @@ import { Units } from './units';
 /** How `Host.run` came back; see `IslandState`. */
 export type HostState = IslandState;
 
+/** Addresses of devices, as the mappings of one domain translate them. */
+export interface IovaSpace {
+  /** Host-physical address of one, without a trace of the question; undefined: it is not mapped. */
+  translate(iova: number): number | undefined;
+}
+
 /** What a unit that stands somewhere on the host needs of it. */
 export interface Site {
   readonly tracer: Tracer;
@@ -31,6 +37,8 @@ export interface Site {
   readonly scheduler: ThreadScheduler;
   /** Of its devices; undefined: there is none. */
   readonly iommu: HostIommu | undefined;
+  /** Of the whole host, by the domain's track: whoever makes a domain puts it there. */
+  readonly iovaSpaces: Map<number, IovaSpace>;
   /** Of the whole host: whoever puts up a guest makes it known there. */
   readonly stops: Stops;
 }
@@ -60,6 +68,8 @@ export class Host implements Stateful<HostClockState> {
   readonly memory = new HostMemory();
   private readonly signal = new StopSignal();
   readonly stops = new Stops(this.signal);
+  /** By track of the domain. */
+  private readonly iovaSpaces = new Map<number, IovaSpace>();
   private readonly sites: Site[] = [];
   /** By island: how it came to its end; 'no' while it goes on. */
   private over: (IslandState | 'no')[] = [];
@@ -90,7 +100,7 @@ export class Host implements Stateful<HostClockState> {
    * @param plan of the IOMMU of its devices; absent: there is none
    */
   addIsland(cpus: readonly number[], plan?: HostIommuPlan): Site {
-    const { tracer, costs, frequencyHz, units, memory, stops } = this;
+    const { tracer, costs, frequencyHz, units, memory, stops, iovaSpaces } = this;
     const window = Math.max(SHORTEST_WINDOW, Math.min(LONGEST_WINDOW, costs['irq.kick']));
     const island = new Island(tracer, this.sites.length, window, costs['instruction.base'], this.signal);
     const iommu =
@@ -112,10 +122,26 @@ export class Host implements Stateful<HostClockState> {
     units.keep(`island${island.index}/events`, island.queue);
     units.keep(`island${island.index}/scheduler`, scheduler);
     units.keep(`island${island.index}/interrupts`, scheduler.interrupts);
-    const site: Site = { tracer, costs, frequencyHz, units, memory, island, scheduler, iommu, stops };
+    const site: Site = {
+      tracer,
+      costs,
+      frequencyHz,
+      units,
+      memory,
+      island,
+      scheduler,
+      iommu,
+      stops,
+      iovaSpaces,
+    };
     this.sites.push(site);
     this.over.push('no');
     return site;
+  }
+
+  /** Where an address that a device names in DMA leads to in host-physical memory; undefined: nowhere. @param track of the domain */
+  translateIova(track: number, iova: number): number | undefined {
+    return iova >= 0 ? this.iovaSpaces.get(track)?.translate(iova) : undefined;
   }
 
   save(): HostClockState {

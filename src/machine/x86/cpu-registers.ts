@@ -183,6 +183,11 @@ export class CpuRegisters {
     return this.u64[L.C_CR2 / 8];
   }
 
+  physicalOf(address: bigint): number | undefined {
+    const page = this.core.peekPage(this.base, Number(address & 0xffffffffn) | 0, Number(address >> 32n) | 0);
+    return page < 0 ? undefined : page + Number(address & 0xfffn);
+  }
+
   peekVirtual(address: bigint, length: number): Uint8Array | undefined {
     const out = new Uint8Array(length);
     let done = 0;

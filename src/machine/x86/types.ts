@@ -243,6 +243,8 @@ export interface Cpu extends Migratable<CpuHardware, CpuRun> {
   faultReport(): FaultReport | undefined;
   /** Reads guest-virtual memory without side effects (no accessed bits, no faults); undefined when not mapped. */
   peekVirtual(address: bigint, length: number): Uint8Array | undefined;
+  /** Physical address of a linear one, found without side effects; undefined when it is not mapped, or to no RAM. */
+  physicalOf(address: bigint): number | undefined;
   /**
    * Puts the vCPU into 64-bit mode as a boot loader would leave it: long mode with flat segments, interrupts off, the given
    * CR3, RIP and RSP.

@@ -151,6 +151,9 @@ export class ScriptCpu implements Cpu {
   instructions = (): number => this.retired;
   cpl = (): number => this.privilege;
   faultReport = (): undefined => undefined;
+  physicalOf(): undefined {
+    return undefined;
+  }
   peekVirtual = (): undefined => undefined;
   startLongMode = (): void => undefined;
   abandonInstruction(): never {
