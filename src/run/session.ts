@@ -26,6 +26,7 @@ import {
   verifySnapshot,
   type RunIdentity,
   type RunSnapshot,
+  type SessionState,
 } from './snapshot';
 
 /**
@@ -90,8 +91,9 @@ function disksOf({ guests }: RunJob): Pick<RunIdentity, 'images'> {
 
 /** One run. */
 export class RunSession {
-  private readonly recorder: Recorder;
-  private readonly machine: BuiltMachine;
+  /** What the run is recorded by, and what it runs on: for run control, which saves and moves them piece by piece. */
+  readonly recorder: Recorder;
+  readonly machine: BuiltMachine;
   private readonly scenario: Scenario;
   private readonly images: GuestImage[];
   private serialPending: string[] = [];
@@ -200,13 +202,17 @@ export class RunSession {
     return this.machine.host.instructions;
   }
 
-  private advance(cycles: number, instructions: number): boolean {
+  /**
+   * Advances to a time or to a number of guest instructions retired in all, whichever is first; false when the run is over. At the
+   * number, everything has happened that comes before the next instruction.
+   */
+  advance(cycles: number, instructions: number): boolean {
     if (this.state !== 'running') return false;
     const { host, guests, stopTime } = this.machine;
     const budget = this.scenario.stop.afterInstructions ?? Infinity;
     const how = host.run(cycles, stopTime, Math.min(budget, instructions));
     if (how === 'budget' && this.instructions < budget) return true;
-    if (how === 'running') return true;
+    if (how === 'running' || how === 'stopped') return true;
     const crashed = guests.find((vm) => vm.end?.how === 'crashed');
     if (crashed) this.stop('crashed', crashMessage(crashed, this.where));
     else if (how === 'deadlock') this.stop('crashed', this.deadlockMessage());
@@ -250,15 +256,30 @@ export class RunSession {
       ram: memories.map((memory) => (base ? memory.saveChanges() : memory.save())),
       recorder: this.recorder.save(base !== undefined),
       units: host.units.save(),
-      session: {
-        state: this.state,
-        ...(this.message !== undefined && { message: this.message }),
-        sliceEnd: this.sliceEnd,
-        serial: Array.from(this.machine.guests, (_, vm) => this.serialPending[vm] ?? ''),
-        ...(this.frames.bytes > 0 && { frames: this.frames.peek() }),
-      },
+      session: this.accounts(),
     });
     return this.latest;
+  }
+
+  /** The session's own part of a snapshot. */
+  accounts(): SessionState {
+    return {
+      state: this.state,
+      ...(this.message !== undefined && { message: this.message }),
+      sliceEnd: this.sliceEnd,
+      serial: Array.from(this.machine.guests, (_, vm) => this.serialPending[vm] ?? ''),
+      ...(this.frames.bytes > 0 && { frames: this.frames.peek() }),
+    };
+  }
+
+  /** Puts the session's own part of a snapshot in place, once all else of it is. */
+  takeAccounts({ state, message, sliceEnd, serial, frames }: SessionState): void {
+    this.state = state;
+    this.message = message;
+    this.sliceEnd = sliceEnd;
+    this.serialPending = [...serial];
+    this.frames.load(frames ?? NO_FRAMES);
+    this.latest = undefined;
   }
 
   /**
@@ -275,11 +296,7 @@ export class RunSession {
     host.units.load(units);
     memories.forEach((memory, vm) => memory.load(ram[vm]));
     this.recorder.load(recorder);
-    this.state = session.state;
-    this.message = session.message;
-    this.sliceEnd = session.sliceEnd;
-    this.serialPending = [...session.serial];
-    this.frames.load(session.frames ?? NO_FRAMES);
+    this.takeAccounts(session);
     this.latest = snapshot;
   }
 
