@@ -1,6 +1,6 @@
 /** The remapping unit of a guest's board: what its work takes whoever does it, and what of it is shown. */
 import type { InterruptFabric } from '../machine/interrupts/fabric';
-import { BoardIommu, type BoardInterruptPlan } from '../machine/platform/board-iommu';
+import { BoardIommu, IOMMU_NAME, type BoardInterruptPlan } from '../machine/platform/board-iommu';
 import type { RemappingCosts } from '../machine/iommu/options';
 import type { BoardTrace } from './board-trace';
 import type { Costs } from './cost-keys';
@@ -9,9 +9,6 @@ import type { Site } from './host';
 import { InterruptTrace } from './iommu/interrupt-trace';
 import { IommuTrace } from './iommu/iommu-trace';
 import { HOST_DESCRIPTORS, type NestedStages } from './vfio/nested-stages';
-
-/** Of its lane. */
-const NAME = 'IOMMU';
 
 /** Who the unit is: what it costs, and what it can do with interrupts. */
 export interface IommuMaker {
@@ -83,7 +80,7 @@ export function boardIommu(
   if (!iommu) return undefined;
   const { tracer, island } = site;
   const now = (): number => island.now();
-  const track = (): number => trace.trackNamed(NAME);
+  const track = (): number => trace.trackNamed(IOMMU_NAME);
   const { costs } = maker;
   const pen = new IommuTrace(tracer, now, track, costs);
   return new BoardIommu(

@@ -60,6 +60,9 @@ export interface BoardInterruptPlan {
   readonly costs: InterruptRemappingCosts;
 }
 
+/** What the trace calls the unit. */
+export const IOMMU_NAME = 'IOMMU';
+
 /** What it needs of whoever puts up the board. */
 export interface BoardIommuParts {
   /** The board's name, which stands before that of its event target. */
@@ -104,10 +107,10 @@ export class BoardIommu implements EventTarget, Migratable<BoardIommuHardware, B
     this.eventTargetId = `${name}/iommu`;
     const tables = {
       read: (address: number, length: number) =>
-        memory.contains(address, length) ? memory.read(address, length) : undefined,
+        memory.contains(address, length) ? memory.read(address, length, IOMMU_NAME) : undefined,
       write: (address: number, bytes: Uint8Array) => {
         const there = memory.contains(address, bytes.length);
-        if (there) memory.write(address, bytes);
+        if (there) memory.write(address, bytes, IOMMU_NAME);
         return there;
       },
     };

@@ -7,11 +7,13 @@ import type { CoreBreakpoint, CoreStopListener, CoreStops, CoreWatch } from './t
 const PAGE = 4096;
 const WATCHED = L.PAGE_READS_WATCHED | L.PAGE_WRITES_WATCHED;
 
-/** What has to be told once the access has been made. */
+/** A watched access that has not been told of. */
 export interface PendingAccess {
   readonly write: boolean;
   readonly address: number;
   readonly before: Uint8Array;
+  /** Undefined: it is a write that has not been made yet. */
+  readonly after: Uint8Array | undefined;
 }
 
 /** Breakpoints and watches of one core. */
@@ -91,21 +93,29 @@ export class CoreStopPoints implements CoreStops, RamWatch {
     for (const watch of this.watches) {
       if (!(write ? watch.write : watch.read)) continue;
       if (address < watch.address + watch.length && watch.address < end)
-        return { write, address, before: this.ram.slice(address, end) };
+        return pendingOf(write, address, this.ram.slice(address, end));
     }
     return undefined;
   }
 
+  /** The same access once it has been made, and nothing after it. */
+  made(access: PendingAccess): PendingAccess {
+    const { address, before, after } = access;
+    return after ? access : { ...access, after: this.ram.slice(address, address + before.length) };
+  }
+
   /** Tells of an access that has been made. */
-  tell({ write, address, before }: PendingAccess, cpu: number | undefined, by?: string): void {
-    const { length } = before;
-    const after = this.ram.slice(address, address + length);
+  tell(
+    { write, address, before, after = before }: PendingAccess,
+    cpu: number | undefined,
+    by?: string,
+  ): void {
     this.listener?.accessed({
       ...(cpu !== undefined && { cpu }),
       ...(by !== undefined && { by }),
       write,
       address,
-      length,
+      length: before.length,
       before,
       after,
     });
@@ -114,8 +124,13 @@ export class CoreStopPoints implements CoreStops, RamWatch {
   asked(address: number, length: number, write: boolean, by: string | undefined, access: () => void): void {
     const pending = this.pending(address, length, write);
     access();
-    if (pending) this.tell(pending, undefined, by);
+    if (pending) this.tell(this.made(pending), undefined, by);
   }
+}
+
+/** What is read stays as it is. */
+function pendingOf(write: boolean, address: number, before: Uint8Array): PendingAccess {
+  return { write, address, before, after: write ? undefined : before };
 }
 
 function offsetOf(address: bigint): number {

@@ -248,13 +248,21 @@ export class VirtualCpu extends CpuRegisters implements Cpu {
   watched(address: number, length: number, write: boolean): void {
     const pending = this.stops.pending(address, length, write);
     if (!pending) return;
+    this.settleAccess();
     this.accesses.push(pending);
     // Within a run: the boundary behind the instruction is looked at.
     if (this.running) this.limitTarget(0);
   }
 
+  /** The last access has been made: what it has written stands in memory, until the next one. */
+  private settleAccess(): void {
+    const last = this.accesses.pop();
+    if (last) this.accesses.push(this.stops.made(last));
+  }
+
   /** @param happened false: the instruction was given up, and is executed anew */
   private tellAccesses(happened: boolean): void {
+    this.settleAccess();
     const { accesses } = this;
     this.accesses = [];
     if (happened) for (const access of joined(accesses)) this.stops.tell(access, this.index);
@@ -459,7 +467,11 @@ function joined(accesses: readonly PendingAccess[]): PendingAccess[] {
     const last = whole.at(-1);
     const adjoins = last?.write === access.write && last.address + last.before.length === access.address;
     if (!last || !adjoins) whole.push(access);
-    else whole[whole.length - 1] = { ...last, before: Uint8Array.of(...last.before, ...access.before) };
+    else {
+      const before = Uint8Array.of(...last.before, ...access.before);
+      const after = Uint8Array.of(...(last.after ?? []), ...(access.after ?? []));
+      whole[whole.length - 1] = { ...last, before, after };
+    }
   }
   return whole;
 }

@@ -11,7 +11,9 @@ import { REGISTER_BYTES } from '../../machine/iommu/layout';
 import type { RemappingOptions } from '../../machine/iommu/options';
 import { RemappingUnit } from '../../machine/iommu/remapping-unit';
 import type { RemappingHardware, RemappingRun } from '../../machine/iommu/state';
+import type { TableMemory } from '../../machine/iommu/table-reader';
 import type { HostMemory } from '../../machine/memory/host-memory';
+import { IOMMU_NAME } from '../../machine/platform/board-iommu';
 import { requireVersion, type Checkpoint, type RunState } from '../../machine/snapshot';
 import type { EventTarget } from '../../machine/time/event-queue';
 import type { RowRef, Tracer } from '../../trace/record/tracer';
@@ -74,7 +76,7 @@ export class HostIommu implements EventTarget, RegisterBlock, Stateful<HostIommu
     private readonly place: HostIommuPlace,
     readonly plan: HostIommuPlan,
   ) {
-    const { tracer, island, costs, units, memory } = place;
+    const { tracer, island, costs, units } = place;
     this.eventTargetId = `island${island.index}/iommu`;
     const track = (): number => this.track;
     const now = (): number => island.now();
@@ -87,7 +89,7 @@ export class HostIommu implements EventTarget, RegisterBlock, Stateful<HostIommu
           schedule: (delay, kind, arg) => island.queue.schedule(now() + delay, this, kind, arg),
           cancel: (handle) => island.queue.cancel(handle),
         },
-        memory,
+        memory: this.tables(),
         send: (address, data) => this.send(address, data),
         observer: new IommuTrace(tracer, now, track, times),
         deviceTlbs: () => undefined,
@@ -158,9 +160,9 @@ export class HostIommu implements EventTarget, RegisterBlock, Stateful<HostIommu
   }
 
   private makeInterrupts(): InterruptRemapping {
-    const { tracer, island, costs, memory } = this.place;
+    const { tracer, island, costs } = this.place;
     return new InterruptRemapping({
-      memory,
+      memory: this.tables(),
       posting: true,
       x2apic: true,
       hostAddressWidth: this.plan.unit.hostAddressWidth,
@@ -180,6 +182,22 @@ export class HostIommu implements EventTarget, RegisterBlock, Stateful<HostIommu
     });
   }
 
+  /** Memory as the unit reaches it: its accesses are its own to whoever watches. */
+  private tables(): TableMemory {
+    const { memory } = this.place;
+    const by = this.name;
+    return {
+      read: (address, length) => memory.read(address, length, by),
+      write: (address, bytes) => memory.write(address, bytes, by),
+    };
+  }
+
+  /** What the trace calls the unit. */
+  private get name(): string {
+    const { index } = this.place.island;
+    return index === 0 ? IOMMU_NAME : `${IOMMU_NAME} ${index}`;
+  }
+
   /** A message is a write to the local APICs and takes the way of one. */
   private send(address: number, data: number): void {
     const { island, costs } = this.place;
@@ -192,13 +210,13 @@ export class HostIommu implements EventTarget, RegisterBlock, Stateful<HostIommu
   }
 
   private addTrack(): number {
-    const { tracer, island } = this.place;
+    const { tracer } = this.place;
+    const { name } = this;
     const registers: Record<string, string> = {};
     for (let offset = 0; offset < REGISTER_BYTES; offset += WORD) {
       const name = this.unit.registerName(offset);
       if (name !== undefined) registers[String(offset)] = name;
     }
-    const name = island.index === 0 ? 'IOMMU' : `IOMMU ${island.index}`;
     return tracer.addTrack({ type: 'iommu', name, group: 'host', vm: -1, registers, reasons: iommuReasons });
   }
 }
