@@ -1,5 +1,6 @@
 /** The host that everything runs on: its costs, its physical CPUs, and the islands into which what runs on it falls. */
 import type { Stateful } from '../machine/bus';
+import type { StateNode, StatePath } from '../machine/inspect';
 import { DataSlot } from '../machine/memory/data-slot';
 import { HostMemory } from '../machine/memory/host-memory';
 import { requireVersion } from '../machine/snapshot';
@@ -16,6 +17,12 @@ import { Units } from './units';
 
 /** How `Host.run` came back; see `IslandState`. */
 export type HostState = IslandState;
+
+/** Addresses of devices, as the mappings of one domain translate them. */
+export interface IovaSpace {
+  /** Host-physical address of one, without a trace of the question; undefined: it is not mapped. */
+  translate(iova: number): number | undefined;
+}
 
 /** What a unit that stands somewhere on the host needs of it. */
 export interface Site {
@@ -34,6 +41,8 @@ export interface Site {
   readonly iommu: HostIommu | undefined;
   /** Likewise of AMD. */
   readonly amdIommu: HostAmdIommu | undefined;
+  /** Of the whole host, by the domain's track: whoever makes a domain puts it there. */
+  readonly iovaSpaces: Map<number, IovaSpace>;
   /** Of the whole host: whoever puts up a guest makes it known there. */
   readonly stops: Stops;
 }
@@ -63,6 +72,8 @@ export class Host implements Stateful<HostClockState> {
   readonly memory = new HostMemory();
   private readonly signal = new StopSignal();
   readonly stops = new Stops(this.signal);
+  /** By track of the domain. */
+  private readonly iovaSpaces = new Map<number, IovaSpace>();
   private readonly sites: Site[] = [];
   /** By island: how it came to its end; 'no' while it goes on. */
   private over: (IslandState | 'no')[] = [];
@@ -93,7 +104,7 @@ export class Host implements Stateful<HostClockState> {
    * @param plan of the IOMMU of its devices; absent: there is none
    */
   addIsland(cpus: readonly number[], plan?: HostIommuPlan | HostAmdIommuPlan): Site {
-    const { tracer, costs, frequencyHz, units, memory, stops } = this;
+    const { tracer, costs, frequencyHz, units, memory, stops, iovaSpaces } = this;
     const window = Math.max(SHORTEST_WINDOW, Math.min(LONGEST_WINDOW, costs['irq.kick']));
     const island = new Island(tracer, this.sites.length, window, costs['instruction.base'], this.signal);
     const place: HostIommuPlace = {
@@ -126,10 +137,21 @@ export class Host implements Stateful<HostClockState> {
       iommu,
       amdIommu,
       stops,
+      iovaSpaces,
     };
     this.sites.push(site);
     this.over.push('no');
     return site;
+  }
+
+  /** Where an address that a device names in DMA leads to in host-physical memory; undefined: nowhere. @param track of the domain */
+  translateIova(track: number, iova: number): number | undefined {
+    return iova >= 0 ? this.iovaSpaces.get(track)?.translate(iova) : undefined;
+  }
+
+  /** What the machine looks like inside: see `machine/inspect.ts`. The first step of a path is a guest's name, or a part of the host. */
+  inspect(path: StatePath): StateNode | undefined {
+    return this.units.inspect(path);
   }
 
   save(): HostClockState {

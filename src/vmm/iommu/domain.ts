@@ -15,7 +15,7 @@ interface Clock {
 
 /** A domain. */
 export class Domain {
-  private readonly track: number;
+  readonly track: number;
 
   /** @param id domain identifier, 1 to 65535 */
   constructor(

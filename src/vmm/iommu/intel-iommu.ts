@@ -342,6 +342,7 @@ export class IntelIommu
     const tables = new SecondStageTables(pages, this.own(), plan.levels, plan.largest);
     const domain = new Domain(site.tracer, site.island, this.domains.size + 1, tables, owner);
     this.domains.set(name, { domain, owner });
+    site.iovaSpaces.set(domain.track, tables);
     return domain;
   }
 

@@ -114,6 +114,13 @@ export class SecondStageTables {
   }
 
   /** The entry that decides about an address: a page, or the topmost one that leads nowhere. */
+  /** The host-physical address that one of a device leads to; undefined: it is not mapped. */
+  translate(iova: number): number | undefined {
+    const { place, level, leaf } = this.find(iova);
+    const size = bytesOfLevel(level);
+    return leaf ? Math.floor(addressOf(this.pages.read(place)) / size) * size + (iova % size) : undefined;
+  }
+
   private find(iova: number): { place: number; level: number; leaf: boolean } {
     let table = this.root;
     for (let level = this.levels; ; level--) {

@@ -13,7 +13,7 @@ const MOST_NODES = 4_000;
 
 /** Opens everything below a path and returns how many nodes there are. */
 function walk(session: RunSession, path: readonly string[] = [], seen = { nodes: 0 }): number {
-  const node = session.inspect(path);
+  const node = session.machine.host.inspect(path);
   if (!node) throw new Error(`nothing at ${path.join(' / ')}`);
   const visit = (child: StateNode, at: readonly string[]): void => {
     seen.nodes += 1;
@@ -26,7 +26,7 @@ function walk(session: RunSession, path: readonly string[] = [], seen = { nodes:
 }
 
 function registerValue(session: RunSession, ...path: string[]): bigint {
-  const value = session.inspect(path)?.value;
+  const value = session.machine.host.inspect(path)?.value;
   if (value?.kind !== 'register') throw new Error(`${path.join(' / ')} is no register`);
   return value.value;
 }
@@ -72,23 +72,23 @@ describe('the inside of a machine', () => {
   it('shows gates that lead into the code, and pages by which that is reached', () => {
     const session = new RunSession(job);
     session.runTo(10 * STEP_CYCLES);
-    const gates = session.inspect(['vm0', 'cpu0', 'IDT'])?.children ?? [];
+    const gates = session.machine.host.inspect(['vm0', 'cpu0', 'IDT'])?.children ?? [];
     expect(gates.length).toBeGreaterThan(0);
     let path = ['vm0', 'cpu0', 'Page tables'];
     let levels = 0;
-    for (let node = session.inspect(path); node?.children; levels += 1) {
+    for (let node = session.machine.host.inspect(path); node?.children; levels += 1) {
       const next = node.children.find((child) => child.more) ?? node.children[0];
       path = [...path, next.name];
-      node = session.inspect(path);
+      node = session.machine.host.inspect(path);
     }
     expect(levels).toBeGreaterThan(1);
-    expect(session.inspect(path)?.description).toContain('page of');
+    expect(session.machine.host.inspect(path)?.description).toContain('page of');
   });
 
   it('knows nothing of other names', () => {
     const session = new RunSession(job);
-    expect(session.inspect(['vm9'])).toBeUndefined();
-    expect(session.inspect(['vm0', 'e1000', 'Registers', 'nothing'])).toBeUndefined();
-    expect(session.inspect(['vm0', 'cpu0', 'Page tables', '0x1'])).toBeUndefined();
+    expect(session.machine.host.inspect(['vm9'])).toBeUndefined();
+    expect(session.machine.host.inspect(['vm0', 'e1000', 'Registers', 'nothing'])).toBeUndefined();
+    expect(session.machine.host.inspect(['vm0', 'cpu0', 'Page tables', '0x1'])).toBeUndefined();
   });
 });

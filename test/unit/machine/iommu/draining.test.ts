@@ -139,7 +139,7 @@ describe('a device on a physical bus', () => {
         site,
         {
           id: 'pc/nic',
-        who: 'nic',
+          who: 'nic',
           track: () => track,
           dmaTrack: () => track,
           memory: new DmaMemory(host.memory, host.unit),
