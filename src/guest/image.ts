@@ -1,8 +1,12 @@
 /** A guest as one runs and debugs it: its machine code, its names, its source lines. */
 import { createHash } from 'node:crypto';
+import { DwarfInfo } from './dwarf/info';
 import { LineTable } from './dwarf/line';
+import type { DebugInfo } from './dwarf/model';
 import { ElfFile } from './elf/elf';
 import { isElf } from './elf/refusals';
+import type { ProgramFacts, ProgramSections } from './dwarf/program';
+import type { DebugSections } from './dwarf/units';
 import { GuestImageError } from './errors';
 import type { GuestFile } from './file';
 import { FlatFile } from './elf/flat-file';
@@ -28,6 +32,8 @@ export interface ResolvedPlace {
 
 /** A loaded guest file. */
 export class GuestImage {
+  private info: DebugInfo | undefined;
+
   private constructor(
     readonly file: GuestFile,
     readonly symbols: SymbolTable,
@@ -36,6 +42,7 @@ export class GuestImage {
     readonly sha256: string,
     /** Why there are no source lines although the file has debug information; undefined when all is well. */
     readonly debugProblem: string | undefined,
+    private readonly remap: readonly PathRemap[],
   ) {}
 
   /**
@@ -49,7 +56,8 @@ export class GuestImage {
     const file = readFile(bytes, name);
     const symbols = new SymbolTable(file.symbols());
     const { lines, problem } = readLines(file, remap);
-    return new GuestImage(file, symbols, lines, createHash('sha256').update(bytes).digest('hex'), problem);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    return new GuestImage(file, symbols, lines, sha256, problem, remap);
   }
 
   /**
@@ -58,7 +66,19 @@ export class GuestImage {
    */
   static rom(bytes: Uint8Array, name: string): GuestImage {
     const sha256 = createHash('sha256').update(bytes).digest('hex');
-    return new GuestImage(new RomFile(bytes, name), new SymbolTable([]), LineTable.empty, sha256, undefined);
+    return new GuestImage(
+      new RomFile(bytes, name),
+      new SymbolTable([]),
+      LineTable.empty,
+      sha256,
+      undefined,
+      [],
+    );
+  }
+
+  /** Types, variables and functions; read from the file as far as they are asked for. Damage is told there, and never thrown. */
+  get debug(): DebugInfo {
+    return (this.info ??= debugInfo(this.file, this.lines, this.remap));
   }
 
   /** As the linker wrote it, hexadecimal; absent without `--build-id`. */
@@ -85,6 +105,41 @@ function readFile(bytes: Uint8Array, name: string): GuestFile {
   return header?.addresses ? new FlatFile(bytes, name, header) : new ElfFile(bytes, name);
 }
 
+function debugInfo(file: GuestFile, lines: LineTable, remap: readonly PathRemap[]): DebugInfo {
+  const sections = (): ProgramSections => ({
+    ...debugSections(file),
+    line: file.section('.debug_line'),
+    types: file.section('.debug_types'),
+    addresses: file.section('.debug_addr'),
+    ranges: file.section('.debug_ranges'),
+    locations: file.section('.debug_loc'),
+    rangeLists: file.section('.debug_rnglists'),
+    locationLists: file.section('.debug_loclists'),
+    addressRanges: file.section('.debug_aranges'),
+  });
+  const facts: ProgramFacts = {
+    bias: file.bias,
+    isLoaded: (address) =>
+      file.segments.some(
+        ({ virtualAddress, memorySize }) =>
+          address >= virtualAddress && address < virtualAddress + memorySize,
+      ),
+    remap: (path) => remapPath(path, remap),
+    afterPrologue: (low, high) => lines.afterPrologue(low, high),
+  };
+  return new DwarfInfo(file.name, sections, facts, file.addressBytes);
+}
+
+function debugSections(file: GuestFile): DebugSections {
+  return {
+    info: file.section('.debug_info'),
+    abbrev: file.section('.debug_abbrev'),
+    strings: file.section('.debug_str'),
+    lineStrings: file.section('.debug_line_str'),
+    stringOffsets: file.section('.debug_str_offsets'),
+  };
+}
+
 function readLines(
   elf: GuestFile,
   remap: readonly PathRemap[],
@@ -92,15 +147,8 @@ function readLines(
   try {
     const line = elf.section('.debug_line');
     if (!line) return { lines: LineTable.empty, problem: undefined };
-    const sections = {
-      line,
-      info: elf.section('.debug_info'),
-      abbrev: elf.section('.debug_abbrev'),
-      strings: elf.section('.debug_str'),
-      lineStrings: elf.section('.debug_line_str'),
-    };
     return {
-      lines: LineTable.parse(sections, (path) => remapPath(path, remap), elf.bias),
+      lines: LineTable.parse({ line, ...debugSections(elf) }, (path) => remapPath(path, remap), elf.bias),
       problem: undefined,
     };
   } catch (error) {

@@ -16,113 +16,211 @@ export interface FormContext {
   lineStrings: Uint8Array | undefined;
 }
 
-/** What an attribute holds, as far as this house wants it: a text, a number, or nothing of interest. */
-export type FormValue = string | number | undefined;
+/** Tables of a unit that an attribute may hold an index of (DWARF 5, 7.26 to 7.29). */
+export type IndexedTable = 'address' | 'string' | 'ranges' | 'locations';
 
-type FormReader = (reader: ByteReader, context: FormContext) => FormValue;
+/** What an attribute holds, by the class of its form (DWARF 5, 7.5.5). */
+export type FormValue =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'constant'; readonly value: bigint }
+  | { readonly kind: 'address'; readonly value: bigint }
+  | { readonly kind: 'block'; readonly bytes: Uint8Array }
+  | { readonly kind: 'flag'; readonly value: boolean }
+  /** An entry, by offset in its unit or in .debug_info. */
+  | { readonly kind: 'reference'; readonly within: 'unit' | 'section'; readonly offset: number }
+  /** A type, by the signature of its type unit. */
+  | { readonly kind: 'signature'; readonly value: bigint }
+  /** An offset in a section that the attribute implies. */
+  | { readonly kind: 'offset'; readonly offset: number }
+  | { readonly kind: 'index'; readonly of: IndexedTable; readonly index: number }
+  /** Something in a supplementary file (DWARF 5, 7.3.6), which is not read. */
+  | { readonly kind: 'elsewhere' };
+
+/** How a form is read, and how many bytes it takes. */
+interface Form {
+  readonly read: (reader: ByteReader, context: FormContext) => FormValue;
+  /** Bytes, or what of the unit tells them; a function where stepping over means reading. */
+  readonly skip: number | ((unit: FormSizes) => number) | { over: (reader: ByteReader) => void };
+}
+
+/** What of a unit decides how many bytes a form takes. */
+export type FormSizes = Pick<FormContext, 'offsetSize' | 'addressSize' | 'version'>;
 
 /** An offset into another section. */
 export function readOffset(reader: ByteReader, size: 4 | 8): number {
   return size === 8 ? reader.u64Number() : reader.u32();
 }
 
-function stringAt(section: Uint8Array | undefined, offset: number, name: string): string {
+/** A text of a section of texts. */
+export function textAt(section: Uint8Array | undefined, offset: number, name: string): string {
   if (!section) throw new GuestImageError(`The debug information refers to ${name}, which is missing.`);
   return new Reader(section, name, offset).string();
 }
 
-function skip(count: number): FormReader {
-  return (reader) => {
-    reader.skip(count);
-    return undefined;
-  };
-}
+const skipLeb: Form['skip'] = { over: (reader) => reader.skipLeb() };
+const skipOffset: Form['skip'] = ({ offsetSize }) => offsetSize;
+const skipReference = ({ version, addressSize, offsetSize }: FormSizes): number =>
+  version <= 2 ? addressSize : offsetSize;
 
-function block(length: (reader: ByteReader) => number): FormReader {
-  return (reader) => {
-    reader.skip(length(reader));
-    return undefined;
-  };
-}
+const data = (bytes: number): Form => ({
+  read: (reader) => ({
+    kind: 'constant',
+    value:
+      bytes === 8
+        ? reader.u64()
+        : BigInt(bytes === 1 ? reader.u8() : bytes === 2 ? reader.u16() : reader.u32()),
+  }),
+  skip: bytes,
+});
 
-const leb: FormReader = (reader) => {
-  reader.uleb();
-  return undefined;
-};
+const block = (length: (reader: ByteReader) => number): Form => ({
+  read: (reader) => ({ kind: 'block', bytes: reader.span(length(reader)) }),
+  skip: { over: (reader) => reader.skip(length(reader)) },
+});
 
-const forms: Record<number, FormReader> = {
-  0x01: (reader, context) => skip(context.addressSize)(reader, context), // addr
-  0x03: block((reader) => reader.u16()), // block2
-  0x04: block((reader) => reader.u32()), // block4
-  0x05: (reader) => reader.u16(), // data2
-  0x06: (reader) => reader.u32(), // data4
-  0x07: (reader) => Number(BigInt.asUintN(53, reader.u64())), // data8
-  0x08: (reader) => reader.string(), // string
-  0x09: block((reader) => reader.ulebNumber()), // block
-  0x0a: block((reader) => reader.u8()), // block1
-  0x0b: (reader) => reader.u8(), // data1
-  0x0c: skip(1), // flag
-  0x0d: leb, // sdata
-  0x0e: (reader, { offsetSize, strings }) => stringAt(strings, readOffset(reader, offsetSize), '.debug_str'), // strp
-  0x0f: (reader) => reader.ulebNumber(), // udata
-  0x10: (reader, { version, addressSize, offsetSize }) =>
-    skip(version <= 2 ? addressSize : offsetSize)(reader, nothing), // ref_addr
-  0x11: skip(1), // ref1
-  0x12: skip(2), // ref2
-  0x13: skip(4), // ref4
-  0x14: skip(8), // ref8
-  0x15: leb, // ref_udata
-  0x17: (reader, { offsetSize }) => readOffset(reader, offsetSize), // sec_offset
-  0x18: block((reader) => reader.ulebNumber()), // exprloc
-  0x19: () => undefined, // flag_present
-  0x1a: leb, // strx
-  0x1b: leb, // addrx
-  0x1c: skip(4), // ref_sup4
-  0x1d: (reader, { offsetSize }) => skip(offsetSize)(reader, nothing), // strp_sup
-  0x1e: skip(16), // data16
-  0x1f: (reader, { offsetSize, lineStrings }) =>
-    stringAt(lineStrings, readOffset(reader, offsetSize), '.debug_line_str'), // line_strp
-  0x20: skip(8), // ref_sig8
-  0x22: leb, // loclistx
-  0x23: leb, // rnglistx
-  0x24: skip(8), // ref_sup8
-  0x25: skip(1), // strx1
-  0x26: skip(2), // strx2
-  0x27: skip(3), // strx3
-  0x28: skip(4), // strx4
-  0x29: skip(1), // addrx1
-  0x2a: skip(2), // addrx2
-  0x2b: skip(3), // addrx3
-  0x2c: skip(4), // addrx4
-};
+const unitReference = (offset: (reader: ByteReader) => number, skip: Form['skip']): Form => ({
+  read: (reader) => ({ kind: 'reference', within: 'unit', offset: offset(reader) }),
+  skip,
+});
 
-const nothing: FormContext = {
-  offsetSize: 4,
-  addressSize: 8,
-  version: 5,
-  strings: undefined,
-  lineStrings: undefined,
-};
+const index = (of: IndexedTable, read: (reader: ByteReader) => number, skip: Form['skip']): Form => ({
+  read: (reader) => ({ kind: 'index', of, index: read(reader) }),
+  skip,
+});
 
+const elsewhere = (skip: number | ((unit: FormSizes) => number)): Form => ({
+  read: (reader, context) => {
+    reader.skip(typeof skip === 'number' ? skip : skip(context));
+    return { kind: 'elsewhere' };
+  },
+  skip,
+});
+
+const ulebNumber = (reader: ByteReader): number => reader.ulebNumber();
+const u8 = (reader: ByteReader): number => reader.u8();
+const u16 = (reader: ByteReader): number => reader.u16();
+const u24 = (reader: ByteReader): number => reader.u24();
+const u32 = (reader: ByteReader): number => reader.u32();
+
+/** DW_FORM_strp: an offset in .debug_str. */
+export const STRP = 0x0e;
+const FLAG_PRESENT = 0x19;
+const INDIRECT = 0x16;
 /** DW_FORM_implicit_const: the value stands in the abbreviation, nothing in the entry. */
 export const IMPLICIT_CONST = 0x21;
-const INDIRECT = 0x16;
 
-/** Reads one attribute. Throws GuestImageError for a form that DWARF does not define. */
-export function readForm(reader: ByteReader, form: number, context: FormContext): FormValue {
+const forms: Readonly<Record<number, Form | undefined>> = {
+  // addr
+  0x01: {
+    read: (reader, { addressSize }) => ({ kind: 'address', value: reader.unsigned(addressSize) }),
+    skip: ({ addressSize }) => addressSize,
+  },
+  0x03: block(u16), // block2
+  0x04: block(u32), // block4
+  0x05: data(2), // data2
+  0x06: data(4), // data4
+  0x07: data(8), // data8
+  // string
+  0x08: {
+    read: (reader) => ({ kind: 'text', text: reader.string() }),
+    skip: { over: (reader) => reader.skipString() },
+  },
+  0x09: block(ulebNumber), // block
+  0x0a: block(u8), // block1
+  0x0b: data(1), // data1
+  0x0c: { read: (reader) => ({ kind: 'flag', value: reader.u8() !== 0 }), skip: 1 }, // flag
+  0x0d: { read: (reader) => ({ kind: 'constant', value: reader.sleb() }), skip: skipLeb }, // sdata
+  [STRP]: {
+    read: (reader, { offsetSize, strings }) => ({
+      kind: 'text',
+      text: textAt(strings, readOffset(reader, offsetSize), '.debug_str'),
+    }),
+    skip: skipOffset,
+  },
+  0x0f: { read: (reader) => ({ kind: 'constant', value: reader.uleb() }), skip: skipLeb }, // udata
+  // ref_addr: an address in DWARF 2, an offset from 3 on
+  0x10: {
+    read: (reader, context) => ({
+      kind: 'reference',
+      within: 'section',
+      offset: Number(reader.unsigned(skipReference(context))),
+    }),
+    skip: skipReference,
+  },
+  0x11: unitReference(u8, 1), // ref1
+  0x12: unitReference(u16, 2), // ref2
+  0x13: unitReference(u32, 4), // ref4
+  0x14: unitReference((reader) => reader.u64Number(), 8), // ref8
+  0x15: unitReference(ulebNumber, skipLeb), // ref_udata
+  // sec_offset
+  0x17: {
+    read: (reader, { offsetSize }) => ({ kind: 'offset', offset: readOffset(reader, offsetSize) }),
+    skip: skipOffset,
+  },
+  0x18: block(ulebNumber), // exprloc
+  [FLAG_PRESENT]: { read: () => ({ kind: 'flag', value: true }), skip: 0 },
+  0x1a: index('string', ulebNumber, skipLeb), // strx
+  0x1b: index('address', ulebNumber, skipLeb), // addrx
+  0x1c: elsewhere(4), // ref_sup4
+  0x1d: elsewhere(({ offsetSize }) => offsetSize), // strp_sup
+  0x1e: { read: (reader) => ({ kind: 'block', bytes: reader.span(16) }), skip: 16 }, // data16
+  // line_strp
+  0x1f: {
+    read: (reader, { offsetSize, lineStrings }) => ({
+      kind: 'text',
+      text: textAt(lineStrings, readOffset(reader, offsetSize), '.debug_line_str'),
+    }),
+    skip: skipOffset,
+  },
+  0x20: { read: (reader) => ({ kind: 'signature', value: reader.u64() }), skip: 8 }, // ref_sig8
+  0x22: index('locations', ulebNumber, skipLeb), // loclistx
+  0x23: index('ranges', ulebNumber, skipLeb), // rnglistx
+  0x24: elsewhere(8), // ref_sup8
+  0x25: index('string', u8, 1), // strx1
+  0x26: index('string', u16, 2), // strx2
+  0x27: index('string', u24, 3), // strx3
+  0x28: index('string', u32, 4), // strx4
+  0x29: index('address', u8, 1), // addrx1
+  0x2a: index('address', u16, 2), // addrx2
+  0x2b: index('address', u24, 3), // addrx3
+  0x2c: index('address', u32, 4), // addrx4
+  // The GNU tools' forms for a file that several share (dwz).
+  0x1f20: elsewhere(({ offsetSize }) => offsetSize), // GNU_ref_alt
+  0x1f21: elsewhere(({ offsetSize }) => offsetSize), // GNU_strp_alt
+};
+
+function formOf(reader: ByteReader, form: number): Form {
   const real = form === INDIRECT ? reader.ulebNumber() : form;
-  if (real === IMPLICIT_CONST) return undefined;
-  const read = forms[real];
-  if (!read)
+  const found = forms[real];
+  if (!found)
     throw new GuestImageError(
       `${reader.name}: unknown DWARF form 0x${real.toString(16)} at offset ${reader.offset}.`,
     );
-  return read(reader, context);
+  return found;
+}
+
+/** Reads one attribute that is not an implicit constant. Throws GuestImageError for a form that DWARF does not define. */
+export function readForm(reader: ByteReader, form: number, context: FormContext): FormValue {
+  return formOf(reader, form).read(reader, context);
+}
+
+/** Steps over one attribute; of an implicit constant nothing stands in the entry. Throws as `readForm`. */
+export function skipForm(reader: ByteReader, form: number, context: FormContext): void {
+  if (form === IMPLICIT_CONST) return;
+  const { skip } = formOf(reader, form);
+  if (typeof skip === 'object') skip.over(reader);
+  else reader.skip(typeof skip === 'number' ? skip : skip(context));
+}
+
+/** Bytes of a form where every attribute of it in a unit takes the same number; undefined for any other. */
+export function fixedBytes(form: number, unit: FormSizes): number | undefined {
+  const skip = form === IMPLICIT_CONST ? 0 : forms[form]?.skip;
+  return typeof skip === 'function' ? skip(unit) : typeof skip === 'number' ? skip : undefined;
 }
 
 /** True when an attribute of this form takes at least one byte, so that a count of them is bounded by the section. */
 export function takesSpace(form: number): boolean {
-  return form !== 0x19 && form !== IMPLICIT_CONST && form in forms;
+  return form !== FLAG_PRESENT && form in forms;
 }
 
 /** The length that a DWARF unit begins with (DWARF 5, 7.4): 32-bit, or 64-bit after an escape. */

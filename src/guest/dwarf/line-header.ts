@@ -118,8 +118,9 @@ function readEntries(unit: ByteReader, context: FormContext): { path: string; di
     const entry = { path: '', directory: 0 };
     for (const { content, form } of formats) {
       const value = readForm(unit, form, context);
-      if (content === DW_LNCT_PATH && typeof value === 'string') entry.path = value;
-      if (content === DW_LNCT_DIRECTORY_INDEX && typeof value === 'number') entry.directory = value;
+      if (content === DW_LNCT_PATH && value.kind === 'text') entry.path = value.text;
+      if (content === DW_LNCT_DIRECTORY_INDEX && value.kind === 'constant')
+        entry.directory = Number(value.value);
     }
     entries.push(entry);
   }

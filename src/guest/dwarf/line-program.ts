@@ -13,6 +13,10 @@ export interface LineRow {
   column: number;
   /** A good place for a breakpoint. */
   isStatement: boolean;
+  /** Where a breakpoint on entry to a function should be. */
+  prologueEnd: boolean;
+  /** Where a breakpoint on exit from a function should be. */
+  epilogueBegin: boolean;
   /** The first address after the sequence; belongs to no line. */
   endSequence: boolean;
 }
@@ -25,6 +29,8 @@ const NS_SET_COLUMN = 5;
 const NS_NEGATE_STATEMENT = 6;
 const NS_CONST_ADD_PC = 8;
 const NS_FIXED_ADVANCE_PC = 9;
+const NS_SET_PROLOGUE_END = 10;
+const NS_SET_EPILOGUE_BEGIN = 11;
 const NE_END_SEQUENCE = 1;
 const NE_SET_ADDRESS = 2;
 const NE_DEFINE_FILE = 3;
@@ -41,6 +47,8 @@ export function runLineProgram(
     line: 1,
     column: 0,
     isStatement: header.defaultIsStatement,
+    prologueEnd: false,
+    epilogueBegin: false,
     endSequence: false,
     operation: 0,
   });
@@ -48,8 +56,10 @@ export function runLineProgram(
   let rows: LineRow[] = [];
 
   const emit = (): void => {
-    const { address, file, line, column, isStatement, endSequence } = state;
-    rows.push({ address, file, line, column, isStatement, endSequence });
+    const { operation: _, ...row } = state;
+    rows.push(row);
+    state.prologueEnd = false;
+    state.epilogueBegin = false;
   };
   /** Moves on by operations; on x86-64 an operation is a byte, but the format knows VLIW machines too. */
   const advance = (operations: bigint): void => {
@@ -95,6 +105,8 @@ export function runLineProgram(
       state.address = BigInt.asUintN(64, state.address + BigInt(unit.u16()));
       state.operation = 0;
     },
+    [NS_SET_PROLOGUE_END]: () => (state.prologueEnd = true),
+    [NS_SET_EPILOGUE_BEGIN]: () => (state.epilogueBegin = true),
   };
 
   while (unit.left > 0) {

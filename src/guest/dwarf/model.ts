@@ -110,6 +110,11 @@ export interface DebugFunction extends DebugScope {
   readonly declared?: SourcePlace;
   /** First instruction. */
   readonly entry: bigint;
+  /**
+   * First instruction after the prologue, where a breakpoint by the function's name goes: from there on variables are where their
+   * locations say. In optimised code of GNU compilers that is the entry, since their lists of locations know the prologue.
+   */
+  readonly afterPrologue: bigint;
   readonly isExternal: boolean;
   /** What DW_OP_fbreg counts from. */
   frameBaseAt(pc: bigint): DebugLocation | undefined;

@@ -3,6 +3,8 @@ import { GuestImageError } from '../errors';
 /** Longest LEB128 that still fits 64 bits. */
 const MAX_LEB_BYTES = 10;
 
+const utf8 = new TextDecoder();
+
 /**
  * Reads little-endian values from a stretch of bytes, one after the other. Every read is checked: going beyond the end throws
  * a `GuestImageError` that names the stretch.
@@ -83,10 +85,26 @@ export class ByteReader {
 
   /** An unsigned LEB128 that counts or indexes something: at most 2^53. */
   ulebNumber(): number {
+    // Nearly all of them are one or two bytes long; there may be millions.
+    const start = this.offset;
+    let number = 0;
+    for (let bits = 0; bits < 28; bits += 7) {
+      const byte = this.u8();
+      number |= (byte & 0x7f) << bits;
+      if (byte < 0x80) return number;
+    }
+    this.offset = start;
     const value = this.uleb();
     if (value > BigInt(Number.MAX_SAFE_INTEGER))
       throw new GuestImageError(`${this.name}: the number ${value} is out of range.`);
     return Number(value);
+  }
+
+  /** Steps over a LEB128 of either sign. */
+  skipLeb(): void {
+    for (let count = 1; this.u8() >= 0x80; count++) {
+      if (count === MAX_LEB_BYTES) throw this.tooLong();
+    }
   }
 
   /** A signed LEB128, modulo 2^64. */
@@ -97,11 +115,23 @@ export class ByteReader {
 
   /** Bytes up to a terminating zero, as UTF-8. */
   string(): string {
+    const start = this.offset;
+    this.skipString();
+    return utf8.decode(this.bytes.subarray(start, this.offset - 1));
+  }
+
+  /** Steps over bytes up to a terminating zero, and that. */
+  skipString(): void {
     const end = this.bytes.indexOf(0, this.offset);
     if (end < 0) throw new GuestImageError(`${this.name}: the text at offset ${this.offset} does not end.`);
-    const text = new TextDecoder().decode(this.bytes.subarray(this.offset, end));
     this.offset = end + 1;
-    return text;
+  }
+
+  /** An unsigned number of 1 to 8 bytes. */
+  unsigned(bytes: number): bigint {
+    let value = 0n;
+    this.span(bytes).forEach((byte, index) => (value |= BigInt(byte) << BigInt(8 * index)));
+    return value;
   }
 
   /** The next `count` bytes; not a copy. */
@@ -117,7 +147,11 @@ export class ByteReader {
       value |= BigInt(byte & 0x7f) << BigInt(bits);
       if (byte < 0x80) return { value, bits: bits + 7, last: byte };
     }
-    throw new GuestImageError(
+    throw this.tooLong();
+  }
+
+  private tooLong(): GuestImageError {
+    return new GuestImageError(
       `${this.name}: the number before offset ${this.offset} is longer than 64 bits.`,
     );
   }

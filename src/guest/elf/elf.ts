@@ -40,6 +40,8 @@ export class ElfFile implements GuestFile {
   readonly bias: bigint;
   private readonly format: ElfFormat;
   private symbolTable: readonly ElfSymbol[] | undefined;
+  /** Contents of packed sections that have been asked for. */
+  private readonly unpacked = new Map<string, Uint8Array>();
 
   /**
    * Reads the headers; symbols and section contents are read when asked for.
@@ -79,9 +81,16 @@ export class ElfFile implements GuestFile {
     const named = (wanted: string | undefined): ElfSection | undefined =>
       this.sections.find((each) => each.name === wanted && each.type !== SHT_NOBITS);
     const section = named(name);
-    if (section) return this.contents(section);
-    const old = named(oldPackedName(name));
-    return old && unpackOld(this.raw(old), `${this.name} has section ${old.name}`);
+    if (section && !(section.flags & SHF_COMPRESSED)) return this.raw(section);
+    const old = section ?? named(oldPackedName(name));
+    if (!old) return undefined;
+    const known = this.unpacked.get(name);
+    if (known) return known;
+    const contents = section
+      ? this.contents(section)
+      : unpackOld(this.raw(old), `${this.name} has section ${old.name}`);
+    this.unpacked.set(name, contents);
+    return contents;
   }
 
   /** The symbol table, in the file's order; empty for a stripped file. */
