@@ -53,9 +53,4 @@ export class HitCounter {
     if (moments.length < MOST_MOMENTS) moments.splice(low, 0, instructions);
     return { number: low + 1, isNew: true };
   }
-
-  /** Forgets what was beyond a moment: another future begins there. */
-  forgetAfter({ instructions }: Moment): void {
-    while ((this.moments.at(-1) ?? -1) > instructions) this.moments.pop();
-  }
 }
