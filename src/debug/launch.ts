@@ -36,7 +36,7 @@ function problemLine({ file, line, column, severity, message }: Problem): string
 }
 
 /** Absolute path of the scenario that a launch means. @throws RequestError */
-async function scenarioOf({ scenario, program, cwd }: LaunchAttributes): Promise<string> {
+export async function scenarioOf({ scenario, program, cwd }: LaunchAttributes): Promise<string> {
   const base = typeof cwd === 'string' ? cwd : process.cwd();
   const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(base, path));
   if (typeof scenario === 'string' && scenario !== '') return absolute(scenario);

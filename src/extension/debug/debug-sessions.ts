@@ -7,16 +7,19 @@ import {
   DebugAdapterInlineImplementation,
   type DebugAdapterDescriptor,
   type DebugAdapterDescriptorFactory,
+  type DebugAdapterTracker,
+  type DebugAdapterTrackerFactory,
   type DebugSession,
   type LogOutputChannel,
 } from 'vscode';
-import type { DebugMoment, DebugRequests } from '../../protocol/debug';
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import { DebugServer } from '../../debug/server';
+import type { DebugMoment, DebugRequests, MovedBody } from '../../protocol/debug';
 import type { RunEnvironment } from '../../run/api';
 import type { RunReceiver } from '../../run/receiver';
 import { DisposableStore } from '../disposables';
 import { debugType } from '../names';
 import type { RunService } from '../runs/run-service';
-import { InlineAdapter } from './inline-adapter';
 
 /** A session and its run. */
 export interface DebuggedRun {
@@ -27,8 +30,20 @@ export interface DebuggedRun {
   stopped: boolean;
 }
 
+/** Requests by which a run goes on; it stands still again when the adapter says so. */
+const MOTIONS: ReadonlySet<string> = new Set([
+  'continue',
+  'next',
+  'stepIn',
+  'stepOut',
+  'stepBack',
+  'reverseContinue',
+  'configurationDone',
+  'restart',
+]);
+
 /** Knows every session of type `trapline`. */
-export class DebugSessions implements DebugAdapterDescriptorFactory, Disposable {
+export class DebugSessions implements DebugAdapterDescriptorFactory, DebugAdapterTrackerFactory, Disposable {
   private readonly owned = new DisposableStore();
   private readonly movedEmitter = this.owned.add(new EventEmitter<DebuggedRun>());
   private readonly runs = new Map<string, DebuggedRun>();
@@ -41,6 +56,7 @@ export class DebugSessions implements DebugAdapterDescriptorFactory, Disposable 
     private readonly log: LogOutputChannel,
   ) {
     this.owned.add(debug.registerDebugAdapterDescriptorFactory(debugType, this));
+    this.owned.add(debug.registerDebugAdapterTrackerFactory(debugType, this));
     this.owned.add(debug.onDidTerminateDebugSession((session) => this.ended(session)));
   }
 
@@ -59,26 +75,19 @@ export class DebugSessions implements DebugAdapterDescriptorFactory, Disposable 
     this.runs.set(session.id, run);
     const scenario = Uri.file(String(session.configuration.scenario));
     let receiver: RunReceiver | undefined;
-    const adapter = new InlineAdapter(this.environment(), {
-      run: (message) => {
+    const adapter = new DebugServer(
+      this.environment(),
+      async (message) => {
         // Started again, it is another run with a trace of its own.
         if (message.type === 'started') {
           const recorded = this.service.record(scenario, () => void debug.stopDebugging(session));
           run.traceUri = recorded.session.traceUri;
           ({ receiver } = recorded);
         }
-        return receiver?.receive(message);
+        await receiver?.receive(message);
       },
-      moved: ({ moment }) => {
-        run.moment = moment;
-        this.movedEmitter.fire(run);
-      },
-      stopped: (isStopped) => {
-        run.stopped = isStopped;
-        this.movedEmitter.fire(run);
-      },
-      closed: () => receiver?.closed(),
-    });
+      () => receiver?.closed(),
+    );
     return new DebugAdapterInlineImplementation(adapter);
   }
 
@@ -93,6 +102,26 @@ export class DebugSessions implements DebugAdapterDescriptorFactory, Disposable 
 
   dispose(): void {
     this.owned.dispose();
+  }
+
+  /** Follows what a session and the editor say to each other, as far as it is about where the run stands. */
+  createDebugAdapterTracker(session: DebugSession): DebugAdapterTracker {
+    const heard = (change: (run: DebuggedRun) => void): void => {
+      const run = this.runs.get(session.id);
+      if (!run) return;
+      change(run);
+      this.movedEmitter.fire(run);
+    };
+    return {
+      onWillReceiveMessage: ({ command }: DebugProtocol.Request) => {
+        if (MOTIONS.has(command)) heard((run) => (run.stopped = false));
+      },
+      onDidSendMessage: ({ type, event, body }: DebugProtocol.Event) => {
+        if (type !== 'event') return;
+        if (event === 'trapline/moved') heard((run) => (run.moment = (body as MovedBody).moment));
+        else if (event === 'stopped') heard((run) => (run.stopped = true));
+      },
+    };
   }
 
   private ended(session: DebugSession): void {

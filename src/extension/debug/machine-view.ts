@@ -14,7 +14,7 @@ import type { StateNode } from '../../machine/inspect';
 import { DisposableStore } from '../disposables';
 import { machineView } from '../names';
 import { DebugSessions, type DebuggedRun } from './debug-sessions';
-import { fieldText, fieldsText, valueText } from './state-text';
+import { fieldText, fieldsText, revived, valueText } from './state-text';
 
 /** A node by its path. */
 export interface MachineItem {
@@ -83,7 +83,7 @@ export class MachineView implements TreeDataProvider<MachineItem>, Disposable {
     let node = parent?.node;
     if (!node || node.more === true) {
       const body = await DebugSessions.request(run, 'trapline/inspect', { path: [...path] });
-      node = body.node as StateNode | undefined;
+      node = revived(body.node);
     }
     if (!node) return [];
     const children = (node.children ?? []).map((child) => ({ path: [...path, child.name], node: child }));

@@ -40,3 +40,16 @@ export function fieldsText({ value }: StateNode): string {
   if (value?.kind !== 'register') return '';
   return (value.fields ?? []).map((field) => `${field.name}: ${fieldText(field, value.value)}`).join('\n');
 }
+
+/** A node as it crosses the protocol, whose values are hexadecimal text where they are numbers. */
+export function revived(node: unknown): StateNode | undefined {
+  return JSON.parse(JSON.stringify(node ?? null), reviveValue) as StateNode | undefined;
+}
+
+const NUMERIC: ReadonlySet<unknown> = new Set(['register', 'number', 'address']);
+
+function reviveValue(_key: string, part: unknown): unknown {
+  if (typeof part !== 'object' || part === null || !('kind' in part) || !('value' in part)) return part;
+  const { kind, value } = part;
+  return NUMERIC.has(kind) && typeof value === 'string' ? { ...part, value: BigInt(value) } : part;
+}
