@@ -58,7 +58,7 @@ export class Travel {
     },
     'trapline/seek': (target: SeekTarget) => {
       const goal = goalOf(target);
-      const end = this.seek(goal);
+      const end = goal.kind === 'row' ? this.toInstruction(goal.row, this.seek(goal)) : this.seek(goal);
       return { body: { moment: plain(end.stop.moment) }, later: () => this.arrive(end) };
     },
     'trapline/inspect': ({ path, at }: Arguments<'trapline/inspect'>) => ({ body: this.inspect(path, at) }),
@@ -76,6 +76,23 @@ export class Travel {
       [],
       false,
     );
+  }
+
+  /**
+   * From where a row has just been recorded to the instruction that it is about, if there is one and it has completed meanwhile: a
+   * reader who goes to an event wants to see the line that is about to do it.
+   */
+  private toInstruction(row: number, arrived: MotionEnd): MotionEnd {
+    const { control, trace } = this.context.debuggee;
+    const { cpu, moment } = arrived.stop;
+    const place = row < trace.rows ? trace.meta.places[trace.get(row).place - 1] : undefined;
+    if (!place || place.vm !== control.cpus[cpu]?.vm) return arrived;
+    const isThere = (): boolean => control.registers(cpu).rip === BigInt(place.rip);
+    if (isThere()) return arrived;
+    const { motor } = this.context;
+    const before = motor.move('travel', () => control.stepBack(cpu), [], false);
+    if (isThere() && before.stop.moment.rows <= row) return before;
+    return motor.move('travel', () => control.seek({ kind: 'moment', moment }), [], false);
   }
 
   private inspect(path: unknown, at: SeekTarget | undefined): { node?: unknown } {

@@ -38,14 +38,15 @@ export class Configurations implements DebugConfigurationProvider {
     _folder: WorkspaceFolder | undefined,
     configuration: DebugConfiguration,
   ): DebugConfiguration | undefined {
-    if (configuration.type) return configuration;
+    const { type, noDebug } = configuration as { type?: string; noDebug?: boolean };
+    if (type) return configuration;
     const scenario = this.scenarioInSight();
     const found =
       ofActiveEditor() ??
       (scenario === undefined
         ? undefined
         : { type: debugType, request: 'launch', name: l10n.t('Debug'), scenario });
-    if (found) return { ...found, ...(configuration.noDebug && { noDebug: true }) };
+    if (found) return { ...found, ...(noDebug === true && { noDebug }) };
     void window.showInformationMessage(
       l10n.t('Open a driver, a scenario or a trace, then press F5 to debug it.'),
     );
@@ -72,7 +73,6 @@ export class Configurations implements DebugConfigurationProvider {
       return {
         ...configuration,
         scenario,
-        internalConsoleOptions: configuration.internalConsoleOptions ?? 'neverOpen',
         ...(compiler !== '' && configuration.compiler === undefined && { compiler }),
       };
     } catch (error) {

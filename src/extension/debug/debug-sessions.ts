@@ -1,6 +1,5 @@
 /** The debug sessions of this window: their adapters, the traces of their runs, and where each stands. */
 import {
-  Disposable,
   EventEmitter,
   Uri,
   debug,
@@ -10,6 +9,7 @@ import {
   type DebugAdapterTracker,
   type DebugAdapterTrackerFactory,
   type DebugSession,
+  type Disposable,
   type LogOutputChannel,
 } from 'vscode';
 import type { DebugProtocol } from '@vscode/debugprotocol';

@@ -43,7 +43,7 @@ export function fieldsText({ value }: StateNode): string {
 
 /** A node as it crosses the protocol, whose values are hexadecimal text where they are numbers. */
 export function revived(node: unknown): StateNode | undefined {
-  return JSON.parse(JSON.stringify(node ?? null), reviveValue) as StateNode | undefined;
+  return node === undefined ? undefined : (JSON.parse(JSON.stringify(node), reviveValue) as StateNode);
 }
 
 const NUMERIC: ReadonlySet<unknown> = new Set(['register', 'number', 'address']);

@@ -171,7 +171,7 @@ export class RunService implements Disposable {
   record(scenario: Uri, cancel: () => void): { session: RunSession; receiver: RunReceiver } {
     const id = newRunId();
     const name = scenarioName(scenario);
-    const session = new RunSession(id, scenario, name, runTraceUri(id, name));
+    const session = new RunSession(id, scenario, name, runTraceUri(id, name), true);
     this.sessions.set(id, session);
     session.onDidStart(() => this.startedEmitter.fire(session));
     const receiver = new RunReceiver(session);
