@@ -68,6 +68,8 @@ export class Explorer {
     const meta = model.meta.value;
     if (!meta) return;
     const oldEnd = model.endTime;
+    // Another future has begun: events beyond are gone.
+    if (model.selection.value >= notice.rows) this.select(-1);
     const counts = notice.progress?.counts;
     if (notice.tracks.length !== meta.tracks.length || counts || notice.state !== meta.state) {
       const next = {
