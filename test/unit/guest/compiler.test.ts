@@ -1,6 +1,7 @@
 /** The compiler driver with the computer's own gcc. */
 import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { parse } from 'jsonc-parser';
 import { afterAll, describe, expect, it } from 'vitest';
 import { compileGuest, type CompileOptions, type CompileResult } from '../../../src/guest/compile/compiler';
 import { GuestImage } from '../../../src/guest/image';
@@ -34,15 +35,20 @@ async function compiled(sources: string[], more: Partial<CompileOptions> = {}): 
   return result.elfPath;
 }
 
-/** Drivers that are made of several sources, the one with `main` first; every other driver is one by itself. */
-const families: readonly { main: string; part: RegExp }[] = [
-  { main: 'traffic.c', part: /^traffic-.*\.c$/ },
-  { main: 'e-interrupts.c', part: /^e-(?!interrupts).*\.c$/ },
-];
-const drivers = readdirSync(driversDir).filter((name) => name.endsWith('.c'));
-const samples = drivers
-  .filter((name) => !families.some(({ main }) => main === name))
-  .map((name) => [...families.filter(({ part }) => part.test(name)).map(({ main }) => main), name]);
+/** The sources that the sample scenarios name together, and drivers that no scenario names. */
+function sampleSources(): string[][] {
+  const scenariosDir = join(driversDir, '../scenarios');
+  const named = readdirSync(scenariosDir).flatMap((file) => {
+    const text = readFileSync(join(scenariosDir, file), 'utf8');
+    const { vms = [] } = parse(text) as { vms?: { guest: { sources?: string[] } }[] };
+    return vms.flatMap(({ guest: { sources } }) => (sources ? [sources.map((path) => basename(path))] : []));
+  });
+  const used = new Set(named.flat());
+  const alone = readdirSync(driversDir).filter((name) => name.endsWith('.c') && !used.has(name));
+  const all = new Map([...named, ...alone.map((name) => [name])].map((names) => [names.join(' + '), names]));
+  return [...all.values()].sort((a, b) => (a.join() < b.join() ? -1 : 1));
+}
+const samples = sampleSources();
 
 describe.skipIf(!has('gcc'))('compiling (needs gcc)', () => {
   it.each(
