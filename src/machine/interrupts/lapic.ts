@@ -5,7 +5,8 @@ import type { AccessSize, RegisterBlock } from '../bus';
 import type { Inspectable, StateNode, StatePath } from '../inspect';
 import { describedAs, nodeAt, registerNodes, type ShownRegister } from '../registers';
 import { lapicDescriptions } from './apic-descriptions';
-import { LapicCore, type LapicHost, type LocalApicOptions } from './lapic-core';
+import type { LapicHost, LocalApicOptions } from './lapic-contract';
+import { LapicCore } from './lapic-core';
 import {
   ApicBase,
   ApicError,
@@ -16,10 +17,9 @@ import {
   LVT_WRITABLE,
   lapicRegisterNames,
 } from './lapic-registers';
-
 import type { VectorBank } from './register-bank';
 
-export type { LapicHost, LocalApicHardware, LocalApicOptions, LocalApicRun } from './lapic-core';
+export type { LapicHost, LocalApicHardware, LocalApicOptions, LocalApicRun } from './lapic-contract';
 
 interface Register {
   read?: () => number;

@@ -19,7 +19,7 @@ import {
   PHYSICAL_ENTRY_BYTES,
   writeDword,
 } from '../../machine/interrupts/avic/tables';
-import type { ApicIdentity } from '../../machine/interrupts/lapic-core';
+import type { ApicIdentity } from '../../machine/interrupts/lapic-contract';
 import { DataSlot } from '../../machine/memory/data-slot';
 import { requireVersion } from '../../machine/snapshot';
 import type { Site } from '../host';
