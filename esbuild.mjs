@@ -32,6 +32,7 @@ const BUNDLES = [
     external: ['vscode'],
   },
   { name: 'worker', entry: 'src/run/worker.ts', out: 'dist/worker.js', ...NODE },
+  { name: 'debug worker', entry: 'src/debug/worker.ts', out: 'dist/debug-worker.js', ...NODE },
   {
     name: 'cli',
     entry: 'src/cli/main.ts',

@@ -26,6 +26,7 @@ function start(root: HTMLElement): void {
       explorer.start(notice, kept.window);
       root.removeAttribute('aria-busy');
     } else if (notice.type === 'grown') explorer.grow(notice);
+    else if (notice.type === 'debugger') explorer.debuggerMoved(notice.position);
     else void explorer.reveal(notice.row);
   });
   const explorer = new Explorer(model, client);

@@ -16,6 +16,7 @@ export type Command =
   | { name: 'stats'; file: string; json: boolean }
   | { name: 'check'; file: string; json: boolean }
   | { name: 'compare'; files: string[]; json: boolean; compiler: string }
+  | { name: 'dap'; compiler: string }
   | { name: 'help' }
   | { name: 'version' };
 
@@ -28,16 +29,19 @@ type OptionType = 'boolean' | 'string';
 
 const ALWAYS: Record<string, OptionType> = { help: 'boolean', version: 'boolean' };
 /** `several`: takes any number of arguments. */
-const COMMANDS: Record<string, { argument: string; several?: boolean; options: Record<string, OptionType> }> =
-  {
-    run: {
-      argument: 'FILE',
-      options: { out: 'string', pcap: 'string', json: 'boolean', quiet: 'boolean', compiler: 'string' },
-    },
-    stats: { argument: 'TRACE', options: { json: 'boolean' } },
-    check: { argument: 'FILE', options: { json: 'boolean' } },
-    compare: { argument: 'FILE', several: true, options: { json: 'boolean', compiler: 'string' } },
-  };
+const COMMANDS: Record<
+  string,
+  { argument?: string; several?: boolean; options: Record<string, OptionType> }
+> = {
+  run: {
+    argument: 'FILE',
+    options: { out: 'string', pcap: 'string', json: 'boolean', quiet: 'boolean', compiler: 'string' },
+  },
+  stats: { argument: 'TRACE', options: { json: 'boolean' } },
+  check: { argument: 'FILE', options: { json: 'boolean' } },
+  dap: { options: { compiler: 'string' } },
+  compare: { argument: 'FILE', several: true, options: { json: 'boolean', compiler: 'string' } },
+};
 
 /** What `--help` prints. */
 export const USAGE = `Trapline runs a guest driver on a simulated x86-64 computer under a hypervisor and records every VM exit,
@@ -60,6 +64,8 @@ Usage:
       (name.trapline.arrow), or a scenario, which is run.
         --json            print the figures as JSON
         --compiler PATH   C compiler for the guests instead of gcc or clang
+  trapline dap [--compiler PATH]
+      Debugs, for an editor that speaks the Debug Adapter Protocol over standard input and output.
   trapline --help | --version
 
 Exit code: 0 all expectations hold; 1 one does not, or a guest ended with a code other than 0; 2 the input is
@@ -83,12 +89,18 @@ export function parseCommandLine(args: readonly string[]): Command {
   if (values['help'] === true) return { name: 'help' };
   if (values['version'] === true) return { name: 'version' };
   const [file, extra] = positionals;
+  const compiler = typeof values['compiler'] === 'string' ? values['compiler'] : '';
+  if (name === 'dap') {
+    if (file === undefined) return { name, compiler };
+    throw new UsageError(
+      `trapline dap takes no argument; the editor says what is to be debugged. See trapline --help.`,
+    );
+  }
   if (file === undefined || file === '')
     throw new UsageError(`trapline ${name} needs a ${command.argument}. See trapline --help.`);
   if (extra !== undefined && !command.several)
     throw new UsageError(`trapline ${name} takes one ${command.argument}; "${extra}" is one too many.`);
   const json = values['json'] === true;
-  const compiler = typeof values['compiler'] === 'string' ? values['compiler'] : '';
   if (name === 'compare') return { name, files: positionals, json, compiler };
   if (name !== 'run') return { name: name as 'stats' | 'check', file, json };
   const [trace, packets] = [values['out'], values['pcap']];

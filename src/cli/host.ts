@@ -44,6 +44,8 @@ export interface CliHost {
   /** What is missing of the files that a scenario names. `file` is the scenario's. */
   missingFiles(text: string, file: string, scenario: Scenario): Promise<Problem[]>;
   startRun: StartRun;
+  /** Serves a debug session over standard input and output; resolves when it is over. */
+  serveDebugger(environment: RunEnvironment): Promise<void>;
   /** Calls `listener` when the user asks to stop (Ctrl-C); returns what ends that. */
   onInterrupt(listener: () => void): () => void;
 }

@@ -1,5 +1,5 @@
 /** Where the editor starts Trapline: everything is made and registered here, and nothing else happens. */
-import { Uri, window, workspace, type ExtensionContext } from 'vscode';
+import { Uri, debug, window, workspace, type ExtensionContext } from 'vscode';
 import { prepareRun } from '../run/prepare';
 import { startRun } from '../run/start';
 import { CompareCommand } from './commands/compare-command';
@@ -7,10 +7,16 @@ import { PacketCommand } from './commands/packet-command';
 import { RunCommands } from './commands/run-commands';
 import { registerSampleWorkspace } from './commands/sample-workspace';
 import { TraceCommands } from './commands/trace-commands';
+import { Configurations } from './debug/configurations';
+import { DebugCommands } from './debug/debug-commands';
+import { DebugSessions } from './debug/debug-sessions';
+import { registerInlineValues } from './debug/inline-values';
+import { MachineView } from './debug/machine-view';
+import { TimelineLink } from './debug/timeline-link';
 import { TraceEditors } from './editor/trace-editors';
 import { traceHandlers } from './editor/trace-handlers';
 import { createTestApi, type TraplineApi } from './api';
-import { runScheme } from './names';
+import { debugType, runScheme } from './names';
 import { GuestOutput } from './runs/guest-output';
 import { ProblemReporter } from './runs/problems';
 import { RunArchive } from './runs/run-archive';
@@ -49,6 +55,8 @@ export function activate(context: ExtensionContext): TraplineApi {
   own(workspace.registerFileSystemProvider(runScheme, files, { isReadonly: true, isCaseSensitive: true }));
 
   const sources = own(new SourceOpener());
+  const sessions = own(new DebugSessions(runs, () => tools.environment(), log));
+  const timeline = own(new TimelineLink(sessions, () => editors));
   const editors: TraceEditors = own(
     new TraceEditors(
       extensionUri,
@@ -56,6 +64,7 @@ export function activate(context: ExtensionContext): TraplineApi {
       (document, panel) =>
         traceHandlers(document, panel, {
           sources,
+          debugging: timeline,
           runScenario: (scenario) => runCommands.runScenario(scenario),
         }),
       log,
@@ -66,6 +75,10 @@ export function activate(context: ExtensionContext): TraplineApi {
   own(new PacketCommand(editors, tools));
   own(new CompareCommand(archive, (scenario) => runCommands.runScenario(scenario)));
   own(registerSampleWorkspace(extensionUri));
+  const configurations = new Configurations(() => editors.active?.document.scenario?.fsPath);
+  own(debug.registerDebugConfigurationProvider(debugType, configurations));
+  own(registerInlineValues());
+  own(new DebugCommands(sessions, editors, own(new MachineView(sessions))));
 
   const costs = own(new CostDecorations());
   const showCosts = (uri: Uri): void => {

@@ -12,6 +12,16 @@ export const Command = {
   compareRuns: 'trapline.compareRuns',
   showGuestOutput: 'trapline.showGuestOutput',
   showLog: 'trapline.showLog',
+  debugScenario: 'trapline.debugScenario',
+  /** Of the machine's view: what a value was before, what wrote it. */
+  lastWriter: 'trapline.lastWriter',
+  previousChange: 'trapline.previousChange',
+  nextChange: 'trapline.nextChange',
+  goToTime: 'trapline.goToTime',
+  stopAtEvents: 'trapline.stopAtEvents',
+  logInPast: 'trapline.logInPast',
+  refreshMachine: 'trapline.refreshMachine',
+  copyValue: 'trapline.copyValue',
   /** Internal: hover of a source line → its events in the timeline. */
   revealLine: 'trapline.revealLine',
 } as const;
@@ -24,6 +34,10 @@ export const traceEnding = '.trapline.arrow';
 export const scenarioEnding = '.trapline.json';
 /** Scheme of traces of this window's runs: `trapline-run:/<run id>/<name>.trapline.arrow`. */
 export const runScheme = 'trapline-run';
+/** Type of debug sessions. */
+export const debugType = 'trapline';
+/** View of the machine's inside. */
+export const machineView = 'trapline.machine';
 /** Scheme of comparisons of runs, which are Markdown: `trapline-comparison:/<names>.md`. */
 export const comparisonScheme = 'trapline-comparison';
 /** Context key: at least one run is going on. */

@@ -14,6 +14,8 @@ export interface SymbolPlace {
 export class SymbolTable {
   private readonly code: SymbolPlace[];
   private readonly starts: BigUint64Array;
+  private readonly data: SymbolPlace[];
+  private readonly dataStarts: BigUint64Array;
   private readonly byName = new Map<string, SymbolPlace>();
 
   constructor(symbols: readonly ElfSymbol[]) {
@@ -22,11 +24,10 @@ export class SymbolTable {
     for (const symbol of [...named.filter((each) => each.global), ...named.filter((each) => !each.global)]) {
       if (!this.byName.has(symbol.name)) this.byName.set(symbol.name, place(symbol));
     }
-    this.code = named
-      .filter((each) => each.type === 'function')
-      .map(place)
-      .sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+    this.code = sorted(named.filter((each) => each.type === 'function'));
     this.starts = BigUint64Array.from(this.code, (each) => each.address);
+    this.data = sorted(named.filter((each) => each.type === 'object' && each.size > 0n));
+    this.dataStarts = BigUint64Array.from(this.data, (each) => each.address);
   }
 
   /** The function that contains an address; one without a size reaches to the next. */
@@ -34,6 +35,12 @@ export class SymbolTable {
     const found = this.code[upperBound(this.starts, BigInt(address)) - 1];
     const inside = found && (found.size === 0n || BigInt(address) < found.address + found.size);
     return inside ? found : undefined;
+  }
+
+  /** The variable that contains an address. */
+  variableAt(address: bigint): SymbolPlace | undefined {
+    const found = this.data[upperBound(this.dataStarts, address) - 1];
+    return found && address < found.address + found.size ? found : undefined;
   }
 
   /** A function or variable by its name. */
@@ -45,6 +52,10 @@ export class SymbolTable {
   functions(): readonly SymbolPlace[] {
     return this.code;
   }
+}
+
+function sorted(symbols: readonly ElfSymbol[]): SymbolPlace[] {
+  return symbols.map(place).sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
 }
 
 function place({ name, address, size }: ElfSymbol): SymbolPlace {

@@ -29,6 +29,12 @@ export interface TableFormat {
 /** The address in an entry of 64 bits: bits 51 to 12. */
 export const ENTRY_ADDRESS = 0x000f_ffff_ffff_f000n;
 
+/** An entry, and the table that it leads to; undefined: it maps a page. */
+interface NamedEntry {
+  readonly node: StateNode;
+  readonly below: TableView | undefined;
+}
+
 /** One table: where it is, which addresses it covers. */
 class TableView {
   constructor(
@@ -54,16 +60,19 @@ class TableView {
     return nodes;
   }
 
-  /** The table below the entry of that name; undefined where there is none. */
-  below(name: string): TableView | undefined {
+  /** The entry of a name, if there is one that is present, and the table below it, if it leads to one. */
+  named(name: string): NamedEntry | undefined {
     const { format, level, read, count } = this;
     const bytes = this.bytes();
     if (!bytes) return undefined;
     const index = Array.from({ length: count }, (_, i) => i).find((each) => hex(this.covered(each)) === name);
     if (index === undefined) return undefined;
     const entry = this.entryAt(bytes, index);
-    if (!this.isPresent(entry) || this.isPage(entry)) return undefined;
-    return new TableView(format, read, level + 1, Number(entry & ENTRY_ADDRESS), this.covered(index));
+    if (!this.isPresent(entry)) return undefined;
+    const node = this.nodeOf(index, entry);
+    if (this.isPage(entry)) return { node, below: undefined };
+    const below = Number(entry & ENTRY_ADDRESS);
+    return { node, below: new TableView(format, read, level + 1, below, this.covered(index)) };
   }
 
   private get count(): number {
@@ -131,17 +140,15 @@ export function tableTreeAt(
   read: ReadTable,
   path: StatePath,
 ): StateNode | undefined {
-  let table = new TableView(format, read, 0, root, 0n);
+  let table: TableView | undefined = new TableView(format, read, 0, root, 0n);
   let node: StateNode = { name, description: `The ${format.tables[0]} at ${hex(root)}.` };
   for (const step of path) {
-    const entry = table.entries.find((each) => each.name === step);
-    if (!entry) return undefined;
-    node = entry;
-    const below = table.below(step);
+    const found: NamedEntry | undefined = table?.named(step);
     // What maps a page has nothing below it.
-    if (!below) return step === path.at(-1) ? node : undefined;
-    table = below;
+    if (!found) return undefined;
+    ({ node, below: table } = found);
   }
+  if (!table) return node;
   const { more: _more, ...rest } = node;
   return { ...rest, children: table.entries };
 }

@@ -24,10 +24,25 @@ export interface HostMethods {
   mappings(track: number, time: number, address: number): DomainMappings;
   /** Opens the C line of the event; false when it has none. `beside` false opens in the page's own column. */
   openSource(row: number, beside: boolean): boolean;
+  /** Moves the debugger that stands in this trace's run to a time in cycles, or to an event. */
+  travel(target: { cycles: number } | { row: number }): void;
+  /** Debugs the run of this trace from an event on: runs the scenario again to that very moment. */
+  debugFrom(row: number): void;
+  /** The debugger is to stop at each event like this one. */
+  stopAtLike(row: number): void;
   /** Stops the run that this trace is of. */
   stop(): void;
   /** Runs the scenario of this trace again. */
   runAgain(): void;
+}
+
+/** Where the debugger stands in the run of a trace. */
+export interface DebugPosition {
+  /** Simulated time in cycles, and rows recorded by then. */
+  cycles: number;
+  rows: number;
+  /** It stands still and can be moved; false while the run goes on. */
+  stopped: boolean;
 }
 
 /** What the host tells the page unasked. */
@@ -45,7 +60,9 @@ export type HostNotice =
       progress?: RunProgress;
     }
   /** Show this event: select it and bring it into view (from a source line, a link, another view). */
-  | { type: 'reveal'; row: number };
+  | { type: 'reveal'; row: number }
+  /** The debugger has moved; absent: none stands in this trace's run. */
+  | { type: 'debugger'; position?: DebugPosition };
 
 /** What the page tells the host unasked. */
 export type PageNotice =

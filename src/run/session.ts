@@ -16,7 +16,6 @@ import type { RunState, TraceDelta, TraceMeta } from '../trace/model';
 import { Recorder } from '../trace/record/recorder';
 import { summarise } from '../trace/query/summary';
 import { SnapshotError } from '../trace/snapshot-error';
-import type { StateNode, StatePath } from '../machine/inspect';
 import { vectorAdvice } from '../machine/x86/missing';
 import type { Guest } from '../vmm/guest';
 import { checksumOf } from './checksum';
@@ -27,6 +26,7 @@ import {
   verifySnapshot,
   type RunIdentity,
   type RunSnapshot,
+  type SessionState,
 } from './snapshot';
 
 /**
@@ -202,7 +202,11 @@ export class RunSession {
     return this.machine.host.instructions;
   }
 
-  private advance(cycles: number, instructions: number): boolean {
+  /**
+   * Advances to a time or to a number of guest instructions retired in all, whichever is first; false when the run is over. At the
+   * number, everything has happened that comes before the next instruction.
+   */
+  advance(cycles: number, instructions: number): boolean {
     if (this.state !== 'running') return false;
     const { host, guests, stopTime } = this.machine;
     const budget = this.scenario.stop.afterInstructions ?? Infinity;
@@ -252,15 +256,30 @@ export class RunSession {
       ram: memories.map((memory) => (base ? memory.saveChanges() : memory.save())),
       recorder: this.recorder.save(base !== undefined),
       units: host.units.save(),
-      session: {
-        state: this.state,
-        ...(this.message !== undefined && { message: this.message }),
-        sliceEnd: this.sliceEnd,
-        serial: Array.from(this.machine.guests, (_, vm) => this.serialPending[vm] ?? ''),
-        ...(this.frames.bytes > 0 && { frames: this.frames.peek() }),
-      },
+      session: this.accounts(),
     });
     return this.latest;
+  }
+
+  /** The session's own part of a snapshot. */
+  accounts(): SessionState {
+    return {
+      state: this.state,
+      ...(this.message !== undefined && { message: this.message }),
+      sliceEnd: this.sliceEnd,
+      serial: Array.from(this.machine.guests, (_, vm) => this.serialPending[vm] ?? ''),
+      ...(this.frames.bytes > 0 && { frames: this.frames.peek() }),
+    };
+  }
+
+  /** Puts the session's own part of a snapshot in place, once all else of it is. */
+  takeAccounts({ state, message, sliceEnd, serial, frames }: SessionState): void {
+    this.state = state;
+    this.message = message;
+    this.sliceEnd = sliceEnd;
+    this.serialPending = [...serial];
+    this.frames.load(frames ?? NO_FRAMES);
+    this.latest = undefined;
   }
 
   /**
@@ -277,11 +296,7 @@ export class RunSession {
     host.units.load(units);
     memories.forEach((memory, vm) => memory.load(ram[vm]));
     this.recorder.load(recorder);
-    this.state = session.state;
-    this.message = session.message;
-    this.sliceEnd = session.sliceEnd;
-    this.serialPending = [...session.serial];
-    this.frames.load(session.frames ?? NO_FRAMES);
+    this.takeAccounts(session);
     this.latest = snapshot;
   }
 
@@ -290,11 +305,6 @@ export class RunSession {
     const found = this.machine.guests[vm];
     if (!found) throw new RangeError(`this run has no VM ${vm}`);
     return found.memory;
-  }
-
-  /** What the machine looks like inside: see `machine/inspect.ts`. The first step of a path is a VM's name, or one of the host's parts. */
-  inspect(path: StatePath): StateNode | undefined {
-    return this.machine.host.units.inspect(path);
   }
 
   /** What has been recorded since the last call. */

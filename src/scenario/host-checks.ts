@@ -6,6 +6,7 @@ import { MOST_VFS } from './device-schema';
 import { printPath, type Path } from './document';
 import { planIslands } from './islands';
 import { didYouMean } from './nearest';
+import { translatesDma } from './plan-iommu';
 import type { ProblemList } from './problems';
 import type { Scenario, ScenarioHostDevice } from './schema';
 
@@ -27,8 +28,9 @@ export function checkHostDevices(scenario: Scenario, list: ProblemList): void {
   const known = assignments.filter((each) => isKnown(scenario, each, list));
   checkOwners(known, list);
   checkShared(known, list);
-  if (host.iommu.model === 'none') checkReach(scenario, known, list);
+  if (!translatesDma(host.iommu)) checkReach(scenario, known, list);
   checkIotlbs(scenario, list);
+  checkAmdIommu(scenario, list);
   checkNesting(scenario, known, list);
   checkAffinities(scenario, known, list);
 }
@@ -133,16 +135,47 @@ function checkSets(entries: number, ways: number, place: Path, list: ProblemList
   list.add('value', place, `is ${entries}, and a set has ${ways} of them: give ${ways} times a power of two`);
 }
 
-/** What a guest has its own IOMMU do for a device of the host, the host's has to do. */
-function checkNesting({ host, vms }: Scenario, assignments: readonly Assignment[], list: ProblemList): void {
-  const nests = host.iommu.model !== 'none' && host.iommu.scalableMode;
-  for (const each of assignments) {
-    const { iommu } = vms[each.vm];
-    if (iommu.model === 'none' || (nests && iommu.scalableMode)) continue;
+/** What the IOMMU of AMD, which is there for interrupts only, goes together with. */
+function checkAmdIommu({ host: { iommu }, vms }: Scenario, list: ProblemList): void {
+  if (iommu.model !== 'amd-vi') return;
+  const unlike = vms.findIndex(({ cpu }) => cpu.vendor !== 'amd');
+  if (unlike >= 0)
     list.add(
       'value',
-      [...pathOf(each), 'assign'],
-      `"${each.text}" is behind the IOMMU of ${vms[each.vm].name}, whose tables the host's IOMMU has to walk: give both "iommu"s, that of the VM and that of "host", "model": "vt-d" and "scalableMode": true, or take that of the VM away`,
+      ['host', 'iommu', 'model'],
+      `"amd-vi" stands beside processors of AMD, and ${vms[unlike].name} has one of ${vms[unlike].cpu.vendor}: set "cpu": { "vendor": "amd" } there, or take "vt-d"`,
+    );
+  const { onDemand, scalableMode, interruptRemapping } = iommu;
+  const refused = { onDemand, scalableMode, interruptRemapping: !interruptRemapping };
+  for (const [key, is] of Object.entries(refused))
+    if (is)
+      list.add(
+        'value',
+        ['host', 'iommu', key],
+        `"amd-vi" is there for interrupts only, and remaps them always: leave "${key}" out, or take "vt-d"`,
+      );
+}
+
+/** What a guest has its own IOMMU do for a device of the host, the host's has to do. */
+function checkNesting({ host, vms }: Scenario, assignments: readonly Assignment[], list: ProblemList): void {
+  const there = translatesDma(host.iommu);
+  for (const each of assignments) {
+    const { iommu, name } = vms[each.vm];
+    if (iommu.model === 'none') continue;
+    const nested = there && host.iommu.scalableMode && iommu.scalableMode;
+    const shadowed = there && !iommu.scalableMode && iommu.cachingMode;
+    const at = [...pathOf(each), 'assign'];
+    if (shadowed && host.iommu.onDemand)
+      list.add(
+        'value',
+        at,
+        `"${each.text}" is behind the IOMMU of ${name}, whose tables say what is mapped: set "onDemand" of "host.iommu" to false`,
+      );
+    if (nested || shadowed) continue;
+    list.add(
+      'value',
+      at,
+      `"${each.text}" is behind the IOMMU of ${name}, and the host's has to translate for it. Give "host" an "iommu" of "model": "vt-d", and either both of them "scalableMode": true, so that the host's walks the guest's tables, or that of the VM "cachingMode": true and "scalableMode": false, so that QEMU follows what the guest changes; or take that of the VM away`,
     );
   }
 }

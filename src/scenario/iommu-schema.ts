@@ -19,14 +19,14 @@ const iotlb = {
     .describe('Entries of a set of the IOTLB, of which an address has one.'),
 };
 
-/** What it is, and what the host's kernel does with it. All but `model` is of account with an IOMMU only. */
+/** What it is, and what the host's kernel does with it. All but `model` is of account with `vt-d` only. */
 export const iommuSchema = z
   .strictObject({
     model: z
-      .enum(['none', 'vt-d'])
+      .enum(['none', 'vt-d', 'amd-vi'])
       .default('none')
       .describe(
-        "What translates the addresses of the devices' DMA. `none`: nothing, they reach all of host-physical memory by its own addresses. So that a driver in a VM can work at all, the memory of the VM with assigned devices stands at host-physical 0 then, where its guest-physical addresses are right; data of the VMM stand behind it, and nothing keeps a device from them. `vt-d`: a remapping unit of Intel, whose tables the host's kernel has in memory: a device has the guest-physical addresses of the VM that it works for, and reaches nothing else.",
+        "What translates the addresses of the devices' DMA. `none`: nothing, they reach all of host-physical memory by its own addresses. So that a driver in a VM can work at all, the memory of the VM with assigned devices stands at host-physical 0 then, where its guest-physical addresses are right; data of the VMM stand behind it, and nothing keeps a device from them. `vt-d`: a remapping unit of Intel, whose tables the host's kernel has in memory: a device has the guest-physical addresses of the VM that it works for, and reaches nothing else. `amd-vi`: the IOMMU of AMD, for interrupts only: it remaps them, and delivers those of an assigned device to a VM with `avic` by the backing page of its vCPU and a doorbell, or an entry of its guest virtual APIC log where the vCPU sleeps. Addresses of DMA pass as without an IOMMU. All VMs have processors of AMD then.",
       ),
     ...iotlb,
     pagingStructureEntries: z
@@ -57,7 +57,7 @@ export const iommuSchema = z
       .boolean()
       .default(false)
       .describe(
-        "Whether the kernel uses its scalable mode, in which tables of a guest can be nested in those of its VM: for a device that is behind the VM's own IOMMU (`vms[].iommu`), which has to be in scalable mode as well.",
+        "Whether the kernel uses its scalable mode, in which tables of a guest can be nested in those of its VM: for a device that is behind the VM's own IOMMU (`vms[].iommu`), which has to be in scalable mode as well. One with `cachingMode` instead is shadowed, whatever this says.",
       ),
     interruptRemapping: z
       .boolean()
@@ -107,7 +107,7 @@ export const vmIommuSchema = z
       .boolean()
       .default(false)
       .describe(
-        "Whether the driver has to invalidate also what it makes present (CAP.CM): who shadows the guest's tables asks for it.",
+        "Whether the driver has to invalidate also what it makes present (CAP.CM): who shadows the guest's tables asks for it. A device of the host behind such a unit, without `scalableMode`, is translated by a shadow: QEMU walks the guest's tables for what is invalidated, and has the host's kernel map and unmap what has changed.",
       ),
     interruptRemapping: z
       .boolean()

@@ -11,14 +11,14 @@ import { assignableOf, assignmentsOf, type Assignment } from './assignments';
 import { planIslands } from './islands';
 import type { Networks } from './networks';
 import { planHostDevice } from './plan-devices';
-import { driveIommu, memoryAlignment } from './plan-iommu';
+import { driveAmdIommu, driveIommu, memoryAlignment, translatesDma } from './plan-iommu';
 import type { Scenario, ScenarioHostDevice } from './schema';
 
 /** Widest physical address of x86-64 (SDM vol. 3, 4.1.4). */
 const ALL_OF_MEMORY = 2 ** 52;
 
 /**
- * Puts the memory of all VMs into the host's. Without an IOMMU that of the VM which has devices of the host stands at 0, where the
+ * Puts the memory of all VMs into the host's. Without an IOMMU that translates, that of the VM which has devices of the host stands at 0, where the
  * addresses that its drivers give them are right, and what the VMM has for itself next. With one the VMM's stands first, and the
  * memory of VMs where large pages can map it.
  * @returns where each VM's memory begins
@@ -26,7 +26,7 @@ const ALL_OF_MEMORY = 2 ** 52;
 export function layOutMemory(scenario: Scenario, host: Host, memories: readonly GuestRam[]): number[] {
   const bases: number[] = [];
   const { devices, iommu } = scenario.host;
-  if (iommu.model !== 'none' && devices.length > 0) {
+  if (translatesDma(iommu) && devices.length > 0) {
     host.addOwnData();
     const alignment = memoryAlignment(iommu);
     return memories.map((memory) => host.memory.append(memory, alignment));
@@ -64,10 +64,11 @@ export function buildHostBuses(
   for (const [site, own] of plans) {
     const vms = scenario.vms.flatMap((_, vm) => (sites[vm] === site ? [vm] : []));
     const driver = driveIommu(scenario, host, site, vms);
+    const amdDriver = driveAmdIommu(host, site, functionsOf(own));
     const bus = new HostBus(site, own, {
       dma: site.iommu?.unit ?? linearTranslation(0, ALL_OF_MEMORY),
       mapper: driver ?? NOTHING_TO_MAP,
-      messages: driver ?? PLAIN_MESSAGES,
+      messages: driver ?? amdDriver ?? PLAIN_MESSAGES,
       msi: (requester, address, data) => site.scheduler.interrupts.fabric.msi(requester, address, data),
     });
     for (const { device } of own) busOf.set(device.name, bus);
@@ -78,6 +79,11 @@ export function buildHostBuses(
     if (!bus) throw new RangeError(`the scenario has no device '${name}' of the host`);
     return bus.device(name);
   };
+}
+
+/** Functions of devices, the virtual ones among them. */
+function functionsOf(plans: readonly HostDevicePlan[]): number {
+  return plans.reduce((sum, { device }) => sum + 1 + ('vfs' in device ? device.vfs : 0), 0);
 }
 
 /** VMs whose islands have devices of the host. */

@@ -29,7 +29,6 @@ const planned: readonly Planned[] = [
     field: 'vms[].devices[].queues',
     instead: 'has several queues of "nvme", "virtio-net" and "virtio-blk" only',
   },
-  { field: 'host.iommu.model', names: ['amd-vi'], instead: 'has "vt-d" only' },
   { field: 'sweep', instead: 'makes one run of a scenario only' },
 ];
 

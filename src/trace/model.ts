@@ -148,6 +148,8 @@ export interface RowPattern {
 
 /** What a running recorder hands out from time to time: new rows, and late values of rows handed out before. */
 export interface TraceDelta {
+  /** Before all else: rows from this one on are discarded, for the run has been given another future; absent: none are. */
+  truncated?: number;
   chunks: TraceChunk[];
   /** Rows whose duration or arguments were filled in after they were handed out: four parallel columns. */
   patches: { row: Uint32Array; duration: Uint32Array; a: Uint32Array; b: Uint32Array };

@@ -8,7 +8,8 @@ import type { GuestPlan } from './guest';
 import type { Site } from './host';
 import { InterruptTrace } from './iommu/interrupt-trace';
 import { IommuTrace } from './iommu/iommu-trace';
-import { HOST_DESCRIPTORS, type NestedStages } from './vfio/nested-stages';
+import type { BackedIommu } from './vfio/backed-iommu';
+import { HOST_DESCRIPTORS } from './vfio/nested-stages';
 
 /** Who the unit is: what it costs, and what it can do with interrupts. */
 export interface IommuMaker {
@@ -36,11 +37,11 @@ export function physicalIommu(costs: Costs): IommuMaker {
  * QEMU's intel-iommu: software, which reads an entry of a table as it reads memory for a device. Commands and descriptors are done
  * within the register write that brings them, whose time is that of the exit; with devices of the host behind it they take as long as
  * the host's IOMMU does to forget, so that a guest cannot ask for more than that gets done.
- * @param assigned devices of the host that are behind it
+ * @param nested devices of the host that are behind it by nested tables: what shadowing takes are steps of its own
  */
-export function emulatedIommu(costs: Costs, assigned: number): IommuMaker {
+export function emulatedIommu(costs: Costs, nested: number): IommuMaker {
   const reference = costs['device.dmaSetup'];
-  const invalidation = assigned * HOST_DESCRIPTORS * costs['iommu.invalidate'];
+  const invalidation = nested * HOST_DESCRIPTORS * costs['iommu.invalidate'];
   return {
     costs: {
       lookup: reference,
@@ -68,13 +69,13 @@ export interface IommuPlace {
   /** The board's, which comes after the unit. */
   readonly fabric: () => InterruptFabric;
   /** Devices of the host that are behind the unit, which the host's IOMMU translates for; absent: there can be none. */
-  readonly nested?: NestedStages;
+  readonly backed?: BackedIommu;
 }
 
 /** The unit of a guest's board; undefined: the guest has none. */
 export function boardIommu(
   { name, core, iommu }: GuestPlan,
-  { site, trace, fabric, nested }: IommuPlace,
+  { site, trace, fabric, backed }: IommuPlace,
   maker: IommuMaker,
 ): BoardIommu | undefined {
   if (!iommu) return undefined;
@@ -86,10 +87,10 @@ export function boardIommu(
   return new BoardIommu(
     {
       name,
-      scheduler: island.queue,
+      scheduler: backed?.scheduler ?? island.queue,
       memory: core.memory,
-      observer: nested ? nested.observing(pen) : pen,
-      switched: () => nested?.switched(),
+      observer: backed ? backed.observing(pen) : pen,
+      switched: () => backed?.switched(),
       interruptObserver: new InterruptTrace(tracer, now, track),
       send: (...message) => void fabric().unitMessage(...message),
     },

@@ -70,6 +70,8 @@ export const costKeys = {
   'iommu.map': 'The host kernel maps memory for a device: the entries of the tables',
   'iommu.unmap': 'The host kernel unmaps it, without invalidation',
   'vfio.map': 'A QEMU thread has the kernel map memory for an assigned device by ioctl (VFIO_IOMMU_MAP_DMA)',
+  'vfio.unmap':
+    'A QEMU thread has the kernel unmap memory of an assigned device by ioctl (VFIO_IOMMU_UNMAP_DMA), without invalidation',
   'device.dmaSetup': 'One DMA transaction, apart from its bytes',
   'device.dmaPer64Bytes': 'Moving 64 bytes by DMA',
 } as const;

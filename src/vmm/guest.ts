@@ -47,6 +47,11 @@ export interface GuestIommuPlan {
   readonly remapsInterrupts: boolean;
 }
 
+/** Whether devices of the host that are behind it are translated by a shadow of its tables: the guest tells of each change (6.1). */
+export function isShadowed(iommu: GuestIommuPlan | undefined): boolean {
+  return iommu !== undefined && iommu.unit.cachingMode && !iommu.unit.scalableMode;
+}
+
 /** What a VMM needs to know of one guest. */
 export interface GuestPlan {
   /** Position in the scenario. */

@@ -1,5 +1,6 @@
 /** The host that everything runs on: its costs, its physical CPUs, and the islands into which what runs on it falls. */
 import type { Stateful } from '../machine/bus';
+import type { StateNode, StatePath } from '../machine/inspect';
 import { DataSlot } from '../machine/memory/data-slot';
 import { HostMemory } from '../machine/memory/host-memory';
 import { requireVersion } from '../machine/snapshot';
@@ -9,12 +10,19 @@ import type { Costs } from './cost-keys';
 import { Island, type IslandState } from './threads/island';
 import { StopSignal } from './threads/stop-signal';
 import { ThreadScheduler } from './threads/scheduler';
-import { HostIommu, IOAPIC_REQUESTER, type HostIommuPlan } from './iommu/host-iommu';
+import { AMD_IOAPIC_REQUESTER, HostAmdIommu, type HostAmdIommuPlan } from './iommu/host-amd-iommu';
+import { HostIommu, IOAPIC_REQUESTER, type HostIommuPlan, type HostIommuPlace } from './iommu/host-iommu';
 import { Stops } from './stops';
 import { Units } from './units';
 
 /** How `Host.run` came back; see `IslandState`. */
 export type HostState = IslandState;
+
+/** Addresses of devices, as the mappings of one domain translate them. */
+export interface IovaSpace {
+  /** Host-physical address of one, without a trace of the question; undefined: it is not mapped. */
+  translate(iova: number): number | undefined;
+}
 
 /** What a unit that stands somewhere on the host needs of it. */
 export interface Site {
@@ -29,8 +37,12 @@ export interface Site {
   readonly island: Island;
   /** Of the island's physical CPUs. */
   readonly scheduler: ThreadScheduler;
-  /** Of its devices; undefined: there is none. */
+  /** Of its devices, of Intel; undefined: there is none. */
   readonly iommu: HostIommu | undefined;
+  /** Likewise of AMD. */
+  readonly amdIommu: HostAmdIommu | undefined;
+  /** Of the whole host, by the domain's track: whoever makes a domain puts it there. */
+  readonly iovaSpaces: Map<number, IovaSpace>;
   /** Of the whole host: whoever puts up a guest makes it known there. */
   readonly stops: Stops;
 }
@@ -60,6 +72,8 @@ export class Host implements Stateful<HostClockState> {
   readonly memory = new HostMemory();
   private readonly signal = new StopSignal();
   readonly stops = new Stops(this.signal);
+  /** By track of the domain. */
+  private readonly iovaSpaces = new Map<number, IovaSpace>();
   private readonly sites: Site[] = [];
   /** By island: how it came to its end; 'no' while it goes on. */
   private over: (IslandState | 'no')[] = [];
@@ -89,33 +103,55 @@ export class Host implements Stateful<HostClockState> {
    * @param cpus their indexes
    * @param plan of the IOMMU of its devices; absent: there is none
    */
-  addIsland(cpus: readonly number[], plan?: HostIommuPlan): Site {
-    const { tracer, costs, frequencyHz, units, memory, stops } = this;
+  addIsland(cpus: readonly number[], plan?: HostIommuPlan | HostAmdIommuPlan): Site {
+    const { tracer, costs, frequencyHz, units, memory, stops, iovaSpaces } = this;
     const window = Math.max(SHORTEST_WINDOW, Math.min(LONGEST_WINDOW, costs['irq.kick']));
     const island = new Island(tracer, this.sites.length, window, costs['instruction.base'], this.signal);
-    const iommu =
-      plan &&
-      new HostIommu(
-        {
-          tracer,
-          costs,
-          island,
-          units,
-          memory,
-          deliver: (...message) => void scheduler.interrupts.fabric.unitMessage(...message),
-        },
-        plan,
-      );
-    const remapping = iommu?.interrupts && { unit: iommu.unit, ioapicRequester: IOAPIC_REQUESTER };
+    const place: HostIommuPlace = {
+      tracer,
+      costs,
+      island,
+      units,
+      memory,
+      deliver: (...message) => void scheduler.interrupts.fabric.unitMessage(...message),
+    };
+    const iommu = plan && 'unit' in plan ? new HostIommu(place, plan) : undefined;
+    const doorbell = (cpu: number): void => scheduler.interrupts.ringDoorbell(cpu, 0);
+    const amdIommu = plan && 'model' in plan ? new HostAmdIommu({ ...place, doorbell }) : undefined;
+    const remapping =
+      (iommu?.interrupts && { unit: iommu.unit, ioapicRequester: IOAPIC_REQUESTER }) ??
+      (amdIommu && { unit: amdIommu.unit, ioapicRequester: AMD_IOAPIC_REQUESTER });
     const scheduler = new ThreadScheduler(island, tracer, costs, cpus, remapping);
     units.keep(`island${island.index}`, island);
     units.keep(`island${island.index}/events`, island.queue);
     units.keep(`island${island.index}/scheduler`, scheduler);
     units.keep(`island${island.index}/interrupts`, scheduler.interrupts);
-    const site: Site = { tracer, costs, frequencyHz, units, memory, island, scheduler, iommu, stops };
+    const site: Site = {
+      tracer,
+      costs,
+      frequencyHz,
+      units,
+      memory,
+      island,
+      scheduler,
+      iommu,
+      amdIommu,
+      stops,
+      iovaSpaces,
+    };
     this.sites.push(site);
     this.over.push('no');
     return site;
+  }
+
+  /** Where an address that a device names in DMA leads to in host-physical memory; undefined: nowhere. @param track of the domain */
+  translateIova(track: number, iova: number): number | undefined {
+    return iova >= 0 ? this.iovaSpaces.get(track)?.translate(iova) : undefined;
+  }
+
+  /** What the machine looks like inside: see `machine/inspect.ts`. The first step of a path is a guest's name, or a part of the host. */
+  inspect(path: StatePath): StateNode | undefined {
+    return this.units.inspect(path);
   }
 
   save(): HostClockState {

@@ -20,7 +20,21 @@ const work: Readonly<Record<string, readonly string[]>> = {
   edu: ['DeviceWork'],
   ixgbe: ['PacketTx', 'PacketRx', 'PacketSwitched', 'Mailbox', 'FunctionReset'],
   nvme: ['IoSubmit', 'IoComplete'],
-  iommu: ['allowed', 'refused', 'stale', 'hits', 'nested', 'invalidations', 'queueErrors'],
+  iommu: [
+    'allowed',
+    'refused',
+    'stale',
+    'hits',
+    'nested',
+    'invalidations',
+    'queueErrors',
+    'messages',
+    'posts',
+    'notifications',
+    'blocked',
+    'staleInterrupts',
+    'faultRecords',
+  ],
   'virtio-net': ['PacketTx', 'PacketRx', 'VirtqUsed', 'PacketDrop'],
 };
 

@@ -12,6 +12,7 @@ import { measurePackets } from './packets';
 import { REAL_TIME, measureRealTime } from './realtime';
 import { measureScale, SCALE_VARIANTS, type ScaleVariant } from './scale';
 import type { RunEnvironment } from '../../src/run/api';
+import { measureTravel } from './travel';
 import { measureSideBySide, type Figures } from './side-by-side';
 
 const EXITS = 5_000_000;
@@ -24,11 +25,12 @@ interface Part {
   scale?: readonly ScaleVariant[];
   realTime?: boolean;
   packets?: boolean;
+  travel?: boolean;
 }
 const LOOPS = ['alu', 'calls', 'mmio'];
 /** What `--only` takes. */
 const PARTS: Record<string, Part> = {
-  all: { loops: LOOPS, exits: true, scale: SCALE_VARIANTS, realTime: true, packets: true },
+  all: { loops: LOOPS, exits: true, scale: SCALE_VARIANTS, realTime: true, packets: true, travel: true },
   vcpu: { loops: LOOPS, exits: true },
   alu: { loops: ['alu'] },
   calls: { loops: ['calls'] },
@@ -38,6 +40,7 @@ const PARTS: Record<string, Part> = {
   'scale-vf': { loops: [], scale: ['scaleVf'] },
   realtime: { loops: [], realTime: true },
   packets: { loops: [], packets: true },
+  travel: { loops: [], travel: true },
 };
 
 /** Unit and meaning of each figure, in the order of printing, with the least (or, for bytes, the most) that is wanted. */
@@ -85,6 +88,14 @@ const MEANING: Record<string, readonly [unit: string, what: string]> = {
   'packets.e1000.perSecond': ['packets/s', 'simulated, there and back, through an emulated e1000'],
   'packets.virtio.perSecond': ['packets/s', 'through virtio with QEMU'],
   'packets.vhost.perSecond': ['packets/s', 'through vhost'],
+  'travel.slowdown': ['', 'a run of 10^9 instructions under control by one that runs free; wanted: at most 1.05'],
+  'travel.first.p50': ['s', 'to any of 100 moments of it, the first time; median'],
+  'travel.first.p95': ['s', '95 of 100 are faster'],
+  'travel.first.longest': ['s', 'wanted: at most 2'],
+  'travel.again.p50': ['s', 'to the same moments again; median'],
+  'travel.again.p95': ['s', 'wanted: at most 0.1'],
+  'travel.heldMiB': ['MiB', 'held by checkpoints; wanted: at most 512'],
+  'travel.reverse': ['s', 'backwards over 10^8 instructions to a breakpoint'],
   'scale.memoryLinear': ['', 'the second of these by the first; wanted: at most 1.2'],
 };
 const REAL_TIME_MEANING = ['', 'simulated by wall seconds of a sample; wanted: at least 1'] as const;
@@ -155,6 +166,7 @@ async function main(args: readonly string[]): Promise<void> {
     if (part.realTime) Object.assign(figures, await measureRealTime(root, environmentIn(directory), turns));
     if (part.packets)
       Object.assign(figures, await measurePackets(root, environmentIn(directory), turns, say));
+    if (part.travel) Object.assign(figures, await measureTravel(root, environmentIn(directory), turns, say));
     for (const variant of part.scale ?? [])
       Object.assign(figures, await measureScale(root, directory, variant, turns, say));
     if (args.includes('--json')) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);

@@ -31,6 +31,7 @@ const samples = [
   'smp-ipi',
   'mmio-read-loop',
   'hog-interrupts-off',
+  'd7-shadowed',
   'e2-direct-eoi',
   'e4-apicv',
   'e5-posted',
@@ -80,7 +81,7 @@ describe('accesses that all wait for an event change nothing', () => {
     );
   });
 
-  it.each(['e3-eli', 'e3-eli-emulated', 'e6-posted-iommu'])(
+  it.each(['e3-eli', 'e3-eli-emulated', 'e3-eli-moving-idt', 'e6-posted-iommu'])(
     'with interrupts past the host’s kernel, in %s',
     async (name) => {
       const job = await jobOf(sample(name));

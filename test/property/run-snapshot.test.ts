@@ -75,6 +75,7 @@ const samples = [
   'd7-no-vm',
   'd7-confined',
   'd7-2d',
+  'd7-shadowed',
   'd8-interrupt-remapping',
   'd9-sriov-trespass',
   'hello',
@@ -85,8 +86,10 @@ const samples = [
   'e4-apicv',
   'e5-posted',
   'e3-eli',
+  'e3-eli-moving-idt',
   'e6-posted-iommu',
   'e7-avic',
+  'e7-avic-blocked',
   'triple-fault',
 ].map((name) => [name, () => jobOf(sample(name))] as const);
 

@@ -1,6 +1,6 @@
 /** What a reader can do with the page, whatever they do it with: mouse, keys, links, other views. */
 import type { EventRow } from '../../src/protocol/details';
-import type { HostNotice } from '../../src/protocol/webview';
+import type { DebugPosition, HostNotice } from '../../src/protocol/webview';
 import { kindRow } from '../../src/trace/vocabulary/events';
 import { lanesOf } from '../../src/trace/query/lanes';
 import type { HostClient } from '../host/client';
@@ -220,6 +220,45 @@ export class Explorer {
     if (!chain) return;
     const air = Math.max((chain.to - chain.from) * 0.06, time.MIN_SPAN);
     this.show({ from: chain.from - air, to: chain.to + air }, true);
+  }
+
+  /** The debugger stands elsewhere: the reader's window comes along. */
+  debuggerMoved(position: DebugPosition | undefined): void {
+    const { model } = this;
+    const before = model.debugger.value;
+    model.debugger.value = position;
+    if (!position?.stopped || before?.cycles === position.cycles) return;
+    this.show(time.bringIntoView(model.window.value, position.cycles, 0, model.endTime), true);
+  }
+
+  /** Whether a debugger stands still in this run, so that it can be moved. */
+  get canTravel(): boolean {
+    return this.model.debugger.value?.stopped ?? false;
+  }
+
+  /** Moves the debugger to a time or an event. */
+  async travel(target: { cycles: number } | { row: number }): Promise<void> {
+    try {
+      await this.host.call('travel', target);
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
+  async debugFrom(row: number): Promise<void> {
+    try {
+      await this.host.call('debugFrom', row);
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
+  async stopAtLike(row: number): Promise<void> {
+    try {
+      await this.host.call('stopAtLike', row);
+    } catch (error) {
+      this.report(error);
+    }
   }
 
   /** Opens the C line of an event, when it has one. */

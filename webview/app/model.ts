@@ -2,6 +2,7 @@
 import type { EventDetails, EventRow } from '../../src/protocol/details';
 import type { RunProgress } from '../../src/protocol/run';
 import type { Lane } from '../../src/protocol/viewport';
+import type { DebugPosition } from '../../src/protocol/webview';
 import type { RunState, Track, TraceMeta } from '../../src/trace/model';
 import { Signal } from '../host/signal';
 import type { TimeWindow } from '../time/window';
@@ -43,6 +44,10 @@ export class Model {
   readonly range = new Signal<TimeWindow | undefined>(undefined);
   /** Id of the lane that the keyboard works on, empty none. */
   readonly lane = new Signal('');
+  /** Where the debugger stands; undefined: none does. */
+  readonly debugger = new Signal<DebugPosition | undefined>(undefined);
+  /** Time to which the reader drags the debugger's cursor; undefined while nobody drags it. */
+  readonly dragged = new Signal<number | undefined>(undefined);
   readonly tab = new Signal<TabId>('details');
   readonly panelHeight = new Signal(Math.round(Math.min(250, Math.max(150, innerHeight * 0.28))));
   readonly query = new Signal('');

@@ -2,7 +2,7 @@
 import type { Explorer } from '../app/explorer';
 import type { RunState } from '../../src/trace/model';
 import { gapSentence } from '../../src/trace/vocabulary/gaps';
-import { formatCount, formatDuration } from '../time/format';
+import { formatCount, formatDuration, formatTime } from '../time/format';
 import { h, icons } from '../ui/dom';
 import { button, iconButton } from '../ui/toolkit';
 
@@ -36,6 +36,14 @@ export function banner(explorer: Explorer): HTMLElement {
   const saying = (): Saying | undefined => {
     const { rows, endTime, state, message, progress } = model.extent.value;
     if (!model.meta.value) return { look: 'busy', text: 'Loading the trace…' };
+    const position = model.debugger.value;
+    if (position?.stopped) {
+      const at = formatTime(position.cycles, model.frequencyHz, 1);
+      return {
+        look: 'quiet',
+        text: `The debugger stands at ${at}, after event ${formatCount(position.rows)}. Click an event, or drag the cursor, to go elsewhere.`,
+      };
+    }
     if (state === 'running') {
       const exits = progress ? `, ${formatCount(progress.exits)} exits` : '';
       const so =
@@ -89,6 +97,7 @@ export function banner(explorer: Explorer): HTMLElement {
   };
   model.meta.subscribe(draw);
   model.extent.subscribe(draw);
+  model.debugger.subscribe(draw);
   explorer.trouble.subscribe(draw);
   draw();
   return element;

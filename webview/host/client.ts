@@ -32,6 +32,12 @@ const noticeShape: Record<HostNotice['type'], (message: Fields) => boolean> = {
     typeof m['state'] === 'string' &&
     Array.isArray(m['tracks']),
   reveal: (m) => Number.isInteger(m['row']),
+  debugger: ({ position }) =>
+    position === undefined ||
+    (isFields(position) &&
+      typeof position['cycles'] === 'number' &&
+      typeof position['rows'] === 'number' &&
+      typeof position['stopped'] === 'boolean'),
 };
 
 function isNotice(message: Fields): message is Fields & HostNotice {

@@ -16,6 +16,7 @@ export function detailsView(explorer: Explorer): HTMLElement {
     element.replaceChildren(...(details ? describe(explorer, details) : [nothing()]));
   };
   model.details.subscribe(draw);
+  model.debugger.subscribe(draw);
   draw();
   return element;
 }
@@ -45,6 +46,7 @@ function describe(explorer: Explorer, event: EventDetails): Node[] {
           () => explorer.showTab('chain'),
         )
       : null,
+    ...debugActions(explorer, event),
   );
   const facts = h(
     'dl',
@@ -57,6 +59,31 @@ function describe(explorer: Explorer, event: EventDetails): Node[] {
     ...(event.legs.length > 0 ? [legs(explorer, event)] : []),
     facts,
     h('p', { class: 'meaning muted', text: event.meaning }),
+  ];
+}
+
+/** What the debugger can do with an event. */
+function debugActions(explorer: Explorer, event: EventDetails): HTMLElement[] {
+  const action = (text: string, title: string, act: () => void): HTMLElement => {
+    const element = link(text, act);
+    element.classList.add('action');
+    element.title = title;
+    return element;
+  };
+  const { row } = event;
+  return [
+    explorer.model.debugger.value === undefined
+      ? action(
+          'Debug from here',
+          'Run the scenario again to this very moment, and stop there (G)',
+          () => void explorer.debugFrom(row),
+        )
+      : action('Go here', 'Move the debugger to this event (G)', () => void explorer.travel({ row })),
+    action(
+      'Stop at events like this',
+      'Add a breakpoint for events of this kind (B)',
+      () => void explorer.stopAtLike(row),
+    ),
   ];
 }
 

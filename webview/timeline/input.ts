@@ -8,6 +8,8 @@ import { rowOfHit, type Hit } from './hit';
 export interface Surface {
   element: HTMLElement;
   hitAt(x: number, y: number): Hit | undefined;
+  /** Whether a point is on the handle of the debugger's cursor, which can be dragged. */
+  onHandle(x: number, y: number): boolean;
   hover(x: number | undefined, y: number, hit: Hit | undefined): void;
   scrollBy(pixels: number): void;
   /** Whether there are more lanes than fit. */
@@ -85,13 +87,22 @@ export function listen(surface: Surface, explorer: Explorer): void {
     element.focus({ preventScroll: true });
     element.setPointerCapture(event.pointerId);
     const { x, y } = pointOf(event);
+    if (surface.onHandle(x, y)) {
+      model.dragged.value = model.debugger.value?.cycles;
+      return;
+    }
     const { from, to } = model.window.value;
     press = { x, y, scrollY: y, from, to, mark: event.shiftKey || y < AXIS_HEIGHT, moved: false };
   });
   element.addEventListener('pointermove', (event) => {
     const { x, y } = pointOf(event);
+    if (model.dragged.value !== undefined) {
+      model.dragged.value = Math.round(Math.min(Math.max(0, timeAt(x)), model.endTime));
+      return;
+    }
     if (!press) {
       const hit = surface.hitAt(x, y);
+      element.classList.toggle('on-handle', surface.onHandle(x, y));
       element.classList.toggle('on-event', hit !== undefined);
       surface.hover(x, y, hit);
       return;
@@ -112,6 +123,12 @@ export function listen(surface: Surface, explorer: Explorer): void {
     surface.hover(undefined, y, undefined);
   });
   const release = (event: PointerEvent): void => {
+    const { value: dragged } = model.dragged;
+    if (dragged !== undefined) {
+      model.dragged.value = undefined;
+      if (event.type !== 'pointercancel') void explorer.travel({ cycles: dragged });
+      return;
+    }
     const done = press;
     press = undefined;
     element.classList.remove('dragging');
@@ -126,7 +143,10 @@ export function listen(surface: Surface, explorer: Explorer): void {
     const row = rowOfHit(hit);
     model.lane.value = hit.line.lane.id;
     explorer.select(row);
-    if (event.detail < 2) void explorer.openSource(row, true);
+    if (event.detail >= 2) return;
+    // The debugger shows its line by itself.
+    if (explorer.canTravel) void explorer.travel({ row });
+    else void explorer.openSource(row, true);
   };
   element.addEventListener('pointerup', release);
   element.addEventListener('pointercancel', release);
@@ -168,6 +188,8 @@ export function listen(surface: Surface, explorer: Explorer): void {
     'Ctrl+Enter': selected((row) => void explorer.openSource(row, true)),
     z: () => (model.range.value ? explorer.zoomToRange() : selected((row) => void explorer.zoomTo(row))()),
     c: () => explorer.showChain(),
+    g: selected((row) => void (explorer.canTravel ? explorer.travel({ row }) : explorer.debugFrom(row))),
+    b: selected((row) => void explorer.stopAtLike(row)),
     Escape: () => explorer.back(),
   };
   element.addEventListener('keydown', (event) => {

@@ -16,6 +16,9 @@ const LEAST_CHAIN = 36;
 /** Arrows beyond this many would hide what they explain. */
 const MOST_ARROWS = 200;
 
+/** Half the width of the handle of the debugger's cursor, in pixels. */
+const HANDLE = 6;
+
 interface Box {
   x: number;
   y: number;
@@ -71,6 +74,7 @@ export class Overlay {
     this.#chain(context, toX);
     this.#marked(context, toX);
     context.restore();
+    this.#debugger(context, toX);
     this.#pointer(context);
   }
 
@@ -278,6 +282,43 @@ export class Overlay {
     this.#stroke(context, path, trunk ? 1.6 : 0.9);
     context.fillStyle = this.theme.foreground;
     context.fill(head);
+  }
+
+  /** The debugger's cursor: a line with a handle on the axis, by which it can be dragged while it stands. */
+  #debugger(context: CanvasRenderingContext2D, toX: ToX): void {
+    const position = this.model.debugger.value;
+    if (!position) return;
+    const dragged = this.model.dragged.value;
+    const x = Math.round(toX(dragged ?? position.cycles)) + 0.5;
+    if (x < -HANDLE || x > this.#width + HANDLE) return;
+    context.strokeStyle = context.fillStyle = this.theme.cursor;
+    context.lineWidth = 2;
+    context.setLineDash(position.stopped && dragged === undefined ? [] : [4, 3]);
+    context.beginPath();
+    context.moveTo(x, HANDLE);
+    context.lineTo(x, this.#height);
+    context.stroke();
+    context.setLineDash([]);
+    context.beginPath();
+    context.moveTo(x - HANDLE, 0);
+    context.lineTo(x + HANDLE, 0);
+    context.lineTo(x + HANDLE, HANDLE * 0.9);
+    context.lineTo(x, HANDLE * 1.9);
+    context.lineTo(x - HANDLE, HANDLE * 0.9);
+    context.closePath();
+    context.fill();
+    if (dragged === undefined) return;
+    const { from, to } = this.model.window.value;
+    const text = formatTime(dragged, this.model.frequencyHz, (to - from) / this.#width);
+    this.#plate(context, text, x, AXIS_HEIGHT / 2);
+  }
+
+  /** Whether a point is on the handle of the debugger's cursor. */
+  onHandle(x: number, y: number): boolean {
+    const position = this.model.debugger.value;
+    if (!position?.stopped || y > AXIS_HEIGHT) return false;
+    const toX = scaleOf(this.model.window.value, 0, this.#width);
+    return Math.abs(toX(position.cycles) - x) <= HANDLE + 3;
   }
 
   #pointer(context: CanvasRenderingContext2D): void {

@@ -206,6 +206,7 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
     {
       element: surface,
       hitAt: (x, y) => hitAt(model, painter, x, y, size.width),
+      onHandle: (x, y) => overlay.onHandle(x, y),
       hover,
       scrollBy: (pixels) => (scroller.scrollTop += pixels),
       overflows: () => scroller.scrollHeight > scroller.clientHeight + 1,
@@ -223,7 +224,14 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
     scrollToLane();
   });
   for (const signal of [model.window, model.extent]) signal.subscribe(() => redraw());
-  for (const signal of [model.selection, model.details, model.chain, model.range])
+  for (const signal of [
+    model.selection,
+    model.details,
+    model.chain,
+    model.range,
+    model.debugger,
+    model.dragged,
+  ])
     signal.subscribe(() => redraw(false));
   theme.subscribe((next) => {
     painter.restyle(next);

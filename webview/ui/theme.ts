@@ -18,6 +18,8 @@ export interface Theme {
   heading: string;
   focus: string;
   selection: string;
+  /** Where the debugger stands. */
+  cursor: string;
   /** Drawn around everything in high contrast themes, else empty. */
   contrastBorder: string;
   highContrast: boolean;
@@ -88,6 +90,7 @@ function readTheme(): Theme {
     heading: token('--trapline-heading'),
     focus: token('--trapline-focus'),
     selection: token('--trapline-selection'),
+    cursor: token('--trapline-cursor'),
     contrastBorder: highContrast ? token('--vscode-contrastBorder') || token('--trapline-foreground') : '',
     highContrast,
     font: `${Math.round(size * 0.87)}px ${token('--vscode-font-family') || 'sans-serif'}`,

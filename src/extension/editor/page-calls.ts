@@ -90,6 +90,9 @@ const argumentShapes: { [M in keyof HostMethods]: ArgumentShape<M> } = {
   statistics: z.tuple([cycles, cycles]),
   mappings: z.tuple([z.int().min(0).max(limits.tracks), cycles, z.int().min(-1)]),
   openSource: z.tuple([row, z.boolean()]),
+  travel: z.tuple([z.union([z.object({ cycles: z.number().finite().min(0) }), z.object({ row })])]),
+  debugFrom: z.tuple([row]),
+  stopAtLike: z.tuple([row]),
   stop: z.tuple([]),
   runAgain: z.tuple([]),
 };

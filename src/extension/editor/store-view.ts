@@ -2,6 +2,7 @@
 import { chainOf } from '../../trace/query/chain';
 import { describe, eventRow } from '../../trace/query/describe';
 import { eventTable, find } from '../../trace/query/find';
+import { likeQuery } from '../../trace/query/like';
 import { mappingsAt } from '../../trace/query/mappings';
 import { perLine, statistics } from '../../trace/query/statistics';
 import { queryViewport } from '../../trace/query/viewport';
@@ -30,6 +31,7 @@ export function storeView(store: TraceStore): TraceView {
     events: (query) => eventTable(store, query),
     statistics: (from, to) => statistics(store, from, to),
     mappings: (track, time, address) => mappingsAt(store, track, time, address < 0 ? undefined : address),
+    like: (row) => likeQuery(store, row),
     perLine: () => perLine(store),
   };
 }

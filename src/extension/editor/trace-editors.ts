@@ -97,7 +97,7 @@ export class TraceEditors implements CustomReadonlyEditorProvider<TraceDocument>
     const previous = tabs.filter((tab) => this.isPrevious(tab, session));
     // Traces gather in one column, so that the drivers beside them stay in view.
     const [neighbour] = [...previous, ...tabs.filter(isTraceTab)];
-    const column = neighbour?.group.viewColumn;
+    const column = neighbour?.group.viewColumn ?? (session.isDebugged ? ViewColumn.Beside : undefined);
     const elsewhere = column !== undefined && column !== window.tabGroups.activeTabGroup.viewColumn;
     await this.open(session.traceUri, column ?? ViewColumn.Active, elsewhere);
     // Looked up anew: tabs may have been closed while the trace opened.

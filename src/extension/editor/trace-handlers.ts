@@ -2,6 +2,7 @@
 import type { Uri } from 'vscode';
 import { l10n, workspace, type ViewColumn, type WebviewPanel } from 'vscode';
 import { scenarioEnding } from '../names';
+import type { TimelineDebugging } from '../debug/timeline-link';
 import type { SourceOpener } from '../source/open-source';
 import { locateSource } from '../source/source-files';
 import type { HostHandlers } from './page-calls';
@@ -11,6 +12,7 @@ import type { TraceView } from './trace-view';
 /** What the handlers need besides the trace. */
 export interface HandlerServices {
   sources: SourceOpener;
+  debugging: TimelineDebugging;
   /** Runs a scenario as the command does, with its messages. */
   runScenario(scenario: Uri): Promise<unknown>;
 }
@@ -80,6 +82,9 @@ export function traceHandlers(
     mappings: (track, time, address) => view().mappings(track, time, address),
     openSource: (row, beside) =>
       openSource(document, view(), row, panel.viewColumn, beside, services.sources),
+    travel: (target) => services.debugging.travel(document, target),
+    debugFrom: async (row) => services.debugging.debugFrom(document, await scenarioOf(document, view()), row),
+    stopAtLike: (row) => services.debugging.stopAtLike(document, row),
     stop: () => document.session?.cancel(),
     runAgain: async () => {
       // Not awaited to its end: the page's answer is that the run was asked for.

@@ -1,7 +1,7 @@
 /** One page of a trace document: messages in, answers and news out. */
 import { EventEmitter, TabInputCustom, Uri, commands, env, window } from 'vscode';
 import type { Disposable, LogOutputChannel, ViewColumn, WebviewPanel } from 'vscode';
-import type { PageNotice, ToPage } from '../../protocol/webview';
+import type { DebugPosition, PageNotice, ToPage } from '../../protocol/webview';
 import { DisposableStore } from '../disposables';
 import { eventSelectedContext } from '../names';
 import { receivePageMessage, type HostHandlers } from './page-calls';
@@ -27,6 +27,7 @@ export class TracePanel implements Disposable {
   private readonly growth = new Throttle(() => this.postGrown(), growthIntervalMs);
   private readonly selectedEmitter = this.owned.add(new EventEmitter<number>());
   private pendingReveal: number | undefined;
+  private debuggerAt: DebugPosition | undefined;
   /** The reader selected an event. */
   readonly onDidSelect = this.selectedEmitter.event;
   readonly state: PageState = { ready: false, inits: 0, selectedRow: -1, failures: [] };
@@ -58,6 +59,12 @@ export class TracePanel implements Disposable {
     this.bringToFront(false);
     if (this.state.ready) this.post({ type: 'reveal', row });
     else this.pendingReveal = row;
+  }
+
+  /** Shows where the debugger stands in this trace's run; undefined: nowhere. */
+  showDebugger(position: DebugPosition | undefined): void {
+    this.debuggerAt = position;
+    if (this.state.ready) this.postDebugger();
   }
 
   /** Shows the page where it is; without its column it would be moved to the active one. */
@@ -131,6 +138,12 @@ export class TracePanel implements Disposable {
     });
     if (this.pendingReveal !== undefined) this.post({ type: 'reveal', row: this.pendingReveal });
     this.pendingReveal = undefined;
+    if (this.debuggerAt) this.postDebugger();
+  }
+
+  private postDebugger(): void {
+    const { debuggerAt: position } = this;
+    this.post({ type: 'debugger', ...(position && { position }) });
   }
 
   private postGrown(): void {

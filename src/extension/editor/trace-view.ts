@@ -12,6 +12,8 @@ export interface TraceView extends Pick<
   readonly rows: number;
   /** End of the last event or of the run, whichever is later. */
   readonly endTime: number;
+  /** A query that matches an event and those like it. */
+  like(row: number): string;
   /** Exits by guest source line with their reasons, dearest first. */
   perLine(): LineFigures[];
 }

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import type { Uri } from 'vscode';
 import { EventEmitter, l10n, window, workspace, type Disposable, type LogOutputChannel } from 'vscode';
 import type { PrepareRun, RunEnvironment, StartRun } from '../../run/api';
+import { RunReceiver } from '../../run/receiver';
 import { traceFileParts } from '../../trace/file/file';
 import { scenarioEnding, traceEnding } from '../names';
 import { expectationProblems, type ProblemReporter } from './problems';
@@ -161,6 +162,23 @@ export class RunService implements Disposable {
     requireOnDisk(scenario);
     const prepared = await this.prepare(scenario, new AbortController().signal);
     return { ok: prepared.ok, problems: prepared.problems.length };
+  }
+
+  /**
+   * Takes up a run that somebody else has started, a debugger: its trace opens, grows and is kept as that of any other.
+   * @param cancel asks it to stop
+   */
+  record(scenario: Uri, cancel: () => void): { session: RunSession; receiver: RunReceiver } {
+    const id = newRunId();
+    const name = scenarioName(scenario);
+    const session = new RunSession(id, scenario, name, runTraceUri(id, name), true);
+    this.sessions.set(id, session);
+    session.onDidStart(() => this.startedEmitter.fire(session));
+    const receiver = new RunReceiver(session);
+    void session
+      .follow({ ended: receiver.ended, cancel })
+      .then((outcome) => this.keep(session, outcome, session.store?.meta.scenarioText ?? ''));
+    return { session, receiver };
   }
 
   dispose(): void {

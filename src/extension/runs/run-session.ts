@@ -45,6 +45,8 @@ export class RunSession implements RunListener, Disposable {
     readonly name: string,
     /** Where the trace editor finds this run. */
     readonly traceUri: Uri,
+    /** A debugger runs it: its driver stays in view beside the trace. */
+    readonly isDebugged = false,
   ) {}
 
   /** Is the machine still running? */

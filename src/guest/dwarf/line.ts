@@ -128,6 +128,18 @@ export class LineTable {
     return lines.length > 0 ? lines.reduce((least, each) => Math.min(least, each)) : undefined;
   }
 
+  /** Where statements begin in a range of addresses, ascending. */
+  *statementsBetween(low: bigint, high: bigint): Generator<SourcePlace & { address: bigint }> {
+    const { addresses, files, lines, columns, flags } = this.rows;
+    for (let row = upperBound(addresses, low - 1n); row < addresses.length && addresses[row] < high; row++) {
+      const file = this.paths[files[row]];
+      if (file === undefined || !(flags[row] & RowFlag.statement)) continue;
+      // Of several rows of one address the last counts, as in `lookup`.
+      if (addresses[row + 1] === addresses[row]) continue;
+      yield { address: addresses[row], file, line: lines[row], column: columns[row] };
+    }
+  }
+
   /** Whether a statement begins at an address, so that a step may end there. */
   isStatementAt(address: bigint): boolean {
     const { addresses, flags } = this.rows;

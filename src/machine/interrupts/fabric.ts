@@ -14,7 +14,7 @@ import {
   type Migratable,
   type RunState,
 } from '../snapshot';
-import type { EventTarget, Scheduler } from '../time/event-queue';
+import type { Cycles, EventTarget, Scheduler } from '../time/event-queue';
 import { IOAPIC_BASE, IOAPIC_SIZE, IoApic, type IoApicHardware, type IoApicMessage } from './ioapic';
 import { LocalApic, type LocalApicHardware, type LocalApicRun } from './lapic';
 import { LapicPages } from './lapic-pages';
@@ -61,6 +61,8 @@ export interface FabricOptions {
   observer: FabricObserver;
   /** Cycles of one undivided tick of the LAPIC timers: of a TSC at 3 GHz and an APIC bus at 1 GHz, 3. */
   timerCyclesPerTick: number;
+  /** As `LocalApicOptions` has it. */
+  timerLeastPeriod?: Cycles;
   x2apicSupported: boolean;
   /** One of `IOAPIC_VERSION`. */
   ioapicVersion: number;
@@ -292,7 +294,8 @@ export class InterruptFabric implements Inspectable, Migratable<FabricHardware, 
   }
 
   private makeLapic(sink: CpuSink, cpu: number): LocalApic {
-    const { name, scheduler, observer, timerCyclesPerTick, x2apicSupported, toHostTime } = this.options;
+    const { name, scheduler, observer, timerCyclesPerTick, timerLeastPeriod, x2apicSupported, toHostTime } =
+      this.options;
     const lapic = new LocalApic(
       {
         id: cpu,
@@ -300,8 +303,10 @@ export class InterruptFabric implements Inspectable, Migratable<FabricHardware, 
         name: `${name}/lapic${cpu}`,
         scheduler,
         timerCyclesPerTick,
+        ...(timerLeastPeriod !== undefined && { timerLeastPeriod }),
         x2apicSupported,
         virtualWire: cpu === 0,
+        page: sink.page,
         toHostTime: toHostTime?.(cpu),
       },
       {
@@ -315,6 +320,7 @@ export class InterruptFabric implements Inspectable, Migratable<FabricHardware, 
         timerExpired: (accept) => sink.ownTimer(accept),
         external: this.pic,
         baseChanged: () => this.pages?.settle(),
+        identityChanged: () => sink.identityChanged?.(),
         accepted: (vector) => observer.accepted(cpu, vector),
         ended: (vector) => observer.ended(cpu, vector),
       },

@@ -2,7 +2,7 @@
  * State and behaviour of one local APIC (SDM vol. 3, chapter 10), whatever interface software reaches it by: vectors through
  * IRR and ISR, priorities, local vector table, outgoing IPIs.
  */
-import type { Scheduler } from '../time/event-queue';
+import type { Cycles, Scheduler } from '../time/event-queue';
 import {
   requireVersion,
   type Checkpoint,
@@ -10,9 +10,19 @@ import {
   type Migratable,
   type RunState,
 } from '../snapshot';
-import { ApicBase, ApicError, LAPIC_BASE, LVT_MASKED, LVT_WRITABLE, SVR_ENABLE } from './lapic-registers';
+import {
+  ApicBase,
+  ApicError,
+  ICR_WRITABLE,
+  LAPIC_BASE,
+  Lapic,
+  LVT_MASKED,
+  SVR_ENABLE,
+} from './lapic-registers';
 import { LapicTimer, type LapicTimerHardware, type LapicTimerRun, type TscToHostTime } from './lapic-timer';
 import { DeliveryMode, Shorthand, type InterruptMessage, type IpiMessage } from './message';
+import { wordOf } from './register-bank';
+import { RegisterPage } from './register-page';
 
 /** What a LAPIC tells the world. */
 export interface LapicHost {
@@ -39,6 +49,8 @@ export interface LapicHost {
   ended?(vector: number): void;
   /** IA32_APIC_BASE was written: the page answers at `base` while `mmio`. */
   baseChanged?(base: number, mmio: boolean): void;
+  /** What messages find the LAPIC by has been written, or is as after a reset: its ID, LDR or DFR. */
+  identityChanged?(): void;
 }
 
 /** Construction of a `LocalApic`. */
@@ -52,6 +64,8 @@ export interface LocalApicOptions {
   scheduler: Scheduler;
   /** Cycles of one undivided timer tick. */
   timerCyclesPerTick: number;
+  /** Cycles that a period of the timer has at least; absent: it is as software programs it. */
+  timerLeastPeriod?: Cycles;
   /** Of the CPU's TSC, which a deadline is compared with; absent: it is the host's. */
   toHostTime?: TscToHostTime | undefined;
   /** Starts in x2APIC mode, as firmware may leave it. */
@@ -60,6 +74,11 @@ export interface LocalApicOptions {
   x2apicSupported?: boolean;
   /** After a reset LINT0 passes the 8259A's interrupts on, as KVM has it for the bootstrap processor. */
   virtualWire?: boolean;
+  /**
+   * Words of the page that its registers stand in, which others may write to as well (AMD64 vol. 2, 15.29: a virtual APIC backing
+   * page); absent: nobody else reaches them.
+   */
+  page?: Uint32Array | undefined;
 }
 
 /** What the hardware has of a `LocalApic`. */
@@ -91,6 +110,18 @@ export interface LocalApicRun extends RunState {
   timer: LapicTimerRun;
 }
 
+/** What messages find a LAPIC by. */
+export interface ApicIdentity {
+  /** IA32_APIC_BASE has not disabled it. */
+  enabled: boolean;
+  /** The ID of its present mode. */
+  apicId: number;
+  /** Of the xAPIC: the 8 bits of the logical ID. */
+  ldr: number;
+  /** DFR: the flat model of logical destinations, and not that of clusters. */
+  flat: boolean;
+}
+
 const TIMER_ENTRY = 0;
 const LINT0_ENTRY = 3;
 const ERROR_ENTRY = 5;
@@ -99,26 +130,15 @@ const LVT_WAY = LVT_MASKED | 0x700;
 const LVT_EXT_INT = DeliveryMode.ExtInt << 8;
 
 /** The local APIC without its register interfaces. */
-export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
+export class LapicCore extends RegisterPage implements Migratable<LocalApicHardware, LocalApicRun> {
   /** The initial ID, which x2APIC mode keeps. */
   readonly id: number;
   readonly timer: LapicTimer;
   protected readonly x2apicSupported: boolean;
   protected base: number;
-  /** The ID register of the xAPIC, 8 bits; KVM lets software write it, as early LAPICs did. */
-  protected xapicId: number;
-  protected tpr = 0;
-  protected ldr = 0;
-  protected dfr = 0xffffffff;
-  protected svr = 0xff;
-  protected esr = 0;
+  /** Others write to the page of the registers. */
+  private readonly shared: boolean;
   protected errors = 0;
-  protected icrLow = 0;
-  protected icrHigh = 0;
-  protected readonly lvt = LVT_WRITABLE.map(() => LVT_MASKED);
-  protected readonly irr = new Uint32Array(8);
-  protected readonly isr = new Uint32Array(8);
-  protected readonly tmr = new Uint32Array(8);
   protected outputLevel = false;
   /** Level of LINT0. */
   private lint0 = false;
@@ -131,7 +151,9 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
     options: LocalApicOptions,
     protected readonly host: LapicHost,
   ) {
+    super(options.page);
     this.id = options.id;
+    this.shared = options.page !== undefined;
     this.xapicId = options.id & 0xff;
     this.x2apicSupported = options.x2apicSupported ?? true;
     this.virtualWire = options.virtualWire ?? false;
@@ -148,6 +170,7 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
       options.timerCyclesPerTick,
       () => this.timerExpired(),
       options.toHostTime,
+      options.timerLeastPeriod,
     );
   }
 
@@ -164,6 +187,16 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
   /** True in x2APIC mode: registers are MSRs and the page does not answer. */
   get x2apic(): boolean {
     return (this.base & ApicBase.X2) !== 0;
+  }
+
+  /** What messages find it by. */
+  get identity(): ApicIdentity {
+    return {
+      enabled: this.enabled,
+      apicId: this.x2apic ? this.id : this.xapicId,
+      ldr: this.ldr >>> 24,
+      flat: this.dfr >>> 28 === 0xf,
+    };
   }
 
   /** True while the xAPIC page answers (enabled and not in x2APIC mode). */
@@ -201,7 +234,9 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
     this.extInt = false;
     for (const bank of [this.irr, this.isr, this.tmr]) bank.fill(0);
     this.timer.reset();
+    this.showTimer();
     this.update();
+    this.host.identityChanged?.();
   }
 
   /**
@@ -214,10 +249,8 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
       this.error(ApicError.ReceiveIllegalVector);
       return false;
     }
-    const word = vector >> 5;
-    const bit = 1 << (vector & 31);
-    if (level) this.tmr[word] |= bit;
-    else this.tmr[word] &= ~bit;
+    if (level) this.tmr.add(vector);
+    else this.tmr.remove(vector);
     if (this.host.post) this.host.post(vector);
     else this.take(vector);
     return true;
@@ -225,7 +258,7 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
 
   /** Puts a vector into the IRR that `accept` has let in. */
   take(vector: number): void {
-    this.irr[vector >> 5] |= 1 << (vector & 31);
+    this.irr.add(vector);
     this.host.accepted?.(vector, this.isLevel(vector));
     this.update();
   }
@@ -245,8 +278,8 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
    * the IRR whose class is above the processor priority; -1 for none.
    */
   highestPending(): number {
-    // Asked at every entry and most often in vain; the output is brought up to date with each change.
-    if (!this.outputLevel) return -1;
+    // Asked at every entry and most often in vain; the output is brought up to date with each change of the LAPIC's own.
+    if (!this.outputLevel && !this.shared) return -1;
     return this.externalPending ? (this.host.external?.pendingVector ?? -1) : this.highestAllowed();
   }
 
@@ -256,23 +289,23 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
    */
   get externalPending(): boolean {
     if (this.extInt) return true;
-    return this.lint0 && (!this.enabled || (this.lvt[LINT0_ENTRY] & LVT_WAY) === LVT_EXT_INT);
+    return this.lint0 && (!this.enabled || (this.lvt.get(LINT0_ENTRY) & LVT_WAY) === LVT_EXT_INT);
   }
 
   private resetLvt(): void {
     this.lvt.fill(LVT_MASKED);
-    if (this.virtualWire) this.lvt[LINT0_ENTRY] = LVT_EXT_INT;
+    if (this.virtualWire) this.lvt.set(LINT0_ENTRY, LVT_EXT_INT);
   }
 
   private highestAllowed(): number {
     if ((this.svr & SVR_ENABLE) === 0) return -1;
-    const vector = highest(this.irr);
+    const vector = this.irr.highest();
     return vector >= 0 && vector >> 4 > this.ppr() >> 4 ? vector : -1;
   }
 
   /** Highest vector in service; -1 for none. */
   highestInService(): number {
-    return highest(this.isr);
+    return this.isr.highest();
   }
 
   /** Interrupt acknowledge: moves the highest pending vector from IRR to ISR; the spurious vector when there is none (10.9). */
@@ -285,8 +318,8 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
     }
     const vector = this.highestPending();
     if (vector < 0) return this.svr & 0xff;
-    this.irr[vector >> 5] &= ~(1 << (vector & 31));
-    this.isr[vector >> 5] |= 1 << (vector & 31);
+    this.irr.remove(vector);
+    this.isr.add(vector);
     this.update();
     return vector;
   }
@@ -297,7 +330,7 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
    */
   setLint(pin: 0 | 1, asserted: boolean): void {
     const entry = LINT0_ENTRY + pin;
-    const way = this.enabled ? this.lvt[entry] & LVT_WAY : LVT_MASKED;
+    const way = this.enabled ? this.lvt.get(entry) & LVT_WAY : LVT_MASKED;
     if (asserted && way === DeliveryMode.Nmi << 8) this.host.nmi?.();
     else if (asserted && way === DeliveryMode.Fixed << 8) this.raiseLvt(entry);
     if (pin === 1) return;
@@ -330,12 +363,12 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
 
   /** Whether a vector came from a level the last time: an IOAPIC waits for its end (10.8.4, TMR). */
   isLevel(vector: number): boolean {
-    return (this.tmr[vector >> 5] & (1 << (vector & 31))) !== 0;
+    return this.tmr.has(vector);
   }
 
   /** Processor priority (10.8.3.1). */
   ppr(): number {
-    const inService = Math.max(0, highest(this.isr));
+    const inService = Math.max(0, this.isr.highest());
     return this.tpr >> 4 >= inService >> 4 ? this.tpr : inService & 0xf0;
   }
 
@@ -349,8 +382,8 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
       const own = this.logicalX2();
       return own >>> 16 === destination >>> 16 && (own & destination & 0xffff) !== 0;
     }
-    const own = this.ldr >>> 24;
-    if (this.dfr >>> 28 === 0xf) return (own & destination) !== 0;
+    const { ldr: own, flat } = this.identity;
+    if (flat) return (own & destination) !== 0;
     return own >> 4 === destination >> 4 && (own & destination & 0xf) !== 0;
   }
 
@@ -368,10 +401,10 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
       errors: this.errors,
       icrLow: this.icrLow,
       icrHigh: this.icrHigh,
-      lvt: [...this.lvt],
-      irr: this.irr.slice(),
-      isr: this.isr.slice(),
-      tmr: this.tmr.slice(),
+      lvt: this.lvt.values(),
+      irr: Uint32Array.from(this.irr.values()),
+      isr: Uint32Array.from(this.isr.values()),
+      tmr: Uint32Array.from(this.tmr.values()),
       output: this.outputLevel,
       lint0: this.lint0,
       extInt: this.extInt,
@@ -385,12 +418,15 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
     this.loadRegisters(hardware);
     this.outputLevel = hardware.output;
     this.timer.load({ hardware: hardware.timer, run: run.timer });
+    this.showTimer();
   }
 
   /** The CPU is told of a level that it does not know; whoever follows the page's address has to look. */
   adopt(hardware: LocalApicHardware): void {
     this.loadRegisters(hardware);
     this.timer.adopt(hardware.timer);
+    this.showTimer();
+    this.host.identityChanged?.();
     if (hardware.output !== this.outputLevel) this.drive(hardware.output);
   }
 
@@ -406,10 +442,10 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
     this.errors = state.errors;
     this.icrLow = state.icrLow;
     this.icrHigh = state.icrHigh;
-    state.lvt.forEach((value, i) => (this.lvt[i] = value));
-    this.irr.set(state.irr);
-    this.isr.set(state.isr);
-    this.tmr.set(state.tmr);
+    this.lvt.load(state.lvt);
+    this.irr.load(state.irr);
+    this.isr.load(state.isr);
+    this.tmr.load(state.tmr);
     this.lint0 = state.lint0;
     this.extInt = state.extInt;
   }
@@ -422,22 +458,22 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
 
   protected setSvr(value: number): void {
     this.svr = value;
-    if ((value & SVR_ENABLE) === 0) this.lvt.forEach((entry, i) => this.setLvt(i, entry));
+    if ((value & SVR_ENABLE) === 0) this.lvt.values().forEach((entry, i) => this.setLvt(i, entry));
     this.update();
   }
 
   protected setLvt(entry: number, value: number): void {
     // While software-disabled, LVT entries stay masked (10.4.7.2).
     const stored = (this.svr & SVR_ENABLE) === 0 ? value | LVT_MASKED : value;
-    this.lvt[entry] = stored;
+    this.lvt.set(entry, stored);
     if (entry === LINT0_ENTRY) this.update();
     if (entry === TIMER_ENTRY) this.timer.configure((stored >> 17) & 3, (stored & LVT_MASKED) !== 0);
   }
 
   private clearInService(): number {
-    const vector = highest(this.isr);
+    const vector = this.isr.highest();
     if (vector < 0) return -1;
-    this.isr[vector >> 5] &= ~(1 << (vector & 31));
+    this.isr.remove(vector);
     this.host.ended?.(vector);
     return vector;
   }
@@ -449,7 +485,7 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
   }
 
   protected raiseLvt(entry: number): void {
-    const lvt = this.lvt[entry];
+    const lvt = this.lvt.get(entry);
     if ((lvt & LVT_MASKED) === 0) this.accept(lvt & 0xff, false);
   }
 
@@ -457,7 +493,7 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
     if ((this.errors & bit) !== 0) return;
     this.errors |= bit;
     // An error entry with an illegal vector of its own would otherwise call itself.
-    if ((this.lvt[ERROR_ENTRY] & 0xff) >= 16) this.raiseLvt(ERROR_ENTRY);
+    if ((this.lvt.get(ERROR_ENTRY) & 0xff) >= 16) this.raiseLvt(ERROR_ENTRY);
   }
 
   protected latchErrors(): void {
@@ -477,6 +513,11 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
       return;
     }
     this.host.ipi(this.ipiOf(low));
+  }
+
+  /** The processor has sent by itself what software has written to the ICR's low half. */
+  commandSent(low: number): void {
+    this.icrLow = (low & ICR_WRITABLE) >>> 0;
   }
 
   /** What a value of the ICR's low half sends, with its high half as it is. */
@@ -509,7 +550,14 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
     return (((this.id >>> 4) << 16) | (1 << (this.id & 15))) >>> 0;
   }
 
+  /** Registers of the timer, as the page has them; the current count is in no memory. */
+  protected showTimer(): void {
+    this.page[wordOf(Lapic.InitialCount)] = this.timer.initial;
+    this.page[wordOf(Lapic.Divide)] = this.timer.divideConfiguration;
+  }
+
   protected update(): void {
+    if (this.shared) this.page[wordOf(Lapic.Ppr)] = this.ppr();
     const external = this.externalPending && this.host.external !== undefined;
     const wanted = external || this.highestAllowed() >= 0;
     if (wanted !== this.outputLevel) this.drive(wanted);
@@ -519,12 +567,4 @@ export class LapicCore implements Migratable<LocalApicHardware, LocalApicRun> {
     this.outputLevel = asserted;
     this.host.output(asserted);
   }
-}
-
-function highest(bits: Uint32Array): number {
-  for (let word = 7; word >= 0; word--) {
-    const value = bits[word];
-    if (value !== 0) return word * 32 + 31 - Math.clz32(value);
-  }
-  return -1;
 }

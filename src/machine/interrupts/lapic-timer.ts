@@ -59,6 +59,7 @@ export class LapicTimer implements EventTarget, Migratable<LapicTimerHardware, L
    * @param cyclesPerTick cycles of one undivided tick of the timer's clock; may have a fraction
    * @param expired raises the timer's LVT interrupt
    * @param toHostTime of the TSC that a deadline is compared with
+   * @param leastPeriod of a periodic timer, in cycles: what software programs below it is made as long
    */
   constructor(
     readonly eventTargetId: string,
@@ -66,6 +67,7 @@ export class LapicTimer implements EventTarget, Migratable<LapicTimerHardware, L
     private readonly cyclesPerTick: number,
     private readonly expired: () => void,
     private readonly toHostTime: TscToHostTime = hostTsc,
+    private readonly leastPeriod: Cycles = 0,
   ) {
     this.expiry = new PendingEvent(scheduler, (time) => scheduler.schedule(time, this, 0));
   }
@@ -74,10 +76,13 @@ export class LapicTimer implements EventTarget, Migratable<LapicTimerHardware, L
   configure(mode: number, masked: boolean): void {
     this.settle();
     if ((mode === TimerMode.TscDeadline) !== (this.mode === TimerMode.TscDeadline)) this.disarm();
+    const due = this.running ? this.nextExpiry() : undefined;
+    const stretched = this.stretched;
     // A periodic count that becomes one-shot runs out where its present period ends.
-    else if (mode !== this.mode && this.running) this.start += this.periodsDone() * this.period();
+    if (mode !== this.mode && this.running) this.start += this.periodsDone() * this.period();
     this.mode = mode;
     this.masked = masked;
+    if (due !== undefined && this.running && (stretched || this.stretched)) this.start = due - this.period();
     this.arm();
   }
 
@@ -88,10 +93,15 @@ export class LapicTimer implements EventTarget, Migratable<LapicTimerHardware, L
   /** Writes the divide configuration register; a running count goes on at the new rate. */
   set divideConfiguration(value: number) {
     this.settle();
+    const now = this.scheduler.now();
     const done = this.initialCount - this.currentCount();
+    const [left, before, stretched] = [this.nextExpiry() - now, this.tick(), this.stretched];
     this.divide = value & 0xb;
     // What is counted down stays counted down: the start moves to where it would have lain at the new rate.
-    if (this.running) this.start = Math.floor(this.scheduler.now() - done * this.tick());
+    if (this.running) this.start = Math.floor(now - done * this.tick());
+    // Of a period that is longer than its count, what is left of it goes on at the new rate.
+    if (this.running && (stretched || this.stretched))
+      this.start = Math.round(now + (left * this.tick()) / before) - this.period();
     this.arm();
   }
 
@@ -112,7 +122,9 @@ export class LapicTimer implements EventTarget, Migratable<LapicTimerHardware, L
   currentCount(): number {
     if (!this.running || this.mode === TimerMode.TscDeadline) return 0;
     const elapsed = this.scheduler.now() - this.start;
-    const into = this.mode === TimerMode.Periodic ? elapsed % this.period() : elapsed;
+    const into = this.mode === TimerMode.Periodic && elapsed > 0 ? elapsed % this.period() : elapsed;
+    // The count comes to 0 with the period, beginning above what was programmed.
+    if (this.stretched) return Math.min(MAX_COUNT, Math.floor((this.period() - into) / this.tick()));
     return Math.min(MAX_COUNT, Math.max(0, this.initialCount - Math.floor(into / this.tick())));
   }
 
@@ -199,7 +211,16 @@ export class LapicTimer implements EventTarget, Migratable<LapicTimerHardware, L
   }
 
   private period(): Cycles {
+    return this.stretched ? this.leastPeriod : this.programmedPeriod();
+  }
+
+  private programmedPeriod(): Cycles {
     return Math.max(1, Math.ceil(this.initialCount * this.tick()));
+  }
+
+  /** The period is longer than software has programmed. */
+  private get stretched(): boolean {
+    return this.mode === TimerMode.Periodic && this.programmedPeriod() < this.leastPeriod;
   }
 
   /** Time of the next expiry after now, by arithmetic. */
@@ -211,7 +232,8 @@ export class LapicTimer implements EventTarget, Migratable<LapicTimerHardware, L
 
   /** Whole periods since the start. */
   private periodsDone(): number {
-    return Math.floor((this.scheduler.now() - this.start) / this.period());
+    // A period may begin only later, when what was left of another one was longer.
+    return Math.max(0, Math.floor((this.scheduler.now() - this.start) / this.period()));
   }
 
   /** Notices an expiry that happened while masked. */

@@ -17,6 +17,8 @@ import {
   lapicRegisterNames,
 } from './lapic-registers';
 
+import type { VectorBank } from './register-bank';
+
 export type { LapicHost, LocalApicHardware, LocalApicOptions, LocalApicRun } from './lapic-core';
 
 interface Register {
@@ -69,17 +71,17 @@ export class LocalApic extends LapicCore implements RegisterBlock, Inspectable {
   /** The registers; of IRR, ISR and TMR the vectors that are set. */
   inspect(path: StatePath): StateNode | undefined {
     const banks = [
-      { name: 'IRR', words: this.irr, description: 'Interrupts that wait for the CPU (10.8.4).' },
-      { name: 'ISR', words: this.isr, description: 'Interrupts that the CPU serves (10.8.4).' },
-      { name: 'TMR', words: this.tmr, description: 'Those of them that are level-triggered (10.8.4).' },
+      { name: 'IRR', bank: this.irr, description: 'Interrupts that wait for the CPU (10.8.4).' },
+      { name: 'ISR', bank: this.isr, description: 'Interrupts that the CPU serves (10.8.4).' },
+      { name: 'TMR', bank: this.tmr, description: 'Those of them that are level-triggered (10.8.4).' },
     ];
     const mode = this.enabled ? (this.x2apic ? 'x2APIC' : 'xAPIC') : 'disabled';
     const children: StateNode[] = [
       { name: 'mode', value: { kind: 'text', value: mode } },
-      ...banks.map(({ name, words, description }): StateNode => ({
+      ...banks.map(({ name, bank, description }): StateNode => ({
         name,
         description,
-        value: { kind: 'text', value: vectorsText(words) },
+        value: { kind: 'text', value: vectorsText(bank) },
       })),
       ...registerNodes(this.shown()),
     ];
@@ -150,7 +152,10 @@ export class LocalApic extends LapicCore implements RegisterBlock, Inspectable {
     };
     at(Lapic.Id, {
       read: () => (this.x2apic ? this.id : (this.xapicId << 24) >>> 0),
-      write: (value) => void (this.xapicId = value >>> 24),
+      write: (value) => {
+        this.xapicId = value >>> 24;
+        this.host.identityChanged?.();
+      },
       valid: 0xff000000,
     });
     at(Lapic.Version, { read: () => LAPIC_VERSION });
@@ -161,20 +166,26 @@ export class LocalApic extends LapicCore implements RegisterBlock, Inspectable {
     at(Lapic.Rrd, { read: () => 0, x2: false });
     at(Lapic.Ldr, {
       read: () => (this.x2apic ? this.logicalX2() : this.ldr),
-      write: (value) => void (this.ldr = value),
+      write: (value) => {
+        this.ldr = value;
+        this.host.identityChanged?.();
+      },
       valid: 0xff000000,
     });
     at(Lapic.Dfr, {
       read: () => this.dfr,
-      write: (value) => void (this.dfr = (value | 0x0fffffff) >>> 0),
+      write: (value) => {
+        this.dfr = (value | 0x0fffffff) >>> 0;
+        this.host.identityChanged?.();
+      },
       valid: 0xffffffff,
       x2: false,
     });
     at(Lapic.Svr, { read: () => this.svr, write: (value) => this.setSvr(value), valid: 0x3ff });
     for (let i = 0; i < 8; i++) {
-      at(Lapic.Isr + i * 16, { read: () => this.isr[i] });
-      at(Lapic.Tmr + i * 16, { read: () => this.tmr[i] });
-      at(Lapic.Irr + i * 16, { read: () => this.irr[i] });
+      at(Lapic.Isr + i * 16, { read: () => this.isr.get(i) });
+      at(Lapic.Tmr + i * 16, { read: () => this.tmr.get(i) });
+      at(Lapic.Irr + i * 16, { read: () => this.irr.get(i) });
     }
     at(Lapic.Esr, { read: () => this.esr, write: () => this.latchErrors() });
     at(Lapic.IcrLow, { read: () => this.icrLow, write: (value) => this.sendIpi(value), valid: ICR_WRITABLE });
@@ -186,20 +197,26 @@ export class LocalApic extends LapicCore implements RegisterBlock, Inspectable {
     });
     LVT_WRITABLE.forEach((valid, i) =>
       at(Lapic.LvtTimer + i * 16, {
-        read: () => this.lvt[i],
+        read: () => this.lvt.get(i),
         write: (value) => this.setLvt(i, value),
         valid,
       }),
     );
     at(Lapic.InitialCount, {
       read: () => this.timer.initial,
-      write: (value) => void (this.timer.initial = value),
+      write: (value) => {
+        this.timer.initial = value;
+        this.showTimer();
+      },
       valid: 0xffffffff,
     });
     at(Lapic.CurrentCount, { read: () => this.timer.currentCount() });
     at(Lapic.Divide, {
       read: () => this.timer.divideConfiguration,
-      write: (value) => void (this.timer.divideConfiguration = value),
+      write: (value) => {
+        this.timer.divideConfiguration = value;
+        this.showTimer();
+      },
       valid: 0xb,
     });
     at(Lapic.SelfIpi, { write: (value) => this.selfIpi(value), valid: 0xff });
@@ -220,16 +237,15 @@ export class LocalApic extends LapicCore implements RegisterBlock, Inspectable {
     if (wasEnabled && !enable) this.init();
     if (enable && (x2 || !wasEnabled)) this.xapicId = this.id & 0xff;
     this.update();
+    this.host.identityChanged?.();
     this.host.baseChanged?.(this.pageAddress, this.mmioEnabled);
     return true;
   }
 }
 
-/** The vectors whose bits are set in eight words. */
-function vectorsText(words: Uint32Array): string {
-  const set: string[] = [];
-  for (let vector = 0; vector < words.length * 32; vector++) {
-    if ((words[vector >>> 5] & (1 << (vector & 31))) !== 0) set.push(`0x${vector.toString(16)}`);
-  }
-  return set.length > 0 ? set.join(', ') : 'none';
+/** The vectors whose bits are set. */
+function vectorsText(bank: VectorBank): string {
+  const vectors = Array.from({ length: bank.count * 32 }, (_, vector) => vector);
+  const set = vectors.filter((vector) => bank.has(vector));
+  return set.length > 0 ? set.map((vector) => `0x${vector.toString(16)}`).join(', ') : 'none';
 }

@@ -4,6 +4,8 @@ import type { IpiMessage } from './message';
 
 /** One CPU as the interrupt fabric sees it. */
 export interface CpuSink {
+  /** @see LocalApicOptions.page */
+  readonly page?: Uint32Array | undefined;
   /** The CPU's local APIC, or the 8259s through it, asks for attention: a vector is pending that was not before. */
   interrupt(): void;
   /**
@@ -11,6 +13,8 @@ export interface CpuSink {
    * `interrupt` tells of it.
    */
   post?(vector: number): void;
+  /** @see LapicHost.identityChanged */
+  identityChanged?(): void;
   /** The CPU's own LAPIC timer has come to its end; `accept` puts its vector into the IRR, and has to be called once. */
   ownTimer(accept: () => void): void;
   /** An NMI has come, from another CPU, a pin or a message. */

@@ -9,6 +9,14 @@ import type { UnitClock } from './unit-clock';
 
 const START = 2 ** 31;
 
+/** What a command has done. */
+export interface PerformedCommand {
+  /** 0: the command was none. */
+  granularity: number;
+  /** When it is over, at the earliest now. */
+  end: Cycles;
+}
+
 /** What differs between context command and IOTLB invalidation. */
 export interface CommandKind {
   readonly offset: number;
@@ -17,14 +25,16 @@ export interface CommandKind {
   readonly event: number;
   /** Bits of the upper half: those that tell what is to be done, and the field of what has been done. */
   readonly actual: number;
-  /** Carries the command out. @returns the granularity of what has been done; 0: the command was none */
-  perform(low: number, high: number, begin: Cycles): number;
+  /** Carries the command out. */
+  perform(low: number, high: number, begin: Cycles): PerformedCommand;
 }
 
 /** What the hardware has. */
 export interface CommandHardware {
   low: number;
   high: number;
+  /** It has been carried out, and requests that were translated before are still under way. */
+  draining: boolean;
   remaining: Cycles;
 }
 
@@ -38,6 +48,7 @@ export class CommandRegister {
   private low = 0;
   private high = 0;
   private begin: Cycles = 0;
+  private draining = false;
   private readonly end: PendingEvent;
 
   constructor(
@@ -59,19 +70,28 @@ export class CommandRegister {
   /** The time has come. */
   onEvent(): void {
     this.end.came();
-    const { actual, perform } = this.kind;
-    const done = perform(this.low, this.high, this.begin);
-    this.high = ((this.high & ~START & ~(3 << actual)) | (done << actual)) >>> 0;
+    if (!this.draining) {
+      const { actual, perform } = this.kind;
+      const { granularity, end } = perform(this.low, this.high, this.begin);
+      this.high = ((this.high & ~(3 << actual)) | (granularity << actual)) >>> 0;
+      if (end > this.clock.now()) {
+        this.draining = true;
+        return this.end.comeAt(end);
+      }
+    }
+    this.draining = false;
+    this.high = (this.high & ~START) >>> 0;
   }
 
   reset(): void {
     this.end.cancel();
+    this.draining = false;
     this.low = this.high = 0;
   }
 
   save(): { hardware: CommandHardware; run: CommandRun } {
-    const { low, high, begin, end } = this;
-    return { hardware: { low, high, remaining: end.remaining }, run: { begin, ...end.save() } };
+    const { low, high, draining, begin, end } = this;
+    return { hardware: { low, high, draining, remaining: end.remaining }, run: { begin, ...end.save() } };
   }
 
   load(hardware: CommandHardware, run: CommandRun): void {
@@ -86,9 +106,10 @@ export class CommandRegister {
     this.end.adopt(hardware.remaining);
   }
 
-  private take({ low, high }: CommandHardware): void {
+  private take({ low, high, draining }: CommandHardware): void {
     this.low = low;
     this.high = high;
+    this.draining = draining;
   }
 
   /** While a command is under way another one is not taken: software waits for the first (6.5.1). */

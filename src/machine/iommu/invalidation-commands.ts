@@ -1,8 +1,13 @@
 /** The two commands of register-based invalidation, and the address that one of them goes by (VT-d specification, 10.4.7, 10.4.8). */
 import type { Cycles } from '../time/event-queue';
-import { CommandRegister, type CommandHardware, type CommandRun } from './command-register';
+import {
+  CommandRegister,
+  type CommandHardware,
+  type CommandRun,
+  type PerformedCommand,
+} from './command-register';
 import { contextInvalidation, iotlbInvalidation, type Invalidation } from './descriptors';
-import type { Invalidator } from './invalidator';
+import { drains, type Invalidator } from './invalidator';
 import { ContextCommand, IotlbCommand, Reg, type Register } from './layout';
 import type { UnitClock } from './unit-clock';
 import { field, isSet, pageAddress } from './words';
@@ -14,6 +19,8 @@ export interface CommandsHost {
   readonly events: { context: number; iotlb: number };
   readonly cost: Cycles;
   readonly invalidator: Invalidator;
+  /** When the requests that are under way now have come to memory. */
+  drained(): Cycles;
   /** Whether the invalidation queue is on: the registers do nothing then (6.5.2). */
   queued(): boolean;
 }
@@ -108,13 +115,13 @@ export class InvalidationCommands {
     this.iotlb.adopt(hardware.iotlb);
   }
 
-  private invalidateContexts(low: number, high: number, begin: Cycles): number {
+  private invalidateContexts(low: number, high: number, begin: Cycles): PerformedCommand {
     const granularity = field(high, ContextCommand.granularity, 2);
     const what = contextInvalidation(granularity, field(low, 0, 16), field(low, 16, 16), field(high, 0, 2));
     return this.perform(what, granularity, begin);
   }
 
-  private invalidatePages(high: number, begin: Cycles): number {
+  private invalidatePages(high: number, begin: Cycles): PerformedCommand {
     const { address } = this;
     const granularity = field(high, IotlbCommand.granularity, 2);
     const range = { address: pageAddress(address), mask: field(address[0], 0, 6) };
@@ -122,10 +129,12 @@ export class InvalidationCommands {
     return this.perform(what, granularity, begin);
   }
 
-  private perform(what: Invalidation | undefined, granularity: number, begin: Cycles): number {
-    const { invalidator, clock, queued } = this.host;
-    if (!what || queued()) return 0;
-    invalidator.apply(what, { by: 'register', begin, end: clock.now() });
-    return granularity;
+  private perform(what: Invalidation | undefined, granularity: number, begin: Cycles): PerformedCommand {
+    const { invalidator, clock, drained, queued } = this.host;
+    const now = clock.now();
+    if (!what || queued()) return { granularity: 0, end: now };
+    const end = drains(what) ? drained() : now;
+    invalidator.apply(what, { by: 'register', begin, end });
+    return { granularity, end };
   }
 }

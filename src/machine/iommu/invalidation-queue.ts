@@ -7,7 +7,7 @@ import { PendingEvent, type PendingEventRun } from '../time/pending-event';
 import { decodeDescriptor, isWait, QueueError, type Descriptor, type QueueErrorCode } from './descriptors';
 import { EventMessage, type EventMessageState, type SendMessage } from './event-message';
 import type { FaultLog } from './fault-log';
-import type { Invalidator } from './invalidator';
+import { drains, type Invalidator } from './invalidator';
 import { Reg, type Register } from './layout';
 import type { IommuObserver } from './observer';
 import type { RemappingOptions } from './options';
@@ -31,6 +31,8 @@ export interface QueueHost {
   readonly memory: TableMemory;
   readonly options: RemappingOptions;
   readonly invalidator: Invalidator;
+  /** When the requests that are under way now have come to memory. */
+  drained(): Cycles;
   readonly faults: FaultLog;
   readonly observer: IommuObserver;
   readonly interrupts: boolean;
@@ -50,6 +52,8 @@ export interface QueueHardware {
   event: EventMessageState;
   /** The descriptor under way, and cycles until it is done. */
   current: Uint32Array | undefined;
+  /** What it asks for has been dropped, and requests that were translated before are still under way. */
+  draining: boolean;
   remaining: Cycles;
 }
 
@@ -71,6 +75,7 @@ export class InvalidationQueue {
   /** IWC. */
   private complete = false;
   private current: Words | undefined;
+  private draining = false;
   private begin: Cycles = 0;
   private readonly end: PendingEvent;
   private readonly event: EventMessage;
@@ -104,9 +109,11 @@ export class InvalidationQueue {
   /** The descriptor under way is done. */
   onEvent(): void {
     this.end.came();
-    const { current, begin, host } = this;
+    const { current, begin, host, draining } = this;
     this.current = undefined;
+    this.draining = false;
     if (!current) return;
+    if (draining) return this.proceed();
     const descriptor = this.decode(current);
     const times = { begin, end: host.clock.now() };
     if ('error' in descriptor) return this.fail(descriptor.error);
@@ -117,7 +124,9 @@ export class InvalidationQueue {
       host.observer.waited({ status, interrupt, ...times });
       if (interrupt) this.completed();
     } else if (host.invalidator.isAnswered(descriptor)) {
-      host.invalidator.apply(descriptor, { by: 'queue', ...times });
+      const end = drains(descriptor) ? host.drained() : times.end;
+      host.invalidator.apply(descriptor, { by: 'queue', begin, end });
+      if (end > times.end) return this.drain(current, end);
     } else this.timeOut();
     this.proceed();
   }
@@ -166,7 +175,7 @@ export class InvalidationQueue {
   }
 
   save(): { hardware: QueueHardware; run: QueueRun } {
-    const { enabled, head, tail, address, error, complete, event, current, begin, end } = this;
+    const { enabled, head, tail, address, error, complete, event, current, draining, begin, end } = this;
     return {
       hardware: {
         enabled,
@@ -177,6 +186,7 @@ export class InvalidationQueue {
         complete,
         event: event.save(),
         current,
+        draining,
         remaining: end.remaining,
       },
       run: { begin, ...end.save() },
@@ -204,6 +214,7 @@ export class InvalidationQueue {
     this.complete = hardware.complete;
     this.event.load(hardware.event);
     this.current = hardware.current;
+    this.draining = hardware.draining;
   }
 
   /** Bits of the address register's lower page that can be written. */
@@ -266,6 +277,13 @@ export class InvalidationQueue {
     return costs.descriptor + (answered ? costs.deviceInvalidation : costs.deviceTimeout);
   }
 
+  /** The descriptor is over only at a time: nothing after it begins before. */
+  private drain(current: Words, until: Cycles): void {
+    this.current = current;
+    this.draining = true;
+    this.end.comeAt(until);
+  }
+
   private advance(): void {
     this.head = (this.head + this.descriptorBytes) % this.bytes;
   }
@@ -273,6 +291,7 @@ export class InvalidationQueue {
   private stop(): void {
     this.end.cancel();
     this.current = undefined;
+    this.draining = false;
   }
 
   /** The head stays at the descriptor that is none. */

@@ -25,6 +25,11 @@ export interface InvalidationOrigin {
 /** Bits of the function number that each function mask leaves out (10.4.7, FM). */
 const FUNCTION_MASKS = [0, 4, 6, 7];
 
+/** Whether an invalidation is over only when what was translated before has come to memory. */
+export function drains({ cache }: Invalidation): boolean {
+  return cache === 'iotlb';
+}
+
 /** What is invalidated, where. */
 export class Invalidator {
   constructor(
@@ -44,7 +49,7 @@ export class Invalidator {
     const dropped = this.drop(invalidation);
     const { cache, scope } = invalidation;
     const domain = 'domain' in invalidation ? invalidation.domain : undefined;
-    this.observer.invalidated({ cache, scope, domain, dropped, ...origin });
+    this.observer.invalidated({ cache, scope, domain, dropped, ...origin }, invalidation);
   }
 
   private drop(invalidation: Invalidation): number | undefined {

@@ -1,6 +1,7 @@
 /** What a remapping unit tells of its work: the owner of the trace's pen makes rows of it. */
 import type { RequesterId } from '../bus';
 import type { Cycles } from '../time/event-queue';
+import type { Invalidation } from './descriptors';
 import type { Words } from './words';
 
 /** The tables that a translation reads. */
@@ -98,7 +99,8 @@ export interface IommuObserver {
   hit(request: TranslationRequest, page: TranslatedPage): void;
   walked(report: WalkReport): void;
   faulted(report: FaultReport): void;
-  invalidated(report: InvalidationReport): void;
+  /** @param what was asked for */
+  invalidated(report: InvalidationReport, what: Invalidation): void;
   waited(report: WaitReport): void;
 }
 

@@ -18,6 +18,7 @@ import type { TranslationAgent } from './device-tlb';
 import { AddressType, FaultLog, pageInformation } from './fault-log';
 import { isReported } from './fault-reasons';
 import { GlobalRegisters } from './global-registers';
+import { InFlightRequests } from './in-flight';
 import type { InterruptPart, RefusedInterrupt } from './interrupt-remapper';
 import { InvalidationCommands } from './invalidation-commands';
 import { InvalidationQueue } from './invalidation-queue';
@@ -78,6 +79,7 @@ export class RemappingUnit
   private readonly global: GlobalRegisters;
   private readonly protectedMemory = new ProtectedMemory();
   private readonly all: readonly Register[];
+  private readonly inFlight = new InFlightRequests();
   private readonly table: RegisterTable;
   private readonly deviceRequests: DeviceRequests;
 
@@ -91,12 +93,14 @@ export class RemappingUnit
     this.caches = new TranslationCaches(options);
     this.faults = new FaultLog(options.faultRecords, send, () => this.queue.resume());
     const invalidator = new Invalidator(this.caches, interrupts?.remapper, deviceTlbs, observer);
+    const drained = (): Cycles => this.inFlight.drainedFrom(clock.now());
     this.queue = new InvalidationQueue({
       clock,
       event: Event.queue,
       memory,
       options,
       invalidator,
+      drained,
       faults: this.faults,
       observer,
       interrupts: interrupts !== undefined,
@@ -108,6 +112,7 @@ export class RemappingUnit
       events: { context: Event.contextCommand, iotlb: Event.iotlbCommand },
       cost: options.costs.command,
       invalidator,
+      drained,
       queued: () => this.queue.isEnabled,
     });
     this.global = new GlobalRegisters(this.queue, interrupts?.remapper);
@@ -171,6 +176,7 @@ export class RemappingUnit
       this.commands,
       this.global,
       this.protectedMemory,
+      this.inFlight,
     ])
       part.reset();
     this.host.interrupts?.remapper.reset();
@@ -203,6 +209,10 @@ export class RemappingUnit
       done += bytes;
     }
     return { pieces, cycles };
+  }
+
+  landsAt(time: Cycles): void {
+    this.inFlight.landsAt(time);
   }
 
   /**
@@ -286,7 +296,7 @@ export class RemappingUnit
     const commands = this.commands.save();
     return {
       hardware: {
-        version: 1,
+        version: 2,
         global: this.global.save(),
         caches: this.caches.save(),
         faults: this.faults.save(),
@@ -294,7 +304,7 @@ export class RemappingUnit
         commands: commands.hardware,
         protectedMemory: this.protectedMemory.save(),
       },
-      run: { queue: queue.run, commands: commands.run },
+      run: { queue: queue.run, commands: commands.run, inFlight: this.inFlight.save() },
     };
   }
 
@@ -302,16 +312,18 @@ export class RemappingUnit
     this.take(hardware);
     this.queue.load(hardware.queue, run.queue);
     this.commands.load(hardware.commands, run.commands);
+    this.inFlight.load(run.inFlight);
   }
 
   adopt(hardware: RemappingHardware): void {
     this.take(hardware);
     this.queue.adopt(hardware.queue);
     this.commands.adopt(hardware.commands);
+    this.inFlight.reset();
   }
 
   private take(hardware: RemappingHardware): void {
-    requireVersion('a remapping unit', hardware.version, 1);
+    requireVersion('a remapping unit', hardware.version, 2);
     this.global.load(hardware.global);
     this.caches.load(hardware.caches);
     this.faults.load(hardware.faults);

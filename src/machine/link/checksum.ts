@@ -16,7 +16,9 @@ export function crc32(bytes: Uint8Array): number {
 /** Ones' complement sum of big-endian 16-bit words from `start` to `end` (RFC 1071), not inverted; an odd last byte counts high. */
 export function onesSum(bytes: Uint8Array, start: number, end: number): number {
   let sum = 0;
-  for (let at = start; at < end; at++) sum += (at - start) % 2 === 0 ? bytes[at] << 8 : bytes[at];
+  let at = start;
+  for (; at + 1 < end; at += 2) sum += (bytes[at] << 8) | bytes[at + 1];
+  if (at < end) sum += bytes[at] << 8;
   while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
   return sum;
 }

@@ -39,6 +39,15 @@ export class DataSlot implements MemorySlot, Stateful<DataSlotState> {
     for (let page = Math.floor(offset / PAGE_SIZE); page <= last; page++) this.logs.mark(page);
   }
 
+  /**
+   * The bytes from an offset on as words in the order of the machine that this runs on, which is little-endian: registers that stand in
+   * memory. What is written by them is in no dirty log.
+   * @param offset a multiple of 4, as the length is
+   */
+  words(offset: number, length: number): Uint32Array {
+    return new Uint32Array(this.bytes.buffer, this.bytes.byteOffset + offset, length >> 2);
+  }
+
   save(): DataSlotState {
     return { version: 1, bytes: this.bytes.slice() };
   }

@@ -1,6 +1,7 @@
 /** Host-physical memory as the bus masters of one machine reach it. */
 import type { DmaResult, RequesterId } from '../bus';
 import type { DmaPiece, DmaTranslated, DmaTranslation } from './dma-translation';
+import type { Cycles } from '../time/event-queue';
 import type { HostMemory } from './host-memory';
 
 const NOTHING = new Uint8Array(0);
@@ -23,6 +24,11 @@ export class DmaMemory {
         return { fault: 'master-abort', cycles: translated.cycles };
     }
     return translated;
+  }
+
+  /** What `translate` has just found is read or written only at a time. */
+  landsAt(time: Cycles): void {
+    this.translation.landsAt?.(time);
   }
 
   /** Reads now. @param by see `MemorySlot` */

@@ -23,6 +23,11 @@ export interface DmaTranslation {
   translate(requester: RequesterId, iova: number, length: number, write: boolean): DmaTranslated;
   /** Where a read would go by the tables alone: nothing is cached, counted or told. Undefined: it would be refused. */
   look(requester: RequesterId, iova: number, length: number): readonly DmaPiece[] | undefined;
+  /**
+   * An access that has been translated now comes to memory at a later time: who takes a translation back waits for that. Left out:
+   * nobody does.
+   */
+  landsAt?(time: Cycles): void;
 }
 
 /** Two translations, one behind the other: the addresses that the first comes to are those that the second begins with. */
@@ -45,6 +50,10 @@ export function chained(first: DmaTranslation, second: DmaTranslation): DmaTrans
       const found = first.look(requester, iova, length);
       const behind = found?.map((piece) => second.look(requester, piece.address, piece.length));
       return behind?.every((pieces) => pieces !== undefined) ? behind.flat() : undefined;
+    },
+    landsAt: (time) => {
+      first.landsAt?.(time);
+      second.landsAt?.(time);
     },
   };
 }

@@ -19,7 +19,7 @@ export interface RamWatch {
 }
 
 /** Version of `RamState`; a state of another version is refused. */
-const RAM_STATE_VERSION = 1;
+export const RAM_STATE_VERSION = 1;
 
 /** Contents of RAM, or what has changed of them, by page. */
 export interface RamState {

@@ -105,7 +105,7 @@ export class BoardIommu implements EventTarget, Inspectable, Migratable<BoardIom
   private readonly interrupts: InterruptRemapping | undefined;
 
   constructor(
-    parts: BoardIommuParts,
+    private readonly parts: BoardIommuParts,
     private readonly plan: BoardIommuPlan,
   ) {
     const { name, scheduler, memory, observer, send } = parts;
@@ -221,7 +221,9 @@ export class BoardIommu implements EventTarget, Inspectable, Migratable<BoardIom
   }
 
   reset(): void {
+    const before = this.unit.translating;
     this.unit.reset();
+    if (before) this.parts.switched();
   }
 
   save(): Checkpoint<BoardIommuHardware, BoardIommuRun> {

@@ -25,6 +25,8 @@ export interface PcOptions extends Omit<ChipsetOptions, 'hasRom' | 'mmioDevices'
   x2apic: boolean;
   /** Undivided ticks a second of the LAPIC timers. */
   apicBusHz: number;
+  /** Seconds that a period of the LAPIC timers has at least; absent: it is as software programs it. */
+  leastApicPeriod?: number;
   /** One of `IOAPIC_VERSION`. */
   ioapicVersion: number;
   /** The 8259s' output is also input 0 of the IOAPIC. */
@@ -65,6 +67,7 @@ export class PcBoard<T> {
       cpus: env.cpus,
       observer: env.observer,
       timerCyclesPerTick: env.cyclesPerSecond / options.apicBusHz,
+      timerLeastPeriod: Math.round(env.cyclesPerSecond * (options.leastApicPeriod ?? 0)),
       x2apicSupported: options.x2apic,
       ioapicVersion: options.ioapicVersion,
       picAtIoapic: options.picAtIoapic ?? false,

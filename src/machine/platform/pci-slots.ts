@@ -96,9 +96,11 @@ const VF_STRIDE = 1;
 class FunctionSocket<T> {
   readonly unit: BoardUnit;
   readonly socket: DeviceSocket;
-  private readonly registers: Record<string, string> = {};
-  private readonly fields: Record<string, readonly BitField[]> = {};
   private device: PciDevice | undefined;
+  /** Names of its registers, of which there can be thousands, once somebody has asked for them: then it fills what was given out. */
+  private names: Record<string, string> | undefined;
+  /** Likewise the fields of those that are described. */
+  private fields: Record<string, readonly BitField[]> | undefined;
 
   /** @param gsi where its pin leads to; absent: it has none */
   constructor(
@@ -107,7 +109,12 @@ class FunctionSocket<T> {
     dataPlane: Pick<SocketOptions, 'dataPlaneInKernel' | 'busyPollNs' | 'bypassesIommu'>,
     gsi: () => number | undefined = () => undefined,
   ) {
-    this.unit = { ...unit, class: 'pci-device', registers: () => this.registers, fields: () => this.fields };
+    this.unit = {
+      ...unit,
+      class: 'pci-device',
+      registers: () => (this.names ??= this.device ? namesOf(this.device) : {}),
+      fields: () => (this.fields ??= this.device?.registerFields?.() ?? {}),
+    };
     this.socket = env.socket(this.unit, {
       get gsi() {
         return gsi();
@@ -120,8 +127,8 @@ class FunctionSocket<T> {
 
   plug(device: PciDevice): void {
     this.device = device;
-    Object.assign(this.registers, namesOf(device));
-    Object.assign(this.fields, device.registerFields?.());
+    if (this.names) Object.assign(this.names, namesOf(device));
+    if (this.fields) Object.assign(this.fields, device.registerFields?.());
     this.socket.plug(device);
     if (device.queued) this.socket.data?.plug(device.queued.dataPlane);
   }

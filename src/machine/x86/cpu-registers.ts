@@ -5,7 +5,7 @@ import { MODE_BITS } from './decode/disassemble';
 import { NO_INTERCEPTS, applyPolicy, type CpuPolicy } from './policy';
 import { modeOf, type RegisterViews } from './start-states';
 import type { CpuTranslation } from './translation';
-import type { CpuMode, CpuSegment, CpuVendor } from './types';
+import type { CpuMode, CpuSegment, CpuVendor, TableRegister } from './types';
 
 const CONTROL_REGISTERS = { 0: L.C_CR0, 2: L.C_CR2, 3: L.C_CR3, 4: L.C_CR4 } as const;
 
@@ -184,7 +184,7 @@ export class CpuRegisters {
   }
 
   /** Physical memory by the core's own addresses; undefined where there is none. */
-  protected peekPhysical(address: number, length: number): Uint8Array | undefined {
+  protected lookAtPhysical(address: number, length: number): Uint8Array | undefined {
     if (address < 0 || address + length > this.memory.length) return undefined;
     return this.memory.slice(address, address + length);
   }
@@ -196,11 +196,25 @@ export class CpuRegisters {
       const at = BigInt.asUintN(64, address + BigInt(done));
       const offset = Number(at & 0xfffn);
       const part = Math.min(4096 - offset, length - done);
-      const physical = this.core.peekPage(this.base, Number(at & 0xffffffffn) | 0, Number(at >> 32n) | 0);
+      const physical = this.peekPage(at);
       if (physical < 0) return undefined;
       out.set(this.memory.subarray(physical + offset, physical + offset + part), done);
       done += part;
     }
     return out;
+  }
+
+  physicalOf(address: bigint): number | undefined {
+    const page = this.peekPage(BigInt.asUintN(64, address));
+    return page < 0 ? undefined : page + Number(address & 0xfffn);
+  }
+
+  get idtr(): TableRegister {
+    return { base: this.u64[L.C_IDT_BASE / 8], limit: this.u32[L.C_IDT_LIMIT / 4] };
+  }
+
+  /** Host-physical address of the page of a linear one; below 0: none. */
+  private peekPage(address: bigint): number {
+    return this.core.peekPage(this.base, Number(address & 0xffffffffn) | 0, Number(address >> 32n) | 0);
   }
 }

@@ -201,7 +201,18 @@ export function createMachineCore(options: MachineCoreOptions, tuning: Tuning = 
     if (options.policy) cpu.policy = options.policy;
     cpus.push(cpu);
   }
-  return { memory: ram, cpus, stops, jit: late.jit?.statistics };
+  const flags = new Uint8Array(buffer, areas.pageFlags, ramBytes / 4096);
+  return {
+    memory: ram,
+    cpus,
+    stops,
+    jit: late.jit?.statistics,
+    guardStores: (pages) => {
+      for (let page = 0; page < flags.length; page++) flags[page] &= ~L.PAGE_GUARDED;
+      for (const page of pages) if (page < flags.length) flags[page] |= L.PAGE_GUARDED;
+      core.flushAllTranslations();
+    },
+  };
 }
 
 function makeRam(

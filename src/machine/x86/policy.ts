@@ -32,6 +32,13 @@ export const Intercept = {
   Invlpg: L.INTERCEPT_INVLPG,
   Invpcid: L.INTERCEPT_INVPCID,
   Pause: L.INTERCEPT_PAUSE,
+  /**
+   * LGDT, LIDT, SGDT or SIDT, at which CPL does not fault. `detail` is the VM-exit instruction information of SDM vol. 3, table 28-10
+   * (`tableAccessOf`), the value the displacement of the memory operand.
+   */
+  GdtrIdtr: L.INTERCEPT_GDTR_IDTR,
+  /** LLDT, LTR, SLDT or STR. `detail` likewise, as in table 28-11; without a memory operand the value is 0. */
+  LdtrTr: L.INTERCEPT_LDTR_TR,
 } as const;
 export type Intercept = (typeof Intercept)[keyof typeof Intercept];
 
@@ -121,6 +128,17 @@ export function crAccessOf(detail: number): CrAccess {
 /** Takes the qualification of a debug-register access apart. */
 export function drAccessOf(detail: number): { write: boolean; register: number; operand: number } {
   return { write: (detail & 16) === 0, register: detail & 7, operand: (detail >> 8) & 15 };
+}
+
+const GLOBAL_TABLES = ['sgdt', 'sidt', 'lgdt', 'lidt'] as const;
+const SELECTORS = ['sldt', 'str', 'lldt', 'ltr'] as const;
+
+/** The instruction that the information of an access to a descriptor-table register is of. */
+export function tableAccessOf(
+  reason: typeof Intercept.GdtrIdtr | typeof Intercept.LdtrTr,
+  detail: number,
+): (typeof GLOBAL_TABLES | typeof SELECTORS)[number] {
+  return (reason === Intercept.GdtrIdtr ? GLOBAL_TABLES : SELECTORS)[(detail >>> 28) & 3];
 }
 
 /** An exception about to be delivered. */

@@ -243,6 +243,10 @@ export interface Cpu extends Migratable<CpuHardware, CpuRun> {
   faultReport(): FaultReport | undefined;
   /** Reads guest-virtual memory without side effects (no accessed bits, no faults); undefined when not mapped. */
   peekVirtual(address: bigint, length: number): Uint8Array | undefined;
+  /** Address of the byte of RAM that a linear one leads to, without side effects; undefined: to none. */
+  physicalOf(address: bigint): number | undefined;
+  /** IDTR. */
+  readonly idtr: TableRegister;
   /**
    * Puts the vCPU into 64-bit mode as a boot loader would leave it: long mode with flat segments, interrupts off, the given
    * CR3, RIP and RSP.
@@ -328,11 +332,23 @@ export interface CoreStops {
   setWatches(ranges: readonly CoreWatch[]): void;
 }
 
+/** GDTR or IDTR. */
+export interface TableRegister {
+  readonly base: bigint;
+  /** Offset of the table's last byte. */
+  readonly limit: number;
+}
+
 /** RAM and vCPUs of one physical address space. */
 export interface MachineCore {
   readonly memory: PhysicalMemory;
   readonly cpus: readonly Cpu[];
   readonly stops: CoreStops;
+  /**
+   * Stores of vCPUs to these pages of RAM are call-outs, as to a device; loads are not, nor is what a page walk notes in its tables.
+   * The pages, by number, take the place of those before; no snapshot has them.
+   */
+  guardStores(pages: Iterable<number>): void;
 }
 
 /** Whose architecture the vCPU follows where the two differ. */

@@ -387,7 +387,7 @@ export class VirtualCpu extends CpuRegisters implements Cpu, Inspectable {
       {
         hardware: () => this.save().hardware,
         linear: (address, length) => this.peekVirtual(address, length),
-        physical: (address, length) => this.peekPhysical(address, length),
+        physical: (address, length) => this.lookAtPhysical(address, length),
       },
       path,
     );

@@ -42,14 +42,17 @@ class Consequences {
   }
 }
 
-const indices = new WeakMap<TraceStore, Consequences>();
+const indices = new WeakMap<TraceStore, { index: Consequences; truncations: number }>();
 
 /** The index is built at the first question, and brought up to date at every later one. */
 function indexOf(store: TraceStore): Consequences {
-  let index = indices.get(store);
-  if (index === undefined) indices.set(store, (index = new Consequences()));
-  index.update(store);
-  return index;
+  let known = indices.get(store);
+  if (known?.truncations !== store.truncations) {
+    known = { index: new Consequences(), truncations: store.truncations };
+    indices.set(store, known);
+  }
+  known.index.update(store);
+  return known.index;
 }
 
 /** Rows that a row directly caused, in order, at most `limit`. */

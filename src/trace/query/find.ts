@@ -17,7 +17,7 @@ const last = new WeakMap<TraceStore, Found>();
 
 /** All rows that match, ascending; of events that start in [from, to) when a window is given. */
 function search(store: TraceStore, text: string, from = -Infinity, to = Infinity): Uint32Array {
-  const key = `${from} ${to} ${text}`;
+  const key = `${store.truncations} ${from} ${to} ${text}`;
   const known = last.get(store);
   if (known?.key === key && known.storeRows === store.rows) return known.rows;
   const matcher = matcherOf(store, parseQuery(text));

@@ -1,7 +1,34 @@
-/** Queries made fast for one trace: names become tables of kinds, tracks and places, so that a row costs a few loads. */
+/**
+ * Queries made fast for one trace: what names mean is looked up once for each kind, track and place, so that a row costs a few loads.
+ * The rows may be those of a store, or the one that a recorder is at.
+ */
 import { KIND_LIMIT, Kind, bookkeeping, kindRow } from '../vocabulary/events';
-import type { Operator, Query, QueryField, QueryNumber, QueryTerm } from './query';
-import type { TraceStore } from './store';
+import {
+  argumentName,
+  type Operator,
+  type Query,
+  type QueryField,
+  type QueryNumber,
+  type QueryTerm,
+} from './query';
+import type { Place, Track } from '../model';
+
+/** What a query is asked of. */
+export interface QueryRows {
+  /** Cycles per second. */
+  readonly frequencyHz: number;
+  trackAt(id: number): Track | undefined;
+  /** @param id from 1 */
+  placeAt(id: number): Place | undefined;
+  kindOf(row: number): number;
+  trackOf(row: number): number;
+  startOf(row: number): number;
+  /** Full duration; of an open span: so far. */
+  durationOf(row: number): number;
+  /** Row of the cause, -1 none. */
+  causeOf(row: number): number;
+  get(row: number): { readonly a: number; readonly b: number; readonly place: number };
+}
 
 /** Whether a row of the trace it was made for matches. */
 export type Matcher = (row: number) => boolean;
@@ -51,104 +78,134 @@ function compare(operator: Operator, left: number, right: number): boolean {
   }
 }
 
-function column(store: TraceStore, name: 'a' | 'b'): (row: number) => number {
-  return (row) => store.get(row)[name];
+function column(rows: QueryRows, name: 'a' | 'b'): (row: number) => number {
+  return (row) => rows.get(row)[name];
 }
 
 /** The number of a row that a numeric field is about. */
-function numberOf(store: TraceStore, field: QueryField): ((row: number) => number) | undefined {
+function numberOf(rows: QueryRows, field: QueryField): ((row: number) => number) | undefined {
   switch (field) {
     case 'dur':
-      return (row) => store.durationOf(row);
+      return (row) => rows.durationOf(row);
     case 'time':
-      return (row) => store.startOf(row);
+      return (row) => rows.startOf(row);
     case 'a':
-      return column(store, 'a');
+      return column(rows, 'a');
     case 'b':
-      return column(store, 'b');
+      return column(rows, 'b');
     case 'addr':
-      return (row) => addressOf(store, row);
+      return (row) => addressOf(rows, row);
     case 'vector':
-      return (row) => (VECTOR_KINDS(store.kindOf(row)) ? store.get(row).a : vectorInB(store, row));
+      return (row) => (VECTOR_KINDS(rows.kindOf(row)) ? rows.get(row).a : vectorInB(rows, row));
     case 'packet':
-      return (row) => (PACKET_KINDS.has(store.kindOf(row)) ? store.get(row).b : NaN);
+      return (row) => (PACKET_KINDS.has(rows.kindOf(row)) ? rows.get(row).b : NaN);
     case 'line':
-      return (row) => store.meta.places[store.get(row).place - 1]?.line ?? NaN;
+      return (row) => rows.placeAt(rows.get(row).place)?.line ?? NaN;
     case 'row':
       return (row) => row;
     case 'cause':
-      return (row) => store.causeOf(row);
+      return (row) => rows.causeOf(row);
     default:
       return undefined;
   }
 }
 
 /** The argument that is an address, wherever it stands. */
-function addressOf(store: TraceStore, row: number): number {
-  const { a, b } = kindRow(store.kindOf(row));
-  if (a?.format === 'address') return store.get(row).a;
-  return b?.format === 'address' ? store.get(row).b : NaN;
+function addressOf(rows: QueryRows, row: number): number {
+  const { a, b } = kindRow(rows.kindOf(row));
+  if (a?.format === 'address') return rows.get(row).a;
+  return b?.format === 'address' ? rows.get(row).b : NaN;
 }
 
-/** Routes and remappings name their vector in the second argument. */
-function vectorInB(store: TraceStore, row: number): number {
-  return kindRow(store.kindOf(row)).b?.format === 'vector' ? store.get(row).b : NaN;
-}
-
-function inCycles(number: QueryNumber, frequencyHz: number): number {
-  return 'value' in number ? number.value : Math.round(number.seconds * frequencyHz);
-}
-
-function flags(length: number, test: (i: number) => boolean): Uint8Array {
-  return Uint8Array.from({ length }, (_, i) => (test(i) ? 1 : 0));
-}
-
-function trackTest(store: TraceStore, test: (track: number) => boolean): Test {
-  const table = flags(store.meta.tracks.length, test);
-  return (row) => table[store.trackOf(row)] === 1;
-}
-
-function placeTest(store: TraceStore, test: (text: string) => boolean, field: 'file' | 'symbol'): Test {
-  const table = flags(store.meta.places.length + 1, (id) => {
-    const text = store.meta.places[id - 1]?.[field];
-    return text !== undefined && test(text);
-  });
-  return (row) => table[store.get(row).place] === 1;
-}
-
-/** Register names by number per track, both ways a reader may write them. */
-function registerTest(store: TraceStore, texts: readonly string[]): Test {
-  const wanted = lower(texts);
-  const numbers = new Set(texts.map(Number).filter((value) => !Number.isNaN(value)));
-  const names = store.meta.tracks.map(
-    (track) =>
-      new Map(
-        Object.entries(track.registers ?? {}).map(([offset, name]) => [Number(offset), name.toLowerCase()]),
-      ),
-  );
+/** The argument of that name, as the vocabulary has it; NaN: the kind has none. */
+function argumentOf(rows: QueryRows, name: string): (row: number) => number {
   return (row) => {
-    if (kindRow(store.kindOf(row)).group !== 'register' && store.kindOf(row) !== Kind.Doorbell) return false;
-    const { a, track } = store.get(row);
-    return numbers.has(a) || wanted.includes(names[track]?.get(a) ?? '');
+    const { a, b } = kindRow(rows.kindOf(row));
+    if (a && argumentName(a) === name) return rows.get(row).a;
+    return b && argumentName(b) === name ? rows.get(row).b : NaN;
   };
 }
 
-function textTest(store: TraceStore, term: QueryTerm): Test {
+/** Routes and remappings name their vector in the second argument. */
+function vectorInB(rows: QueryRows, row: number): number {
+  return kindRow(rows.kindOf(row)).b?.format === 'vector' ? rows.get(row).b : NaN;
+}
+
+function inCycles(number: QueryNumber, frequencyHz: number): number | Range {
+  if ('from' in number) return number;
+  return 'value' in number ? number.value : Math.round(number.seconds * frequencyHz);
+}
+
+type Range = Extract<QueryNumber, { from: number }>;
+
+/** Bytes from an address on that the event is about. */
+function extentOf(rows: QueryRows, row: number): number {
+  const { a, b } = kindRow(rows.kindOf(row));
+  if (a?.format === 'address' && b?.format === 'bytes') return Math.max(1, rows.get(row).b);
+  return 1;
+}
+
+/** A test of small numbers, each of which is put to it once. */
+function once(test: (id: number) => boolean): (id: number) => boolean {
+  const known = new Map<number, boolean>();
+  return (id) => {
+    let answer = known.get(id);
+    if (answer === undefined) known.set(id, (answer = test(id)));
+    return answer;
+  };
+}
+
+function trackTest(rows: QueryRows, test: (track: Track | undefined) => boolean): Test {
+  const fits = once((id) => test(rows.trackAt(id)));
+  return (row) => fits(rows.trackOf(row));
+}
+
+function placeTest(rows: QueryRows, test: (text: string) => boolean, field: 'file' | 'symbol'): Test {
+  const fits = once((id) => {
+    const text = rows.placeAt(id)?.[field];
+    return text !== undefined && test(text);
+  });
+  return (row) => fits(rows.get(row).place);
+}
+
+/** Register names by number per track, both ways a reader may write them. */
+function registerTest(rows: QueryRows, texts: readonly string[]): Test {
+  const wanted = lower(texts);
+  const numbers = new Set(texts.map(Number).filter((value) => !Number.isNaN(value)));
+  const named = new Map<number, ReadonlySet<number>>();
+  const offsetsOn = (track: number): ReadonlySet<number> => {
+    let offsets = named.get(track);
+    if (!offsets) {
+      const names = Object.entries(rows.trackAt(track)?.registers ?? {});
+      offsets = new Set(
+        names.filter(([, name]) => wanted.includes(name.toLowerCase())).map(([offset]) => Number(offset)),
+      );
+      named.set(track, offsets);
+    }
+    return offsets;
+  };
+  return (row) => {
+    if (kindRow(rows.kindOf(row)).group !== 'register' && rows.kindOf(row) !== Kind.Doorbell) return false;
+    const { a } = rows.get(row);
+    return numbers.has(a) || offsetsOn(rows.trackOf(row)).has(a);
+  };
+}
+
+function textTest(rows: QueryRows, term: QueryTerm): Test {
   const texts = lower(term.texts);
-  const { tracks } = store.meta;
   switch (term.field) {
     case 'track':
-      return trackTest(store, (id) => texts.some((text) => tracks[id]?.name.toLowerCase().includes(text)));
+      return trackTest(rows, (track) => texts.some((text) => track?.name.toLowerCase().includes(text)));
     case 'vm':
-      return trackTest(store, (id) =>
-        texts.some((text) => String(tracks[id]?.vm) === text || tracks[id]?.group.toLowerCase() === text),
+      return trackTest(rows, (track) =>
+        texts.some((text) => String(track?.vm) === text || track?.group.toLowerCase() === text),
       );
     case 'file':
-      return placeTest(store, (path) => texts.some((text) => endsPath(path.toLowerCase(), text)), 'file');
+      return placeTest(rows, (path) => texts.some((text) => endsPath(path.toLowerCase(), text)), 'file');
     case 'fn':
-      return placeTest(store, (symbol) => term.texts.includes(symbol), 'symbol');
+      return placeTest(rows, (symbol) => term.texts.includes(symbol), 'symbol');
     default:
-      return registerTest(store, term.texts);
+      return registerTest(rows, term.texts);
   }
 }
 
@@ -157,37 +214,51 @@ function endsPath(path: string, text: string): boolean {
   return path === text || path.endsWith(`/${text}`) || path.endsWith(`\\${text}`);
 }
 
-function testOf(store: TraceStore, term: QueryTerm): Test {
-  const number = term.field === 'word' ? undefined : numberOf(store, term.field);
-  if (number === undefined) return textTest(store, term);
-  const wanted = term.numbers.map((value) => inCycles(value, store.meta.frequencyHz));
+function testOf(rows: QueryRows, term: QueryTerm): Test {
+  const number =
+    term.field === 'argument'
+      ? argumentOf(rows, term.name)
+      : term.field === 'word'
+        ? undefined
+        : numberOf(rows, term.field);
+  if (number === undefined) return textTest(rows, term);
+  const wanted = term.numbers.map((value) => inCycles(value, rows.frequencyHz));
+  const extent = term.field === 'addr' ? (row: number) => extentOf(rows, row) : () => 1;
   return (row) => {
     const found = number(row);
-    return wanted.some((value) => compare(term.operator, found, value));
+    return wanted.some((value) =>
+      typeof value === 'number'
+        ? compare(term.operator, found, value)
+        : found <= value.to && found + extent(row) > value.from,
+    );
   };
 }
 
-/** Prepares a query for a trace. Prepare it anew when the trace grew: new tracks and places are not known to it. */
-export function matcherOf(store: TraceStore, query: Query): Matcher {
+/** Whether rows of a kind can match at all; each is asked about once. */
+export function kindMatcherOf(query: Query): KindTest {
   const kindTests: KindTest[] = [(kind) => !bookkeeping.has(kind)];
-  const tests: Test[] = [];
   for (const term of query.terms) {
     const ofKind = kindTest(term);
-    if (ofKind !== undefined) {
-      kindTests.push(term.negated ? (kind) => !ofKind(kind) : ofKind);
-    } else {
-      const test = testOf(store, term);
-      tests.push(term.negated ? (row) => !test(row) : test);
-    }
+    if (ofKind !== undefined) kindTests.push(term.negated ? (kind) => !ofKind(kind) : ofKind);
   }
-  // Each kind is asked about once: 1 matches, 2 does not.
+  // 1 matches, 2 does not.
   const known = new Uint8Array(KIND_LIMIT);
-  const fits = (kind: number): boolean =>
-    (known[kind] ||= kindTests.every((test) => test(kind)) ? 1 : 2) === 1;
-  return (row) => fits(store.kindOf(row)) && tests.every((test) => test(row));
+  return (kind) => (known[kind] ||= kindTests.every((test) => test(kind)) ? 1 : 2) === 1;
+}
+
+/** Prepares a query for a trace. Prepare it anew when the trace grew: new tracks and places are not known to it. */
+export function matcherOf(rows: QueryRows, query: Query): Matcher {
+  const fits = kindMatcherOf(query);
+  const tests: Test[] = [];
+  for (const term of query.terms) {
+    if (kindTest(term) !== undefined) continue;
+    const test = testOf(rows, term);
+    tests.push(term.negated ? (row) => !test(row) : test);
+  }
+  return (row) => fits(rows.kindOf(row)) && tests.every((test) => test(row));
 }
 
 /** Whether one row matches; for many rows keep a `matcherOf`. */
-export function matches(store: TraceStore, query: Query, row: number): boolean {
-  return matcherOf(store, query)(row);
+export function matches(rows: QueryRows, query: Query, row: number): boolean {
+  return matcherOf(rows, query)(row);
 }

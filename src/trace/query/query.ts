@@ -2,8 +2,10 @@
  * The query language of find, table filter and statistics: `reason:EPT_MISCONFIG dur>5us reg:TDT file:e1000.c line:142`.
  *
  * Terms stand beside each other and all must hold; commas separate alternatives; a minus before a term turns it round;
- * values with spaces stand in double quotes; a word without a field is part of a kind's name.
+ * values with spaces stand in double quotes; a word without a field is part of a kind's name. Numbers may be ranges, `0x1000..0x1fff`,
+ * and an argument that a kind of event has goes by the name that the vocabulary gives it: `virtq.kick queue:1`.
  */
+import { kinds, type ArgSpec } from '../vocabulary/events';
 
 export type Operator = ':' | '=' | '>' | '<' | '>=' | '<=';
 
@@ -19,7 +21,7 @@ export const queryFields = {
   reg: 'register by name or offset: TDT, 0x3818',
   a: 'first argument: 0x10, >64',
   b: 'second argument',
-  addr: 'memory address: 0x123456000, >=4294967296',
+  addr: 'memory address: 0x123456000, >=4294967296, 0x1000..0x1fff',
   vector: 'interrupt vector: 0x2b',
   packet: 'packet number: 12',
   file: 'source file, or the end of its path: e1000.c',
@@ -54,12 +56,14 @@ const SYNONYMS: ReadonlyMap<string, QueryField> = new Map([
   ['exit', 'reason'],
 ]);
 
-/** A number as written: cycles or a bare number, or seconds where a unit of time was given. */
-export type QueryNumber = { value: number } | { seconds: number };
+/** A number as written: cycles or a bare number, or seconds where a unit of time was given; or all from one to another. */
+export type QueryNumber = { value: number } | { seconds: number } | { from: number; to: number };
 
 export interface QueryTerm {
-  /** `word`: part of a kind's name. */
-  field: QueryField | 'word';
+  /** `word`: part of a kind's name. `argument`: the one called `name`. */
+  field: QueryField | 'word' | 'argument';
+  /** As `argumentName` has it; empty for other fields. */
+  name: string;
   operator: Operator;
   negated: boolean;
   /** Alternatives, as written without quotes. */
@@ -91,6 +95,7 @@ const UNITS: Record<string, number> = { s: 1, ms: 1e-3, us: 1e-6, µs: 1e-6, μs
 
 // One term: minus, field and operator, then a value of quoted or plain pieces between commas.
 const TERM = /(-?)(?:([A-Za-z]+)(>=|<=|[:=<>]))?((?:"[^"]*"|[^\s",])*(?:,(?:"[^"]*"|[^\s",])*)*)/y;
+const RANGE = /^(0[xX][0-9a-fA-F]{1,14}|\d+)\.\.(0[xX][0-9a-fA-F]{1,14}|\d+)$/;
 const NUMBER = /^(0[xX][0-9a-fA-F]{1,14}|\d+(?:\.\d+)?)([a-zµμ]*)$/;
 
 /** @throws QueryError with position and what is allowed. An empty query has no terms and finds everything. */
@@ -121,11 +126,16 @@ function termOf(match: RegExpExecArray, position: number): QueryTerm {
   if (texts.length === 0 || texts.some((piece) => piece === '')) {
     throw new QueryError(`A value is missing after “${whole}”`, position, whole.length);
   }
-  if (name === undefined) return { field: 'word', operator: ':', negated, texts, numbers: [], position };
+  if (name === undefined)
+    return { field: 'word', name: '', operator: ':', negated, texts, numbers: [], position };
   const field = fieldOf(name, position + negatedLength(minus));
-  const numbers = NUMERIC.has(field)
-    ? texts.map((piece) => numberOf(piece, field, position, whole.length))
-    : [];
+  const numbers =
+    field === 'argument' || isNumeric(field)
+      ? texts.map((piece) => numberOf(piece, field, position, whole.length))
+      : [];
+  if (operator !== ':' && operator !== '=' && numbers.some((number) => 'from' in number)) {
+    throw new QueryError('A range such as 1..5 is compared with : only', position, whole.length);
+  }
   if (numbers.length === 0 && operator !== ':' && operator !== '=') {
     throw new QueryError(
       `${field} is compared with : only; > and < are for ${[...NUMERIC].join(', ')}`,
@@ -133,7 +143,8 @@ function termOf(match: RegExpExecArray, position: number): QueryTerm {
       whole.length,
     );
   }
-  return { field, operator: operatorOf(operator), negated, texts, numbers, position };
+  const argument = field === 'argument' ? name.toLowerCase() : '';
+  return { field, name: argument, operator: operatorOf(operator), negated, texts, numbers, position };
 }
 
 function negatedLength(minus: string | undefined): number {
@@ -144,31 +155,55 @@ function operatorOf(text: string | undefined): Operator {
   return text === '>' || text === '<' || text === '>=' || text === '<=' || text === '=' ? text : ':';
 }
 
+function isNumeric(field: string): boolean {
+  return isField(field) && NUMERIC.has(field);
+}
+
+function isTime(field: string): boolean {
+  return isField(field) && TIMES.has(field);
+}
+
 function isField(name: string): name is QueryField {
   return Object.hasOwn(queryFields, name);
 }
 
-function fieldOf(name: string, position: number): QueryField {
+/** What an argument is called in a query: its name without what is no letter. */
+export function argumentName({ name }: ArgSpec): string {
+  return name.toLowerCase().replace(/[^a-z]/g, '');
+}
+
+const argumentNames: ReadonlySet<string> = new Set(
+  [...kinds.values()].flatMap(({ a, b }) => [a, b].flatMap((spec) => (spec ? [argumentName(spec)] : []))),
+);
+
+function fieldOf(name: string, position: number): QueryTerm['field'] {
   const lower = name.toLowerCase();
   const field = SYNONYMS.get(lower) ?? lower;
   if (isField(field)) return field;
+  if (argumentNames.has(lower)) return 'argument';
   throw new QueryError(
-    `There is no field “${name}”; fields are ${Object.keys(queryFields).join(', ')}`,
+    `There is no field “${name}”; fields are ${Object.keys(queryFields).join(', ')}, and the names of arguments, such as queue`,
     position,
     name.length,
   );
 }
 
-function numberOf(text: string, field: QueryField, position: number, length: number): QueryNumber {
+function numberOf(text: string, field: QueryTerm['field'], position: number, length: number): QueryNumber {
+  const range = RANGE.exec(text);
+  if (range) {
+    const [from, to] = [Number(range[1]), Number(range[2])];
+    if (from <= to) return { from, to };
+    throw new QueryError(`“${text}” ends before it begins`, position, length);
+  }
   const match = NUMBER.exec(text);
   const unit = match?.[2] ?? '';
   const value = Number(match?.[1]);
   if (match !== null && unit === '') return { value };
   const scale = UNITS[unit];
-  if (match !== null && TIMES.has(field) && Object.hasOwn(UNITS, unit) && scale !== undefined)
+  if (match !== null && isTime(field) && Object.hasOwn(UNITS, unit) && scale !== undefined)
     return { seconds: value * scale };
-  const allowed = TIMES.has(field)
+  const allowed = isTime(field)
     ? 'cycles, or a number with s, ms, us or ns'
-    : 'a number such as 12 or 0x10';
+    : 'a number such as 12 or 0x10, or a range such as 0x1000..0x1fff';
   throw new QueryError(`“${text}” is no value for ${field}; it takes ${allowed}`, position, length);
 }

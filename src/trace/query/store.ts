@@ -3,7 +3,8 @@ import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT, DURATION_SATURATED, emptyChunk, pa
 import { Kind, byKind, type KindGroup } from '../vocabulary/events';
 import { gapsEnd } from '../vocabulary/gaps';
 import { joined } from '../vocabulary/wide';
-import type { TraceChunk, TraceDelta, TraceMeta } from '../model';
+import type { Place, TraceChunk, TraceDelta, TraceMeta, Track } from '../model';
+import type { QueryRows } from './match';
 import { Stream, type RowSource } from './stream';
 
 /** One event, by name. Times in cycles. */
@@ -64,7 +65,7 @@ export function emptyMeta(title: string, frequencyHz: number): TraceMeta {
   };
 }
 
-export class TraceStore implements RowSource {
+export class TraceStore implements RowSource, QueryRows {
   /** Replace it by a later one with `setMeta`; tracks and places of deltas are added to it. */
   meta: TraceMeta;
   readonly blocks: TraceChunk[] = [];
@@ -79,9 +80,15 @@ export class TraceStore implements RowSource {
   /** Rows that are in the streams. The rest follow when somebody asks by time: a recording nobody looks at costs no index. */
   private indexed = 0;
   private openChanged = false;
+  private cuts = 0;
 
   constructor(meta: TraceMeta) {
     this.meta = { ...meta, tracks: [...meta.tracks], places: [...meta.places] };
+  }
+
+  /** How often rows have been discarded: what was worked out by rows before is of no use then. */
+  get truncations(): number {
+    return this.cuts;
   }
 
   /** Rows. */
@@ -113,11 +120,27 @@ export class TraceStore implements RowSource {
 
   /** Adds what a recorder handed out. Chunks must follow each other without a gap. */
   append(delta: TraceDelta): void {
+    if (delta.truncated !== undefined) this.truncate(delta.truncated);
     for (const track of delta.tracks) this.meta.tracks[track.id] = track;
     for (const place of delta.places) this.meta.places[place.id - 1] = place;
     for (const chunk of delta.chunks) this.appendChunk(chunk);
     this.patch(delta.patches);
     this.openSet = new Set(delta.open);
+    this.openChanged = true;
+  }
+
+  /** Discards rows from one on, and what is known by them; streams are made anew when somebody asks by time. */
+  private truncate(rows: number): void {
+    if (rows >= this.count) return;
+    this.cuts += 1;
+    this.blocks.length = Math.ceil(rows / BLOCK_ROWS);
+    this.count = rows;
+    this.indexed = 0;
+    this.end = 0;
+    this.streams.length = 0;
+    this.highs.clear();
+    this.overflow.clear();
+    this.openSet.clear();
     this.openChanged = true;
   }
 
@@ -168,6 +191,15 @@ export class TraceStore implements RowSource {
     };
   }
 
+  get frequencyHz(): number {
+    return this.meta.frequencyHz;
+  }
+  trackAt(id: number): Track | undefined {
+    return this.meta.tracks[id];
+  }
+  placeAt(id: number): Place | undefined {
+    return this.meta.places[id - 1];
+  }
   startOf(row: number): number {
     return this.blocks[row >>> BLOCK_SHIFT]?.start[row & BLOCK_MASK] ?? 0;
   }

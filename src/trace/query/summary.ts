@@ -81,7 +81,7 @@ function countsOf(
     interrupts: {
       raised: n(Kind.IrqRaise),
       injected: n(Kind.IrqInject),
-      posted: n(Kind.IrqPost),
+      posted: n(Kind.IrqPost) + n(Kind.AvicPost),
       handled: n(Kind.Handler),
     },
     iommu: {

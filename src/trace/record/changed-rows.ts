@@ -29,6 +29,12 @@ export class ChangedRows {
     this.settled = Math.max(rows, this.savedRows);
   }
 
+  /** Rows from this one on are to be handed out again. */
+  takeBack(rows: number): void {
+    this.sinceDelta = this.sinceDelta.filter((row) => row < rows);
+    this.handOut(Math.min(this.handedRows, rows));
+  }
+
   /** Rows up to this one are in a snapshot. */
   save(rows: number): void {
     this.savedRows = rows;

@@ -81,6 +81,11 @@ export class HandOut {
     return foldHashes(this.hashes, this.rows.rows);
   }
 
+  /** Hashes of blocks from this one on are of rows that will not be. */
+  discardFrom(index: number): void {
+    this.newHashes = this.newHashes.filter(([block]) => block < index);
+  }
+
   /** For a snapshot: all hashes known here, and those that no delta has had. */
   save(): { hashes: IndexedHash[]; newHashes: IndexedHash[] } {
     return {

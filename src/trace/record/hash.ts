@@ -5,7 +5,7 @@
  * Rows are hashed block by block (see `block.ts`), each block from the same seed, and the block hashes are folded in
  * order: so a block can be hashed, and its memory given back, while a span in an earlier block is still open.
  */
-import { BLOCK_ROWS } from '../block';
+import { BLOCK_ROWS, BLOCK_SHIFT } from '../block';
 import type { TraceChunk, TraceDelta } from '../model';
 
 /** Two 32-bit halves of the hash of one block. */
@@ -107,6 +107,8 @@ export class HashCollector {
   private readonly hashes: BlockHash[] = [];
 
   add(delta: TraceDelta): void {
+    if (delta.truncated !== undefined)
+      this.hashes.length = Math.min(this.hashes.length, delta.truncated >>> BLOCK_SHIFT);
     for (const [block, h1, h2] of delta.hashes?.known ?? []) this.hashes[block] = [h1, h2];
     for (const block of delta.hashes?.unhashed ?? []) {
       const chunk = delta.chunks.find(({ firstRow }) => firstRow === block * BLOCK_ROWS);

@@ -40,13 +40,27 @@ export class PlaceTable {
     return id;
   }
 
+  get count(): number {
+    return this.places.length;
+  }
+
+  /** One place, resolved likewise. */
+  at(id: number): Place | undefined {
+    this.resolveAll();
+    return this.places[id - 1];
+  }
+
   /** All places so far, resolved as far as debug information goes. */
   all(): Place[] {
+    this.resolveAll();
+    return [...this.places];
+  }
+
+  private resolveAll(): void {
     for (; this.resolved < this.places.length; this.resolved++) {
       const place = this.places[this.resolved];
       if (place !== undefined) Object.assign(place, this.resolve?.(place.vm, place.rip));
     }
-    return [...this.places];
   }
 
   /** All places so far, for a snapshot. */

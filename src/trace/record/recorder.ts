@@ -5,7 +5,7 @@
 import { BLOCK_ROWS, BLOCK_SHIFT, copyRows, pasteRows } from '../block';
 import { requireVersion } from '../snapshot-error';
 import { bookkeeping } from '../vocabulary/events';
-import type { TraceChunk, TraceDelta, TraceMeta, Track } from '../model';
+import type { Place, TraceChunk, TraceDelta, TraceMeta, Track } from '../model';
 import { HandOut } from './hand-out';
 import { KindCounts } from './kind-counts';
 import { PlaceTable, type ResolvePlace } from './places';
@@ -46,6 +46,8 @@ export class Recorder extends RowWriter implements Tracer {
   private readonly maxEvents: number;
   private handedTracks = 0;
   private handedPlaces = 0;
+  /** First row that its receiver has to discard; undefined: none. */
+  private discarded: number | undefined;
 
   constructor(options: RecorderOptions = {}) {
     const { records } = options;
@@ -60,6 +62,15 @@ export class Recorder extends RowWriter implements Tracer {
   /** Simulated time of the first event that was not recorded for want of room; undefined while all fit. */
   get truncatedAt(): number | undefined {
     return this.refused;
+  }
+
+  trackAt(id: number): Track | undefined {
+    return this.tracks[id];
+  }
+
+  /** A place by its id, from 1, as far as debug information knows it. */
+  placeAt(id: number): Place | undefined {
+    return this.placeTable.at(id);
   }
 
   addTrack(track: Omit<Track, 'id'>): number {
@@ -130,7 +141,8 @@ export class Recorder extends RowWriter implements Tracer {
   takeDelta(): TraceDelta {
     this.writeForeseen();
     this.settleBlocks();
-    const { changes } = this;
+    const { changes, discarded } = this;
+    this.discarded = undefined;
     const patches = patchesOf(changes.takeHanded(), this.chunkOf);
     const { chunks, hashes, folds } = this.out.take(changes.handed, this.ended);
     changes.handOut(chunks.reduce((row, { start }) => row + start.length, changes.handed));
@@ -139,6 +151,7 @@ export class Recorder extends RowWriter implements Tracer {
     const tracks = this.tracks.slice(this.handedTracks);
     this.handedTracks += tracks.length;
     return {
+      ...(discarded !== undefined && { truncated: discarded }),
       chunks,
       patches,
       open: this.spans.all(),
@@ -222,6 +235,26 @@ export class Recorder extends RowWriter implements Tracer {
     this.cause = state.cause;
     this.place = state.place;
     this.refused = state.truncatedAt;
+  }
+
+  /**
+   * From here on another future is recorded than the one whose rows may have been handed out: the next delta tells its receiver to
+   * discard them. Rows that could still change are handed out anew, too.
+   */
+  discardFuture(): void {
+    const { changes, rows } = this;
+    this.settleBlocks();
+    if (changes.handed <= rows) return;
+    // All blocks from here on are in memory; of those before, only rows with an open span can have changed.
+    let index = this.blocks.length;
+    while (index > 0 && this.blocks[index - 1] !== undefined) index -= 1;
+    const first = Math.min(index * BLOCK_ROWS, rows, this.discarded ?? Infinity);
+    for (const row of this.spans.all()) if (row < first) changes.note(row);
+    changes.takeBack(first);
+    this.out.discardFrom(first >>> BLOCK_SHIFT);
+    this.handedTracks = Math.min(this.handedTracks, this.tracks.length);
+    this.handedPlaces = Math.min(this.handedPlaces, this.placeTable.count);
+    this.discarded = first;
   }
 
   private settleBlocks(): void {

@@ -4,6 +4,7 @@
  */
 import type { ArgFormat, ArgSpec, BitField, ColourRole, KindGroup, KindRow } from './kind-row';
 import { invalidationFields } from './invalidation';
+import { amdFields, avicLogicalFields } from './amd-fields';
 import { irteFields } from './irte-fields';
 import { mailboxFields } from './mailbox-messages';
 import { tableEntries, type TableEntry, type TableEntryKey } from './table-entries';
@@ -38,6 +39,9 @@ export const Kind = {
   VfsEnabled: 216, VfRequest: 217, VfRefused: 218,
   IommuFs5: 195, IommuFs4: 196, IommuFs3: 197, IommuFs2: 198, IommuFs1: 199,
   VhostPoll: 176,
+  AvicPost: 230, GaLogEntry: 231, GaLogOverflow: 232, GaLogRead: 233, AmdDeviceEntry: 234,
+  AmdIrteRemapped: 235, AmdIrteGuest: 236, AmdIrteUpper: 237, AvicPhysicalEntry: 238, AvicLogicalEntry: 239,
+  IdtShadow: 244, VfioUnmap: 245, VfioShadow: 246,
 } as const;
 
 /** The kind of event that the reading of a table's entry is. */
@@ -141,6 +145,33 @@ const irteRows: readonly KindRow[] = [
   irteRow(Kind.IrteSource, 'source', 64, 'The upper half, which says whose requests it is for,'),
 ];
 
+/** Entries of AMD's tables: two dwords of each are the arguments, the lower one first. */
+const amdRow = (id: number, name: string, key: keyof typeof amdFields, at: number, what: string): KindRow => {
+  const [lower, upper] = amdFields[key];
+  const dword = (low: number, fields: readonly BitField[]): ArgSpec => ({
+    name: `bits ${low + 31} to ${low}`,
+    format: 'hex',
+    fields,
+  });
+  return instant(
+    id,
+    name,
+    'iommu',
+    'iommu',
+    { a: dword(at, lower), b: dword(at + 32, upper) },
+    `${what}.`,
+    `${what}: {a} in the lower dword, {b} in the upper one.`,
+  );
+};
+// prettier-ignore
+const amdRows: readonly KindRow[] = [
+  amdRow(Kind.AmdDeviceEntry, 'amd.dte', 'deviceEntry', 128, "The IOMMU reads the part of the function's device table entry that says where its interrupts lead"),
+  amdRow(Kind.AmdIrteRemapped, 'amd.irte.remapped', 'irteRemapped', 0, 'The lower half of an entry of the interrupt remapping table, which makes a message'),
+  amdRow(Kind.AmdIrteGuest, 'amd.irte.guest', 'irteGuest', 0, 'The lower half of an entry of the interrupt remapping table, which leads to the backing page of a vCPU'),
+  amdRow(Kind.AmdIrteUpper, 'amd.irte.upper', 'irteUpper', 64, 'The upper half of an entry of the interrupt remapping table'),
+  amdRow(Kind.AvicPhysicalEntry, 'avic.physical', 'avicPhysical', 0, 'The processor reads an entry of the physical APIC ID table, which leads to the backing page of a vCPU'),
+];
+
 // prettier-ignore
 export const kindRows: readonly KindRow[] = [
   span(Kind.GuestKernel, 'guest.kernel', 'mode', 'guest', { mode: 'guest-kernel', label: 'guest' }, 'The vCPU runs guest code at CPL 0.', '{track} ran guest kernel code for {took}.'),
@@ -167,6 +198,7 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.IrqNotify, 'irq.notify', 'interrupt', 'interrupt', { a: vector, b: dec('target') }, 'A notification event goes to the physical CPU that a posted-interrupt descriptor names.', '{track} notified CPU {b} of posted interrupts by vector {a}.'),
   instant(Kind.IrqBlocked, 'irq.blocked', 'interrupt', 'fault', { a: arg('reason', 'reason'), b: dec('index') }, 'The interrupt-remapping unit refuses an interrupt request.', '{track} refused the interrupt request of index {b} (reason {a}).'),
   instant(Kind.AvicDoorbell, 'avic.doorbell', 'interrupt', 'interrupt', { a: vector, b: dec('target') }, 'A doorbell rings at the physical CPU on which a vCPU runs: the processor looks for a pending vector, without an exit.', '{track} rang the doorbell of CPU {b} for vector {a}.'),
+  instant(Kind.IdtShadow, 'idt.shadow', 'interrupt', 'kernel', { a: arg('base', 'address'), b: dec('present') }, "The VMM has built the shadow of the guest's IDT anew: the gates of vectors that are assigned to the guest are as in its own table, all others are not present.", "The shadow of the guest's IDT at {a} has {b} gates that are present."),
   instant(Kind.IrqAccept, 'irq.accept', 'interrupt', 'interrupt', { a: vector }, 'The LAPIC takes the vector into its IRR.', 'The local APIC took vector {a} into its IRR.'),
   instant(Kind.IrqInject, 'irq.inject', 'interrupt', 'kernel', { a: vector }, 'The VMM injects the vector at VM entry.', 'The VMM injected vector {a} at VM entry.'),
   instant(Kind.IrqWindow, 'irq.window', 'interrupt', 'interrupt', { a: vector }, 'The guest has interrupts off: the VMM asks for an interrupt-window exit.'),
@@ -242,11 +274,19 @@ export const kindRows: readonly KindRow[] = [
   instant(Kind.HostOverwritten, 'host.overwritten', 'vmm', 'fault', { a: arg('address', 'address'), b: arg('length', 'bytes'), sum: 'b' }, 'A device writes host memory that is not of the VM which it works for: data of the VMM, or of another VM.', '{track} overwrote {b} of host memory at {a}, which are not of the VM that it works for.'),
   instant(Kind.VfioNested, 'vfio.nested', 'vmm', 'kernel', { a: arg('table', 'address'), b: dec('levels') }, "First-stage tables of a guest are nested in the second stage of its VM: the host's IOMMU walks both.", "{track} is translated by the guest's tables at guest-physical {a}, of {b} levels, in the second stage of its VM."),
   instant(Kind.VfioMap, 'vfio.map', 'vmm', 'kernel', { a: arg('iova', 'address'), b: arg('length', 'bytes'), sum: 'b' }, 'Memory of a VM is pinned and mapped for a device that the VM was given.', '{b} of the VM were pinned and mapped for {track}, from {a} as the device addresses them.'),
+  instant(Kind.VfioUnmap, 'vfio.unmap', 'vmm', 'kernel', { a: arg('iova', 'address'), b: arg('length', 'bytes') }, 'Memory of a VM is unmapped and let go, so that a device that the VM was given reaches it no more.', '{b} from {a} on, as {track} addresses them, were unmapped.'),
+  instant(Kind.VfioShadow, 'vfio.shadow', 'vmm', 'user', { a: arg('from', 'address'), b: dec('tables') }, "The user-space part of the VMM walks second-stage tables of a guest from an address on, to map and unmap for a device of the host what has changed.", "User space read {b} of the guest's tables, for what {track} addresses from {a} on."),
   instant(Kind.HostVector, 'host.vector', 'interrupt', 'kernel', { a: dec('message'), b: vector }, "The host's kernel gives one of its vectors to a message of a device.", "The host's kernel gave vector {b} to message {a} of {track}."),
   instant(Kind.VfioIrqs, 'vfio.irqs', 'vmm', 'user', { a: dec('messages') }, 'The user-space part of the VMM asks the host for the interrupts that the guest has programmed: so many messages, or the pin.', 'User space asked the host for {a} interrupt messages of {track}.'),
   ...entryRows,
   instant(Kind.IrteRead, 'irte.read', 'iommu', 'iommu', { a: arg('at', 'address'), b: dec('index') }, 'The IOMMU reads an entry of the interrupt-remapping table.', 'The IOMMU read entry {b} of the interrupt-remapping table, at {a}.'),
   ...irteRows,
+  ...amdRows,
+  instant(Kind.AvicLogicalEntry, 'avic.logical', 'interrupt', 'interrupt', { a: arg('at', 'address'), b: { name: 'entry', format: 'hex', fields: avicLogicalFields } }, 'The processor reads an entry of the logical APIC ID table, which says whose bit of a logical destination it is.', 'The processor read an entry of the logical APIC ID table: {b}, at {a}.'),
+  instant(Kind.AvicPost, 'avic.post', 'interrupt', 'dma', { a: vector, b: arg('backing page', 'address') }, "The IOMMU sets a vector's bit in the IRR of a vCPU's backing page in memory: it needs no exit.", '{track} requested vector {a} in the backing page at {b}.'),
+  instant(Kind.GaLogEntry, 'galog.entry', 'iommu', 'iommu', { a: hex('tag'), b: arg('at', 'address') }, 'The IOMMU writes an entry to its guest virtual APIC log: a vCPU that does not run has got an interrupt.', '{track} wrote the tag {a} to its guest virtual APIC log, at {b}.'),
+  instant(Kind.GaLogOverflow, 'galog.overflow', 'iommu', 'fault', { a: hex('tag') }, 'The guest virtual APIC log is full: entries are lost until software has cleared that.', '{track} could not write the tag {a}: its guest virtual APIC log is full.'),
+  instant(Kind.GaLogRead, 'galog.read', 'iommu', 'kernel', { a: hex('tag'), b: hex('head') }, "The host's kernel reads an entry of the guest virtual APIC log, and wakes the vCPU that its tag is of.", "The host's kernel read the tag {a} in the guest virtual APIC log, at {b}."),
   span(Kind.VhostPoll, 'vhost.poll', 'thread', 'thread', { a: dec('cycles at most'), b: dec('found'), sum: 'b' }, 'Before a vhost worker sleeps, it looks for some time whether a driver has added something to a queue, or a packet has come.', '{track} looked for work for {took}, instead of sleeping.'),
   instant(Kind.ArgsHigh, 'args.high', 'record', 'mark', { a: hex('a high'), b: hex('b high') }, 'High halves of the arguments of the causing row, where they did not fit 32 bits.'),
   instant(Kind.SpanOverflow, 'span.overflow', 'record', 'mark', { a: dec('high'), b: dec('low') }, 'Full duration of the causing row, which did not fit 32 bits.'),

@@ -3,6 +3,24 @@
  * Not among them: what a guest with encrypted state asks for by VMGEXIT, which is a protocol of its own.
  */
 import { arg, hex, type ExitTable } from './exit-table';
+import type { ArgSpec } from './kind-row';
+import { choice, number } from './bit-fields';
+
+/** EXITINFO2 of AVIC_INCOMPLETE_IPI (AMD64 vol. 2, 15.29.9.1). */
+const incompleteIpi: ArgSpec = {
+  name: 'EXITINFO2',
+  format: 'hex',
+  fields: [
+    choice('reason', 32, 34, [
+      'invalid interrupt type',
+      'target not running',
+      'invalid target',
+      'invalid backing page',
+      'invalid vector',
+    ]),
+    number('index', 0, 11),
+  ],
+};
 
 /** The exits of AMD's processors. */
 // prettier-ignore
@@ -102,7 +120,7 @@ export const svmExits: ExitTable = { name: 'SVM exit code', base: 2048, size: 20
   { number: 0x98, name: 'write_cr8_trap', because: 'it had written CR8' },
   { number: 0xa2, name: 'invpcid', because: 'it executed INVPCID' },
   { number: 0x400, name: 'npf', because: 'the nested page tables do not map the address or forbid the access', args: [arg('GPA', 'address'), hex('value')], purpose: 'to access memory that is not mapped, at {a}' },
-  { number: 0x401, name: 'avic_incomplete_ipi', because: 'the AVIC could not deliver an interrupt to all targets', args: [hex('ICR'), arg('target', 'decimal')], purpose: 'to send the interrupt {a} to a CPU that does not run' },
+  { number: 0x401, name: 'avic_incomplete_ipi', because: 'the AVIC could not deliver an interrupt to all targets', args: [hex('ICR'), incompleteIpi], purpose: 'to send the interrupt {a}, which the tables of the AVIC do not carry' },
   { number: 0x402, name: 'avic_unaccelerated_access', because: 'it accessed an APIC register that the AVIC leaves to the VMM', args: [hex('offset'), hex('value')], purpose: 'to access the local APIC at offset {a}' },
   { number: 0x403, name: 'vmgexit', because: 'it executed VMGEXIT' },
 ] };

@@ -9,6 +9,8 @@ export interface DomainOwner {
   readonly name: string;
   readonly base: number;
   readonly size: number;
+  /** Each function has addresses of its own; absent: all of the VM have the same. */
+  readonly apart?: boolean;
 }
 
 /** An access of a function that was refused. */
@@ -41,14 +43,17 @@ export interface DmaMapper {
    * @param iova first address that the functions have, of whole pages
    * @param address host-physical
    * @param length bytes
+   * @param writable false: to read only
    * @returns cycles that this takes the caller
    */
-  map(requester: RequesterId, iova: number, address: number, length: number): Cycles;
+  map(requester: RequesterId, iova: number, address: number, length: number, writable?: boolean): Cycles;
   /**
    * What was mapped so is to be reachable no more; when it is not depends on how translations are invalidated.
    * @returns cycles that this takes the caller
    */
   unmap(requester: RequesterId, iova: number, length: number): Cycles;
+  /** Of what unmapping takes, what goes by until nothing is remembered of it. */
+  readonly invalidationCycles: Cycles;
   /**
    * From now on what a function addresses is translated by first-stage tables of its guest, and what those say by what is mapped;
    * undefined: by what is mapped alone; 'refused': nothing is reachable.
@@ -67,6 +72,7 @@ export const NOTHING_TO_MAP: DmaMapper = {
   attach: () => undefined,
   map: () => 0,
   unmap: () => 0,
+  invalidationCycles: 0,
   nest: () => undefined,
   flushNested: () => undefined,
   onDemand: undefined,

@@ -108,6 +108,21 @@ export class HostDevice {
   }
 
   /**
+   * Makes a part of the memory of its VM reachable by other addresses.
+   * @param iova first address that the device has
+   * @param from guest-physical
+   */
+  mapAt(iova: number, from: number, length: number, writable: boolean): void {
+    const { mapper } = this.parts;
+    if (this.owner) mapper.map(this.pci.requester, iova, this.owner.base + from, length, writable);
+  }
+
+  /** As `DmaMapper` has it. */
+  get invalidationCycles(): Cycles {
+    return this.parts.mapper.invalidationCycles;
+  }
+
+  /**
    * Takes it away again.
    * @returns cycles that this takes the caller
    */

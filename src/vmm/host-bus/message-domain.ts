@@ -14,13 +14,43 @@ export const LEVEL_ACTIVE_LOW = (1 << 15) | (1 << 13);
 const REDIRECTION_DESTINATION_SHIFT = 24;
 
 /** To whom an interrupt is posted instead of being handed to the kernel. */
-export interface PostingTarget {
+export type PostingTarget = DescriptorTarget | GuestApicTarget;
+
+/** A vCPU that is posted to by its posted-interrupt descriptor. */
+export interface DescriptorTarget {
   /** Host-physical address of the posted-interrupt descriptor. */
   descriptor: number;
   /** Of the guest. */
   vector: number;
   /** Notified also while the descriptor has notifications suppressed. */
   urgent: boolean;
+}
+
+/** A vCPU of AMD's AVIC. */
+export interface GuestApicTarget {
+  /** Host-physical address of its backing page. */
+  backingPage: number;
+  /** What the unit's log has for it: 32 bits, of this vCPU alone. */
+  tag: number;
+  /** Of the guest. */
+  vector: number;
+}
+
+/** Where a vCPU of AVIC is. */
+export interface GuestApicPlace {
+  /** It has the physical CPU of this APIC ID, or has had it last. */
+  running: boolean;
+  hostApicId: number;
+  /** While it does not run: an interrupt for it is logged, for KVM to wake it. */
+  logged: boolean;
+}
+
+/** The driver of a unit that delivers to AVIC's backing pages. */
+export interface GuestApics {
+  /** Tells where a vCPU is from now on (amd_iommu_update_ga of Linux). */
+  place(tag: number, place: GuestApicPlace): void;
+  /** Has somebody told of each interrupt of a vCPU that has been logged (amd_iommu_register_ga_log_notifier). */
+  onLogged(tag: number, told: () => void): void;
 }
 
 /** The driver of an interrupt-remapping unit, which has an entry of its table for each message; or nobody in between. */

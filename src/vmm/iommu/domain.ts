@@ -5,6 +5,7 @@ import type { DomainOwner } from '../host-bus/dma-mapper';
 import type { SecondStageTables } from './second-stage-tables';
 
 /** Bits of a mapping's rights, as its row has them. */
+const READ = 1;
 const READ_WRITE = 3;
 
 /** The pen's place: time goes by on the island. */
@@ -14,7 +15,7 @@ interface Clock {
 
 /** A domain. */
 export class Domain {
-  private readonly track: number;
+  readonly track: number;
 
   /** @param id domain identifier, 1 to 65535 */
   constructor(
@@ -30,9 +31,9 @@ export class Domain {
   }
 
   /** As `DmaMapper.map`. */
-  map(iova: number, address: number, length: number): void {
-    this.tables.map(iova, address, length);
-    this.note(Kind.IommuMap, iova, address, length);
+  map(iova: number, address: number, length: number, writable = true): void {
+    this.tables.map(iova, address, length, writable);
+    this.note(Kind.IommuMap, iova, address, length, writable ? READ_WRITE : READ);
   }
 
   /** The entries are gone; caches may still have them. */
@@ -42,11 +43,11 @@ export class Domain {
     tracer.cause = tracer.instant(clock.now(), track, Kind.IommuUnmap, iova, length);
   }
 
-  private note(kind: number, from: number, to: number, bytes: number): void {
+  private note(kind: number, from: number, to: number, bytes: number, rights = READ_WRITE): void {
     const { tracer, clock, track } = this;
     const before = tracer.cause;
     tracer.cause = tracer.instant(clock.now(), track, kind, from, to);
-    tracer.instant(clock.now(), track, Kind.MapExtent, bytes, READ_WRITE);
+    tracer.instant(clock.now(), track, Kind.MapExtent, bytes, rights);
     tracer.cause = before;
   }
 }

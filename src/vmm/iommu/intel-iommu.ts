@@ -85,6 +85,8 @@ export interface IntelIommuState {
 export const OWN_PAGES = 48;
 /** Deferred unmappings are invalidated when there are so many, or after so long (Linux commit 5e0d2a6fc094). */
 const MOST_DEFERRED = 250;
+/** Of an unmapping that is not deferred: its range, and the wait. */
+const UNMAP_DESCRIPTORS = 2;
 const LONGEST_DEFERRED_SECONDS = 0.01;
 /** More than a function has (MSI-X, 2048), or an IOAPIC pins. */
 const MESSAGES = 4096;
@@ -104,7 +106,7 @@ export class IntelIommu
   private readonly roots: RootTables | ScalableTables;
   private readonly requests: InvalidationRequests;
   private readonly entries: InterruptEntries;
-  /** By name of the VM. */
+  /** By name of the VM, and function where each has a domain of its own. */
   private readonly domains = new Map<string, { domain: Domain; owner: DomainOwner }>();
   private readonly domainOf = new Map<RequesterId, Domain>();
   private readonly refused = new Map<RequesterId, (access: RefusedAccess) => void>();
@@ -146,15 +148,16 @@ export class IntelIommu
   // --- DMA ------------------------------------------------------------------------------------------------------------------
 
   attach(requester: RequesterId, owner: DomainOwner): void {
-    const known = this.domains.get(owner.name)?.domain;
-    const domain = known ?? this.addDomain(owner);
+    const name = owner.apart ? `${owner.name}/${requester}` : owner.name;
+    const known = this.domains.get(name)?.domain;
+    const domain = known ?? this.addDomain(name, owner);
     this.domainOf.set(requester, domain);
     this.roots.set(requester, domain.id, domain.tables.root);
     if (!known && !this.plan.onDemand) domain.map(0, owner.base, owner.size);
   }
 
-  map(requester: RequesterId, iova: number, address: number, length: number): Cycles {
-    this.domainOf.get(requester)?.map(iova, address, length);
+  map(requester: RequesterId, iova: number, address: number, length: number, writable = true): Cycles {
+    this.domainOf.get(requester)?.map(iova, address, length, writable);
     // What was not present no cache of this unit has (caching mode is off, 6.1).
     return this.site.costs['iommu.map'];
   }
@@ -164,7 +167,7 @@ export class IntelIommu
     const { costs } = this.site;
     if (!domain) return 0;
     domain.unmap(iova, length);
-    if (this.plan.unmap === 'deferred') {
+    if (this.isDeferred) {
       this.defer(domain.id);
       return costs['iommu.unmap'];
     }
@@ -172,6 +175,10 @@ export class IntelIommu
     this.requests.range(domain.id, iova, length);
     this.requests.submit();
     return costs['iommu.unmap'] + (this.requests.count - before) * costs['iommu.invalidate'];
+  }
+
+  get invalidationCycles(): Cycles {
+    return this.isDeferred ? 0 : UNMAP_DESCRIPTORS * this.site.costs['iommu.invalidate'];
   }
 
   nest(requester: RequesterId, stage: NestedStage | 'refused' | undefined): void {
@@ -230,7 +237,7 @@ export class IntelIommu
 
   postTo(requester: RequesterId, index: number, target: PostingTarget | undefined): boolean {
     const given = this.given.get(keyOf(requester, index));
-    if (!given) return false;
+    if (!given || (target && !('descriptor' in target))) return false;
     const { entries, place, level } = given;
     if (target) this.entries.post(entries.first, requester, target);
     else this.entries.remap(entries.first, requester, place, level);
@@ -330,12 +337,17 @@ export class IntelIommu
     return address;
   }
 
-  private addDomain(owner: DomainOwner): Domain {
+  private addDomain(name: string, owner: DomainOwner): Domain {
     const { plan, pages, site } = this;
     const tables = new SecondStageTables(pages, this.own(), plan.levels, plan.largest);
     const domain = new Domain(site.tracer, site.island, this.domains.size + 1, tables, owner);
-    this.domains.set(owner.name, { domain, owner });
+    this.domains.set(name, { domain, owner });
+    site.iovaSpaces.set(domain.track, tables);
     return domain;
+  }
+
+  private get isDeferred(): boolean {
+    return this.plan.unmap === 'deferred';
   }
 
   private defer(domain: number): void {

@@ -11,7 +11,7 @@ import {
   type IrteSource,
 } from '../../machine/iommu/interrupts/irte';
 import { requireVersion } from '../../machine/snapshot';
-import type { PostingTarget } from '../host-bus/message-domain';
+import type { DescriptorTarget } from '../host-bus/message-domain';
 import type { HostVectorPlace } from '../threads/host-vectors';
 import { TABLE_BYTES, type TablePages } from './table-pages';
 
@@ -90,7 +90,7 @@ export class InterruptEntries implements Stateful<InterruptEntriesState> {
   }
 
   /** The entry posts to a vCPU. */
-  post(index: number, source: RequesterId, { descriptor, vector, urgent }: PostingTarget): void {
+  post(index: number, source: RequesterId, { descriptor, vector, urgent }: DescriptorTarget): void {
     this.write(
       index,
       encodeIrte(

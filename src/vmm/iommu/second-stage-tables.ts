@@ -41,15 +41,19 @@ export class SecondStageTables {
   ) {}
 
   /**
-   * Addresses from `iova` on lead to host-physical ones from `address` on, to read and write. All three numbers are whole pages.
-   * @returns false when no page is left for a table: what was mapped up to there stays
+   * Addresses from `iova` on lead to host-physical ones from `address` on, to read and, unless `writable` is false, to write. All three
+   * numbers are whole pages.
+   * @returns false when the tables do not translate so high addresses, or when no page is left for a table: what was mapped up to there
+   * stays
    */
-  map(iova: number, address: number, length: number): boolean {
+  map(iova: number, address: number, length: number, writable = true): boolean {
+    if (iova + length > this.end) return false;
+    const rights = READ + (writable ? WRITE : 0);
     for (let done = 0; done < length;) {
       const level = this.levelOf(iova + done, address + done, length - done);
       const place = this.placeOf(iova + done, level, true);
       if (place === undefined) return false;
-      this.pages.writeField(place, address + done + READ + WRITE + (level > 1 ? LARGE : 0));
+      this.pages.writeField(place, address + done + rights + (level > 1 ? LARGE : 0));
       done += bytesOfLevel(level);
     }
     return true;
@@ -57,15 +61,21 @@ export class SecondStageTables {
 
   /** Takes a range away. A larger page of which a part stays is made into smaller ones first. */
   unmap(iova: number, length: number): void {
-    for (let at = iova; at < iova + length;) {
+    const end = Math.min(iova + length, this.end);
+    for (let at = iova; at < end;) {
       const found = this.find(at);
       const size = bytesOfLevel(found.level);
       const first = Math.floor(at / size) * size;
-      const whole = first >= iova && first + size <= iova + length;
+      const whole = first >= iova && first + size <= end;
       if (found.leaf && !whole && this.split(found.place, found.level)) continue;
       if (found.leaf) this.pages.writeField(found.place, 0);
       at = first + size;
     }
+  }
+
+  /** The address behind the last that can be mapped. */
+  private get end(): number {
+    return bytesOfLevel(this.levels + 1);
   }
 
   /** Whether an address leads anywhere. */
@@ -104,6 +114,13 @@ export class SecondStageTables {
   }
 
   /** The entry that decides about an address: a page, or the topmost one that leads nowhere. */
+  /** The host-physical address that one of a device leads to; undefined: it is not mapped. */
+  translate(iova: number): number | undefined {
+    const { place, level, leaf } = this.find(iova);
+    const size = bytesOfLevel(level);
+    return leaf ? Math.floor(addressOf(this.pages.read(place)) / size) * size + (iova % size) : undefined;
+  }
+
   private find(iova: number): { place: number; level: number; leaf: boolean } {
     let table = this.root;
     for (let level = this.levels; ; level--) {
@@ -121,7 +138,7 @@ export class SecondStageTables {
     if (table === undefined) return false;
     const first = addressOf(this.pages.read(place));
     const size = bytesOfLevel(level - 1);
-    const flags = READ + WRITE + (level > 2 ? LARGE : 0);
+    const flags = (this.pages.read(place) % 4) + (level > 2 ? LARGE : 0);
     for (let index = 0; index < ENTRIES; index++)
       this.pages.writeField(table + index * ENTRY_BYTES, first + index * size + flags);
     this.pages.writeField(place, table + READ + WRITE);

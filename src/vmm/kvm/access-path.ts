@@ -15,7 +15,12 @@ import { ExitRowTable, sortNumber, type ExitRows } from './exit-rows';
 import { signalWays, wayTo, type ExitWay, type SignalWays } from './exit-way';
 import type { Ioeventfd } from './ioeventfds';
 import type { Placement } from './placement';
-import { apicQualification, eptQualification, ioQualification } from './qualification';
+import {
+  apicQualification,
+  eptQualification,
+  guardedStoreQualification,
+  ioQualification,
+} from './qualification';
 import type { KvmRegion } from './region';
 import type { VcpuVm } from './vm-face';
 
@@ -154,7 +159,7 @@ export class AccessPath {
   /** A further access of an instruction that has left the guest: who serves it. The exit keeps its own arguments. */
   further(request: AccessRequest, region: Region<KvmRegion> | undefined): Placement {
     const { kind, address } = request;
-    if (!region) return 'user';
+    if (!region) return this.vm.guard.covers(address) ? 'kernel' : 'user';
     return this.signalWay(request, region) ? 'ioeventfd' : this.placementOf(region, kind, address);
   }
 
@@ -167,6 +172,10 @@ export class AccessPath {
       case Access.MmioRead:
         return this.readMemory(region, address, size, further);
       case Access.MmioWrite:
+        if (!region && vm.guard.covers(address)) {
+          vm.guard.store(address, size, low, high);
+          return DONE;
+        }
         this.begun(region, address, Kind.MmioWrite, low);
         vm.mmio.write(address, size, low, high, cpu.index);
         return DONE;
@@ -186,6 +195,7 @@ export class AccessPath {
   private beginMemory(request: AccessRequest, cause: RowRef): Placement {
     const { kind, address, low: value } = request;
     const region = this.vm.mmio.find(address);
+    if (!region && this.vm.guard.covers(address)) return this.beginGuarded(request, cause);
     const signal = region && this.signalWay(request, region);
     const { reason, kernel } = signal ?? (region?.tag ?? this.nowhere).memory;
     if (reason === VmxExit.APIC_ACCESS) {
@@ -201,6 +211,16 @@ export class AccessPath {
     }
     if (signal) return 'ioeventfd';
     return region ? this.placementOf(region, kind, address) : 'user';
+  }
+
+  /** A store to RAM that KVM follows: it emulates the instruction (RET_PF_EMULATE of kvm_mmu_page_fault). */
+  private beginGuarded({ address, low }: AccessRequest, cause: RowRef): Placement {
+    const { costs } = this.site;
+    const cycles =
+      costs['exit.hardware'] + costs['kvm.dispatch'] + costs['kvm.eptViolation'] + costs['kvm.mmio'];
+    this.exits.begin(VmxExit.EPT_VIOLATION, address, low, cause);
+    this.exits.kernel(cycles, guardedStoreQualification());
+    return 'kernel';
   }
 
   /** Exit qualification of an access that leaves for a reason; from its call-out. */

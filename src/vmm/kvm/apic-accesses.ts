@@ -12,6 +12,7 @@ import { Access } from '../cpu/access-callouts';
 import type { Site } from '../host';
 import type { AccessAnswer, AccessRequest } from './access-path';
 import { apicRules, type ApicRules } from './apic-rules';
+import type { AvicIpis } from './avic-ipis';
 import { SvmReason } from './processor';
 import type { KvmRegion } from './region';
 import type { TrapExits } from './trap-exits';
@@ -78,6 +79,7 @@ export class ApicAccesses {
     const offset = address - LAPIC_BASE;
     const within = offset & 15;
     if (kind === Access.MmioRead) return within + size <= 4 && page.reads.has(offset - within);
+    if (offset === Lapic.IcrLow && this.vm.avic && !this.vm.avic.covers) return false;
     return within === 0 && size === 4 && page.writes.has(offset);
   }
 
@@ -100,10 +102,10 @@ export class ApicAccesses {
     if (offset === Lapic.Eoi) {
       this.row(Kind.MmioWrite, offset, low);
       this.end(rules);
-    } else if (rules.page?.serves(offset, low)) {
+    } else if (offset === Lapic.IcrLow && this.vm.avicIpis) this.send(this.vm.avicIpis, low);
+    else if (rules.page?.serves(offset, low)) {
       this.row(Kind.MmioWrite, offset, low);
-      if (offset === Lapic.IcrLow) this.send(low);
-      else lapic.write(offset, 4, low);
+      lapic.write(offset, 4, low);
     } else if (rules.page)
       this.traps.ask({ reason: rules.page.exitBehind(offset), work: 'write', offset, value: low });
     return DONE;
@@ -121,13 +123,15 @@ export class ApicAccesses {
     return DONE;
   }
 
-  /** An IPI that the processor sends itself. It leaves for targets that have no CPU to be told at. */
-  private send(command: number): void {
-    const { lapic } = this.world;
-    const targets = this.vm.notRunning(this.cpu.index, lapic.ipiOf(command));
-    lapic.write(Lapic.IcrLow, 4, command);
-    if (targets.length > 0)
-      this.traps.ask({ reason: SvmReason.IncompleteIpi, work: 'wake', targets, command });
+  /** An IPI: the processor sends it by the tables of the AVIC, as far as these go. */
+  private send(ipis: AvicIpis, command: number): void {
+    const { cpu, traps } = this;
+    let left = ipis.refused(cpu.index, command);
+    if (!left) {
+      this.row(Kind.MmioWrite, Lapic.IcrLow, command);
+      left = ipis.send(cpu.index, command);
+    }
+    if (left) traps.ask({ reason: SvmReason.IncompleteIpi, work: 'ipi', command, left });
   }
 
   /** EOI virtualisation (SDM vol. 3, 30.1.4): behind the end of a level there is an exit, for the IOAPIC of the VM. */

@@ -116,12 +116,9 @@ const apicv: ApicRules = {
 /** The hole in the bitmap leads to the physical local APIC, and is closed while something that KVM has injected is in service. */
 const eli: ApicRules = { ...directEoi, endsItself: (lapic) => lapic.highestInService() < 0 };
 
-/** Modes and triggers of the ICR's low half: what the AVIC sends is fixed and an edge. */
-const ICR_KIND_MASK = 0x8700;
-
 /**
  * AVIC (AMD64 vol. 2, 15.29.3, table of guest vAPIC register accesses): most registers are read from the backing page, TPR and ICR
- * are written there, the others leave behind the write.
+ * are written there, the others leave behind the write. Of an IPI it leaves what the tables do not carry.
  */
 const avic: ApicRules = {
   page: {
@@ -134,11 +131,9 @@ const avic: ApicRules = {
       ...localVectors,
     ]),
     writes: new Set([Lapic.Eoi, ...writable, ...interruptCommand, ...localVectors]),
-    serves: (offset, value) =>
-      offset === Lapic.Tpr ||
-      offset === Lapic.IcrHigh ||
-      (offset === Lapic.IcrLow && (value & ICR_KIND_MASK) === 0 && (value & 0xff) >= FIRST_VECTOR),
-    exitBehind: (offset) => (offset === Lapic.IcrLow ? SvmReason.IncompleteIpi : SvmReason.NoAcceleration),
+    // An IPI is sent by the tables (`AvicIpis`).
+    serves: (offset) => offset === Lapic.Tpr || offset === Lapic.IcrHigh,
+    exitBehind: () => SvmReason.NoAcceleration,
   },
   msrs: { reads: NONE, writes: NONE },
   cost: 'apic.virtual',

@@ -21,6 +21,7 @@ import type { WorldSwitch } from './world-switch';
 export class Arrivals implements CpuSink {
   /** Absent where KVM injects: the LAPIC then takes each vector at once, and its output tells of the highest. */
   readonly post?: (vector: number) => void;
+  readonly page: Uint32Array | undefined;
   /** What comes now makes the vCPU leave the guest in another way, and needs no kick. */
   private noKick = false;
 
@@ -35,6 +36,7 @@ export class Arrivals implements CpuSink {
     private readonly vcpu: EventTarget & LockUser,
   ) {
     const { posted } = world.handOver;
+    this.page = vm.avic?.registersOf(cpu.index);
     if (world.injection.byProcessor) this.post = (vector) => this.posted(vector);
     // Whoever else posts does not know where the vCPU is.
     if (posted)
@@ -44,6 +46,10 @@ export class Arrivals implements CpuSink {
       });
   }
 
+  identityChanged(): void {
+    this.vm.describeApics();
+  }
+
   /** The LAPIC's output to this vCPU. Where the processor delivers its vectors, only the 8259s' are news to KVM. */
   interrupt(): void {
     if (!this.world.injection.byProcessor || this.world.lapic.externalPending) this.look();
@@ -51,7 +57,7 @@ export class Arrivals implements CpuSink {
 
   /**
    * KVM hands a vector to the vCPU, which has to leave the guest for it unless interrupts are posted or there is a doorbell; or it
-   * comes of what a processor does for its guest, this one's or another vCPU's.
+   * comes of what the processor does for its guest.
    */
   private posted(vector: number): void {
     const { world, vm, cpu } = this;
@@ -60,24 +66,31 @@ export class Arrivals implements CpuSink {
     if (byKvm && posted) return posted.post(vector, () => this.notify());
     world.lapic.take(vector);
     if (vm.servedFor === cpu.index) return;
-    if (vm.interrupts === 'avic' && inGuest(world.place)) this.ring(vector);
-    else if (byKvm || world.place === 'polling') this.look();
+    if (vm.avic && inGuest(world.place)) this.ring(vector);
+    else this.look();
   }
 
-  /** The doorbell of the physical CPU: the processor there looks into the backing page (AMD64 vol. 2, 15.29.9). */
+  /** KVM rings the doorbell of the physical CPU that the vCPU has (avic_ring_doorbell). */
   private ring(vector: number): void {
     const { site, world, vcpu } = this;
     const { island, scheduler, tracer, costs } = site;
     const { cause } = tracer;
     const target = scheduler.apicIdOf(vcpu.thread);
     tracer.cause = tracer.instant(island.now(), world.injection.track, Kind.AvicDoorbell, vector, target);
-    island.queue.schedule(island.now() + costs['irq.doorbell'], vcpu, VcpuEvent.Doorbell);
+    scheduler.interrupts.ringDoorbell(target, costs['irq.doorbell']);
     tracer.cause = cause;
   }
 
-  /** The doorbell has rung. A guest that has been entered since has looked then. */
+  /**
+   * The doorbell of the vCPU's physical CPU has rung, for whomever: the processor looks into the backing page of the guest that runs
+   * there (AMD64 vol. 2, 15.29.8). Between two guests it is lost, as the next entry looks anyhow; KVM, which polls for a halted vCPU,
+   * looks by itself.
+   */
   doorbell(): void {
-    if (this.world.place === 'guest') this.world.handOver.recognise();
+    const { world, vm } = this;
+    if (!vm.avic) return;
+    if (world.place === 'guest') world.handOver.recognise();
+    else if (world.place === 'polling') this.look();
   }
 
   /** There is something in the descriptor: the processor is told, where it runs the guest (kvm_vcpu_trigger_posted_interrupt). */
@@ -107,6 +120,11 @@ export class Arrivals implements CpuSink {
    * which makes the exit itself (kvm_lapic_switch_to_hv_timer).
    */
   ownTimer(accept: () => void): void {
+    this.preemptionTimer(accept);
+  }
+
+  /** The VMX-preemption timer has come to its end: the guest leaves, if it runs. @param accept what KVM does then */
+  preemptionTimer(accept: () => void): void {
     const { world, site } = this;
     if (world.place === 'guest') this.guest.settle();
     const cycles = site.costs['kvm.preemptionTimer'];

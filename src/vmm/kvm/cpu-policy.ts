@@ -3,6 +3,7 @@
  * (EFER, STAR, LSTAR, SYSCALL_MASK, PAT, TSC_AUX, TSC_ADJUST, MISC_ENABLE) leave for reads and writes alike.
  */
 import { Intercept, type CpuPolicy } from '../../machine/x86/policy';
+import type { InterruptMode } from '../interrupt-modes';
 
 /** arch/x86/kvm/vmx/vmx.c, `vmx_vcpu_create`: read and written directly; of the TSC the reads only. */
 const IA32_TSC = 0x10;
@@ -30,7 +31,7 @@ const VECTOR_MC = 18;
  * the next exit, and the instruction is executed again. INVD and WBINVD leave (SDM vol. 3, 26.1.2 and 26.1.3), RDTSC, PAUSE,
  * INVLPG and MOV to CR3 do not. #PF leaves with shadow paging only (`vmx_update_exception_bitmap`).
  */
-export const KVM_POLICY: CpuPolicy = {
+const KVM_POLICY: CpuPolicy = {
   msrs: { reads: [IA32_TSC, ...DIRECT_MSRS], writes: DIRECT_MSRS },
   cr0: { mask: BigInt.asUintN(64, ~CR0_OWNED) },
   cr4: { mask: BigInt.asUintN(64, ~CR4_OWNED) },
@@ -39,3 +40,14 @@ export const KVM_POLICY: CpuPolicy = {
   pageFaults: { mask: 0, match: 0 },
   instructions: [Intercept.DrAccess, Intercept.Invd, Intercept.Wbinvd, Intercept.Rdpmc],
 };
+
+/** With exitless interrupts also what changes the guest's IDTR leaves, and with it all of descriptor-table exiting (SDM vol. 3, 25.6.2). */
+const WITH_TABLES: CpuPolicy = {
+  ...KVM_POLICY,
+  instructions: [...KVM_POLICY.instructions, Intercept.GdtrIdtr, Intercept.LdtrTr],
+};
+
+/** The policy of a vCPU at its start, by how its VM gets its interrupts. */
+export function policyOf(interrupts: InterruptMode): CpuPolicy {
+  return interrupts === 'eli' ? WITH_TABLES : KVM_POLICY;
+}

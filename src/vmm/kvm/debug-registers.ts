@@ -7,12 +7,6 @@ import type { Stateful } from '../../machine/bus';
 import { requireVersion } from '../../machine/snapshot';
 import { Intercept, type CpuPolicy } from '../../machine/x86/policy';
 import type { Cpu } from '../../machine/x86/types';
-import { KVM_POLICY } from './cpu-policy';
-
-const WITH_DEBUG_REGISTERS: CpuPolicy = {
-  ...KVM_POLICY,
-  instructions: KVM_POLICY.instructions.filter((each) => each !== Intercept.DrAccess),
-};
 
 /** Whose they are: KVM's; the guest's from the next entry on; the guest's until its next exit. */
 type Owner = 'kvm' | 'granted' | 'guest';
@@ -27,8 +21,17 @@ export interface DebugRegistersState {
 export class DebugRegisters implements Stateful<DebugRegistersState> {
   private owner: Owner = 'kvm';
 
-  constructor(private readonly cpu: Cpu) {
-    cpu.policy = KVM_POLICY;
+  /** While the guest has them. */
+  private readonly granting: CpuPolicy;
+
+  /** @param policy of the vCPU, by which debug registers leave */
+  constructor(
+    private readonly cpu: Cpu,
+    private readonly policy: CpuPolicy,
+  ) {
+    const instructions = policy.instructions.filter((each) => each !== Intercept.DrAccess);
+    this.granting = { ...policy, instructions };
+    cpu.policy = policy;
   }
 
   /** The guest may have them until its next exit but the present one. */
@@ -57,6 +60,6 @@ export class DebugRegisters implements Stateful<DebugRegistersState> {
 
   private give(owner: Owner): void {
     this.owner = owner;
-    this.cpu.policy = owner === 'guest' ? WITH_DEBUG_REGISTERS : KVM_POLICY;
+    this.cpu.policy = owner === 'guest' ? this.granting : this.policy;
   }
 }

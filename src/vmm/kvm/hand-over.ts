@@ -6,7 +6,8 @@ import type { Stateful } from '../../machine/bus';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cpu } from '../../machine/x86/types';
 import type { Site } from '../host';
-import type { HostThread } from '../threads/thread';
+import type { EventTarget } from '../../machine/time/event-queue';
+import type { LockUser } from '../threads/lock';
 import { Exitless, type ExitlessState, type ExitlessWorld } from './exitless';
 import { PostedInterrupts, type PostedInterruptsState } from './posted-interrupts';
 import type { VcpuVm } from './vm-face';
@@ -25,17 +26,17 @@ export class HandOver implements Stateful<HandOverState> {
   /** Absent: external interrupts leave the guest. */
   readonly exitless: Exitless | undefined;
 
-  /** @param thread the vCPU's */
+  /** @param vcpu whose it is */
   constructor(
     private readonly site: Site,
-    vm: VcpuVm,
-    cpu: Cpu,
+    private readonly vm: VcpuVm,
+    private readonly cpu: Cpu,
     private readonly world: ExitlessWorld,
-    private readonly thread: () => HostThread,
+    private readonly vcpu: EventTarget & LockUser,
   ) {
     const descriptor = vm.postedDescriptor(cpu.index);
     if (descriptor !== undefined) this.posted = new PostedInterrupts(site, descriptor, world.injection.track);
-    if (vm.interrupts === 'eli') this.exitless = new Exitless(site, cpu, world, vm.assignedVectors, thread);
+    if (vm.interrupts === 'eli') this.exitless = new Exitless(site, vm, cpu, world, vcpu);
   }
 
   /** The guest goes on: what is pending, and is for the processor to deliver, comes as soon as the guest can take it. */
@@ -63,24 +64,29 @@ export class HandOver implements Stateful<HandOverState> {
 
   /** The thread has been given a physical CPU. */
   loaded(): void {
-    this.posted?.loaded(this.site.scheduler.apicIdOf(this.thread()));
+    const apicId = this.site.scheduler.apicIdOf(this.vcpu.thread);
+    this.posted?.loaded(apicId);
+    this.vm.avic?.loaded(this.cpu.index, apicId);
   }
 
   /** The thread goes to sleep. */
   blocked(): void {
     this.posted?.blocked();
+    this.vm.avic?.put(this.cpu.index, true);
     this.exitless?.unloaded();
   }
 
   /** The thread gives its CPU up, and waits for another turn. */
   preempted(): void {
     this.posted?.preempted();
+    this.vm.avic?.put(this.cpu.index, false);
     this.exitless?.unloaded();
   }
 
   /** INIT or a reset. */
   reset(): void {
     this.posted?.reset();
+    this.exitless?.reset();
   }
 
   save(): HandOverState {

@@ -17,6 +17,8 @@ export interface InterceptExit {
   b: number;
   /** Of KVM's handler. */
   cost: CostKey;
+  /** Exit qualification, where KVM reads one. */
+  qualification?: number;
 }
 
 type Describe = (detail: number, low: number, high: number) => InterceptExit;
@@ -26,7 +28,12 @@ const plain = (reason: number, cost: CostKey): Describe => {
   return () => exit;
 };
 
-/** By `Intercept`. What `KVM_POLICY` does not intercept is not here. */
+/** Instruction information, and as exit qualification the displacement, of which 32 bits are what the instruction has. */
+function descriptorTable(reason: number): Describe {
+  return (detail, low) => ({ reason, a: detail >>> 0, b: low, cost: 'kvm.mmio', qualification: low });
+}
+
+/** By `Intercept`. What no policy of KVM intercepts is not here. */
 const exits = new Map<Intercept, Describe>([
   [
     // handle_cr: kvm_set_cr0, kvm_set_cr4 and kvm_lmsw write what was asked for, or #GP is injected. CLTS never leaves.
@@ -56,6 +63,9 @@ const exits = new Map<Intercept, Describe>([
       return { reason: VmxExit.EXCEPTION_NMI, a: vector, b: errorCode ?? 0, cost };
     },
   ],
+  // handle_desc: KVM's emulator decodes the instruction and reads or writes its operand, as it does for a register in memory.
+  [Intercept.GdtrIdtr, descriptorTable(VmxExit.GDTR_IDTR)],
+  [Intercept.LdtrTr, descriptorTable(VmxExit.LDTR_TR)],
   // Without a device that bypasses the caches there is nothing to do (kvm_emulate_invd, kvm_emulate_wbinvd).
   [Intercept.Invd, plain(VmxExit.INVD, 'kvm.cacheFlush')],
   [Intercept.Wbinvd, plain(VmxExit.WBINVD, 'kvm.cacheFlush')],

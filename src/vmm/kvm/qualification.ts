@@ -12,7 +12,14 @@ export const IO_FORM = 0x7f;
 /** For APIC accesses (table 28-6): the type of access, 0 for a linear read, above the offset. */
 const APIC_WRITE = 1 << 12;
 /** For EPT violations (table 28-7). */
-const Ept = { Read: 1 << 0, Write: 1 << 1, LinearValid: 1 << 7, Translated: 1 << 8 } as const;
+const Ept = {
+  Read: 1 << 0,
+  Write: 1 << 1,
+  Readable: 1 << 3,
+  Executable: 1 << 5,
+  LinearValid: 1 << 7,
+  Translated: 1 << 8,
+} as const;
 
 /** What an instruction does with a port. */
 export interface PortAccess {
@@ -45,4 +52,9 @@ export function apicQualification(offset: number, isWrite: boolean): number {
 /** Of a data access to a page that the EPT do not map: no permission bit of an entry is set. */
 export function eptQualification(isWrite: boolean): number {
   return (isWrite ? Ept.Write : Ept.Read) + Ept.LinearValid + Ept.Translated;
+}
+
+/** Of a store to RAM that the EPT map for loads and fetches only. */
+export function guardedStoreQualification(): number {
+  return eptQualification(true) + Ept.Readable + Ept.Executable;
 }

@@ -3,7 +3,7 @@
  * wait for its time waits at the boundary behind the instruction.
  */
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
-import { Disposition, Intercept, drAccessOf } from '../../machine/x86/policy';
+import { Disposition, Intercept, drAccessOf, tableAccessOf } from '../../machine/x86/policy';
 import { Reg, type Cpu } from '../../machine/x86/types';
 import { Kind } from '../../trace/vocabulary/events';
 import { VmxExit } from '../../trace/vocabulary/vmx-exit-reasons';
@@ -102,7 +102,9 @@ export class RegisterExits {
     // KVM's emulator does the rest of its instruction itself. The delivery of an interrupt raises nothing that leaves.
     const emulated = world.owes && world.emulation.goesOn();
     if (!exit || emulated || world.delivering) return Disposition.Proceed;
-    world.leave(exit.reason, exit.a, exit.b, exit.cost);
+    world.leave(exit.reason, exit.a, exit.b, exit.cost, exit.qualification);
+    if (reason === Intercept.GdtrIdtr && tableAccessOf(reason, detail) === 'lidt')
+      world.handOver.exitless?.tableWillCome();
     if (reason === Intercept.DrAccess && this.mayHaveDebugRegisters(detail)) {
       world.debugRegisters.grant();
       world.oweRestart(cpu.now());

@@ -3,12 +3,14 @@
  * far as it can, and leaves the rest to KVM before the next instruction.
  */
 import type { Stateful } from '../../machine/bus';
+import { Lapic } from '../../machine/interrupts/lapic-registers';
 import { requireVersion } from '../../machine/snapshot';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import type { Cpu } from '../../machine/x86/types';
 import { Kind } from '../../trace/vocabulary/events';
 import type { Site } from '../host';
 import type { Runnable } from '../threads/island';
+import type { LeftIpi } from './avic-ipis';
 import type { VcpuVm } from './vm-face';
 import { VcpuEvent } from './vcpu-event';
 import type { WorldSwitch } from './world-switch';
@@ -18,13 +20,13 @@ export type Trap = { reason: number } & (
   | { work: 'write'; offset: number; value: number }
   /** The end of a level-triggered interrupt. */
   | { work: 'eoi'; vector: number }
-  /** An IPI is in the LAPICs of its targets, of which these sleep or wait for a CPU. */
-  | { work: 'wake'; targets: readonly number[]; command: number }
+  /** An IPI that the processor could not send as a whole. */
+  | { work: 'ipi'; command: number; left: LeftIpi }
 );
 
 /** Snapshot of `TrapExits`. */
 export interface TrapExitsState {
-  version: 1;
+  version: 2;
   trap?: Trap;
 }
 
@@ -58,7 +60,7 @@ export class TrapExits implements Stateful<TrapExitsState> {
     if (!trap) return;
     const { costs, island } = site;
     if (trap.work === 'eoi') world.begin(trap.reason, trap.vector, 0);
-    else if (trap.work === 'wake') world.begin(trap.reason, trap.command, trap.targets[0]);
+    else if (trap.work === 'ipi') world.begin(trap.reason, trap.command, exitInfo2(trap.left));
     else world.begin(trap.reason, trap.offset, trap.value);
     world.exits.kernel(costs['exit.hardware'] + costs['kvm.dispatch'] + costs['kvm.apic']);
     const now = cpu.now();
@@ -74,7 +76,7 @@ export class TrapExits implements Stateful<TrapExitsState> {
     site.island.standAt(time);
     world.exits.causeExit();
     if (trap.work === 'eoi') world.lapic.broadcastEoi(trap.vector);
-    else if (trap.work === 'wake') for (const target of trap.targets) this.vm.wake(target);
+    else if (trap.work === 'ipi') this.finishIpi(trap.command, trap.left, time);
     else this.write(trap.offset, trap.value, time);
     world.finish(time);
   }
@@ -85,12 +87,18 @@ export class TrapExits implements Stateful<TrapExitsState> {
   }
 
   save(): TrapExitsState {
-    return { version: 1, ...(this.trap && { trap: { ...this.trap } }) };
+    return { version: 2, ...(this.trap && { trap: { ...this.trap } }) };
   }
 
   load(state: TrapExitsState): void {
-    requireVersion('the trap-like exits of a vCPU', state.version, 1);
+    requireVersion('the trap-like exits of a vCPU', state.version, 2);
     this.trap = state.trap && { ...state.trap };
+  }
+
+  /** KVM does what of an IPI the processor has left: all of it, or what the tables do not carry. */
+  private finishIpi(command: number, left: LeftIpi, time: Cycles): void {
+    if (left.refused) this.write(Lapic.IcrLow, command, time);
+    else this.vm.avicIpis?.complete(this.cpu.index, command, left);
   }
 
   private write(offset: number, value: number, time: Cycles): void {
@@ -100,4 +108,9 @@ export class TrapExits implements Stateful<TrapExitsState> {
     if (lane) site.tracer.cause = site.tracer.instant(time, lane.track, Kind.MmioWrite, offset, value);
     lapic.write(offset, 4, value);
   }
+}
+
+/** EXITINFO2 of AVIC_INCOMPLETE_IPI: why in bits 63 to 32, and an index of the tables in the low ones (AMD64 vol. 2, 15.29.9.1). */
+function exitInfo2({ failure, index }: LeftIpi): number {
+  return failure * 2 ** 32 + index;
 }

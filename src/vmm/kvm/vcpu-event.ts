@@ -12,5 +12,5 @@ export const VcpuEvent = {
   PollFound: 9,
   Block: 10,
   Trap: 11,
-  Doorbell: 12,
+  Bound: 13,
 } as const;

@@ -121,6 +121,11 @@ export class KvmVcpu
     site.scheduler.end(thread, Math.max(site.island.now(), cpu.now()));
   }
 
+  /** Other vectors are assigned to the guest. */
+  assignedChanged(): void {
+    this.world.handOver.exitless?.shadowChanged();
+  }
+
   /** The machine is to be reset: whoever is in the guest or asleep stops, others when they come back from what they are at. */
   stopForReset(): void {
     const { world, cpu, site } = this;
@@ -255,6 +260,10 @@ export class KvmVcpu
     return !this.ended && (this.world.handOver.exitless?.pending() ?? false);
   }
 
+  doorbellRang(): void {
+    if (!this.ended) this.arrivals.doorbell();
+  }
+
   hostInterrupt(vector: number): void {
     if (!this.ended) this.arrivals.hostInterrupt(vector);
   }
@@ -286,8 +295,8 @@ export class KvmVcpu
         return this.direct.came();
       case VcpuEvent.Trap:
         return this.traps.came(time);
-      case VcpuEvent.Doorbell:
-        return this.arrivals.doorbell();
+      case VcpuEvent.Bound:
+        return this.arrivals.preemptionTimer(() => undefined);
       case VcpuEvent.Shutdown:
         return world.shutDownCame(time);
       default:

@@ -2,6 +2,7 @@
 import type { AddressMap } from '../../machine/address-map';
 import type { LocalApic } from '../../machine/interrupts/lapic';
 import type { IpiMessage } from '../../machine/interrupts/message';
+import type { PhysicalMemory } from '../../machine/memory/physical-memory';
 import type { FaultReport } from '../../machine/x86/types';
 import type { CpuFeatures } from '../guest';
 import type { InterruptMode } from '../interrupt-modes';
@@ -13,8 +14,11 @@ import type { CpuMsrs } from '../cpu/msrs';
 import type { EptPages } from './ept-pages';
 import type { IoBitmaps } from './io-bitmaps';
 import type { Ioeventfds } from './ioeventfds';
+import type { VmAvic } from './avic';
+import type { AvicIpis } from './avic-ipis';
 import type { Processor } from './processor';
 import type { KvmRegion } from './region';
+import type { StoreGuard } from './store-guard';
 
 /** A VM as its vCPUs see it. */
 export interface VcpuVm {
@@ -26,13 +30,18 @@ export interface VcpuVm {
   readonly processor: Processor;
   /** Position of the vCPU whose processor serves an access to its LAPIC: a vector that comes of it is not KVM's doing. -1: none. */
   servedFor: number;
-  /** vCPUs that an IPI of one means and that have no physical CPU, so that no processor tells them. */
-  notRunning(sender: number, message: IpiMessage): readonly number[];
-  /** Has KVM look at what a vCPU that sleeps has got. */
-  wake(cpu: number): void;
+  /** Undefined: the processor has none, or it is off. */
+  readonly avic: VmAvic | undefined;
+  /** Likewise, the IPIs that it sends. */
+  readonly avicIpis: AvicIpis | undefined;
+  /** IDs of local APICs have changed. */
+  describeApics(): void;
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
+  readonly memory: PhysicalMemory;
   readonly ept: EptPages;
+  /** Pages of its RAM that KVM follows stores to. */
+  readonly guard: StoreGuard;
   readonly ioeventfds: Ioeventfds;
   /** How long KVM looks at most before it lets a halted vCPU sleep, in nanoseconds. */
   readonly haltPollNs: number;

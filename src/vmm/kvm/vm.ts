@@ -3,7 +3,7 @@ import { AddressMap } from '../../machine/address-map';
 import type { Stateful } from '../../machine/bus';
 import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
 import type { LocalApic } from '../../machine/interrupts/lapic';
-import type { IpiMessage } from '../../machine/interrupts/message';
+import type { InterruptMessage, IpiMessage } from '../../machine/interrupts/message';
 import { POSTED_DESCRIPTOR_BYTES } from '../../machine/interrupts/posted-descriptor';
 import { postedDescriptorsAt, type LookAtHost } from '../../machine/interrupts/posted-view';
 import { DataSlot } from '../../machine/memory/data-slot';
@@ -17,17 +17,19 @@ import { Kind } from '../../trace/vocabulary/events';
 import { boardIommu, emulatedIommu } from '../board-iommu';
 import { boardOptions } from '../board-options';
 import { BoardTrace } from '../board-trace';
-import type {
-  AssignedPlan,
-  CpuFeatures,
-  Guest,
-  GuestCpuView,
-  GuestEnd,
-  GuestPlan,
-  DevicePlan,
+import {
+  isShadowed,
+  type AssignedPlan,
+  type CpuFeatures,
+  type DevicePlan,
+  type Guest,
+  type GuestCpuView,
+  type GuestEnd,
+  type GuestPlan,
 } from '../guest';
 import { GuestMachine } from '../guest-machine';
 import type { Site } from '../host';
+import type { PostingTarget } from '../host-bus/message-domain';
 import type { InterruptMode } from '../interrupt-modes';
 import { QemuProcess } from '../qemu/process';
 import { Tap } from '../qemu/tap';
@@ -37,7 +39,11 @@ import type { JobTarget } from '../threads/worker';
 import { TrackTrace } from '../track-trace';
 import { AssignedDevice } from '../vfio/assigned-device';
 import { ExitlessBypass, PostingBypass, type IrqBypass } from '../vfio/irq-bypass';
+import type { BackedIommu } from '../vfio/backed-iommu';
 import { NestedStages } from '../vfio/nested-stages';
+import { VmAvic } from './avic';
+import { AvicIpis, type IpiVm } from './avic-ipis';
+import { ShadowedFunctions } from '../vfio/shadowed-functions';
 import { CoalescedRing } from './coalesced-ring';
 import { cpuidOf, type CpuidAnswer, type CpuidSubject } from '../cpu/cpuid';
 import { msrsOf, type CpuMsrs } from '../cpu/msrs';
@@ -51,11 +57,17 @@ import { mapPhysicalPorts } from './physical-ports';
 import { processorOf, type Processor } from './processor';
 import { memoryMapAt } from './memory-map-view';
 import type { KvmRegion } from './region';
+import { StoreGuard } from './store-guard';
 import { KvmVcpu } from './vcpu';
 import type { VcpuVm } from './vm-face';
 
 /** Undivided ticks a second of the LAPIC timers (APIC_BUS_CYCLE_NS of Linux: one nanosecond each). */
 const KVM_APIC_BUS_HZ = 1e9;
+/**
+ * Seconds: a guest that programs a shorter period of its LAPIC timer gets this one, so that it cannot keep the host busy with timers
+ * (min_timer_period_us of Linux' kvm module, 200 unless set otherwise; limit_periodic_timer_frequency).
+ */
+const KVM_LEAST_APIC_PERIOD = 200e-6;
 
 /** Snapshot of a `KvmVm`; its parts have snapshots of their own. */
 export interface KvmVmState {
@@ -72,11 +84,14 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   readonly features: CpuFeatures;
   readonly interrupts: InterruptMode;
   readonly processor: Processor;
+  readonly avic: VmAvic | undefined;
+  readonly avicIpis: AvicIpis | undefined;
   /** Never beyond a call-out, so that no snapshot has it. */
   servedFor = -1;
   readonly mmio: AddressMap<KvmRegion>;
   readonly ports: AddressMap<KvmRegion>;
   readonly ept = new EptPages();
+  readonly guard: StoreGuard;
   readonly ioeventfds = new Ioeventfds();
   readonly ioBitmaps: IoBitmaps;
   readonly haltPollNs: number;
@@ -92,7 +107,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   private readonly qemu: QemuProcess;
   private readonly environment: KvmEnvironment;
   /** Devices of the host, behind the VM's own IOMMU. */
-  private readonly nested: NestedStages;
+  private readonly backed: BackedIommu;
   private readonly board: PcBoard<KvmRegion>;
   private readonly vcpus: readonly KvmVcpu[];
   private readonly trace: BoardTrace;
@@ -113,17 +128,26 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.interrupts = plan.interrupts ?? 'inject';
     this.processor = processorOf(features.vendor, this.interrupts);
     this.memory = core.memory;
+    this.guard = new StoreGuard(core);
     this.haltPollNs = plan.haltPollNs ?? 0;
     this.ioBitmaps = new IoBitmaps(plan.passPorts ?? []);
     this.jobTargetId = `${name}/reset`;
     this.qemu = new QemuProcess(site, { index: plan.index, name });
-    this.nested = new NestedStages(name, this.qemu, () => this.environment.iommu);
+    const ownIommu = (): KvmEnvironment['iommu'] => this.environment.iommu;
+    const { qemu, memory } = this;
+    this.backed = isShadowed(plan.iommu)
+      ? new ShadowedFunctions(name, qemu, memory, ownIommu)
+      : new NestedStages(name, qemu, ownIommu);
     this.lock = this.qemu.lock;
     this.stepTargets = this.qemu.targets;
     this.qemu.mainLoop.register(this);
     this.machine = new GuestMachine(plan, () => this.vcpus);
     this.ownMsrs = msrsOf(plan, site.units);
     if (this.interrupts === 'posted') this.descriptors = this.addDescriptors(core.cpus.length);
+    if (this.interrupts === 'avic') {
+      this.avic = new VmAvic(site, this, core.cpus.length);
+      this.avicIpis = new AvicIpis(site, this.avic, this.ipiVm());
+    }
     this.vcpus = core.cpus.map((cpu) => new KvmVcpu(site, this, cpu));
     this.trace = new BoardTrace(
       site,
@@ -142,8 +166,8 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
       trace,
       iommu: boardIommu(
         plan,
-        { site, trace, fabric: () => this.board.fabric, nested: this.nested },
-        emulatedIommu(site.costs, assigned),
+        { site, trace, fabric: () => this.board.fabric, backed: this.backed },
+        emulatedIommu(site.costs, isShadowed(plan.iommu) ? 0 : assigned),
       ),
       setPin: (gsi: number, source: string, asserted: boolean) =>
         this.board.fabric.setPin(gsi, source, asserted),
@@ -160,7 +184,13 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     this.board = new PcBoard(this.environment, {
       ...boardOptions(plan, this.cpuidSubject(0)),
       apicBusHz: KVM_APIC_BUS_HZ,
+      leastApicPeriod: KVM_LEAST_APIC_PERIOD,
       ioapicVersion: IOAPIC_VERSION.plain,
+    });
+    this.describeApics();
+    this.avic?.watch({
+      requested: (cpu, vector) => this.vcpus[cpu].lane.accepted(vector),
+      logged: (cpu) => this.look(cpu),
     });
     this.mmio = this.board.memory;
     this.ports = this.board.ports;
@@ -225,19 +255,15 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   assignVector(vector: number, assigned: boolean): void {
     if (assigned) this.assignedVectors.add(vector);
     else this.assignedVectors.delete(vector);
+    for (const vcpu of this.vcpus) vcpu.assignedChanged();
   }
 
   postedDescriptor(cpu: number): number | undefined {
     return this.descriptors === undefined ? undefined : this.descriptors + cpu * POSTED_DESCRIPTOR_BYTES;
   }
 
-  notRunning(sender: number, message: IpiMessage): readonly number[] {
-    const targets = this.board.fabric.ipiTargets(sender, message);
-    return targets.filter((cpu) => this.vcpus[cpu].thread.state !== 'running');
-  }
-
-  wake(cpu: number): void {
-    this.vcpus[cpu].arrivals.look();
+  describeApics(): void {
+    this.avic?.describe(this.vcpus.map((_, cpu) => this.lapic(cpu).identity));
   }
 
   sendIpi(sender: number, message: IpiMessage): number {
@@ -310,6 +336,23 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     return base;
   }
 
+  /** What its vCPUs' IPIs need, most of which does not exist yet when this is made. */
+  private ipiVm(): IpiVm {
+    return {
+      lapic: (cpu) => this.lapic(cpu),
+      lane: (cpu) => this.vcpus[cpu].lane,
+      targetsOf: (sender, message) => this.board.fabric.ipiTargets(sender, message),
+      shown: (sender, message, send) => void this.trace.ipi(sender, message, send),
+      look: (cpu) => this.look(cpu),
+    };
+  }
+
+  /** KVM looks at what a vCPU has got that has no physical CPU. */
+  private look(cpu: number): void {
+    const { arrivals, thread } = this.vcpus[cpu];
+    if (thread.state !== 'running') arrivals.look();
+  }
+
   /** What CPUID tells of a vCPU, its LAPIC on. */
   private cpuidSubject(id: number): CpuidSubject {
     return {
@@ -341,7 +384,13 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   /** Before anything runs, all of the guest's memory is within the device's reach: devices cannot wait for pages. */
   private addAssigned({ assigned: host, urgent }: AssignedPlan): void {
     const { board, environment, qemu, irqchip, plan, memory } = this;
-    host.assign({ vm: this.index, name: this.name, base: plan.memoryBase, size: memory.size });
+    host.assign({
+      vm: this.index,
+      name: this.name,
+      base: plan.memoryBase,
+      size: memory.size,
+      apart: isShadowed(plan.iommu),
+    });
     const unit = environment.assign(host);
     const place = {
       id: `${this.name}/${unit.name}`,
@@ -352,7 +401,7 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     const { pci } = board.addPci({ name: unit.name, pin: host.pci.identity.interruptPin }, (bus) =>
       unit.plug(new AssignedDevice(host, qemu, irqchip, bus, place)),
     );
-    this.nested.add({ host, requester: () => pci.requester });
+    this.backed.add({ host, requester: () => pci.requester });
   }
 
   /**
@@ -363,11 +412,18 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     if (this.environment.iommu?.remapping) return undefined;
     if (this.interrupts === 'eli')
       return new ExitlessBypass((vector, assigned) => this.assignVector(vector, assigned));
-    if (this.interrupts !== 'posted') return undefined;
-    return new PostingBypass((message) => {
-      const [cpu, ...others] = this.board.fabric.fixedTargets(message);
-      return cpu === undefined || others.length > 0 ? undefined : this.postedDescriptor(cpu);
-    }, urgent);
+    return this.descriptors === undefined && !this.avic
+      ? undefined
+      : new PostingBypass((message) => this.postingTarget(message, urgent));
+  }
+
+  /** The only vCPU that a message of a device means, for an IOMMU; undefined: there are several, or none. */
+  private postingTarget(message: InterruptMessage, urgent: boolean): PostingTarget | undefined {
+    const [cpu, ...others] = this.board.fabric.fixedTargets(message);
+    if (cpu === undefined || others.length > 0) return undefined;
+    const { vector } = message;
+    const descriptor = this.postedDescriptor(cpu);
+    return descriptor === undefined ? this.avic?.targetOf(cpu, vector) : { descriptor, vector, urgent };
   }
 
   /** Who works on its queues reads its tap device and waits for its doorbells, where these are ioeventfds. */

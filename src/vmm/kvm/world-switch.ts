@@ -19,6 +19,7 @@ import { qemuLocks } from '../qemu/process';
 import type { Site } from '../host';
 import type { Runnable } from '../threads/island';
 import { apicRules } from './apic-rules';
+import { policyOf } from './cpu-policy';
 import { DebugRegisters, type DebugRegistersState } from './debug-registers';
 import { Emulation, type EmulationState } from './emulation';
 import { ExitTimeline, type ExitTimelineState } from './exits';
@@ -95,9 +96,9 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
       interruptTrack,
       apicRules[vm.interrupts]?.delivers ?? false,
     );
-    this.debugRegisters = new DebugRegisters(cpu);
+    this.debugRegisters = new DebugRegisters(cpu, policyOf(vm.interrupts));
     this.emulation = new Emulation(cpu);
-    this.handOver = new HandOver(site, vm, cpu, this, () => vcpu.thread);
+    this.handOver = new HandOver(site, vm, cpu, this, vcpu);
     this.polling = new HaltPolling(vm.haltPollNs, site.frequencyHz);
   }
 
@@ -118,9 +119,10 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   }
 
   set place(place: VcpuPlace) {
-    const left = inGuest(this.at) && !inGuest(place);
+    const [before, after] = [inGuest(this.at), inGuest(place)];
     this.at = place;
-    if (left) this.handOver.exitless?.left();
+    if (before && !after) this.handOver.exitless?.left();
+    else if (after && !before) this.handOver.exitless?.entered();
   }
 
   /** Something would be taken now: a vCPU that halts does not sleep, one that sleeps is woken. */
@@ -266,6 +268,7 @@ export class WorldSwitch implements Stateful<WorldSwitchState> {
   /** The instruction is over: the owed entry is made, or waits for its time. */
   settle(): void {
     const { owedTime, owedCycles, place } = this;
+    this.handOver.exitless?.instructionOver(owedTime);
     this.takeBack();
     if (place === 'guest') this.resume(owedTime, owedCycles);
     else this.finish(owedTime);

@@ -202,6 +202,7 @@ export class PhysicalSocket
     this.freeAt = start + moving;
     let row = tracer.cause;
     if (way && !('fault' in way)) {
+      this.place.memory.landsAt(end);
       const kind = request.kind === 'read' ? Kind.DmaRead : Kind.DmaWrite;
       row = tracer.span(start, end - start, this.place.dmaTrack(), kind, address, length);
     }

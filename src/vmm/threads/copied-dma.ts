@@ -71,6 +71,7 @@ export class CopiedDma implements DmaPort, StepTarget {
     const { way } = step;
     const { cause } = this.site.tracer;
     if (!way || 'fault' in way) return cause;
+    this.place.memory.landsAt(time + step.cycles);
     const kind = step.kind === Doing.Read ? Kind.DmaRead : Kind.DmaWrite;
     return this.site.tracer.span(time, step.cycles, this.place.dmaTrack(), kind, step.a, step.c);
   }

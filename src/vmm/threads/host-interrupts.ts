@@ -42,7 +42,7 @@ export interface HostInterruptsState {
 
 const VECTORS = 256;
 /** Kinds of events; each has a CPU and a vector. */
-const Event = { Arrive: 0, Look: 1, Handle: 2 } as const;
+const Event = { Arrive: 0, Look: 1, Handle: 2, Doorbell: 3 } as const;
 const SPURIOUS_VECTOR = 0xff;
 const TIMER_MODE_SHIFT = 17;
 /** The kernel's timers are deadlines of the TSC, so that the tick of the LAPIC's own clock is nobody's concern. */
@@ -65,6 +65,7 @@ export class HostInterrupts
    * @param cpus indexes of the physical CPUs among all of the host
    * @param handle what the kernel does with a vector that a CPU, given by its position in the island, has taken
    * @param offer whether a guest that runs on a CPU takes what is pending there itself
+   * @param rung the doorbell of a CPU has rung
    * @param remapping stands between devices and the local APICs; absent: nothing does
    */
   constructor(
@@ -73,6 +74,7 @@ export class HostInterrupts
     private readonly cpus: readonly number[],
     private readonly handle: (cpu: number, vector: number) => void,
     private readonly offer: (cpu: number) => boolean,
+    private readonly rung: (cpu: number) => void,
     remapping?: FabricOptions['remapping'],
   ) {
     const name = `island${island.index}/host`;
@@ -103,6 +105,15 @@ export class HostInterrupts
     this.island.queue.schedule(this.island.now() + wire, this, Event.Arrive, cpu * VECTORS + vector);
   }
 
+  /**
+   * Rings the doorbell of a CPU: no interrupt, but a signal to the processor, which is lost where no guest runs that heeds it.
+   * @param cpu the target's position in the island; that of no CPU is nobody's
+   */
+  ringDoorbell(cpu: number, wire: Cycles): void {
+    if (cpu < this.cpus.length)
+      this.island.queue.schedule(this.island.now() + wire, this, Event.Doorbell, cpu * VECTORS);
+  }
+
   /** At a time, the kernel has a CPU back from a guest that takes interrupts itself, and looks for what is pending there. */
   lookAt(time: Cycles, cpu: number): void {
     this.island.queue.schedule(Math.max(time, this.island.now()), this, Event.Look, cpu * VECTORS);
@@ -124,6 +135,7 @@ export class HostInterrupts
     const vector = arg % VECTORS;
     if (kind === Event.Arrive) this.fabric.lapic(cpu).accept(vector, false);
     else if (kind === Event.Look) this.look(cpu);
+    else if (kind === Event.Doorbell) this.rung(cpu);
     else this.finish(cpu, vector);
   }
 

@@ -91,6 +91,7 @@ export class ThreadScheduler implements EventTarget, Inspectable, Stateful<Threa
       cpus,
       (cpu, vector) => this.interrupted(cpu, vector),
       (cpu) => this.cpus[cpu].current?.body.interruptPending?.() ?? false,
+      (cpu) => this.cpus[cpu].current?.body.doorbellRang?.(),
       remapping,
     );
     island.queue.register(this);

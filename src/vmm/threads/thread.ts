@@ -21,6 +21,8 @@ export interface ThreadBody {
    * Absent: never so.
    */
   interruptPending?(): boolean;
+  /** The doorbell of the physical CPU on which the thread runs has rung (AMD64 vol. 2, 15.29.8). Absent: nothing comes of it. */
+  doorbellRang?(): void;
 }
 
 /** Snapshot of a `HostThread`. */

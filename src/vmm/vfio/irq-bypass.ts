@@ -40,22 +40,18 @@ export class ExitlessBypass implements IrqBypass {
   }
 }
 
-/** Posting by the IOMMU (vmx_pi_update_irte of KVM): the entry of the interrupt-remapping table leads to a vCPU's descriptor. */
+/**
+ * Posting by the IOMMU (kvm_arch_update_irqfd_routing of KVM): the entry of the interrupt-remapping table leads to a vCPU's descriptor, or
+ * to its backing page.
+ */
 export class PostingBypass implements IrqBypass {
-  /**
-   * @param descriptorFor of the only vCPU that a message means; undefined: it means several, or is none that can be posted
-   * @param urgent notified also while notifications are suppressed; KVM has none that are
-   */
-  constructor(
-    private readonly descriptorFor: (message: InterruptMessage) => number | undefined,
-    private readonly urgent: boolean,
-  ) {}
+  /** @param targetOf the only vCPU that a message means; undefined: it means several, or is none that can be posted */
+  constructor(private readonly targetOf: (message: InterruptMessage) => PostingTarget | undefined) {}
 
   connect(interrupts: BypassedInterrupts, vector: number, { address, data }: VectorMessage): void {
     const message = decodeMsi(address, data);
-    const descriptor = message && this.descriptorFor(message);
-    if (!message || descriptor === undefined) return;
-    interrupts.postTo(vector, { descriptor, vector: message.vector, urgent: this.urgent });
+    const target = message && this.targetOf(message);
+    if (target) interrupts.postTo(vector, target);
   }
 
   disconnect(interrupts: BypassedInterrupts, vector: number): void {

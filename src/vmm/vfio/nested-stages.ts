@@ -8,26 +8,18 @@
  */
 import type { InvalidationReport, IommuObserver } from '../../machine/iommu/observer';
 import type { BoardIommu } from '../../machine/platform/board-iommu';
-import type { RequesterId } from '../../machine/bus';
 import type { RowRef } from '../../trace/record/tracer';
-import type { HostDevice } from '../host-bus/host-device';
 import type { QemuProcess } from '../qemu/process';
 import type { Step, StepTarget } from '../threads/work';
-
-/** A device of the host on the VM's board. */
-export interface NestedFunction {
-  readonly host: HostDevice;
-  /** Requester ID that it has in the VM. */
-  readonly requester: () => RequesterId;
-}
+import type { BackedFunction, BackedIommu } from './backed-iommu';
 
 /** Descriptors by which the host's unit is told: PASID-table entry, translations, and the wait for them. */
 export const HOST_DESCRIPTORS = 3;
 
 /** The devices of one VM. */
-export class NestedStages implements StepTarget {
+export class NestedStages implements BackedIommu, StepTarget {
   readonly stepTargetId: string;
-  private readonly functions: NestedFunction[] = [];
+  private readonly functions: BackedFunction[] = [];
 
   /**
    * @param vm its name
@@ -42,19 +34,18 @@ export class NestedStages implements StepTarget {
     qemu.targets.set(this.stepTargetId, this);
   }
 
-  add(fn: NestedFunction): void {
+  add(fn: BackedFunction): void {
     this.functions.push(fn);
   }
 
-  /** What is told to an observer, and acted upon. */
   observing(inner: IommuObserver): IommuObserver {
     return {
       hit: (...told) => inner.hit(...told),
       walked: (report) => inner.walked(report),
       faulted: (report) => inner.faulted(report),
       waited: (report) => inner.waited(report),
-      invalidated: (report) => {
-        inner.invalidated(report);
+      invalidated: (report, what) => {
+        inner.invalidated(report, what);
         this.invalidated(report);
       },
     };

@@ -53,7 +53,7 @@ interface Transaction {
   length: number;
   tag: number;
   /** Of a write. */
-  bytes?: Uint8Array;
+  bytes: Uint8Array | undefined;
   ends: number;
 }
 
@@ -90,19 +90,19 @@ class WatchedDma implements DmaPort {
   }
 
   read(_requester: number, address: number, length: number, tag: number): void {
-    this.begin({ address, length, tag });
+    this.begin(address, length, tag, undefined);
   }
 
   write(_requester: number, address: number, bytes: Uint8Array, tag: number): void {
-    this.begin({ address, length: bytes.length, tag, bytes });
+    this.begin(address, bytes.length, tag, bytes);
   }
 
-  private begin(transaction: Omit<Transaction, 'ends'>): void {
+  private begin(address: number, length: number, tag: number, bytes: Uint8Array | undefined): void {
     const { board } = this;
-    board.watch.transaction(transaction.address, transaction.length, transaction.bytes !== undefined);
+    board.watch.transaction(address, length, bytes !== undefined);
     const last = this.pending[this.pending.length - 1];
     const ends = Math.max(board.time + board.options.latency, last?.ends ?? 0);
-    this.pending.push({ ...transaction, ends });
+    this.pending.push({ address, length, tag, bytes, ends });
     board.queue.schedule(ends, this.target, 0);
   }
 

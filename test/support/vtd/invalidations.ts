@@ -12,6 +12,9 @@ const QUEUE_ERRORS = 0x70;
 const FAULTS = QUEUE_ERRORS + 1;
 const PASID_CACHE = 7n;
 const PASID_GLOBAL = 3n << 4n;
+/** IEC: descriptors of the interrupt entry cache (6.5.2.7), and G of those that have an index. */
+const INTERRUPT_ENTRIES = 4n;
+const BY_INDEX = 1n << 4n;
 /** IH: entries that lead to tables have not changed. */
 const LEAVES_ONLY = 1n << 6n;
 
@@ -20,6 +23,8 @@ export interface InvalidationHost {
   readonly dice: Dice;
   readonly host: UnitWorld;
   readonly marks: Watermarks;
+  /** Bits of the global command register that stay on beside translation and queue. */
+  kept(): number;
   /** The present moment of memory. */
   now(): number;
   /** An address that something may be known of. */
@@ -43,6 +48,25 @@ export class HostileInvalidations {
     if (scalable) this.submit(PASID_CACHE | PASID_GLOBAL, 0n);
     marks.all(now());
     if (dice.oneIn(2)) this.turn(false);
+  }
+
+  /** Nothing is left in the interrupt entry cache, which the queue alone invalidates. @param dice that interrupts are chosen by */
+  interruptEntries(dice: Dice): void {
+    this.byQueue(() => this.submit(INTERRUPT_ENTRIES, 0n, dice));
+    this.owner.marks.interruptEntriesDropped(this.owner.now());
+  }
+
+  /** Entries of interrupts by their index but for so many of its lowest bits. */
+  interruptRange(dice: Dice, index: number, mask: number): void {
+    const low = INTERRUPT_ENTRIES | BY_INDEX | (BigInt(mask) << 27n);
+    this.byQueue(() => this.submit(low | (BigInt(index) << 32n), 0n, dice));
+    this.owner.marks.interruptRangeDropped(index, mask, this.owner.now());
+  }
+
+  /** A command of the global command register: what is on stays on. */
+  command(bits: number): void {
+    const { host, kept } = this.owner;
+    host.write32(R.GCMD, G.TE + (this.queued ? G.QIE : 0) + kept() + bits);
   }
 
   /** One by chance. */
@@ -125,19 +149,28 @@ export class HostileInvalidations {
   /** Turns the queue off, or on with its first descriptor. Translation stays on. */
   private turn(on: boolean, wide = false): void {
     const { host } = this.owner;
-    this.queued = on;
-    host.write32(R.GCMD, G.TE);
+    this.queued = false;
+    this.command(0);
     if (!on) return;
     this.wide = wide;
     this.tail = 0;
     host.write32(R.IQT, 0);
     host.write64(R.IQA, BigInt(QUEUE.page) | (wide ? 1n << 11n : 0n));
-    host.write32(R.GCMD, G.TE + G.QIE);
+    this.queued = true;
+    this.command(0);
+  }
+
+  /** With the queue on, which is left as it was. */
+  private byQueue(work: () => void): void {
+    const { queued } = this;
+    if (!queued) this.turn(true, this.owner.host.options.scalableMode);
+    work();
+    if (!queued) this.turn(false);
   }
 
   /** One descriptor and a wait descriptor, until its sign is there. */
-  private submit(low: bigint, high: bigint): void {
-    const { dice, host } = this.owner;
+  private submit(low: bigint, high: bigint, dice = this.owner.dice): void {
+    const { host } = this.owner;
     const sign = BigInt(dice.word());
     this.put(low, high);
     this.put(5n | (1n << 5n) | (sign << 32n), BigInt(STATUS));

@@ -24,15 +24,19 @@ export class LoggedMemory implements TableMemory {
   }
 
   write(address: number, bytes: Uint8Array): boolean {
-    const first = address - (address % WORD);
-    const words: number[] = [];
-    for (let at = first; at < address + bytes.length; at += WORD) words.push(at);
     if (!this.memory.contains(address, bytes.length)) return false;
-    for (const at of words)
-      if (!this.history.has(at)) this.history.set(at, [{ moment: 0, value: this.word(at) }]);
+    const first = address - (address % WORD);
+    const length = Math.ceil((address + bytes.length - first) / WORD);
+    const [before] = plainEntry(this.memory, first, length);
     this.memory.write(address, bytes);
+    const [after] = plainEntry(this.memory, first, length);
     this.moment += 1;
-    for (const at of words) this.history.get(at)?.push({ moment: this.moment, value: this.word(at) });
+    for (let at = 0; at < length; at++) {
+      const version = { moment: this.moment, value: after?.[at] ?? 0n };
+      const known = this.history.get(first + at * WORD);
+      if (known) known.push(version);
+      else this.history.set(first + at * WORD, [{ moment: 0, value: before?.[at] ?? 0n }, version]);
+    }
     return true;
   }
 
@@ -45,6 +49,8 @@ export class LoggedMemory implements TableMemory {
   versions(address: number, words: number, since: number): (bigint[] | undefined)[] {
     if (!this.memory.contains(address, words * WORD)) return [undefined];
     const places = Array.from({ length: words }, (_, at) => address + at * WORD);
+    if (!places.some((place) => this.changedAfter(place, since)))
+      return plainEntry(this.memory, address, words);
     const moments = new Set([since]);
     for (const place of places)
       for (const { moment } of this.history.get(place) ?? []) if (moment > since) moments.add(moment);
@@ -54,6 +60,11 @@ export class LoggedMemory implements TableMemory {
       seen.set(value.join(), value);
     }
     return [...seen.values()];
+  }
+
+  private changedAfter(place: number, moment: number): boolean {
+    const known = this.history.get(place);
+    return known !== undefined && known[known.length - 1].moment > moment;
   }
 
   /** What a word was at a moment. */
@@ -72,11 +83,15 @@ export class LoggedMemory implements TableMemory {
 }
 
 /** Memory in which nothing is cached: each entry has the value that it has. */
-export function plainEntries(read: (address: number, length: number) => Uint8Array | undefined): Entries {
-  return (address, words) => {
-    const bytes = read(Number(address), words * 8);
-    if (!bytes) return [undefined];
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    return [Array.from({ length: words }, (_, at) => view.getBigUint64(at * 8, true))];
-  };
+export function plainEntries(memory: TableMemory): Entries {
+  return (address, words) => plainEntry(memory, Number(address), words);
+}
+
+function plainEntry(memory: TableMemory, address: number, words: number): (bigint[] | undefined)[] {
+  const bytes = memory.read(address, words * WORD);
+  if (!bytes) return [undefined];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const entry: bigint[] = [];
+  for (let at = 0; at < words; at++) entry.push(view.getBigUint64(at * WORD, true));
+  return [entry];
 }

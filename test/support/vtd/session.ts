@@ -5,7 +5,15 @@
 import { Dice } from '../../conformance/device-fuzz/dice';
 import { outcomes, type CheckedOutcome, type CheckedRequest, type CheckedUnit } from './checker';
 import { Disagreement } from './disagreement';
-import { HostileTables, PASIDS, REQUESTERS, tablePages, type TablePages } from './hostile-tables';
+import {
+  HostileTables,
+  PASIDS,
+  REQUESTERS,
+  tablePages,
+  type TablePages,
+  type WrittenEntry,
+} from './hostile-tables';
+import { HostileInterrupts, noInterruptCounts, type InterruptCounts } from './hostile-interrupts';
 import { HostileInvalidations } from './invalidations';
 import { LoggedMemory, plainEntries } from './logged-memory';
 import { Watermarks } from './watermarks';
@@ -13,7 +21,7 @@ import { G, MEMORY, R, UnitWorld } from './world';
 import type { RemappingOptions } from '../../../src/machine/iommu/options';
 
 /** What a session has come across, to show that it was no session in which nothing happened. */
-export interface SessionCounts {
+export interface SessionCounts extends InterruptCounts {
   allowed: number;
   refused: number;
   /** Accesses that were allowed by what only caches still knew, or refused by it. */
@@ -37,6 +45,7 @@ export function noCounts(): SessionCounts {
     nested: 0,
     invalidations: 0,
     queueErrors: 0,
+    ...noInterruptCounts(),
     reasons: new Set(),
   };
 }
@@ -47,6 +56,8 @@ const NOWHERE = 0x10000000;
 /** More than the smallest PASID directory has: 128 tables of 64. */
 const LARGE_PASID = 8192n;
 const NONE = { sets: 1, ways: 0 };
+const COMPARED_PEEKS = 8;
+const INTERRUPTS = 0x1e57a11;
 
 /** One session, all from one seed. */
 export class HostileSession {
@@ -59,8 +70,11 @@ export class HostileSession {
   private readonly checked: CheckedUnit;
   private readonly cached: boolean;
   private readonly invalidations: HostileInvalidations;
+  /** Undefined: the unit remaps no interrupts. */
+  private readonly interrupts: HostileInterrupts | undefined;
   private root = 0;
   private mode = 0;
+  private peeks = 0;
   /** Address of the last access. */
   private last = 0n;
 
@@ -72,7 +86,14 @@ export class HostileSession {
     const options = this.chooseOptions();
     this.cached = options.iotlb?.ways !== 0;
     let logged: LoggedMemory | undefined;
-    this.host = new UnitWorld(options, undefined, (memory) => (logged = new LoggedMemory(memory)));
+    // Chance of its own: what becomes of DMA does not depend on interrupts.
+    const others = new Dice(seed ^ INTERRUPTS);
+    if (!others.oneIn(4)) this.interrupts = this.makeInterrupts(others.word(), options.hostAddressWidth);
+    this.host = new UnitWorld(
+      options,
+      this.interrupts?.part,
+      (memory) => (logged = new LoggedMemory(memory)),
+    );
     if (!logged) throw new Error('the unit was made without its memory');
     this.memory = logged;
     this.pages = tablePages(FIRST_TABLE);
@@ -94,14 +115,16 @@ export class HostileSession {
       dice: this.dice,
       host: this.host,
       marks: this.marks,
+      kept: () => this.interrupts?.kept() ?? 0,
       now: () => this.memory.moment,
       address: () => (this.dice.oneIn(3) ? this.tables.address() : this.last),
     });
     this.change();
   }
 
-  /** One thing that somebody does. */
+  /** One thing that somebody does, with DMA and with interrupts. */
   step(): void {
+    this.interrupts?.step();
     const what = this.dice.below(100);
     if (what < 60) this.access();
     else if (what < 80) this.write(this.tables.any());
@@ -116,8 +139,27 @@ export class HostileSession {
   private restore(): void {
     const { unit } = this.host;
     const state = structuredClone(unit.save());
+    const interrupts = this.interrupts?.save();
+    // Interrupts are reset with the unit that has their registers.
     unit.reset();
     unit.load(state);
+    if (interrupts) this.interrupts?.load(interrupts);
+  }
+
+  private makeInterrupts(seed: number, hostAddressWidth: number): HostileInterrupts {
+    const write = (entry: WrittenEntry): void => this.write(entry);
+    return new HostileInterrupts(
+      seed,
+      hostAddressWidth,
+      () => ({
+        host: this.host,
+        memory: this.memory,
+        marks: this.marks,
+        invalidations: this.invalidations,
+        write,
+      }),
+      this.counts,
+    );
   }
 
   private invalidate(): void {
@@ -129,7 +171,7 @@ export class HostileSession {
     if (this.invalidations.garbage()) this.counts.queueErrors += 1;
   }
 
-  private chooseOptions(): Partial<RemappingOptions> {
+  private chooseOptions(): Partial<RemappingOptions> & Pick<RemappingOptions, 'hostAddressWidth'> {
     const { dice } = this;
     const one = (): boolean => !dice.oneIn(3);
     const caches = dice.oneIn(4)
@@ -161,17 +203,19 @@ export class HostileSession {
     const { scalableMode } = host.options;
     const mode = dice.oneIn(20) ? dice.below(4) : scalableMode ? dice.pick([0, 1, 1]) : 0;
     tables.scalable = mode === 1;
-    for (const entry of tables.everything()) this.write(entry);
+    // What was there before is forgotten, so nobody has to put it down.
+    for (const { address, words } of tables.everything()) host.poke(address, ...words);
     this.root = dice.oneIn(20) ? NOWHERE : this.pages.root;
     host.write64(R.RTADDR, BigInt(this.root + mode * 0x400));
     host.write32(R.GCMD, G.SRTP);
     host.write32(R.GCMD, G.TE);
     this.mode = mode;
     this.invalidations.everything(scalableMode);
+    this.interrupts?.change();
     this.memory.forget();
   }
 
-  private write({ address, words }: { address: number; words: bigint[] }): void {
+  private write({ address, words }: WrittenEntry): void {
     const bytes = new Uint8Array(words.length * 8);
     words.forEach((word, at) => new DataView(bytes.buffer).setBigUint64(at * 8, word, true));
     if (!this.memory.write(address, bytes)) throw new Error(`no memory at ${address.toString(16)}`);
@@ -295,21 +339,20 @@ export class HostileSession {
   private peek(): void {
     const request = this.request();
     const { requester, address, write, pasid } = request;
-    const before = JSON.stringify(this.host.unit.save());
+    // The whole state is much to compare: that is done of one look in so many.
+    const compared = this.peeks++ % COMPARED_PEEKS === 0;
+    const state = (): string => (compared ? JSON.stringify(this.host.unit.save()) : '');
+    const before = state();
     const { moment } = this.memory;
     const number = pasid === undefined ? undefined : Number(pasid);
     const { result } = this.host.unit.peek(requester, Number(address), write, number);
-    const [now] = outcomes(
-      this.checked,
-      plainEntries((at, length) => this.memory.read(at, length)),
-      request,
-    );
+    const [now] = outcomes(this.checked, plainEntries(this.memory), request);
     const same = 'fault' in result ? result.fault === now.fault : BigInt(result.address) === now.address;
     if (!same)
       throw new Disagreement(
         `peek at ${address.toString(16)}: ${JSON.stringify(result)}, fault ${now.fault}`,
       );
-    if (this.memory.moment !== moment || JSON.stringify(this.host.unit.save()) !== before)
+    if (this.memory.moment !== moment || state() !== before)
       throw new Disagreement('peek has changed something');
   }
 }

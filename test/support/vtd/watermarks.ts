@@ -8,6 +8,12 @@ interface PageMark {
   moment: number;
 }
 
+interface EntryMark {
+  index: number;
+  mask: number;
+  moment: number;
+}
+
 /** Moments of the last invalidations. What the unit drops beyond what it has to is not told, which does no harm. */
 export class Watermarks {
   private readonly contexts = new Map<number, number>();
@@ -17,11 +23,35 @@ export class Watermarks {
   private readonly domains = new Map<bigint, number>();
   private readonly pasids = new Map<string, number>();
   private pages: PageMark[] = [];
+  private allInterruptEntries = 0;
+  private interruptEntries: EntryMark[] = [];
 
-  /** Everything has been dropped. */
+  /** Everything of address translation has been dropped. */
   all(moment: number): void {
     this.allContexts = this.allPasids = this.allPages = moment;
     this.pages = [];
+  }
+
+  /** The interrupt entry cache is empty. */
+  interruptEntriesDropped(moment: number): void {
+    this.allInterruptEntries = moment;
+    this.interruptEntries = [];
+  }
+
+  /** Entries of interrupts whose index differs in the `mask` lowest bits at most. */
+  interruptRangeDropped(index: number, mask: number, moment: number): void {
+    this.interruptEntries.push({ index, mask, moment });
+  }
+
+  /** The moment that the whole interrupt entry cache goes back to at most. */
+  get sinceOfInterrupts(): number {
+    return this.allInterruptEntries;
+  }
+
+  /** The moment that a cached entry of interrupts goes back to. */
+  sinceOfInterrupt(index: number): number {
+    const ofIndex = this.interruptEntries.filter(({ index: at, mask }) => (at ^ index) >> mask === 0);
+    return Math.max(this.allInterruptEntries, ...ofIndex.map(({ moment }) => moment));
   }
 
   contextsDropped(moment: number): void {

@@ -104,6 +104,10 @@ export class FakeHost implements CliHost {
     const store = this.traces.get(file);
     return store ? Promise.resolve(store) : Promise.reject(new Error(`${file}: no trace`));
   }
+  serveDebugger(): Promise<void> {
+    this.calls.push('debugger');
+    return Promise.resolve();
+  }
   onInterrupt(listener: () => void): () => void {
     this.interrupt = listener;
     return () => {

@@ -22,8 +22,8 @@ describe('the inside of a machine', () => {
     const undisturbed = runJob(job).end.meta.traceHash;
     const session = new RunSession(job);
     let nodes = 0;
-    for (let time = STEP_CYCLES; session.runTo(time); time += STEP_CYCLES)
-      nodes = walkTree(session, undefined, { most: MOST_NODES });
+    for (let time = STEP_CYCLES; session.runTo(time); time += 4 * STEP_CYCLES)
+      nodes = walkTree(session.machine.host, undefined, { most: MOST_NODES });
     expect(nodes).toBeGreaterThan(300);
     expect(session.end().end.meta.traceHash).toBe(undisturbed);
   });
@@ -45,7 +45,7 @@ describe('the inside of a machine', () => {
         if (event.track !== track?.id || event.kind !== Kind.MmioWrite) continue;
         if (String(event.a) === offset) written.push({ time: event.start, value: event.b });
       }
-      const value = valueAt(session, ...path);
+      const value = valueAt(session.machine.host, ...path);
       expect(value).toBe(BigInt(written.at(-1)?.value ?? 0));
       expect(registerWrites(store, path)).toEqual(
         written.map((each) => expect.objectContaining(each) as object),
@@ -58,23 +58,23 @@ describe('the inside of a machine', () => {
   it('shows gates that lead into the code, and pages by which that is reached', () => {
     const session = new RunSession(job);
     session.runTo(10 * STEP_CYCLES);
-    const gates = session.inspect(['vm0', 'cpu0', 'IDT'])?.children ?? [];
+    const gates = session.machine.host.inspect(['vm0', 'cpu0', 'IDT'])?.children ?? [];
     expect(gates.length).toBeGreaterThan(0);
     let path = ['vm0', 'cpu0', 'Page tables'];
     let levels = 0;
-    for (let node = session.inspect(path); node?.children; levels += 1) {
+    for (let node = session.machine.host.inspect(path); node?.children; levels += 1) {
       const next = node.children.find((child) => child.more) ?? node.children[0];
       path = [...path, next.name];
-      node = session.inspect(path);
+      node = session.machine.host.inspect(path);
     }
     expect(levels).toBeGreaterThan(1);
-    expect(session.inspect(path)?.description).toContain('page of');
+    expect(session.machine.host.inspect(path)?.description).toContain('page of');
   });
 
   it('knows nothing of other names', () => {
     const session = new RunSession(job);
-    expect(session.inspect(['vm9'])).toBeUndefined();
-    expect(session.inspect(['vm0', 'e1000', 'Registers', 'nothing'])).toBeUndefined();
-    expect(session.inspect(['vm0', 'cpu0', 'Page tables', '0x1'])).toBeUndefined();
+    expect(session.machine.host.inspect(['vm9'])).toBeUndefined();
+    expect(session.machine.host.inspect(['vm0', 'e1000', 'Registers', 'nothing'])).toBeUndefined();
+    expect(session.machine.host.inspect(['vm0', 'cpu0', 'Page tables', '0x1'])).toBeUndefined();
   });
 });

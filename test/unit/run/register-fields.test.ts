@@ -37,7 +37,7 @@ describe('of a VM with an NVMe controller', () => {
     expect(shown.find(({ name }) => name.endsWith('(EN)'))?.value).toBe('yes');
     // What comes after that is the shutdown, at the end of the run.
     expect(writes.filter(({ time }) => time < now).at(-1)?.value).toBe(enabling.value);
-    expect(valueAt(session, 'vm0', 'nvme', 'Registers', 'CC')).toBe(BigInt(enabling.value));
+    expect(valueAt(session.machine.host, 'vm0', 'nvme', 'Registers', 'CC')).toBe(BigInt(enabling.value));
   });
 
   it('has the queues where the doorbells have put them', () => {
@@ -47,7 +47,7 @@ describe('of a VM with an NVMe controller', () => {
     ]) {
       const rung = registerWrites(run.store, ['vm0', 'nvme', doorbell]).filter(({ time }) => time < now);
       expect(rung.length).toBeGreaterThan(1);
-      const { value } = session.inspect(['vm0', 'nvme', 'Queues', queue]) ?? {};
+      const { value } = session.machine.host.inspect(['vm0', 'nvme', 'Queues', queue]) ?? {};
       const text = value?.kind === 'text' ? value.value : '';
       expect(Number(new RegExp(`${end} (\\d+)`).exec(text)?.[1])).toBe(rung.at(-1)?.value);
     }

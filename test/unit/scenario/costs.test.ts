@@ -128,6 +128,7 @@ it("describeCosts says which figures are the model's own", () => {
     'sched.switch',
     'iommu.lookup',
     'iommu.post',
+    'vfio.unmap',
     'device.dmaSetup',
     'device.dmaPer64Bytes',
   ]);

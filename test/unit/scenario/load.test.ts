@@ -323,7 +323,15 @@ describe('fields and values', () => {
       '"vhost" for a virtio-net',
     );
     single(atTop('«"sweep"»: {}'), 'sweep', 'not available yet');
-    single(atTop('"host": { "iommu": { "model": «"amd-vi"» } }'), 'host.iommu.model', 'not available yet');
+  });
+
+  it('says what the IOMMU of AMD goes together with', () => {
+    single(
+      atTop('"host": { "iommu": { "model": «"amd-vi"» } }'),
+      'host.iommu.model',
+      'has one of intel',
+      '"vendor": "amd"',
+    );
   });
 
   it('says what a mode of interrupts asks of its VM', () => {
@@ -580,8 +588,19 @@ describe('what belongs together', () => {
       `{ "host": { "devices": [{ "id": "a" }], "iommu": { "model": "vt-d", "scalableMode": ${scalable} } },
          "vms": [{ "guest": { "elf": "a" }, "iommu": { "model": "vt-d", "scalableMode": true },
                    "devices": [{ "assign": «"a"» }] }] }`;
-    single(nested(false), 'vms[0].devices[0].assign', 'whose tables the host');
+    single(nested(false), 'vms[0].devices[0].assign', 'and either both of them "scalableMode": true');
     expect(loadScenario(nested(true).replace(/[«»]/g, ''), FILE).problems).toEqual([]);
+    const shadowed = (host: string, caching: boolean): string =>
+      `{ "host": { "devices": [{ "id": "a" }], "iommu": { ${host} } },
+         "vms": [{ "guest": { "elf": "a" }, "iommu": { "model": "vt-d", "cachingMode": ${caching} },
+                   "devices": [{ "assign": «"a"» }] }] }`;
+    const ok = (text: string): void =>
+      expect(loadScenario(text.replace(/[«»]/g, ''), FILE).problems).toEqual([]);
+    ok(shadowed('"model": "vt-d"', true));
+    ok(shadowed('"model": "vt-d", "scalableMode": true', true));
+    single(shadowed('"model": "vt-d"', false), 'vms[0].devices[0].assign', '"cachingMode": true');
+    single(shadowed('"model": "none"', true), 'vms[0].devices[0].assign', "the host's has to translate");
+    single(shadowed('"model": "vt-d", "onDemand": true', true), 'vms[0].devices[0].assign', '"onDemand"');
     const inGuest = inVm('"iommu": { "model": "vt-d", "iotlbEntries": «6» }');
     single(inGuest, 'vms[0].iommu.iotlbEntries', 'give 4 times a power of two');
   });

@@ -162,3 +162,16 @@ describe('statistics', () => {
     for (const { query, exits } of all.lines) expect(found(query)).toBe(exits);
   });
 });
+
+describe('ranges and arguments by name', () => {
+  it('are read as they are written', () => {
+    expect(parseQuery('addr:0x1000..0x1fff').terms[0]?.numbers).toEqual([{ from: 0x1000, to: 0x1fff }]);
+    expect(parseQuery('virtq.kick queue:1').terms[1]).toMatchObject({ field: 'argument', name: 'queue' });
+    // What the vocabulary calls "cycles at most".
+    expect(parseQuery('cyclesatmost>5').terms[0]).toMatchObject({ field: 'argument', operator: '>' });
+  });
+
+  it.each(['addr>1..2', 'addr:5..1', 'nosuchargument:1', 'queue:x'])('%s is refused', (query) => {
+    expect(() => parseQuery(query)).toThrow(QueryError);
+  });
+});

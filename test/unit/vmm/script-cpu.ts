@@ -152,6 +152,8 @@ export class ScriptCpu implements Cpu {
   cpl = (): number => this.privilege;
   faultReport = (): undefined => undefined;
   peekVirtual = (): undefined => undefined;
+  physicalOf = (address: bigint): number => Number(address);
+  idtr = { base: 0n, limit: 0xfff };
   startLongMode = (): void => undefined;
   abandonInstruction(): never {
     throw ABANDONED;
@@ -200,7 +202,7 @@ export class ScriptCpu implements Cpu {
   readControl = (): bigint => 0n;
   writeControl = unused;
   segments = unused;
-  mode = unused;
+  mode = (): 'long' => 'long';
   missingInstructions = unused;
   save = (): never => {
     throw new Error('a script is not saved');
@@ -247,6 +249,7 @@ export class ScriptMachine {
       haltPollNs?: number;
       interrupts?: InterruptMode;
       vendor?: CpuVendor;
+      memory?: PhysicalMemory;
     } = {},
   ) {
     this.host = new Host(this.recorder, { ...costs, ...options.costs }, 1e9);
@@ -255,7 +258,7 @@ export class ScriptMachine {
     this.vm = new KvmVm(this.site, {
       index: 0,
       name: 'vm0',
-      core: { memory: NO_MEMORY, cpus, stops: NO_STOPS },
+      core: { memory: options.memory ?? NO_MEMORY, cpus, stops: NO_STOPS, guardStores: () => undefined },
       features: { x2apic: true, vendor: options.vendor ?? 'intel' },
       startSeconds: 0,
       tripleFault: 'stop',

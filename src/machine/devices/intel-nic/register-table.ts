@@ -48,7 +48,9 @@ export class RegisterTable implements RegisterBlock {
     bytes: number,
     private readonly descriptions: RegisterDescriptions = {},
   ) {
-    this.table = Array.from({ length: bytes / 4 }, (_, word) => registers.get(word * 4));
+    const table = new Array<Register | undefined>(bytes / 4).fill(undefined);
+    for (const [offset, register] of registers) table[offset / 4] = register;
+    this.table = table;
   }
 
   read(offset: number, size: AccessSize): number {

@@ -73,8 +73,8 @@ export class WriteBack {
     return this.writing > 0 || this.count() > 0;
   }
 
-  add(used: Used): void {
-    this.used.push({ ...used, signals: 0 });
+  add({ index, bytes, mark, cause }: Used): void {
+    this.used.push({ index, bytes, mark, cause, signals: 0 });
     this.write();
   }
 

@@ -72,7 +72,11 @@ export function isEmpty([low, high]: PoolSet): boolean {
 
 /** Their numbers, lowest first. */
 export function poolsOf(pools: PoolSet): number[] {
-  return Array.from({ length: POOLS }, (_, pool) => pool).filter((pool) => has(pools, pool));
+  const found: number[] = [];
+  pools.forEach((word, at) => {
+    for (let rest = word; rest !== 0; rest &= rest - 1) found.push(32 * at + 31 - Math.clz32(rest & -rest));
+  });
+  return found;
 }
 
 /** Whether an address is one of a pool's: RAL, RAH and MPSAR. */
@@ -107,9 +111,9 @@ function vlanPasses(core: IxgbeCore, frame: Uint8Array): boolean {
 
 function eachMatch(core: IxgbeCore, address: number): number[] {
   // The first byte on the wire is the lowest of RAL.
-  const bytes = [40, 32, 24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256);
-  const low = (bytes[0] | (bytes[1] << 8) | (bytes[2] << 16) | (bytes[3] << 24)) >>> 0;
-  const high = bytes[4] | (bytes[5] << 8);
+  const first = Math.floor(address / 2 ** 16);
+  const low = ((first << 24) | ((first & 0xff00) << 8) | ((first >>> 8) & 0xff00) | (first >>> 24)) >>> 0;
+  const high = ((address & 0xff) << 8) | ((address >>> 8) & 0xff);
   const found: number[] = [];
   for (let i = 0; i < RECEIVE_ADDRESSES; i++) {
     const rah = core.get(Reg.RAH + i * 8);
@@ -150,7 +154,8 @@ function addressPools(core: IxgbeCore, address: number, group: boolean): PoolSet
   if (broadcast) bits |= Vmolr.BAM;
   else if (group) bits |= Vmolr.MPE | (hashed ? Vmolr.ROMPE : 0);
   else if (hashed) bits |= Vmolr.ROPE;
-  for (let pool = 0; pool < POOLS; pool++)
+  // Nearly every address is a single station's that no table knows: no pool asks for such.
+  for (let pool = 0; bits !== 0 && pool < POOLS; pool++)
     if ((core.get(Reg.VMOLR + pool * 4) & bits) !== 0) add(pools, pool);
   return pools;
 }

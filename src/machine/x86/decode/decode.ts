@@ -360,8 +360,13 @@ function decodeConditional(insn: Instruction): Decoded | undefined {
   return undefined;
 }
 
-/** LGDT and LIDT with 16-bit operands: only 24 bits of the base count, which `ext` tells. */
-const BASE24: ReadonlySet<number> = new Set([Code.Lgdt_m1632_16, Code.Lidt_m1632_16]);
+/** LGDT, LIDT, SGDT and SIDT with 16-bit operands, which `ext` tells: of the base that is loaded only 24 bits count. */
+const SHORT_TABLES: ReadonlySet<number> = new Set([
+  Code.Lgdt_m1632_16,
+  Code.Lidt_m1632_16,
+  Code.Sgdt_m1632_16,
+  Code.Sidt_m1632_16,
+]);
 
 /** Operands the core has no registers for (x87, MMX, SSE, masks). */
 function foreign(insn: Instruction): boolean {
@@ -399,7 +404,7 @@ function decodeOperation(insn: Instruction): Decoded | undefined {
   if (!row || foreign(insn)) return undefined;
   const u = emptyMicroOp(row.op);
   u.size = row.size ?? 0;
-  u.ext = BASE24.has(insn.code) ? 1 : (row.ext ?? 0);
+  u.ext = SHORT_TABLES.has(insn.code) ? 1 : (row.ext ?? 0);
   u.imm = row.imm ?? 0n;
   shapes[row.shape](u, insn);
   const memory = (u.k1 === L.K_MEM || u.k2 === L.K_MEM) && row.op !== op.OP_LEA;

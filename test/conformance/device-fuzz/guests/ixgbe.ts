@@ -83,15 +83,19 @@ export function hostileIxgbe(guest: Guest): HostileDriver {
       );
       view.setUint32(at + 4, dice.oneIn(8) ? dice.word() : 0, true);
       view.setUint32(at + 8, (ADVANCED.context | (dice.below(8) << 10)) >>> 0, true);
+      const any = dice.below(65536);
+      // A segment for each byte shows little that one for each 64 bytes does not, and takes as long as thousands of operations.
+      const small = any % 256 === 0 ? 1 : 64;
       view.setUint32(
         at + 12,
-        ((dice.pick([1460, 536, 1, 0, dice.below(65536)]) << 16) | (dice.pick([20, 8, 0]) << 8)) >>> 0,
+        ((dice.pick([1460, 536, small, 0, any]) << 16) | (dice.pick([20, 8, 0]) << 8)) >>> 0,
         true,
       );
       return;
     }
     guest.putPointer(at, buffer());
-    const length = dice.pick([60, 60, 1514, 14, 0, dice.below(2048), dice.below(65536)]);
+    const [short, any] = [dice.below(2048), dice.below(65536)];
+    const length = dice.pick([60, 60, 1514, 14, 0, short, any % 8 === 0 ? any : any % 4096]);
     if (kind === 1) {
       view.setUint32(
         at + 8,

@@ -47,6 +47,9 @@ function handlers() {
     },
     stop: vi.fn(),
     runAgain: refuse('runAgain'),
+    travel: refuse('runAgain'),
+    debugFrom: refuse('runAgain'),
+    stopAtLike: refuse('runAgain'),
   };
   return { all, called };
 }

@@ -264,6 +264,70 @@ describe('LAPIC timer', () => {
     expect(m.world.queue.nextTime()).toBe((40 + 60 * 2) * TICK);
   });
 
+  /** A hypervisor that has a least period: of 1000 ticks here. Times and counts follow limit_periodic_timer_frequency of Linux. */
+  describe('with a least period', () => {
+    const LEAST = 1000;
+    const set = (mode: number, count: number): Machine => {
+      const machine = new Machine({ timerLeastPeriod: LEAST * TICK }).on();
+      machine.set(Lapic.Divide, 0b1011);
+      machine.set(Lapic.LvtTimer, mode + 0x70);
+      machine.set(Lapic.InitialCount, count);
+      return machine;
+    };
+    const PERIODIC = 0x20000;
+    const expiries = (machine: Machine, until: number): number[] => {
+      machine.world.advanceTo(until * TICK);
+      return machine.accepted.map(([, time]) => time / TICK);
+    };
+
+    it('makes shorter ones as long, whose count comes to 0 with them', () => {
+      const machine = set(PERIODIC, 100);
+      machine.world.advanceTo(350 * TICK);
+      expect([machine.get(Lapic.InitialCount), machine.get(Lapic.CurrentCount)]).toEqual([100, LEAST - 350]);
+      expect(expiries(machine, 3500)).toEqual([1000, 2000, 3000]);
+    });
+
+    it.each([
+      ['a period that is long enough', PERIODIC, 1500, [1500, 3000]],
+      ['exactly the least', PERIODIC, LEAST, [1000, 2000, 3000]],
+      ['a one-shot', 0, 100, [100]],
+    ])('leaves %s as it is', (_what, mode, count, expected) => {
+      expect(expiries(set(mode, count), 3500)).toEqual(expected);
+    });
+
+    it('begins after the end of what ran when the mode changed', () => {
+      const once = set(0, 100);
+      once.world.advanceTo(60 * TICK);
+      once.set(Lapic.LvtTimer, PERIODIC + 0x70);
+      expect(expiries(once, 2500)).toEqual([100, 1100, 2100]);
+      const periodic = set(PERIODIC, 100);
+      periodic.world.advanceTo(1350 * TICK);
+      periodic.set(Lapic.LvtTimer, 0x70);
+      expect(expiries(periodic, 5000)).toEqual([1000, 2000]);
+    });
+
+    it('begins after what was left goes on at the rate of another divider', () => {
+      const slower = set(PERIODIC, 100);
+      slower.world.advanceTo(400 * TICK);
+      slower.set(Lapic.Divide, 0b0000); // by 2: of 600 there are 1200 left, and twice 100 is still too short
+      expect(expiries(slower, 4000)).toEqual([1600, 2600, 3600]);
+      const faster = set(PERIODIC, 1500);
+      faster.set(Lapic.Divide, 0b0000);
+      faster.world.advanceTo(1000 * TICK);
+      faster.set(Lapic.Divide, 0b1011); // of 2000 there are 1000 left, and a period has 1500 again
+      expect(expiries(faster, 4000)).toEqual([2000, 3500]);
+    });
+
+    it('goes on on another host with what was left', () => {
+      const machine = set(PERIODIC, 100);
+      machine.world.advanceTo(1300 * TICK);
+      const other = new Machine({ timerLeastPeriod: LEAST * TICK });
+      other.world.advanceTo(50_000 * TICK);
+      other.apic.adopt(structuredClone(machine.apic.save().hardware));
+      expect(expiries(other, 52_000)).toEqual([50_700, 51_700]);
+    });
+  });
+
   it('fires at IA32_TSC_DEADLINE, which then reads 0', () => {
     m.set(Lapic.LvtTimer, 0x40070);
     m.apic.msrWrite(ApicMsr.TscDeadline, 5000, 0);

@@ -83,7 +83,7 @@ describe('the second stage', () => {
         const unit = shown(host);
         const found = pages(unit, ['Tables', NAME, 'Second-stage tables']);
         expect(found).toEqual(expected);
-        const entries = plainEntries((address, length) => host.memory.read(address, length));
+        const entries = plainEntries(host.memory);
         for (const [address, to] of found) {
           const request = {
             root: BigInt(root),

@@ -84,7 +84,7 @@ describe('the state of a unit', () => {
     const { hardware, run } = busy().unit.save();
     const { unit } = new UnitWorld({ iotlb: { sets: 1, ways: 1 } });
     expect(() => unit.adopt(hardware)).toThrow('16 sets where this unit has 1');
-    const newer = { ...hardware, version: 2 } as unknown as RemappingHardware;
+    const newer = { ...hardware, version: 3 } as unknown as RemappingHardware;
     expect(() => new UnitWorld().unit.load({ hardware: newer, run })).toThrow('version');
   });
 

@@ -131,6 +131,19 @@ describe('the IOMMU of a board', () => {
     expect(read(world, Reg.GlobalStatus)).toBe(0);
   });
 
+  it('tells of translation that is turned on, or ends with a reset', () => {
+    const world = makeBoard({ iommu: plan() });
+    world.board.powerOn();
+    const told = (): number => world.log.filter((line) => line === 'translation switched').length;
+    world.board.reset();
+    expect(told()).toBe(0);
+    write(world, Reg.GlobalCommand, bit(Global.translation));
+    expect(told()).toBe(1);
+    world.board.reset();
+    world.board.reset();
+    expect(told()).toBe(2);
+  });
+
   it('moves with its board', () => {
     const world = remapping(DEVICE);
     const other = makeBoard({ iommu: plan() });

@@ -55,7 +55,7 @@ export function makeBoard(
         scheduler: world.queue,
         memory,
         observer: NO_OBSERVER,
-        switched: () => undefined,
+        switched: () => void log.push('translation switched'),
         interruptObserver: undefined,
         send: (...message) => void board.fabric.unitMessage(...message),
       },

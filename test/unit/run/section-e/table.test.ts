@@ -65,7 +65,7 @@ const modes: readonly Mode[] = [
   {
     sample: 'e7-avic',
     exits: [{}, {}, { hlt: 1 }],
-    rows: [Kind.IrqAccept, Kind.AvicDoorbell, Kind.IrqDeliver, Kind.Handler, Kind.IrqEoi],
+    rows: [Kind.AvicPost, Kind.IrqAccept, Kind.AvicDoorbell, Kind.IrqDeliver, Kind.Handler, Kind.IrqEoi],
   },
   {
     sample: 'e3-eli-emulated',

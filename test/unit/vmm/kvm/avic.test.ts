@@ -1,8 +1,12 @@
 /** AVIC: the backing page, the doorbell, IPIs, and what leaves; and the names of a guest's exits on a processor of AMD. */
 import { describe, expect, it } from 'vitest';
 import { LAPIC_BASE, Lapic } from '../../../../src/machine/interrupts/lapic-registers';
+import { requestVector } from '../../../../src/machine/interrupts/avic/tables';
 import { Intercept } from '../../../../src/machine/x86/policy';
 import type { InterruptMode } from '../../../../src/vmm/interrupt-modes';
+import { logicalAt, physicalAt, vectorsAt, wide } from '../../../support/amd/avic-reader';
+import { TraceStore, emptyMeta } from '../../../../src/trace/query/store';
+import { kinds } from '../../../../src/trace/vocabulary/events';
 import { NOWHERE, ScriptCpu, ScriptMachine, costs, halt, storyOf, type Step, type Told } from '../script-cpu';
 
 const VECTOR = 0x41;
@@ -35,6 +39,15 @@ function play(
   machine.run(5_000);
   const { rows } = machine.finish();
   return { cpu, machine, rows, story: storyOf(rows) };
+}
+
+/** Second arguments of the exits of incomplete IPIs, of which the recorder keeps more than 32 bits. */
+function wideExits(machine: ScriptMachine): number[] {
+  machine.recorder.finish(machine.host.elapsed);
+  const store = new TraceStore(emptyMeta('t', 1e9));
+  store.append(machine.recorder.takeDelta());
+  const rows = Array.from({ length: store.rows }, (_, row) => store.get(row));
+  return rows.filter(({ kind }) => kinds.get(kind)?.name === INCOMPLETE_IPI).map(({ b }) => b);
 }
 
 describe('a vector of a device', () => {
@@ -127,10 +140,133 @@ describe('an IPI', () => {
     expect(rows.find(({ name }) => name === 'irq.deliver')!.start).toBeGreaterThan(last.start);
   });
 
+  it('tells by EXITINFO2 what it was that the processor could not do', () => {
+    const machine = machineOf([
+      new ScriptCpu([
+        write(Lapic.IcrHigh, 1 << 24),
+        write(Lapic.IcrLow, INIT),
+        ...spins(100),
+        write(Lapic.IcrLow, VECTOR),
+        ...spins(100),
+        write(Lapic.IcrHigh, 7 << 24),
+        write(Lapic.IcrLow, VECTOR),
+        ...spins(100),
+        write(Lapic.IcrLow, 5),
+      ]),
+      new ScriptCpu([], 1, {}),
+    ]);
+    machine.run(5_000);
+    // Reasons of the manual's table, and the index of the physical table: INIT, a target that waits, one that is not, vector 5.
+    const exits = wideExits(machine);
+    expect(exits).toEqual([0, 1 * 2 ** 32 + 1, 2 * 2 ** 32 + 7, 4 * 2 ** 32]);
+  });
+
   it('to oneself is delivered at once', () => {
     const { story, cpu } = play([write(Lapic.IcrLow, (1 << 18) | VECTOR), spin]);
     expect(story).toEqual(['irq.deliver']);
     expect(cpu.delivered.map(({ vector }) => vector)).toEqual([VECTOR]);
+  });
+});
+
+describe('in the host’s memory', () => {
+  /** The slot of a VM with AVIC: the physical table, the logical one, a page for each vCPU. */
+  function slotOf(machine: ScriptMachine): number {
+    const { slots } = machine.site.memory;
+    return slots[slots.length - 1].base;
+  }
+  const pageOf = (machine: ScriptMachine, cpu: number): number => slotOf(machine) + (2 + cpu) * 0x1000;
+  const readable = [
+    Lapic.Id,
+    Lapic.Version,
+    Lapic.Tpr,
+    Lapic.Ppr,
+    Lapic.Ldr,
+    Lapic.Dfr,
+    Lapic.Svr,
+    Lapic.Esr,
+    Lapic.IcrLow,
+    Lapic.IcrHigh,
+    ...Array.from({ length: 24 }, (_, i) => Lapic.Isr + 16 * i),
+    ...Array.from({ length: 6 }, (_, i) => Lapic.LvtTimer + 16 * i),
+    Lapic.InitialCount,
+    Lapic.Divide,
+  ];
+
+  it('the backing page has every register as the guest reads it', () => {
+    const { machine } = play(
+      [
+        write(Lapic.LvtError, 0x10055),
+        spin,
+        write(Lapic.Divide, 0xb),
+        spin,
+        write(Lapic.InitialCount, 100_000),
+        spin,
+        write(Lapic.Ldr, 0x0200_0000),
+        spin,
+        write(Lapic.IcrHigh, 0x0900_0000),
+        sti,
+        ...spins(300),
+        write(Lapic.Tpr, 0x60),
+        write(Lapic.IcrLow, (1 << 18) | VECTOR),
+      ],
+      [
+        [100, 0x91, true],
+        [200, 0x77],
+      ],
+    );
+    const page = pageOf(machine, 0);
+    const lapic = machine.vm.lapic(0);
+    for (const offset of readable)
+      expect([offset, Number(wide(machine.site.memory, page + offset, 4))]).toEqual([
+        offset,
+        lapic.read(offset, 4) >>> 0,
+      ]);
+    expect(vectorsAt(machine.site.memory, page, Lapic.Isr)).toEqual([0x91]);
+    expect(vectorsAt(machine.site.memory, page, Lapic.Tmr)).toEqual([0x91]);
+    expect(vectorsAt(machine.site.memory, page, Lapic.Irr)).toEqual([VECTOR, 0x77]);
+  });
+
+  it('a vector that somebody else sets in the page is delivered when the doorbell rings', () => {
+    const cpu = new ScriptCpu([]);
+    const machine = machineOf([cpu]);
+    machine.at(100, 'set', () => {
+      requestVector(machine.site.memory, pageOf(machine, 0), VECTOR);
+    });
+    machine.at(300, 'ring', () => machine.site.scheduler.interrupts.ringDoorbell(0, 10));
+    machine.run(1_000);
+    expect(cpu.delivered.map(({ vector, time }) => [vector, time])).toEqual([[VECTOR, 310]]);
+  });
+
+  it('the doorbell is heeded by whoever runs on its CPU, and by nobody elsewhere', () => {
+    const cpu = new ScriptCpu([]);
+    const machine = machineOf([cpu, new ScriptCpu([], 1)]);
+    machine.at(100, 'set', () => {
+      requestVector(machine.site.memory, pageOf(machine, 0), VECTOR);
+    });
+    // The second CPU has nobody, and there is no fifth.
+    machine.at(300, 'elsewhere', () => {
+      machine.site.scheduler.interrupts.ringDoorbell(1, 10);
+      machine.site.scheduler.interrupts.ringDoorbell(5, 10);
+    });
+    machine.run(1_000);
+    expect(cpu.delivered).toEqual([]);
+  });
+
+  it('the tables follow the IDs that the guest gives its local APICs, and where vCPUs run', () => {
+    const { machine } = play([
+      write(Lapic.Ldr, 0x0800_0000),
+      ...spins(100),
+      write(Lapic.Id, 0x0500_0000),
+      ...spins(100),
+    ]);
+    const table = slotOf(machine);
+    const { memory } = machine.site;
+    const entry = { valid: 1, running: 1, page: pageOf(machine, 0), cpu: 0, reserved: 0 };
+    expect(physicalAt(memory, table, 5)).toEqual(entry);
+    expect(physicalAt(memory, table, 0).valid).toBe(0);
+    expect([2, 3].map((index) => logicalAt(memory, table + 0x1000, index))).toEqual([undefined, 5]);
+    const asleep = play([cli, halt]).machine;
+    expect(physicalAt(asleep.site.memory, slotOf(asleep), 0)).toMatchObject({ valid: 1, running: 0 });
   });
 });
 

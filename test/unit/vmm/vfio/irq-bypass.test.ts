@@ -45,9 +45,9 @@ describe('exitless interrupts', () => {
 describe('posting', () => {
   /** The vCPU with APIC ID 0 has a descriptor. */
   const DESCRIPTOR = 0x1000;
-  const descriptorFor = ({ destination, mode }: InterruptMessage): number | undefined =>
-    destination === 0 && mode === 0 ? DESCRIPTOR : undefined;
-  const bypass = new PostingBypass(descriptorFor, false);
+  const targetOf = ({ destination, mode, vector }: InterruptMessage): PostingTarget | undefined =>
+    destination === 0 && mode === 0 ? { descriptor: DESCRIPTOR, vector, urgent: false } : undefined;
+  const bypass = new PostingBypass(targetOf);
 
   it('leads a vector to the descriptor of the vCPU that its message means', () => {
     const interrupts = new Interrupts();
@@ -55,12 +55,6 @@ describe('posting', () => {
     expect(interrupts.posted).toEqual([[ENTRY, { descriptor: DESCRIPTOR, vector: 0x55, urgent: false }]]);
     bypass.disconnect(interrupts, ENTRY);
     expect(interrupts.posted[1]).toEqual([ENTRY, undefined]);
-  });
-
-  it('marks what is urgent', () => {
-    const interrupts = new Interrupts();
-    new PostingBypass(descriptorFor, true).connect(interrupts, ENTRY, { address: ADDRESS, data: 0x55 });
-    expect(interrupts.posted[0][1]?.urgent).toBe(true);
   });
 
   it.each([

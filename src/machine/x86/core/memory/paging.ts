@@ -10,6 +10,7 @@ import {
   EMPTY_BYTE,
   PAGE_CODE,
   PAGE_DIRTY,
+  PAGE_GUARDED,
   PAGE_READS_WATCHED,
   PAGE_TABLE,
   PAGE_WRITES_WATCHED,
@@ -75,7 +76,7 @@ export function fill(cpu: i32, context: i32, address: i64, access: i32): i32 {
   const guestPage = physical & PAGE_MASK;
   const physicalPage = hostPhysical(cpu, guestPage, access);
   if (faulted()) return 0;
-  const ram = physicalPage >= 0;
+  const ram = physicalPage >= 0 && !(access == ACCESS_WRITE && guarded(<i32>physicalPage));
   const data: i64 = ram ? <i64>(<i32>physicalPage + ramBase - <i32>page) : guestPage;
   const tag = page | (ram ? 0 : TAG_DEVICE);
   // One entry serves three kinds of access: when it changes its page or mapping, the other two kinds go.
@@ -95,6 +96,10 @@ export function fill(cpu: i32, context: i32, address: i64, access: i32): i32 {
     store<i64>(entry, page | (asked ? TAG_ASK : 0), T_WRITE);
   } else store<i64>(entry, tag, T_WRITE);
   return entry;
+}
+
+function guarded(physicalPage: i32): bool {
+  return (load<u8>(pageFlags + (physicalPage >>> 12)) & PAGE_GUARDED) != 0;
 }
 
 /** Every tag in use names this page and agrees about its being a device. */

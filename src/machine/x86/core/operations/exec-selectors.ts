@@ -1,5 +1,6 @@
 /** Questions about selectors (LAR, LSL, VERR, VERW, ARPL; SDM vol. 3, 5.10), and loads of LDTR and TR. */
 import { C_CPL, C_CR0, C_EFER, SEG_LDTR, SEG_TR, S_BASE, U_R1, U_SIZE } from '../state/layout';
+import { LOADS, SECOND_REGISTER, selectorAdmitted } from './descriptor-exits';
 import { allFlags, setAllFlags } from './flags';
 import { put1, read1, read2 } from './operands';
 import { canonical } from '../memory/tlb';
@@ -120,6 +121,7 @@ export function execArpl(cpu: i32, pc: i32): void {
 /** LTR, or LLDT with `local`. */
 export function execLtr(cpu: i32, pc: i32, local: bool): void {
   if (!needProtected(cpu) || !needRing0(cpu)) return;
+  if (!selectorAdmitted(cpu, pc, LOADS | (local ? 0 : SECOND_REGISTER))) return;
   const selector = (<i32>read1(cpu, pc, 2)) & 0xffff;
   if (faulted()) return;
   if (selector >> 2 == 0) {

@@ -3,6 +3,7 @@ import {
   C_CPL,
   C_CR4,
   C_FLAGS,
+  C_IDT_BASE,
   C_INDEX,
   C_SHADOW,
   C_SHADOW_SS,
@@ -10,6 +11,7 @@ import {
   K_REG,
   SEG_CS,
   SEG_SS,
+  SEG_TR,
   STOP_HALTED,
   U_EXT,
   U_IMM,
@@ -19,6 +21,7 @@ import {
 import { loadMemory, probeWrite, storeMemory } from '../memory/access';
 import { hostCpuid, hostHlt, hostMissingInstruction, hostVmcall } from '../state/host';
 import { admitted } from '../state/intercept';
+import { LOADS, SECOND_REGISTER, globalTableAdmitted, selectorAdmitted } from './descriptor-exits';
 import { effectiveAddress, put1, read1, wishStop, wishStopSoon } from './operands';
 import { canonical } from '../memory/tlb';
 import { loadDataSegment, selectorOf } from '../transfer/segments';
@@ -97,7 +100,7 @@ export function execVmcall(cpu: i32): void {
 
 /** LGDT and LIDT; `base` and `limit` are where the register is kept. */
 export function execLoadTable(cpu: i32, pc: i32, base: i32, limit: i32): void {
-  if (!needRing0(cpu)) return;
+  if (!needRing0(cpu) || !globalTableAdmitted(cpu, pc, LOADS | tableNumber(base))) return;
   const bytes = <i32>load<u8>(pc, U_SIZE) - 2;
   const at = effectiveAddress(cpu, pc, bytes + 2, false);
   if (faulted()) return;
@@ -112,6 +115,10 @@ export function execLoadTable(cpu: i32, pc: i32, base: i32, limit: i32): void {
   store<i32>(cpu + limit, newLimit);
 }
 
+function tableNumber(base: i32): i32 {
+  return base == C_IDT_BASE ? SECOND_REGISTER : 0;
+}
+
 /** User-mode instruction prevention: #GP(0). */
 function umip(cpu: i32): bool {
   if (!(load<i64>(cpu, C_CR4) & CR4_UMIP) || load<i32>(cpu, C_CPL) == 0) return false;
@@ -120,7 +127,7 @@ function umip(cpu: i32): bool {
 }
 
 export function execStoreTable(cpu: i32, pc: i32, base: i32, limit: i32): void {
-  if (umip(cpu)) return;
+  if (umip(cpu) || !globalTableAdmitted(cpu, pc, tableNumber(base))) return;
   const bytes = <i32>load<u8>(pc, U_SIZE) - 2;
   const at = effectiveAddress(cpu, pc, bytes + 2, true);
   if (faulted() || !probeWrite(cpu, at, 2) || !probeWrite(cpu, at + 2, bytes)) return;
@@ -128,9 +135,18 @@ export function execStoreTable(cpu: i32, pc: i32, base: i32, limit: i32): void {
   if (!faulted()) storeMemory(cpu, at + 2, bytes, load<i64>(cpu + base));
 }
 
-/** STR, SLDT, SMSW: 16 bits to memory, zero-extended to registers. */
+/** SMSW: 16 bits to memory, zero-extended to registers. */
 export function execStoreSystem(cpu: i32, pc: i32, value: i64): void {
-  if (umip(cpu)) return;
+  if (!umip(cpu)) putSystem(cpu, pc, value);
+}
+
+/** SLDT and STR likewise. @param index SEG_LDTR or SEG_TR */
+export function execStoreSelector(cpu: i32, pc: i32, index: i32): void {
+  if (umip(cpu) || !selectorAdmitted(cpu, pc, index == SEG_TR ? SECOND_REGISTER : 0)) return;
+  putSystem(cpu, pc, selectorOf(cpu, index));
+}
+
+function putSystem(cpu: i32, pc: i32, value: i64): void {
   put1(cpu, pc, load<u8>(pc, U_K1) == K_REG ? <i32>load<u8>(pc, U_SIZE) : 2, value);
 }
 

@@ -34,7 +34,6 @@ import { admitted } from '../state/intercept';
 import { FLAG_CF, VECTOR_UD, fault } from '../state/state';
 import { execFar, execRetFar } from '../transfer/far';
 import { execIret } from '../transfer/iret';
-import { selectorOf } from '../transfer/segments';
 
 /** Executes a general operation. What it raises is pending afterwards, what it wishes is noted (`operands.ts`). */
 export function execute(cpu: i32, pc: i32, operation: i32): void {

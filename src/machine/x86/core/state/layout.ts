@@ -189,6 +189,8 @@ export const INTERCEPT_RDPMC = 7;
 export const INTERCEPT_INVLPG = 8;
 export const INTERCEPT_INVPCID = 9;
 export const INTERCEPT_PAUSE = 10;
+export const INTERCEPT_GDTR_IDTR = 11;
+export const INTERCEPT_LDTR_TR = 12;
 /** Only as bits of C_INTERCEPTS: MOV to and from CR3, which leave as INTERCEPT_CR_ACCESS. */
 export const INTERCEPT_CR3_LOAD = 16;
 export const INTERCEPT_CR3_STORE = 17;
@@ -310,6 +312,8 @@ export const PAGE_ROM = 8;
 /** Somebody watches loads from it, stores to it. */
 export const PAGE_READS_WATCHED = 16;
 export const PAGE_WRITES_WATCHED = 32;
+/** Stores of vCPUs go to whoever guards it, as to a device. */
+export const PAGE_GUARDED = 64;
 
 // ---- lazy flags ----
 /** a − b at the given size (also logic: result − 0). Bits 0-5 hold 64 − size in bits. */

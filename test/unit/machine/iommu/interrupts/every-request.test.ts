@@ -6,7 +6,13 @@ import type { RemappedMessage } from '../../../../../src/machine/interrupts/mess
 import { InterruptFaultReason } from '../../../../../src/machine/iommu/interrupts/interrupt-faults';
 import { encodeIrte, irteBytes } from '../../../../../src/machine/iommu/interrupts/irte';
 import { remappableMessage } from '../../../../../src/machine/iommu/interrupts/message-format';
-import { decide, field, type OracleMessage, type OracleOutcome, type OracleUnit } from './oracle';
+import {
+  decide,
+  field,
+  type OracleMessage,
+  type OracleOutcome,
+  type OracleUnit,
+} from '../../../../support/vtd/interrupt-oracle';
 import { DESCRIPTOR, irta, bytesOf, integer, posted, remapped, setUp, TABLE } from './table';
 
 type Machine = ReturnType<typeof setUp>;

@@ -12,7 +12,7 @@ import {
   remappableRedirection,
 } from '../../../../../src/machine/iommu/interrupts/message-format';
 import { updatePostedControl } from '../../../../../src/machine/interrupts/posted-descriptor';
-import { field } from './oracle';
+import { field } from '../../../../support/vtd/interrupt-oracle';
 import { COSTS, DESCRIPTOR, irta, posted, remapped, setUp, TABLE } from './table';
 
 type Machine = ReturnType<typeof setUp>;

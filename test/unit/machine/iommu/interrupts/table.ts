@@ -1,5 +1,5 @@
 /** A remapping unit with its table and descriptors in a piece of host memory. */
-import { field } from './oracle';
+import { field } from '../../../../support/vtd/interrupt-oracle';
 import { DataSlot } from '../../../../../src/machine/memory/data-slot';
 import { HostMemory } from '../../../../../src/machine/memory/host-memory';
 import type { InterruptFault } from '../../../../../src/machine/iommu/interrupts/interrupt-faults';

@@ -12,6 +12,8 @@ export interface OracleUnit {
   extendedMode: boolean;
   posting: boolean;
   hostAddressWidth: bigint;
+  /** A requester that is none of those which are compared with an entry's; absent: there is none. */
+  unverified?: bigint;
   /** `length` bytes as a little-endian integer; undefined where there is no memory. */
   read(address: bigint, length: number): bigint | undefined;
 }
@@ -110,7 +112,7 @@ export function decide(unit: OracleUnit, requester: bigint, address: bigint, dat
   const recorded = field(entry, 1) === 0n;
   if (field(entry, 0) === 0n) return blocked(0x22, recorded);
   if (entryReserved(unit, entry, wide)) return blocked(0x24, recorded);
-  if (!sourceAllowed(entry, requester)) return blocked(0x26, recorded);
+  if (requester !== unit.unverified && !sourceAllowed(entry, requester)) return blocked(0x26, recorded);
   const addressed = (raw: bigint): bigint => {
     if (wide) return raw;
     return field(raw, 15, 8) === 0xffn ? EVERYBODY : field(raw, 15, 8);

@@ -1,0 +1,7 @@
+/** What a debugger cannot do or tell at this place. The message is a sentence for the person who asked. */
+export class DebugError extends Error {
+  override readonly name: string = 'DebugError';
+}
+
+/** The compiler has not kept a value at this place of the program. */
+export class OptimisedOutError extends DebugError {}
