@@ -1,10 +1,10 @@
 /**
  * Builds everything that runs into dist/: bundles by esbuild, the vCPU core by AssemblyScript, ready-made guests by the
- * system's compiler where there is one, and the scenario's JSON schema.
+ * system's compiler where there is one, the scenario's JSON schema, and the reference of the devices' registers.
  *
  *   node esbuild.mjs [--watch] [--production] [--bundles]
  *
- * `--production` minifies and leaves out source maps; `--bundles` leaves the core, the guests and the schema as they are.
+ * `--production` minifies and leaves out source maps; `--bundles` leaves the core, the guests, the schema and the reference as they are.
  */
 import { context } from 'esbuild';
 import { chmodSync, copyFileSync, mkdirSync } from 'node:fs';
@@ -81,7 +81,12 @@ const BUNDLES = [
 ];
 
 /** Builders of what is no bundle. */
-const PARTS = ['scripts/build-core.mjs', 'scripts/build-guests.mjs', 'scripts/build-schema.mjs'];
+const PARTS = [
+  'scripts/build-core.mjs',
+  'scripts/build-guests.mjs',
+  'scripts/build-schema.mjs',
+  'scripts/build-reference.mjs',
+];
 
 /** iced-x86 reads its module from the folder of the bundle that it is in. */
 const ICED = 'node_modules/iced-x86/iced_x86_bg.wasm';

@@ -11,8 +11,11 @@ export interface RegisterDescription {
   readonly fields?: readonly BitField[];
 }
 
-/** Descriptions of a device's registers by name. Registers with a number at the end may share the description of the name without it. */
+/** Descriptions of a device's registers by name. Registers with a number in their names may share that of the name without it. */
 export type RegisterDescriptions = Readonly<Record<string, RegisterDescription | undefined>>;
+
+/** A register and where it is: the offset that the device's manual counts by. */
+export type RegisterPlace = readonly [name: string, offset: number];
 
 /** A register and what it holds. */
 export interface ShownRegister extends RegisterDescription {
@@ -22,9 +25,49 @@ export interface ShownRegister extends RegisterDescription {
   readonly bits: number;
 }
 
-/** The description of a register, by its name or by the name without the number at its end. */
+/** The names by which a register may be described: its own, the one without the number at its end, or without the first in it. */
+export function describedNames(name: string): readonly string[] {
+  return [name, name.replace(/\d+$/, ''), name.replace(/\d+/, '')];
+}
+
+/** The description of a register. */
 export function describedAs(descriptions: RegisterDescriptions, name: string): RegisterDescription {
-  return descriptions[name] ?? descriptions[name.replace(/\d+$/, '')] ?? {};
+  const found = describedNames(name).find((each) => descriptions[each]);
+  return (found === undefined ? undefined : descriptions[found]) ?? {};
+}
+
+const WORD_BITS = 32;
+
+/** The part of a field that lies in the lower or the upper 32 bits; undefined: none of it does. */
+function inHalf(field: BitField, upper: boolean): BitField | undefined {
+  const { low, high, name } = field;
+  const from = upper ? WORD_BITS : 0;
+  const first = Math.max(low, from);
+  const last = Math.min(high, from + WORD_BITS - 1);
+  if (first > last) return undefined;
+  const place = { low: first - from, high: last - from };
+  if (last - first === high - low && !(upper && field.format === 'pointer')) return { ...field, ...place };
+  // Of an address whose lower bits are in the other half the upper ones are a number.
+  return { name, format: upper || field.format !== 'pointer' ? 'hex' : 'pointer', ...place };
+}
+
+/**
+ * Descriptions of registers of 64 bits, and of their halves, where software accesses 32 bits at a time: the lower one has the register's
+ * name, that of the upper one ends with `_HI`.
+ */
+export function inHalves(descriptions: RegisterDescriptions): RegisterDescriptions {
+  const halves = Object.entries(descriptions).flatMap(([name, whole]): [string, RegisterDescription][] => {
+    const { fields, ...rest } = whole ?? {};
+    const of = (upper: boolean): RegisterDescription => {
+      const parts = (fields ?? []).flatMap((field) => inHalf(field, upper) ?? []);
+      return { ...rest, ...(parts.length > 0 && { fields: parts }) };
+    };
+    return [
+      [name, of(false)],
+      [`${name}_HI`, of(true)],
+    ];
+  });
+  return Object.fromEntries(halves);
 }
 
 /** Fields of registers by name, for a trace's track: of those that have some. */
@@ -47,6 +90,22 @@ export function registerNode({ name, value, bits, meaning, fields }: ShownRegist
     ...(meaning !== undefined && { description: meaning }),
     value: { kind: 'register', value, bits, ...(fields && { fields }) },
   };
+}
+
+/** Registers of one width as nodes, by their names, with what they hold; in that order. */
+export function describedNodes(
+  descriptions: RegisterDescriptions,
+  bits: number,
+  values: Readonly<Record<string, number | bigint>>,
+): StateNode[] {
+  return registerNodes(
+    Object.entries(values).map(([name, value]) => ({
+      ...describedAs(descriptions, name),
+      name,
+      value: BigInt(value),
+      bits,
+    })),
+  );
 }
 
 /** Registers as nodes: those of a group together under its heading, in the order of their first member. */

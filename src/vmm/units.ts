@@ -19,11 +19,18 @@ function isInspectable(unit: object): unit is Inspectable {
 /** The units of one host. RAM is not among them: it is saved by its changed pages. */
 export class Units {
   private readonly units = new Map<string, Stateful<unknown>>();
+  private readonly shown = new Map<string, Inspectable>();
 
   /** Makes a unit part of every snapshot. The name must be the same in every run of the same scenario. */
   keep(name: string, unit: Stateful<unknown>): void {
     if (this.units.has(name)) throw new Error(`two units are called '${name}': give each a name of its own`);
     this.units.set(name, unit);
+    if (isInspectable(unit)) this.show(name, unit);
+  }
+
+  /** Shows what is no unit, or is shown by another than the unit of that name: a view of memory. */
+  show(name: string, view: Inspectable): void {
+    this.shown.set(name, view);
   }
 
   /**
@@ -39,8 +46,7 @@ export class Units {
       children.push(node);
     };
     let own: StateNode | undefined;
-    for (const [name, unit] of this.units) {
-      if (!isInspectable(unit)) continue;
+    for (const [name, unit] of this.shown) {
       const parts = name.split(SEPARATOR);
       const shared = Math.min(parts.length, path.length);
       if (parts.slice(0, shared).join(SEPARATOR) !== path.slice(0, shared).join(SEPARATOR)) continue;

@@ -4,13 +4,17 @@
  * MSI-X with a vector for each of its causes. Whatever a guest programs, nothing here throws.
  */
 import { Kind } from '../../trace/vocabulary/events';
+import type { BitField } from '../../trace/vocabulary/kind-row';
 import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock } from '../bus';
+import type { Inspectable, StateNode, StatePath } from '../inspect';
 import { PciFunction } from '../pci/function';
 import { MsiVectors } from '../pci/msi';
 import { MsixVectors } from '../pci/msix';
+import { describedNodes, fieldsByName, nodeAt } from '../registers';
 import { requireVersion, type Checkpoint, type HardwareState, type Migratable } from '../snapshot';
 import type { Cycles } from '../time/event-queue';
 import { PendingEvent, type PendingEventRun } from '../time/pending-event';
+import { eduDescriptions, WRITE_ONLY } from './edu-descriptions';
 
 /** Offsets in BAR 0. The last four registers are 64 bits wide. */
 export const EduRegister = {
@@ -99,7 +103,7 @@ export interface EduRun extends PendingEventRun {
 }
 
 /** The device; the state of its PCI function belongs to the root complex's. BAR 0 is the device itself as a register block. */
-export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, EduRun> {
+export class Edu implements BusDevice, RegisterBlock, Inspectable, Migratable<EduHardware, EduRun> {
   readonly pci: PciFunction;
   private readonly msi: MsiVectors;
   private readonly msix: MsixVectors;
@@ -193,6 +197,21 @@ export class Edu implements BusDevice, RegisterBlock, Migratable<EduHardware, Ed
     const named = [...names].map(([offset, name]): [string, string] => [String(offset), name]);
     if (this.scratchAt) named.push([String(EDU_SCRATCH[this.scratchAt].offset), 'SCRATCH']);
     return Object.fromEntries(named);
+  }
+
+  registerFields(): Record<string, readonly BitField[]> {
+    return fieldsByName(eduDescriptions, Object.values(this.registerNames()));
+  }
+
+  /** No register changes when it is read. */
+  inspect(path: StatePath): StateNode | undefined {
+    const readable = Object.entries(this.registerNames()).filter(([, name]) => !WRITE_ONLY.includes(name));
+    const values = readable.map(([offset, name]): [string, number] => [
+      name,
+      this.read(Number(offset), 4) >>> 0,
+    ]);
+    const children = describedNodes(eduDescriptions, 32, Object.fromEntries(values));
+    return nodeAt({ name: 'edu', children: [{ name: 'Registers', children }] }, path);
   }
 
   /** The factorial is done. */

@@ -4,10 +4,13 @@
  * interrupt that a timer will cause is an event.
  */
 import type { AccessSize, IrqLine, RegisterBlock } from '../bus';
+import type { Inspectable, StateNode, StatePath } from '../inspect';
+import { describedNodes, nodeAt, type RegisterPlace } from '../registers';
 import { requireVersion, type Checkpoint, type HardwareState, type Migratable } from '../snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../time/event-queue';
 import { Oscillator } from '../time/oscillator';
 import { PendingEvent, type PendingEventRun } from '../time/pending-event';
+import { hpetDescriptions } from './hpet-descriptions';
 import { HpetTimer, withHalf, type HpetTimerState } from './hpet-timer';
 
 /** Where its registers lie: the address that chipsets and QEMU use, and the size of the block (2.3.1). */
@@ -74,7 +77,7 @@ export interface HpetRun extends PendingEventRun {
 }
 
 /** The block of registers. */
-export class Hpet implements RegisterBlock, Migratable<HpetHardware, HpetRun>, EventTarget {
+export class Hpet implements RegisterBlock, Inspectable, Migratable<HpetHardware, HpetRun>, EventTarget {
   private readonly clock: Oscillator;
   private configuration = 0;
   private counter = 0n;
@@ -126,6 +129,20 @@ export class Hpet implements RegisterBlock, Migratable<HpetHardware, HpetRun>, E
     return (offset & 3) !== 0 || name === undefined ? undefined : name + half;
   }
 
+  /** The registers as a read would give them. Timers are brought up to the present in copies of them. */
+  inspect(path: StatePath): StateNode | undefined {
+    const count = this.count();
+    const timers = this.timers.map((timer) => {
+      const copy = new HpetTimer();
+      copy.load(timer.save());
+      if (this.running) copy.reach(count);
+      return copy;
+    });
+    const values = hpetRegisters.map(([name, base]): [string, bigint] => [name, this.register(base, timers)]);
+    const children = describedNodes(hpetDescriptions, 64, Object.fromEntries(values));
+    return nodeAt({ name: 'hpet', children: [{ name: 'Registers', children }] }, path);
+  }
+
   onEvent(): void {
     this.nextMatch.came();
     this.catchUp();
@@ -174,31 +191,18 @@ export class Hpet implements RegisterBlock, Migratable<HpetHardware, HpetRun>, E
     return this.running ? (this.counter + BigInt(this.ticks() - this.started)) & MASK64 : this.counter;
   }
 
-  private register(base: number): bigint {
+  private register(base: number, timers: readonly HpetTimer[] = this.timers): bigint {
     switch (base) {
       case Reg.capabilities:
         return (BigInt(PERIOD_FS) << 32n) | BigInt(HPET_BLOCK_ID);
       case Reg.configuration:
         return BigInt(this.configuration);
       case Reg.status:
-        return BigInt(this.timers.reduce((bits, timer, index) => bits | (Number(timer.status) << index), 0));
+        return BigInt(timers.reduce((bits, timer, index) => bits | (Number(timer.status) << index), 0));
       case Reg.counter:
         return this.count();
       default:
-        return this.timerRegister(base);
-    }
-  }
-
-  private timerRegister(base: number): bigint {
-    const timer = this.timers[timerAt(base)];
-    if (!timer) return 0n;
-    switch (base % TIMER_BYTES) {
-      case TimerReg.configuration:
-        return timer.configurationRegister;
-      case TimerReg.comparator:
-        return timer.comparatorRegister;
-      default:
-        return 0n; // no interrupts as messages (FSB)
+        return timerRegister(timers[timerAt(base)], base);
     }
   }
 
@@ -291,6 +295,19 @@ function timerAt(base: number): number {
   return base < Reg.timers ? -1 : Math.floor((base - Reg.timers) / TIMER_BYTES);
 }
 
+/** What a timer has at a base. */
+function timerRegister(timer: HpetTimer | undefined, base: number): bigint {
+  if (!timer) return 0n;
+  switch (base % TIMER_BYTES) {
+    case TimerReg.configuration:
+      return timer.configurationRegister;
+    case TimerReg.comparator:
+      return timer.comparatorRegister;
+    default:
+      return 0n; // no interrupts as messages (FSB)
+  }
+}
+
 function nameOf(base: number): string | undefined {
   switch (base) {
     case Reg.capabilities:
@@ -306,3 +323,12 @@ function nameOf(base: number): string | undefined {
   const register = TIMER_REGISTERS[(base % TIMER_BYTES) / 8];
   return timer < 0 || timer >= TIMERS || register === undefined ? undefined : `TIM${timer}_${register}`;
 }
+
+/** All registers. */
+export const hpetRegisters: readonly RegisterPlace[] = Array.from(
+  { length: HPET.size / 8 },
+  (_, i) => i * 8,
+).flatMap((base): RegisterPlace[] => {
+  const name = nameOf(base);
+  return name === undefined ? [] : [[name, base]];
+});

@@ -2,7 +2,10 @@
  * The keyboard controller of a PC (Intel 8042; IBM PS/2 Hardware Technical Reference, keyboard controller) and the keyboard at it,
  * which answers its commands at once and whose keys nobody strikes. There is no mouse port.
  */
+import { flag } from '../../trace/vocabulary/bit-fields';
 import type { RegisterBlock } from '../bus';
+import type { Inspectable, StateNode, StatePath } from '../inspect';
+import { describedNodes, nodeAt, type RegisterDescriptions, type RegisterPlace } from '../registers';
 import {
   requireVersion,
   type Checkpoint,
@@ -10,6 +13,7 @@ import {
   type Migratable,
   type RunState,
 } from '../snapshot';
+import { numberNode } from '../state-nodes';
 
 /** Data and command port, and the interrupt that tells of a byte to be read. */
 export const KEYBOARD = { data: { base: 0x60, size: 1 }, command: { base: 0x64, size: 1 }, irq: 1 } as const;
@@ -54,6 +58,44 @@ const PLAIN_COMMANDS: readonly number[] = [0xf4, 0xf5, 0xf6];
 /** The byte after these is an argument. */
 const WITH_ARGUMENT: readonly number[] = [Key.lights, Key.scanCodes, Key.rate];
 
+/** What its registers mean, and those that commands reach. */
+export const keyboardDescriptions: RegisterDescriptions = {
+  KBD_DATA: {
+    meaning: 'What controller or keyboard say; writes go to the keyboard, or are the argument of a command.',
+  },
+  KBD_COMMAND: {
+    meaning: 'Read: status. Written: a command to the controller.',
+    fields: [
+      flag('output buffer full', 0),
+      flag('input buffer full', 1),
+      flag('self-test passed', 2),
+      flag('the last write was a command', 3),
+      flag('not locked', 4),
+    ],
+  },
+  'command byte': {
+    meaning: 'Configuration of the controller: command 20H reads it, 60H writes it.',
+    fields: [
+      flag('interrupt', 0),
+      flag('self-test passed', 2),
+      flag('keyboard disabled', 4),
+      flag('translation', 6),
+    ],
+  },
+  'output port': {
+    meaning: 'Lines of the controller: command D0H reads it, D1H writes it.',
+    fields: [flag('no reset', 0), flag('A20', 1)],
+  },
+};
+
+/** Where they are, by port; command byte and output port are reached by commands. */
+export const keyboardRegisters: readonly RegisterPlace[] = [
+  ['KBD_DATA', KEYBOARD.data.base],
+  ['KBD_COMMAND', KEYBOARD.command.base],
+  ['command byte', KEYBOARD.data.base],
+  ['output port', KEYBOARD.data.base],
+];
+
 /** What the hardware has of a `KeyboardController`; the run has nothing of it. */
 export interface KeyboardControllerHardware extends HardwareState {
   version: 1;
@@ -77,7 +119,7 @@ export interface KeyboardLines {
 }
 
 /** The controller. Each port is a block of its own. */
-export class KeyboardController implements Migratable<KeyboardControllerHardware> {
+export class KeyboardController implements Inspectable, Migratable<KeyboardControllerHardware> {
   private config = Config.interrupt | Config.passed | Config.translate;
   private outputPort = OUTPUT_NO_RESET | A20_ON;
   private output: number[] = [];
@@ -109,8 +151,7 @@ export class KeyboardController implements Migratable<KeyboardControllerHardware
   };
 
   readonly commandPort: RegisterBlock = {
-    read: () =>
-      STATUS | (this.output.length > 0 ? Status.output : 0) | (this.commandLast ? Status.command : 0),
+    read: () => this.status,
     write: (_offset, _size, value) => {
       this.commandLast = true;
       this.command = value;
@@ -121,6 +162,18 @@ export class KeyboardController implements Migratable<KeyboardControllerHardware
     },
     registerName: () => 'KBD_COMMAND',
   };
+
+  inspect(path: StatePath): StateNode | undefined {
+    const { output, config, outputPort } = this;
+    const children = describedNodes(keyboardDescriptions, 8, {
+      KBD_DATA: output.length > 0 ? output[0] : 0,
+      KBD_COMMAND: this.status,
+      'command byte': config,
+      'output port': outputPort,
+    });
+    const waiting = numberNode('to be read', output.length, 'bytes');
+    return nodeAt({ name: 'keyboard', children: [{ name: 'Registers', children }, waiting] }, path);
+  }
 
   /** As after power-on, when a BIOS has made it ready; the line is taken to be low. */
   reset(): void {
@@ -153,6 +206,10 @@ export class KeyboardController implements Migratable<KeyboardControllerHardware
   adopt(hardware: KeyboardControllerHardware): void {
     this.load({ hardware, run: {} });
     this.tell();
+  }
+
+  private get status(): number {
+    return STATUS | (this.output.length > 0 ? Status.output : 0) | (this.commandLast ? Status.command : 0);
   }
 
   private setOutputPort(value: number): void {

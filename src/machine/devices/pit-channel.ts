@@ -112,11 +112,16 @@ export class PitChannel {
 
   /** Read-back status: output, "null count", access, mode, BCD. */
   latchStatus(ticks: number): void {
+    if (this.state.status < 0) this.state.status = this.look(ticks).status;
+  }
+
+  /** The count and the read-back status as they are at a tick, latched or not. */
+  look(ticks: number): { count: number; status: number } {
     const { state } = this;
-    if (state.status >= 0) return;
     const output = this.output(ticks) ? 0x80 : 0;
     const none = state.count === 0 ? 0x40 : 0;
-    state.status = output | none | (state.access << 4) | (state.writtenMode << 1) | (state.bcd ? 1 : 0);
+    const status = output | none | (state.access << 4) | (state.writtenMode << 1) | (state.bcd ? 1 : 0);
+    return { count: this.shown(ticks), status };
   }
 
   setGate(gate: boolean, ticks: number): void {

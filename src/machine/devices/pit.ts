@@ -7,7 +7,10 @@
  * ticks drive the line once somebody asks for them: when line 0 of the 8259 is opened, or the channel programmed anew. Until
  * then nobody could see them, and a guest that waits for nothing is found out.
  */
+import { choice, flag } from '../../trace/vocabulary/bit-fields';
 import type { AccessSize, RegisterBlock } from '../bus';
+import type { Inspectable, StateNode, StatePath } from '../inspect';
+import { describedNodes, nodeAt, type RegisterDescriptions, type RegisterPlace } from '../registers';
 import { requireVersion, type Checkpoint, type HardwareState, type Migratable } from '../snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../time/event-queue';
 import { Oscillator, type OscillatorHost } from '../time/oscillator';
@@ -31,6 +34,52 @@ const ReadBack = { keepCount: 0x20, keepStatus: 0x10 } as const;
 /** Port 0x61: gate and output of channel 2, and a bit that changes with each refresh of memory, every 15 us. */
 const PortB = { gate2: 1, speaker: 2, refresh: 0x10, output2: 0x20 } as const;
 const REFRESH_TICKS = 18;
+
+const modes = [
+  'interrupt on terminal count',
+  'one-shot',
+  'rate generator',
+  'square wave',
+  'software strobe',
+  'hardware strobe',
+  'rate generator',
+  'square wave',
+];
+const controlFields = [
+  flag('BCD', 0),
+  choice('mode', 1, 3, modes),
+  choice('bytes (RW)', 4, 5, ['latch', 'low', 'high', 'low, then high']),
+];
+
+/** What its registers mean (data sheet, "Programming the 8254"; of a counter also what the read-back command gives). */
+export const pitDescriptions: RegisterDescriptions = {
+  PIT_COUNTER: { meaning: 'Count, one byte after the other.' },
+  PIT_CONTROL: {
+    meaning: 'Control word.',
+    fields: [...controlFields, choice('counter (SC)', 6, 7, ['0', '1', '2', 'read-back command'])],
+  },
+  STATUS: {
+    meaning: 'Status byte of a counter, by the read-back command.',
+    fields: [...controlFields, flag('no count loaded (null count)', 6), flag('output', 7)],
+  },
+  NMI_SC: {
+    meaning: 'Port 61H of the chipset, where channel 2 ends.',
+    fields: [
+      flag('gate of counter 2', 0),
+      flag('speaker', 1),
+      flag('refresh', 4),
+      flag('output of counter 2', 5),
+    ],
+  },
+};
+
+/** Where they are, by port; the status is read where the count is. */
+export const pitRegisters: readonly RegisterPlace[] = [
+  ...[0, 1, 2].map((index): RegisterPlace => [`PIT_COUNTER${index}`, PIT.base + index]),
+  ['STATUS', PIT.base],
+  ['PIT_CONTROL', PIT.base + 3],
+  ['NMI_SC', PORT_B.base],
+];
 
 /** What the timer needs of its machine. */
 export interface PitHost extends OscillatorHost {
@@ -61,7 +110,7 @@ export interface PitRun extends PendingEventRun {
 }
 
 /** The chip. Its register block is ports 0x40 to 0x43. */
-export class Pit implements RegisterBlock, Migratable<PitHardware, PitRun>, EventTarget {
+export class Pit implements RegisterBlock, Inspectable, Migratable<PitHardware, PitRun>, EventTarget {
   private readonly clock: Oscillator;
   private readonly channels = Array.from({ length: CHANNELS }, () => new PitChannel());
   /** Channel 0 has been programmed by the guest. */
@@ -126,17 +175,30 @@ export class Pit implements RegisterBlock, Migratable<PitHardware, PitRun>, Even
 
   /** Port 0x61. */
   readonly portBBlock: RegisterBlock = {
-    read: () => {
-      const ticks = this.clock.ticks();
-      const refresh = Math.floor(ticks / REFRESH_TICKS) % 2 === 0 ? 0 : PortB.refresh;
-      return this.portB | refresh | (this.channels[2].output(ticks) ? PortB.output2 : 0);
-    },
+    read: () => this.portBRegister(),
     write: (_offset, _size, value) => {
       this.portB = value & (PortB.gate2 | PortB.speaker);
       this.channels[2].setGate((value & PortB.gate2) !== 0, this.clock.ticks());
     },
     registerName: () => 'NMI_SC',
   };
+
+  /** Counters with their status, and port 61H. */
+  inspect(path: StatePath): StateNode | undefined {
+    const ticks = this.clock.ticks();
+    const counters = this.channels.map((channel, index): StateNode => {
+      const { count, status } = channel.look(ticks);
+      return {
+        name: `Counter ${index}`,
+        children: [
+          ...describedNodes(pitDescriptions, 16, { [`PIT_COUNTER${index}`]: count }),
+          ...describedNodes(pitDescriptions, 8, { STATUS: status }),
+        ],
+      };
+    });
+    const portB = describedNodes(pitDescriptions, 8, { NMI_SC: this.portBRegister() });
+    return nodeAt({ name: 'pit', children: [...counters, ...portB] }, path);
+  }
 
   onEvent(): void {
     this.nextChange.came();
@@ -175,6 +237,12 @@ export class Pit implements RegisterBlock, Migratable<PitHardware, PitRun>, Even
     this.channels.forEach((channel, index) => channel.load(hardware.channels[index]));
     this.portB = hardware.portB;
     this.output = hardware.output;
+  }
+
+  private portBRegister(): number {
+    const ticks = this.clock.ticks();
+    const refresh = Math.floor(ticks / REFRESH_TICKS) % 2 === 0 ? 0 : PortB.refresh;
+    return this.portB | refresh | (this.channels[2].output(ticks) ? PortB.output2 : 0);
   }
 
   private programByFirmware(ticks: number): void {

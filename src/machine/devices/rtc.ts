@@ -4,39 +4,18 @@
  * second, and at its alarm. What a flag is worth is worked out when somebody looks; an interrupt that is enabled is an event.
  */
 import type { AccessSize, RegisterBlock } from '../bus';
+import type { Inspectable, StateNode, StatePath } from '../inspect';
+import { describedNodes, nodeAt } from '../registers';
 import { requireVersion, type Checkpoint, type HardwareState, type Migratable } from '../snapshot';
 import type { Cycles, EventHandle, EventTarget } from '../time/event-queue';
 import { Oscillator, type OscillatorHost } from '../time/oscillator';
 import { PendingEvent, type PendingEventRun } from '../time/pending-event';
 import { calendarTime, secondsOf, weekDay } from './rtc-calendar';
+import { RtcRegister, rtcDescriptions } from './rtc-registers';
 
 /** Index and data port, and the ISA interrupt line. */
 export const RTC = { base: 0x70, size: 2 } as const;
 export const RTC_IRQ = 8;
-
-/** Registers of the MC146818, and of the memory behind it as PCs use it. */
-const RtcRegister = {
-  Seconds: 0x00,
-  SecondsAlarm: 0x01,
-  Minutes: 0x02,
-  MinutesAlarm: 0x03,
-  Hours: 0x04,
-  HoursAlarm: 0x05,
-  WeekDay: 0x06,
-  Day: 0x07,
-  Month: 0x08,
-  Year: 0x09,
-  A: 0x0a,
-  B: 0x0b,
-  C: 0x0c,
-  D: 0x0d,
-  BaseMemory: 0x15,
-  ExtendedMemory: 0x17,
-  ExtendedMemory2: 0x30,
-  Century: 0x32,
-  MemoryAbove16M: 0x34,
-  Cpus: 0x5f,
-} as const;
 
 const names = new Map<number, string>(Object.entries(RtcRegister).map(([name, at]) => [at, name]));
 
@@ -111,7 +90,7 @@ export interface RtcRun extends PendingEventRun {
 }
 
 /** Clock and memory. */
-export class Rtc implements RegisterBlock, Migratable<RtcHardware, RtcRun>, EventTarget {
+export class Rtc implements RegisterBlock, Inspectable, Migratable<RtcHardware, RtcRun>, EventTarget {
   private index = 0;
   /** All registers but C and, while the clock goes, those of the time. */
   private readonly memory = new Uint8Array(128);
@@ -160,6 +139,19 @@ export class Rtc implements RegisterBlock, Migratable<RtcHardware, RtcRun>, Even
 
   registerName(offset: number): string | undefined {
     return offset === 0 ? 'CMOS_INDEX' : `CMOS ${names.get(this.index) ?? ''}`.trim();
+  }
+
+  /** Clock and memory as a read of each register would give them, and which of them is chosen. */
+  inspect(path: StatePath): StateNode | undefined {
+    const values = Object.entries(RtcRegister).map(([name, at]): [string, number] => [
+      name,
+      at === RtcRegister.C ? this.flagRegister(this.crystal.age) : this.register(at),
+    ]);
+    const children = describedNodes(rtcDescriptions, 8, {
+      CMOS_INDEX: this.index,
+      ...Object.fromEntries(values),
+    });
+    return nodeAt({ name: 'cmos', children: [{ name: 'Registers', children }] }, path);
   }
 
   /** A reset of the machine (data sheet, "RESET"): interrupts are off and forgotten; time and memory live on the battery. */
@@ -281,25 +273,38 @@ export class Rtc implements RegisterBlock, Migratable<RtcHardware, RtcRun>, Even
 
   /** Raises the flags of what has happened since somebody looked last. */
   private look(): void {
-    const { looked } = this;
     const now = this.crystal.age;
+    this.flags = this.flagsAt(now);
     this.looked = now;
-    if (!this.goes) return;
+  }
+
+  /** The flags, with those of what has happened since somebody looked last. @param now of the crystal */
+  private flagsAt(now: Cycles): number {
+    const { looked } = this;
+    let { flags } = this;
+    if (!this.goes) return flags;
     const [before, after] = [this.shownAt(looked), this.shownAt(now)];
-    if (after > before) this.flags |= B.update;
-    for (let second = before + 1; second <= after && (this.flags & B.alarm) === 0; second++)
-      if (this.isAlarm(second)) this.flags |= B.alarm;
+    if (after > before) flags |= B.update;
+    for (let second = before + 1; second <= after && (flags & B.alarm) === 0; second++)
+      if (this.isAlarm(second)) flags |= B.alarm;
     const period = this.period();
-    if (period > 0 && this.periods(now, period) > this.periods(looked, period)) this.flags |= B.periodic;
+    if (period > 0 && this.periods(now, period) > this.periods(looked, period)) flags |= B.periodic;
+    return flags;
+  }
+
+  /** Register C. @param now of the crystal */
+  private flagRegister(now: Cycles): number {
+    const flags = this.flagsAt(now);
+    const asserted = (flags & this.memory[RtcRegister.B] & FLAGS) !== 0;
+    return flags | (asserted ? INTERRUPT : 0);
   }
 
   private takeFlags(): number {
     this.look();
-    const { flags } = this;
-    const asserted = (flags & this.memory[RtcRegister.B] & FLAGS) !== 0;
+    const register = this.flagRegister(this.looked);
     this.flags = 0;
     this.follow();
-    return flags | (asserted ? INTERRUPT : 0);
+    return register;
   }
 
   /** Brings IRQ 8 to what flags and enables say, and comes again when an enabled flag may rise. */

@@ -3,9 +3,13 @@
  * handed over at once, and the transmitter is always empty. The character timeout of the receiver FIFO takes its time.
  */
 import type { AccessSize, BusDevice, DeviceBus, RegisterBlock } from '../bus';
+import type { Inspectable, StateNode, StatePath } from '../inspect';
+import { describedNodes, nodeAt } from '../registers';
+import { numberNode } from '../state-nodes';
 import { requireVersion, type Checkpoint, type HardwareState, type Migratable } from '../snapshot';
 import type { Cycles } from '../time/event-queue';
 import { PendingEvent, type PendingEventRun } from '../time/pending-event';
+import { uartDescriptions } from './uart-descriptions';
 
 /** Ports of COM1, their number, and its ISA interrupt line. */
 export const COM1 = { base: 0x3f8, size: 8, irq: 4 } as const;
@@ -59,7 +63,9 @@ export interface UartHardware extends HardwareState {
 }
 
 /** Eight ports. */
-export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardware, PendingEventRun> {
+export class Uart16550
+  implements BusDevice, RegisterBlock, Inspectable, Migratable<UartHardware, PendingEventRun>
+{
   private ier = 0;
   private fcr = 0;
   private lcr = 0;
@@ -159,6 +165,26 @@ export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardw
     return ['RBR/THR', 'IER', 'IIR/FCR', 'LCR', 'MCR', 'LSR', 'MSR', 'SCR'][offset];
   }
 
+  /** All registers, whichever of those at one port can be reached now. */
+  inspect(path: StatePath): StateNode | undefined {
+    const { received, buffer, ier, fcr, lcr, mcr, scratch, divisor } = this;
+    const children = describedNodes(uartDescriptions, 8, {
+      RBR: received[0] ?? (this.fifosOn ? 0 : buffer),
+      IER: ier,
+      IIR: this.identificationRegister,
+      FCR: fcr,
+      LCR: lcr,
+      MCR: mcr,
+      LSR: this.lineStatus,
+      MSR: this.modemInputs | this.modemChanges,
+      SCR: scratch,
+      DLL: divisor & 0xff,
+      DLM: divisor >> 8,
+    });
+    const waiting = numberNode('received', received.length, 'bytes');
+    return nodeAt({ name: 'uart', children: [{ name: 'Registers', children }, waiting] }, path);
+  }
+
   save(): Checkpoint<UartHardware, PendingEventRun> {
     return { hardware: this.saveHardware(), run: this.timeout.save() };
   }
@@ -244,11 +270,15 @@ export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardw
     return byte;
   }
 
-  private takeLineStatus(): number {
+  private get lineStatus(): number {
     const ready = this.received.length > 0 ? Lsr.DataReady : 0;
-    const overrun = this.overrun ? Lsr.Overrun : 0;
+    return ready | (this.overrun ? Lsr.Overrun : 0) | Lsr.Thre | Lsr.Temt;
+  }
+
+  private takeLineStatus(): number {
+    const status = this.lineStatus;
     this.overrun = false;
-    return ready | overrun | Lsr.Thre | Lsr.Temt;
+    return status;
   }
 
   /** In loopback the modem inputs are the modem outputs: RTS to CTS, DTR to DSR, OUT1 to RI, OUT2 to DCD. */
@@ -284,10 +314,14 @@ export class Uart16550 implements BusDevice, RegisterBlock, Migratable<UartHardw
     this.timeout.comeAt(this.bus.now() + Math.ceil(nanoseconds * this.bus.cyclesPerNanosecond));
   }
 
+  private get identificationRegister(): number {
+    return this.identification() | (this.fifosOn ? Iir.FifosOn : 0);
+  }
+
   private takeIdentification(): number {
-    const cause = this.identification();
-    if (cause === Iir.Transmitter) this.transmitterPending = false;
-    return cause | (this.fifosOn ? Iir.FifosOn : 0);
+    const register = this.identificationRegister;
+    if (this.identification() === Iir.Transmitter) this.transmitterPending = false;
+    return register;
   }
 
   private identification(): number {

@@ -125,7 +125,7 @@ export function postInterrupt(
 export function takePosted(memory: DescriptorMemory, address: number): number[] | undefined {
   const bytes = memory.read(address, POSTED_DESCRIPTOR_BYTES);
   if (!bytes) return undefined;
-  const vectors = vectorsOf(bytes.subarray(0, PIR_BYTES));
+  const vectors = postedVectorsIn(bytes);
   bytes.fill(0, 0, PIR_BYTES);
   bytes[Field.Flags] &= ~Flag.Outstanding;
   return memory.write(address, bytes) ? vectors : undefined;
@@ -146,6 +146,11 @@ function writeControl(bytes: Uint8Array, control: PostedControl): void {
   bytes[Field.Flags] = (bytes[Field.Flags] & ~(Flag.Outstanding | Flag.Suppressed)) | flags;
   bytes[Field.Vector] = control.vector;
   new DataView(bytes.buffer, bytes.byteOffset).setUint32(Field.Destination, control.destination, true);
+}
+
+/** Vectors that the bytes of a descriptor request, ascending. */
+export function postedVectorsIn(descriptor: Uint8Array): number[] {
+  return vectorsOf(descriptor.subarray(0, PIR_BYTES));
 }
 
 function vectorsOf(pir: Uint8Array): number[] {

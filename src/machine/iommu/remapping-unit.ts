@@ -23,7 +23,7 @@ import type { InterruptPart, RefusedInterrupt } from './interrupt-remapper';
 import { InvalidationCommands } from './invalidation-commands';
 import { InvalidationQueue } from './invalidation-queue';
 import { Invalidator, type DeviceTlbs } from './invalidator';
-import { touchesInterruptRange } from './layout';
+import { touchesInterruptRange, type Register } from './layout';
 import type { SendMessage } from './event-message';
 import type { IommuObserver, TranslatedPage, TranslationRequest, WalkReference } from './observer';
 import { checkOptions, type RemappingOptions } from './options';
@@ -78,6 +78,7 @@ export class RemappingUnit
   private readonly commands: InvalidationCommands;
   private readonly global: GlobalRegisters;
   private readonly protectedMemory = new ProtectedMemory();
+  private readonly all: readonly Register[];
   private readonly inFlight = new InFlightRequests();
   private readonly table: RegisterTable;
   private readonly deviceRequests: DeviceRequests;
@@ -122,14 +123,15 @@ export class RemappingUnit
       tell: (request, reader, outcome) => this.tell(request, reader, outcome),
       refuse: (request, refusal, addressType) => this.refuse(request, refusal, addressType),
     });
-    this.table = new RegisterTable([
+    this.all = [
       ...capabilityRegisters(options, interrupts),
       ...this.global.registers(),
       ...this.commands.registers(),
       ...this.faults.registers(),
       ...this.queue.registers(),
       ...this.protectedMemory.registers(),
-    ]);
+    ];
+    this.table = new RegisterTable(this.all);
   }
 
   read(offset: number, size: AccessSize): number {
@@ -142,6 +144,16 @@ export class RemappingUnit
 
   registerName(offset: number): string | undefined {
     return this.table.registerName(offset);
+  }
+
+  /** All registers, for a reader outside the machine: nothing comes of reading one. */
+  registers(): readonly Register[] {
+    return [...this.all].sort((x, y) => x.offset - y.offset);
+  }
+
+  /** The memory that its tables are in. */
+  get tables(): TableMemory {
+    return this.host.memory;
   }
 
   /** TES: addresses of devices are translated. */

@@ -6,8 +6,15 @@ import type { TableKind, WalkReference } from './observer';
 export interface TableMemory {
   /** A copy of the bytes; undefined where there is no memory. */
   read(address: number, length: number): Uint8Array | undefined;
+  /** As `read`, for a reader outside the machine, of whom nobody is told. Absent: `read` tells nobody. */
+  look?(address: number, length: number): Uint8Array | undefined;
   /** False, and nothing is written, where there is no memory. */
   write(address: number, bytes: Uint8Array): boolean;
+}
+
+/** What is in memory, for a reader outside the machine. */
+export function lookAt(memory: TableMemory, address: number, length: number): Uint8Array | undefined {
+  return memory.look ? memory.look(address, length) : memory.read(address, length);
 }
 
 /** The word of an entry that has its accessed and dirty bits. */
@@ -21,7 +28,7 @@ export class TableReader {
   /** Lower words of entries as a walk that updates would have left them, by address: it may come to an entry twice. */
   private readonly marked = new Map<number, number>();
 
-  /** @param updating false: accessed and dirty bits are left as they are */
+  /** @param updating false: accessed and dirty bits are left as they are, and nobody is told of what is read */
   constructor(
     private readonly memory: TableMemory,
     readonly updating: boolean,
@@ -29,7 +36,7 @@ export class TableReader {
 
   /** An entry; undefined where there is no memory. */
   read(what: TableKind, level: number, address: number, length: number): Words | undefined {
-    const bytes = this.memory.read(address, length);
+    const bytes = this.updating ? this.memory.read(address, length) : lookAt(this.memory, address, length);
     const words = bytes && wordsOf(bytes);
     const marked = this.marked.get(address);
     if (words && marked !== undefined) words[0] = marked;
@@ -42,7 +49,9 @@ export class TableReader {
    * as it is (3.6.2).
    */
   setBits(address: number, before: number, after: number): void {
-    const now = this.memory.read(address, WORD_BYTES);
+    const now = this.updating
+      ? this.memory.read(address, WORD_BYTES)
+      : lookAt(this.memory, address, WORD_BYTES);
     const word = now && wordsOf(now)[0];
     if (word === undefined || ((word | after) ^ after) !== 0 || ((word & before) ^ before) !== 0) return;
     if (!this.updating) {

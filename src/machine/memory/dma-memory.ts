@@ -46,9 +46,16 @@ export class DmaMemory {
   /** What a read would give, by the tables alone; undefined where it would be refused. For a reader outside the machine. */
   look(requester: RequesterId, address: number, length: number): Uint8Array | undefined {
     const pieces = this.translation.look(requester, address, length);
-    if (!pieces?.every((piece) => this.memory.contains(piece.address, piece.length))) return undefined;
-    const read = this.readFrom(pieces);
-    return typeof read === 'string' ? undefined : read;
+    if (!pieces) return undefined;
+    const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+    let at = 0;
+    for (const piece of pieces) {
+      const read = this.memory.look(piece.address, piece.length);
+      if (!read) return undefined;
+      bytes.set(read, at);
+      at += piece.length;
+    }
+    return bytes;
   }
 
   /** Reads what `translate` has found. */

@@ -81,6 +81,11 @@ export class GuestRam implements PhysicalMemory, MemorySlot, Stateful<RamState> 
     return this.bytes.slice(address, address + length);
   }
 
+  look(address: number, length: number): Uint8Array {
+    this.check(address, length);
+    return this.bytes.slice(address, address + length);
+  }
+
   write(address: number, bytes: Uint8Array, by?: string): void {
     this.check(address, bytes.length);
     if (this.watch) this.watch.asked(address, bytes.length, true, by, () => this.place(address, bytes));

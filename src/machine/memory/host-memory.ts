@@ -13,6 +13,8 @@ export interface MemorySlot {
    * @param by who reads, as the trace names it, for whoever watches the memory
    */
   read(offset: number, length: number, by?: string): Uint8Array;
+  /** As `read`, for a reader outside the machine, of whom nobody is told. Absent: `read` tells nobody. */
+  look?(offset: number, length: number): Uint8Array;
   write(offset: number, bytes: Uint8Array, by?: string): void;
 }
 
@@ -100,6 +102,16 @@ export class HostMemory {
     if (!pieces) return undefined;
     const bytes = new Uint8Array(length);
     for (const { slot, offset, at, size } of pieces) bytes.set(slot.read(offset, size, by), at);
+    return bytes;
+  }
+
+  /** As `read`, for a reader outside the machine: nobody is told. */
+  look(address: number, length: number): Uint8Array | undefined {
+    const pieces = this.pieces(address, length);
+    if (!pieces) return undefined;
+    const bytes = new Uint8Array(length);
+    for (const { slot, offset, at, size } of pieces)
+      bytes.set(slot.look ? slot.look(offset, size) : slot.read(offset, size), at);
     return bytes;
   }
 

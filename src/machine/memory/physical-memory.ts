@@ -9,6 +9,8 @@ export interface PhysicalMemory {
    * @param by who reads, as the trace names it, for whoever watches memory
    */
   read(address: number, length: number, by?: string): Uint8Array;
+  /** As `read`, for a reader outside the machine, of whom nobody is told. Absent: nobody watches, so that `read` tells nobody. */
+  look?(address: number, length: number): Uint8Array;
   /** Writes, marks the pages dirty and forgets translated code on them. Throws RangeError outside RAM. */
   write(address: number, bytes: Uint8Array, by?: string): void;
 }

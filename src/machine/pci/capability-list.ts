@@ -10,6 +10,13 @@ export interface FoundCapability {
 
 const NOTHING_THERE = 0xffffffff;
 
+/** Bytes of configuration space as they are, as the number that they make. */
+export function peekNumber(fn: PciFunction, offset: number, bytes: number): number {
+  let value = 0;
+  for (let at = bytes - 1; at >= 0; at--) value = value * 256 + fn.peek(offset + at);
+  return value;
+}
+
 /** Those in the first 256 bytes, in the order of the list. Not more than fit, whatever the pointers are. */
 export function capabilitiesOf(fn: PciFunction): FoundCapability[] {
   const found: FoundCapability[] = [];
@@ -27,7 +34,7 @@ export function extendedCapabilitiesOf(fn: PciFunction): FoundCapability[] {
   const found: FoundCapability[] = [];
   let at: number = FIRST_EXTENDED_CAPABILITY;
   while (at >= FIRST_EXTENDED_CAPABILITY && at < CONFIG_BYTES.extended) {
-    const header = fn.read(at, 4);
+    const header = peekNumber(fn, at, 4);
     if (header === 0 || header === NOTHING_THERE || found.some((each) => each.at === at)) break;
     found.push({ id: header & 0xffff, at });
     at = (header >>> 20) & ~3;

@@ -3,6 +3,7 @@
  * nothing of the device behind it but the register blocks of its BARs.
  */
 import type { AccessSize, RequesterId } from '../bus';
+import type { Branch } from '../registers';
 import {
   SnapshotError,
   requireVersion,
@@ -54,6 +55,8 @@ export interface Aperture {
 /** State of a function besides its configuration space: a table of MSI-X. */
 export interface FunctionPart extends Migratable {
   reset(): void;
+  /** Absent: configuration space shows all of it. */
+  readonly view?: Branch;
 }
 
 /** What the hardware has of a `PciFunction`. */
@@ -236,6 +239,16 @@ export class PciFunction implements Migratable<PciFunctionHardware, PciFunctionR
   /** A byte as it is, without what a read by software does. */
   peek(offset: number): number {
     return this.config.read(offset, 1);
+  }
+
+  /** Where a BAR answers now; undefined: it does not decode. */
+  decodedAt({ index }: BarSpec): number | undefined {
+    return this.decoding.get(index);
+  }
+
+  /** What its parts show of themselves. */
+  get views(): readonly Branch[] {
+    return this.parts.flatMap(({ view }) => view ?? []);
   }
 
   /** Changes a byte that software may not: what a capability has computed. */

@@ -3,6 +3,9 @@
  * one of its BARs, and the capability that tells where they are.
  */
 import type { AccessSize, MsiPort, RegisterBlock } from '../bus';
+import type { StateNode } from '../inspect';
+import { listAt, type Branch } from '../registers';
+import { addressNode, flagNode, numberNode } from '../state-nodes';
 import { requireVersion, type Checkpoint, type HardwareState, type RunState } from '../snapshot';
 import { CapabilityId } from './config';
 import type { FunctionPart, PciFunction } from './function';
@@ -31,6 +34,8 @@ export interface MsixRun extends RunState {
   elsewhere: Uint32Array;
 }
 
+/** Name of the table in the tree of a machine's inside. */
+const MSIX_TABLE = 'MSI-X table';
 const ENTRY_BYTES = 16;
 /** Words of a table entry. */
 const Entry = { address: 0, addressHigh: 1, data: 2, control: 3 } as const;
@@ -89,6 +94,13 @@ export class MsixVectors implements MessageVectors, FunctionPart {
       if (size === 4) this.writeTable(offset, value);
     },
     registerName: (offset) => this.nameAt(offset),
+  };
+
+  /** The vectors for a reader, with their pending bits. */
+  readonly view: Branch = {
+    name: MSIX_TABLE,
+    at: (path) =>
+      listAt({ name: MSIX_TABLE }, this.layout.vectors, (vector) => this.vectorNode(vector), path),
   };
 
   /** Adds the capability to the function whose BAR holds the table. */
@@ -157,6 +169,19 @@ export class MsixVectors implements MessageVectors, FunctionPart {
     this.table.set(hardware.table);
     this.pending.set(hardware.pending);
     this.elsewhere.fill(0);
+  }
+
+  private vectorNode(vector: number): StateNode {
+    const [address, high, data, control] = this.table.subarray(vector * 4);
+    return {
+      name: String(vector),
+      children: [
+        addressNode('address', high * 2 ** 32 + address),
+        numberNode('data', data),
+        flagNode('masked', (control & ENTRY_MASKED) !== 0),
+        flagNode('pending', ((this.pending[vector >> 5] >>> (vector & 31)) & 1) !== 0),
+      ],
+    };
   }
 
   private get control(): number {

@@ -4,6 +4,8 @@
  * first 256 bytes; the enhanced one (ECAM, PCI Express Base Specification, 7.2.2) is memory and reaches all 4 KiB.
  */
 import type { AccessSize, RegisterBlock, RequesterId } from '../bus';
+import type { Inspectable, StateNode, StatePath } from '../inspect';
+import { branches, describedNodes, wholeBranch, type Branch } from '../registers';
 import {
   SnapshotError,
   requireVersion,
@@ -13,6 +15,8 @@ import {
   type RunState,
 } from '../snapshot';
 import type { BarSpec } from './bars';
+import { configPortDescriptions } from './descriptions';
+import { functionAt, functionTitle } from './function-view';
 import { addressName, addressOf, requesterOf, type PciAddress } from './config';
 import type { PciFunction, PciFunctionHardware, PciFunctionRun } from './function';
 import { hostBridge } from './host-bridge';
@@ -63,7 +67,7 @@ const READABLE_BITS = 0x80fffffc;
 const ALL_ONES: Record<AccessSize, number> = { 1: 0xff, 2: 0xffff, 4: 0xffffffff };
 
 /** The root complex with a host bridge at 00:00.0. Whatever software writes, it does not throw. */
-export class PciRoot implements Migratable<PciRootHardware, PciRootRun> {
+export class PciRoot implements Inspectable, Migratable<PciRootHardware, PciRootRun> {
   private readonly slots = new Map<RequesterId, PciSlot>();
   private configAddress = 0;
 
@@ -130,6 +134,20 @@ export class PciRoot implements Migratable<PciRootHardware, PciRootRun> {
   reset(): void {
     this.configAddress = 0;
     for (const slot of this.functions()) slot.fn.reset();
+  }
+
+  /** The configuration spaces of all functions, and which of them the ports have chosen. */
+  inspect(path: StatePath): StateNode | undefined {
+    const ports = wholeBranch('Ports', () => ({
+      name: 'Ports',
+      children: describedNodes(configPortDescriptions, 32, { CONFIG_ADDRESS: this.configAddress }),
+    }));
+    const functions = this.functions().map(({ name, fn }): Branch => ({
+      name,
+      description: functionTitle(fn),
+      at: (below) => functionAt(fn, below),
+    }));
+    return branches('pci', [ports, ...functions], path);
   }
 
   save(): Checkpoint<PciRootHardware, PciRootRun> {

@@ -3,6 +3,7 @@
  * its local APICs. Whoever runs on the board owns it. On a bare machine it is the chipset's; in a VM it is QEMU's intel-iommu.
  */
 import type { RegisterBlock, RequesterId } from '../bus';
+import type { Inspectable, StateNode, StatePath } from '../inspect';
 import type { DeviceScope, DmarFacts } from '../firmware/dmar';
 import { faultNames } from '../iommu/fault-names';
 import { interruptFaultNames } from '../iommu/interrupts/interrupt-faults';
@@ -15,9 +16,12 @@ import {
 import { REGISTER_BYTES } from '../iommu/layout';
 import type { IommuObserver } from '../iommu/observer';
 import type { RemappingOptions } from '../iommu/options';
+import { iommuDescriptions } from '../iommu/inspect/descriptions';
+import { iommuAt } from '../iommu/inspect/iommu-view';
 import { RemappingUnit } from '../iommu/remapping-unit';
 import type { RemappingHardware, RemappingRun } from '../iommu/state';
 import type { PhysicalMemory } from '../memory/physical-memory';
+import { fieldsByName } from '../registers';
 import {
   requireVersion,
   SnapshotError,
@@ -27,6 +31,7 @@ import {
   type RunState,
 } from '../snapshot';
 import type { EventTarget, Scheduler } from '../time/event-queue';
+import type { BitField } from '../../trace/vocabulary/kind-row';
 
 /** Where its registers are: as QEMU and many chipsets have it. */
 export const BOARD_IOMMU = { base: 0xfed90000, size: REGISTER_BYTES } as const;
@@ -92,7 +97,7 @@ export interface BoardIommuRun extends RunState {
 }
 
 /** The unit. */
-export class BoardIommu implements EventTarget, Migratable<BoardIommuHardware, BoardIommuRun> {
+export class BoardIommu implements EventTarget, Inspectable, Migratable<BoardIommuHardware, BoardIommuRun> {
   readonly eventTargetId: string;
   /** Translates the DMA of the board's devices. */
   readonly unit: RemappingUnit;
@@ -108,6 +113,10 @@ export class BoardIommu implements EventTarget, Migratable<BoardIommuHardware, B
     const tables = {
       read: (address: number, length: number) =>
         memory.contains(address, length) ? memory.read(address, length, IOMMU_NAME) : undefined,
+      look: (address: number, length: number) => {
+        if (!memory.contains(address, length)) return undefined;
+        return memory.look ? memory.look(address, length) : memory.read(address, length);
+      },
       write: (address: number, bytes: Uint8Array) => {
         const there = memory.contains(address, bytes.length);
         if (there) memory.write(address, bytes, IOMMU_NAME);
@@ -196,6 +205,15 @@ export class BoardIommu implements EventTarget, Migratable<BoardIommuHardware, B
       if (name !== undefined) names[String(offset)] = name;
     }
     return names;
+  }
+
+  registerFields(): Record<string, readonly BitField[]> {
+    return fieldsByName(iommuDescriptions, Object.values(this.registerNames()));
+  }
+
+  inspect(path: StatePath): StateNode | undefined {
+    const { interrupts } = this;
+    return iommuAt({ unit: this.unit, ...(interrupts && { interrupts }), space: 'physical' }, path);
   }
 
   onEvent(kind: number): void {

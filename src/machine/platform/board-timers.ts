@@ -2,7 +2,8 @@
 import type { AddressMap } from '../address-map';
 import { NO_CPU, type IrqLine, type RegisterBlock } from '../bus';
 import { HPET, Hpet } from '../devices/hpet';
-import { PIT, Pit, PORT_B } from '../devices/pit';
+import { hpetHalves } from '../devices/hpet-descriptions';
+import { PIT, Pit, pitDescriptions, PORT_B } from '../devices/pit';
 import { RTC_IRQ } from '../devices/rtc';
 import { TIMER_GSI, type InterruptFabric } from '../interrupts/fabric';
 import { PIC } from '../interrupts/pic';
@@ -102,10 +103,12 @@ export class BoardTimers<T> implements Resettable {
       { ...PIC.slave, block: pic.slavePorts, offset: SLAVE_OFFSET },
       { ...PIC.edgeLevel, block: pic.edgeLevelPorts, offset: TRIGGER_OFFSET },
     ]);
-    placeUnit(env, ports, { class: 'pit', name: 'PIT' }, [
+    const pitParts = [
       { ...PIT, block: pit, offset: 0 },
       { ...PORT_B, block: pit.portBBlock, offset: PORT_B_OFFSET },
-    ]);
-    placeUnit(env, memory, { class: 'chipset', name: 'HPET' }, [{ ...HPET, block: hpet, offset: 0 }]);
+    ];
+    placeUnit(env, ports, { class: 'pit', name: 'PIT' }, pitParts, pitDescriptions);
+    const hpetParts = [{ ...HPET, block: hpet, offset: 0 }];
+    placeUnit(env, memory, { class: 'chipset', name: 'HPET' }, hpetParts, hpetHalves);
   }
 }

@@ -8,11 +8,13 @@ import { ACPI_PM, AcpiPm } from '../devices/acpi-pm';
 import { FW_CFG, FwCfg } from '../devices/fw-cfg';
 import { IDE_PORTS, emptyIdeChannel } from '../devices/ide-connectors';
 import { PcTestDevice, TESTDEV } from '../devices/pc-testdev';
-import { KEYBOARD, KeyboardController } from '../devices/keyboard-controller';
+import { KEYBOARD, keyboardDescriptions, KeyboardController } from '../devices/keyboard-controller';
 import { FIRMWARE_COMMAND, RESET_PORTS, ResetPorts } from '../devices/reset-ports';
 import { RTC, Rtc, type RtcHost } from '../devices/rtc';
+import { rtcDescriptions } from '../devices/rtc-registers';
 import { SerialScript, type SerialStep } from '../devices/serial-script';
 import { COM1, Uart16550 } from '../devices/uart';
+import { uartDescriptions } from '../devices/uart-descriptions';
 import { VGA, VgaText } from '../devices/vga-text';
 import type { AcpiFacts } from '../firmware/acpi';
 import { acpiFileNames, acpiFiles } from '../firmware/acpi-loader';
@@ -21,6 +23,7 @@ import type { MmioDeviceFacts } from '../firmware/dsdt';
 import { memoryMap } from '../firmware/memory-map';
 import { gsiOfIsaLine } from '../interrupts/fabric';
 import { ECAM } from '../pci/root';
+import { fieldsByName, type RegisterDescriptions } from '../registers';
 import type { Migratable } from '../snapshot';
 import { Kind } from '../../trace/vocabulary/events';
 import type { BoardUnits } from './board-state';
@@ -44,6 +47,12 @@ export interface ChipsetOptions {
   /** What is typed at the console. */
   serialInput: readonly SerialStep[];
 }
+
+/** What registers mean, by the unit's name in the trace. */
+const descriptions: Readonly<Record<string, RegisterDescriptions | undefined>> = {
+  CMOS: rtcDescriptions,
+  'keyboard controller': keyboardDescriptions,
+};
 
 /** In the trace the parts of one device are told apart by so much. */
 const PART_OFFSET = 0x10;
@@ -130,7 +139,9 @@ export class Chipset<T> implements Resettable {
   addConsole(steps: readonly SerialStep[]): void {
     const { env } = this;
     const registers: Record<string, string> = {};
-    const unit: BoardUnit = { class: 'uart', name: 'UART', registers: () => registers };
+    const fields = (): ReturnType<typeof fieldsByName> =>
+      fieldsByName(uartDescriptions, Object.values(registers));
+    const unit: BoardUnit = { class: 'uart', name: 'UART', registers: () => registers, fields };
     const socket = env.socket(unit, { gsi: COM1.irq, busMaster: NO_MASTER });
     const uart = new Uart16550(socket.bus, (byte) => {
       socket.bus.trace.instant(Kind.Serial, byte, 0);
@@ -181,7 +192,7 @@ export class Chipset<T> implements Resettable {
 
   private place(name: string, ...parts: Omit<UnitPart, 'offset'>[]): Region<T>[] {
     const placed = parts.map((part, index) => ({ ...part, offset: index * PART_OFFSET }));
-    return placeUnit(this.env, this.ports, { class: 'chipset', name }, placed);
+    return placeUnit(this.env, this.ports, { class: 'chipset', name }, placed, descriptions[name]);
   }
 
   private addClock(

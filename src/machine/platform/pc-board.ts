@@ -157,6 +157,7 @@ export class PcBoard<T> {
       class: 'iommu',
       name: 'IOMMU',
       registers: () => registers,
+      fields: () => iommu.registerFields(),
       reasons: iommu.reasons,
     };
     memory.add(BOARD_IOMMU.base, BOARD_IOMMU.size, iommu.registers, env.tag(unit, 0));

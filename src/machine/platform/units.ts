@@ -1,6 +1,7 @@
 /** How a board puts a unit with its register blocks into an address map. */
 import type { AddressMap, Region } from '../address-map';
 import type { RegisterBlock } from '../bus';
+import { fieldsByName, type RegisterDescriptions } from '../registers';
 import type { BoardEnvironment, BoardUnit } from './environment';
 
 /** A part of a unit: where it lies, and what tells its offsets from those of the unit's other parts in the trace. */
@@ -31,13 +32,17 @@ export function registerNames(parts: readonly Omit<UnitPart, 'base'>[]): Record<
   return names;
 }
 
-/** Puts a unit's parts into a map; returns their regions. */
+/** Puts a unit's parts into a map; returns their regions. @param descriptions of its registers */
 export function placeUnit<T>(
   env: BoardEnvironment<T>,
   map: AddressMap<T>,
   unit: Pick<BoardUnit, 'class' | 'name'>,
   parts: readonly UnitPart[],
+  descriptions: RegisterDescriptions = {},
 ): Region<T>[] {
-  const whole: BoardUnit = { ...unit, registers: () => registerNames(parts) };
+  const registers = (): Record<string, string> => registerNames(parts);
+  const fields = (): ReturnType<typeof fieldsByName> =>
+    fieldsByName(descriptions, Object.values(registers()));
+  const whole: BoardUnit = { ...unit, registers, fields };
   return parts.map(({ base, size, block, offset }) => map.add(base, size, block, env.tag(whole, offset)));
 }

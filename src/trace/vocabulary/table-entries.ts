@@ -123,3 +123,34 @@ export const tableEntries = {
 
 /** Key of a kind of entry. */
 export type TableEntryKey = keyof typeof tableEntries;
+
+/** A field of 64 bits of an entry that is longer. */
+export interface EntryField {
+  key: TableEntryKey;
+  /** Index of its lower word of 32 bits in the entry. */
+  word: number;
+}
+
+/** The fields that have a meaning of their own, of each kind of entry that is longer than 64 bits or leads to tables. */
+export const entryFields = {
+  root: [{ key: 'root', word: 0 }],
+  /** In scalable mode the upper half of a root entry is for devices 16 to 31 (9.2). */
+  upperRoot: [{ key: 'root', word: 2 }],
+  context: [
+    { key: 'context', word: 0 },
+    { key: 'contextDomain', word: 2 },
+  ],
+  scalableContext: [{ key: 'scalableContext', word: 0 }],
+  pasidDirectory: [{ key: 'pasidDirectory', word: 0 }],
+  pasid: [
+    { key: 'pasid', word: 0 },
+    { key: 'pasidDomain', word: 2 },
+    { key: 'pasidFirst', word: 4 },
+  ],
+} as const satisfies Record<string, readonly EntryField[]>;
+
+/** Keys of the entries of both stages, from level 1 up. */
+export const stageEntries = {
+  first: ['fs1', 'fs2', 'fs3', 'fs4', 'fs5'],
+  second: ['ss1', 'ss2', 'ss3', 'ss4', 'ss5'],
+} as const;

@@ -3,10 +3,13 @@
  * own interrupts on their way to the physical CPUs, everything that it does in the trace.
  */
 import type { AccessSize, RegisterBlock, RequesterId, Stateful } from '../../machine/bus';
+import type { Inspectable, StateNode, StatePath } from '../../machine/inspect';
 import {
   InterruptRemapping,
   type InterruptRemappingHardware,
 } from '../../machine/iommu/interrupts/interrupt-remapping';
+import { iommuDescriptions } from '../../machine/iommu/inspect/descriptions';
+import { iommuAt } from '../../machine/iommu/inspect/iommu-view';
 import { REGISTER_BYTES } from '../../machine/iommu/layout';
 import type { RemappingOptions } from '../../machine/iommu/options';
 import { RemappingUnit } from '../../machine/iommu/remapping-unit';
@@ -14,6 +17,7 @@ import type { RemappingHardware, RemappingRun } from '../../machine/iommu/state'
 import type { TableMemory } from '../../machine/iommu/table-reader';
 import type { HostMemory } from '../../machine/memory/host-memory';
 import { IOMMU_NAME } from '../../machine/platform/board-iommu';
+import { fieldsByName } from '../../machine/registers';
 import { requireVersion, type Checkpoint, type RunState } from '../../machine/snapshot';
 import type { EventTarget } from '../../machine/time/event-queue';
 import type { RowRef, Tracer } from '../../trace/record/tracer';
@@ -61,7 +65,7 @@ const ENTRY_CACHE = 64;
 const WORD: AccessSize = 4;
 
 /** The unit, and its registers as software of the host reaches them. */
-export class HostIommu implements EventTarget, RegisterBlock, Stateful<HostIommuState> {
+export class HostIommu implements EventTarget, RegisterBlock, Inspectable, Stateful<HostIommuState> {
   readonly eventTargetId: string;
   readonly unit: RemappingUnit;
   /** -1: nothing has been recorded yet. */
@@ -123,6 +127,11 @@ export class HostIommu implements EventTarget, RegisterBlock, Stateful<HostIommu
 
   registerName(offset: number): string | undefined {
     return this.unit.registerName(offset);
+  }
+
+  inspect(path: StatePath): StateNode | undefined {
+    const { interrupts } = this;
+    return iommuAt({ unit: this.unit, ...(interrupts && { interrupts }), space: 'host' }, path);
   }
 
   /** A row of the unit's track, at the present instant. */
@@ -188,6 +197,7 @@ export class HostIommu implements EventTarget, RegisterBlock, Stateful<HostIommu
     const by = this.name;
     return {
       read: (address, length) => memory.read(address, length, by),
+      look: (address, length) => memory.look(address, length),
       write: (address, bytes) => memory.write(address, bytes, by),
     };
   }
@@ -217,7 +227,9 @@ export class HostIommu implements EventTarget, RegisterBlock, Stateful<HostIommu
       const name = this.unit.registerName(offset);
       if (name !== undefined) registers[String(offset)] = name;
     }
-    return tracer.addTrack({ type: 'iommu', name, group: 'host', vm: -1, registers, reasons: iommuReasons });
+    const fields = fieldsByName(iommuDescriptions, Object.values(registers));
+    const reasons = iommuReasons;
+    return tracer.addTrack({ type: 'iommu', name, group: 'host', vm: -1, registers, fields, reasons });
   }
 }
 

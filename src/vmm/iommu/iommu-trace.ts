@@ -18,7 +18,7 @@ import type { Cycles } from '../../machine/time/event-queue';
 import type { Tracer } from '../../trace/record/tracer';
 import { entryKinds, Kind } from '../../trace/vocabulary/events';
 import { invalidationNumber } from '../../trace/vocabulary/invalidation';
-import type { TableEntryKey } from '../../trace/vocabulary/table-entries';
+import { entryFields, stageEntries, type EntryField } from '../../trace/vocabulary/table-entries';
 import { isOfInterrupt } from './fault-records';
 
 /** Cycles that tell when within a walk an entry is read. */
@@ -27,29 +27,6 @@ export interface WalkTimes {
   reference: Cycles;
 }
 
-/** A 64-bit field of an entry as a row of its own. */
-interface EntryField {
-  key: TableEntryKey;
-  /** Index of its lower word in the entry. */
-  word: number;
-}
-
-const FIRST_STAGE = ['fs1', 'fs2', 'fs3', 'fs4', 'fs5'] as const;
-const SECOND_STAGE = ['ss1', 'ss2', 'ss3', 'ss4', 'ss5'] as const;
-const ROOT: readonly EntryField[] = [{ key: 'root', word: 0 }];
-/** In scalable mode the upper half of a root entry is for devices 16 to 31 (VT-d specification, 9.2). */
-const UPPER_ROOT: readonly EntryField[] = [{ key: 'root', word: 2 }];
-const LEGACY_CONTEXT: readonly EntryField[] = [
-  { key: 'context', word: 0 },
-  { key: 'contextDomain', word: 2 },
-];
-const SCALABLE_CONTEXT: readonly EntryField[] = [{ key: 'scalableContext', word: 0 }];
-const PASID_DIRECTORY: readonly EntryField[] = [{ key: 'pasidDirectory', word: 0 }];
-const PASID: readonly EntryField[] = [
-  { key: 'pasid', word: 0 },
-  { key: 'pasidDomain', word: 2 },
-  { key: 'pasidFirst', word: 4 },
-];
 /** Words of a context entry of scalable mode; of a legacy one they are four. */
 const SCALABLE_WORDS = 8;
 const UPPER_HALF = 0x80;
@@ -149,16 +126,16 @@ function fieldsOf(
 ): readonly EntryField[] {
   switch (what) {
     case 'root':
-      return upper ? UPPER_ROOT : ROOT;
+      return upper ? entryFields.upperRoot : entryFields.root;
     case 'context':
-      return words === SCALABLE_WORDS ? SCALABLE_CONTEXT : LEGACY_CONTEXT;
+      return words === SCALABLE_WORDS ? entryFields.scalableContext : entryFields.context;
     case 'pasid-dir':
-      return PASID_DIRECTORY;
+      return entryFields.pasidDirectory;
     case 'pasid':
-      return PASID;
+      return entryFields.pasid;
     case 'first':
-      return [{ key: FIRST_STAGE[level - 1], word: 0 }];
+      return [{ key: stageEntries.first[level - 1], word: 0 }];
     case 'second':
-      return [{ key: SECOND_STAGE[level - 1], word: 0 }];
+      return [{ key: stageEntries.second[level - 1], word: 0 }];
   }
 }

@@ -46,6 +46,7 @@ export class KvmEnvironment extends SiteEnvironment<KvmRegion> {
     const plain = offset === 0 ? mappedPages(unit.plain) : undefined;
     return {
       placement: this.places[unit.class],
+      unit: unit.name,
       lane: assigned?.lane ?? this.home.trace.laneOf(unit),
       memory: wayTo(unit.class, 'memory', this.home.site.costs, this.processor, this.places),
       port: wayTo(unit.class, 'ports', this.home.site.costs, this.processor, this.places),

@@ -18,6 +18,8 @@ export interface MappedPages {
 /** What KVM keeps with each region of guest-physical addresses or ports. */
 export interface KvmRegion {
   readonly placement: Placement;
+  /** Name of the unit. */
+  readonly unit: string;
   /** The unit's. */
   readonly lane: UnitLane;
   /** How an access by memory and one by ports get there. */

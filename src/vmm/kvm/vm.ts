@@ -5,6 +5,7 @@ import { IOAPIC_VERSION } from '../../machine/interrupts/ioapic';
 import type { LocalApic } from '../../machine/interrupts/lapic';
 import type { InterruptMessage, IpiMessage } from '../../machine/interrupts/message';
 import { POSTED_DESCRIPTOR_BYTES } from '../../machine/interrupts/posted-descriptor';
+import { postedDescriptorsAt, type LookAtHost } from '../../machine/interrupts/posted-view';
 import { DataSlot } from '../../machine/memory/data-slot';
 import { PAGE_SIZE } from '../../machine/memory/dirty-log';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory';
@@ -54,6 +55,7 @@ import { Ioeventfds } from './ioeventfds';
 import type { KvmIrqchip } from './irqfd';
 import { mapPhysicalPorts } from './physical-ports';
 import { processorOf, type Processor } from './processor';
+import { memoryMapAt } from './memory-map-view';
 import type { KvmRegion } from './region';
 import { StoreGuard } from './store-guard';
 import { KvmVcpu } from './vcpu';
@@ -202,6 +204,9 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
     site.units.keep(`${name}/machine`, this.machine);
     site.stops.add({ index: plan.index, name, core, cpuName: (cpu) => `vCPU ${cpu}` });
     site.units.keep(`${name}/ept`, this.ept);
+    const ram = { size: core.memory.size, hostBase: plan.memoryBase };
+    const map = { ram, mmio: this.mmio, ports: this.ports, ept: this.ept };
+    site.units.show(`${name}/ept`, { inspect: (path) => memoryMapAt(map, path) });
   }
 
   get end(): GuestEnd | undefined {
@@ -323,8 +328,12 @@ export class KvmVm implements Guest, VcpuVm, JobTarget, Stateful<KvmVmState> {
   private addDescriptors(count: number): number {
     const { site, name } = this;
     const slot = new DataSlot(Math.ceil((count * POSTED_DESCRIPTOR_BYTES) / PAGE_SIZE) * PAGE_SIZE);
-    site.units.keep(`${name}/posted-interrupt descriptors`, slot);
-    return site.memory.append(slot);
+    const unit = `${name}/posted-interrupt descriptors`;
+    site.units.keep(unit, slot);
+    const base = site.memory.append(slot);
+    const look: LookAtHost = (address, length) => site.memory.look(address, length);
+    site.units.show(unit, { inspect: (path) => postedDescriptorsAt(look, base, count, path) });
+    return base;
   }
 
   /** What its vCPUs' IPIs need, most of which does not exist yet when this is made. */

@@ -1,5 +1,8 @@
 /** A lock of the host that threads wait for, in the order in which they came: QEMU's big lock. */
 import type { Stateful } from '../../machine/bus';
+import type { Inspectable, StateNode, StatePath } from '../../machine/inspect';
+import { nodeAt } from '../../machine/registers';
+import { textNode } from '../../machine/state-nodes';
 import { SnapshotError, requireVersion } from '../../machine/snapshot';
 import type { Cycles } from '../../machine/time/event-queue';
 import { Kind } from '../../trace/vocabulary/events';
@@ -23,7 +26,7 @@ export interface HostLockState {
 }
 
 /** One lock. */
-export class HostLock implements Stateful<HostLockState> {
+export class HostLock implements Inspectable, Stateful<HostLockState> {
   private holder: LockUser | undefined;
   private waiters: { user: LockUser; row: RowRef }[] = [];
   private readonly users = new Map<string, LockUser>();
@@ -79,6 +82,13 @@ export class HostLock implements Stateful<HostLockState> {
     if (!next) return;
     this.tracer.close(next.row, time);
     this.scheduler.wake(next.user.thread);
+  }
+
+  /** Who holds it, and who waits for it, in that order. */
+  inspect(path: StatePath): StateNode | undefined {
+    const holder = textNode('holder', this.holder?.thread.name ?? 'nobody');
+    const waiters = this.waiters.map(({ user }, index) => textNode(String(index), user.thread.name));
+    return nodeAt({ name: 'lock', children: [holder, { name: 'waiting', children: waiters }] }, path);
   }
 
   save(): HostLockState {

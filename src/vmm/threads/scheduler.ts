@@ -14,7 +14,10 @@
  */
 import type { Stateful } from '../../machine/bus';
 import type { FabricOptions } from '../../machine/interrupts/fabric';
+import type { Inspectable, StateNode, StatePath } from '../../machine/inspect';
+import { nodeAt } from '../../machine/registers';
 import { requireVersion } from '../../machine/snapshot';
+import { numberNode, textNode } from '../../machine/state-nodes';
 import type { Cycles, EventTarget } from '../../machine/time/event-queue';
 import { Kind } from '../../trace/vocabulary/events';
 import type { RowRef, Tracer } from '../../trace/record/tracer';
@@ -48,7 +51,7 @@ export interface ThreadSchedulerState {
 }
 
 /** The scheduler of the CPUs of one island. */
-export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerState> {
+export class ThreadScheduler implements EventTarget, Inspectable, Stateful<ThreadSchedulerState> {
   readonly eventTargetId: string;
   /** The local APICs of the CPUs; saved apart. */
   readonly interrupts: HostInterrupts;
@@ -176,6 +179,19 @@ export class ThreadScheduler implements EventTarget, Stateful<ThreadSchedulerSta
   /** A thread that has been given a CPU begins there. */
   onEvent(_kind: number, arg: number, time: Cycles): void {
     this.dispatch(this.threads[arg], time);
+  }
+
+  /** The threads: what each is at, and where; in the order in which they were made. */
+  inspect(path: StatePath): StateNode | undefined {
+    const children = this.threads.map(({ name, state, cpu, ran, since }): StateNode => {
+      // The present share of a running thread is counted when it gives its CPU up.
+      const now = state === 'running' ? ran + Math.max(0, this.island.now() - since) : ran;
+      return {
+        ...textNode(name, cpu < 0 ? state : `${state}, CPU ${cpu}`),
+        children: [textNode('state', state), numberNode('CPU time', now, 'cycles')],
+      };
+    });
+    return nodeAt({ name: 'scheduler', children }, path);
   }
 
   save(): ThreadSchedulerState {

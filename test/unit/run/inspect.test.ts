@@ -1,35 +1,16 @@
 /** The inside of a machine as a tree: it says what the trace says, and reading it changes nothing. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { StateNode } from '../../../src/machine/inspect';
 import type { RunJob } from '../../../src/protocol/run';
 import { RunSession } from '../../../src/run/session';
+import { registerWrites } from '../../../src/trace/query/history';
 import { TraceStore, emptyMeta } from '../../../src/trace/query/store';
 import { Kind } from '../../../src/trace/vocabulary/events';
 import { jobOf, runJob, sample } from '../../support/runs';
+import { valueAt, walkTree } from '../../support/state-tree';
 
 const STEP_CYCLES = 400_000;
 /** Nodes that one walk through the tree opens at most: page tables and rings have thousands. */
 const MOST_NODES = 4_000;
-
-/** Opens everything below a path and returns how many nodes there are. */
-function walk(session: RunSession, path: readonly string[] = [], seen = { nodes: 0 }): number {
-  const node = session.machine.host.inspect(path);
-  if (!node) throw new Error(`nothing at ${path.join(' / ')}`);
-  const visit = (child: StateNode, at: readonly string[]): void => {
-    seen.nodes += 1;
-    if (seen.nodes > MOST_NODES) return;
-    if (child.more) walk(session, at, seen);
-    child.children?.forEach((each) => visit(each, [...at, each.name]));
-  };
-  node.children?.forEach((child) => visit(child, [...path, child.name]));
-  return seen.nodes;
-}
-
-function registerValue(session: RunSession, ...path: string[]): bigint {
-  const value = session.machine.host.inspect(path)?.value;
-  if (value?.kind !== 'register') throw new Error(`${path.join(' / ')} is no register`);
-  return value.value;
-}
 
 describe('the inside of a machine', () => {
   let job: RunJob;
@@ -41,7 +22,8 @@ describe('the inside of a machine', () => {
     const undisturbed = runJob(job).end.meta.traceHash;
     const session = new RunSession(job);
     let nodes = 0;
-    for (let time = STEP_CYCLES; session.runTo(time); time += STEP_CYCLES) nodes = walk(session);
+    for (let time = STEP_CYCLES; session.runTo(time); time += 4 * STEP_CYCLES)
+      nodes = walkTree(session.machine.host, undefined, { most: MOST_NODES });
     expect(nodes).toBeGreaterThan(300);
     expect(session.end().end.meta.traceHash).toBe(undisturbed);
   });
@@ -50,20 +32,24 @@ describe('the inside of a machine', () => {
     const session = new RunSession(job);
     const store = new TraceStore(emptyMeta('test', 1));
     const seen = new Set<bigint>();
+    const path = ['vm0', 'e1000', 'Registers', 'Transmit', 'TDT'];
     for (let time = STEP_CYCLES; session.runTo(time); time += STEP_CYCLES) {
       store.append(session.takeDelta());
       store.setMeta(session.meta());
       const { tracks } = store.meta;
       const track = tracks.find(({ name, type }) => name === 'e1000' && type === 'device');
       const offset = Object.entries(track?.registers ?? {}).find(([, name]) => name === 'TDT')?.[0];
-      let written = 0;
+      const written: { time: number; value: number }[] = [];
       for (let row = 0; row < store.rows; row++) {
         const event = store.get(row);
         if (event.track !== track?.id || event.kind !== Kind.MmioWrite) continue;
-        if (String(event.a) === offset) written = event.b;
+        if (String(event.a) === offset) written.push({ time: event.start, value: event.b });
       }
-      const value = registerValue(session, 'vm0', 'e1000', 'Registers', 'Transmit', 'TDT');
-      expect(value).toBe(BigInt(written));
+      const value = valueAt(session.machine.host, ...path);
+      expect(value).toBe(BigInt(written.at(-1)?.value ?? 0));
+      expect(registerWrites(store, path)).toEqual(
+        written.map((each) => expect.objectContaining(each) as object),
+      );
       seen.add(value);
     }
     expect(seen.size).toBeGreaterThan(1);

@@ -66,6 +66,7 @@ describe('a device of two vCPUs', () => {
     };
     const region = {
       placement: 'user',
+      unit: 'nic',
       lane: new UnitLane(() => track),
       memory: wayTo('pci-device', 'memory', costs),
       port: wayTo('pci-device', 'ports', costs),

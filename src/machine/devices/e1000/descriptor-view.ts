@@ -1,21 +1,14 @@
 /** Descriptors field by field, for a reader (manual 3.2.3, 3.3.3, 3.3.6, 3.3.7). */
+import type { BitField } from '../../../trace/vocabulary/kind-row';
 import type { StateNode } from '../../inspect';
+import { addressNode, bitsNode, numberNode } from '../../state-nodes';
 import type { DecodeDescriptor } from '../intel-nic/ring-view';
 import { receiveStatus, transmitCommands, transmitStatus } from './descriptions';
 import { parseDescriptor } from './descriptors';
 
-const number = (name: string, value: number, unit?: string): StateNode => ({
-  name,
-  value: { kind: 'number', value: BigInt(value), ...(unit !== undefined && { unit }) },
-});
-const address = (value: number): StateNode => ({
-  name: 'buffer address',
-  value: { kind: 'address', value: BigInt(value) },
-});
-const bits = (name: string, value: number, fields: typeof receiveStatus): StateNode => ({
-  name,
-  value: { kind: 'register', value: BigInt(value), bits: 8, fields },
-});
+const bits = (name: string, value: number, fields: readonly BitField[]): StateNode =>
+  bitsNode(name, value, 8, fields);
+const address = (value: number): StateNode => addressNode('buffer address', value);
 
 /** Of the transmit ring. */
 export const transmitDescriptor: DecodeDescriptor = (bytes) => {
@@ -27,21 +20,21 @@ export const transmitDescriptor: DecodeDescriptor = (bytes) => {
     return {
       value: { kind: 'text', value: 'context' },
       children: [
-        number('IPCSS', ip.start),
-        number('IPCSO', ip.offset),
-        number('IPCSE', ip.end),
-        number('TUCSS', transport.start),
-        number('TUCSO', transport.offset),
-        number('TUCSE', transport.end),
+        numberNode('IPCSS', ip.start),
+        numberNode('IPCSO', ip.offset),
+        numberNode('IPCSE', ip.end),
+        numberNode('TUCSS', transport.start),
+        numberNode('TUCSO', transport.offset),
+        numberNode('TUCSE', transport.end),
         command,
         status,
-        number('HDRLEN', headerLength, 'bytes'),
-        number('MSS', segmentSize, 'bytes'),
+        numberNode('HDRLEN', headerLength, 'bytes'),
+        numberNode('MSS', segmentSize, 'bytes'),
       ],
     };
   }
   const value = `${parsed.kind}, ${parsed.length} bytes`;
-  const length = number('length', parsed.length, 'bytes');
+  const length = numberNode('length', parsed.length, 'bytes');
   return { value: { kind: 'text', value }, children: [address(parsed.address), length, command, status] };
 };
 
@@ -54,11 +47,11 @@ export const receiveDescriptor: DecodeDescriptor = (bytes) => {
     value: { kind: 'text', value: done ? `done, ${length} bytes` : 'free' },
     children: [
       address(view.getUint32(4, true) * 2 ** 32 + view.getUint32(0, true)),
-      number('length', length, 'bytes'),
-      number('checksum', view.getUint16(10, true)),
+      numberNode('length', length, 'bytes'),
+      numberNode('checksum', view.getUint16(10, true)),
       bits('status', bytes[12], receiveStatus),
       bits('errors', bytes[13], []),
-      number('special', view.getUint16(14, true)),
+      numberNode('special', view.getUint16(14, true)),
     ],
   };
 };

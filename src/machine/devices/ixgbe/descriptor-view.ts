@@ -1,6 +1,6 @@
 /** Descriptors of the 82599 field by field, for a reader (7.1.5, 7.1.6, 7.2.3). */
 import { flag } from '../../../trace/vocabulary/bit-fields';
-import type { StateNode } from '../../inspect';
+import { addressNode, bitsNode, numberNode } from '../../state-nodes';
 import type { DecodeDescriptor } from '../intel-nic/ring-view';
 import { transmitCommands } from './descriptions';
 import { bufferAddress } from './receive-descriptors';
@@ -8,40 +8,25 @@ import { parseDescriptor } from './transmit-descriptors';
 
 const DONE = 1;
 
-const number = (name: string, value: number, unit?: string): StateNode => ({
-  name,
-  value: { kind: 'number', value: BigInt(value), ...(unit !== undefined && { unit }) },
-});
-const address = (name: string, value: number): StateNode => ({
-  name,
-  value: { kind: 'address', value: BigInt(value) },
-});
-
 /** Of a transmit queue. */
 export const transmitDescriptor: DecodeDescriptor = (bytes) => {
   const parsed = parseDescriptor(bytes);
-  const command: StateNode = {
-    name: 'command',
-    value: { kind: 'register', value: BigInt(parsed.command), bits: 8, fields: transmitCommands },
-  };
+  const command = bitsNode('command', parsed.command, 8, transmitCommands);
   if (parsed.kind === 'context') {
     const { headers, vlan } = parsed.context;
     const { headerLength, segmentSize } = headers;
     const children = [
-      number('index', parsed.index),
-      number('VLAN', vlan),
-      number('header length', headerLength, 'bytes'),
-      number('MSS', segmentSize, 'bytes'),
+      numberNode('index', parsed.index),
+      numberNode('VLAN', vlan),
+      numberNode('header length', headerLength, 'bytes'),
+      numberNode('MSS', segmentSize, 'bytes'),
     ];
     return { value: { kind: 'text', value: 'context' }, children };
   }
-  const status: StateNode = {
-    name: 'status',
-    value: { kind: 'register', value: BigInt(bytes[12] & 15), bits: 4, fields: [flag('DD', 0)] },
-  };
+  const status = bitsNode('status', bytes[12] & 15, 4, [flag('DD', 0)]);
   const children = [
-    address('buffer address', parsed.address),
-    number('length', parsed.length, 'bytes'),
+    addressNode('buffer address', parsed.address),
+    numberNode('length', parsed.length, 'bytes'),
     command,
     status,
   ];
@@ -60,15 +45,15 @@ export const receiveDescriptor: DecodeDescriptor = (bytes) => {
     value: { kind: 'text', value: done ? `done, ${length} bytes` : 'free' },
     children: done
       ? [
-          number('packet type and hash', view.getUint32(0, true)),
-          number('hash', view.getUint32(4, true)),
-          number('status and errors', view.getUint32(8, true)),
-          number('length', length, 'bytes'),
-          number('VLAN tag', view.getUint16(14, true)),
+          numberNode('packet type and hash', view.getUint32(0, true)),
+          numberNode('hash', view.getUint32(4, true)),
+          numberNode('status and errors', view.getUint32(8, true)),
+          numberNode('length', length, 'bytes'),
+          numberNode('VLAN tag', view.getUint16(14, true)),
         ]
       : [
-          address('buffer address', bufferAddress(bytes)),
-          address('header address', view.getUint32(12, true) * 2 ** 32 + view.getUint32(8, true)),
+          addressNode('buffer address', bufferAddress(bytes)),
+          addressNode('header address', view.getUint32(12, true) * 2 ** 32 + view.getUint32(8, true)),
         ],
   };
 };

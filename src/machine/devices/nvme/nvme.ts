@@ -28,16 +28,20 @@
  * | Save and Select             | not there: SV is refused, SEL is ignored                                                 |
  */
 import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock } from '../../bus';
+import type { Inspectable, StateNode, StatePath } from '../../inspect';
 import type { PciFunction } from '../../pci/function';
 import { MsixVectors } from '../../pci/msix';
+import { branches, describedNodes, fieldsByName, wholeBranch, type Branch } from '../../registers';
 import { requireVersion, type Checkpoint, type Migratable } from '../../snapshot';
 import { Kind } from '../../../trace/vocabulary/events';
+import type { BitField } from '../../../trace/vocabulary/kind-row';
 import { BlockImage } from '../storage/block-image';
 import { adminCommands } from './admin-commands';
 import { AsyncEvents } from './async-events';
 import { Completions } from './completions';
 import { DOORBELLS } from './constants';
 import { NvmeCore } from './core';
+import { descriptions } from './descriptions';
 import { Dma } from './dma';
 import { Doorbells } from './doorbells';
 import { ErrorLog } from './error-log';
@@ -50,6 +54,7 @@ import { ioCommands } from './io-commands';
 import { ENABLED, Lifecycle } from './lifecycle';
 import type { NvmeOptions } from './options';
 import { QueueCommands } from './queue-commands';
+import { queuesAt } from './queue-view';
 import { Queues } from './queues';
 import { registerTable, type Register } from './registers';
 import type { NvmeHardware, NvmeRun } from './state';
@@ -61,7 +66,7 @@ const DOORBELL_PAIR_BYTES = 8;
 const MSIX_BAR = 4;
 
 /** The device. BAR 0 is the device itself as a register block; BAR 4 has the MSI-X table. */
-export class Nvme implements BusDevice, RegisterBlock, Migratable<NvmeHardware, NvmeRun> {
+export class Nvme implements BusDevice, RegisterBlock, Inspectable, Migratable<NvmeHardware, NvmeRun> {
   readonly pci: PciFunction;
   private readonly core: NvmeCore;
   private readonly dma: Dma;
@@ -164,6 +169,19 @@ export class Nvme implements BusDevice, RegisterBlock, Migratable<NvmeHardware, 
     return Object.fromEntries(offsets.map((offset) => [String(offset), this.registerName(offset) ?? '']));
   }
 
+  registerFields(): Record<string, readonly BitField[]> {
+    return fieldsByName(descriptions, Object.values(this.registerNames()));
+  }
+
+  inspect(path: StatePath): StateNode | undefined {
+    const { core, queues } = this;
+    const all: Branch[] = [
+      wholeBranch('Registers', () => this.registerGroup()),
+      { name: 'Queues', at: (below) => queuesAt(core, queues, below) },
+    ];
+    return branches('nvme', all, path, 'An NVMe controller with one namespace');
+  }
+
   /** RST# of the bus, and a function-level reset: all but what the medium holds and what the logs count. */
   busReset(): void {
     this.lifecycle.reset();
@@ -226,6 +244,12 @@ export class Nvme implements BusDevice, RegisterBlock, Migratable<NvmeHardware, 
     this.events.reset();
     this.interrupts.mask = 0;
     this.interrupts.update();
+  }
+
+  /** Doorbells cannot be read: their values are head and tail of the queues. */
+  private registerGroup(): StateNode {
+    const values = [...this.table.values()].map(({ name, read }): [string, number] => [name, read() >>> 0]);
+    return { name: 'Registers', children: describedNodes(descriptions, 32, Object.fromEntries(values)) };
   }
 
   private saveHardware(): NvmeHardware {

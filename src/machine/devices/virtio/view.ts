@@ -3,6 +3,7 @@ import { flag, flagsOf, number } from '../../../trace/vocabulary/bit-fields';
 import type { BitField } from '../../../trace/vocabulary/kind-row';
 import type { StateNode, StatePath } from '../../inspect';
 import { branches, listAt, nodeAt, wholeBranch, type Branch } from '../../registers';
+import { addressNode, numberNode, textNode, unreadable } from '../../state-nodes';
 import type { VirtioDevice } from './device';
 import { Feature, FEATURE_WORDS } from './features';
 import type { QueueSlot } from './queue-slot';
@@ -20,17 +21,6 @@ const featureNames = new Map<number, string>(Object.entries(Feature).map(([name,
 
 /** Reads memory as the device does. */
 type Look = (address: number, length: number) => DataView | undefined;
-
-const numberNode = (name: string, value: number): StateNode => ({
-  name,
-  value: { kind: 'number', value: BigInt(value) },
-});
-const addressNode = (name: string, value: number): StateNode => ({
-  name,
-  value: { kind: 'address', value: BigInt(value) },
-});
-const textNode = (name: string, value: string): StateNode => ({ name, value: { kind: 'text', value } });
-const unreadable = (name: string): StateNode => textNode(name, 'cannot be read there');
 
 function negotiation(device: VirtioDevice): StateNode {
   const status = device.status;

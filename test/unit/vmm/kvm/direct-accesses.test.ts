@@ -39,6 +39,7 @@ function setUp(steps: Step[]): {
   const track = machine.site.tracer.addTrack({ type: 'device', name: 'nic', group: 'vm0', vm: 0 });
   machine.vm.mmio.add(NOWHERE, 2 * PAGE, block, {
     placement: 'user',
+    unit: 'nic',
     lane: { track } as never,
     memory: wayTo('pci-device', 'memory', costs),
     port: wayTo('pci-device', 'ports', costs),

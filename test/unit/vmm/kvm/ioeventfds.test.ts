@@ -40,6 +40,7 @@ function setUp(steps: Step[], place: Omit<IoeventfdPlace, 'block' | 'offset'>, o
   const track = site.tracer.addTrack({ type: 'device', name: unit.name, group: 'vm0', vm: 0 });
   const tag = {
     placement: 'user',
+    unit: 'nic',
     lane: { track } as never,
     memory: wayTo(unit.class, 'memory', costs),
     port: wayTo(unit.class, 'ports', costs),
