@@ -32,6 +32,7 @@ const BUNDLES = [
     external: ['vscode'],
   },
   { name: 'worker', entry: 'src/run/worker.ts', out: 'dist/worker.js', ...NODE },
+  { name: 'GDB worker', entry: 'src/debug/gdb/worker.ts', out: 'dist/gdb-worker.js', ...NODE },
   {
     name: 'cli',
     entry: 'src/cli/main.ts',

@@ -16,6 +16,7 @@ export type Command =
   | { name: 'stats'; file: string; json: boolean }
   | { name: 'check'; file: string; json: boolean }
   | { name: 'compare'; files: string[]; json: boolean; compiler: string }
+  | { name: 'gdbserver'; file: string; port: number; vm: number; compiler: string }
   | { name: 'help' }
   | { name: 'version' };
 
@@ -36,6 +37,7 @@ const COMMANDS: Record<string, { argument: string; several?: boolean; options: R
     },
     stats: { argument: 'TRACE', options: { json: 'boolean' } },
     check: { argument: 'FILE', options: { json: 'boolean' } },
+    gdbserver: { argument: 'FILE', options: { port: 'string', vm: 'string', compiler: 'string' } },
     compare: { argument: 'FILE', several: true, options: { json: 'boolean', compiler: 'string' } },
   };
 
@@ -60,6 +62,11 @@ Usage:
       (name.trapline.arrow), or a scenario, which is run.
         --json            print the figures as JSON
         --compiler PATH   C compiler for the guests instead of gcc or clang
+  trapline gdbserver FILE [--port N] [--vm N] [--compiler PATH]
+      Lets GDB debug a scenario's guest, forwards and backwards: prints what to give it, and waits on this computer.
+        --port N          TCP port instead of any that is free
+        --vm N            the VM whose vCPUs are GDB's threads, counted from 0, instead of the first
+        --compiler PATH   C compiler for the guest instead of gcc or clang
   trapline --help | --version
 
 Exit code: 0 all expectations hold; 1 one does not, or a guest ended with a code other than 0; 2 the input is
@@ -90,6 +97,10 @@ export function parseCommandLine(args: readonly string[]): Command {
   const json = values['json'] === true;
   const compiler = typeof values['compiler'] === 'string' ? values['compiler'] : '';
   if (name === 'compare') return { name, files: positionals, json, compiler };
+  if (name === 'gdbserver') {
+    const port = numberOf('--port', values['port'], 65_535);
+    return { name, file, port, vm: numberOf('--vm', values['vm'], 9_999), compiler };
+  }
   if (name !== 'run') return { name: name as 'stats' | 'check', file, json };
   const [trace, packets] = [values['out'], values['pcap']];
   return {
@@ -101,6 +112,18 @@ export function parseCommandLine(args: readonly string[]): Command {
     ...(typeof packets === 'string' && { packets }),
     compiler,
   };
+}
+
+/** The number that an option gives; 0 where it is left out. */
+function numberOf(
+  option: string,
+  text: string | boolean | (string | boolean)[] | undefined,
+  most: number,
+): number {
+  if (text === undefined) return 0;
+  const value = typeof text === 'string' && /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  if (value <= most) return value;
+  throw new UsageError(`${option} needs a whole number from 0 to ${most}: ${option} 0.`);
 }
 
 type Values = Record<string, string | boolean | (string | boolean)[] | undefined>;

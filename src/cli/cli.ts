@@ -1,6 +1,7 @@
 /** The command line as a function: from arguments to an exit code. */
 import { parseCommandLine, USAGE, UsageError, type Command } from './arguments';
 import { compareFiles } from './compare';
+import { serveGdbClients } from './gdbserver';
 import { ExitCode, type CliHost } from './host';
 import { checkScenarioFile, printStats } from './inspect';
 import { messageOf, runScenario } from './run';
@@ -25,6 +26,8 @@ async function execute(command: Command, host: CliHost): Promise<ExitCode> {
       return checkScenarioFile(command, host);
     case 'compare':
       return compareFiles(command, host);
+    case 'gdbserver':
+      return serveGdbClients(command, host);
     case 'help':
       host.out(USAGE);
       return ExitCode.Held;

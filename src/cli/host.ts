@@ -1,4 +1,5 @@
 /** What the commands need of the world outside; the entry point gives the real one, tests give their own. */
+import type { GdbServerOptions, GdbSessionEnd } from '../debug/gdb/server';
 import type { Problem } from '../protocol/problem';
 import type { PrepareRun, RunEnvironment, StartRun } from '../run/api';
 import type { Scenario } from '../scenario/schema';
@@ -44,6 +45,8 @@ export interface CliHost {
   /** What is missing of the files that a scenario names. `file` is the scenario's. */
   missingFiles(text: string, file: string, scenario: Scenario): Promise<Problem[]>;
   startRun: StartRun;
+  /** Serves GDB on a port of this computer. Rejects with a message for a reader. */
+  serveGdb(options: GdbServerOptions): Promise<GdbSessionEnd>;
   /** Calls `listener` when the user asks to stop (Ctrl-C); returns what ends that. */
   onInterrupt(listener: () => void): () => void;
 }

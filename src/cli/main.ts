@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { version } from '../../package.json';
+import { serveGdb } from '../debug/gdb/server';
 import { missingFiles, prepareRun } from '../run/prepare';
 import { startRun } from '../run/start';
 import { runCli } from './cli';
@@ -54,6 +55,7 @@ void runCli(process.argv.slice(2), {
   prepareRun,
   missingFiles,
   startRun,
+  serveGdb,
   onInterrupt,
 }).then((code) => {
   // Not process.exit: output to a pipe may still be on its way.

@@ -2,6 +2,7 @@
 import type { RunEnd, RunListener } from '../../../src/protocol/run';
 import type { Problem } from '../../../src/protocol/problem';
 import type { CliHost } from '../../../src/cli/host';
+import type { GdbServerOptions, GdbSessionEnd } from '../../../src/debug/gdb/server';
 import type { FrameBatch } from '../../../src/trace/exchange/frames';
 import { exitKind } from '../../../src/trace/vocabulary/events';
 import type { TraceDelta, TraceMeta } from '../../../src/trace/model';
@@ -103,6 +104,12 @@ export class FakeHost implements CliHost {
   readTrace(file: string): Promise<TraceStore> {
     const store = this.traces.get(file);
     return store ? Promise.resolve(store) : Promise.reject(new Error(`${file}: no trace`));
+  }
+  serveGdb(options: GdbServerOptions): Promise<GdbSessionEnd> {
+    this.calls.push(`gdbserver ${options.vm} ${options.port}`);
+    options.listening(options.port, ['vm0'], undefined);
+    options.serial(0, 'hello\n');
+    return Promise.resolve({ exitCode: this.run.meta.facts.vms[0]?.exitCode ?? 0 });
   }
   onInterrupt(listener: () => void): () => void {
     this.interrupt = listener;
