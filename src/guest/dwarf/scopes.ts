@@ -74,11 +74,14 @@ class Scope implements DebugScope {
     for (const child of this.die.children()) add(child, this.depth + 1);
     // Compilers leave out what is the same as in the origin, or is optimised out.
     const concrete = origin ? originsBelow(this.die, origin.unit, this.depth) : new Set<number>();
-    for (const child of origin?.children() ?? []) {
-      const isVariable = child.tag === Tag.variable || child.tag === Tag.formalParameter;
-      const variable = isVariable && !concrete.has(child.offset) && variableOf(this.program, child);
-      if (variable) variables.push(variable);
-    }
+    const inherit = (entry: Entry, depth: number): void => {
+      if (concrete.has(entry.offset)) return;
+      if (entry.tag === Tag.variable || entry.tag === Tag.formalParameter) add(entry, depth);
+      // A block that has been optimised out as a whole has no address, either.
+      else if (entry.tag === Tag.lexicalBlock && depth <= DEEPEST)
+        for (const child of entry.children()) inherit(child, depth + 1);
+    };
+    for (const child of origin?.children() ?? []) inherit(child, this.depth + 1);
     return { variables, scopes };
   }
 }
