@@ -85,16 +85,14 @@ async function jobWith(name: string, compiler: string, optimize: string): Promis
 }
 
 describe.skipIf(!has('gdb'))('against gdb through gdbserver (needs gdb with Python)', () => {
-  describe.each(['gcc', 'clang'].filter(has))('%s', (compiler) => {
+  describe.each(['gcc', 'clang'].filter((each) => has(each)))('%s', (compiler) => {
     describe.each(['0', '2'])('-O%s', (optimize) => {
       it.each(scenarios)('%s', { timeout: 1_800_000 }, async (name, vm) => {
         const job = await jobWith(name, compiler, optimize);
         const compared = await compareWithGdb(job, vm, places, seed, join(folder, `${name}.json`));
         const { differences, ...figures } = compared;
-        if (soak)
-          process.stdout.write(
-            `${JSON.stringify({ name, compiler, optimize, ...figures, differences: differences.length })}\n`,
-          );
+        const found = { name, compiler, optimize, ...figures, differences: differences.length };
+        if (soak) process.stdout.write(`${JSON.stringify(found)}\n${differences.slice(0, 6).join('\n')}\n`);
         expect(differences.slice(0, 20)).toEqual([]);
         expect(figures.places).toBe(places);
       });

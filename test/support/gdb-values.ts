@@ -26,6 +26,8 @@ export type Place = readonly [instructions: number, thread: number];
 interface GdbFrame {
   readonly name: string | null;
   readonly inlined: boolean;
+  /** Of a function that ended with a jump: gdb concludes from call sites that there was one. */
+  readonly deduced: boolean;
   readonly pc: string;
   readonly line: number;
   readonly registers: Readonly<Record<string, string>>;
@@ -47,6 +49,8 @@ export interface Comparison {
   locals: number;
   globals: number;
   registers: number;
+  /** Frames of tail calls, which are on no stack any more. */
+  deducedFrames: number;
   /** Variables that gdb shows though they are not in scope. */
   outOfScope: number;
   /** Statics of other files that were optimised out: gdb does not know them. */
@@ -138,6 +142,12 @@ async function askGdb(
   }
 }
 
+/** Frames that are on the stack, as far as gdb knows their functions: beyond those it goes on by what looks like a frame. */
+function real(frames: readonly GdbFrame[]): readonly GdbFrame[] {
+  const end = frames.findLastIndex(({ name }) => name !== null) + 1;
+  return frames.slice(0, Math.max(1, end)).filter(({ deduced }) => !deduced);
+}
+
 /** Where gdb does not show a function inlined that begins right here. */
 function withoutBeginning(frames: readonly Frame[], gdb: readonly GdbFrame[]): readonly Frame[] {
   const begins = ({ kind, scopes, pc }: Frame): boolean =>
@@ -208,6 +218,7 @@ export async function compareWithGdb(
     locals: 0,
     globals: 0,
     registers: 0,
+    deducedFrames: 0,
     outOfScope: 0,
     unknownToGdb: 0,
     differences: [],
@@ -217,7 +228,8 @@ export async function compareWithGdb(
   };
   places.forEach(([instructions, thread], index) => {
     run.seek({ kind: 'instructions', instructions });
-    const there = gdb[index];
+    const there = { ...gdb[index], frames: real(gdb[index].frames) };
+    result.deducedFrames += gdb[index].frames.filter(({ deduced }) => deduced).length;
     const cpu = cpus[thread - 1].index;
     const machine = machineOf(run, cpu, program.architecture);
     const all = stackOf(program, machine);
@@ -228,7 +240,7 @@ export async function compareWithGdb(
     if (cycles !== String(run.moment.cycles)) differ(moment, 'cycle', run.moment.cycles, cycles);
     result.places += 1;
     const [ourNames, theirNames] = [
-      frames.map(({ name, kind }) => `${name}${kind === 'inlined' ? ' (inlined)' : ''}`).join(' < '),
+      frames.map(({ name, kind }) => `${name ?? null}${kind === 'inlined' ? ' (inlined)' : ''}`).join(' < '),
       there.frames.map(({ name, inlined }) => `${name}${inlined ? ' (inlined)' : ''}`).join(' < '),
     ];
     if (ourNames !== theirNames) differ(moment, 'stack', ourNames, theirNames);

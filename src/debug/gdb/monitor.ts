@@ -1,5 +1,5 @@
 /** `monitor` commands: what a simulated machine tells and does beyond what GDB knows of. */
-import type { Goal, MemorySpace, Moment, RunControl } from '../../run/control/control';
+import type { Goal, MemorySpace, Moment, PointHit, RunControl, Stop } from '../../run/control/control';
 import type { StateNode, StateValue } from '../../machine/inspect';
 import { summarise } from '../../trace/query/summary';
 import type { TraceMeta } from '../../trace/model';
@@ -106,7 +106,7 @@ const COMMANDS: readonly MonitorCommand[] = [
   {
     name: 'stop',
     usage: 'stop QUERY',
-    help: 'Stops after events that a query of the find box matches: stop exit:EPT_MISCONFIG reg:TDT.',
+    help: 'Stops after events that a query of the find box matches: stop reg:TDT.',
     run: (query, { points }) => {
       if (query === '') throw new GdbError('Say at which events: monitor stop irq.inject vector:0x20.');
       points.addEvent(query);
@@ -289,20 +289,40 @@ function lastWriter(argument: string, { run, points, vm, cpu }: MonitorWorld): s
     } as const;
   });
   const start = run.moment;
-  const { stop, rip } = points.instead(places, () => {
-    const found = run.backward();
-    return { stop: found, rip: run.registers(found.cpu).rip };
-  });
-  const moment = run.moment;
+  const found = points.instead(places, () => latestHit(run, cpu()));
   run.seek({ kind: 'moment', moment: start });
-  const access = stop.hits[0]?.access;
-  if (stop.reason === 'interrupted') return 'Interrupted.';
-  if (!access) return 'Nobody has written there since the beginning of the run.';
+  if (found === 'interrupted') return 'Interrupted.';
+  const access = found?.hit.access;
+  if (!found || !access) return 'Nobody has written there since the beginning of the run.';
+  const { moment, rip } = found;
   const what = access.isDevice
     ? `the device ${access.who}`
     : `${access.who}, by the instruction before 0x${rip.toString(16)},`;
   const bytes = `${access.length} ${access.length === 1 ? 'byte' : 'bytes'} at guest-physical 0x${access.address.toString(16)}`;
   return `Last written by ${what} at ${momentText(run, moment)}: ${bytes}.`;
+}
+
+/** The latest hit of what is set up to the present moment, and the run as it was there. */
+function latestHit(
+  run: RunControl,
+  cpu: number,
+): { hit: PointHit; moment: Moment; rip: bigint } | 'interrupted' | undefined {
+  const start = run.moment;
+  const at = ({ hits, moment }: Stop): { hit: PointHit; moment: Moment; rip: bigint } | undefined => {
+    const hit = hits.at(-1);
+    return hit && { hit, moment, rip: run.registers(hit.cpu).rip };
+  };
+  // Run control looks before the present moment; what has been written right here is found from the instruction before.
+  run.stepBack(cpu);
+  let last: ReturnType<typeof at>;
+  for (;;) {
+    const stop = run.forward({ kind: 'moment', moment: start });
+    last = at(stop) ?? last;
+    if (stop.reason !== 'point' || stop.moment.cycles >= start.cycles) break;
+  }
+  if (last) return last;
+  const stop = run.backward();
+  return stop.reason === 'interrupted' ? stop.reason : at(stop);
 }
 
 function dump(run: RunControl, space: MemorySpace, address: bigint, length: number): string {

@@ -156,7 +156,7 @@ export class GdbMotion {
       for (;;) {
         const stop = control.forward({ kind: 'moment', moment: to });
         last = stop.hits.find((each) => this.watchOf(each)) ?? last;
-        if (stop.reason !== 'point' || stop.moment.instructions >= to.instructions) break;
+        if (stop.reason !== 'point' || stop.moment.cycles >= to.cycles) break;
       }
     });
     control.seek({ kind: 'moment', moment: from });

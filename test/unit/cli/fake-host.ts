@@ -145,7 +145,7 @@ export class FakeHost implements CliHost {
     const job = {
       scenarioFile: options.file,
       scenarioText: this.scenarioText,
-      guests: [],
+      guests: [{ elf: new Uint8Array(), elfFile: '/home/ada/guest.elf' }],
       core: new Uint8Array(),
     };
     return Promise.resolve({ ok: true, job, problems: this.problems });
