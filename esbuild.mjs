@@ -33,6 +33,7 @@ const BUNDLES = [
   },
   { name: 'worker', entry: 'src/run/worker.ts', out: 'dist/worker.js', ...NODE },
   { name: 'debug worker', entry: 'src/debug/worker.ts', out: 'dist/debug-worker.js', ...NODE },
+  { name: 'GDB worker', entry: 'src/debug/gdb/worker.ts', out: 'dist/gdb-worker.js', ...NODE },
   {
     name: 'cli',
     entry: 'src/cli/main.ts',

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * `npm run soak -- [--runs N] [--only NAME] [--seconds S] [--seed N] [--path P] [--test TITLE]`: all properties, random bytes as
- * code, a hostile guest at every device, and the native oracle, with a fresh seed and many more cases than `npm test` has. What
+ * code, a hostile guest at every device, the native oracle, and values against gdb, with a fresh seed and many more cases than `npm test` has. What
  * fails is printed with its seed and how it is run again. Exit codes: 0, 1 when something failed, 2 for the usage.
  */
 import { randomInt } from 'node:crypto';
@@ -13,8 +13,8 @@ import { main, root, run, say } from './lib/shell.mjs';
 
 const USAGE = `usage: npm run soak -- [--runs N] [--only NAME] [--seconds S] [--seed N] [--path P] [--test TITLE]
   --runs     cases of each property (10000), of the fuzz (300000) and of the oracle (300000); operations of the guest
-             at each of the devices (200000)
-  --only     properties, fuzz, devices, oracle, or a part of the path of a file with properties
+             at each of the devices (200000); moments of each driver at which values are compared with gdb's (200)
+  --only     properties, fuzz, devices, oracle, values, or a part of the path of a file with properties
   --seconds  longest time for one property (20)
   --seed     instead of a fresh one
   --path     of one case, as it was printed; with --only and --test
@@ -115,7 +115,17 @@ async function oracle(_, { runs = 300_000, seed }) {
   return code;
 }
 
-const PARTS = { properties, fuzz, devices, oracle };
+async function values(_, { runs = 200, seed }) {
+  say(`values of all sample drivers against gdb, ${runs} moments each`);
+  const asked = { places: runs, seed };
+  const code = await run(process.execPath, [vitest, 'run', 'test/conformance/gdb-values.test.ts'], {
+    env: { ...process.env, TRAPLINE_VALUES: JSON.stringify(asked) },
+  });
+  if (code !== 0) say(`again: npm run soak -- --only values --seed=${seed} --runs ${runs}`);
+  return code;
+}
+
+const PARTS = { properties, fuzz, devices, oracle, values };
 
 /** What is to be run: names of parts with their files. */
 function chosen({ only }) {

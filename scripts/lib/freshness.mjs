@@ -18,6 +18,7 @@ const SOURCES = [
 const RESULTS = [
   'extension.js',
   'worker.js',
+  'gdb-worker.js',
   'cli.js',
   'cpu-core.wasm',
   'webview/main.js',

@@ -17,6 +17,7 @@ export type Command =
   | { name: 'check'; file: string; json: boolean }
   | { name: 'compare'; files: string[]; json: boolean; compiler: string }
   | { name: 'dap'; compiler: string }
+  | { name: 'gdbserver'; file: string; port: number; vm: number; compiler: string }
   | { name: 'help' }
   | { name: 'version' };
 
@@ -39,6 +40,7 @@ const COMMANDS: Record<
   },
   stats: { argument: 'TRACE', options: { json: 'boolean' } },
   check: { argument: 'FILE', options: { json: 'boolean' } },
+  gdbserver: { argument: 'FILE', options: { port: 'string', vm: 'string', compiler: 'string' } },
   dap: { options: { compiler: 'string' } },
   compare: { argument: 'FILE', several: true, options: { json: 'boolean', compiler: 'string' } },
 };
@@ -66,6 +68,11 @@ Usage:
         --compiler PATH   C compiler for the guests instead of gcc or clang
   trapline dap [--compiler PATH]
       Debugs, for an editor that speaks the Debug Adapter Protocol over standard input and output.
+  trapline gdbserver FILE [--port N] [--vm N] [--compiler PATH]
+      Lets GDB debug a scenario's guest, forwards and backwards: prints what to give it, and waits on this computer.
+        --port N          TCP port instead of any that is free
+        --vm N            the VM whose vCPUs are GDB's threads, counted from 0, instead of the first
+        --compiler PATH   C compiler for the guest instead of gcc or clang
   trapline --help | --version
 
 Exit code: 0 all expectations hold; 1 one does not, or a guest ended with a code other than 0; 2 the input is
@@ -102,6 +109,10 @@ export function parseCommandLine(args: readonly string[]): Command {
     throw new UsageError(`trapline ${name} takes one ${command.argument}; "${extra}" is one too many.`);
   const json = values['json'] === true;
   if (name === 'compare') return { name, files: positionals, json, compiler };
+  if (name === 'gdbserver') {
+    const port = numberOf('--port', values['port'], 65_535);
+    return { name, file, port, vm: numberOf('--vm', values['vm'], 9_999), compiler };
+  }
   if (name !== 'run') return { name: name as 'stats' | 'check', file, json };
   const [trace, packets] = [values['out'], values['pcap']];
   return {
@@ -113,6 +124,18 @@ export function parseCommandLine(args: readonly string[]): Command {
     ...(typeof packets === 'string' && { packets }),
     compiler,
   };
+}
+
+/** The number that an option gives; 0 where it is left out. */
+function numberOf(
+  option: string,
+  text: string | boolean | (string | boolean)[] | undefined,
+  most: number,
+): number {
+  if (text === undefined) return 0;
+  const value = typeof text === 'string' && /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  if (value <= most) return value;
+  throw new UsageError(`${option} needs a whole number from 0 to ${most}: ${option} 0.`);
 }
 
 type Values = Record<string, string | boolean | (string | boolean)[] | undefined>;

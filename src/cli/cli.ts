@@ -2,6 +2,7 @@
 import { parseCommandLine, USAGE, UsageError, type Command } from './arguments';
 import { compareFiles } from './compare';
 import { serveDebugger } from './dap';
+import { serveGdbClients } from './gdbserver';
 import { ExitCode, type CliHost } from './host';
 import { checkScenarioFile, printStats } from './inspect';
 import { messageOf, runScenario } from './run';
@@ -28,6 +29,8 @@ async function execute(command: Command, host: CliHost): Promise<ExitCode> {
       return compareFiles(command, host);
     case 'dap':
       return serveDebugger(command, host);
+    case 'gdbserver':
+      return serveGdbClients(command, host);
     case 'help':
       host.out(USAGE);
       return ExitCode.Held;

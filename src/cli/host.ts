@@ -1,4 +1,5 @@
 /** What the commands need of the world outside; the entry point gives the real one, tests give their own. */
+import type { GdbServerOptions, GdbSessionEnd } from '../debug/gdb/server';
 import type { Problem } from '../protocol/problem';
 import type { PrepareRun, RunEnvironment, StartRun } from '../run/api';
 import type { Scenario } from '../scenario/schema';
@@ -46,6 +47,8 @@ export interface CliHost {
   startRun: StartRun;
   /** Serves a debug session over standard input and output; resolves when it is over. */
   serveDebugger(environment: RunEnvironment): Promise<void>;
+  /** Serves GDB on a port of this computer. Rejects with a message for a reader. */
+  serveGdb(options: GdbServerOptions): Promise<GdbSessionEnd>;
   /** Calls `listener` when the user asks to stop (Ctrl-C); returns what ends that. */
   onInterrupt(listener: () => void): () => void;
 }

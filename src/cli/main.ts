@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { version } from '../../package.json';
 import { serveStreams } from '../debug/stdio';
+import { serveGdb } from '../debug/gdb/server';
 import { missingFiles, prepareRun } from '../run/prepare';
 import { startRun } from '../run/start';
 import { runCli } from './cli';
@@ -56,6 +57,7 @@ void runCli(process.argv.slice(2), {
   missingFiles,
   startRun,
   serveDebugger: (environment) => serveStreams(environment, process.stdin, process.stdout),
+  serveGdb,
   onInterrupt,
 }).then((code) => {
   // Not process.exit: output to a pipe may still be on its way.

@@ -34,7 +34,6 @@ export function arrayText(
 
 function characters(value: Value, count: number, limit: number): string {
   const bytes = value.bytes();
-  if (bytes.length > limit) return stringText(bytes, limit, false);
   // The terminating zero is not written, zeros before it are.
   const end = count > 0 && bytes[count - 1] === 0 ? count - 1 : count;
   return stringText(bytes.subarray(0, end), limit, false);

@@ -34,7 +34,7 @@ export function characterText(value: bigint): string {
 
 /**
  * Bytes as a string, long runs counted: `"ab", '\000' <repeats 30 times>`.
- * @param limit characters that are written; runs count as `REPEATS`
+ * @param limit nothing is written behind so many characters, those of runs among them
  * @param isCut whether more follows than is given
  */
 export function stringText(bytes: Uint8Array, limit: number, isCut: boolean): string {
@@ -53,7 +53,7 @@ export function stringText(bytes: Uint8Array, limit: number, isCut: boolean): st
     if (count > REPEATS) {
       close();
       parts.push(`'${escaped(bytes[at], "'")}' <repeats ${count} times>`);
-      written += REPEATS;
+      written += count;
       at = end;
     } else {
       open += escaped(bytes[at], '"');

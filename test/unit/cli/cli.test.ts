@@ -58,6 +58,25 @@ describe('trapline run --pcap', () => {
   });
 });
 
+describe('trapline gdbserver', () => {
+  it('says what GDB is to be given, and prints what guests print', async () => {
+    const host = new FakeHost();
+    expect(await runCli(['gdbserver', 'a/s.trapline.json', '--port', '1234'], host)).toBe(0);
+    expect(host.calls).toContain('gdbserver 0 1234');
+    expect(host.stdout).toMatch(/^file .*\ntarget remote :1234\nvm0 \| hello\n$/);
+  });
+
+  it('refuses ports and VMs that there cannot be', async () => {
+    for (const wrong of [
+      ['--port', 'x'],
+      ['--port', '65536'],
+      ['--vm', '7'],
+      ['--vm', '-1'],
+    ])
+      expect(await runCli(['gdbserver', 's', ...wrong], new FakeHost())).toBe(2);
+  });
+});
+
 describe('trapline run', () => {
   it('prepares and starts the file, with the compiler of the command line', async () => {
     const host = new FakeHost();

@@ -2,6 +2,7 @@
 import type { RunEnd, RunListener } from '../../../src/protocol/run';
 import type { Problem } from '../../../src/protocol/problem';
 import type { CliHost } from '../../../src/cli/host';
+import type { GdbServerOptions, GdbSessionEnd } from '../../../src/debug/gdb/server';
 import type { FrameBatch } from '../../../src/trace/exchange/frames';
 import { exitKind } from '../../../src/trace/vocabulary/events';
 import type { TraceDelta, TraceMeta } from '../../../src/trace/model';
@@ -108,6 +109,12 @@ export class FakeHost implements CliHost {
     this.calls.push('debugger');
     return Promise.resolve();
   }
+  serveGdb(options: GdbServerOptions): Promise<GdbSessionEnd> {
+    this.calls.push(`gdbserver ${options.vm} ${options.port}`);
+    options.listening(options.port, ['vm0'], undefined);
+    options.serial(0, 'hello\n');
+    return Promise.resolve({ exitCode: this.run.meta.facts.vms[0]?.exitCode ?? 0 });
+  }
   onInterrupt(listener: () => void): () => void {
     this.interrupt = listener;
     return () => {
@@ -142,7 +149,7 @@ export class FakeHost implements CliHost {
     const job = {
       scenarioFile: options.file,
       scenarioText: this.scenarioText,
-      guests: [],
+      guests: [{ elf: new Uint8Array(), elfFile: '/home/ada/guest.elf' }],
       core: new Uint8Array(),
     };
     return Promise.resolve({ ok: true, job, problems: this.problems });

@@ -29,6 +29,7 @@ describe('the package', () => {
     const needed = [
       'extension.js',
       'worker.js',
+      'gdb-worker.js',
       'cli.js',
       'cpu-core.wasm',
       'iced_x86_bg.wasm',
