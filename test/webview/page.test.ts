@@ -291,3 +291,52 @@ it('ignores what it does not know and reports what is malformed', async () => {
   );
   expect(failed).toBe(1);
 });
+
+describe('a debugger that stands in the run', () => {
+  /** A pixel of the time axis. */
+  async function onAxis(page: Page, cycles: number): Promise<{ x: number; y: number }> {
+    const box = await surfaceBox(page);
+    const { window: shown } = await stateOf(page);
+    return { x: box.x + ((cycles - shown.from) / (shown.to - shown.from)) * box.width, y: box.y + 6 };
+  }
+  async function standAt(page: Page, cycles: number): Promise<void> {
+    const position = { cycles, rows: 10, stopped: true };
+    await page.evaluate((at) => window.fakeHost.post({ type: 'debugger', position: at }), position);
+    await settle(page);
+  }
+
+  it('is moved by its cursor, and to an event that is clicked', async () => {
+    const page = await pageOf({ packets: 20 });
+    const end = await page.evaluate(() => window.fakeHost.endTime());
+    await standAt(page, Math.round(end / 2));
+    expect(await page.locator('.banner').innerText()).toContain('debugger stands');
+    const from = await onAxis(page, Math.round(end / 2));
+    const to = await onAxis(page, Math.round(end / 4));
+    await page.mouse.move(from.x, from.y);
+    await page.mouse.down();
+    await page.mouse.move(to.x, to.y, { steps: 5 });
+    await page.mouse.up();
+    const [[target]] = (await called(page, 'travel')) as [[{ cycles: number }]];
+    const box = await surfaceBox(page);
+    const { window: shown } = await stateOf(page);
+    // As exactly as a pixel can be.
+    expect(Math.abs(target.cycles - end / 4)).toBeLessThanOrEqual((2 * (shown.to - shown.from)) / box.width);
+    const exit = await firstExit(page);
+    await page.mouse.click(exit.x, exit.y);
+    await settle(page);
+    expect((await called(page, 'travel'))[1]).toEqual([{ row: exit.row }]);
+    expect(await called(page, 'openSource')).toEqual([]);
+  });
+
+  it('can be told from the details to stop at events like one; without one a run is entered there', async () => {
+    const page = await pageOf({ packets: 20 });
+    await page.evaluate(() => window.fakeHost.post({ type: 'reveal', row: 1 }));
+    await settle(page);
+    await page.locator('.details-head .action', { hasText: 'Debug from here' }).click();
+    await page.locator('.details-head .action', { hasText: 'Stop at events like this' }).click();
+    expect(await called(page, 'debugFrom')).toEqual([[1]]);
+    expect(await called(page, 'stopAtLike')).toEqual([[1]]);
+    await standAt(page, 100);
+    expect(await page.locator('.details-head').innerText()).toContain('Go here');
+  });
+});

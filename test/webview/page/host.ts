@@ -72,6 +72,9 @@ const answers: Answers = {
   mappings: (track, time, address) => mappingsAt(store, track, time, address < 0 ? undefined : address),
   openSource: () => true,
   stop: () => undefined,
+  travel: () => undefined,
+  debugFrom: () => undefined,
+  stopAtLike: () => undefined,
   runAgain: () => undefined,
 };
 
