@@ -151,6 +151,8 @@ export interface ControlReader {
   readonly frequencyHz: number;
   readonly moment: Moment;
   registers(cpu: number): RegisterFile;
+  /** One of those that can be written: what a condition asks for at each hit. */
+  register(cpu: number, register: RegisterName): bigint;
   /**
    * Reads memory: no accessed bits are set, no device register is read, nothing comes into the trace.
    * @returns as many bytes as can be read from `address` on; shorter than `length` where nothing is mapped
