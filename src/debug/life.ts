@@ -12,6 +12,8 @@ import type { PointTable } from './points';
 /** The session that it is the life of. */
 export interface Living extends MotionHost {
   readonly points: PointTable;
+  /** A motion is under way. */
+  tick(): void;
   send(event: string, body?: object): void;
   output(category: OutputCategory, text: string): void;
 }
@@ -94,7 +96,10 @@ export class Life {
     const job = await prepareLaunch(this.attributes, environment, (line) =>
       this.session.output('console', `${line}\n`),
     );
-    const opened = this.outside.open(job, (vm, text) => this.fromGuest(vm, text));
+    const opened = this.outside.open(job, {
+      serial: (vm, text) => this.fromGuest(vm, text),
+      tick: () => this.session.tick(),
+    });
     this.run = { opened, motor: new Motor(opened.debuggee.control, this.session.points, this.session) };
     this.events.opened(this.firstCpu());
   }

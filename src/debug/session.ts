@@ -20,6 +20,7 @@ import { Life } from './life';
 import type { MotionEnd, MotionHost, Motor } from './motor';
 import type { SessionOutside } from './outside';
 import { PointTable } from './points';
+import { Progress } from './progress';
 import { Sources } from './sources';
 import { Stack } from './stack';
 import { Motions } from './stepping/requests';
@@ -61,6 +62,9 @@ export class DebugSession implements SessionContext, MotionHost {
   readonly points = new PointTable();
   private readonly afterMotion: DebugProtocol.Request[] = [];
   private pauseAsked = false;
+  /** Sequence number of the request that is being answered. */
+  private answered: number | undefined;
+  private readonly progress = new Progress(this);
   /** The vCPU that the client was last told of. */
   private focus = 0;
   private exception: ExceptionTold | undefined;
@@ -120,8 +124,8 @@ export class DebugSession implements SessionContext, MotionHost {
       this.pauseAsked = true;
       return {};
     },
-    cancel: () => {
-      this.pauseAsked = true;
+    cancel: (args: DebugProtocol.CancelArguments) => {
+      if (this.progress.isCancelledBy(args)) this.pauseAsked = true;
       return {};
     },
     exceptionInfo: () => ({ body: this.exceptionInfo() }),
@@ -163,11 +167,15 @@ export class DebugSession implements SessionContext, MotionHost {
   }
 
   private async answer(request: DebugProtocol.Request): Promise<void> {
+    const before = this.answered;
+    this.answered = request.seq;
     try {
       const result = this.handle(request);
       this.respond(request, result instanceof Promise ? await result : result);
     } catch (error) {
       this.refuse(request, error);
+    } finally {
+      this.answered = before;
     }
   }
 
@@ -242,19 +250,26 @@ export class DebugSession implements SessionContext, MotionHost {
 
   begin(kind: 'forward' | 'travel'): void {
     this.pauseAsked = false;
+    this.progress.begin(kind, this.answered);
     this.outside.moving(kind);
   }
 
   end(): void {
     this.outside.moving('still');
+    this.progress.end();
     this.life.pump();
+  }
+
+  /** About every 50 ms of a motion. */
+  tick(): void {
+    this.progress.tick(this.debuggee.control.moment.instructions);
   }
 
   /** See `MotionHost`: what has come in is answered here, or put off to when the motion has ended. */
   serve(): boolean {
     for (let next = this.outside.take(); next; next = this.outside.take()) {
       const { command } = next;
-      if (ENDS_MOTION.has(command) || command === 'cancel') this.pauseAsked = true;
+      if (ENDS_MOTION.has(command)) this.pauseAsked = true;
       if (ENDS_MOTION.has(command) && command !== 'pause') this.afterMotion.push(next);
       else if (command === 'pause' || SERVED_WHILE_MOVING.has(command)) void this.answer(next);
       else this.refuse(next, new RequestError('The run is under way: stop it first.', DebugErrorId.Running));
