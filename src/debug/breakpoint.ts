@@ -1,8 +1,8 @@
 /** One breakpoint of the user: when it stops the run, and what it says. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { PointHit } from '../run/control/control';
+import type { Moment, PointHit } from '../run/control/control';
 import type { SessionContext } from './context';
-import { HitCounter, parseHitCondition } from './hit-counter';
+import { type HitCounter, parseHitCondition } from './hit-counter';
 import { fillLogMessage, parseLogMessage, type LogPart } from './log-message';
 import type { PointOwner, StopReason } from './points';
 import { reasonOf } from '../run/reason';
@@ -14,14 +14,21 @@ export interface BreakpointWishes {
   readonly logMessage?: string | undefined;
 }
 
+/** What makes a breakpoint the same when it is set again: its hits are counted on. */
+export function counterKey(place: string, { condition = '', logMessage = '' }: BreakpointWishes): string {
+  return JSON.stringify([place, condition, logMessage]);
+}
+
 export class Breakpoint implements PointOwner {
-  private readonly counter = new HitCounter();
+  /** Set where it is asked which hit one is. */
+  readonly counter: HitCounter | undefined;
   private readonly countTest: ((hits: number) => boolean) | undefined;
   private readonly log: readonly LogPart[] | undefined;
   private failure: string | undefined;
 
   /**
    * @param place where a log message says that it comes from
+   * @param hits its hits so far
    * @param watched of a breakpoint on data: the bytes that it is about
    * @throws RequestError for a hit condition that cannot be understood
    */
@@ -30,11 +37,13 @@ export class Breakpoint implements PointOwner {
     readonly breakpoint: number,
     readonly reason: StopReason,
     private readonly wishes: BreakpointWishes,
+    private readonly hits: HitCounter,
     private readonly place?: { readonly source: DebugProtocol.Source; readonly line: number },
     private readonly watched?: ByteRange,
   ) {
     const { hitCondition, logMessage } = wishes;
     this.countTest = hitCondition?.trim() ? parseHitCondition(hitCondition) : undefined;
+    this.counter = this.countTest && hits;
     this.log = logMessage ? parseLogMessage(logMessage) : undefined;
   }
 
@@ -42,12 +51,26 @@ export class Breakpoint implements PointOwner {
   accepts(hit: PointHit): boolean {
     this.failure = undefined;
     if (!this.holds(hit)) return false;
-    const { number, isNew } = this.counter.add(this.context.debuggee.control.moment);
-    if (this.countTest?.(number) === false) return false;
-    if (!this.log) return true;
-    if (isNew && !this.context.isTravelling)
-      this.context.output('console', `${this.messageAt(hit)}\n`, this.place);
-    return false;
+    if (!this.countTest && !this.log) return true;
+    try {
+      const { number, isNew } = this.hits.add(this.context.debuggee.control.moment);
+      if (this.countTest?.(number) === false) return false;
+      if (!this.log) return true;
+      if (isNew && !this.context.isTravelling)
+        this.context.output('console', `${this.messageAt(hit)}\n`, this.place);
+      return false;
+    } catch (error) {
+      this.failure = reasonOf(error);
+      return true;
+    }
+  }
+
+  count(hit: PointHit): void {
+    if (this.holds(hit)) this.hits.add(this.context.debuggee.control.moment);
+  }
+
+  forgetAfter(moment: Moment): void {
+    this.hits.forgetAfter(moment);
   }
 
   /** What a logpoint says at a hit. */

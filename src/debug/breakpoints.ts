@@ -2,8 +2,9 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { basename } from 'node:path';
 import type { StopPointPlace } from '../run/control/control';
-import { Breakpoint, type BreakpointWishes } from './breakpoint';
+import { Breakpoint, counterKey, type BreakpointWishes } from './breakpoint';
 import type { Handlers, SessionContext } from './context';
+import { HitCounters, type HitCounter } from './hit-counter';
 import { addressOf, listOf, RequestError, textOf, wholeNumber } from './errors';
 import type { BreakpointPlace, Program } from './program';
 import type { PointOwner, StopReason } from './points';
@@ -14,6 +15,9 @@ interface Placed {
   readonly owner: PointOwner;
 }
 
+/** The hits so far of a breakpoint by its key. */
+type CounterOf = (key: string) => HitCounter;
+
 /** Furthest line that is looked for code. */
 const MOST_LINES = 1_000_000;
 
@@ -21,6 +25,7 @@ export class Breakpoints {
   private nextId = 1;
   /** Requests as they came, to be made again for a run that is started anew. */
   private readonly kept = new Map<string, () => DebugProtocol.Breakpoint[]>();
+  readonly counters = new HitCounters();
 
   constructor(private readonly context: SessionContext) {}
 
@@ -28,17 +33,17 @@ export class Breakpoints {
     setBreakpoints: (args: DebugProtocol.SetBreakpointsArguments) => {
       const path = textOf(args.source?.path, 'The path of a source');
       const wanted = args.breakpoints ?? (args.lines ?? []).map((line) => ({ line }));
-      return this.replace(`source ${path}`, listOf(wanted, 'breakpoints'), (each, id) =>
-        this.onLine(path, each, id),
+      return this.replace(`source ${path}`, listOf(wanted, 'breakpoints'), (each, id, counterOf) =>
+        this.onLine(path, each, id, counterOf),
       );
     },
     setFunctionBreakpoints: (args: DebugProtocol.SetFunctionBreakpointsArguments) =>
-      this.replace('functions', listOf(args.breakpoints, 'breakpoints'), (each, id) =>
-        this.onFunction(each, id),
+      this.replace('functions', listOf(args.breakpoints, 'breakpoints'), (each, id, counterOf) =>
+        this.onFunction(each, id, counterOf),
       ),
     setInstructionBreakpoints: (args: DebugProtocol.SetInstructionBreakpointsArguments) =>
-      this.replace('instructions', listOf(args.breakpoints, 'breakpoints'), (each, id) =>
-        this.onInstruction(each, id),
+      this.replace('instructions', listOf(args.breakpoints, 'breakpoints'), (each, id, counterOf) =>
+        this.onInstruction(each, id, counterOf),
       ),
     breakpointLocations: (args: DebugProtocol.BreakpointLocationsArguments) => ({
       body: { breakpoints: this.locations(args) },
@@ -52,6 +57,7 @@ export class Breakpoints {
 
   /** Sets all breakpoints anew, for another run of the program, and tells the client where they have come to lie. */
   setAgain(): void {
+    this.counters.clear();
     for (const set of this.kept.values()) {
       for (const breakpoint of set()) this.context.send('breakpoint', { reason: 'changed', breakpoint });
     }
@@ -61,13 +67,18 @@ export class Breakpoints {
   private replace<T>(
     group: string,
     wanted: readonly T[],
-    set: (wanted: T, id: number) => { answer: DebugProtocol.Breakpoint; placed: readonly Placed[] },
+    set: (
+      wanted: T,
+      id: number,
+      counterOf: CounterOf,
+    ) => { answer: DebugProtocol.Breakpoint; placed: readonly Placed[] },
   ): { body: { breakpoints: DebugProtocol.Breakpoint[] } } {
     const ids = wanted.map(() => this.takeId());
     const setAll = (): DebugProtocol.Breakpoint[] => {
+      const counterOf = this.counters.renew(group);
       const results = wanted.map((each, index) => {
         try {
-          return set(each, ids[index]);
+          return set(each, ids[index], counterOf);
         } catch (error) {
           if (!(error instanceof RequestError)) throw error;
           return { answer: { id: ids[index], verified: false, message: reasonOf(error) }, placed: [] };
@@ -85,7 +96,7 @@ export class Breakpoints {
     return { body: { breakpoints } };
   }
 
-  private onLine(path: string, wanted: DebugProtocol.SourceBreakpoint, id: number) {
+  private onLine(path: string, wanted: DebugProtocol.SourceBreakpoint, id: number, counterOf: CounterOf) {
     const line = this.context.fromClientLine(wholeNumber(wanted.line, 'A line', 0, MOST_LINES));
     const column = wanted.column === undefined ? 0 : this.context.fromClientColumn(wanted.column);
     const source: DebugProtocol.Source = { name: basename(path), path };
@@ -95,7 +106,10 @@ export class Breakpoints {
     });
     const [first] = found;
     if (!first) throw new RequestError(this.whyNoCode(path));
-    const owner = this.make(id, 'breakpoint', wanted, { source, line: first.place.line });
+    const owner = this.make(id, 'breakpoint', wanted, counterOf(counterKey(`${line}:${column}`, wanted)), {
+      source,
+      line: first.place.line,
+    });
     const answer: DebugProtocol.Breakpoint = {
       id,
       verified: true,
@@ -116,14 +130,14 @@ export class Breakpoints {
       : `No guest of this scenario is made from ${basename(path)}, or it has no debug information.`;
   }
 
-  private onFunction(wanted: DebugProtocol.FunctionBreakpoint, id: number) {
+  private onFunction(wanted: DebugProtocol.FunctionBreakpoint, id: number, counterOf: CounterOf) {
     const name = textOf(wanted.name, 'The name of a function').trim();
     const found = this.context.debuggee.programs.flatMap((program) =>
       entriesOf(program, name).map((address) => ({ program, address })),
     );
     const [first] = found;
     if (!first) throw new RequestError(`No guest has a function ${name}.`);
-    const owner = this.make(id, 'function breakpoint', wanted);
+    const owner = this.make(id, 'function breakpoint', wanted, counterOf(counterKey(name, wanted)));
     const place = first.program.lookup(first.address);
     const answer: DebugProtocol.Breakpoint = {
       id,
@@ -137,11 +151,16 @@ export class Breakpoints {
     return { answer, placed: found.flatMap(({ program, address }) => placedIn(program, [address], owner)) };
   }
 
-  private onInstruction(wanted: DebugProtocol.InstructionBreakpoint, id: number) {
+  private onInstruction(wanted: DebugProtocol.InstructionBreakpoint, id: number, counterOf: CounterOf) {
     const base = addressOf(wanted.instructionReference, 'An instruction reference');
     const offset = wholeNumber(wanted.offset ?? 0, 'An offset', Number.MIN_SAFE_INTEGER);
     const address = BigInt.asUintN(64, base + BigInt(offset));
-    const owner = this.make(id, 'instruction breakpoint', wanted);
+    const owner = this.make(
+      id,
+      'instruction breakpoint',
+      wanted,
+      counterOf(counterKey(hexAddress(address), wanted)),
+    );
     const placed = this.context.debuggee.programs.flatMap((program) => placedIn(program, [address], owner));
     return { answer: { id, verified: true, instructionReference: hexAddress(address) }, placed };
   }
@@ -150,9 +169,10 @@ export class Breakpoints {
     id: number,
     reason: StopReason,
     wishes: BreakpointWishes,
+    hits: HitCounter,
     place?: { source: DebugProtocol.Source; line: number },
   ): Breakpoint {
-    return new Breakpoint(this.context, id, reason, wishes, place);
+    return new Breakpoint(this.context, id, reason, wishes, hits, place);
   }
 
   private locations(args: DebugProtocol.BreakpointLocationsArguments): DebugProtocol.BreakpointLocation[] {

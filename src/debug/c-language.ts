@@ -22,7 +22,8 @@ const MOST_FRAMES = 512;
 const MOST_KEPT = 256;
 
 export class CLanguage implements Language {
-  private readonly ready = new Map<string, CompiledExpression>();
+  /** By the function that they are evaluated in, or the program where there is none. */
+  private readonly ready = new WeakMap<object, Map<string, CompiledExpression>>();
 
   /** @param programs by VM */
   constructor(private readonly programs: readonly Program[]) {}
@@ -89,12 +90,14 @@ export class CLanguage implements Language {
   /** Names are looked up anew at each place; what is kept is that the text is understood, for its function. */
   private compiled(frame: Frame, text: string): CompiledExpression {
     const own = unwound(frame);
-    const key = `${frame.program.vm} ${own.function?.entry ?? frame.codeAt} ${text}`;
-    const known = this.ready.get(key);
+    const place = own.function ?? frame.program;
+    const ready = this.ready.get(place) ?? new Map<string, CompiledExpression>();
+    if (ready.size === 0) this.ready.set(place, ready);
+    const known = ready.get(text);
     if (known) return known;
     const compiled = compileExpression(text, frame.program.unwinding, own);
-    if (this.ready.size >= MOST_KEPT) this.ready.clear();
-    this.ready.set(key, compiled);
+    if (ready.size >= MOST_KEPT) ready.clear();
+    ready.set(text, compiled);
     return compiled;
   }
 }

@@ -16,8 +16,6 @@ export interface SessionContext {
   readonly attributes: LaunchAttributes;
   /** The run goes through time that it has gone through before. */
   readonly isTravelling: boolean;
-  /** Grows with each change of the position or of the machine. */
-  readonly epoch: number;
   /** What the client said of itself. */
   readonly client: DebugProtocol.InitializeRequestArguments;
   /** Lines and columns as the client counts them. */

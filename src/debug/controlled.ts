@@ -5,12 +5,12 @@ import { imageOf } from '../run/guest-image';
 import { TraceStore } from '../trace/query/store';
 import { CLanguage } from './c-language';
 import type { Debuggee } from './debuggee';
-import type { OpenedRun } from './outside';
+import type { OpenedRun, RunListener } from './outside';
 import { Program } from './program';
 
 /** What surrounds a run. */
 export interface RunSurroundings {
-  readonly serial: (vm: number, text: string) => void;
+  readonly listener: RunListener;
   /** Shared memory by which another thread interrupts; absent: nobody does. */
   readonly interrupt?: SharedArrayBuffer;
   /** Gets the news of the trace. They are its to keep. */
@@ -32,13 +32,16 @@ class OpenControlledRun implements OpenedRun {
     job: RunJob,
     private readonly surroundings: RunSurroundings,
   ) {
-    const { serial, interrupt, news } = surroundings;
+    const { listener, interrupt, news } = surroundings;
     this.control = new ControlledRun(job, {
       serial: (vm, text) => {
         news({ type: 'serial', vm, text });
-        serial(vm, text);
+        listener.serial(vm, text);
       },
-      onNews: () => this.pump(),
+      onNews: () => {
+        this.pump();
+        listener.tick();
+      },
       ...(interrupt && { interrupt }),
     });
     const meta = this.control.meta();

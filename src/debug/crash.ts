@@ -3,10 +3,12 @@
  * its processor gives up (a triple fault), or its own last handler may end it.
  */
 import { Kind } from '../trace/vocabulary/events';
+import { vectorName } from '../machine/x86/fault-report';
 import { Reg } from '../machine/x86/types';
 import type { RegisterFile, RunControl, Stop } from '../run/control/control';
 import { cpuName, programOf, type Debuggee } from './debuggee';
 import { describeRow } from './describe-row';
+import { DebugError } from './frames/errors';
 import type { Frame } from './language';
 import type { Motor, OwnPoint } from './motor';
 
@@ -25,6 +27,8 @@ const LAST_HANDLERS = ['tl_exception'];
 const LAST_ROWS = 256;
 /** Instructions gone back to find one that is in the program. */
 const MOST_STEPS = 8;
+/** Instructions from the entry of a handler to where it ends the guest. */
+const MOST_HANDLER_STEPS = 256;
 const DEPTH = 64;
 const PAGE = 4096n;
 /** A fault so near below the stack pointer is one of the stack. */
@@ -50,7 +54,7 @@ export class CrashHelp {
     const after = control.registers(cpu);
     this.toProgram(cpu);
     const message = end.message ?? describeRow(this.debuggee, row);
-    const sentences = [sentence(message), this.standing(cpu), this.likely(cpu, after, message)];
+    const sentences = [sentence(message), this.standing(cpu), this.likely(cpu, after, after.rip, message)];
     return { cpu, title: 'The guest crashed', text: sentences.filter((each) => each !== '').join(' ') };
   }
 
@@ -66,12 +70,19 @@ export class CrashHelp {
       const point: OwnPoint = { kind: 'code', vm: program.vm, cpu: index, address: entry };
       if (this.back([point]).own.length === 0) continue;
       const after = control.registers(index);
+      const exception = this.exceptionOf(index);
       const interrupted = language.frames(control, index, DEPTH).find(({ kind }) => kind === 'interrupted');
       if (!interrupted) continue;
       this.backTo(index, interrupted);
-      const handler = `An exception went to ${LAST_HANDLERS[0]}, which ended the guest.`;
+      this.toProgram(index);
+      const handler = `${exception} went to ${LAST_HANDLERS[0]}, which ended the guest.`;
       const said = end.message ?? '';
-      const texts = [sentence(said), this.standing(index), handler, this.likely(index, after, '#PF')];
+      const texts = [
+        sentence(said),
+        this.standing(index),
+        handler,
+        this.likely(index, after, interrupted.pc, exception),
+      ];
       return {
         cpu: index,
         title: 'The guest raised an exception',
@@ -81,6 +92,20 @@ export class CrashHelp {
     return undefined;
   }
 
+  /** The exception that the guest's last handler is told of, at its first instruction: `#PF (error code 0x2)`. */
+  private exceptionOf(cpu: number): string {
+    const { control, language } = this.debuggee;
+    const [frame] = language.frames(control, cpu, 1);
+    const told = (member: string): number =>
+      frame ? Number(language.evaluate(frame, `((struct tl_frame *)$rdi)->${member}`).text) : NaN;
+    try {
+      return `${vectorName(told('vector'))} (error code 0x${told('error_code').toString(16)})`;
+    } catch (error) {
+      if (error instanceof DebugError) return 'An exception';
+      throw error;
+    }
+  }
+
   private back(points: readonly OwnPoint[]) {
     return this.motor.move('travel', (control) => control.backward(), points, false);
   }
@@ -88,12 +113,19 @@ export class CrashHelp {
   /** To the moment at which an interrupted instruction was about to be executed. */
   private backTo(cpu: number, { pc, sp, program }: Frame): void {
     if (!program) return;
-    const { control } = this.debuggee;
-    const moment = control.moment;
+    const { control, language } = this.debuggee;
+    const { moment } = control;
     const when: OwnPoint['when'] = (hit) => control.registers(hit.cpu).general[Reg.RSP] === sp;
-    const { own } = this.back([{ kind: 'code', vm: program.vm, cpu, address: pc, when }]);
-    if (own.length === 0)
+    if (program.nameOf(pc) !== undefined) {
+      if (this.back([{ kind: 'code', vm: program.vm, cpu, address: pc, when }]).own.length > 0) return;
       this.motor.move('travel', (run: RunControl) => run.seek({ kind: 'moment', moment }), [], false);
+    }
+    // The instruction could not be fetched: the one that led there is the last that was executed before the handler.
+    for (let count = 0; count < MOST_HANDLER_STEPS; count++) {
+      if (!language.frames(control, cpu, DEPTH).some(({ kind }) => kind === 'interrupted')) return;
+      const { reason } = this.motor.move('travel', (run) => run.stepBack(cpu), [], false).stop;
+      if (reason !== 'goal') return;
+    }
   }
 
   /** After a jump into nothing the instruction that jumped is the last good one. */
@@ -131,14 +163,19 @@ export class CrashHelp {
     return `The last good instruction of ${cpuName(this.debuggee, cpu)} is 0x${frame.pc.toString(16)} in ${frame.name}${place}.`;
   }
 
-  /** What such a fault most often comes from. */
-  private likely(cpu: number, after: RegisterFile, message: string): string {
+  /**
+   * What such a fault most often comes from.
+   * @param after registers once it had happened
+   * @param target where the program was about to go on
+   */
+  private likely(cpu: number, after: RegisterFile, target: bigint, message: string): string {
     const program = programOf(this.debuggee, cpu);
     const now = this.debuggee.control.registers(cpu);
     const hex = (value: bigint): string => `0x${value.toString(16)}`;
-    if (after.rip !== now.rip && program?.nameOf(after.rip) === undefined)
-      return `From there it went to ${hex(after.rip)}, where the guest has no code: a call or jump through a pointer that was never set, or a return address that was overwritten.`;
-    if (!message.includes('#PF')) return '';
+    if (target !== now.rip && program?.nameOf(target) === undefined)
+      return `From there it went to ${hex(target)}, where the guest has no code: a call or jump through a pointer that was never set, or a return address that was overwritten.`;
+    // A page fault of a stack that is full cannot be delivered on it: what the guest sees is the double fault.
+    if (!/#(PF|DF)/.test(message)) return '';
     const sp = now.general[Reg.RSP] ?? 0n;
     if (after.cr2 < PAGE) return `The address was ${hex(after.cr2)}: a NULL pointer was used.`;
     if (after.cr2 <= sp && sp - after.cr2 < STACK_REACH)

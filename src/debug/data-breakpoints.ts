@@ -1,7 +1,7 @@
 /** Breakpoints on data: variables and stretches of memory, whoever accesses them, a CPU or a device. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { StopPointPlace } from '../run/control/control';
-import { Breakpoint } from './breakpoint';
+import { Breakpoint, counterKey } from './breakpoint';
 import type { Breakpoints } from './breakpoints';
 import type { Handlers, SessionContext } from './context';
 import { addressOf, listOf, RequestError, textOf, wholeNumber } from './errors';
@@ -99,12 +99,14 @@ export class DataBreakpoints {
 
   private replace(args: DebugProtocol.SetDataBreakpointsArguments) {
     const placed: { place: StopPointPlace; owner: PointOwner }[] = [];
+    const counterOf = this.breakpoints.counters.renew('data');
     const answers = listOf(args.breakpoints, 'breakpoints').map((each): DebugProtocol.Breakpoint => {
       const id = this.breakpoints.takeId();
       try {
         const range = parseDataId(each.dataId);
         const access = each.accessType === undefined ? 'change' : (ACCESSES[each.accessType] ?? 'change');
-        const owner = new Breakpoint(this.context, id, 'data breakpoint', each, undefined, range);
+        const hits = counterOf(counterKey(`${each.dataId} ${access}`, each));
+        const owner = new Breakpoint(this.context, id, 'data breakpoint', each, hits, undefined, range);
         placed.push({ place: { kind: 'data', ...range, access }, owner });
         return { id, verified: true };
       } catch (error) {

@@ -42,7 +42,7 @@ export class Evaluation {
     const frame = this.stack.frameOf(frameId, this.cpu());
     const target = this.text(expression);
     this.writer.assign(frame, `(${target}) = (${this.text(value)})`);
-    return this.variables.shown(this.context.debuggee.language.evaluate(frame, target), frame);
+    return this.variables.again(frame, target);
   }
 
   private completions({ frameId, text, column }: DebugProtocol.CompletionsArguments) {

@@ -57,7 +57,10 @@ export type Change =
 
 /** Everything throws `DebugError` with a sentence where it cannot be done. */
 export interface Language {
-  /** @param limit most frames to be told; a damaged stack ends earlier */
+  /**
+   * @param limit most frames to be told; a damaged stack ends earlier. With 1, as conditions have it, what is asked of the frame is
+   * worked out then, and is that of its moment only until the run moves
+   */
   frames(reader: ControlReader, cpu: number, limit?: number): readonly Frame[];
   locals(frame: Frame, format?: Format): readonly NamedValue[];
   /** Statics and globals of the frame's unit. */

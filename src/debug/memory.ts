@@ -83,7 +83,8 @@ export class Memory {
         `Only ${writable} of ${bytes.length} bytes at 0x${address.toString(16)} can be written.`,
       );
     }
-    if (writable > 0) this.writer.memory(space, address, bytes.subarray(0, writable));
+    if (writable > 0)
+      this.writer.memory(space, address, bytes.subarray(0, writable), { memoryReference, offset });
     return { offset: 0, bytesWritten: writable };
   }
 

@@ -1,6 +1,7 @@
 /** Moves the run, lets what comes in meanwhile be served, and keeps the user's points and those of one motion apart. */
-import type { PointHit, RunControl, Stop, StopPoint, StopPointPlace } from '../run/control/control';
-import type { PointTable } from './points';
+import type { Goal, PointHit, RunControl, Stop, StopPoint, StopPointPlace } from '../run/control/control';
+import { compareMoments, isBefore } from '../run/control/moments';
+import type { PointOwner, PointTable } from './points';
 
 /** What the session's surroundings do while a motion is under way. */
 export interface MotionHost {
@@ -70,8 +71,8 @@ export class Motor {
     try {
       this.withUsers = users;
       this.apply();
-      let stop = motion(this.control);
-      while (stop.reason === 'interrupted' && this.host.serve()) stop = motion(this.control);
+      let stop = this.counting(motion);
+      while (stop.reason === 'interrupted' && this.host.serve()) stop = this.counting(motion);
       const indexes = stop.hits.map(({ id }) => ids.indexOf(id)).filter((index) => index >= 0);
       return { stop, own: indexes, users: stop.hits.filter(({ id }) => !ids.includes(id)) };
     } finally {
@@ -82,8 +83,57 @@ export class Motor {
     }
   }
 
+  /**
+   * A motion at which hits are counted. What was passed without the user's points, or before one of them was set, is gone through
+   * first, so that a hit has the number that it has along the time of the run.
+   */
+  private counting(motion: (control: RunControl) => Stop): Stop {
+    const { control } = this;
+    if (!this.withUsers) return motion(control);
+    const interrupted = this.catchUp();
+    if (interrupted) return interrupted;
+    const { moment } = control;
+    const counted = this.points.counted();
+    const stop = motion(control);
+    if (isBefore(moment, stop.moment)) for (const { counter } of counted) counter.seen(stop.moment);
+    return stop;
+  }
+
+  /** Takes down the hits before the present moment that are not known. @returns the stop where that was interrupted */
+  private catchUp(): Stop | undefined {
+    const { control } = this;
+    const present = control.moment;
+    const behind = this.points.counted().filter(({ counter }) => isBefore(counter.until, present));
+    const [from] = behind.map(({ counter }) => counter.until).sort(compareMoments);
+    if (!from) return undefined;
+    const here: Goal = { kind: 'moment', moment: present };
+    try {
+      let stop = control.seek({ kind: 'moment', moment: from });
+      if (stop.reason !== 'interrupted') {
+        control.setPoints(behind.map(({ point, owner }) => ({ ...point, when: counts(owner) })));
+        stop = control.forward(here);
+      }
+      if (stop.reason === 'interrupted') {
+        control.seek(here);
+        return { ...stop, moment: control.moment };
+      }
+      for (const { counter } of behind) counter.seen(present);
+      return undefined;
+    } finally {
+      this.apply();
+    }
+  }
+
   /** The user's points changed, perhaps while the run is under way. */
   private apply(): void {
     if (this.moving) this.control.setPoints([...(this.withUsers ? this.points.all() : []), ...this.current]);
   }
+}
+
+/** Counts a hit and goes on. */
+function counts(owner: PointOwner): (hit: PointHit) => boolean {
+  return (hit) => {
+    owner.count?.(hit);
+    return false;
+  };
 }

@@ -16,13 +16,21 @@ export interface OpenedRun {
   close(): number;
 }
 
+/** Who hears of a run while it is under way. */
+export interface RunListener {
+  /** Gets what guests write to their consoles, once. */
+  serial(vm: number, text: string): void;
+  /** Called about every 50 ms of wall time during a motion. */
+  tick(): void;
+}
+
 export interface SessionOutside {
   readonly environment: RunEnvironment;
   send(message: DebugProtocol.Response | DebugProtocol.Event): void;
   /** The next request that has come in while a motion was under way; undefined: there is none. */
   take(): DebugProtocol.Request | undefined;
-  /** Builds a run. @param serial gets what guests write to their consoles, once */
-  open(job: RunJob, serial: (vm: number, text: string) => void): OpenedRun;
+  /** Builds a run. */
+  open(job: RunJob, listener: RunListener): OpenedRun;
   /** What may interrupt from here on; see `MotionHost.begin`. */
   moving(kind: 'forward' | 'travel' | 'still'): void;
   /** The session is over. */

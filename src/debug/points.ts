@@ -1,5 +1,6 @@
 /** Everything at which the run stops on the user's behalf, each with who asked for it. */
-import type { PointHit, StopPoint, StopPointPlace } from '../run/control/control';
+import type { Moment, PointHit, StopPoint, StopPointPlace } from '../run/control/control';
+import type { HitCounter } from './hit-counter';
 
 /** What asked for a stop. */
 export interface PointOwner {
@@ -9,6 +10,12 @@ export interface PointOwner {
   readonly breakpoint?: number;
   /** Asked at each hit, at its moment, whether the run is to stop. Absent: always. */
   accepts?(hit: PointHit): boolean;
+  /** Of one that stops at certain hits only: its count, which has to know all hits before the present moment. */
+  readonly counter?: HitCounter | undefined;
+  /** Takes a hit down without stopping at it. */
+  count?(hit: PointHit): void;
+  /** What was to come after a moment will not: a person has begun another future there. */
+  forgetAfter?(moment: Moment): void;
   /** A sentence about the hit; undefined: the reason says enough. */
   tell?(hit: PointHit): string | undefined;
 }
@@ -51,6 +58,18 @@ export class PointTable {
 
   all(): StopPoint[] {
     return [...this.groups.values()].flat();
+  }
+
+  /** Points whose hits are counted, each with its count. */
+  counted(): { readonly point: StopPoint; readonly counter: HitCounter; readonly owner: PointOwner }[] {
+    return this.all().flatMap((point) => {
+      const owner = this.owners.get(point.id);
+      return owner?.counter ? [{ point, counter: owner.counter, owner }] : [];
+    });
+  }
+
+  forgetAfter(moment: Moment): void {
+    for (const owner of this.owners.values()) owner.forgetAfter?.(moment);
   }
 
   ownerOf(id: number): PointOwner | undefined {

@@ -1,5 +1,6 @@
 /** Registers by DWARF numbers as run control has them. */
 import type { ControlReader, RegisterFile, RegisterName } from '../run/control/control';
+import { virtual } from './debuggee';
 import type { Architecture } from './frames/architecture';
 import type { MachineReader } from './frames/machine';
 
@@ -8,6 +9,10 @@ const GENERAL: Record<Architecture['name'], readonly number[]> = {
   'x86-64': [0, 2, 1, 3, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15],
   i386: [0, 1, 2, 3, 4, 5, 6, 7],
 };
+const NAMES = {
+  'x86-64': GENERAL['x86-64'].map((general) => ({ general })),
+  i386: GENERAL.i386.map((general) => ({ general })),
+} as const satisfies Record<Architecture['name'], readonly RegisterName[]>;
 /** DWARF number of ES, which CS, SS, DS, FS and GS follow. */
 const SEGMENTS: Record<Architecture['name'], number> = { 'x86-64': 50, i386: 40 };
 const FS_BASE = 58;
@@ -37,13 +42,26 @@ function registerOf(file: RegisterFile, architecture: Architecture, number: numb
   return selector === undefined ? undefined : BigInt(selector);
 }
 
-/** A vCPU as it stands: good until the run moves. */
-export function machineOf(reader: ControlReader, cpu: number, architecture: Architecture): MachineReader {
-  const file = reader.registers(cpu);
+/**
+ * A vCPU as it stands: good until the run moves.
+ * @param wholly its registers are kept as they are; otherwise each is read when it is asked for
+ */
+export function machineOf(
+  reader: ControlReader,
+  cpu: number,
+  architecture: Architecture,
+  wholly: boolean,
+): MachineReader {
+  const space = virtual(cpu);
+  let file = wholly ? reader.registers(cpu) : undefined;
+  const all = (): RegisterFile => (file ??= reader.registers(cpu));
   return {
-    register: (number) => registerOf(file, architecture, number),
-    readMemory: (address, length) => reader.readMemory({ kind: 'virtual', cpu }, address, length),
-    systemRegister: (name) => (Object.hasOwn(SYSTEM, name) ? SYSTEM[name]?.(file) : undefined),
+    register: (number) => {
+      const single = file ? undefined : writableRegister(architecture, number);
+      return single === undefined ? registerOf(all(), architecture, number) : reader.register(cpu, single);
+    },
+    readMemory: (address, length) => reader.readMemory(space, address, length),
+    systemRegister: (name) => (Object.hasOwn(SYSTEM, name) ? SYSTEM[name]?.(all()) : undefined),
   };
 }
 
@@ -51,6 +69,5 @@ export function machineOf(reader: ControlReader, cpu: number, architecture: Arch
 export function writableRegister(architecture: Architecture, number: number): RegisterName | undefined {
   if (number === architecture.programCounter) return 'rip';
   if (number === architecture.flags) return 'rflags';
-  const general = GENERAL[architecture.name][number];
-  return general === undefined ? undefined : { general };
+  return NAMES[architecture.name][number];
 }

@@ -1,14 +1,7 @@
 /** The registers of a vCPU as groups of variables. */
 import type { RegisterFile, RegisterName } from '../run/control/control';
-import {
-  CR0_FIELDS,
-  CR4_FIELDS,
-  EFER_FIELDS,
-  fieldValue,
-  RFLAGS_FIELDS,
-  setFields,
-  type RegisterField,
-} from './register-fields';
+import { registerFields } from '../machine/x86/inspect/register-fields';
+import type { BitField } from '../trace/vocabulary/kind-row';
 
 /** A register as it is shown. */
 export interface RegisterRow {
@@ -16,7 +9,7 @@ export interface RegisterRow {
   readonly value: bigint;
   /** In bits. */
   readonly width: number;
-  readonly fields?: readonly RegisterField[];
+  readonly fields?: readonly BitField[];
   /** What is said in place of the bare number. */
   readonly text?: string;
   /** By which it can be written. */
@@ -56,17 +49,17 @@ function generalRows({ general, rip }: RegisterFile): RegisterRow[] {
 }
 
 function flagRows({ rflags }: RegisterFile): RegisterRow[] {
-  return [{ name: 'rflags', value: rflags, width: 64, fields: RFLAGS_FIELDS, write: 'rflags' }];
+  return [{ name: 'rflags', value: rflags, width: 64, fields: registerFields.RFLAGS, write: 'rflags' }];
 }
 
 function controlRows({ cr0, cr2, cr3, cr4, cr8, efer, cpl, mode }: RegisterFile): RegisterRow[] {
   return [
-    { name: 'cr0', value: cr0, width: 64, fields: CR0_FIELDS },
+    { name: 'cr0', value: cr0, width: 64, fields: registerFields.CR0 },
     { name: 'cr2', value: cr2, width: 64 },
-    { name: 'cr3', value: cr3, width: 64 },
-    { name: 'cr4', value: cr4, width: 64, fields: CR4_FIELDS },
+    { name: 'cr3', value: cr3, width: 64, fields: registerFields.CR3 },
+    { name: 'cr4', value: cr4, width: 64, fields: registerFields.CR4 },
     { name: 'cr8', value: cr8, width: 4 },
-    { name: 'efer', value: efer, width: 64, fields: EFER_FIELDS },
+    { name: 'efer', value: efer, width: 64, fields: registerFields.EFER },
     { name: 'cpl', value: BigInt(cpl), width: 2 },
     { name: 'mode', value: 0n, width: 0, text: mode },
   ];
@@ -89,9 +82,26 @@ export function registerText({ value, width, fields, text }: RegisterRow): strin
   return flags === '' ? digits : `${digits} [${flags}]`;
 }
 
-export function fieldText(field: RegisterField, value: bigint): string {
+/** The bits of a field in a value. */
+export function fieldValue({ low, high }: BitField, value: bigint): bigint {
+  return BigInt.asUintN(high - low + 1, value >> BigInt(low));
+}
+
+/** A field as a variable of its register: `1`, `0x3 (bits 12 to 13)`. */
+export function fieldText(field: BitField, value: bigint): string {
+  const { low, high, format } = field;
   const found = fieldValue(field, value);
-  return field.low === field.high
-    ? `${found} (${field.meaning})`
-    : `${found} (${field.meaning}, bits ${field.low} to ${field.high})`;
+  if (low === high) return String(found);
+  const shown = format === 'pointer' ? found << BigInt(low) : found;
+  return `0x${shown.toString(16)} (bits ${low} to ${high})`;
+}
+
+/** Names of the flags that are set, with the values of wider fields: `IF ZF IOPL=3`. */
+function setFields(all: readonly BitField[], value: bigint): string {
+  const words = all.flatMap((field) => {
+    const found = fieldValue(field, value);
+    if (found === 0n || field.format === 'pointer') return [];
+    return [field.low === field.high ? field.name : `${field.name}=${found}`];
+  });
+  return words.join(' ');
 }

@@ -16,9 +16,11 @@ import { RequestError } from './errors';
 import { Evaluation } from './evaluation';
 import { DebugError } from './frames/errors';
 import { Memory } from './memory';
-import { Motor, type MotionEnd, type MotionHost } from './motor';
-import type { OpenedRun, SessionOutside } from './outside';
+import { Life } from './life';
+import type { MotionEnd, MotionHost, Motor } from './motor';
+import type { SessionOutside } from './outside';
 import { PointTable } from './points';
+import { Progress } from './progress';
 import { Sources } from './sources';
 import { Stack } from './stack';
 import { Motions } from './stepping/requests';
@@ -26,7 +28,6 @@ import { StopsAtEvents } from './stops-at-events';
 import { goalOf, plain, Travel } from './travel';
 import { Variables } from './variables';
 import { Writer } from './writer';
-import { prepareLaunch } from './launch';
 
 /** What may be served at a pause of a motion that goes on afterwards. */
 const SERVED_WHILE_MOVING: ReadonlySet<string> = new Set([
@@ -58,19 +59,17 @@ interface ExceptionTold {
 
 export class DebugSession implements SessionContext, MotionHost {
   client: DebugProtocol.InitializeRequestArguments = { adapterID: 'trapline' };
-  attributes: LaunchAttributes = {};
   readonly points = new PointTable();
-  epoch = 0;
-  private opened: OpenedRun | undefined;
-  private motorOfRun: Motor | undefined;
   private readonly afterMotion: DebugProtocol.Request[] = [];
   private pauseAsked = false;
+  /** Sequence number of the request that is being answered. */
+  private answered: number | undefined;
+  private readonly progress = new Progress(this);
   /** The vCPU that the client was last told of. */
   private focus = 0;
   private exception: ExceptionTold | undefined;
-  private isOver = false;
-  private isConfigured = false;
   private readonly handlers: Handlers;
+  private readonly life: Life;
   private readonly stack: Stack;
   private readonly variables: Variables;
   private readonly breakpoints = new Breakpoints(this);
@@ -78,6 +77,14 @@ export class DebugSession implements SessionContext, MotionHost {
 
   constructor(private readonly outside: SessionOutside) {
     const cpu = (): number => this.focus;
+    this.life = new Life(this, outside, {
+      opened: (first) => (this.focus = first),
+      configured: () => this.configured(),
+      restarted: () => {
+        this.forgetMoment();
+        this.breakpoints.setAgain();
+      },
+    });
     const writer = new Writer(this, () => this.machineChanged());
     this.variables = new Variables(this, writer);
     this.stack = new Stack(this, this.variables);
@@ -89,6 +96,7 @@ export class DebugSession implements SessionContext, MotionHost {
       (stepped) => this.leave(stepped),
     );
     const parts: { readonly handlers: Handlers }[] = [
+      this.life,
       this.breakpoints,
       new StopsAtEvents(this),
       data,
@@ -112,36 +120,31 @@ export class DebugSession implements SessionContext, MotionHost {
       this.client = args ?? this.client;
       return { body: capabilities };
     },
-    launch: (args: LaunchAttributes) => this.launch(args),
-    configurationDone: () => ({ later: () => this.configured() }),
     pause: () => {
       this.pauseAsked = true;
       return {};
     },
-    cancel: () => {
-      this.pauseAsked = true;
+    cancel: (args: DebugProtocol.CancelArguments) => {
+      if (this.progress.isCancelledBy(args)) this.pauseAsked = true;
       return {};
     },
     exceptionInfo: () => ({ body: this.exceptionInfo() }),
-    restart: (args: { arguments?: LaunchAttributes }) => this.restart(args?.arguments),
-    terminate: () => ({ later: () => this.finish() }),
-    disconnect: (args: DebugProtocol.DisconnectArguments) => ({
-      later: () => this.disconnect(args?.terminateDebuggee === false),
-    }),
   };
 
+  get attributes(): LaunchAttributes {
+    return this.life.attributes;
+  }
+
   get debuggee(): Debuggee {
-    if (this.opened) return this.opened.debuggee;
-    throw new RequestError('Nothing has been launched.', DebugErrorId.NoRun);
+    return this.life.debuggee;
   }
 
   get motor(): Motor {
-    if (this.motorOfRun) return this.motorOfRun;
-    throw new RequestError('Nothing has been launched.', DebugErrorId.NoRun);
+    return this.life.motor;
   }
 
   get isTravelling(): boolean {
-    return this.motorOfRun?.isTravelling ?? false;
+    return this.life.isTravelling;
   }
 
   toClientLine(line: number): number {
@@ -164,11 +167,15 @@ export class DebugSession implements SessionContext, MotionHost {
   }
 
   private async answer(request: DebugProtocol.Request): Promise<void> {
+    const before = this.answered;
+    this.answered = request.seq;
     try {
       const result = this.handle(request);
       this.respond(request, result instanceof Promise ? await result : result);
     } catch (error) {
       this.refuse(request, error);
+    } finally {
+      this.answered = before;
     }
   }
 
@@ -226,43 +233,9 @@ export class DebugSession implements SessionContext, MotionHost {
     this.send('output', { category, output: text, ...where });
   }
 
-  private async launch(attributes: LaunchAttributes): Promise<HandlerResult> {
-    if (this.opened) throw new RequestError('This session has a run already.');
-    this.attributes = attributes;
-    await this.open();
-    return { later: () => this.send('initialized') };
-  }
-
-  private async open(): Promise<void> {
-    const { environment } = this.outside;
-    const job = await prepareLaunch(this.attributes, environment, (line) =>
-      this.output('console', `${line}\n`),
-    );
-    this.opened = this.outside.open(job, (vm, text) => this.fromGuest(vm, text));
-    this.motorOfRun = new Motor(this.opened.debuggee.control, this.points, this);
-    this.focus = this.firstCpu();
-  }
-
-  private firstCpu(): number {
-    const { vm = 0 } = this.attributes;
-    const found = this.debuggee.control.cpus.find((each) => each.vm === vm || each.vmName === vm);
-    return found?.index ?? 0;
-  }
-
-  /** With several guests each says whose words they are. */
-  private fromGuest(vm: number, text: string): void {
-    const { programs } = this.debuggee;
-    const name = programs.length > 1 ? `[${programs[vm]?.vmName}] ` : '';
-    this.output('stdout', `${name}${text}`);
-  }
-
+  /** The client has said all that it had to say before the run begins. */
   private configured(): void {
-    this.isConfigured = true;
-    const { noDebug, at, stopOnEntry } = this.attributes;
-    if (noDebug === true) {
-      this.motor.move('forward', (control) => control.forward(), [], false);
-      return this.finish();
-    }
+    const { at, stopOnEntry } = this.attributes;
     this.moved();
     if (at !== undefined) {
       const goal = goalOf(at);
@@ -273,34 +246,30 @@ export class DebugSession implements SessionContext, MotionHost {
     this.arrive(this.motions.run(), 'step', undefined);
   }
 
-  /** A run anew, from its beginning; the scenario and its guests are prepared again, for they may have changed. */
-  private async restart(attributes: LaunchAttributes | undefined): Promise<HandlerResult> {
-    if (attributes && typeof attributes === 'object') this.attributes = attributes;
-    this.opened?.close();
-    this.opened = undefined;
-    await this.open();
-    this.forgetMoment();
-    this.breakpoints.setAgain();
-    return { later: () => (this.isConfigured ? this.configured() : undefined) };
-  }
-
   // ---- Motions ----
 
   begin(kind: 'forward' | 'travel'): void {
     this.pauseAsked = false;
+    this.progress.begin(kind, this.answered);
     this.outside.moving(kind);
   }
 
   end(): void {
     this.outside.moving('still');
-    this.opened?.pump();
+    this.progress.end();
+    this.life.pump();
+  }
+
+  /** About every 50 ms of a motion. */
+  tick(): void {
+    this.progress.tick(this.debuggee.control.moment.instructions);
   }
 
   /** See `MotionHost`: what has come in is answered here, or put off to when the motion has ended. */
   serve(): boolean {
     for (let next = this.outside.take(); next; next = this.outside.take()) {
       const { command } = next;
-      if (ENDS_MOTION.has(command) || command === 'cancel') this.pauseAsked = true;
+      if (ENDS_MOTION.has(command)) this.pauseAsked = true;
       if (ENDS_MOTION.has(command) && command !== 'pause') this.afterMotion.push(next);
       else if (command === 'pause' || SERVED_WHILE_MOVING.has(command)) void this.answer(next);
       else this.refuse(next, new RequestError('The run is under way: stop it first.', DebugErrorId.Running));
@@ -346,7 +315,7 @@ export class DebugSession implements SessionContext, MotionHost {
   /** The run is over: a crash is shown where it came from, and a run that ended well can be travelled back through. */
   private runEnded(message: string | undefined): void {
     const { control } = this.debuggee;
-    if (this.attributes.stopAtEnd === false) return this.finish();
+    if (this.attributes.stopAtEnd === false) return this.life.finish();
     const stop = { reason: 'ended', hits: [], cpu: this.focus, moment: control.moment } as const;
     const crash = new CrashHelp(this.debuggee, this.motor).find({
       ...stop,
@@ -388,14 +357,13 @@ export class DebugSession implements SessionContext, MotionHost {
 
   /** Frames and variables of the moment that has been left are none any more. */
   private forgetMoment(): void {
-    this.epoch++;
     this.stack.clear();
     this.variables.clear();
   }
 
   /** A person changed memory or a register. */
   private machineChanged(): void {
-    this.epoch++;
+    this.points.forgetAfter(this.debuggee.control.moment);
     this.stack.clear();
     this.moved();
     this.send('invalidated', { areas: ['variables', 'stacks'] });
@@ -405,27 +373,6 @@ export class DebugSession implements SessionContext, MotionHost {
     if (!this.exception) throw new RequestError('The run has not stopped at an exception.');
     const { id, text } = this.exception;
     return { exceptionId: id, description: text, breakMode: 'always', details: { message: text } };
-  }
-
-  // ---- The end ----
-
-  /** Leaves the run to itself: it goes to its end as if nobody had looked, and its trace with it. */
-  private disconnect(detaches: boolean): void {
-    if (detaches && this.opened) {
-      const { control } = this.debuggee;
-      this.motor.move('travel', () => control.seek({ kind: 'moment', moment: control.frontier }), [], false);
-      this.motor.move('forward', () => control.forward(), [], false);
-    }
-    this.finish();
-  }
-
-  private finish(): void {
-    if (this.isOver) return;
-    this.isOver = true;
-    const exitCode = this.opened?.close() ?? 0;
-    if (this.opened) this.send('exited', { exitCode });
-    this.send('terminated');
-    this.outside.over();
   }
 }
 

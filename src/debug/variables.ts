@@ -4,8 +4,7 @@ import type { Handlers, SessionContext } from './context';
 import { RequestError, textOf, wholeNumber } from './errors';
 import { Handles } from './handles';
 import type { Format, Frame, NamedValue, ShownValue } from './language';
-import { fieldText, registerGroups, registerText, type RegisterRow } from './registers';
-import { fieldValue } from './register-fields';
+import { fieldText, fieldValue, registerGroups, registerText, type RegisterRow } from './registers';
 import type { Writer } from './writer';
 
 /** Variables that one answer holds at most; a client asks for the rest by pages. */
@@ -74,6 +73,19 @@ export class Variables {
       scope('Globals', globals, { expensive: true }),
       ...scopes,
     ];
+  }
+
+  /** What an expression is worth once something has been written: of a frame as it stands then. */
+  again(frame: Frame, expression: string) {
+    const { language, control } = this.context.debuggee;
+    const now = language
+      .frames(control, frame.cpu)
+      .find(
+        ({ cfa, codeAt, inlineDepth }) =>
+          cfa === frame.cfa && codeAt === frame.codeAt && inlineDepth === frame.inlineDepth,
+      );
+    const there = now ?? frame;
+    return this.shown(language.evaluate(there, expression), there);
   }
 
   /** The variable part of an answer about a value: its text, type, and a reference to its parts. */
@@ -183,8 +195,7 @@ export class Variables {
     const target = container.lvalue?.(name);
     if (target === undefined) throw new RequestError(`${name} cannot be changed.`);
     this.writer.assign(container.frame, `(${target}) = (${text})`);
-    const { language } = this.context.debuggee;
-    return this.shown(language.evaluate(container.frame, target), container.frame);
+    return this.again(container.frame, target);
   }
 
   private setRegister(frame: Frame, row: RegisterRow, text: string) {

@@ -6,7 +6,7 @@ import type { RunJob, RunMessage } from '../protocol/run';
 import { RunSignals } from '../run/signals';
 import type { DebugWorkerInput } from './client';
 import { openRun } from './controlled';
-import type { OpenedRun, SessionOutside } from './outside';
+import type { OpenedRun, RunListener, SessionOutside } from './outside';
 import { DebugSession } from './session';
 import { DebugSignals, Moving } from './signals';
 
@@ -36,9 +36,9 @@ class WorkerOutside implements SessionOutside {
     return received?.message.message as DebugProtocol.Request | undefined;
   }
 
-  open(job: RunJob, serial: (vm: number, text: string) => void): OpenedRun {
+  open(job: RunJob, listener: RunListener): OpenedRun {
     const news = (message: RunMessage): void => this.report(message);
-    return openRun(job, { serial, news, interrupt: this.signals.memory });
+    return openRun(job, { listener, news, interrupt: this.signals.memory });
   }
 
   moving(kind: keyof typeof MOVING): void {

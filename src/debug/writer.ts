@@ -7,6 +7,12 @@ import { RequestError } from './errors';
 import { reasonOf } from '../run/reason';
 import type { Frame } from './language';
 
+/** A place as a client names it. */
+export interface MemoryReference {
+  readonly memoryReference: string;
+  readonly offset: number;
+}
+
 export class Writer {
   private confirmed = false;
 
@@ -21,8 +27,10 @@ export class Writer {
     this.confirmed = confirmed;
   }
 
-  memory(space: MemorySpace, address: bigint, bytes: Uint8Array): void {
+  /** @param reference what the client called the place, with the offset of the first byte from it */
+  memory(space: MemorySpace, address: bigint, bytes: Uint8Array, reference: MemoryReference): void {
     this.write(() => this.context.debuggee.control.writeMemory(space, address, bytes));
+    this.tell({ ...reference, count: bytes.length });
   }
 
   register(cpu: number, register: RegisterName, value: bigint): void {
@@ -43,7 +51,17 @@ export class Writer {
         else control.writeRegister(frame.cpu, change.register, change.value);
       }
     });
+    for (const change of changes) {
+      if (change.kind !== 'memory') continue;
+      const memoryReference = `0x${change.address.toString(16)}`;
+      this.tell({ memoryReference, offset: 0, count: change.bytes.length });
+    }
     return true;
+  }
+
+  /** A client that shows memory reads it again. */
+  private tell(body: MemoryReference & { count: number }): void {
+    if (this.context.client.supportsMemoryEvent === true) this.context.send('memory', body);
   }
 
   /** The number that an expression comes to. @throws RequestError where it is none */

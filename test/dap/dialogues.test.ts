@@ -85,7 +85,7 @@ describe('dialogues', () => {
     await d.launch('b7-e1000-emulated', { defines: { PACKETS: 2 } }, () =>
       d.breakpoints('e1000', { 'sent < PACKETS && sent': {} }),
     );
-    const { id } = await d.say('trapline/stopAt', { query: 'exit:EPT_MISCONFIG fn:send' });
+    const { id } = await d.say('trapline/stopAt', { query: 'exit:EPT_MISCONFIG reg:TDT' });
     expect(id).toBe(1);
     await d.breakpoints('e1000', {});
     await d.say('continue', THREAD);

@@ -32,6 +32,34 @@ const MAX_STEPS = 10_000;
 const MAX_DEPTH = 256;
 const MAX_PIECES = 256;
 
+const FBREG = 0x91;
+const CALL_FRAME_CFA = 0x9c;
+/** Bytes of DW_OP_fbreg with an offset that a frame can have: longer ones are left to the evaluation. */
+const MOST_OFFSET_BYTES = 5;
+const offsets = new WeakMap<Uint8Array, bigint | false>();
+
+/**
+ * The offset of an expression that is DW_OP_fbreg and nothing else, as those of nearly all variables of unoptimised code are; a
+ * condition is worked out at each hit. Undefined for every other expression.
+ */
+function frameOffset(expression: Uint8Array): bigint | undefined {
+  let known = offsets.get(expression);
+  if (known === undefined) offsets.set(expression, (known = readFrameOffset(expression)));
+  return known === false ? undefined : known;
+}
+
+function readFrameOffset(expression: Uint8Array): bigint | false {
+  const { length } = expression;
+  if (expression[0] !== FBREG || length < 2 || length > 1 + MOST_OFFSET_BYTES) return false;
+  let value = 0n;
+  for (let i = 1; i < length; i++) {
+    const byte = expression[i];
+    value |= BigInt(byte & 0x7f) << BigInt(7 * (i - 1));
+    if ((byte & 0x80) === 0 && i < length - 1) return false;
+  }
+  return expression[length - 1] & 0x80 ? false : BigInt.asIntN(7 * (length - 1), value);
+}
+
 /**
  * Works out a location.
  * @param initial what lies on the stack at the beginning
@@ -44,6 +72,14 @@ export function locate(
   initial: readonly bigint[] = [],
 ): Location {
   try {
+    const offset = initial.length === 0 ? frameOffset(expression) : undefined;
+    if (offset !== undefined)
+      return {
+        kind: 'memory',
+        address: BigInt.asUintN(8 * unit.addressSize, frame.frameBase() + offset),
+      };
+    if (expression.length === 1 && expression[0] === CALL_FRAME_CFA)
+      return { kind: 'memory', address: frame.cfa() };
     return new Evaluation(expression, unit, frame, initial).run();
   } catch (error) {
     if (error instanceof GuestImageError)

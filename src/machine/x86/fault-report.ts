@@ -42,7 +42,8 @@ export interface ReportSubject {
   peekVirtual(address: bigint, length: number): Uint8Array | undefined;
 }
 
-function vectorName(vector: number): string {
+/** `#PF`; an exception without a name of its own by its vector (SDM vol. 3, table 6-1). */
+export function vectorName(vector: number): string {
   return NAMES[vector] || `vector ${vector}`;
 }
 

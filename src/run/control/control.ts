@@ -66,7 +66,11 @@ export type StopPointPlace =
       readonly length: number;
       readonly access: 'read' | 'write' | 'access' | 'change';
     }
-  /** After a row of the trace that a query of the find box matches (`trace/query/query.ts`). */
+  /**
+   * After a row of the trace that a query of the find box matches (`trace/query/query.ts`). Where the query asks for durations, or
+   * for the registers that exits were about (`exit:EPT_MISCONFIG reg:TDT`), the stop is where the span has ended: only then all that
+   * is asked for is known.
+   */
   | { readonly kind: 'event'; readonly query: string };
 
 /** That a point was hit. */
@@ -147,6 +151,8 @@ export interface ControlReader {
   readonly frequencyHz: number;
   readonly moment: Moment;
   registers(cpu: number): RegisterFile;
+  /** One of those that can be written: what a condition asks for at each hit. */
+  register(cpu: number, register: RegisterName): bigint;
   /**
    * Reads memory: no accessed bits are set, no device register is read, nothing comes into the trace.
    * @returns as many bytes as can be read from `address` on; shorter than `length` where nothing is mapped

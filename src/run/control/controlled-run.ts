@@ -129,6 +129,10 @@ export class ControlledRun implements RunControl {
     return this.reader.registers(cpu);
   }
 
+  register(cpu: number, register: RegisterName): bigint {
+    return this.reader.register(cpu, register);
+  }
+
   readMemory(space: MemorySpace, address: bigint, length: number): Uint8Array {
     return this.reader.readMemory(space, address, length);
   }

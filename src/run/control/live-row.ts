@@ -1,13 +1,14 @@
 /** Queries asked of rows while they are recorded. */
 import type { Place, Track } from '../../trace/model';
-import { kindMatcherOf, matcherOf, type QueryRows } from '../../trace/query/match';
+import { findsExitsByRegister, kindMatcherOf, matcherOf } from '../../trace/query/match';
 import { parseQuery } from '../../trace/query/query';
+import type { QueryRows } from '../../trace/query/query-rows';
 import type { Recorder } from '../../trace/record/recorder';
 import type { RecordedRow, RowNews } from '../../trace/record/row-watch';
-import { kindRow } from '../../trace/vocabulary/events';
+import { isExit, kindRow } from '../../trace/vocabulary/events';
 
-/** The one row that a recorder is at, as a query sees it. */
-class LiveRow implements QueryRows {
+/** The rows of a recorder at work: the one that it is at, and those about it that are not final. */
+class LiveRows implements QueryRows {
   row: RecordedRow | undefined;
 
   constructor(
@@ -15,30 +16,38 @@ class LiveRow implements QueryRows {
     private readonly recorder: Recorder,
   ) {}
 
+  get rows(): number {
+    return this.recorder.rows;
+  }
   trackAt(id: number): Track | undefined {
     return this.recorder.trackAt(id);
   }
   placeAt(id: number): Place | undefined {
     return id === 0 ? undefined : this.recorder.placeAt(id);
   }
-  kindOf(): number {
-    return this.row?.kind ?? 0;
+  kindOf(row: number): number {
+    return this.at(row)?.kind ?? 0;
   }
-  trackOf(): number {
-    return this.row?.track ?? 0;
+  trackOf(row: number): number {
+    return this.at(row)?.track ?? 0;
   }
-  startOf(): number {
-    return this.row?.start ?? 0;
+  startOf(row: number): number {
+    return this.at(row)?.start ?? 0;
   }
-  durationOf(): number {
-    return this.row?.duration ?? 0;
+  durationOf(row: number): number {
+    return this.at(row)?.duration ?? 0;
   }
-  causeOf(): number {
-    return this.row?.cause ?? -1;
+  causeOf(row: number): number {
+    return this.at(row)?.cause ?? -1;
   }
-  get(): { a: number; b: number; place: number } {
-    const { a = 0, b = 0, place = 0 } = this.row ?? {};
+  get(row: number): { a: number; b: number; place: number } {
+    const { a = 0, b = 0, place = 0 } = this.at(row) ?? {};
     return { a, b, place };
+  }
+
+  private at(row: number): RecordedRow | undefined {
+    if (row === this.row?.row) return this.row;
+    return this.recorder.blockOf(row) && this.recorder.rowAt(row);
   }
 }
 
@@ -47,26 +56,30 @@ const REMEMBERED_ROWS = 4096;
 
 /** A query over the rows of a run, each of which matches once. */
 export class EventQuery {
-  private readonly live: LiveRow;
+  private readonly live: LiveRows;
   /** Whether rows of a kind can match at all. */
   readonly looksAt: (kind: number) => boolean;
   private readonly matches: (row: number) => boolean;
   /** It asks for durations: only ended spans are looked at. */
   private readonly needsEnd: boolean;
+  /** It asks for the registers that exits were about, which are known once an exit has ended. */
+  private readonly needsEndOfExits: boolean;
   private readonly matched = new Set<number>();
 
   /** @throws QueryError when the query cannot be understood */
   constructor(query: string, frequencyHz: number, recorder: Recorder) {
     const parsed = parseQuery(query);
-    this.live = new LiveRow(frequencyHz, recorder);
+    this.live = new LiveRows(frequencyHz, recorder);
     this.matches = matcherOf(this.live, parsed);
     this.looksAt = kindMatcherOf(parsed);
     this.needsEnd = parsed.terms.some(({ field }) => field === 'dur');
+    this.needsEndOfExits = findsExitsByRegister(parsed);
   }
 
   /** Whether a row matches, and has not before. */
   told(row: RecordedRow, news: RowNews): boolean {
-    if (this.needsEnd && news !== 'closed' && isOpen(row)) return false;
+    const needsEnd = this.needsEnd || (this.needsEndOfExits && isExit(row.kind));
+    if (needsEnd && news !== 'closed' && isOpen(row)) return false;
     this.live.row = row;
     if (!this.matches(row.row) || this.matched.has(row.row)) return false;
     if (this.matched.size >= REMEMBERED_ROWS) this.matched.clear();

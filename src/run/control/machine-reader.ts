@@ -4,7 +4,14 @@ import type { StateNode, StatePath } from '../../machine/inspect';
 import type { Cpu } from '../../machine/x86/types';
 import type { GuestCpuView } from '../../vmm/guest';
 import type { RunSession } from '../session';
-import type { ControlReader, ControlledCpu, MemorySpace, Moment, RegisterFile } from './control';
+import type {
+  ControlReader,
+  ControlledCpu,
+  MemorySpace,
+  Moment,
+  RegisterFile,
+  RegisterName,
+} from './control';
 
 /** Longest piece of memory that is read at once, in bytes: nobody looks at more, and what is asked for may be nonsense. */
 const LONGEST_READ = 64 * 1024 * 1024;
@@ -58,6 +65,13 @@ export class MachineReader implements ControlReader {
       mode: core.mode(),
       activity,
     };
+  }
+
+  register(cpu: number, register: RegisterName): bigint {
+    const { cpu: core } = this.viewOf(cpu);
+    if (register === 'rip') return ripOf(core);
+    if (register === 'rflags') return core.rflags();
+    return core.getReg(register.general);
   }
 
   readMemory(space: MemorySpace, address: bigint, length: number): Uint8Array {

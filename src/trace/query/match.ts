@@ -11,24 +11,9 @@ import {
   type QueryNumber,
   type QueryTerm,
 } from './query';
-import type { Place, Track } from '../model';
-
-/** What a query is asked of. */
-export interface QueryRows {
-  /** Cycles per second. */
-  readonly frequencyHz: number;
-  trackAt(id: number): Track | undefined;
-  /** @param id from 1 */
-  placeAt(id: number): Place | undefined;
-  kindOf(row: number): number;
-  trackOf(row: number): number;
-  startOf(row: number): number;
-  /** Full duration; of an open span: so far. */
-  durationOf(row: number): number;
-  /** Row of the cause, -1 none. */
-  causeOf(row: number): number;
-  get(row: number): { readonly a: number; readonly b: number; readonly place: number };
-}
+import type { Track } from '../model';
+import type { QueryRows } from './query-rows';
+import { registerTest } from './register-term';
 
 /** Whether a row of the trace it was made for matches. */
 export type Matcher = (row: number) => boolean;
@@ -168,30 +153,7 @@ function placeTest(rows: QueryRows, test: (text: string) => boolean, field: 'fil
   return (row) => fits(rows.get(row).place);
 }
 
-/** Register names by number per track, both ways a reader may write them. */
-function registerTest(rows: QueryRows, texts: readonly string[]): Test {
-  const wanted = lower(texts);
-  const numbers = new Set(texts.map(Number).filter((value) => !Number.isNaN(value)));
-  const named = new Map<number, ReadonlySet<number>>();
-  const offsetsOn = (track: number): ReadonlySet<number> => {
-    let offsets = named.get(track);
-    if (!offsets) {
-      const names = Object.entries(rows.trackAt(track)?.registers ?? {});
-      offsets = new Set(
-        names.filter(([, name]) => wanted.includes(name.toLowerCase())).map(([offset]) => Number(offset)),
-      );
-      named.set(track, offsets);
-    }
-    return offsets;
-  };
-  return (row) => {
-    if (kindRow(rows.kindOf(row)).group !== 'register' && rows.kindOf(row) !== Kind.Doorbell) return false;
-    const { a } = rows.get(row);
-    return numbers.has(a) || offsetsOn(rows.trackOf(row)).has(a);
-  };
-}
-
-function textTest(rows: QueryRows, term: QueryTerm): Test {
+function textTest(rows: QueryRows, term: QueryTerm, exits: boolean): Test {
   const texts = lower(term.texts);
   switch (term.field) {
     case 'track':
@@ -205,7 +167,7 @@ function textTest(rows: QueryRows, term: QueryTerm): Test {
     case 'fn':
       return placeTest(rows, (symbol) => term.texts.includes(symbol), 'symbol');
     default:
-      return registerTest(rows, term.texts);
+      return registerTest(rows, term.texts, exits);
   }
 }
 
@@ -214,14 +176,14 @@ function endsPath(path: string, text: string): boolean {
   return path === text || path.endsWith(`/${text}`) || path.endsWith(`\\${text}`);
 }
 
-function testOf(rows: QueryRows, term: QueryTerm): Test {
+function testOf(rows: QueryRows, term: QueryTerm, exits: boolean): Test {
   const number =
     term.field === 'argument'
       ? argumentOf(rows, term.name)
       : term.field === 'word'
         ? undefined
         : numberOf(rows, term.field);
-  if (number === undefined) return textTest(rows, term);
+  if (number === undefined) return textTest(rows, term, exits);
   const wanted = term.numbers.map((value) => inCycles(value, rows.frequencyHz));
   const extent = term.field === 'addr' ? (row: number) => extentOf(rows, row) : () => 1;
   return (row) => {
@@ -246,13 +208,22 @@ export function kindMatcherOf(query: Query): KindTest {
   return (kind) => (known[kind] ||= kindTests.every((test) => test(kind)) ? 1 : 2) === 1;
 }
 
+/** Whether exits are found by the registers that they were about: where a query has `reg:` and says which kinds it wants. */
+export function findsExitsByRegister({ terms }: Query): boolean {
+  return (
+    terms.some(({ field }) => field === 'reg') &&
+    terms.some((term) => !term.negated && kindTest(term) !== undefined)
+  );
+}
+
 /** Prepares a query for a trace. Prepare it anew when the trace grew: new tracks and places are not known to it. */
 export function matcherOf(rows: QueryRows, query: Query): Matcher {
   const fits = kindMatcherOf(query);
+  const exits = findsExitsByRegister(query);
   const tests: Test[] = [];
   for (const term of query.terms) {
     if (kindTest(term) !== undefined) continue;
-    const test = testOf(rows, term);
+    const test = testOf(rows, term, exits);
     tests.push(term.negated ? (row) => !test(row) : test);
   }
   return (row) => fits(rows.kindOf(row)) && tests.every((test) => test(row));

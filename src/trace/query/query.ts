@@ -18,7 +18,7 @@ export const queryFields = {
   vm: 'number of the VM, or part of a heading: 0, host',
   dur: 'duration: >5us, <=1ms, 300 (cycles)',
   time: 'start: >1.2ms, 300 (cycles)',
-  reg: 'register by name or offset: TDT, 0x3818',
+  reg: 'register by name or offset: TDT, 0x3818; of exits, where kinds are named, the one that the exit was about',
   a: 'first argument: 0x10, >64',
   b: 'second argument',
   addr: 'memory address: 0x123456000, >=4294967296, 0x1000..0x1fff',

@@ -4,7 +4,7 @@ import { Kind, byKind, type KindGroup } from '../vocabulary/events';
 import { gapsEnd } from '../vocabulary/gaps';
 import { joined } from '../vocabulary/wide';
 import type { Place, TraceChunk, TraceDelta, TraceMeta, Track } from '../model';
-import type { QueryRows } from './match';
+import type { QueryRows } from './query-rows';
 import { Stream, type RowSource } from './stream';
 
 /** One event, by name. Times in cycles. */

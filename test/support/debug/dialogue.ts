@@ -8,11 +8,11 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { DebugSession } from '../../../src/debug/session';
-import type { OpenedRun, SessionOutside } from '../../../src/debug/outside';
+import type { OpenedRun, RunListener, SessionOutside } from '../../../src/debug/outside';
 import type { RunJob } from '../../../src/protocol/run';
 import { environment, root, sample } from '../runs';
 
-export type OpenRun = (job: RunJob, serial: (vm: number, text: string) => void) => OpenedRun;
+export type OpenRun = (job: RunJob, listener: RunListener) => OpenedRun;
 
 type Body = Record<string, unknown>;
 
@@ -44,8 +44,8 @@ export class Dialogue implements SessionOutside {
     return undefined;
   }
 
-  open(job: RunJob, serial: (vm: number, text: string) => void): OpenedRun {
-    this.opened = this.openRun(job, serial);
+  open(job: RunJob, listener: RunListener): OpenedRun {
+    this.opened = this.openRun(job, listener);
     return this.opened;
   }
 

@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { eventTable, find } from '../../../src/trace/query/find';
 import { QueryError, parseQuery } from '../../../src/trace/query/query';
 import { perLine, statistics } from '../../../src/trace/query/statistics';
-import { EXIT, sampleStore } from './sample';
+import { TraceStore, emptyMeta } from '../../../src/trace/query/store';
+import { Recorder } from '../../../src/trace/record/recorder';
+import { Kind, exitKind } from '../../../src/trace/vocabulary/events';
+import { VmxExit } from '../../../src/trace/vocabulary/vmx-exit-reasons';
+import { EXIT, FREQUENCY, TDT, sampleStore, tracks } from './sample';
+
+/** Offsets of two more registers of the e1000. */
+const ICR = 0xc0;
+const STATUS = 0x8;
 
 const PER_TRANSMIT = 14;
 
@@ -24,6 +32,13 @@ describe('query', () => {
     ['reg:TDT', 3],
     ['reg:0x3818', 3],
     ['reg:ICR', 0],
+    ['exit:EPT_MISCONFIG reg:TDT', 3],
+    ['exit:EPT_MISCONFIG reg:0x3818', 3],
+    ['group:exit reg:TDT dur>5us', 3],
+    ['group:exit reg:ICR', 0],
+    ['group:exit -reg:TDT', 0],
+    ['group:exit -reg:ICR', 3],
+    ['group:exit,register reg:TDT', 6],
     ['kind:mmio.write a:0x3818 b:3', 3],
     ['a:0x3818', 3],
     ['file:e1000.c line:142', 3 * PER_TRANSMIT],
@@ -50,6 +65,32 @@ describe('query', () => {
       row: rows['write'],
       matches: 1,
     });
+  });
+
+  it('finds an exit by the register that it was about, and by no other', () => {
+    const recorder = new Recorder();
+    const t = tracks(recorder);
+    const exit = (at: number, register: number): number => {
+      const row = recorder.open(at, t.cpu, exitKind(VmxExit.EPT_MISCONFIG), 0, 0);
+      recorder.cause = row;
+      recorder.cause = recorder.instant(at + 10, t.nic, Kind.MmioWrite, register, 0);
+      // What the device does of itself in turn, and what the guest does once it is back.
+      const inner = recorder.instant(at + 20, t.nic, Kind.MmioWrite, ICR, 0);
+      recorder.close(row, at + 100);
+      recorder.cause = row;
+      recorder.instant(at + 200, t.nic, Kind.MmioRead, STATUS, 0);
+      recorder.cause = 0;
+      expect(inner).toBeGreaterThan(0);
+      return row - 1;
+    };
+    const first = exit(0, TDT);
+    const second = exit(1000, ICR);
+    recorder.finish(2000);
+    const own = new TraceStore(emptyMeta('exits', FREQUENCY));
+    own.append(recorder.takeDelta());
+    expect(find(own, 'group:exit reg:TDT', -1, 1)).toEqual({ row: first, matches: 1 });
+    expect(find(own, 'group:exit reg:ICR', -1, 1)).toEqual({ row: second, matches: 1 });
+    expect(find(own, `group:exit reg:${STATUS}`, -1, 1).matches).toBe(0);
   });
 
   it('steps forwards and backwards, and ends', () => {

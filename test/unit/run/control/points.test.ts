@@ -38,7 +38,16 @@ function rowsOf(store: TraceStore, query: string): number[] {
 
 describe('event points', () => {
   it.each([
-    ['b7-e1000-emulated', ['reg:TDT', 'dma.write addr:0x100000..0x200000 length>60', 'handler dur>100']],
+    [
+      'b7-e1000-emulated',
+      [
+        'reg:TDT',
+        'exit:EPT_MISCONFIG reg:TDT',
+        'kind:exit -reg:TDT,RDT reason:EPT_MISCONFIG',
+        'dma.write addr:0x100000..0x200000 length>60',
+        'handler dur>100',
+      ],
+    ],
     ['d6-faults', ['iommu.fault', 'iommu.walk levels:4', '-kind:exit track:iommu']],
     [
       'c1-virtio-blk',
@@ -63,6 +72,15 @@ describe('event points', () => {
     },
     60_000,
   );
+});
+
+describe('an exit by its register', () => {
+  it('is the one that the access to it goes back to', async () => {
+    const { store } = runJob(await jobOf(sample('b7-e1000-emulated')));
+    const accesses = rowsOf(store, 'mmio.write reg:TDT');
+    expect(accesses.length).toBeGreaterThan(1);
+    expect(rowsOf(store, 'exit:EPT_MISCONFIG reg:TDT')).toEqual(accesses.map((row) => store.causeOf(row)));
+  });
 });
 
 describe('points of code and data', () => {
