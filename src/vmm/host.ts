@@ -84,7 +84,8 @@ export class Host implements Stateful<HostClockState> {
     readonly costs: Costs,
     readonly frequencyHz: number,
   ) {
-    this.units.keep('host', this);
+    // Its state alone: what it shows is the whole tree.
+    this.units.keep('host', { save: () => this.save(), load: (state: HostClockState) => this.load(state) });
   }
 
   /** Puts data of the host's kernel and of the VMM behind what is in memory: nobody else may touch them. */

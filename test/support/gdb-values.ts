@@ -231,7 +231,7 @@ export async function compareWithGdb(
     const there = { ...gdb[index], frames: real(gdb[index].frames) };
     result.deducedFrames += gdb[index].frames.filter(({ deduced }) => deduced).length;
     const cpu = cpus[thread - 1].index;
-    const machine = machineOf(run, cpu, program.architecture);
+    const machine = machineOf(run, cpu, program.architecture, true);
     const all = stackOf(program, machine);
     const frames = withoutBeginning(all, there.frames);
     const isHidden = frames.length < all.length;
