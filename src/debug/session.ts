@@ -25,7 +25,7 @@ import { Sources } from './sources';
 import { Stack } from './stack';
 import { Motions } from './stepping/requests';
 import { StopsAtEvents } from './stops-at-events';
-import { goalOf, plain, Travel } from './travel';
+import { plain, Travel } from './travel';
 import { Variables } from './variables';
 import { Writer } from './writer';
 
@@ -74,6 +74,7 @@ export class DebugSession implements SessionContext, MotionHost {
   private readonly variables: Variables;
   private readonly breakpoints = new Breakpoints(this);
   private readonly motions: Motions;
+  private readonly travel: Travel;
 
   constructor(private readonly outside: SessionOutside) {
     const cpu = (): number => this.focus;
@@ -95,6 +96,9 @@ export class DebugSession implements SessionContext, MotionHost {
       (end, stepped) => this.arrive(end, 'step', stepped),
       (stepped) => this.leave(stepped),
     );
+    this.travel = new Travel(this, data, this.stack, writer, cpu, (end, text) =>
+      this.arrive(end, 'goto', undefined, text),
+    );
     const parts: { readonly handlers: Handlers }[] = [
       this.life,
       this.breakpoints,
@@ -107,9 +111,7 @@ export class DebugSession implements SessionContext, MotionHost {
       new Disassembly(this, cpu),
       new Sources(this),
       this.motions,
-      new Travel(this, data, this.stack, writer, cpu, (end, text) =>
-        this.arrive(end, 'goto', undefined, text),
-      ),
+      this.travel,
     ];
     this.handlers = Object.assign({}, this.own, ...parts.map(({ handlers }) => handlers)) as Handlers;
   }
@@ -238,9 +240,7 @@ export class DebugSession implements SessionContext, MotionHost {
     const { at, stopOnEntry } = this.attributes;
     this.moved();
     if (at !== undefined) {
-      const goal = goalOf(at);
-      const end = this.motor.move('forward', (control) => control.seek(goal), [], false);
-      return this.arrive(end, 'goto', undefined, 'The moment that was asked for');
+      return this.arrive(this.travel.goTo(at), 'goto', undefined, 'The moment that was asked for');
     }
     if (stopOnEntry === true) return this.stopped('entry', this.focus, 'Before the first instruction');
     this.arrive(this.motions.run(), 'step', undefined);

@@ -57,8 +57,7 @@ export class Travel {
       return { body: {} };
     },
     'trapline/seek': (target: SeekTarget) => {
-      const goal = goalOf(target);
-      const end = goal.kind === 'row' ? this.toInstruction(goal.row, this.seek(goal)) : this.seek(goal);
+      const end = this.goTo(target);
       return { body: { moment: plain(end.stop.moment) }, later: () => this.arrive(end) };
     },
     'trapline/inspect': ({ path, at }: Arguments<'trapline/inspect'>) => ({ body: this.inspect(path, at) }),
@@ -67,6 +66,13 @@ export class Travel {
     'trapline/nextChange': (target: WatchTarget) => this.toAccess(target, 'change', 'on'),
     'trapline/logInPast': (args: Arguments<'trapline/logInPast'>) => ({ body: this.logInPast(args) }),
   };
+
+  /** Goes to a moment; to a row by the instruction that it is about. @throws RequestError for a target that names none */
+  goTo(target: SeekTarget): MotionEnd {
+    const goal = goalOf(target);
+    const end = this.seek(goal);
+    return goal.kind === 'row' ? this.toInstruction(goal.row, end) : end;
+  }
 
   private seek(goal: Goal): MotionEnd {
     const isKnown = isBefore(goal, this.context.debuggee.control.frontier);

@@ -83,7 +83,11 @@ export function traceHandlers(
     openSource: (row, beside) =>
       openSource(document, view(), row, panel.viewColumn, beside, services.sources),
     travel: (target) => services.debugging.travel(document, target),
-    debugFrom: async (row) => services.debugging.debugFrom(document, await scenarioOf(document, view()), row),
+    debugFrom: async (row) => {
+      // The line is opened beside first: there the editor shows where the debugger stands, and the timeline stays in view.
+      await openSource(document, view(), row, panel.viewColumn, true, services.sources).catch(() => false);
+      await services.debugging.debugFrom(document, await scenarioOf(document, view()), row);
+    },
     stopAtLike: (row) => services.debugging.stopAtLike(document, row),
     stop: () => document.session?.cancel(),
     runAgain: async () => {
