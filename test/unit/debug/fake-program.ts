@@ -91,6 +91,7 @@ const unit = {
   bias: 0n,
   address: () => 0n,
   baseType: () => undefined,
+  variable: () => undefined,
 } as const;
 
 /** A variable whose location is an expression. */
@@ -125,12 +126,18 @@ export function fakeDebug(
     // DW_OP_reg6: RBP
     frameBaseAt: () => ({ kind: 'expression', bytes: Uint8Array.of(0x56), unit }),
     callSite: () => undefined,
+    tailCalls: [],
   };
   return {
     problems: [],
     functionAt: (pc) => (pc >= CODE && pc < CODE_END ? main : undefined),
     functionsNamed: (name) => (name === 'main' ? [main] : []),
     global: (name) => globals.find((each) => each.name === name),
+    named: (name) => {
+      const known = globals.find((each) => each.name === name);
+      if (known) return { kind: 'variable', variable: known };
+      return name === 'main' ? { kind: 'function', function: main } : undefined;
+    },
     globalNames: () => globals.map(({ name }) => name),
     globalsOf: () => globals,
     typeNamed: (name) => types[name],
