@@ -104,6 +104,22 @@ export function variable(name: string, type: DebugType, expression: readonly num
   };
 }
 
+/** A pointer to a variable that lies in no memory, and which byte of it. */
+export function implicitPointer(
+  name: string,
+  type: DebugType,
+  target: DebugVariable,
+  offset: number,
+): DebugVariable {
+  const bytes = Uint8Array.of(0xa0, 0, 0, 0, 0, offset); // DW_OP_implicit_pointer
+  return {
+    name,
+    type,
+    isParameter: false,
+    locationAt: () => ({ kind: 'expression', bytes, unit: { ...unit, variable: () => target } }),
+  };
+}
+
 /** DW_OP_addr. */
 export const at = (address: bigint): number[] => [0x03, ...bytesOf(address, 8)];
 
