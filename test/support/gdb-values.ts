@@ -343,6 +343,7 @@ export async function compareWithGdb(
         else if (ours !== value && value === asGdbHasEntryValues(frame, name))
           result.entryValuesOfInlined += 1;
         else if (
+          ours !== value &&
           ours === value.replaceAll('<synthetic pointer>', '<optimized out>') &&
           !hasPointer(frame, name)
         )
