@@ -8,8 +8,11 @@ import { join } from 'node:path';
 import type { DebugScope } from '../../src/guest/dwarf/model';
 import { compileExpression } from '../../src/debug/expression/compile';
 import { formatValue } from '../../src/debug/expression/format';
-import { variableValue } from '../../src/debug/expression/scope';
+import { localNamed, variableValue } from '../../src/debug/expression/scope';
 import { sizeOf } from '../../src/debug/expression/types';
+import { Value } from '../../src/debug/expression/value';
+import { compute, locate, type ExpressionFrame } from '../../src/debug/frames/dwarf-expression';
+import { enteringCall } from '../../src/debug/frames/entry-value';
 import { DebugError } from '../../src/debug/frames/errors';
 import { stackOf, type Frame } from '../../src/debug/frames/frame';
 import { programOf, type Program } from '../../src/debug/frames/program';
@@ -53,6 +56,16 @@ export interface Comparison {
   deducedFrames: number;
   /** Variables that gdb shows though they are not in scope. */
   outOfScope: number;
+  /** Names that only other files have, in several of which they are static: gdb takes that of the file whose symbols it has read first. */
+  otherStatics: number;
+  /** Structs whose location has pieces of their beginning only: gdb takes what follows for pointers without a value. */
+  uncovered: number;
+  /** Variables that are optimised out and in scope, and that gdb leaves out. */
+  leftOutByGdb: number;
+  /** Values at the entry of functions that have been jumped to, where gdb does not see the jumps of clang (DW_AT_call_pc). */
+  entryValuesByJump: number;
+  /** Values at the entry that gdb works out in the wrong frame. */
+  entryValuesOfInlined: number;
   /** Statics of other files that were optimised out: gdb does not know them. */
   unknownToGdb: number;
   /** A sentence each. */
@@ -98,7 +111,10 @@ function sizeOfGlobal({ debug }: Program, name: string): number {
 
 /** What gdb says of what cannot be read is told in other words. */
 const UNREADABLE = /^error: (?:Cannot access memory|Memory at 0x)/;
-const same = (shown: string): string => (UNREADABLE.test(shown) ? 'unreadable' : shown);
+/** The symbol table numbers statics of functions; gdb prefers their names in the source. */
+const NUMBERED = /(<\w+)\.\d+(?=[+>])/g;
+const same = (shown: string): string =>
+  UNREADABLE.test(shown) ? 'unreadable' : shown.replace(NUMBERED, '$1');
 
 /** gdb on a job, at places in the order in which they are given. */
 async function askGdb(
@@ -187,6 +203,64 @@ function isOutOfScope({ activation, callPc }: Frame, name: string, value: string
 }
 
 /**
+ * A variable of an inlined function as gdb 13 has it: it takes the argument of DW_OP_entry_value from the right call site, but works it out
+ * with the registers of the frame into which the function is inlined, where they should be those of that frame's caller (DWARF 5, 3.4.2).
+ */
+function asGdbHasEntryValues({ kind, scopes, activation, callPc }: Frame, name: string): string | undefined {
+  const variable = localNamed(scopes, name);
+  const location = variable?.locationAt(callPc);
+  const call = enteringCall(activation);
+  if (kind !== 'inlined' || location?.kind !== 'expression' || !call) return undefined;
+  const { site } = call;
+  const frame: ExpressionFrame = {
+    architecture: activation.architecture,
+    register: (number) => activation.register(number),
+    readMemory: (address, length) => activation.readMemory(address, length),
+    frameBase: () => activation.frameBase(),
+    cfa: () => activation.cfa(),
+    entryValue: (expression) => {
+      const own = site.parameters.find(({ location: place }) => Buffer.compare(place, expression) === 0);
+      if (!own) throw new DebugError('The call site does not tell.');
+      return compute(own.value, site.unit, activation);
+    },
+  };
+  return text(() => {
+    const place = locate(location.bytes, location.unit, frame);
+    return variable ? formatValue(Value.at(variable.type, place, activation), OPTIONS) : '';
+  });
+}
+
+/** Whether a location has DW_OP_implicit_pointer, in its DWARF 5 or its GNU form. */
+function hasPointer({ scopes, callPc }: Frame, name: string): boolean {
+  const location = localNamed(scopes, name)?.locationAt(callPc);
+  return location?.kind === 'expression' && location.bytes.some((byte) => byte === 0xa0 || byte === 0xf2);
+}
+
+/** Whether a variable is known by a jump that gdb does not see: it wants an address after it. */
+function isEnteredByJump({ scopes, activation, callPc }: Frame, name: string): boolean {
+  const location = localNamed(scopes, name)?.locationAt(callPc);
+  const usesEntryValue = location?.kind === 'expression' && location.bytes.some((byte) => byte === 0xa3);
+  return usesEntryValue && enteringCall(activation)?.site.isTail === true;
+}
+
+/** Whether a name that the file of a frame does not have stands for what gdb says in another file. */
+function isOtherStatic(program: Program, frame: Frame, name: string, theirs: string): boolean {
+  const { debug } = program;
+  if (!debug) return false;
+  const functions = program.symbols.functions().flatMap(({ address }) => debug.functionAt(address) ?? []);
+  const home = frame.function?.declared?.file;
+  const own = functions.some((each) => each.declared?.file === home && each.name === name);
+  if (own || debug.globalsOf(frame.callPc).some((each) => each.name === name)) return false;
+  return functions.some(({ entry }) => {
+    const there = Object.create(frame, { callPc: { value: entry }, scopes: { value: [] } }) as Frame;
+    const meant = text(() =>
+      formatValue(compileExpression(name, program, there).evaluate({ program, frame: there }), OPTIONS),
+    );
+    return same(meant) === same(theirs);
+  });
+}
+
+/**
  * Compares everything at random moments: names, places and registers of all frames, their variables, and all globals.
  * @param out a file that gdb may write
  */
@@ -220,6 +294,11 @@ export async function compareWithGdb(
     registers: 0,
     deducedFrames: 0,
     outOfScope: 0,
+    otherStatics: 0,
+    uncovered: 0,
+    leftOutByGdb: 0,
+    entryValuesByJump: 0,
+    entryValuesOfInlined: 0,
     unknownToGdb: 0,
     differences: [],
   };
@@ -261,10 +340,23 @@ export async function compareWithGdb(
         result.locals += 1;
         const ours = own.get(name);
         if (ours === undefined && isOutOfScope(frame, name, value)) result.outOfScope += 1;
+        else if (ours !== value && value === asGdbHasEntryValues(frame, name))
+          result.entryValuesOfInlined += 1;
+        else if (
+          ours !== value &&
+          ours === value.replaceAll('<synthetic pointer>', '<optimized out>') &&
+          !hasPointer(frame, name)
+        )
+          result.uncovered += 1;
+        else if (value === '<optimized out>' && isEnteredByJump(frame, name)) result.entryValuesByJump += 1;
         else if (ours === undefined || same(ours) !== same(value)) differ(where, name, ours, value);
       }
       const known = new Set(theirs.variables.map(([name]) => name));
-      for (const [name, value] of own) if (!known.has(name)) differ(where, name, value, 'not there');
+      for (const [name, value] of own) {
+        if (known.has(name)) continue;
+        if (value === '<optimized out>') result.leftOutByGdb += 1;
+        else differ(where, name, value, 'not there');
+      }
     });
     const unknown = there.names.filter((name) => !globals.includes(name));
     if (unknown.length > 0) differ(moment, 'globals that we do not know', '', unknown.join(' '));
@@ -277,6 +369,11 @@ export async function compareWithGdb(
       });
       if (ours === '<optimized out>' && there.expressions[name].startsWith('error: No symbol'))
         result.unknownToGdb += 1;
+      else if (
+        same(ours) !== same(there.expressions[name]) &&
+        isOtherStatic(program, frame, name, there.expressions[name])
+      )
+        result.otherStatics += 1;
       else if (same(ours) !== same(there.expressions[name]))
         differ(moment, name, ours, there.expressions[name]);
     }

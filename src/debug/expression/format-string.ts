@@ -72,6 +72,6 @@ export function pointedString(machine: MachineReader, address: bigint, limit: nu
   const end = bytes.indexOf(0);
   if (end >= 0) return stringText(bytes.subarray(0, end), limit, false);
   if (bytes.length === limit) return stringText(bytes, limit, true);
-  const fault = `<memory at ${hex(address + BigInt(bytes.length))} cannot be read>`;
+  const fault = `<error: Cannot access memory at address ${hex(address + BigInt(bytes.length))}>`;
   return bytes.length === 0 ? fault : `${stringText(bytes, limit, false)}${fault}`;
 }

@@ -1,6 +1,6 @@
 /** Values as text, as gdb's `print` writes them. */
 import { DebugError, OptimisedOutError } from '../frames/errors';
-import { isLost } from '../frames/location';
+import { implicitTargetOf, isLost } from '../frames/location';
 import { hex } from '../frames/machine';
 import { arrayText } from './format-array';
 import type { DisplayFormat } from './display-format';
@@ -40,6 +40,7 @@ export const FULL: FormatOptions = { elements: 200, depth: 20, length: 100_000 }
 export const SUMMARY: FormatOptions = { elements: 32, depth: 3, length: 200 };
 
 const OPTIMISED_OUT = '<optimized out>';
+const SYNTHETIC = '<synthetic pointer>';
 
 /**
  * A value as text.
@@ -72,6 +73,7 @@ function text(value: Value, options: FormatOptions, depth: number): string {
   if (isComposite(type)) return compositeText(value, type, options, depth);
   if (type.kind === 'array')
     return arrayText(value, type, options, (element) => inner(element, options, depth + 1));
+  if (implicitTargetOf(value.place)) return SYNTHETIC;
   if (options.format && isScalar(type)) return formatScalar(value, type, options.format, options);
   return scalarText(value, type, options);
 }

@@ -1,11 +1,16 @@
 /** What names mean at a place of the program: locals by block, statics and globals, enumerators, functions, types. */
-import type { DebugLocation, DebugScope, DebugType, DebugVariable } from '../../guest/dwarf/model';
-import { locate } from '../frames/dwarf-expression';
-import { DebugError, OptimisedOutError } from '../frames/errors';
+import type {
+  DebugFunction,
+  DebugLocation,
+  DebugScope,
+  DebugType,
+  DebugVariable,
+} from '../../guest/dwarf/model';
+import { DebugError } from '../frames/errors';
 import type { Frame } from '../frames/frame';
-import type { Location } from '../frames/location';
 import type { MachineWriter } from '../frames/machine';
 import type { Program } from '../frames/program';
+import { variablePlace } from '../frames/variable-place';
 import type { TypeSyntax } from './syntax';
 import { basicTypesOf, pointerTo, VOID } from './types';
 import { Value } from './value';
@@ -45,22 +50,22 @@ export function localNamed(scopes: readonly DebugScope[], name: string): DebugVa
 /** What a name stands for; undefined: nothing that can be seen from the place. */
 export function lookUp(name: string, { program, frame }: EvaluationContext): Binding | undefined {
   const pc = frame.callPc;
-  const variable = localNamed(frame.scopes, name) ?? program.debug?.global(name, pc);
-  if (variable) return variableBinding(variable, pc);
+  const local = localNamed(frame.scopes, name);
+  if (local) return variableBinding(local, pc);
+  const known = program.debug?.named(name, pc);
+  if (known?.kind === 'variable') return variableBinding(known.variable, pc);
   const enumerator = program.debug?.enumerator(name);
   if (enumerator) return { kind: 'constant', ...enumerator };
-  return functionBinding(name, program) ?? symbolBinding(name, program);
+  return known ? functionBinding(known.function) : symbolBinding(name, program);
 }
 
 /** A function's code, with the types of its parameters. */
-function functionBinding(name: string, { debug }: Program): Binding | undefined {
-  const found = debug?.functionsNamed(name)[0];
-  if (!found) return undefined;
-  const parameters = found.variables.filter(({ isParameter }) => isParameter).map(({ type }) => type);
+function functionBinding({ variables, result, entry }: DebugFunction): Binding {
+  const parameters = variables.filter(({ isParameter }) => isParameter).map(({ type }) => type);
   return {
     kind: 'address',
-    type: { kind: 'function', result: found.result, parameters, variadic: false },
-    address: found.entry,
+    type: { kind: 'function', result, parameters, variadic: false },
+    address: entry,
   };
 }
 
@@ -98,14 +103,8 @@ export function lookUpScoped(scope: string, name: string, { program }: Evaluatio
   const functions = debug
     ?.functionsNamed(name)
     .filter(({ declared }) => files.includes(declared?.file ?? ''));
-  if (functions?.length) return functionAt(name, functions[0].entry, program);
+  if (functions?.length) return functionBinding(functions[0]);
   throw new DebugError(`${scope} has no variable and no function ${name}.`);
-}
-
-function functionAt(name: string, entry: bigint, program: Program): Binding {
-  const binding = functionBinding(name, program);
-  if (binding?.kind === 'address') return { ...binding, address: entry };
-  throw new DebugError(`There is no function ${name}.`);
 }
 
 /** Some address of a file's code. */
@@ -132,7 +131,7 @@ export function valueOf(binding: Binding, { frame }: EvaluationContext): Value {
     case 'variable':
       return Value.at(
         binding.variable.type,
-        placeOf(binding.variable.name, binding.location, frame),
+        variablePlace(binding.variable.name, binding.location, activation),
         activation,
       );
     case 'constant':
@@ -142,26 +141,9 @@ export function valueOf(binding: Binding, { frame }: EvaluationContext): Value {
   }
 }
 
-/** Where a variable lies; what the compiler has not kept is a place, too. */
-export function placeOf(name: string, location: DebugLocation | undefined, { activation }: Frame): Location {
-  const lost: Location = {
-    kind: 'lost',
-    why: `${name} has been optimised out at this place of the program.`,
-  };
-  if (!location) return lost;
-  if (location.kind === 'constant') return { kind: 'value', bytes: location.bytes };
-  if (location.bytes.length === 0) return lost;
-  try {
-    return locate(location.bytes, location.unit, activation);
-  } catch (error) {
-    if (error instanceof OptimisedOutError) return { kind: 'lost', why: `${name}: ${error.message}` };
-    throw error;
-  }
-}
-
 /** A variable that a scope lists, as a value. */
 export function variableValue(variable: DebugVariable, frame: Frame): Value {
-  const place = placeOf(variable.name, variable.locationAt(frame.callPc), frame);
+  const place = variablePlace(variable.name, variable.locationAt(frame.callPc), frame.activation);
   return Value.at(variable.type, place, frame.activation);
 }
 

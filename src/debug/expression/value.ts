@@ -2,8 +2,9 @@
 import type { DebugMember, DebugType } from '../../guest/dwarf/model';
 import type { Activation } from '../frames/activation';
 import { DebugError, OptimisedOutError } from '../frames/errors';
-import { copyBits, fetch, partOf, store, type Location } from '../frames/location';
+import { copyBits, fetch, implicitTargetOf, partOf, store, type Location } from '../frames/location';
 import { bytesOf, integerOf, type MachineWriter } from '../frames/machine';
+import { targetPlace } from '../frames/variable-place';
 import { bytesOfFloat, floatOf } from './number';
 import {
   bare,
@@ -147,6 +148,9 @@ export class Value {
   pointee(): Value {
     const type = this.bare;
     if (type.kind !== 'pointer') throw new DebugError(`${typeName(this.type)} is no pointer.`);
+    const target = this.where && implicitTargetOf(this.where);
+    if (target)
+      return Value.at(type.target, targetPlace(target, sizeOf(type.target), this.frame), this.frame);
     const address = this.scalar() as bigint;
     return Value.at(type.target, { kind: 'memory', address }, this.frame);
   }

@@ -3,8 +3,9 @@ import type { DebugFunction } from '../../guest/dwarf/model';
 import type { FrameRow } from '../../guest/dwarf/frame';
 import type { Architecture } from './architecture';
 import { codePlaceAt, type CodePlace } from './code-place';
-import { compute, locate } from './dwarf-expression';
-import { DebugError, OptimisedOutError } from './errors';
+import { locate } from './dwarf-expression';
+import { entryValue, type EnteredFrame } from './entry-value';
+import { DebugError } from './errors';
 import { fetch, registerValue, type Location, type WritableFrame } from './location';
 import { integerOf, type MachineReader } from './machine';
 import type { Program } from './program';
@@ -16,7 +17,7 @@ export const MAX_ACTIVATIONS = 512;
 const IN_MACHINE: RegisterPlaces = new Map();
 
 /** All that is lazy is worked out once: an activation is good as long as its machine stands still. */
-export class Activation implements Stepping, WritableFrame {
+export class Activation implements Stepping, WritableFrame, EnteredFrame {
   private workedOut: { readonly above: Activation | undefined; readonly step: Step | undefined } | undefined;
   private knownCfa: bigint | undefined;
   private knownBase: bigint | undefined;
@@ -113,14 +114,7 @@ export class Activation implements Stepping, WritableFrame {
   }
 
   entryValue(expression: Uint8Array): bigint {
-    const { above } = this;
-    const site = above && !above.isExact ? above.function?.callSite(above.pc) : undefined;
-    const parameter = site?.parameters.find(({ location }) => equal(location, expression));
-    if (!above || !site || !parameter)
-      throw new OptimisedOutError(
-        'It has been optimised out: it was a value at the entry of the function, and the caller does not tell which.',
-      );
-    return compute(parameter.value, site.unit, above);
+    return entryValue(expression, this);
   }
 
   private workOutCfa(): bigint {
@@ -175,8 +169,4 @@ export class Activation implements Stepping, WritableFrame {
       throw error;
     }
   }
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

@@ -25,6 +25,8 @@ export interface Architecture {
   /** DWARF numbers of CS and SS. */
   readonly codeSegment: number;
   readonly stackSegment: number;
+  /** DWARF numbers of general registers that a function leaves as they are (System V ABI: figure 3.4 of AMD64's, table 2.3 of i386's). */
+  readonly keptByCallees: ReadonlySet<number>;
   /** Names without `$`, in lower case. */
   readonly names: ReadonlyMap<string, NamedRegister>;
   /** Name of a register for a reader. */
@@ -134,6 +136,7 @@ export const X86_64: Architecture = make(
     flags: 49,
     codeSegment: 51,
     stackSegment: 52,
+    keptByCallees: new Set([3, 6, 12, 13, 14, 15]),
   },
   rows64(),
   { first: 17, count: 16 },
@@ -150,6 +153,7 @@ export const I386: Architecture = make(
     flags: 9,
     codeSegment: 41,
     stackSegment: 42,
+    keptByCallees: new Set([3, 5, 6, 7]),
   },
   rows32(),
   { first: 21, count: 8 },

@@ -1,5 +1,6 @@
 /** DWARF expressions (DWARF 5, 2.5 and 2.6; DWARF 4, 2.5): where a variable lies, worked out with a frame at hand. */
 import { ByteReader } from '../../guest/elf/byte-reader';
+import { readOffset } from '../../guest/dwarf/form';
 import { GuestImageError } from '../../guest/errors';
 import type { ExpressionContext } from '../../guest/dwarf/model';
 import {
@@ -9,7 +10,7 @@ import {
   type DwarfValue,
   type UnaryName,
 } from './dwarf-value';
-import { DebugError, OptimisedOutError } from './errors';
+import { DebugError, ImplicitPointerError, OptimisedOutError } from './errors';
 import { OPTIMISED_OUT, registerValue, type Location, type LocationFrame, type Piece } from './location';
 import { integerOf, readExactly } from './machine';
 
@@ -108,6 +109,8 @@ export function compute(
       return integerOf(location.bytes);
     case 'lost':
       throw new OptimisedOutError(location.why);
+    case 'implicit-pointer':
+      throw new ImplicitPointerError();
     case 'pieces':
       throw new DebugError('The debug information is damaged: an address is said to lie in pieces.');
   }
@@ -401,12 +404,9 @@ define(0x9e, (at) => at.end({ kind: 'value', bytes: at.reader.span(at.reader.ule
 define(0x9f, (at) => at.end({ kind: 'value', bytes: at.arithmetic.encode(at.pop()) }));
 define([0xa0, 0xf2], (at) => {
   // implicit_pointer
-  at.reader.skip(at.unit.offsetSize);
-  at.reader.sleb();
-  at.end({
-    kind: 'lost',
-    why: 'It has been optimised out: a pointer to something that the compiler keeps in no memory.',
-  });
+  const entry = readOffset(at.reader, at.unit.offsetSize);
+  const offset = Number(at.reader.sleb());
+  at.end({ kind: 'implicit-pointer', target: { variable: at.unit.variable(entry), offset } });
 });
 
 refuse([0x9b, 0xe0], 'It is a variable of a thread (TLS), and a guest has no threads of that kind.');

@@ -5,3 +5,10 @@ export class DebugError extends Error {
 
 /** The compiler has not kept a value at this place of the program. */
 export class OptimisedOutError extends DebugError {}
+
+/** A pointer has no value, since what it points to lies in no memory; what that is may still be known. */
+export class ImplicitPointerError extends DebugError {
+  constructor() {
+    super('It has no value: it points to something that the compiler keeps in no memory.');
+  }
+}

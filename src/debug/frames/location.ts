@@ -1,6 +1,7 @@
 /** Where a value lies (DWARF 5, 2.6), and how its bytes are fetched from there and put back. */
+import type { DebugVariable } from '../../guest/dwarf/model';
 import type { Architecture } from './architecture';
-import { DebugError, OptimisedOutError } from './errors';
+import { DebugError, ImplicitPointerError, OptimisedOutError } from './errors';
 import { bytesOf, integerOf, readExactly, type MachineReader, type MachineWriter } from './machine';
 
 /** A place of a value, or of a part of one. */
@@ -11,8 +12,17 @@ export type Location =
   /** It lies nowhere: the debug information has the value itself. */
   | { readonly kind: 'value'; readonly bytes: Uint8Array }
   | { readonly kind: 'pieces'; readonly pieces: readonly Piece[] }
+  /** A pointer to a variable that lies in no memory, so that the pointer has no value (DWARF 5, 2.6.1.1.4). */
+  | { readonly kind: 'implicit-pointer'; readonly target: ImplicitTarget }
   /** The compiler has not kept it. `why` is a sentence. */
   | { readonly kind: 'lost'; readonly why: string };
+
+/** What a pointer without a value points to: a byte of a variable. */
+export interface ImplicitTarget {
+  /** Undefined: the debug information does not have it. */
+  readonly variable: DebugVariable | undefined;
+  readonly offset: number;
+}
 
 /** A part of a value that is spread over several places. */
 export interface Piece {
@@ -48,6 +58,13 @@ export function isLost(location: Location): boolean {
   );
 }
 
+/** What a pointer without a value points to; undefined: it has one. */
+export function implicitTargetOf(location: Location): ImplicitTarget | undefined {
+  if (location.kind === 'implicit-pointer') return location.target;
+  const [piece, ...others] = location.kind === 'pieces' ? location.pieces : [];
+  return piece && others.length === 0 ? implicitTargetOf(piece.location) : undefined;
+}
+
 /** What is larger than this is not fetched at once; no value of C is larger than its guest. */
 const MAX_BYTES = 1 << 26;
 
@@ -73,6 +90,8 @@ export function fetch(location: Location, length: number, frame: LocationFrame):
       throw new OptimisedOutError(location.why);
     case 'pieces':
       return fetchPieces(location.pieces, length, frame);
+    case 'implicit-pointer':
+      throw new ImplicitPointerError();
   }
 }
 
@@ -101,6 +120,9 @@ export function store(
       throw new OptimisedOutError(location.why);
     case 'pieces':
       storePieces(location.pieces, bytes, frame, writer);
+      return;
+    case 'implicit-pointer':
+      throw new ImplicitPointerError();
   }
 }
 
@@ -186,6 +208,7 @@ export function partOf(location: Location, offset: number, length: number): Loca
     case 'value':
       return { kind: 'value', bytes: location.bytes.subarray(offset, offset + length) };
     case 'lost':
+    case 'implicit-pointer':
       return location;
     case 'register':
       if (offset === 0) return location;

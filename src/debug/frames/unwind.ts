@@ -41,7 +41,7 @@ function ruleContext(addressSize: number): ExpressionContext {
   const none = (): never => {
     throw new DebugError('The call frame information is damaged: a rule refers to an entry of a unit.');
   };
-  return { addressSize, offsetSize: 4, bias: 0n, address: none, baseType: none };
+  return { addressSize, offsetSize: 4, bias: 0n, address: none, baseType: none, variable: none };
 }
 
 const contexts = { 4: ruleContext(4), 8: ruleContext(8) } as const;

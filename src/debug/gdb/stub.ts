@@ -32,6 +32,8 @@ type Handler = (rest: string) => GdbReply;
 const OK: GdbReply = { payload: 'OK' };
 /** GDB takes it for "not supported" (E.1). */
 const UNSUPPORTED: GdbReply = { payload: '' };
+/** EFAULT: an error by its number, since GDB before 16 takes an error with a text for the bytes that were read. */
+const UNREADABLE: GdbReply = { payload: 'E0e' };
 
 const FEATURES = [
   `PacketSize=${PACKET_SIZE.toString(16)}`,
@@ -217,8 +219,7 @@ export class GdbStub {
     const { address, length } = stretchOf(rest);
     const space = { kind: 'virtual', cpu: this.looksAt } as const;
     const bytes = this.run.readMemory(space, address, Math.min(length, LONGEST_READ));
-    if (bytes.length === 0 && length > 0)
-      throw new GdbError(`Nothing is mapped at 0x${address.toString(16)}.`);
+    if (bytes.length === 0 && length > 0) return UNREADABLE;
     return { payload: hexOf(bytes) };
   }
 

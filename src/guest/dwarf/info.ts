@@ -8,13 +8,14 @@
 import { indexUnits, RangeMap } from './address-index';
 import { canonicalTypeName, standardType } from './c-names';
 import type { AddressRange } from './lists';
-import type { DebugFunction, DebugInfo, DebugType, DebugVariable } from './model';
+import { readCallSites } from './call-sites';
+import type { CallSite, DebugFunction, DebugInfo, DebugNamed, DebugType, DebugVariable } from './model';
 import { entryOf, NameIndex, type Place } from './name-index';
 import { At, Tag } from './numbers';
 import { Problems } from './problems';
 import { Program, type ProgramFacts, type ProgramSections } from './program';
 import { FunctionScope } from './scopes';
-import type { Unit } from './units';
+import type { Entry, Unit } from './units';
 import { variableOf, type Variable } from './variables';
 
 /** What one unit has. */
@@ -93,6 +94,20 @@ export class DwarfInfo implements DebugInfo {
     return best && this.variable(best.place);
   }
 
+  named(name: string, pc?: bigint): DebugNamed | undefined {
+    const own = pc === undefined ? undefined : this.contentsAt(pc);
+    const [ownPlace] = own?.names.functions.get(name) ?? [];
+    const functions = this.functionsNamed(name);
+    const seen =
+      (ownPlace && own?.byOffset.get(ownPlace.offset)) ?? functions.find(({ isExternal }) => isExternal);
+    // No two external names are the same, so that a variable beside an external function is a static of another unit.
+    const isFunction = seen !== undefined && !own?.names.globals.has(name);
+    const variable = isFunction ? undefined : this.global(name, pc);
+    if (variable) return { kind: 'variable', variable };
+    const found = seen ?? functions.at(0);
+    return found && { kind: 'function', function: found };
+  }
+
   globalNames(): readonly string[] {
     return [...this.names().globals.keys()];
   }
@@ -118,11 +133,17 @@ export class DwarfInfo implements DebugInfo {
   }
 
   private open(sections: ProgramSections, facts: ProgramFacts): Program {
-    const program = new Program(sections, facts, this.found, (tag, name) => {
+    const definition = (tag: number, name: string): Entry | undefined => {
       const word = tagWords[tag];
       const place = word === undefined ? undefined : this.names().types.get(word + name);
       return place && entryOf(place);
-    });
+    };
+    const variable = (offset: number): DebugVariable | undefined => {
+      const unit = program.units.unitAt(offset);
+      const entry = unit?.entryAt(offset - unit.start);
+      return entry && variableOf(program, entry);
+    };
+    const program: Program = new Program(sections, facts, this.found, definition, variable);
     if (program.units.all.some(({ kind }) => kind === 'skeleton')) this.noteSplit();
     return program;
   }
@@ -167,8 +188,15 @@ export class DwarfInfo implements DebugInfo {
     const byOffset = new Map<number, FunctionScope>();
     const rows: { range: AddressRange; value: FunctionScope }[] = [];
     const program = this.program();
+    const callSites = this.found.later(
+      () => (program ? readCallSites(program, unit) : new Map<bigint, CallSite>()),
+      new Map<bigint, CallSite>(),
+    );
     for (const place of program ? names.code : []) {
-      const scope = this.found.guard(() => program && functionOf(program, place, names), undefined);
+      const scope = this.found.guard(
+        () => program && functionOf(program, place, names, callSites),
+        undefined,
+      );
       if (!scope) continue;
       byOffset.set(place.offset, scope);
       for (const range of scope.ranges) rows.push({ range, value: scope });
@@ -187,7 +215,12 @@ export class DwarfInfo implements DebugInfo {
   }
 }
 
-function functionOf(program: Program, place: Place, names: NameIndex): FunctionScope | undefined {
+function functionOf(
+  program: Program,
+  place: Place,
+  names: NameIndex,
+  callSites: () => ReadonlyMap<bigint, CallSite>,
+): FunctionScope | undefined {
   const entry = entryOf(place);
   const ranges = program.rangesOf(entry);
   if (!ranges || ranges.length === 0) return undefined;
@@ -195,5 +228,5 @@ function functionOf(program: Program, place: Place, names: NameIndex): FunctionS
   const isGnu = root.text(At.producer)?.startsWith('GNU C') ?? false;
   const isAssembly = root.number(At.language) === LANGUAGE_ASSEMBLER;
   const begins = isAssembly || (isGnu && names.hasLocationLists);
-  return new FunctionScope(program, entry, ranges, entry.name ?? '', begins);
+  return new FunctionScope(program, entry, ranges, entry.name ?? '', begins, callSites);
 }

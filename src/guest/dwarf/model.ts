@@ -84,6 +84,8 @@ export interface ExpressionContext {
   address(index: number): bigint;
   /** Type of DW_OP_convert and its kin, by offset of its entry in the unit. */
   baseType(offset: number): DebugType | undefined;
+  /** The variable whose entry is at an offset of .debug_info, for DW_OP_implicit_pointer. */
+  variable(offset: number): DebugVariable | undefined;
   /** Call-site values of the caller for DW_OP_entry_value come from the frame; see `CallSite`. */
 }
 
@@ -96,9 +98,20 @@ export interface DebugScope {
   readonly inlined?: { readonly name: string; readonly callSite?: SourcePlace };
 }
 
+/** What a call leads to (DWARF 5, 3.4.1): an address, a function that another unit defines, or what an expression comes to in the caller. */
+export type CallTarget =
+  | { readonly kind: 'address'; readonly address: bigint }
+  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'expression'; readonly bytes: Uint8Array };
+
 /** What a caller knows of the registers and arguments of a call (DW_TAG_call_site), by return address. */
 export interface CallSite {
+  /** The address after the call or, of a call at the end of a function that has become a jump, within or after the jump. */
   readonly returnAddress: bigint;
+  /** Undefined: the debug information does not tell. */
+  readonly target: CallTarget | undefined;
+  /** A jump in place of a call and a return: the caller's frame is gone when the callee runs. */
+  readonly isTail: boolean;
   readonly parameters: readonly { readonly location: Uint8Array; readonly value: Uint8Array }[];
   readonly unit: ExpressionContext;
 }
@@ -119,7 +132,14 @@ export interface DebugFunction extends DebugScope {
   /** What DW_OP_fbreg counts from. */
   frameBaseAt(pc: bigint): DebugLocation | undefined;
   callSite(returnAddress: bigint): CallSite | undefined;
+  /** Jumps to other functions in place of calls. */
+  readonly tailCalls: readonly CallSite[];
 }
+
+/** What a name stands for outside of functions. */
+export type DebugNamed =
+  | { readonly kind: 'variable'; readonly variable: DebugVariable }
+  | { readonly kind: 'function'; readonly function: DebugFunction };
 
 /** The debug information of one guest file. */
 export interface DebugInfo {
@@ -130,6 +150,8 @@ export interface DebugInfo {
   functionsNamed(name: string): readonly DebugFunction[];
   /** Globals and statics that code at an address can see: first of its unit, then those of others. */
   global(name: string, pc?: bigint): DebugVariable | undefined;
+  /** What a name stands for to code at an address: what its unit has, then what is external, then statics of other units. */
+  named(name: string, pc?: bigint): DebugNamed | undefined;
   globalNames(): readonly string[];
   /** Statics and globals of the unit that contains an address. */
   globalsOf(pc: bigint): readonly DebugVariable[];

@@ -74,7 +74,13 @@ export const At = {
   dwoName: 0x76,
   callReturnPc: 0x7d,
   callValue: 0x7e,
+  callOrigin: 0x7f,
+  callPc: 0x81,
+  callTailCall: 0x82,
+  callTarget: 0x83,
   loclistsBase: 0x8c,
   gnuDwoName: 0x2130,
   gnuCallSiteValue: 0x2111,
+  gnuCallSiteTarget: 0x2113,
+  gnuTailCall: 0x2115,
 } as const;

@@ -4,7 +4,7 @@ import { readInitialLength } from './form';
 import type { SourcePlace } from './line';
 import { readLineHeader } from './line-header';
 import { Lists, type AddressRange, type ListSections } from './lists';
-import type { DebugLocation, ExpressionContext } from './model';
+import type { DebugLocation, DebugVariable, ExpressionContext } from './model';
 import { At } from './numbers';
 import type { Problems } from './problems';
 import { Types, sizeOf, type FindDefinition } from './types';
@@ -44,6 +44,8 @@ export class Program {
     readonly facts: ProgramFacts,
     readonly problems: Problems,
     findDefinition: FindDefinition,
+    /** The variable whose entry is at an offset of .debug_info. */
+    private readonly findVariable: (offset: number) => DebugVariable | undefined,
   ) {
     this.units = new Units(sections, (error) => problems.note(error.message));
     this.types = new Types(problems, findDefinition);
@@ -119,6 +121,7 @@ export class Program {
             const entry = unit.entryAt(offset);
             return entry && this.types.of(entry);
           }, undefined),
+        variable: (offset) => this.problems.guard(() => this.findVariable(offset), undefined),
       };
       this.contexts.set(unit, context);
     }

@@ -112,19 +112,21 @@ function originsBelow(scope: Entry, unit: Unit, depth: number): Set<number> {
 
 /** A function that has code (DW_TAG_subprogram). */
 export class FunctionScope extends Scope implements DebugFunction {
-  private readonly callSites: () => ReadonlyMap<bigint, CallSite>;
   private readonly start: () => bigint;
 
-  /** @param locationsHoldAtEntry whether variables are where their locations say from the first instruction on */
+  /**
+   * @param locationsHoldAtEntry whether variables are where their locations say from the first instruction on
+   * @param callSites of the unit, by return address
+   */
   constructor(
     program: Program,
     die: Entry,
     ranges: readonly AddressRange[],
     readonly name: string,
     private readonly locationsHoldAtEntry: boolean,
+    private readonly callSites: () => ReadonlyMap<bigint, CallSite>,
   ) {
     super(program, die, ranges, 0);
-    this.callSites = program.problems.later(() => this.readCallSites(), new Map<bigint, CallSite>());
     this.start = program.problems.later(() => this.readStart(), ranges[0].low);
   }
 
@@ -158,6 +160,13 @@ export class FunctionScope extends Scope implements DebugFunction {
     return this.callSites().get(returnAddress);
   }
 
+  get tailCalls(): readonly CallSite[] {
+    return [...this.callSites().values()].filter(
+      ({ isTail, returnAddress }) =>
+        isTail && this.ranges.some(({ low, high }) => returnAddress > low && returnAddress <= high),
+    );
+  }
+
   /** DW_AT_entry_pc, which is an address or an offset from the lowest one (DWARF 5, 2.18); else where the code begins. */
   private readStart(): bigint {
     const { die, program, ranges } = this;
@@ -167,47 +176,5 @@ export class FunctionScope extends Scope implements DebugFunction {
     const start = given ?? first;
     const address = start === undefined ? ranges[0].low : program.inMemory(start);
     return ranges.some(({ low, high }) => address >= low && address < high) ? address : ranges[0].low;
-  }
-
-  private readCallSites(): Map<bigint, CallSite> {
-    const sites = new Map<bigint, CallSite>();
-    const { unit } = this.die;
-    for (const entry of descendants(this.die)) {
-      if (entry.tag !== Tag.callSite && entry.tag !== Tag.gnuCallSite) continue;
-      // GNU compilers gave the return address as DW_AT_low_pc before there was an attribute for it.
-      const address = entry.address(At.callReturnPc) ?? entry.address(At.lowPc);
-      if (address === undefined) continue;
-      const returnAddress = this.program.inMemory(address);
-      const parameters = [...entry.children()].flatMap(parameterOf);
-      sites.set(returnAddress, { returnAddress, parameters, unit: this.program.contextOf(unit) });
-    }
-    return sites;
-  }
-}
-
-/** A register or place of an argument, and what it had at the call. */
-function parameterOf(entry: Entry): CallSite['parameters'] {
-  if (entry.tag !== Tag.callSiteParameter && entry.tag !== Tag.gnuCallSiteParameter) return [];
-  const location = entry.get(At.location);
-  const value = entry.get(At.callValue) ?? entry.get(At.gnuCallSiteValue);
-  return location?.kind === 'block' && value?.kind === 'block'
-    ? [{ location: location.bytes, value: value.bytes }]
-    : [];
-}
-
-/** All entries below one, in the file's order. */
-function* descendants({ unit, hasChildren, end }: Entry): Generator<Entry> {
-  if (!hasChildren) return;
-  const cursor = unit.cursorAt(end);
-  for (let depth = 1; depth > 0 && cursor.left > 0;) {
-    const entry = unit.entryAt(cursor.offset);
-    if (!entry) {
-      cursor.ulebNumber(); // the end of a list
-      depth--;
-      continue;
-    }
-    yield entry;
-    cursor.seek(entry.end);
-    if (entry.hasChildren) depth++;
   }
 }

@@ -19,6 +19,7 @@ const unit = {
   offsetSize: 4,
   bias: 0x1000n,
   address: (index: number) => BigInt(0x5000 + index),
+  variable: () => undefined,
   baseType: (offset: number) => types[offset],
 } as const;
 const MEMORY = 0x2000n;
@@ -95,7 +96,10 @@ describe('a DWARF expression', () => {
     expect(location(0x90, 40)).toEqual({ kind: 'register', register: 40 });
     expect(location(0x9e, 2, 7, 8)).toEqual({ kind: 'value', bytes: Uint8Array.of(7, 8) });
     expect(location()).toMatchObject({ kind: 'lost' });
-    expect(location(0xa0, 0, 0, 0, 0, 0)).toMatchObject({ kind: 'lost' });
+    expect(location(0xa0, 0, 0, 0, 0, 0x7f)).toEqual({
+      kind: 'implicit-pointer',
+      target: { variable: undefined, offset: -1 },
+    });
     expect(location(0x53, PIECE, 4, PIECE, 4)).toEqual({
       kind: 'pieces',
       pieces: [

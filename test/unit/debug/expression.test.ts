@@ -15,7 +15,7 @@ import { DebugError } from '../../../src/debug/frames/errors';
 import { innermostFrame } from '../../../src/debug/frames/frame';
 import { integerOf } from '../../../src/debug/frames/machine';
 import { has, run, temporaryFolder } from '../guest/build';
-import { at, CODE, FakeMachine, fakeDebug, fakeProgram, variable } from './fake-program';
+import { at, CODE, FakeMachine, fakeDebug, fakeProgram, implicitPointer, variable } from './fake-program';
 
 const folder = temporaryFolder();
 afterAll(folder.remove);
@@ -77,6 +77,12 @@ beforeEach(() => {
     variable('gone', int, []),
     variable('halves', base('long', 8, 'signed'), [0x53, 0x93, 4, 0x50, 0x93, 4]),
     variable('literal', int, [0x35, 0x9f]),
+    implicitPointer(
+      'nowhere',
+      { kind: 'pointer', bytes: 8, target: int },
+      variable('nine', int, [0x39, 0x9f]),
+      0,
+    ),
   ];
   const debug = fakeDebug(locals, [variable('rings', { kind: 'array', element: ring, count: 4 }, at(DATA))], {
     u32,
@@ -114,6 +120,8 @@ describe('an expression', () => {
     ['fast', '5'],
     ['gone', '<optimized out>'],
     ['literal', '5'],
+    ['nowhere', '<synthetic pointer>'],
+    ['*nowhere', '9'],
     ['halves == ($rax << 32) + 5', '1'],
     ['$eax', '1432778632'],
     ['$cr3', '4096'],
@@ -382,7 +390,7 @@ describe('completion', () => {
     complete(text, text.length, context).items.map(({ label }) => label);
 
   it('knows names, members and registers', () => {
-    expect(labels('')).toEqual(['i', 'p', 'fast', 'gone', 'halves', 'literal', 'rings', 'main']);
+    expect(labels('')).toEqual(['i', 'p', 'fast', 'gone', 'halves', 'literal', 'nowhere', 'rings', 'main']);
     expect(labels('1 + ha')).toEqual(['halves']);
     expect(labels('p->')).toEqual(['head', 'low', 'sign', 'next', 'word', 'byte', 'data']);
     expect(labels('2 * rings[1].he')).toEqual(['head']);

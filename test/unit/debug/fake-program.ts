@@ -91,6 +91,7 @@ const unit = {
   bias: 0n,
   address: () => 0n,
   baseType: () => undefined,
+  variable: () => undefined,
 } as const;
 
 /** A variable whose location is an expression. */
@@ -100,6 +101,22 @@ export function variable(name: string, type: DebugType, expression: readonly num
     type,
     isParameter: false,
     locationAt: () => ({ kind: 'expression', bytes: Uint8Array.from(expression), unit }),
+  };
+}
+
+/** A pointer to a variable that lies in no memory, and which byte of it. */
+export function implicitPointer(
+  name: string,
+  type: DebugType,
+  target: DebugVariable,
+  offset: number,
+): DebugVariable {
+  const bytes = Uint8Array.of(0xa0, 0, 0, 0, 0, offset); // DW_OP_implicit_pointer
+  return {
+    name,
+    type,
+    isParameter: false,
+    locationAt: () => ({ kind: 'expression', bytes, unit: { ...unit, variable: () => target } }),
   };
 }
 
@@ -125,12 +142,18 @@ export function fakeDebug(
     // DW_OP_reg6: RBP
     frameBaseAt: () => ({ kind: 'expression', bytes: Uint8Array.of(0x56), unit }),
     callSite: () => undefined,
+    tailCalls: [],
   };
   return {
     problems: [],
     functionAt: (pc) => (pc >= CODE && pc < CODE_END ? main : undefined),
     functionsNamed: (name) => (name === 'main' ? [main] : []),
     global: (name) => globals.find((each) => each.name === name),
+    named: (name) => {
+      const known = globals.find((each) => each.name === name);
+      if (known) return { kind: 'variable', variable: known };
+      return name === 'main' ? { kind: 'function', function: main } : undefined;
+    },
     globalNames: () => globals.map(({ name }) => name),
     globalsOf: () => globals,
     typeNamed: (name) => types[name],
