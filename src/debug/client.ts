@@ -52,9 +52,11 @@ export class DebugClient {
     };
     this.worker = new Worker(join(environment.distDir, 'debug-worker.js'), { workerData: input });
     this.worker.on('message', (message: DebugWorkerMessage) => this.heard(message));
-    this.worker.on('error', (error: Error) => this.died(error.message));
+    // An error may overtake messages that were sent before it; the exit comes after all of them.
+    let why: string | undefined;
+    this.worker.on('error', (error: Error) => (why = error.message));
     this.worker.on('exit', (code) => {
-      if (!this.isOver) this.died(`its thread ended with code ${code}`);
+      this.died(why ?? `its thread ended with code ${code}`);
       this.listener.closed();
     });
   }
