@@ -161,7 +161,7 @@ describe.skipIf(!canTrace)('against gdb (needs gdb with Python, and ptrace)', ()
       ['-O1', '-gdwarf-5'],
       ['-O2', '-gdwarf-5'],
       ['-O2', '-gdwarf-4'],
-    ])('%s %s', { timeout: 120_000 }, (optimise, version) => {
+    ])(`%s %s (needs ${compiler})`, { timeout: 120_000 }, (optimise, version) => {
       const path = join(folder.path, `values-${compiler}${optimise}${version}`);
       run(
         compiler,
