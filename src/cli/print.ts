@@ -1,6 +1,7 @@
 /** How figures and problems look in a terminal. */
 import { isAbsolute, relative } from 'node:path';
 import type { Problem } from '../protocol/problem';
+import { breakingText, type TraceTables } from '../scenario/breaking-events';
 import type { RunState } from '../trace/model';
 import type { ExpectationResult, Summary, SummaryCounts } from '../trace/query/summary';
 
@@ -11,6 +12,8 @@ export interface SummaryContext {
   /** Why the run ended, where there is more to say than that it did. */
   message?: string;
   frequencyHz: number;
+  /** By which events are told. */
+  tables?: TraceTables;
 }
 
 const STATES: Record<RunState, string> = {
@@ -61,7 +64,7 @@ export function printJson(summary: Summary): string {
 
 /** The figures of a run for a reader; ends with a line break. */
 export function printSummary(summary: Summary, context: SummaryContext): string {
-  const { title, state, message, frequencyHz } = context;
+  const { title, state, message, frequencyHz, tables } = context;
   const lines = [
     title,
     row('state', message === undefined ? STATES[state] : `${STATES[state]}: ${message}`),
@@ -85,15 +88,17 @@ export function printSummary(summary: Summary, context: SummaryContext): string 
     ...(summary.wallSeconds === undefined ? [] : [row('wall time', time(summary.wallSeconds))]),
     ...(summary.expectations.length === 0
       ? []
-      : ['expectations', ...summary.expectations.map(printExpectation)]),
+      : ['expectations', ...summary.expectations.map((each) => printExpectation(each, tables))]),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-/** `  ✓ packets.rx: 64`. */
-export function printExpectation({ figure, expected, actual, held }: ExpectationResult): string {
+/** `  ✓ packets.rx: 64`; of one that failed, with the event that broke it in a line of its own. */
+export function printExpectation(result: ExpectationResult, tables?: TraceTables): string {
+  const { figure, expected, actual, held, event } = result;
   const wanted = `${figure}: ${expected}`;
-  if (!held) return `  ✗ ${wanted}, but ${actual === null ? 'there is no such figure' : actual}`;
+  const broken = event && tables ? `\n      ${breakingText(event, tables).replaceAll('\u2009', ' ')}` : '';
+  if (!held) return `  ✗ ${wanted}, but ${actual === null ? 'there is no such figure' : actual}${broken}`;
   return `  ✓ ${wanted}${String(actual) === expected ? '' : ` (${actual})`}`;
 }
 

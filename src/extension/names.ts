@@ -24,6 +24,9 @@ export const Command = {
   copyValue: 'trapline.copyValue',
   /** Internal: hover of a source line → its events in the timeline. */
   revealLine: 'trapline.revealLine',
+  /** Internal: from a failed expectation to the event that broke it. */
+  showEvent: 'trapline.showEvent',
+  debugFromEvent: 'trapline.debugFromEvent',
 } as const;
 
 /** View type of the trace editor. */
