@@ -443,7 +443,7 @@ describe('calls of one line', () => {
 describe('code without source', () => {
   it('is a text of its own, in which the frame stands at its instruction', async () => {
     const d = new Dialogue(openControlled());
-    await d.launch('timer', { attributes: { stopOnEntry: true } }, () => undefined);
+    await d.launch('timer', { attributes: { stopOnEntry: true } });
     // A program's own memory as code: what stands there has no lines.
     const program = d.opened?.debuggee.programs[0];
     if (!program) throw new Error('no program');

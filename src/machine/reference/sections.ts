@@ -13,6 +13,7 @@ import { Ixgbe } from '../devices/ixgbe/ixgbe';
 import { keyboardDescriptions, keyboardRegisters } from '../devices/keyboard-controller';
 import { completionStatus, descriptions as nvmeDescriptions } from '../devices/nvme/descriptions';
 import { Nvme } from '../devices/nvme/nvme';
+import { virtioInterfaces } from '../devices/virtio/descriptions';
 import { pitDescriptions, pitRegisters } from '../devices/pit';
 import { rtcDescriptions, rtcRegisters } from '../devices/rtc-registers';
 import { uartDescriptions, uartRegisters } from '../devices/uart-descriptions';
@@ -121,6 +122,11 @@ export const deviceReferences: readonly DeviceReference[] = [
     registers: places(new Nvme(idleBus, NVME).registerNames()),
     descriptions: nvmeDescriptions,
   },
+  ...virtioInterfaces.map(({ title, ...rest }): DeviceReference => ({
+    title: `virtio: ${title}`,
+    manual: 'Virtual I/O Device (VIRTIO) Version 1.2',
+    ...rest,
+  })),
   {
     title: 'edu: the teaching device of QEMU',
     manual: 'docs/specs/edu of QEMU',
