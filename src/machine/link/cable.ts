@@ -101,7 +101,7 @@ export class Cable implements Link, Inspectable {
   }
 
   inspect(path: StatePath): StateNode | undefined {
-    return nodeAt(cableNode(this.eventTargetId, this.save().hardware), path);
+    return nodeAt(cableNode(this.eventTargetId, this.save().hardware.lanes), path);
   }
 
   save(): Checkpoint<CableHardware, CableRun> {

@@ -2,9 +2,17 @@
 import type { StateNode } from '../inspect';
 import { hex, numberNode, textNode } from '../state-nodes';
 import { addressAt, type AddressTableHardware } from './address-table';
-import type { CableHardware } from './cable';
 import type { LaneHardware } from './lane';
-import type { SwitchHardware } from './switch';
+
+/** A port of a switch as it is shown. */
+export interface ShownPort {
+  readonly inward: LaneHardware;
+  readonly outward: LaneHardware;
+  /** Frames of the output queue: `remaining` cycles until the last bit has left. */
+  readonly queue: readonly { readonly bytes: number; readonly remaining: number }[];
+  /** In frames. */
+  readonly counters: { readonly received: number; readonly sent: number; readonly dropped: number };
+}
 
 const OCTETS = 6;
 
@@ -35,7 +43,7 @@ function laneNode(name: string, description: string, { inFlight, busy }: LaneHar
 }
 
 /** A cable by its two directions. */
-export function cableNode(name: string, { lanes }: CableHardware): StateNode {
+export function cableNode(name: string, lanes: readonly LaneHardware[]): StateNode {
   return {
     name,
     description: 'A full-duplex wire between two stations.',
@@ -50,7 +58,11 @@ export function cableNode(name: string, { lanes }: CableHardware): StateNode {
 }
 
 /** A switch by its ports and its table of addresses. */
-export function switchNode(name: string, { ports, addresses }: SwitchHardware): StateNode {
+export function switchNode(
+  name: string,
+  ports: readonly ShownPort[],
+  addresses: AddressTableHardware,
+): StateNode {
   return {
     name,
     description: 'An Ethernet switch (IEEE 802.1Q, clause 8).',

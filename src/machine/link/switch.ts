@@ -222,7 +222,8 @@ export class Switch implements Link, Inspectable {
   }
 
   inspect(path: StatePath): StateNode | undefined {
-    return nodeAt(switchNode(this.eventTargetId, this.save().hardware), path);
+    const { ports, addresses } = this.save().hardware;
+    return nodeAt(switchNode(this.eventTargetId, ports, addresses), path);
   }
 
   save(): Checkpoint<SwitchHardware, SwitchRun> {

@@ -21,6 +21,8 @@ import { lapicDescriptions, redirectionFields } from '../interrupts/apic-descrip
 import { lapicRegisterNames } from '../interrupts/lapic-registers';
 import { postedControlFields } from '../interrupts/posted-view';
 import { InterruptRemapping } from '../iommu/interrupts/interrupt-remapping';
+import { amdDescriptions } from '../iommu/amd/inspect/descriptions';
+import { amdRegisterNames } from '../iommu/amd/layout';
 import { iommuDescriptions } from '../iommu/inspect/descriptions';
 import { SERVER_UNIT } from '../iommu/options';
 import { RemappingUnit } from '../iommu/remapping-unit';
@@ -184,6 +186,13 @@ export const deviceReferences: readonly DeviceReference[] = [
       .registers()
       .map(({ name, offset }): RegisterPlace => [name, offset]),
     descriptions: iommuDescriptions,
+  },
+  {
+    title: 'IOMMU of AMD: its part about interrupts',
+    manual: 'AMD I/O Virtualization Technology (IOMMU) Specification, 48882',
+    where: 'its block of registers',
+    registers: [...amdRegisterNames].map(([offset, name]): RegisterPlace => [name, offset]),
+    descriptions: amdDescriptions,
   },
   {
     title: 'PCI configuration ports',

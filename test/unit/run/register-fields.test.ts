@@ -93,3 +93,28 @@ it.each([
   },
   60_000,
 );
+
+it("of AMD's IOMMU shows what its driver has set up: tables, entries that lead to backing pages, and the rings", async () => {
+  const job = await jobOf(sample('e7-avic'));
+  const { store } = runJob(job);
+  const { host } = ((): { host: RunSession['machine']['host'] } => {
+    const session = new RunSession(job);
+    session.runTo(Math.floor(store.endTime / 2));
+    return session.machine;
+  })();
+  const unit = ['island0', 'amd-iommu-unit'];
+  const register = (name: string): bigint => valueAt(host, ...unit, 'Registers', ...name.split('/'));
+  const writes = registerWrites(store, ['host', 'IOMMU', 'CONTROL']);
+  expect(register('General/CONTROL')).toBe(BigInt((writes.at(-1)?.value ?? 0) >>> 0));
+  const table = host.inspect([...unit, 'Device table']);
+  expect(table?.children?.length).toBeGreaterThan(0);
+  const found = (table?.children ?? []).flatMap(({ name }) =>
+    (host.inspect([...unit, 'Device table', name, 'Interrupt remapping table'])?.children ?? []).map(
+      ({ value }) => (value?.kind === 'text' ? value.value : ''),
+    ),
+  );
+  expect(found.some((text) => /^vector 0x[0-9a-f]{2} to the backing page at 0x/.test(text))).toBe(true);
+  // All commands have been done.
+  const at = (name: string): unknown => host.inspect([...unit, 'Command buffer', name])?.value;
+  expect(at('head')).toEqual(at('tail'));
+}, 60_000);
