@@ -15,6 +15,8 @@ import {
 import { DisposableStore } from '../disposables';
 import { Command, runningContext } from '../names';
 import { formatCount, formatTime } from '../../trace/vocabulary/format';
+import { figuresOf } from './run-record';
+import { endText } from './run-description';
 import { resultText, type ResultText } from './result-text';
 import type { RunSession } from './run-session';
 import type { ActiveRun, RunService } from './run-service';
@@ -111,7 +113,8 @@ export class RunIndicator implements Disposable {
       : { level: 'error', text: l10n.t('Trapline failed to run {0}: {1}', session.name, failure ?? '') };
     const [icon, background] = ENDS[text.level];
     this.tellsEnd = true;
-    this.item.text = `$(${icon}) ${shortened(text.text)}`;
+    const short = end ? `${session.name}: ${endText(figuresOf(end))}` : text.text;
+    this.item.text = `$(${icon}) ${shortened(short)}`;
     this.item.tooltip = text.text;
     this.item.command = {
       command: Command.openTrace,

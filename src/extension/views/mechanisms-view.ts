@@ -6,7 +6,7 @@ import {
   ThemeIcon,
   TreeItem,
   TreeItemCollapsibleState,
-  Uri,
+  type Uri,
   commands,
   l10n,
   window,
@@ -24,7 +24,7 @@ import { scenarioName, type RunService } from '../runs/run-service';
 import type { ScenarioFile, ScenarioFiles } from '../runs/scenario-files';
 import { chapters } from './chapters';
 import { shelves } from './gallery';
-import { VERDICT_ICONS, runDescription } from './run-description';
+import { VERDICT_ICONS, runDescription } from '../runs/run-description';
 
 interface ShelfNode {
   readonly title: string;

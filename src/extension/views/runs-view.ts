@@ -19,7 +19,7 @@ import { Command, runsView } from '../names';
 import { runTraceUri, type RunArchive } from '../runs/run-archive';
 import type { ArchivedRun } from '../runs/run-record';
 import { scenarioName, type ActiveRun, type RunService } from '../runs/run-service';
-import { VERDICT_ICONS, outcomeText, runDescription } from './run-description';
+import { VERDICT_ICONS, outcomeText, runDescription } from '../runs/run-description';
 
 /** A run of the list. `trace` and `scenario` are what commands look for. */
 export interface RunItem {

@@ -2,7 +2,7 @@
 import { l10n } from 'vscode';
 import { formatCount, formatTime } from '../../trace/vocabulary/format';
 import type { Verdict } from '../../trace/query/verdict';
-import type { ArchivedRun, RunFigures } from '../runs/run-record';
+import type { ArchivedRun, RunFigures } from './run-record';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -28,16 +28,21 @@ export function outcomeText({ state, verdict, missed, expectations }: RunFigures
   return expectations === 0 ? l10n.t('finished') : l10n.t('as expected');
 }
 
+/** `as expected · 26.2 ms · 182 exits`. */
+export function endText(figures: RunFigures): string {
+  return [outcomeText(figures), ...sizeTexts(figures)].join(' · ');
+}
+
+function sizeTexts({ cycles, frequencyHz, exits }: RunFigures): string[] {
+  return [formatTime(cycles, frequencyHz), l10n.t('{0} exits', formatCount(exits))];
+}
+
 /** `just now · 26.2 ms · 182 exits`, and before it how it came out where that is not as expected. */
 export function runDescription({ ended, figures }: ArchivedRun, now: Date): string {
   const when = whenText(new Date(ended), now);
   if (!figures) return when;
-  const size = [
-    formatTime(figures.cycles, figures.frequencyHz),
-    l10n.t('{0} exits', formatCount(figures.exits)),
-  ];
   const outcome = figures.verdict === 'passed' ? [] : [outcomeText(figures)];
-  return [...outcome, when, ...size].join(' · ');
+  return [...outcome, when, ...sizeTexts(figures)].join(' · ');
 }
 
 /** Product icons and the colours of tests, by verdict. */
