@@ -50,7 +50,7 @@ export interface CliHost {
   /** What is missing of the files that a scenario names. `file` is the scenario's. */
   missingFiles(text: string, file: string, scenario: Scenario): Promise<Problem[]>;
   startRun: StartRun;
-  /** Serves a debug session over standard input and output; resolves when it is over. */
+  /** Serves a debug session over standard input and output; resolves when it is over, rejects with a message for a reader. */
   serveDebugger(environment: RunEnvironment): Promise<void>;
   /** Serves GDB on a port of this computer. Rejects with a message for a reader. */
   serveGdb(options: GdbServerOptions): Promise<GdbSessionEnd>;

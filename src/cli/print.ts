@@ -1,6 +1,7 @@
 /** How figures and problems look in a terminal. */
 import { isAbsolute, relative } from 'node:path';
 import type { Problem } from '../protocol/problem';
+import { breakingText, type TraceTables } from '../scenario/breaking-events';
 import type { RunState } from '../trace/model';
 import { NO_COLOURS, type Paint } from './paint';
 import type { ExpectationResult, Summary, SummaryCounts } from '../trace/query/summary';
@@ -12,6 +13,8 @@ export interface SummaryContext {
   /** Why the run ended, where there is more to say than that it did. */
   message?: string;
   frequencyHz: number;
+  /** By which events are told. */
+  tables?: TraceTables;
 }
 
 const STATES: Record<RunState, string> = {
@@ -62,7 +65,7 @@ export function printJson(summary: Summary): string {
 
 /** The figures of a run for a reader; ends with a line break. */
 export function printSummary(summary: Summary, context: SummaryContext, paint: Paint = NO_COLOURS): string {
-  const { title, state, message, frequencyHz } = context;
+  const { title, state, message, frequencyHz, tables } = context;
   const stateText = message === undefined ? STATES[state] : `${STATES[state]}: ${message}`;
   const isBad = state === 'crashed' || state === 'failed';
   const lines = [
@@ -88,19 +91,21 @@ export function printSummary(summary: Summary, context: SummaryContext, paint: P
     ...(summary.wallSeconds === undefined ? [] : [row('wall time', time(summary.wallSeconds))]),
     ...(summary.expectations.length === 0
       ? []
-      : ['expectations', ...summary.expectations.map((each) => printExpectation(each, paint))]),
+      : ['expectations', ...summary.expectations.map((each) => printExpectation(each, tables, paint))]),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-/** `  ✓ packets.rx: 64`. */
+/** `  ✓ packets.rx: 64`; of one that failed, with the event that broke it in a line of its own. */
 export function printExpectation(
-  { figure, expected, actual, held }: ExpectationResult,
+  { figure, expected, actual, held, event }: ExpectationResult,
+  tables?: TraceTables,
   paint: Paint = NO_COLOURS,
 ): string {
   const wanted = `${figure}: ${expected}`;
+  const broken = event && tables ? `\n      ${breakingText(event, tables).replaceAll('\u2009', ' ')}` : '';
   if (!held)
-    return `  ${paint.bad(`✗ ${wanted}, but ${actual === null ? 'there is no such figure' : actual}`)}`;
+    return `  ${paint.bad(`✗ ${wanted}, but ${actual === null ? 'there is no such figure' : actual}`)}${broken}`;
   return `  ${paint.good('✓')} ${wanted}${String(actual) === expected ? '' : ` (${actual})`}`;
 }
 

@@ -85,7 +85,7 @@ export function activate(context: ExtensionContext): TraplineApi {
   );
   const runCommands: RunCommands = own(new RunCommands({ runs, editors, output, log }));
   own(new RunIndicator(runs, (trace) => editors.isInView(trace)));
-  own(new TraceCommands(editors, archive));
+  own(new TraceCommands(editors, archive, timeline));
   own(new PacketCommand(editors, tools));
   own(new CompareCommand(archive, (scenario) => runCommands.runScenario(scenario)));
   own(registerSampleWorkspace(extensionUri));

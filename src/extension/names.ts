@@ -30,6 +30,9 @@ export const Command = {
   refreshScenarios: 'trapline.refreshScenarios',
   /** Internal: hover of a source line → its events in the timeline. */
   revealLine: 'trapline.revealLine',
+  /** Internal: from a failed expectation to the event that broke it. */
+  showEvent: 'trapline.showEvent',
+  debugFromEvent: 'trapline.debugFromEvent',
 } as const;
 
 /** View type of the trace editor. */
