@@ -1,6 +1,7 @@
 /** The command line. */
 import { parseArgs } from 'node:util';
 import { didYouMean } from '../scenario/nearest';
+import { exportFormats, type ExportFormatName } from '../trace/exchange/export/formats';
 
 /** What is to be done. */
 export type Command =
@@ -16,6 +17,15 @@ export type Command =
   | { name: 'stats'; file: string; json: boolean }
   | { name: 'check'; file: string; json: boolean }
   | { name: 'compare'; files: string[]; json: boolean; compiler: string }
+  | { name: 'import'; file: string; json: boolean; trace?: string; frequencyHz?: number }
+  | {
+      name: 'export';
+      file: string;
+      to: ExportFormatName | 'pcap';
+      out: string;
+      scenario?: string;
+      compiler: string;
+    }
   | { name: 'dap'; compiler: string }
   | { name: 'gdbserver'; file: string; port: number; vm: number; compiler: string }
   | { name: 'help' }
@@ -42,6 +52,11 @@ const COMMANDS: Record<
   check: { argument: 'FILE', options: { json: 'boolean' } },
   gdbserver: { argument: 'FILE', options: { port: 'string', vm: 'string', compiler: 'string' } },
   dap: { options: { compiler: 'string' } },
+  import: { argument: 'FILE', options: { out: 'string', frequency: 'string', json: 'boolean' } },
+  export: {
+    argument: 'TRACE',
+    options: { to: 'string', out: 'string', scenario: 'string', compiler: 'string' },
+  },
   compare: { argument: 'FILE', several: true, options: { json: 'boolean', compiler: 'string' } },
 };
 
@@ -66,6 +81,17 @@ Usage:
       (name.trapline.arrow), or a scenario, which is run.
         --json            print the figures as JSON
         --compiler PATH   C compiler for the guests instead of gcc or clang
+  trapline import FILE [--out TRACE] [--frequency HZ] [--json]
+      Reads what "trace-cmd report", the "trace" file of ftrace or "perf script" print of KVM, interrupts, the scheduler and
+      IOMMUs, and prints its figures. FILE may be - for standard input.
+        --out TRACE       write the trace, which the editor opens: name.trapline.arrow
+        --frequency HZ    how fast a clock of cycles (x86-tsc) counts, instead of what the waits in the file say
+        --json            print the figures as JSON
+  trapline export TRACE --to FORMAT --out FILE [--scenario FILE] [--compiler PATH]
+      Writes a trace for other tools: perfetto (ui.perfetto.dev), chrome (JSON, for small traces) or csv; or pcap, the packets
+      on its links, for which its run is made again.
+        --scenario FILE   where the scenario is, if it is not beside the trace (pcap)
+        --compiler PATH   C compiler for the guest instead of gcc or clang (pcap)
   trapline dap [--compiler PATH]
       Debugs, for an editor that speaks the Debug Adapter Protocol over standard input and output.
   trapline gdbserver FILE [--port N] [--vm N] [--compiler PATH]
@@ -113,6 +139,8 @@ export function parseCommandLine(args: readonly string[]): Command {
     const port = numberOf('--port', values['port'], 65_535);
     return { name, file, port, vm: numberOf('--vm', values['vm'], 9_999), compiler };
   }
+  if (name === 'import') return importOf(file, values, json);
+  if (name === 'export') return exportOf(file, values, compiler);
   if (name !== 'run') return { name: name as 'stats' | 'check', file, json };
   const [trace, packets] = [values['out'], values['pcap']];
   return {
@@ -122,6 +150,41 @@ export function parseCommandLine(args: readonly string[]): Command {
     quiet: values['quiet'] === true,
     ...(typeof trace === 'string' && { trace }),
     ...(typeof packets === 'string' && { packets }),
+    compiler,
+  };
+}
+
+function importOf(file: string, values: Values, json: boolean): Command {
+  const { out, frequency } = values;
+  const given = frequency === undefined ? undefined : Number(frequency);
+  if (given !== undefined && !(given >= 1 && given <= 1e12))
+    throw new UsageError(
+      '--frequency needs a number of cycles a second: --frequency 2.9e9. See trapline --help.',
+    );
+  return {
+    name: 'import',
+    file,
+    json,
+    ...(typeof out === 'string' && { trace: out }),
+    ...(given !== undefined && { frequencyHz: given }),
+  };
+}
+
+function exportOf(file: string, { to, out, scenario }: Values, compiler: string): Command {
+  const formats = [...Object.keys(exportFormats), 'pcap'];
+  if (typeof to !== 'string' || !formats.includes(to)) {
+    const meant = typeof to === 'string' ? didYouMean(to, formats) : '';
+    throw new UsageError(`trapline export needs --to ${formats.join(', --to ')}.${meant} See trapline --help.`);
+  }
+  if (typeof out !== 'string')
+    throw new UsageError('trapline export needs --out FILE: what it writes is for other tools.');
+  const format = to as ExportFormatName | 'pcap';
+  return {
+    name: 'export',
+    file,
+    to: format,
+    out,
+    ...(typeof scenario === 'string' && { scenario }),
     compiler,
   };
 }

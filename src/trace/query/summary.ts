@@ -2,7 +2,7 @@
  * The figures of a run, all counted from its events. The same function serves a finished run, a running one and a file:
  * it reads nothing but the exact counts and the machine's facts of a `TraceMeta`.
  */
-import { Kind, kindRow } from '../vocabulary/events';
+import { ForeignKind, Kind, kindRow } from '../vocabulary/events';
 import type { RunFacts, TraceGap, TraceMeta } from '../model';
 
 /** The figures that exist once per run and once per VM. */
@@ -81,7 +81,7 @@ function countsOf(
     interrupts: {
       raised: n(Kind.IrqRaise),
       injected: n(Kind.IrqInject),
-      posted: n(Kind.IrqPost) + n(Kind.AvicPost),
+      posted: n(Kind.IrqPost) + n(Kind.AvicPost) + n(ForeignKind.ApicvPost),
       handled: n(Kind.Handler),
     },
     iommu: {
