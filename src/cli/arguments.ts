@@ -174,7 +174,9 @@ function exportOf(file: string, { to, out, scenario }: Values, compiler: string)
   const formats = [...Object.keys(exportFormats), 'pcap'];
   if (typeof to !== 'string' || !formats.includes(to)) {
     const meant = typeof to === 'string' ? didYouMean(to, formats) : '';
-    throw new UsageError(`trapline export needs --to ${formats.join(', --to ')}.${meant} See trapline --help.`);
+    throw new UsageError(
+      `trapline export needs --to ${formats.join(', --to ')}.${meant} See trapline --help.`,
+    );
   }
   if (typeof out !== 'string')
     throw new UsageError('trapline export needs --out FILE: what it writes is for other tools.');

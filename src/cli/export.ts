@@ -46,7 +46,9 @@ async function writePackets(
   const { meta } = store;
   const trace = resolve(host.cwd, command.file);
   if (meta.scenarioText === '') {
-    host.err(`error: ${command.file} is a trace of another tool: it has no packets, and no scenario to run.\n`);
+    host.err(
+      `error: ${command.file} is a trace of another tool: it has no packets, and no scenario to run.\n`,
+    );
     return ExitCode.BadInput;
   }
   const scenario =
@@ -68,7 +70,9 @@ async function writePackets(
       return ExitCode.BadInput;
     }
     if (!result.same)
-      host.err('warning: the packets are those of a new run, which is not the one of this trace: a driver has changed since.\n');
+      host.err(
+        'warning: the packets are those of a new run, which is not the one of this trace: a driver has changed since.\n',
+      );
     host.err(`wrote ${shortPath(target, host.cwd)}: the packets of a run of ${meta.scenarioName}\n`);
     return ExitCode.Held;
   } catch (error) {

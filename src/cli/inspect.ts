@@ -30,7 +30,13 @@ export async function printStats(command: { file: string; json: boolean }, host:
   const scenario = loadScenario(meta.scenarioText, meta.scenarioName);
   if (scenario.ok) summary.expectations = evaluateExpectations(scenario.scenario.expect, summary);
   const { title, state, message, frequencyHz, source } = meta;
-  const context = { title, state, frequencyHz, source, ...(message !== undefined && !truncated && { message }) };
+  const context = {
+    title,
+    state,
+    frequencyHz,
+    source,
+    ...(message !== undefined && !truncated && { message }),
+  };
   host.out(command.json ? printJson(summary) : printSummary(summary, context));
   return ExitCode.Held;
 }

@@ -118,8 +118,14 @@ const CLOCKS: Record<ForeignSource['clock'], string> = {
 function foreignRows(summary: Summary, source: ForeignSource, frequencyHz: number): string[] {
   const clock = source.clock === 'cycles' ? ` at ${Number((frequencyHz / 1e9).toPrecision(4))} GHz` : '';
   return [
-    row('recorded time', `${time(summary.simulatedSeconds)} by a clock ${CLOCKS[source.clock]}${clock}, from ${source.epoch}`),
-    row('lines', `${count(source.lines)}: ${count(source.events)} of events, ${count(source.headers)} of headers`),
+    row(
+      'recorded time',
+      `${time(summary.simulatedSeconds)} by a clock ${CLOCKS[source.clock]}${clock}, from ${source.epoch}`,
+    ),
+    row(
+      'lines',
+      `${count(source.lines)}: ${count(source.events)} of events, ${count(source.headers)} of headers`,
+    ),
     row('not understood', unknownCount(source) === 0 ? 'none' : `${count(unknownCount(source))} lines`),
     ...source.unknown.map(({ reason, count: n, line }) =>
       row(`  ${count(n)}`, `${reason} (first in line ${count(line)})`),

@@ -3,6 +3,7 @@ import { Uri, debug, window, workspace, type ExtensionContext } from 'vscode';
 import { prepareRun } from '../run/prepare';
 import { startRun } from '../run/start';
 import { CompareCommand } from './commands/compare-command';
+import { ExchangeCommands } from './commands/exchange-commands';
 import { PacketCommand } from './commands/packet-command';
 import { RunCommands } from './commands/run-commands';
 import { registerSampleWorkspace } from './commands/sample-workspace';
@@ -73,6 +74,7 @@ export function activate(context: ExtensionContext): TraplineApi {
   const runCommands: RunCommands = own(new RunCommands({ runs, editors, output, log }));
   own(new TraceCommands(editors, archive));
   own(new PacketCommand(editors, tools));
+  own(new ExchangeCommands(editors));
   own(new CompareCommand(archive, (scenario) => runCommands.runScenario(scenario)));
   own(registerSampleWorkspace(extensionUri));
   const configurations = new Configurations(() => editors.active?.document.scenario?.fsPath);

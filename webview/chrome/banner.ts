@@ -1,6 +1,7 @@
 /** The slim line that says how the run stands, with one next step. */
 import type { Explorer } from '../app/explorer';
 import type { RunState } from '../../src/trace/model';
+import { foreignSentence, needsSaying } from '../../src/trace/exchange/foreign-source';
 import { gapSentence } from '../../src/trace/vocabulary/gaps';
 import { formatCount, formatDuration, formatTime } from '../time/format';
 import { h, icons } from '../ui/dom';
@@ -68,8 +69,15 @@ export function banner(explorer: Explorer): HTMLElement {
         step: state === 'crashed' && rows > 0 ? show : again,
       };
     }
-    const [gap] = model.meta.value.gaps;
-    if (gap) return { look: 'warning', text: gapSentence(gap, model.frequencyHz), step: again };
+    const { gaps, source } = model.meta.value;
+    const [gap] = gaps;
+    if (gap) {
+      const more = gaps.length > 1 ? ` (${formatCount(gaps.length)} such regions in all)` : '';
+      const text = gapSentence(gap, model.frequencyHz) + more;
+      return { look: 'warning', text, ...(!source && { step: again }) };
+    }
+    if (source && needsSaying(source))
+      return { look: 'quiet', text: foreignSentence(source, model.frequencyHz) };
     if (rows === 0)
       return {
         look: 'quiet',

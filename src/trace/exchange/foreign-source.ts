@@ -62,6 +62,12 @@ function frequencySentence({ frequency }: ForeignSource, hz: number): string {
   return '';
 }
 
+/** Whether there is more to say than that all went well. */
+export function needsSaying(source: ForeignSource): boolean {
+  const known = source.frequency === 'clock' || source.frequency === 'given';
+  return unknownCount(source) > 0 || !known || source.clipped > 0;
+}
+
 /** What a reader is to know about an imported trace, in a few sentences. */
 export function foreignSentence(source: ForeignSource, frequencyHz: number): string {
   const unknown = unknownCount(source);

@@ -7,7 +7,7 @@ import { prepareRun } from '../../../src/run/prepare';
 import { startRun } from '../../../src/run/start';
 import { readCapture } from '../../../src/trace/exchange/capture';
 import type { TraceMeta } from '../../../src/trace/model';
-import { environment, jobOf, runJob, sample } from '../../../support/runs';
+import { environment, jobOf, runJob, sample } from '../../support/runs';
 
 const tools: ExportTools = { prepare: prepareRun, start: startRun, environment, application: 'Trapline' };
 

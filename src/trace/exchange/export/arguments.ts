@@ -25,13 +25,9 @@ function argumentOf(
   value: number,
 ): ExportArgument[] {
   if (!spec || spec.format === 'none') return [];
-  const printed = words.has(spec.format)
-    ? formatArg(store.meta.tracks, spec, value, event.track)
-    : undefined;
+  const printed = words.has(spec.format) ? formatArg(store.meta.tracks, spec, value, event.track) : undefined;
   const plain = printed === `0x${value.toString(16)}` || printed === String(value);
-  return [
-    { name: spec.name, value, text: plain ? undefined : printed, hex: !decimals.has(spec.format) },
-  ];
+  return [{ name: spec.name, value, text: plain ? undefined : printed, hex: !decimals.has(spec.format) }];
 }
 
 /** Both, as far as the kind has them. */

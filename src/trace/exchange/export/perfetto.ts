@@ -20,7 +20,14 @@ import {
   TrackDescriptor,
   TrackEvent,
 } from './perfetto-fields';
-import { Consequences, exportParts, nanoseconds, slicesOf, type ExportEvent, type ExportLane } from './slices';
+import {
+  Consequences,
+  exportParts,
+  nanoseconds,
+  slicesOf,
+  type ExportEvent,
+  type ExportLane,
+} from './slices';
 
 /** All packets are of one writer. */
 const SEQUENCE = 1;
@@ -152,9 +159,7 @@ class PerfettoWriter {
     writer.tag(Trace.packet, WireType.LengthDelimited).fork();
     if (timestamp !== undefined) writer.tag(TracePacket.timestamp, WireType.Varint).uint64(timestamp);
     writer.tag(TracePacket.trustedPacketSequenceId, WireType.Varint).uint32(SEQUENCE);
-    writer
-      .tag(TracePacket.sequenceFlags, WireType.Varint)
-      .uint32(first | SequenceFlag.needsIncrementalState);
+    writer.tag(TracePacket.sequenceFlags, WireType.Varint).uint32(first | SequenceFlag.needsIncrementalState);
     this.writeInterned(writer);
     write(writer);
     writer.join();

@@ -68,8 +68,7 @@ function ordered(store: TraceStore): number[] {
   const rows: number[] = [];
   for (let row = 0; row < store.rows; row++) if (!bookkeeping.has(store.kindOf(row))) rows.push(row);
   return rows.sort(
-    (x, y) =>
-      store.startOf(x) - store.startOf(y) || store.durationOf(y) - store.durationOf(x) || x - y,
+    (x, y) => store.startOf(x) - store.startOf(y) || store.durationOf(y) - store.durationOf(x) || x - y,
   );
 }
 

@@ -28,7 +28,7 @@ export class TraceClock {
   ticks(text: string): number | undefined {
     const point = text.indexOf('.');
     if (this.kind === undefined) this.begin(text, point);
-    if ((point < 0) !== (this.kind === 'cycles')) return undefined;
+    if (point < 0 !== (this.kind === 'cycles')) return undefined;
     const ticks =
       point < 0
         ? Number(BigInt(text) - this.cycles)
@@ -56,9 +56,7 @@ export class TraceClock {
   /** Ticks of a time that an event tells in nanoseconds; undefined while the clock's frequency is not known. */
   ofNanoseconds(nanoseconds: number): number | undefined {
     const { hz, known } = this.frequency;
-    return known === 'clock' || known === 'given'
-      ? Math.round((nanoseconds * hz) / NANOSECONDS)
-      : undefined;
+    return known === 'clock' || known === 'given' ? Math.round((nanoseconds * hz) / NANOSECONDS) : undefined;
   }
 
   private begin(text: string, point: number): void {

@@ -57,7 +57,9 @@ export function exitNamed(
   isa: Isa | undefined,
 ): { kind: number; isa: Isa | undefined } | undefined {
   // What failed at VM entry is marked behind the name.
-  const name = printed.replace(/ FAILED_VMENTRY$/, '').replace(/^(?:UNKNOWN )?\(?(0x[0-9a-f]+|\d+)\)?$/i, '$1');
+  const name = printed
+    .replace(/ FAILED_VMENTRY$/, '')
+    .replace(/^(?:UNKNOWN )?\(?(0x[0-9a-f]+|\d+)\)?$/i, '$1');
   const number = /^(?:0x[0-9a-f]{1,8}|\d{1,9})$/i.test(name) ? Number(name) : undefined;
   if (number !== undefined) return { kind: exitId(tables[isa ?? 'vmx'], number), isa };
   const exact: [Isa, number | undefined][] = [

@@ -47,7 +47,8 @@ const vectors: Tracepoints = Object.fromEntries(
 function wakes(context: EventContext, comm: string, pid: number): string | undefined {
   const { scene, thread, vcpu } = context;
   const woken = scene.thread(pid, comm, -1);
-  if (woken.vcpu === undefined && !scene.works(woken)) return `${context.event} of a thread that works for no VM`;
+  if (woken.vcpu === undefined && !scene.works(woken))
+    return `${context.event} of a thread that works for no VM`;
   const track = woken.vcpu?.track ?? scene.threadTrack(woken);
   const own = woken.pending ? woken.woken : (vcpu?.cause ?? 0) || thread.raised || thread.woken;
   woken.pending = context.event === 'sched_waking';
@@ -125,7 +126,8 @@ export const hostEvents: Tracepoints = {
     },
   },
   map: {
-    pattern: /^IOMMU: iova=(0x[0-9a-f]{1,16})(?: - 0x[0-9a-f]{1,16})? paddr=(0x[0-9a-f]{1,16}) size=(0x[0-9a-f]{1,16}|\d{1,19})/,
+    pattern:
+      /^IOMMU: iova=(0x[0-9a-f]{1,16})(?: - 0x[0-9a-f]{1,16})? paddr=(0x[0-9a-f]{1,16}) size=(0x[0-9a-f]{1,16}|\d{1,19})/,
     act: (context, [, iova, to, size]) => {
       const { numbers } = context;
       iommuMap(context, numbers.hex(iova), numbers.hex(to), numbers.either(size));

@@ -113,7 +113,8 @@ export class TraceImporter {
     recorder.finish(this.end);
     store.append(recorder.takeDelta());
     const { tracks, places, counts, sums, gaps } = recorder.tables();
-    for (const [cpu, { from, count }] of this.losing) this.addGap({ from, to: this.end, ...lossOf(cpu, count) });
+    for (const [cpu, { from, count }] of this.losing)
+      this.addGap({ from, to: this.end, ...lossOf(cpu, count) });
     const meta: TraceMeta = {
       ...emptyMeta(this.options.file, clock.frequency.hz),
       state: 'finished',
@@ -239,7 +240,12 @@ export class TraceImporter {
   private addGap(gap: TraceGap): void {
     const last = this.gaps.at(-1);
     if (this.gaps.length < MOST_GAPS || !last) this.gaps.push(gap);
-    else this.gaps[this.gaps.length - 1] = { from: last.from, to: Math.max(last.to ?? 0, gap.to ?? 0), why: 'dropped' };
+    else
+      this.gaps[this.gaps.length - 1] = {
+        from: last.from,
+        to: Math.max(last.to ?? 0, gap.to ?? 0),
+        why: 'dropped',
+      };
   }
 }
 

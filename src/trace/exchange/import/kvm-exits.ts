@@ -42,7 +42,10 @@ const explained: Readonly<Record<string, (info: Info) => [a: number, b: number]>
 };
 
 /** Runs an action for the thread's vCPU, if it has one. */
-function ofVcpu(context: EventContext, act: (vcpu: Vcpu) => string | undefined | void): string | undefined | void {
+function ofVcpu(
+  context: EventContext,
+  act: (vcpu: Vcpu) => string | undefined | void,
+): string | undefined | void {
   return context.vcpu ? act(context.vcpu) : OUTSIDE;
 }
 
@@ -80,8 +83,7 @@ export const kvmExits: Tracepoints = {
   },
   kvm_userspace_exit: {
     pattern: /^reason \S+ \(-?\d+\)/,
-    act: (context) =>
-      ofVcpu(context, (vcpu) => (vcpu.exit === 0 ? OUTSIDE : vcpu.toUser(context.time))),
+    act: (context) => ofVcpu(context, (vcpu) => (vcpu.exit === 0 ? OUTSIDE : vcpu.toUser(context.time))),
   },
   kvm_vcpu_wakeup: {
     pattern: /^(wait|poll) time (\d{1,18}) ns/,
@@ -122,7 +124,14 @@ export const kvmExits: Tracepoints = {
         if (what === 'read' && vcpu.readDone(address, value)) return explainAccess(vcpu, address, value);
         const track = scene.part(scene.vmOf(thread), 'mmio');
         if (what === 'unsatisfied-read') vcpu.readBegun(time, track, Kind.MmioRead, address);
-        else vcpu.accessed(time, track, accessKinds(what === 'write', Kind.MmioRead, Kind.MmioWrite), address, value);
+        else
+          vcpu.accessed(
+            time,
+            track,
+            accessKinds(what === 'write', Kind.MmioRead, Kind.MmioWrite),
+            address,
+            value,
+          );
         explainAccess(vcpu, address, value);
       }),
   },
@@ -199,9 +208,13 @@ export const kvmExits: Tracepoints = {
     pattern: /nr (0x[0-9a-f]{1,16})(?: a0 (0x[0-9a-f]{1,16}))?/,
     act: hypercall,
   },
-  kvm_hv_hypercall: { pattern: /^code (0x[0-9a-f]{1,8})(?:.{0,200}? in (0x[0-9a-f]{1,16}))?/, act: hypercall },
+  kvm_hv_hypercall: {
+    pattern: /^code (0x[0-9a-f]{1,8})(?:.{0,200}? in (0x[0-9a-f]{1,16}))?/,
+    act: hypercall,
+  },
   kvm_page_fault: {
-    pattern: /^(?:vcpu \d+ )?(?:rip (0x[0-9a-f]{1,16}) )?address (?:0x)?([0-9a-f]{1,16}) error_code (?:0x)?([0-9a-f]{1,16})/,
+    pattern:
+      /^(?:vcpu \d+ )?(?:rip (0x[0-9a-f]{1,16}) )?address (?:0x)?([0-9a-f]{1,16}) error_code (?:0x)?([0-9a-f]{1,16})/,
     act: (context, [, rip, at, error]) =>
       ofVcpu(context, (vcpu) => {
         const [a, b] = [context.numbers.hex(at), context.numbers.hex(error)];
@@ -231,7 +244,13 @@ export const kvmExits: Tracepoints = {
 /** Of an instruction, as many as an argument holds. */
 const FIRST_BYTES = 6;
 const PORT_EXITS: ReadonlySet<string> = new Set(['IO_INSTRUCTION', 'io']);
-const MSR_EXITS: ReadonlySet<string> = new Set(['MSR_READ', 'MSR_WRITE', 'MSR_READ_IMM', 'MSR_WRITE_IMM', 'msr']);
+const MSR_EXITS: ReadonlySet<string> = new Set([
+  'MSR_READ',
+  'MSR_WRITE',
+  'MSR_READ_IMM',
+  'MSR_WRITE_IMM',
+  'msr',
+]);
 const APIC_EXITS: ReadonlySet<string> = new Set(['APIC_WRITE', 'APIC_ACCESS', 'avic_unaccelerated_access']);
 const MEMORY_EXITS: ReadonlySet<string> = new Set(['EPT_MISCONFIG', 'EPT_VIOLATION', 'npf']);
 

@@ -52,7 +52,9 @@ function ended(context: EventContext, groups: readonly (string | undefined)[]): 
 }
 
 /** IPIs that carry no vector, or another meaning of it. */
-const ipis: Readonly<Record<string, (vector: number, target: number) => [kind: number, a: number, b: number]>> = {
+const ipis: Readonly<
+  Record<string, (vector: number, target: number) => [kind: number, a: number, b: number]>
+> = {
   NMI: (_, target) => [Kind.IpiNmi, target, 0],
   INIT: (_, target) => [Kind.IpiInit, target, 0],
   SIPI: (vector, target) => [Kind.IpiStartUp, vector * PAGE, target],
@@ -102,13 +104,21 @@ export const kvmInterrupts: Tracepoints = {
       const vm = scene.vmOf(thread);
       const number = Number(chip) * PICS + Number(pin);
       const state = (trigger === 'level' ? 1 : 0) | (masked === undefined ? 0 : 2);
-      const row = instant(context, scene.part(vm, 'pic'), ForeignKind.PicPin, number, state, causeOf(context));
+      const row = instant(
+        context,
+        scene.part(vm, 'pic'),
+        ForeignKind.PicPin,
+        number,
+        state,
+        causeOf(context),
+      );
       if (masked !== undefined || thread.falls) return;
       vm.picPins.set(number, row);
     },
   },
   kvm_ioapic_set_irq: {
-    pattern: /^pin (\d{1,4}) dst ([0-9a-f]{1,8}) vec=? ?(\d{1,3}) \(\w+\|\w+\|\w+(\|masked)?\)( \(coalesced\))?/,
+    pattern:
+      /^pin (\d{1,4}) dst ([0-9a-f]{1,8}) vec=? ?(\d{1,3}) \(\w+\|\w+\|\w+(\|masked)?\)( \(coalesced\))?/,
     act: (context, [, pin, , vector, masked, coalesced]) => {
       const { scene, thread } = context;
       const silent = masked !== undefined || coalesced !== undefined || thread.falls;
@@ -173,7 +183,8 @@ export const kvmInterrupts: Tracepoints = {
     },
   },
   kvm_pi_irte_update: {
-    pattern: /^(?:VT-d )?PI is .{1,40}? for irq (\d{1,9}), vcpu (\d{1,9}), gsi: 0x[0-9a-f]{1,8}, gvec: (0x[0-9a-f]{1,8})/,
+    pattern:
+      /^(?:VT-d )?PI is .{1,40}? for irq (\d{1,9}), vcpu (\d{1,9}), gsi: 0x[0-9a-f]{1,8}, gvec: (0x[0-9a-f]{1,8})/,
     act: (context, [, irq, id, vector]) => {
       const { scene, thread, numbers } = context;
       const target = scene.vcpu(scene.vmOf(thread), Number(id));

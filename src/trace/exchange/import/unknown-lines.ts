@@ -17,7 +17,8 @@ export class UnknownLineCounter {
       entry = this.byReason.get(OTHER);
     }
     if (entry) entry.count += 1;
-    else this.byReason.set(reason, { reason, count: 1, line, example: text.trim().slice(0, LONGEST_EXAMPLE) });
+    else
+      this.byReason.set(reason, { reason, count: 1, line, example: text.trim().slice(0, LONGEST_EXAMPLE) });
   }
 
   /** The most frequent first. */
