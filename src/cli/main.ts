@@ -8,7 +8,7 @@ import { missingFiles, prepareRun } from '../run/prepare';
 import { startRun } from '../run/start';
 import { runCli } from './cli';
 import { ExitCode } from './host';
-import { checkWritable, createFile, readText, readTrace, writeTrace } from './node-files';
+import { checkWritable, createFile, readPieces, readText, readTrace, writeTrace } from './node-files';
 
 /** The bundle lies in `dist`. */
 const distDir = __dirname;
@@ -37,9 +37,19 @@ function onInterrupt(listener: () => void): () => void {
   };
 }
 
+/** Who reads a log, or asked for a plain terminal, gets neither a line that is written over nor colours. */
+const isPlain = process.env['TERM'] === 'dumb';
+const terminal = {
+  columns: () => process.stderr.columns || 80,
+  now: () => performance.now(),
+};
+
 void runCli(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
+  ...(process.stderr.isTTY && !isPlain && { terminal }),
+  // https://no-color.org: any text but the empty one.
+  colours: process.stdout.isTTY && !isPlain && !process.env['NO_COLOR'],
   cwd: process.cwd(),
   version,
   environment: {
@@ -49,6 +59,7 @@ void runCli(process.argv.slice(2), {
     compiler: '',
   },
   readText,
+  readPieces,
   checkWritable,
   createFile,
   writeTrace,

@@ -9,6 +9,8 @@ export const Command = {
   openTrace: 'trapline.openTrace',
   saveTraceAs: 'trapline.saveTraceAs',
   exportPackets: 'trapline.exportPackets',
+  importTrace: 'trapline.importTrace',
+  exportTrace: 'trapline.exportTrace',
   compareRuns: 'trapline.compareRuns',
   showGuestOutput: 'trapline.showGuestOutput',
   showLog: 'trapline.showLog',
@@ -22,6 +24,12 @@ export const Command = {
   logInPast: 'trapline.logInPast',
   refreshMachine: 'trapline.refreshMachine',
   copyValue: 'trapline.copyValue',
+  /** Of the views of scenarios and runs. */
+  openScenario: 'trapline.openScenario',
+  openLastTrace: 'trapline.openLastTrace',
+  deleteRuns: 'trapline.deleteRuns',
+  deleteAllRuns: 'trapline.deleteAllRuns',
+  refreshScenarios: 'trapline.refreshScenarios',
   /** Internal: hover of a source line → its events in the timeline. */
   revealLine: 'trapline.revealLine',
   /** Internal: from a failed expectation to the event that broke it. */
@@ -31,6 +39,8 @@ export const Command = {
 
 /** View type of the trace editor. */
 export const traceViewType = 'trapline.trace';
+/** View type of the same editor for text traces of other tools, which it takes only when asked to. */
+export const importViewType = 'trapline.import';
 /** Ending of trace files. */
 export const traceEnding = '.trapline.arrow';
 /** Ending of scenario files. */
@@ -39,6 +49,10 @@ export const scenarioEnding = '.trapline.json';
 export const runScheme = 'trapline-run';
 /** Type of debug sessions. */
 export const debugType = 'trapline';
+/** View of the samples by chapter, and of the workspace's scenarios. */
+export const mechanismsView = 'trapline.mechanisms';
+/** View of the runs so far. */
+export const runsView = 'trapline.runs';
 /** View of the machine's inside. */
 export const machineView = 'trapline.machine';
 /** Scheme of comparisons of runs, which are Markdown: `trapline-comparison:/<names>.md`. */

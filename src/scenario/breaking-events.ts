@@ -156,7 +156,7 @@ export function judge(
   const results = evaluateExpectations(expect, summary);
   if (results.every(({ held }) => held)) return results;
   const events = new BreakingEvents(expect, () => store.meta);
-  for (const block of store.blocks) {
+  for (let index = 0, block = store.block(0); block !== undefined; block = store.block(++index)) {
     events.take(block, Math.min(block.start.length, store.rows - block.firstRow));
   }
   return events.explain(results);

@@ -10,9 +10,11 @@ import {
   type QuickPickItem,
 } from 'vscode';
 import { basename } from 'node:path';
+import { isTextTrace } from '../editor/trace-document';
 import type { TraceEditors } from '../editor/trace-editors';
 import type { TimelineDebugging } from '../debug/timeline-link';
 import { Command, traceEnding } from '../names';
+import { traceOfArgument } from './command-arguments';
 import { runTraceUri, type RunArchive } from '../runs/run-archive';
 import { scenarioName } from '../runs/run-service';
 
@@ -51,7 +53,7 @@ export class TraceCommands implements Disposable {
   }
 
   private async open(uri: unknown): Promise<void> {
-    const chosen = uri instanceof Uri ? uri : await this.choose();
+    const chosen = traceOfArgument(uri) ?? (await this.choose());
     if (chosen) await this.editors.open(chosen);
   }
 
@@ -91,21 +93,28 @@ export class TraceCommands implements Disposable {
 
   /** Copies a trace to a file that the reader names. A second argument names it without asking. */
   private async saveAs(uri: unknown, given: unknown): Promise<void> {
-    const source = uri instanceof Uri ? uri : this.editors.active?.document.uri;
+    const source = traceOfArgument(uri) ?? this.editors.active?.document.uri;
     if (!source) {
       void window.showInformationMessage(l10n.t('Open the trace that you want to save first.'));
       return;
     }
     const target = given instanceof Uri ? given : await this.askTarget(source);
     if (!target) return;
-    await workspace.fs.writeFile(target, await workspace.fs.readFile(source));
+    const imported = isTextTrace(source) ? this.editors.document(source)?.content.view : undefined;
+    const bytes = imported
+      ? Buffer.concat([...imported.fileParts()].flat())
+      : await workspace.fs.readFile(source);
+    await workspace.fs.writeFile(target, bytes);
   }
 
   private async askTarget(source: Uri): Promise<Uri | undefined> {
     const scenario = this.editors.document(source)?.scenario;
-    const folder = scenario ? Uri.joinPath(scenario, '..') : workspace.workspaceFolders?.[0]?.uri;
+    const beside = scenario ?? (isTextTrace(source) ? source : undefined);
+    const folder = beside ? Uri.joinPath(beside, '..') : workspace.workspaceFolders?.[0]?.uri;
+    const name = basename(source.path);
+    const trace = isTextTrace(source) ? `${name.replace(/\.[^.]*$/, '')}${traceEnding}` : name;
     return window.showSaveDialog({
-      ...(folder && { defaultUri: Uri.joinPath(folder, basename(source.path)) }),
+      ...(folder && { defaultUri: Uri.joinPath(folder, trace) }),
       filters: { [l10n.t('Trapline traces')]: [traceEnding.slice(1)] },
       saveLabel: l10n.t('Save Trace'),
     });

@@ -48,6 +48,8 @@ export class FakeHost implements CliHost {
   stderr = '';
   cwd = '/home/ada';
   version = '1.2.3';
+  terminal?: CliHost['terminal'];
+  colours = false;
   environment = { distDir: '/dist', kitDir: '/kit', cacheDir: '/cache', compiler: '' };
   readonly files = new Map<string, string>();
   readonly traces = new Map<string, TraceStore>();
@@ -77,6 +79,9 @@ export class FakeHost implements CliHost {
     return text === undefined
       ? Promise.reject(new Error(`cannot read ${file}: gone`))
       : Promise.resolve(text);
+  }
+  async *readPieces(file: string | undefined): AsyncGenerator<Uint8Array> {
+    yield new TextEncoder().encode(await this.readText(file ?? '-'));
   }
   checkWritable(file: string): Promise<void> {
     return this.unwritable ? Promise.reject(new Error(`cannot write ${file}`)) : Promise.resolve();
