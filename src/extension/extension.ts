@@ -1,7 +1,7 @@
 /** Where the editor starts Trapline: everything is made and registered here, and nothing else happens. */
 import { Uri, debug, window, workspace, type ExtensionContext } from 'vscode';
 import { prepareRun } from '../run/prepare';
-import { startRun } from '../run/start';
+import { startRun, startRunInto } from '../run/start';
 import { CompareCommand } from './commands/compare-command';
 import { PacketCommand } from './commands/packet-command';
 import { RunCommands } from './commands/run-commands';
@@ -30,6 +30,7 @@ function runTools({ extensionUri, globalStorageUri }: ExtensionContext): RunTool
   return {
     prepare: prepareRun,
     start: startRun,
+    startInto: startRunInto,
     environment: () => ({
       distDir: Uri.joinPath(extensionUri, 'dist').fsPath,
       kitDir: Uri.joinPath(extensionUri, 'media', 'guest-kit').fsPath,
@@ -48,6 +49,7 @@ export function activate(context: ExtensionContext): TraplineApi {
   const problems = own(new ProblemReporter());
   const archive = new RunArchive(Uri.joinPath(context.storageUri ?? context.globalStorageUri, 'runs'));
   const tools = runTools(context);
+  const { distDir } = tools.environment();
   const runs = own(new RunService(tools, archive, problems, log));
   own(new RunIndicator(runs));
   const output = own(new GuestOutput(runs));
@@ -60,7 +62,7 @@ export function activate(context: ExtensionContext): TraplineApi {
   const editors: TraceEditors = own(
     new TraceEditors(
       extensionUri,
-      { runs, archive, log },
+      { runs, archive, log, distDir },
       (document, panel) =>
         traceHandlers(document, panel, {
           sources,
@@ -73,7 +75,7 @@ export function activate(context: ExtensionContext): TraplineApi {
   const runCommands: RunCommands = own(new RunCommands({ runs, editors, output, log }));
   own(new TraceCommands(editors, archive));
   own(new PacketCommand(editors, tools));
-  own(new CompareCommand(archive, (scenario) => runCommands.runScenario(scenario)));
+  own(new CompareCommand(archive, distDir, (scenario) => runCommands.runScenario(scenario)));
   own(registerSampleWorkspace(extensionUri));
   const configurations = new Configurations(() => editors.active?.document.scenario?.fsPath);
   own(debug.registerDebugConfigurationProvider(debugType, configurations));

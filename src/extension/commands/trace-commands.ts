@@ -109,7 +109,7 @@ export class TraceCommands implements Disposable {
     const uri = Uri.parse(trace);
     await this.editors.open(uri, ViewColumn.One);
     const view = this.editors.document(uri)?.content.view;
-    const found = view?.find(query, -1, 1);
+    const found = await view?.find(query, -1, 1);
     if (found && found.row >= 0) this.editors.panelsOf(uri)[0]?.reveal(found.row);
     else
       void window.showInformationMessage(

@@ -11,26 +11,28 @@ import {
   workspace,
 } from 'vscode';
 import type { CustomDocument, LogOutputChannel } from 'vscode';
-import { damageOf, readTrace } from '../../trace/file/file';
-import { storeView } from './store-view';
+import { emptyMeta } from '../../trace/query/store';
 import { DisposableStore } from '../disposables';
 import { runScheme } from '../names';
 import { runIdOf, type RunArchive } from '../runs/run-archive';
 import type { RunService } from '../runs/run-service';
 import type { RunSession } from '../runs/run-session';
+import type { TraceSource } from '../trace-service/messages';
+import { TraceClient } from '../trace-service/trace-client';
 import type { TraceProblem } from './page-html';
-import type { TraceView } from './trace-view';
 
 /** What a document is opened with. */
 export interface DocumentContext {
   runs: RunService;
   archive: RunArchive;
   log: LogOutputChannel;
+  /** Folder of the scripts of threads. */
+  distDir: string;
 }
 
 /** Either a trace, or the honest reason why there is none. */
 export type TraceContent =
-  { view: TraceView; problem?: undefined } | { view?: undefined; problem: TraceProblem };
+  { view: TraceClient; problem?: undefined } | { view?: undefined; problem: TraceProblem };
 
 function runIsGone(): TraceProblem {
   return {
@@ -39,6 +41,14 @@ function runIsGone(): TraceProblem {
       'Trapline keeps the traces of the last ten runs of a workspace, and only of runs that came to an end before the window was closed.',
     ),
     advice: l10n.t('Run the scenario again. To keep a trace for good, use “Trapline: Save Trace As…”.'),
+  };
+}
+
+function threadIsGone(why: string): TraceProblem {
+  return {
+    title: l10n.t('This trace cannot be shown any more'),
+    detail: l10n.t('The thread that holds it has ended: {0}', why),
+    advice: l10n.t('Close this editor and open the trace again. If it ends again, the trace may need more memory than there is.'),
   };
 }
 
@@ -100,26 +110,31 @@ export class TraceDocument implements CustomDocument {
   private static async openRun(uri: Uri, context: DocumentContext): Promise<TraceDocument> {
     const id = runIdOf(uri);
     const session = id === undefined ? undefined : context.runs.session(id);
-    if (session?.store) {
-      const document = new TraceDocument(uri, session, session.scenario, { view: storeView(session.store) });
+    if (session?.trace) {
+      const document = new TraceDocument(uri, session, session.scenario, { view: session.trace });
+      document.follow(session.trace);
       document.owned.add(session.onDidGrow(() => document.grewEmitter.fire()));
       document.owned.add({ dispose: () => context.runs.release(session) });
       return document;
     }
     const kept = id === undefined ? undefined : await context.archive.find(id);
     if (!kept) return new TraceDocument(uri, undefined, undefined, { problem: runIsGone() });
-    const content = await readContent(context.archive.traceFile(kept));
-    return new TraceDocument(uri, undefined, Uri.parse(kept.scenario), content);
+    const content = await readContent(context.archive.traceFile(kept), context.distDir);
+    const document = new TraceDocument(uri, undefined, Uri.parse(kept.scenario), content);
+    document.keep(content);
+    return document;
   }
 
   private static async openFile(uri: Uri, context: DocumentContext): Promise<TraceDocument> {
-    const document = new TraceDocument(uri, undefined, undefined, await readContent(uri));
-    document.owned.add(document.watchFile(context.log));
+    const content = await readContent(uri, context.distDir);
+    const document = new TraceDocument(uri, undefined, undefined, content);
+    document.keep(content);
+    document.owned.add(document.watchFile(context));
     return document;
   }
 
   /** A trace written anew, by the command line for example, is shown anew. */
-  private watchFile(log: LogOutputChannel): Disposable {
+  private watchFile(context: DocumentContext): Disposable {
     const name = this.uri.path.slice(this.uri.path.lastIndexOf('/') + 1);
     const pattern = new RelativePattern(Uri.joinPath(this.uri, '..'), name.replace(/[*?[\]{}]/g, '?'));
     const watcher = workspace.createFileSystemWatcher(pattern);
@@ -127,7 +142,7 @@ export class TraceDocument implements CustomDocument {
     const reload = (): void => {
       clearTimeout(timer);
       // A writer changes the file many times; wait until it has been quiet for a moment.
-      timer = setTimeout(() => void this.reload(log), 300);
+      timer = setTimeout(() => void this.reload(context), 300);
     };
     watcher.onDidChange(reload);
     watcher.onDidCreate(reload);
@@ -137,21 +152,60 @@ export class TraceDocument implements CustomDocument {
     });
   }
 
-  private async reload(log: LogOutputChannel): Promise<void> {
-    const content = await readContent(this.uri);
+  private async reload({ distDir, log }: DocumentContext): Promise<void> {
+    const content = await readContent(this.uri, distDir);
     log.debug(`${this.uri.fsPath} changed on disk and was read again`);
+    this.current.view?.dispose();
     this.current = content;
+    this.keep(content);
     this.reloadedEmitter.fire();
+  }
+
+  /** Content that is this document's alone ends with it. */
+  private keep({ view }: TraceContent): void {
+    if (!view) return;
+    this.owned.add({ dispose: () => view.dispose() });
+    this.follow(view);
+  }
+
+  /** A trace whose thread is gone is a problem to show, and not the end of the editor. */
+  private follow(view: TraceClient): void {
+    this.owned.add(
+      view.listen({
+        lost: (why) => {
+          if (this.current.view !== view) return;
+          this.current = { problem: threadIsGone(why) };
+          this.reloadedEmitter.fire();
+        },
+      }),
+    );
   }
 }
 
-async function readContent(file: Uri): Promise<TraceContent> {
+async function readContent(file: Uri, distDir: string): Promise<TraceContent> {
+  let view: TraceClient | undefined;
   try {
-    const store = readTrace(await workspace.fs.readFile(file));
-    const damage = damageOf(store);
-    if (damage !== undefined) void window.showWarningMessage(`${basename(file.path)}: ${damage}`);
-    return { view: storeView(store) };
+    view = new TraceClient(distDir, await sourceOf(file), emptyMeta('', 1));
+    await view.opened;
+    void warnOfDamage(file, view);
+    return { view };
   } catch (error) {
+    view?.dispose();
     return { problem: unreadable(file, error) };
   }
+}
+
+/** A file of this machine is read by range where it lies; another only the editor can read. */
+async function sourceOf(file: Uri): Promise<TraceSource> {
+  // Says that it is not there as the editor does.
+  await workspace.fs.stat(file);
+  return file.scheme === 'file'
+    ? { from: 'file', path: file.fsPath }
+    : { from: 'bytes', bytes: await workspace.fs.readFile(file) };
+}
+
+async function warnOfDamage(file: Uri, view: TraceClient): Promise<void> {
+  // A trace that is closed meanwhile has no damage to tell of.
+  const damage = await view.damage().catch(() => undefined);
+  if (damage !== undefined) void window.showWarningMessage(`${basename(file.path)}: ${damage}`);
 }

@@ -110,8 +110,7 @@ export class TracePanel implements Disposable {
   private heed(notice: PageNotice): void {
     switch (notice.type) {
       case 'ready':
-        this.state.ready = true;
-        this.postInit();
+        void this.init();
         return;
       case 'selected':
         this.state.selectedRow = notice.row;
@@ -124,16 +123,17 @@ export class TracePanel implements Disposable {
     }
   }
 
-  private postInit(): void {
+  private async init(): Promise<void> {
     const { view } = this.document.content;
-    if (!view) return;
+    // Its tables may be large: they come over once for each page, and not with every report of a run.
+    const trace = await view?.refresh().catch(() => undefined);
+    if (!trace || view !== this.document.content.view) return;
     const { session } = this.document;
+    this.state.ready = true;
     this.state.inits += 1;
     this.post({
       type: 'init',
-      meta: view.meta,
-      rows: view.rows,
-      endTime: view.endTime,
+      ...trace,
       ...(session?.running && { liveUntil: session.progress?.cycles ?? 0 }),
     });
     if (this.pendingReveal !== undefined) this.post({ type: 'reveal', row: this.pendingReveal });

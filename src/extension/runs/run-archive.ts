@@ -1,5 +1,4 @@
 /** Finished traces of earlier runs, kept on disk so that their editors survive a reload of the window. */
-import { open } from 'node:fs/promises';
 import { FileType, Uri, workspace } from 'vscode';
 import { runScheme, traceEnding } from '../names';
 
@@ -37,27 +36,18 @@ export function runIdOf(uri: Uri): string | undefined {
   return id && /^[\w-]+$/.test(id) ? id : undefined;
 }
 
-function* piecesOf(parts: Iterable<Uint8Array[]>): Generator<Uint8Array> {
-  for (const part of parts) yield* part;
-}
-
 /** A folder with one folder for each run: `run.json` and the trace. */
 export class RunArchive {
   constructor(private readonly folder: Uri) {}
 
   /**
-   * Keeps a finished trace, and gives up the oldest beyond the last ten. The trace comes in parts, written one after the
-   * other, so that a long one is neither held in memory twice nor keeps the extension host from its work.
+   * Keeps a finished trace, and gives up the oldest beyond the last ten.
+   * @param write writes the trace to a path; the thread that holds it does so, and the extension host has nothing of the work
    */
-  async save(run: ArchivedRun, parts: Iterable<Uint8Array[]>): Promise<void> {
+  async save(run: ArchivedRun, write: (path: string) => Promise<void>): Promise<void> {
     const folder = Uri.joinPath(this.folder, run.id);
     await workspace.fs.createDirectory(folder);
-    const file = await open(Uri.joinPath(folder, run.fileName).fsPath, 'w');
-    try {
-      for (const piece of piecesOf(parts)) await file.writeFile(piece);
-    } finally {
-      await file.close();
-    }
+    await write(Uri.joinPath(folder, run.fileName).fsPath);
     await workspace.fs.writeFile(
       Uri.joinPath(this.folder, run.id, 'run.json'),
       new TextEncoder().encode(JSON.stringify(run, null, 2)),

@@ -2,9 +2,7 @@
 import { basename } from 'node:path';
 import type { Uri } from 'vscode';
 import { EventEmitter, l10n, window, workspace, type Disposable, type LogOutputChannel } from 'vscode';
-import type { PrepareRun, RunEnvironment, StartRun } from '../../run/api';
-import { RunReceiver } from '../../run/receiver';
-import { traceFileParts } from '../../trace/file/file';
+import type { PrepareRun, RunEnvironment, StartRun, StartRunInto } from '../../run/api';
 import { scenarioEnding, traceEnding } from '../names';
 import { expectationProblems, type ProblemReporter } from './problems';
 import { runTraceUri, type RunArchive } from './run-archive';
@@ -14,6 +12,7 @@ import { RunSession, type RunOutcome } from './run-session';
 export interface RunTools {
   prepare: PrepareRun;
   start: StartRun;
+  startInto: StartRunInto;
   /** Asked anew for each run: settings may have changed. */
   environment(): RunEnvironment;
 }
@@ -108,7 +107,9 @@ export class RunService implements Disposable {
 
   /** Lets go of a finished run's memory; its trace stays in the archive. */
   release(session: RunSession): void {
-    if (!session.running) this.sessions.delete(session.id);
+    if (session.running) return;
+    this.sessions.delete(session.id);
+    session.dispose();
   }
 
   /**
@@ -168,17 +169,17 @@ export class RunService implements Disposable {
    * Takes up a run that somebody else has started, a debugger: its trace opens, grows and is kept as that of any other.
    * @param cancel asks it to stop
    */
-  record(scenario: Uri, cancel: () => void): { session: RunSession; receiver: RunReceiver } {
+  record(scenario: Uri, cancel: () => void): RunSession {
     const id = newRunId();
     const name = scenarioName(scenario);
-    const session = new RunSession(id, scenario, name, runTraceUri(id, name), true);
+    const { distDir } = this.tools.environment();
+    const session = new RunSession(id, scenario, name, runTraceUri(id, name), distDir, true);
     this.sessions.set(id, session);
     session.onDidStart(() => this.startedEmitter.fire(session));
-    const receiver = new RunReceiver(session);
     void session
-      .follow({ ended: receiver.ended, cancel })
-      .then((outcome) => this.keep(session, outcome, session.store?.meta.scenarioText ?? ''));
-    return { session, receiver };
+      .follow({ ended: session.ended, cancel })
+      .then((outcome) => this.keep(session, outcome, session.trace?.meta.scenarioText ?? ''));
+    return session;
   }
 
   dispose(): void {
@@ -222,14 +223,21 @@ export class RunService implements Disposable {
       );
     }
     const id = newRunId();
-    const session = new RunSession(id, run.scenario, run.name, runTraceUri(id, run.name));
+    const environment = this.tools.environment();
+    const session = new RunSession(
+      id,
+      run.scenario,
+      run.name,
+      runTraceUri(id, run.name),
+      environment.distDir,
+    );
     this.sessions.set(id, session);
     run.session = session;
     session.onDidStart(() => {
       this.log.info(`${run.name}: running`);
       this.startedEmitter.fire(session);
     });
-    const outcome = await session.follow(this.tools.start(prepared.job, this.tools.environment(), session));
+    const outcome = await session.follow(this.tools.startInto(prepared.job, environment, session));
     over();
     await this.keep(session, outcome, prepared.job.scenarioText);
     return { session, ...outcome };
@@ -248,9 +256,10 @@ export class RunService implements Disposable {
       );
     }
     try {
-      if (session.store) {
+      const { trace } = session;
+      if (trace) {
         const fileName = `${session.name}${traceEnding}`;
-        const title = session.store.meta.title || session.name;
+        const title = trace.meta.title || session.name;
         const record = {
           id: session.id,
           fileName,
@@ -258,7 +267,7 @@ export class RunService implements Disposable {
           title,
           ended: new Date().toISOString(),
         };
-        await this.archive.save(record, traceFileParts(session.store));
+        await this.archive.save(record, (file) => trace.save(file));
       }
     } catch (error) {
       // The run itself is fine and stays on screen; only its copy for later is missing.

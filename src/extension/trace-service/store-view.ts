@@ -7,20 +7,11 @@ import { mappingsAt } from '../../trace/query/mappings';
 import { perLine, statistics } from '../../trace/query/statistics';
 import { queryViewport } from '../../trace/query/viewport';
 import type { TraceStore } from '../../trace/query/store';
-import type { TraceView } from './trace-view';
+import type { TraceQuestions } from './trace-view';
 
 /** Joins the queries of `trace/` to one store. */
-export function storeView(store: TraceStore): TraceView {
+export function storeView(store: TraceStore): TraceQuestions {
   return {
-    get meta() {
-      return store.meta;
-    },
-    get rows() {
-      return store.rows;
-    },
-    get endTime() {
-      return store.endTime;
-    },
     viewport: (query) => queryViewport(store, query),
     describe: (row) => describe(store, row),
     chain: (row, limit) => {

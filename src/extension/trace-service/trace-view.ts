@@ -3,17 +3,31 @@ import type { HostMethods } from '../../protocol/webview';
 import type { TraceMeta } from '../../trace/model';
 import type { LineFigures } from '../../trace/query/statistics';
 
-/** Answers about one trace. Times in cycles, rows from 0. */
-export interface TraceView extends Pick<
+/** Questions about one trace. Times in cycles, rows from 0. */
+export interface TraceQuestions extends Pick<
   HostMethods,
   'viewport' | 'describe' | 'chain' | 'find' | 'events' | 'statistics' | 'mappings'
 > {
-  readonly meta: TraceMeta;
-  readonly rows: number;
-  /** End of the last event or of the run, whichever is later. */
-  readonly endTime: number;
   /** A query that matches an event and those like it. */
   like(row: number): string;
   /** Exits by guest source line with their reasons, dearest first. */
   perLine(): LineFigures[];
 }
+
+/** How far a trace is. */
+export interface TraceState {
+  meta: TraceMeta;
+  rows: number;
+  /** End of the last event or of the run, whichever is later. */
+  endTime: number;
+}
+
+/** The questions as another thread answers them: each rejects with a message for a reader. */
+export type TraceAnswers = {
+  [M in keyof TraceQuestions]: (
+    ...args: Parameters<TraceQuestions[M]>
+  ) => Promise<ReturnType<TraceQuestions[M]>>;
+};
+
+/** A trace that another thread holds. Its state is the latest that is known here. */
+export interface TraceView extends TraceAnswers, Readonly<TraceState> {}

@@ -1,0 +1,132 @@
+/** A trace in a thread of its own: takes in what a run records, and answers questions. Knows no editor and no thread. */
+import type { RunListener, RunProgress } from '../../protocol/run';
+import { RunReceiver } from '../../run/receiver';
+import { damageOf, encodeTrace } from '../../trace/file/file';
+import type { TraceDelta, TraceGap, TraceMeta } from '../../trace/model';
+import { TraceStore, emptyMeta } from '../../trace/query/store';
+import type { FromTraceThread, ToTraceThread, TraceMethods } from './messages';
+import { storeView } from './store-view';
+import type { TraceState } from './trace-view';
+
+/** What a thread needs of the world outside. */
+export interface TraceThreadWorld {
+  post(message: FromTraceThread): void;
+  /** Writes a trace to a file of this machine. */
+  save(path: string, store: TraceStore): void;
+}
+
+/** The methods of a trace by name. */
+type Methods = { [M in keyof TraceMethods]: (...args: Parameters<TraceMethods[M]>) => ReturnType<TraceMethods[M]> };
+
+export class TraceThread implements RunListener {
+  private readonly methods: Methods;
+  private readonly receiver: RunReceiver;
+  private progress: RunProgress | undefined;
+  /** Tracks that the other side has. */
+  private knownTracks: number;
+
+  constructor(
+    private readonly store: TraceStore,
+    private readonly world: TraceThreadWorld,
+  ) {
+    this.knownTracks = store.meta.tracks.length;
+    this.methods = {
+      ...storeView(store),
+      state: () => this.state(),
+      save: (path) => this.world.save(path, store),
+      bytes: () => encodeTrace(store),
+      damage: () => damageOf(store),
+    };
+    this.receiver = new RunReceiver(this);
+    this.receiver.ended.then(
+      (end) => {
+        store.setMeta(end.meta);
+        world.post({ type: 'ended', end, state: this.state() });
+      },
+      (error: unknown) => world.post({ type: 'failed', message: messageOf(error) }),
+    );
+  }
+
+  /** A thread for a run that has not begun. */
+  static ofRun(world: TraceThreadWorld): TraceThread {
+    return new TraceThread(new TraceStore(emptyMeta('', 1)), world);
+  }
+
+  state(): TraceState {
+    const { meta, rows, endTime } = this.store;
+    return { meta, rows, endTime };
+  }
+
+  /** Takes a message of the host. */
+  receive(message: ToTraceThread): void {
+    switch (message.type) {
+      case 'call':
+        return this.answer(message.id, message.method, message.args);
+      case 'run': {
+        void this.receiver.receive(message.message);
+        if (message.message.type === 'delta') this.world.post({ type: 'taken' });
+        return undefined;
+      }
+      case 'run-failed':
+        return this.receiver.failed(message.why);
+      case 'run-closed':
+        return this.receiver.closed(message.wanted, message.why);
+      case 'cut-off':
+        return this.cutOff(message.state, message.message);
+    }
+  }
+
+  started(meta: TraceMeta): void {
+    this.store.setMeta(meta);
+    this.knownTracks = meta.tracks.length;
+  }
+
+  delta(delta: TraceDelta, progress: RunProgress): void {
+    this.store.append(delta);
+    this.store.setMeta({ ...this.store.meta, gaps: progress.gaps });
+    this.progress = progress;
+    this.tellGrowth();
+  }
+
+  serial(): void {
+    // Printed where it was received.
+  }
+
+  private tellGrowth(): void {
+    const { meta, rows, endTime } = this.store;
+    const { state, gaps, message } = meta;
+    const tracks = meta.tracks.slice(this.knownTracks);
+    this.knownTracks = meta.tracks.length;
+    const { progress } = this;
+    this.world.post({
+      type: 'grown',
+      growth: {
+        rows,
+        endTime,
+        state,
+        gaps,
+        tracks,
+        ...(message !== undefined && { message }),
+        ...(progress && { progress }),
+      },
+    });
+  }
+
+  private cutOff(state: TraceMeta['state'], message: string): void {
+    const lost: TraceGap = { from: this.store.endTime, why: 'lost' };
+    this.store.setMeta({ ...this.store.meta, state, message, gaps: [...(this.progress?.gaps ?? []), lost] });
+    this.tellGrowth();
+  }
+
+  private answer<M extends keyof TraceMethods>(id: number, method: M, args: Parameters<TraceMethods[M]>): void {
+    try {
+      this.world.post({ type: 'answer', id, result: this.methods[method](...args) });
+    } catch (error) {
+      this.world.post({ type: 'answer', id, error: messageOf(error) });
+    }
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
