@@ -1,7 +1,7 @@
 /** Record batches: what their headers say, and rows of them as columns. */
-import { BLOCK_ROWS } from '../block';
+import { BLOCK_ROWS, emptyChunk } from '../block';
 import type { TraceChunk, TraceMeta } from '../model';
-import { codecs, type CodecNumber } from './codec';
+import { WRITTEN, codecs, type CodecNumber } from './codec';
 import { TraceFileError } from './error';
 import { DAMAGED, HEADER_RECORD_BATCH, columns, type ColumnName } from './layout';
 import { at, viewOf, type Message } from './messages';
@@ -90,7 +90,7 @@ function codecOf({ codec, method }: { codec: number; method: number }, position:
 }
 
 /**
- * Rows [from, to) of a batch, positions within it. Of a compressed batch all of a column is unpacked for that.
+ * Rows [from, to) of a batch that is not compressed, positions within it.
  * @throws TraceFileError when the bytes are damaged
  */
 export function rowsOf(
@@ -101,18 +101,13 @@ export function rowsOf(
   meta: TraceMeta,
 ): TraceChunk {
   const length = to - from;
-  const bytes = (i: number): Uint8Array => {
-    const [name, size] = columns[i] ?? ['start', 8];
-    const { offset } = batch.columns[i] ?? { offset: 0 };
-    if (batch.codec === undefined) return access.read(offset + from * size, length * size);
-    return unpacked(access, batch, i, name, size).subarray(from * size, to * size);
-  };
   const column = <T>(
     i: number,
     make: { readonly BYTES_PER_ELEMENT: number; new (buffer: ArrayBufferLike, at: number, length: number): T },
   ): T => {
-    const found = bytes(i);
-    const aligned = found.byteOffset % make.BYTES_PER_ELEMENT === 0 ? found : found.slice();
+    const size = make.BYTES_PER_ELEMENT;
+    const found = access.read(batch.columns[i].offset + from * size, length * size);
+    const aligned = found.byteOffset % size === 0 ? found : found.slice();
     return new make(aligned.buffer, aligned.byteOffset, length);
   };
   const chunk: TraceChunk = {
@@ -130,36 +125,39 @@ export function rowsOf(
   return chunk;
 }
 
-/** The bytes of a compressed column: exactly as many as its rows need, or as many with padding. */
-function unpacked(
-  access: RandomAccess,
-  batch: Batch,
-  i: number,
-  name: ColumnName,
-  size: number,
-): Uint8Array {
-  const { offset, bytes } = batch.columns[i] ?? { offset: 0, bytes: 0 };
-  const wanted = batch.rows * size;
-  if (wanted === 0) return new Uint8Array(0);
+/** All rows of a compressed batch. @throws TraceFileError when the bytes are damaged */
+export function unpackedRows(access: RandomAccess, batch: Batch, meta: TraceMeta): TraceChunk {
+  const chunk = emptyChunk(batch.firstRow, batch.rows);
+  columns.forEach(([name], i) => {
+    const { buffer, byteOffset, byteLength } = chunk[name];
+    unpack(access, batch, i, name, new Uint8Array(buffer, byteOffset, byteLength));
+  });
+  checkRows(chunk, meta, batch.position);
+  return chunk;
+}
+
+/** Unpacks a compressed column: it has exactly as many bytes as its rows need, or as many with padding. */
+function unpack(access: RandomAccess, batch: Batch, i: number, name: ColumnName, target: Uint8Array): void {
+  const wanted = target.length;
+  if (wanted === 0) return;
   const wrong = (what: string): TraceFileError =>
     new TraceFileError(`Column ${name} of a record batch ${what}`, batch.position, DAMAGED);
-  const packed = access.read(offset, bytes);
+  const packed = access.read(batch.columns[i].offset, batch.columns[i].bytes);
   const view = viewOf(packed);
   const length = view.getInt32(4, true) * 0x1_0000_0000 + view.getUint32(0, true);
   const content = packed.subarray(LENGTH_BYTES);
   if (length === -1) {
     if (content.length < wanted) throw wrong(`is shorter than its ${batch.rows} rows`);
-    return content.subarray(0, wanted);
+    target.set(content.subarray(0, wanted));
+    return;
   }
-  if (length < wanted || length > wanted + PADDING) {
+  if (length < wanted || length > wanted + PADDING)
     throw wrong(`says that it has ${length} bytes, which is not what ${batch.rows} rows have`);
-  }
   if (content.length > length + (length >>> 7) + MOST_FRAME_OVERHEAD)
     throw wrong(`has ${content.length} bytes for ${length}, more than compression can make of them`);
-  const codec = batch.codec === undefined ? undefined : codecs[batch.codec];
-  const result = codec?.unpack(content, length);
-  if (result?.length !== length) throw wrong(`is not what ${codec?.name ?? 'its codec'} makes of ${length} bytes`);
-  return result;
+  const codec = codecs[batch.codec ?? WRITTEN];
+  if (!codec.unpack(content, length, target))
+    throw wrong(`is not what ${codec.name} makes of ${length} bytes`);
 }
 
 /** Everything later relies on these: tracks and places exist, times are times, causes come first. */
@@ -167,23 +165,24 @@ function checkRows(chunk: TraceChunk, meta: TraceMeta, position: number): void {
   const { start, track, rip, cause, firstRow } = chunk;
   const tracks = meta.tracks.length;
   const places = meta.places.length;
+  let sound = true;
+  // One column at a time: each loop is short, and nearly always finds nothing. A time that is no number fits no comparison.
+  for (let i = 0; i < start.length; i++) if (!(start[i] >= 0 && start[i] <= Number.MAX_SAFE_INTEGER)) sound = false;
+  for (let i = 0; i < track.length; i++) if (track[i] >= tracks) sound = false;
+  for (let i = 0; i < rip.length; i++) if (rip[i] > places) sound = false;
+  for (let i = 0; i < cause.length; i++) if (cause[i] > firstRow + i) sound = false;
+  if (sound) return;
   for (let i = 0; i < start.length; i++) {
-    const time = start[i] ?? 0;
-    if (
-      time >= 0 &&
-      time <= Number.MAX_SAFE_INTEGER &&
-      (track[i] ?? 0) < tracks &&
-      (rip[i] ?? 0) <= places &&
-      (cause[i] ?? 0) <= firstRow + i
-    )
-      continue;
+    const time = start[i];
     const what = !(time >= 0 && time <= Number.MAX_SAFE_INTEGER)
       ? `starts at ${time}`
-      : (track[i] ?? 0) >= tracks
+      : track[i] >= tracks
         ? `is on track ${track[i]}, which the tables do not have`
-        : (rip[i] ?? 0) > places
+        : rip[i] > places
           ? `is at place ${rip[i]}, which the tables do not have`
-          : `is caused by row ${(cause[i] ?? 0) - 1}, which comes later`;
-    throw new TraceFileError(`Event ${firstRow + i} ${what}`, position, DAMAGED);
+          : cause[i] > firstRow + i
+            ? `is caused by row ${cause[i] - 1}, which comes later`
+            : undefined;
+    if (what !== undefined) throw new TraceFileError(`Event ${firstRow + i} ${what}`, position, DAMAGED);
   }
 }

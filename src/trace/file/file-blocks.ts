@@ -1,7 +1,7 @@
 /** The blocks of a trace file: each is read, unpacked and checked when somebody asks, and the latest ones are kept. */
 import { BLOCK_ROWS, ROW_BYTES, emptyChunk, pasteRows, type BlockSource } from '../block';
 import type { TraceChunk, TraceMeta } from '../model';
-import { rowsOf, type Batch } from './batch';
+import { rowsOf, unpackedRows, type Batch } from './batch';
 import type { RandomAccess } from './random-access';
 
 /** Bytes of columns that are kept unless told otherwise. */
@@ -70,8 +70,7 @@ export class FileBlocks implements BlockSource {
     const end = Math.min(this.rows, firstRow + BLOCK_ROWS);
     let at = this.batchOf(firstRow);
     const first = this.batches[at];
-    if (first?.firstRow === firstRow && first.rows === end - firstRow)
-      return rowsOf(this.access, first, 0, first.rows, this.meta);
+    if (first?.firstRow === firstRow && first.rows === end - firstRow) return this.allOf(first);
     // Written by somebody else, in batches of another size.
     const block = emptyChunk(firstRow, end - firstRow);
     for (let row = firstRow; row < end; at++) {
@@ -90,8 +89,14 @@ export class FileBlocks implements BlockSource {
 
   private wholeOf(batch: Batch): TraceChunk {
     if (this.whole?.batch !== batch)
-      this.whole = { batch, chunk: rowsOf(this.access, batch, 0, batch.rows, this.meta) };
+      this.whole = { batch, chunk: this.allOf(batch) };
     return this.whole.chunk;
+  }
+
+  private allOf(batch: Batch): TraceChunk {
+    return batch.codec === undefined
+      ? rowsOf(this.access, batch, 0, batch.rows, this.meta)
+      : unpackedRows(this.access, batch, this.meta);
   }
 
   /** Index of the batch that holds a row. */

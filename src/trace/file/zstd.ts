@@ -59,16 +59,20 @@ export function compress(bytes: Uint8Array): Uint8Array {
   return module.HEAPU8.slice(output, output + length);
 }
 
-/** The contents of frames that have exactly `length` bytes in all; undefined where they are damaged or have others. */
-export function decompress(frames: Uint8Array, length: number): Uint8Array | undefined {
+/**
+ * Unpacks frames that have exactly `length` bytes in all, and puts as many of them as there is room for into `target`.
+ * @returns whether they do; false where they are damaged or have others
+ */
+export function decompress(frames: Uint8Array, length: number, target: Uint8Array): boolean {
   const { module, input, output } = zstd(Math.max(frames.length, length, 1));
   module.HEAPU8.set(frames, input);
   try {
-    const found = module._decompress(output, length, input, frames.length);
-    return found === length ? module.HEAPU8.slice(output, output + length) : undefined;
+    if (module._decompress(output, length, input, frames.length) !== length) return false;
   } catch {
     // It has never been seen to trap; should it, nothing of its memory is to be relied on.
     instance = undefined;
-    return undefined;
+    return false;
   }
+  target.set(module.HEAPU8.subarray(output, output + Math.min(length, target.length)));
+  return true;
 }
