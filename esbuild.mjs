@@ -32,7 +32,12 @@ const BUNDLES = [
     external: ['vscode'],
   },
   { name: 'worker', entry: 'src/run/worker.ts', out: 'dist/worker.js', ...NODE },
-  { name: 'trace worker', entry: 'src/extension/trace-service/worker.ts', out: 'dist/trace-worker.js', ...NODE },
+  {
+    name: 'trace worker',
+    entry: 'src/extension/trace-service/worker.ts',
+    out: 'dist/trace-worker.js',
+    ...NODE,
+  },
   { name: 'debug worker', entry: 'src/debug/worker.ts', out: 'dist/debug-worker.js', ...NODE },
   { name: 'GDB worker', entry: 'src/debug/gdb/worker.ts', out: 'dist/gdb-worker.js', ...NODE },
   {
@@ -91,7 +96,10 @@ const PARTS = [
 ];
 
 /** Packages that read their module from the folder of the bundle that they are in. */
-const MODULES = ['node_modules/iced-x86/iced_x86_bg.wasm', 'node_modules/@foxglove/wasm-zstd/dist/wasm-zstd.wasm'];
+const MODULES = [
+  'node_modules/iced-x86/iced_x86_bg.wasm',
+  'node_modules/@foxglove/wasm-zstd/dist/wasm-zstd.wasm',
+];
 
 /** Options of esbuild for one bundle. */
 function optionsOf({ name, entry, out, development: _, ...rest }) {

@@ -7,7 +7,13 @@ import { describe as describeEvent } from '../../src/trace/query/describe';
 import { TraceFileError, encodeTrace, readTrace } from '../../src/trace/file/file';
 import { bytesAccess, type RandomAccess } from '../../src/trace/file/random-access';
 import { openTrace } from '../../src/trace/file/read';
-import { SECTION_SIDES, contentOf, indexParts, indexPlace, sectionsOf } from '../../src/trace/file/stored-index';
+import {
+  SECTION_SIDES,
+  contentOf,
+  indexParts,
+  indexPlace,
+  sectionsOf,
+} from '../../src/trace/file/stored-index';
 import { BLOCK_ROWS } from '../../src/trace/block';
 import { Kind } from '../../src/trace/vocabulary/events';
 import { hashOf } from '../../src/trace/record/hash';
@@ -64,12 +70,16 @@ function answers(store: TraceStore): unknown {
 describe('a trace read by range', () => {
   it('answers as the trace in memory does, however little of it is kept', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 2 ** 31 }), fc.integer({ min: 1, max: 150_000 }), (seed, rows) => {
-        const store = randomStore(seed, rows);
-        const read = readTrace(encodeTrace(store), { keptBytes: 0 });
-        expect(read.sideTables()).toEqual(store.sideTables());
-        expect(answers(read)).toEqual(answers(store));
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 2 ** 31 }),
+        fc.integer({ min: 1, max: 150_000 }),
+        (seed, rows) => {
+          const store = randomStore(seed, rows);
+          const read = readTrace(encodeTrace(store), { keptBytes: 0 });
+          expect(read.sideTables()).toEqual(store.sideTables());
+          expect(answers(read)).toEqual(answers(store));
+        },
+      ),
       { numRuns: 6 },
     );
   });
@@ -150,8 +160,16 @@ describe('a trace read by range', () => {
     const whole = new Map<string, number[]>();
     const names = ['start', 'duration', 'track', 'kind', 'rip', 'a', 'b', 'cause'] as const;
     for (const name of names)
-      whole.set(name, Array.from({ length: store.rows }, (_, row) => store.block(row >>> 16)?.[name][row & 0xffff] ?? 0));
-    const types = { start: Float64Array, duration: Uint32Array, track: Uint16Array, kind: Uint16Array } as const;
+      whole.set(
+        name,
+        Array.from({ length: store.rows }, (_, row) => store.block(row >>> 16)?.[name][row & 0xffff] ?? 0),
+      );
+    const types = {
+      start: Float64Array,
+      duration: Uint32Array,
+      track: Uint16Array,
+      kind: Uint16Array,
+    } as const;
     const part = (from: number, to: number): Table =>
       tableFromArrays(
         Object.fromEntries(
@@ -195,7 +213,8 @@ describe('the stored index', () => {
       fc.property(fc.nat(bytes.length - 25), fc.nat(255), fc.string(), (at, value, place) => {
         const changed = bytes.slice();
         changed[24 + at] = value;
-        for (const section of sectionsOf(bytesAccess(changed), indexPlace(24, bytes.length - 24))?.values() ?? [])
+        for (const section of sectionsOf(bytesAccess(changed), indexPlace(24, bytes.length - 24))?.values() ??
+          [])
           contentOf(section, section.version);
         expect(sectionsOf(bytesAccess(bytes), place)).toBeUndefined();
       }),

@@ -48,7 +48,9 @@ function threadIsGone(why: string): TraceProblem {
   return {
     title: l10n.t('This trace cannot be shown any more'),
     detail: l10n.t('The thread that holds it has ended: {0}', why),
-    advice: l10n.t('Close this editor and open the trace again. If it ends again, the trace may need more memory than there is.'),
+    advice: l10n.t(
+      'Close this editor and open the trace again. If it ends again, the trace may need more memory than there is.',
+    ),
   };
 }
 

@@ -154,7 +154,7 @@ export class TraceClient implements TraceView {
     return this.call('damage');
   }
 
-  /** Passes a message of the trace's run on. Of a delta, the promise says when it has been taken in. */
+  /** Passes a message of the trace's run on. Of a delta, the promise says when it has been taken in. Never rejects. */
   async deliver(message: RunMessage): Promise<void> {
     const changes = message.type === 'delta' || message.type === 'ended';
     this.post({ type: 'run', message }, changes ? transferables(message.delta) : []);
@@ -253,7 +253,9 @@ export class TraceClient implements TraceView {
     const error = new Error(why);
     this.opening.reject(error);
     this.running.reject(error);
-    for (const waiting of [...this.calls.values(), ...this.underway]) waiting.reject(error);
+    for (const waiting of this.calls.values()) waiting.reject(error);
+    // A run that goes on has nobody to wait for.
+    for (const taken of this.underway) taken.resolve();
     this.calls.clear();
     this.underway.length = 0;
     this.tell((news) => news.lost?.(why));

@@ -1,7 +1,7 @@
 /** A trace in a thread of its own: takes in what a run records, and answers questions. Knows no editor and no thread. */
 import type { RunListener, RunProgress } from '../../protocol/run';
 import { RunReceiver } from '../../run/receiver';
-import { damageOf, encodeTrace } from '../../trace/file/file';
+import { damageSteps, encodeTrace } from '../../trace/file/file';
 import type { TraceDelta, TraceGap, TraceMeta } from '../../trace/model';
 import { TraceStore, emptyMeta } from '../../trace/query/store';
 import type { FromTraceThread, ToTraceThread, TraceMethods } from './messages';
@@ -16,7 +16,11 @@ export interface TraceThreadWorld {
 }
 
 /** The methods of a trace by name. */
-type Methods = { [M in keyof TraceMethods]: (...args: Parameters<TraceMethods[M]>) => ReturnType<TraceMethods[M]> };
+type Methods = {
+  [M in keyof TraceMethods]: (
+    ...args: Parameters<TraceMethods[M]>
+  ) => ReturnType<TraceMethods[M]> | Promise<ReturnType<TraceMethods[M]>>;
+};
 
 export class TraceThread implements RunListener {
   private readonly methods: Methods;
@@ -35,7 +39,7 @@ export class TraceThread implements RunListener {
       state: () => this.state(),
       save: (path) => this.world.save(path, store),
       bytes: () => encodeTrace(store),
-      damage: () => damageOf(store),
+      damage: () => inTurns(damageSteps(store)),
     };
     this.receiver = new RunReceiver(this);
     this.receiver.ended.then(
@@ -118,15 +122,33 @@ export class TraceThread implements RunListener {
     this.tellGrowth();
   }
 
-  private answer<M extends keyof TraceMethods>(id: number, method: M, args: Parameters<TraceMethods[M]>): void {
+  private answer<M extends keyof TraceMethods>(
+    id: number,
+    method: M,
+    args: Parameters<TraceMethods[M]>,
+  ): void {
+    const failed = (error: unknown): void => this.world.post({ type: 'answer', id, error: messageOf(error) });
     try {
-      this.world.post({ type: 'answer', id, result: this.methods[method](...args) });
+      const result = this.methods[method](...args);
+      if (result instanceof Promise)
+        void result.then((found) => this.world.post({ type: 'answer', id, result: found }), failed);
+      else this.world.post({ type: 'answer', id, result });
     } catch (error) {
-      this.world.post({ type: 'answer', id, error: messageOf(error) });
+      failed(error);
     }
   }
 }
 
+/** Goes through long work one step a turn: between two of them others get their answers. */
+async function inTurns<T>(steps: Generator<void, T>): Promise<T> {
+  for (;;) {
+    const { value, done } = steps.next();
+    if (done) return value;
+    await new Promise((next) => setImmediate(next));
+  }
+}
+
+/** The message of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

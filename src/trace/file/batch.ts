@@ -103,7 +103,10 @@ export function rowsOf(
   const length = to - from;
   const column = <T>(
     i: number,
-    make: { readonly BYTES_PER_ELEMENT: number; new (buffer: ArrayBufferLike, at: number, length: number): T },
+    make: {
+      readonly BYTES_PER_ELEMENT: number;
+      new (buffer: ArrayBufferLike, at: number, length: number): T;
+    },
   ): T => {
     const size = make.BYTES_PER_ELEMENT;
     const found = access.read(batch.columns[i].offset + from * size, length * size);
@@ -167,7 +170,8 @@ function checkRows(chunk: TraceChunk, meta: TraceMeta, position: number): void {
   const places = meta.places.length;
   let sound = true;
   // One column at a time: each loop is short, and nearly always finds nothing. A time that is no number fits no comparison.
-  for (let i = 0; i < start.length; i++) if (!(start[i] >= 0 && start[i] <= Number.MAX_SAFE_INTEGER)) sound = false;
+  for (let i = 0; i < start.length; i++)
+    if (!(start[i] >= 0 && start[i] <= Number.MAX_SAFE_INTEGER)) sound = false;
   for (let i = 0; i < track.length; i++) if (track[i] >= tracks) sound = false;
   for (let i = 0; i < rip.length; i++) if (rip[i] > places) sound = false;
   for (let i = 0; i < cause.length; i++) if (cause[i] > firstRow + i) sound = false;

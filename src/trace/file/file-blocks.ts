@@ -88,8 +88,7 @@ export class FileBlocks implements BlockSource {
   }
 
   private wholeOf(batch: Batch): TraceChunk {
-    if (this.whole?.batch !== batch)
-      this.whole = { batch, chunk: this.allOf(batch) };
+    if (this.whole?.batch !== batch) this.whole = { batch, chunk: this.allOf(batch) };
     return this.whole.chunk;
   }
 

@@ -3,4 +3,4 @@ export { TraceFileError } from './error';
 export { bytesAccess, type RandomAccess } from './random-access';
 export { openTrace, readTrace, type OpenOptions } from './read';
 export { encodeTrace, traceFileParts, writeTrace } from './write';
-export { damageOf, verify, type Verification } from './verify';
+export { damageOf, damageSteps, verify, type Verification } from './verify';

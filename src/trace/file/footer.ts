@@ -23,9 +23,7 @@ export function isMagic(bytes: Uint8Array): boolean {
 
 /** Whether the file closes as one does that was written to its end. */
 export function endsWhole(access: RandomAccess): boolean {
-  return (
-    access.size >= TAIL_BYTES && isMagic(access.read(access.size - MAGIC.length, MAGIC.length))
-  );
+  return access.size >= TAIL_BYTES && isMagic(access.read(access.size - MAGIC.length, MAGIC.length));
 }
 
 /** The footer; undefined where there is none that can be read. */

@@ -142,7 +142,8 @@ export function decodeSides(bytes: Uint8Array, rows: number): SideTables | undef
   };
   const [count, blocks, highs, durations] = [word(), word(), word(), word()];
   const words = HEAD_WORDS + BLOCK_WORDS * blocks + ENTRY_WORDS * (highs + durations);
-  if (count !== rows || blocks !== Math.ceil(rows / BLOCK_ROWS) || bytes.length !== 4 * words) return undefined;
+  if (count !== rows || blocks !== Math.ceil(rows / BLOCK_ROWS) || bytes.length !== 4 * words)
+    return undefined;
   const sides = new SideTables();
   sides.rows = rows;
   sides.end = double();

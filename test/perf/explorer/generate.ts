@@ -65,7 +65,11 @@ export function writeSyntheticTrace(path: string, rows: number): number {
   for (;;) {
     const { value, done } = first.next();
     if (done) {
-      const store = new TraceStore(value, { blocks: new MadeBlocks(blocks, blocksOf(rows)), rows: count, sides });
+      const store = new TraceStore(value, {
+        blocks: new MadeBlocks(blocks, blocksOf(rows)),
+        rows: count,
+        sides,
+      });
       saveTrace(path, store);
       return count;
     }

@@ -10,7 +10,10 @@ import { sampleStore } from './sample';
 const folder = mkdtempSync(join(tmpdir(), 'trapline-foreign-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const python = (program: string, ...args: string[]): { status: number | null; stdout: string; stderr: string } =>
+const python = (
+  program: string,
+  ...args: string[]
+): { status: number | null; stdout: string; stderr: string } =>
   spawnSync('python3', ['-c', program, ...args], { encoding: 'utf8' });
 const has = (module: string): boolean => python(`import ${module}`).status === 0;
 
