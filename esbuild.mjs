@@ -93,6 +93,7 @@ const PARTS = [
   'scripts/build-guests.mjs',
   'scripts/build-schema.mjs',
   'scripts/build-reference.mjs',
+  'scripts/build-l10n.mjs',
 ];
 
 /** Packages that read their module from the folder of the bundle that they are in. */

@@ -4,6 +4,7 @@ import type { Problem } from '../protocol/problem';
 import type { PrepareRun, RunEnvironment, StartRun } from '../run/api';
 import type { Scenario } from '../scenario/schema';
 import type { TraceStore } from '../trace/query/store';
+import type { CliTerminal } from './progress-line';
 
 /** What a command may write. */
 export type OutputKind = 'trace' | 'capture';
@@ -23,6 +24,10 @@ export interface CliHost {
   out(text: string): void;
   /** Standard error. */
   err(text: string): void;
+  /** The terminal that standard error goes to, if it is one that can redraw a line. */
+  terminal?: CliTerminal;
+  /** Standard output goes to somebody who wants to see colours. */
+  colours?: boolean;
   /** Folder that relative paths of the command line start at. */
   cwd: string;
   /** `0.1.0`. */

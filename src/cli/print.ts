@@ -2,6 +2,7 @@
 import { isAbsolute, relative } from 'node:path';
 import type { Problem } from '../protocol/problem';
 import type { RunState } from '../trace/model';
+import { NO_COLOURS, type Paint } from './paint';
 import type { ExpectationResult, Summary, SummaryCounts } from '../trace/query/summary';
 
 /** What a summary is printed with. */
@@ -60,11 +61,13 @@ export function printJson(summary: Summary): string {
 }
 
 /** The figures of a run for a reader; ends with a line break. */
-export function printSummary(summary: Summary, context: SummaryContext): string {
+export function printSummary(summary: Summary, context: SummaryContext, paint: Paint = NO_COLOURS): string {
   const { title, state, message, frequencyHz } = context;
+  const stateText = message === undefined ? STATES[state] : `${STATES[state]}: ${message}`;
+  const isBad = state === 'crashed' || state === 'failed';
   const lines = [
-    title,
-    row('state', message === undefined ? STATES[state] : `${STATES[state]}: ${message}`),
+    paint.strong(title),
+    row('state', isBad ? paint.bad(stateText) : stateText),
     row(
       'simulated time',
       `${time(summary.simulatedSeconds)}, ${count(summary.cycles)} cycles at ${frequencyHz / 1e9} GHz`,
@@ -85,16 +88,20 @@ export function printSummary(summary: Summary, context: SummaryContext): string 
     ...(summary.wallSeconds === undefined ? [] : [row('wall time', time(summary.wallSeconds))]),
     ...(summary.expectations.length === 0
       ? []
-      : ['expectations', ...summary.expectations.map(printExpectation)]),
+      : ['expectations', ...summary.expectations.map((each) => printExpectation(each, paint))]),
   ];
   return `${lines.join('\n')}\n`;
 }
 
 /** `  ✓ packets.rx: 64`. */
-export function printExpectation({ figure, expected, actual, held }: ExpectationResult): string {
+export function printExpectation(
+  { figure, expected, actual, held }: ExpectationResult,
+  paint: Paint = NO_COLOURS,
+): string {
   const wanted = `${figure}: ${expected}`;
-  if (!held) return `  ✗ ${wanted}, but ${actual === null ? 'there is no such figure' : actual}`;
-  return `  ✓ ${wanted}${String(actual) === expected ? '' : ` (${actual})`}`;
+  if (!held)
+    return `  ${paint.bad(`✗ ${wanted}, but ${actual === null ? 'there is no such figure' : actual}`)}`;
+  return `  ${paint.good('✓')} ${wanted}${String(actual) === expected ? '' : ` (${actual})`}`;
 }
 
 function row(label: string, text: string): string {

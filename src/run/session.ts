@@ -95,7 +95,8 @@ export class RunSession {
   readonly recorder: Recorder;
   readonly machine: BuiltMachine;
   private readonly scenario: Scenario;
-  private readonly images: GuestImage[];
+  /** Of the guests, in order. */
+  readonly images: readonly GuestImage[];
   private serialPending: string[] = [];
   private readonly frames = new FrameLog();
   private readonly captures: string[];

@@ -14,6 +14,7 @@ import {
 } from 'vscode';
 import { Command, comparisonScheme, scenarioEnding, traceEnding } from '../names';
 import { comparisonMarkdown } from '../runs/comparison-markdown';
+import { tracesOfArguments } from './command-arguments';
 import { runIdOf, runTraceUri, type RunArchive } from '../runs/run-archive';
 import { scenarioName, type RunResult } from '../runs/run-service';
 import type { TraceSource } from '../trace-service/messages';
@@ -45,7 +46,9 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
     private readonly runScenario: (scenario: Uri) => Promise<RunResult>,
   ) {
     this.registrations = [
-      commands.registerCommand(Command.compareRuns, (uris?: unknown) => this.compare(uris)),
+      commands.registerCommand(Command.compareRuns, (given?: unknown, selection?: unknown) =>
+        this.compare(given, selection),
+      ),
       workspace.registerTextDocumentContentProvider(comparisonScheme, this),
       this.changed,
     ];
@@ -63,10 +66,8 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
   }
 
   /** Resolves to the document's URI; undefined where there is nothing to compare. */
-  private async compare(given: unknown): Promise<Uri | undefined> {
-    const uris = Array.isArray(given)
-      ? given.filter((each): each is Uri => each instanceof Uri)
-      : await this.choose();
+  private async compare(given: unknown, selection: unknown): Promise<Uri | undefined> {
+    const uris = await this.runsFor(given, selection);
     if (!uris || uris.length === 0) return undefined;
     const names = uris.map(nameOf);
     try {
@@ -85,6 +86,16 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
     }
   }
 
+  /** URIs that are given as such; two or more selected items of a list; one item and whatever the reader puts beside it. */
+  private async runsFor(given: unknown, selection: unknown): Promise<Uri[] | undefined> {
+    if (Array.isArray(given)) return given.filter((each): each is Uri => each instanceof Uri);
+    const selected = tracesOfArguments(given, selection);
+    if (selected.length > 1) return selected;
+    const [first] = selected;
+    const others = await this.choose(first);
+    return others && first ? [first, ...others] : others;
+  }
+
   private async sourceOf(uri: Uri): Promise<TraceSource | undefined> {
     const trace = uri.path.endsWith(scenarioEnding) ? (await this.runScenario(uri))?.session.traceUri : uri;
     if (!trace) return undefined;
@@ -95,8 +106,8 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
     return { from: 'bytes', bytes: await workspace.fs.readFile(trace) };
   }
 
-  /** Kept runs, then traces and scenarios of the workspace. */
-  private async choose(): Promise<Uri[] | undefined> {
+  /** Kept runs, then traces and scenarios of the workspace, without the one that is chosen already. */
+  private async choose(first?: Uri): Promise<Uri[] | undefined> {
     const find = (ending: string): Thenable<Uri[]> =>
       workspace.findFiles(`**/*${ending}`, NOT_SEARCHED, MOST_FILES);
     const [kept, traces, scenarios] = await Promise.all([
@@ -113,6 +124,7 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
         uri,
       });
     const byPath = (x: Uri, y: Uri): number => x.path.localeCompare(y.path, undefined, { numeric: true });
+    const isOther = ({ uri }: RunItem): boolean => !first || uri?.toString() !== first.toString();
     const items: RunItem[] = [
       heading(l10n.t('runs')),
       ...kept.map((run): RunItem => {
@@ -130,8 +142,10 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
       heading(l10n.t('scenarios, which will be run')),
       ...scenarios.sort(byPath).map(fileItem('circuit-board')),
     ];
-    const picked = await window.showQuickPick(items, {
-      placeHolder: l10n.t('Runs to compare, each with the first'),
+    const picked = await window.showQuickPick(items.filter(isOther), {
+      placeHolder: first
+        ? l10n.t('Runs to compare with {0}', nameOf(first))
+        : l10n.t('Runs to compare, each with the first'),
       canPickMany: true,
       matchOnDescription: true,
       matchOnDetail: true,

@@ -12,6 +12,7 @@ import {
 import { basename } from 'node:path';
 import type { TraceEditors } from '../editor/trace-editors';
 import { Command, traceEnding } from '../names';
+import { traceOfArgument } from './command-arguments';
 import { runTraceUri, type RunArchive } from '../runs/run-archive';
 import { scenarioName } from '../runs/run-service';
 
@@ -43,7 +44,7 @@ export class TraceCommands implements Disposable {
   }
 
   private async open(uri: unknown): Promise<void> {
-    const chosen = uri instanceof Uri ? uri : await this.choose();
+    const chosen = traceOfArgument(uri) ?? (await this.choose());
     if (chosen) await this.editors.open(chosen);
   }
 
@@ -83,7 +84,7 @@ export class TraceCommands implements Disposable {
 
   /** Copies a trace to a file that the reader names. A second argument names it without asking. */
   private async saveAs(uri: unknown, given: unknown): Promise<void> {
-    const source = uri instanceof Uri ? uri : this.editors.active?.document.uri;
+    const source = traceOfArgument(uri) ?? this.editors.active?.document.uri;
     if (!source) {
       void window.showInformationMessage(l10n.t('Open the trace that you want to save first.'));
       return;

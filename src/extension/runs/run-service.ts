@@ -5,7 +5,9 @@ import { EventEmitter, l10n, window, workspace, type Disposable, type LogOutputC
 import type { PrepareRun, RunEnvironment, StartRun, StartRunInto } from '../../run/api';
 import { scenarioEnding, traceEnding } from '../names';
 import { expectationProblems, type ProblemReporter } from './problems';
+import type { Problem } from '../../protocol/problem';
 import { runTraceUri, type RunArchive } from './run-archive';
+import { figuresOf } from './run-record';
 import { RunSession, type RunOutcome } from './run-session';
 
 /** What runs are made with; given by the extension, so that tests can give others. */
@@ -15,6 +17,14 @@ export interface RunTools {
   startInto: StartRunInto;
   /** Asked anew for each run: settings may have changed. */
   environment(): RunEnvironment;
+}
+
+/** How a run is made. */
+export interface RunOptions {
+  /** One of many, as tests are: its trace does not open, and is kept only where the run did not come out as expected. */
+  inBackground?: boolean;
+  /** Folders of sources: of the statements in them it is found out which were executed. */
+  covers?: string[];
 }
 
 /** A scenario on its way from the first check to the last event. */
@@ -77,6 +87,7 @@ function requireOnDisk(scenario: Uri): void {
 export class RunService implements Disposable {
   private readonly active = new Map<string, ActiveRun>();
   private readonly sessions = new Map<string, RunSession>();
+  private readonly background = new WeakSet<RunSession>();
   private readonly changedEmitter = new EventEmitter<void>();
   private readonly startedEmitter = new EventEmitter<RunSession>();
   private readonly endedEmitter = new EventEmitter<RunSession>();
@@ -105,6 +116,11 @@ export class RunService implements Disposable {
     return this.sessions.get(id);
   }
 
+  /** Whether a run is one of many that nobody looks at. */
+  isInBackground(session: RunSession): boolean {
+    return this.background.has(session);
+  }
+
   /** Lets go of a finished run's memory; its trace stays in the archive. */
   release(session: RunSession): void {
     if (session.running) return;
@@ -116,7 +132,7 @@ export class RunService implements Disposable {
    * Runs a scenario. A run of the same scenario that is still going on is stopped first. Resolves at the end of the run;
    * rejects with a message for a reader when it may not start at all.
    */
-  async run(scenario: Uri): Promise<RunResult> {
+  async run(scenario: Uri, options: RunOptions = {}): Promise<RunResult> {
     if (!workspace.isTrusted) {
       throw new Error(
         l10n.t(
@@ -152,7 +168,7 @@ export class RunService implements Disposable {
     };
     this.active.set(key, run);
     this.changedEmitter.fire();
-    return this.perform(run, abort.signal, over).finally(over);
+    return this.perform(run, options, abort.signal, over).finally(over);
   }
 
   /** Checks a scenario and compiles its guests; the findings go to Problems. Resolves to their number. */
@@ -206,7 +222,12 @@ export class RunService implements Disposable {
   }
 
   /** `over` is called when the machine has stopped; keeping a long trace on disk may take a while longer. */
-  private async perform(run: ActiveRun, signal: AbortSignal, over: () => void): Promise<RunResult> {
+  private async perform(
+    run: ActiveRun,
+    { inBackground = false, covers }: RunOptions,
+    signal: AbortSignal,
+    over: () => void,
+  ): Promise<RunResult> {
     this.problems.report(run.scenario, []);
     const prepared = await this.prepare(run.scenario, signal);
     if (signal.aborted) return undefined;
@@ -220,6 +241,7 @@ export class RunService implements Disposable {
         first && count === 1
           ? l10n.t('{0} was not run. {1}:{2}: {3}', run.name, basename(first.file), first.line, first.message)
           : l10n.t('{0} was not run: {1} problems.', run.name, count),
+        prepared.problems,
       );
     }
     const id = newRunId();
@@ -232,12 +254,14 @@ export class RunService implements Disposable {
       environment.distDir,
     );
     this.sessions.set(id, session);
+    if (inBackground) this.background.add(session);
     run.session = session;
     session.onDidStart(() => {
       this.log.info(`${run.name}: running`);
       this.startedEmitter.fire(session);
     });
-    const outcome = await session.follow(this.tools.startInto(prepared.job, environment, session));
+    const job = covers ? { ...prepared.job, covers } : prepared.job;
+    const outcome = await session.follow(this.tools.startInto(job, environment, session));
     over();
     await this.keep(session, outcome, prepared.job.scenarioText);
     return { session, ...outcome };
@@ -256,8 +280,10 @@ export class RunService implements Disposable {
       );
     }
     try {
+      const figures = end && figuresOf(end);
+      const isExpected = figures?.verdict === 'passed' || figures?.verdict === 'stopped';
       const { trace } = session;
-      if (trace) {
+      if (trace && !(this.background.has(session) && isExpected)) {
         const fileName = `${session.name}${traceEnding}`;
         const title = trace.meta.title || session.name;
         const record = {
@@ -266,6 +292,7 @@ export class RunService implements Disposable {
           scenario: session.scenario.toString(),
           title,
           ended: new Date().toISOString(),
+          ...(figures && { figures }),
         };
         await this.archive.save(record, (file) => trace.save(file));
       }
@@ -284,4 +311,11 @@ export class RunService implements Disposable {
 }
 
 /** The scenario or a driver has errors; they are in the Problems panel. */
-export class ProblemsFound extends Error {}
+export class ProblemsFound extends Error {
+  constructor(
+    message: string,
+    readonly problems: readonly Problem[],
+  ) {
+    super(message);
+  }
+}
