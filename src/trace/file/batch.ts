@@ -81,7 +81,7 @@ export function batchOf(message: Message, firstRow: number): Batch {
 }
 
 function codecOf({ codec, method }: { codec: number; method: number }, position: number): CodecNumber {
-  if (method === METHOD_BUFFER && codec in codecs) return codec as CodecNumber;
+  if (method === METHOD_BUFFER && codec in codecs) return codec;
   throw new TraceFileError(
     'The record batches are compressed in a way that is not read here',
     position,
