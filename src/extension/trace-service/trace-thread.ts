@@ -8,6 +8,10 @@ import type { FromTraceThread, ToTraceThread, TraceMethods } from './messages';
 import { storeView } from './store-view';
 import type { TraceState } from './trace-view';
 
+/** Questions that nobody waits for: of a large trace they come after the first picture, as they go through all rows. */
+const IN_BACKGROUND: ReadonlySet<keyof TraceMethods> = new Set(['perLine', 'damage']);
+const LARGE_ROWS = 1_000_000;
+
 /** What a thread needs of the world outside. */
 export interface TraceThreadWorld {
   post(message: FromTraceThread): void;
@@ -26,6 +30,9 @@ export class TraceThread implements RunListener {
   private readonly methods: Methods;
   private readonly receiver: RunReceiver;
   private progress: RunProgress | undefined;
+  /** A picture has been asked for. */
+  private shown = false;
+  private readonly postponed: (() => void)[] = [];
   /** Tracks that the other side has. */
   private knownTracks: number;
 
@@ -65,7 +72,7 @@ export class TraceThread implements RunListener {
   receive(message: ToTraceThread): void {
     switch (message.type) {
       case 'call':
-        return this.answer(message.id, message.method, message.args);
+        return this.schedule(message.method, () => this.answer(message.id, message.method, message.args));
       case 'run': {
         void this.receiver.receive(message.message);
         if (message.message.type === 'delta') this.world.post({ type: 'taken' });
@@ -120,6 +127,18 @@ export class TraceThread implements RunListener {
     const lost: TraceGap = { from: this.store.endTime, why: 'lost' };
     this.store.setMeta({ ...this.store.meta, state, message, gaps: [...(this.progress?.gaps ?? []), lost] });
     this.tellGrowth();
+  }
+
+  private schedule(method: keyof TraceMethods, answer: () => void): void {
+    if (IN_BACKGROUND.has(method) && this.store.rows > LARGE_ROWS && !this.shown) {
+      this.postponed.push(answer);
+      return;
+    }
+    answer();
+    if (method !== 'viewport' || this.shown) return;
+    this.shown = true;
+    // Whatever else the page asks at first is before them.
+    setImmediate(() => this.postponed.splice(0).forEach((each) => each()));
   }
 
   private answer<M extends keyof TraceMethods>(
