@@ -26,6 +26,7 @@ export class TracePanel implements Disposable {
   private readonly owned = new DisposableStore();
   private readonly growth = new Throttle(() => this.postGrown(), growthIntervalMs);
   private readonly selectedEmitter = this.owned.add(new EventEmitter<number>());
+  private isDisposed = false;
   private pendingReveal: number | undefined;
   private debuggerAt: DebugPosition | undefined;
   /** The reader selected an event. */
@@ -73,6 +74,7 @@ export class TracePanel implements Disposable {
   }
 
   dispose(): void {
+    this.isDisposed = true;
     this.owned.dispose();
   }
 
@@ -164,6 +166,8 @@ export class TracePanel implements Disposable {
   }
 
   private post(message: ToPage): void {
+    // An answer of the trace's thread may come after its page has been closed.
+    if (this.isDisposed) return;
     void this.panel.webview.postMessage(message);
   }
 }
