@@ -8,7 +8,7 @@
  */
 import { context } from 'esbuild';
 import { chmodSync, copyFileSync, mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Failure, main, root, run, say } from './scripts/lib/shell.mjs';
 import { markBuilt, newestSource } from './scripts/lib/freshness.mjs';
 
@@ -32,6 +32,12 @@ const BUNDLES = [
     external: ['vscode'],
   },
   { name: 'worker', entry: 'src/run/worker.ts', out: 'dist/worker.js', ...NODE },
+  {
+    name: 'trace worker',
+    entry: 'src/extension/trace-service/worker.ts',
+    out: 'dist/trace-worker.js',
+    ...NODE,
+  },
   { name: 'debug worker', entry: 'src/debug/worker.ts', out: 'dist/debug-worker.js', ...NODE },
   { name: 'GDB worker', entry: 'src/debug/gdb/worker.ts', out: 'dist/gdb-worker.js', ...NODE },
   {
@@ -90,8 +96,11 @@ const PARTS = [
   'scripts/build-l10n.mjs',
 ];
 
-/** iced-x86 reads its module from the folder of the bundle that it is in. */
-const ICED = 'node_modules/iced-x86/iced_x86_bg.wasm';
+/** Packages that read their module from the folder of the bundle that they are in. */
+const MODULES = [
+  'node_modules/iced-x86/iced_x86_bg.wasm',
+  'node_modules/@foxglove/wasm-zstd/dist/wasm-zstd.wasm',
+];
 
 /** Options of esbuild for one bundle. */
 function optionsOf({ name, entry, out, development: _, ...rest }) {
@@ -105,7 +114,7 @@ function optionsOf({ name, entry, out, development: _, ...rest }) {
     sourcemap: production ? false : 'linked',
     legalComments: production ? 'external' : 'none',
     logLevel: 'warning',
-    loader: { '.json': 'json', '.svg': 'text', '.ttf': 'file' },
+    loader: { '.json': 'json', '.svg': 'text', '.ttf': 'file', '.wasm': 'empty' },
     define: { 'process.env.NODE_ENV': JSON.stringify(production ? 'production' : 'development') },
     absWorkingDir: root,
     plugins: [{ name: 'after', setup: (build) => build.onEnd((result) => finish(name, out, result)) }],
@@ -116,8 +125,9 @@ function optionsOf({ name, entry, out, development: _, ...rest }) {
 function finish(name, out, result) {
   if (result.errors.length > 0) return;
   const inputs = Object.keys(result.metafile.inputs);
-  if (inputs.some((input) => input.includes('node_modules/iced-x86/'))) {
-    copyFileSync(join(root, ICED), join(root, dirname(out), 'iced_x86_bg.wasm'));
+  for (const module of MODULES) {
+    if (inputs.some((input) => input.includes(`${dirname(module)}/`)))
+      copyFileSync(join(root, module), join(root, dirname(out), basename(module)));
   }
   if (out === 'dist/cli.js') chmodSync(join(root, out), 0o755);
   if (watch) say(`${name} built`);

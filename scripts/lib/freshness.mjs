@@ -18,11 +18,13 @@ const SOURCES = [
 const RESULTS = [
   'extension.js',
   'worker.js',
+  'trace-worker.js',
   'gdb-worker.js',
   'cli.js',
   'cpu-core.wasm',
   'webview/main.js',
   'iced_x86_bg.wasm',
+  'wasm-zstd.wasm',
 ];
 const stampFile = join(cacheDir, 'built.json');
 

@@ -36,7 +36,14 @@ export async function compareFiles(command: CompareCommand, host: CliHost): Prom
       worst = Math.max(worst, found.code) as ExitCode;
       runs.push({ name: names[index], store: found.store });
     }
-    const comparison = compareRuns(runs);
+    let comparison;
+    try {
+      comparison = compareRuns(runs);
+    } catch (error) {
+      // A trace that is damaged within shows it when its rows are read.
+      host.err(`error: ${messageOf(error)}\n`);
+      return ExitCode.BadInput;
+    }
     host.out(
       command.json ? `${JSON.stringify(comparison, null, 2)}\n` : printTable(comparisonTable(comparison)),
     );

@@ -12,8 +12,10 @@ import { messageOf, warnOfGaps } from './run';
 /** Prints the figures of a trace file. */
 export async function printStats(command: { file: string; json: boolean }, host: CliHost): Promise<ExitCode> {
   let store;
+  let damage;
   try {
     store = await host.readTrace(resolve(host.cwd, command.file));
+    damage = damageOf(store);
   } catch (error) {
     host.err(`error: ${messageOf(error)}\n`);
     return ExitCode.BadInput;
@@ -23,7 +25,6 @@ export async function printStats(command: { file: string; json: boolean }, host:
   if (truncated) host.err(`warning: ${command.file}: ${meta.message ?? 'the file is not complete'}\n`);
   // What a file cut short lacks has just been said.
   else warnOfGaps(meta, command.file, host);
-  const damage = damageOf(store);
   if (damage !== undefined) host.err(`warning: ${command.file}: ${damage}\n`);
   if (meta.source) host.err(`${foreignSentence(meta.source, meta.frequencyHz)}\n`);
   const summary = summarise(meta, rows);

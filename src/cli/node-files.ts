@@ -2,7 +2,8 @@
 import { constants, createReadStream } from 'node:fs';
 import { access, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { readTrace as parseTrace, traceFileParts } from '../trace/file/file';
+import { bytesAccess, openTrace, traceFileParts } from '../trace/file/file';
+import { fileAccess } from '../trace/file/file-access';
 import type { OutputFile, OutputKind } from './host';
 import type { TraceStore } from '../trace/query/store';
 
@@ -46,14 +47,15 @@ const PIECE_BYTES = 1 << 20;
 
 /** Reads a trace file. Rejects with a message for a reader. */
 export async function readTrace(file: string): Promise<TraceStore> {
-  let bytes;
+  let access;
   try {
-    bytes = await readFile(file);
+    // A pipe cannot be read by range.
+    access = (await stat(file)).isFile() ? fileAccess(file) : bytesAccess(await readFile(file));
   } catch (error) {
     throw new Error(`cannot read ${file}: ${reason(error)}`, { cause: error });
   }
   try {
-    return parseTrace(bytes);
+    return openTrace(access);
   } catch (error) {
     throw new Error(`${file}: ${reason(error)}`, { cause: error });
   }

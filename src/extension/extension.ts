@@ -1,7 +1,7 @@
 /** Where the editor starts Trapline: everything is made and registered here, and nothing else happens. */
 import { Uri, debug, window, workspace, type ExtensionContext } from 'vscode';
 import { prepareRun } from '../run/prepare';
-import { startRun } from '../run/start';
+import { startRun, startRunInto } from '../run/start';
 import { CompareCommand } from './commands/compare-command';
 import { ExchangeCommands } from './commands/exchange-commands';
 import { PacketCommand } from './commands/packet-command';
@@ -38,6 +38,7 @@ function runTools({ extensionUri, globalStorageUri }: ExtensionContext): RunTool
   return {
     prepare: prepareRun,
     start: startRun,
+    startInto: startRunInto,
     environment: () => ({
       distDir: Uri.joinPath(extensionUri, 'dist').fsPath,
       kitDir: Uri.joinPath(extensionUri, 'media', 'guest-kit').fsPath,
@@ -63,6 +64,7 @@ export function activate(context: ExtensionContext): TraplineApi {
   );
   const scenarios = own(new ScenarioFiles(extensionUri));
   const tools = runTools(context);
+  const { distDir } = tools.environment();
   const runs = own(new RunService(tools, archive, problems, log));
   const output = own(new GuestOutput(runs));
   const files = new RunFiles(runs, archive);
@@ -74,7 +76,7 @@ export function activate(context: ExtensionContext): TraplineApi {
   const editors: TraceEditors = own(
     new TraceEditors(
       extensionUri,
-      { runs, archive, log },
+      { runs, archive, log, distDir },
       (document, panel) =>
         traceHandlers(document, panel, {
           sources,
@@ -89,7 +91,7 @@ export function activate(context: ExtensionContext): TraplineApi {
   own(new TraceCommands(editors, archive, timeline));
   own(new PacketCommand(editors, tools));
   own(new ExchangeCommands(editors));
-  own(new CompareCommand(archive, (scenario) => runCommands.runScenario(scenario)));
+  own(new CompareCommand(archive, distDir, (scenario) => runCommands.runScenario(scenario)));
   own(registerSampleWorkspace(extensionUri));
   own(new MechanismsView(scenarios, runs, archive, (trace) => editors.open(trace)));
   own(new RunsView(runs, archive));

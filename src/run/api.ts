@@ -1,6 +1,6 @@
 /** The face of `run/` towards the CLI and the extension. */
 import type { Problem } from '../protocol/problem';
-import type { RunEnd, RunJob, RunListener } from '../protocol/run';
+import type { RunEnd, RunJob, RunListener, RunMessage } from '../protocol/run';
 import type { RunSnapshot } from './snapshot';
 
 /** Where things lie; filled by the CLI or the extension. */
@@ -37,6 +37,27 @@ export interface RunHandle {
   readonly ended: Promise<RunEnd>;
 }
 
+/** What takes the messages of a run's thread: a `RunReceiver`, or what passes them on to one. */
+export interface RunSink {
+  /** The machine has been built. */
+  readonly hasBegun: boolean;
+  /** As `RunHandle.ended`. */
+  readonly ended: Promise<RunEnd>;
+  /** Takes a message. Of a delta, a promise says when it has been dealt with. */
+  receive(message: RunMessage): void | Promise<unknown>;
+  /** The thread failed: why, for a reader. */
+  failed(why: string): void;
+  /** The thread is gone. @param wanted it was ended because it did not stop in time */
+  closed(wanted?: boolean, why?: string): void;
+}
+
+/** Starts a run whose messages go to a sink as they come. */
+export type StartRunInto = (
+  job: RunJob,
+  environment: RunEnvironment,
+  sink: RunSink,
+  snapshot?: RunSnapshot,
+) => RunHandle;
 export type StartRun = (
   job: RunJob,
   environment: RunEnvironment,

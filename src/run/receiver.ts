@@ -2,6 +2,7 @@
  * The near end of a run's thread: takes its messages, prepares what they bring for whoever listens, and knows how the run ended.
  * The thread simulates; unfolding and hashing what it recorded is work for this side.
  */
+import type { RunSink } from './api';
 import type { RunEnd, RunListener, RunMessage, RunProgress } from '../protocol/run';
 import { evaluateExpectations } from '../scenario/expectations';
 import { loadScenario } from '../scenario/load';
@@ -14,7 +15,7 @@ import { summarise } from '../trace/query/summary';
 const ENDED_EARLY = 'The simulator’s thread ended; the trace holds what was recorded until then.';
 
 /** Receives one run. */
-export class RunReceiver {
+export class RunReceiver implements RunSink {
   /** Rejects only when Trapline itself failed, with a message for a reader. */
   readonly ended: Promise<RunEnd>;
   private resolve: (end: RunEnd) => void = () => undefined;

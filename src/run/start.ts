@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { RunJob, RunListener, RunMessage } from '../protocol/run';
-import type { RunEnvironment, RunHandle } from './api';
+import type { RunEnvironment, RunHandle, RunSink } from './api';
 import { RunReceiver } from './receiver';
 import { RunSignals } from './signals';
 import type { RunSnapshot } from './snapshot';
@@ -30,10 +30,19 @@ export function startRun(
   listener: RunListener,
   snapshot?: RunSnapshot,
 ): RunHandle {
+  return startRunInto(job, environment, new RunReceiver(listener), snapshot);
+}
+
+/** Starts a run whose messages go to a sink as they come, for whoever listens in another thread. */
+export function startRunInto(
+  job: RunJob,
+  environment: RunEnvironment,
+  receiver: RunSink,
+  snapshot?: RunSnapshot,
+): RunHandle {
   const signals = new RunSignals();
   const input: WorkerInput = { job, signals: signals.memory, ...(snapshot && { snapshot }) };
   const worker = new Worker(join(environment.distDir, 'worker.js'), { workerData: input });
-  const receiver = new RunReceiver(listener);
   let graceTimer: NodeJS.Timeout | undefined;
   let cancelled = false;
   /** Once the machine is built it looks at the flag between slices, and has no excuse. */

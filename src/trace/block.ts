@@ -24,6 +24,8 @@ export interface BlockSource {
    * for each use: a source may keep a few blocks only.
    */
   block(index: number): TraceChunk | undefined;
+  /** Nobody asks any more. */
+  close(): void;
 }
 
 /** Blocks in memory. */
@@ -35,6 +37,9 @@ export class BlockList implements BlockSource {
   }
   block(index: number): TraceChunk | undefined {
     return this.blocks[index];
+  }
+  close(): void {
+    this.blocks.length = 0;
   }
   push(block: TraceChunk): void {
     this.blocks.push(block);

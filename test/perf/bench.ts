@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measureAgainst, type Baseline } from './baseline';
 import { measureExits } from './exits';
+import { measureStore } from './explorer/store';
 import { measurePackets } from './packets';
 import { REAL_TIME, measureRealTime } from './realtime';
 import { measureScale, SCALE_VARIANTS, type ScaleVariant } from './scale';
@@ -26,11 +27,20 @@ interface Part {
   realTime?: boolean;
   packets?: boolean;
   travel?: boolean;
+  explorer?: boolean;
 }
 const LOOPS = ['alu', 'calls', 'mmio'];
 /** What `--only` takes. */
 const PARTS: Record<string, Part> = {
-  all: { loops: LOOPS, exits: true, scale: SCALE_VARIANTS, realTime: true, packets: true, travel: true },
+  all: {
+    loops: LOOPS,
+    exits: true,
+    scale: SCALE_VARIANTS,
+    realTime: true,
+    packets: true,
+    travel: true,
+    explorer: true,
+  },
   vcpu: { loops: LOOPS, exits: true },
   alu: { loops: ['alu'] },
   calls: { loops: ['calls'] },
@@ -41,6 +51,7 @@ const PARTS: Record<string, Part> = {
   realtime: { loops: [], realTime: true },
   packets: { loops: [], packets: true },
   travel: { loops: [], travel: true },
+  explorer: { loops: [], explorer: true },
 };
 
 /** Unit and meaning of each figure, in the order of printing, with the least (or, for bytes, the most) that is wanted. */
@@ -96,6 +107,10 @@ const MEANING: Record<string, readonly [unit: string, what: string]> = {
   'travel.again.p95': ['s', 'wanted: at most 0.1'],
   'travel.heldMiB': ['MiB', 'held by checkpoints; wanted: at most 512'],
   'travel.reverse': ['s', 'backwards over 10^8 instructions to a breakpoint'],
+  'explorer.open10M.ms': ['ms', 'a trace file of 10 million events, until its end is known; median'],
+  'explorer.read.mbPerSecond': ['MiB/s', 'of columns, read from the file, unpacked and checked; wanted: at least 650'],
+  'explorer.write.mbPerSecond': ['MiB/s', 'of columns, made twice, compressed and written'],
+  'explorer.bytesPerEvent': ['bytes', 'of the file; wanted: at most 10'],
   'scale.memoryLinear': ['', 'the second of these by the first; wanted: at most 1.2'],
 };
 const REAL_TIME_MEANING = ['', 'simulated by wall seconds of a sample; wanted: at least 1'] as const;
@@ -166,6 +181,7 @@ async function main(args: readonly string[]): Promise<void> {
     if (part.realTime) Object.assign(figures, await measureRealTime(root, environmentIn(directory), turns));
     if (part.packets)
       Object.assign(figures, await measurePackets(root, environmentIn(directory), turns, say));
+    if (part.explorer) Object.assign(figures, await measureStore(directory, turns, say));
     if (part.travel) Object.assign(figures, await measureTravel(root, environmentIn(directory), turns, say));
     for (const variant of part.scale ?? [])
       Object.assign(figures, await measureScale(root, directory, variant, turns, say));

@@ -14,16 +14,18 @@ import { sampleStore } from '../unit/trace/sample';
 const { store } = sampleStore(40);
 const file = encodeTrace(store);
 
-/** Reads, and when that succeeds uses everything: nothing later may fail over what the reader let through. */
+/** Reads, and when that succeeds uses everything: nothing may fail otherwise than with the reader's own error, also later. */
 function attempt(bytes: Uint8Array): TraceStore | undefined {
-  let read: TraceStore;
   try {
-    read = readTrace(bytes);
+    return use(readTrace(bytes));
   } catch (error) {
     expect(error).toBeInstanceOf(TraceFileError);
     expect(error).toHaveProperty('message', expect.stringMatching(/ \(at byte \d+\)\. \w/));
     return undefined;
   }
+}
+
+function use(read: TraceStore): TraceStore {
   const to = Math.max(1, read.endTime + 1);
   queryViewport(read, { from: 0, to, width: 100, lanes: lanesOf(read.meta) });
   statistics(read, 0, to);

@@ -6,7 +6,7 @@ import { ImportError, TraceImporter } from '../../src/trace/exchange/import/impo
 import { LineSplitter, LONGEST_LINE } from '../../src/trace/exchange/import/lines';
 import { parseLine, parseLost, isHeader } from '../../src/trace/exchange/import/trace-line';
 import { exportFormats } from '../../src/trace/exchange/export/formats';
-import { decodeTrace, encodeTrace, verify } from '../../src/trace/file/file';
+import { readTrace, encodeTrace, verify } from '../../src/trace/file/file';
 import type { TraceStore } from '../../src/trace/query/store';
 
 const number = fc.oneof(fc.nat(5), fc.nat(), fc.maxSafeNat());
@@ -129,7 +129,7 @@ function checked(store: TraceStore, lines: number): void {
   expect(source.events + source.headers + source.lostNotes + unknownCount(source)).toBe(lines);
   expect(verify(store).differences).toEqual([]);
   // Whatever reads a trace file accepts it: causes come first, times are times, tables are whole.
-  expect(decodeTrace(encodeTrace(store)).meta).toEqual(store.meta);
+  expect(readTrace(encodeTrace(store)).meta).toEqual(store.meta);
   for (const { parts } of Object.values(exportFormats))
     for (const part of parts(store)) expect(part.length).toBeGreaterThan(0);
 }

@@ -12,14 +12,13 @@ import {
   type QuickPickItem,
   type TextDocumentContentProvider,
 } from 'vscode';
-import { readTrace } from '../../trace/file/file';
-import { compareRuns } from '../../trace/query/compare';
-import type { TraceStore } from '../../trace/query/store';
 import { Command, comparisonScheme, scenarioEnding, traceEnding } from '../names';
 import { comparisonMarkdown } from '../runs/comparison-markdown';
 import { tracesOfArguments } from './command-arguments';
-import { runTraceUri, type RunArchive } from '../runs/run-archive';
+import { runIdOf, runTraceUri, type RunArchive } from '../runs/run-archive';
 import { scenarioName, type RunResult } from '../runs/run-service';
+import type { TraceSource } from '../trace-service/messages';
+import { compareTraces } from '../trace-service/trace-client';
 
 interface RunItem extends QuickPickItem {
   uri?: Uri;
@@ -37,9 +36,13 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
   private readonly texts = new Map<string, string>();
   private readonly registrations: Disposable[];
 
-  /** @param runScenario runs a scenario to its end and tells the user how it came out */
+  /**
+   * @param distDir folder of the scripts of threads
+   * @param runScenario runs a scenario to its end and tells the user how it came out
+   */
   constructor(
     private readonly archive: RunArchive,
+    private readonly distDir: string,
     private readonly runScenario: (scenario: Uri) => Promise<RunResult>,
   ) {
     this.registrations = [
@@ -66,17 +69,21 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
   private async compare(given: unknown, selection: unknown): Promise<Uri | undefined> {
     const uris = await this.runsFor(given, selection);
     if (!uris || uris.length === 0) return undefined;
-    const runs: { name: string; store: TraceStore }[] = [];
-    for (const uri of uris) {
-      const store = await this.storeOf(uri);
-      // Why a scenario has not come to a trace was said by its run.
-      if (!store) return undefined;
-      runs.push({ name: nameOf(uri), store });
+    const names = uris.map(nameOf);
+    try {
+      const runs: { name: string; source: TraceSource }[] = [];
+      for (const [i, uri] of uris.entries()) {
+        const source = await this.sourceOf(uri);
+        // Why a scenario has not come to a trace was said by its run.
+        if (!source) return undefined;
+        runs.push({ name: names[i], source });
+      }
+      return await this.show(names, comparisonMarkdown(await compareTraces(this.distDir, runs)));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      void window.showErrorMessage(l10n.t('{0} cannot be compared: {1}', names.join(', '), reason));
+      return undefined;
     }
-    return this.show(
-      runs.map(({ name }) => name),
-      comparisonMarkdown(compareRuns(runs)),
-    );
   }
 
   /** URIs that are given as such; two or more selected items of a list; one item and whatever the reader puts beside it. */
@@ -89,15 +96,14 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
     return others && first ? [first, ...others] : others;
   }
 
-  private async storeOf(uri: Uri): Promise<TraceStore | undefined> {
-    if (uri.path.endsWith(scenarioEnding)) return (await this.runScenario(uri))?.session.store;
-    try {
-      return readTrace(await workspace.fs.readFile(uri));
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      void window.showErrorMessage(l10n.t('{0} cannot be compared: {1}', basename(uri.path), reason));
-      return undefined;
-    }
+  private async sourceOf(uri: Uri): Promise<TraceSource | undefined> {
+    const trace = uri.path.endsWith(scenarioEnding) ? (await this.runScenario(uri))?.session.traceUri : uri;
+    if (!trace) return undefined;
+    if (trace.scheme === 'file') return { from: 'file', path: trace.fsPath };
+    const id = runIdOf(trace);
+    const kept = id === undefined ? undefined : await this.archive.find(id);
+    if (kept) return { from: 'file', path: this.archive.traceFile(kept).fsPath };
+    return { from: 'bytes', bytes: await workspace.fs.readFile(trace) };
   }
 
   /** Kept runs, then traces and scenarios of the workspace, without the one that is chosen already. */

@@ -1,24 +1,18 @@
 /** “Import Trace…” and “Export Trace…”: other people's traces in, ours in other tools. */
-import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { once } from 'node:events';
-import { setImmediate } from 'node:timers/promises';
 import {
-  CancellationError,
   ProgressLocation,
   Uri,
   commands,
   l10n,
   window,
   workspace,
-  type CancellationToken,
   type Disposable,
   type QuickPickItem,
 } from 'vscode';
 import { exportFormats, type ExportFormatName } from '../../trace/exchange/export/formats';
 import type { TraceEditors } from '../editor/trace-editors';
-import type { TraceView } from '../editor/trace-view';
+import type { TraceClient } from '../trace-service/trace-client';
 import { Command, importViewType, traceEnding } from '../names';
 
 interface FormatItem extends QuickPickItem {
@@ -74,12 +68,10 @@ export class ExchangeCommands implements Disposable {
         {
           location: ProgressLocation.Notification,
           title: l10n.t('Exporting {0}', name),
-          cancellable: true,
         },
-        (_progress, token) => write(view, format, target, token),
+        () => write(view, format, target),
       );
     } catch (error) {
-      if (error instanceof CancellationError) return;
       const reason = error instanceof Error ? error.message : String(error);
       return void window.showErrorMessage(l10n.t('The trace could not be exported: {0}', reason));
     }
@@ -128,32 +120,8 @@ function isFormat(value: unknown): value is ExportFormatName {
   return typeof value === 'string' && Object.hasOwn(exportFormats, value);
 }
 
-/** Part after part, with the editor's other work between them. A file is there when it is whole. */
-async function write(
-  view: TraceView,
-  format: ExportFormatName,
-  target: Uri,
-  token: CancellationToken,
-): Promise<void> {
-  if (target.scheme !== 'file') {
-    const parts = [...view.exported(format)];
-    return workspace.fs.writeFile(target, Buffer.concat(parts));
-  }
-  const unfinished = `${target.fsPath}.${process.pid}.tmp`;
-  const stream = createWriteStream(unfinished);
-  try {
-    await once(stream, 'open');
-    for (const part of view.exported(format)) {
-      if (token.isCancellationRequested) throw new CancellationError();
-      if (!stream.write(part)) await once(stream, 'drain');
-      await setImmediate();
-    }
-    stream.end();
-    await once(stream, 'close');
-    await rename(unfinished, target.fsPath);
-  } catch (error) {
-    stream.destroy();
-    await rm(unfinished, { force: true });
-    throw error;
-  }
+/** The trace's thread writes what lies on this machine; the rest only the editor can. */
+async function write(view: TraceClient, format: ExportFormatName, target: Uri): Promise<void> {
+  if (target.scheme === 'file') return view.export(format, target.fsPath);
+  return workspace.fs.writeFile(target, await view.exportBytes(format));
 }

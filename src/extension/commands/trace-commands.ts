@@ -101,9 +101,7 @@ export class TraceCommands implements Disposable {
     const target = given instanceof Uri ? given : await this.askTarget(source);
     if (!target) return;
     const imported = isTextTrace(source) ? this.editors.document(source)?.content.view : undefined;
-    const bytes = imported
-      ? Buffer.concat([...imported.fileParts()].flat())
-      : await workspace.fs.readFile(source);
+    const bytes = imported ? await imported.bytes() : await workspace.fs.readFile(source);
     await workspace.fs.writeFile(target, bytes);
   }
 
@@ -140,7 +138,7 @@ export class TraceCommands implements Disposable {
     const uri = Uri.parse(trace);
     await this.editors.open(uri, ViewColumn.One);
     const view = this.editors.document(uri)?.content.view;
-    const found = view?.find(query, -1, 1);
+    const found = await view?.find(query, -1, 1);
     if (found && found.row >= 0) this.editors.panelsOf(uri)[0]?.reveal(found.row);
     else
       void window.showInformationMessage(

@@ -16,10 +16,10 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import { DebugServer } from '../../debug/server';
 import type { DebugMoment, DebugRequests, MovedBody } from '../../protocol/debug';
 import type { RunEnvironment } from '../../run/api';
-import type { RunReceiver } from '../../run/receiver';
 import { DisposableStore } from '../disposables';
 import { debugType } from '../names';
 import type { RunService } from '../runs/run-service';
+import type { RunSession } from '../runs/run-session';
 
 /** A session and its run. */
 export interface DebuggedRun {
@@ -74,19 +74,18 @@ export class DebugSessions implements DebugAdapterDescriptorFactory, DebugAdapte
     const run: DebuggedRun = { session, traceUri: undefined, moment: undefined, stopped: false };
     this.runs.set(session.id, run);
     const scenario = Uri.file(String(session.configuration.scenario));
-    let receiver: RunReceiver | undefined;
+    let recorded: RunSession | undefined;
     const adapter = new DebugServer(
       this.environment(),
       async (message) => {
         // Started again, it is another run with a trace of its own.
         if (message.type === 'started') {
-          const recorded = this.service.record(scenario, () => void debug.stopDebugging(session));
-          run.traceUri = recorded.session.traceUri;
-          ({ receiver } = recorded);
+          recorded = this.service.record(scenario, () => void debug.stopDebugging(session));
+          run.traceUri = recorded.traceUri;
         }
-        await receiver?.receive(message);
+        await recorded?.receive(message);
       },
-      () => receiver?.closed(),
+      () => recorded?.closed(),
     );
     return new DebugAdapterInlineImplementation(adapter);
   }

@@ -50,7 +50,7 @@ export class TimelineLink implements TimelineDebugging, Disposable {
   }
 
   async stopAtLike(document: TraceDocument, row: number): Promise<void> {
-    const query = document.content.view?.like(row);
+    const query = await document.content.view?.like(row);
     if (query === undefined) return;
     const run = this.sessions.ofTrace(document.uri);
     if (!run) {

@@ -12,17 +12,16 @@ import {
   workspace,
 } from 'vscode';
 import type { CustomDocument, LogOutputChannel } from 'vscode';
-import { ImportError } from '../../trace/exchange/import/importer';
-import { damageOf, readTrace } from '../../trace/file/file';
-import { importContent } from './import-content';
-import { storeView } from './store-view';
+import { emptyMeta } from '../../trace/query/store';
+import { importing } from './import-content';
 import { DisposableStore } from '../disposables';
 import { runScheme } from '../names';
 import { runIdOf, type RunArchive } from '../runs/run-archive';
 import type { RunService } from '../runs/run-service';
 import type { RunSession } from '../runs/run-session';
+import type { TraceSource } from '../trace-service/messages';
+import { TraceClient } from '../trace-service/trace-client';
 import type { TraceProblem } from './page-html';
-import type { TraceView } from './trace-view';
 
 /** Of Arrow files; everything else is text of another tool. */
 const ARROW_ENDING = '.arrow';
@@ -37,11 +36,13 @@ export interface DocumentContext {
   runs: RunService;
   archive: RunArchive;
   log: LogOutputChannel;
+  /** Folder of the scripts of threads. */
+  distDir: string;
 }
 
 /** Either a trace, or the honest reason why there is none. */
 export type TraceContent =
-  { view: TraceView; problem?: undefined } | { view?: undefined; problem: TraceProblem };
+  { view: TraceClient; problem?: undefined } | { view?: undefined; problem: TraceProblem };
 
 function runIsGone(): TraceProblem {
   return {
@@ -50,6 +51,16 @@ function runIsGone(): TraceProblem {
       'Trapline keeps the traces of the latest runs of a workspace, as many as the setting trapline.runs.keep says, and only of runs that came to an end before the window was closed.',
     ),
     advice: l10n.t('Run the scenario again. To keep a trace for good, use “Trapline: Save Trace As…”.'),
+  };
+}
+
+function threadIsGone(why: string): TraceProblem {
+  return {
+    title: l10n.t('This trace cannot be shown any more'),
+    detail: l10n.t('The thread that holds it has ended: {0}', why),
+    advice: l10n.t(
+      'Close this editor and open the trace again. If it ends again, the trace may need more memory than there is.',
+    ),
   };
 }
 
@@ -68,10 +79,11 @@ function unreadable(uri: Uri, error: unknown): TraceProblem {
       advice: l10n.t('Close this editor and open the file again to import it after all.'),
     };
   }
-  if (error instanceof ImportError) {
+  const reason = error instanceof Error ? error.message : String(error);
+  if (isTextTrace(uri)) {
     return {
       title: l10n.t('This file is not a text trace that Trapline can import'),
-      detail: l10n.t('{0} cannot be imported: {1}', basename(uri.path), error.message),
+      detail: l10n.t('{0} cannot be imported: {1}', basename(uri.path), reason),
       advice: l10n.t(
         'The file is left as it is. Trapline reads what “trace-cmd report”, ftrace and “perf script” print of KVM’s tracepoints.',
       ),
@@ -79,7 +91,7 @@ function unreadable(uri: Uri, error: unknown): TraceProblem {
   }
   return {
     title: l10n.t('This file is not a trace that Trapline can show'),
-    detail: error instanceof Error ? error.message : String(error),
+    detail: reason,
     advice: l10n.t(
       'The file is left as it is. A Trapline trace is an Apache Arrow IPC file that “Trapline: Save Trace As…” or the trapline command has written; make it anew by running its scenario.',
     ),
@@ -127,26 +139,31 @@ export class TraceDocument implements CustomDocument {
   private static async openRun(uri: Uri, context: DocumentContext): Promise<TraceDocument> {
     const id = runIdOf(uri);
     const session = id === undefined ? undefined : context.runs.session(id);
-    if (session?.store) {
-      const document = new TraceDocument(uri, session, session.scenario, { view: storeView(session.store) });
+    if (session?.trace) {
+      const document = new TraceDocument(uri, session, session.scenario, { view: session.trace });
+      document.follow(session.trace);
       document.owned.add(session.onDidGrow(() => document.grewEmitter.fire()));
       document.owned.add({ dispose: () => context.runs.release(session) });
       return document;
     }
     const kept = id === undefined ? undefined : await context.archive.find(id);
     if (!kept) return new TraceDocument(uri, undefined, undefined, { problem: runIsGone() });
-    const content = await readContent(context.archive.traceFile(kept), context.log);
-    return new TraceDocument(uri, undefined, Uri.parse(kept.scenario), content);
+    const content = await readContent(context.archive.traceFile(kept), context);
+    const document = new TraceDocument(uri, undefined, Uri.parse(kept.scenario), content);
+    document.keep(content);
+    return document;
   }
 
   private static async openFile(uri: Uri, context: DocumentContext): Promise<TraceDocument> {
-    const document = new TraceDocument(uri, undefined, undefined, await readContent(uri, context.log));
-    document.owned.add(document.watchFile(context.log));
+    const content = await readContent(uri, context);
+    const document = new TraceDocument(uri, undefined, undefined, content);
+    document.keep(content);
+    document.owned.add(document.watchFile(context));
     return document;
   }
 
   /** A trace written anew, by the command line for example, is shown anew. */
-  private watchFile(log: LogOutputChannel): Disposable {
+  private watchFile(context: DocumentContext): Disposable {
     const name = this.uri.path.slice(this.uri.path.lastIndexOf('/') + 1);
     const pattern = new RelativePattern(Uri.joinPath(this.uri, '..'), name.replace(/[*?[\]{}]/g, '?'));
     const watcher = workspace.createFileSystemWatcher(pattern);
@@ -154,7 +171,7 @@ export class TraceDocument implements CustomDocument {
     const reload = (): void => {
       clearTimeout(timer);
       // A writer changes the file many times; wait until it has been quiet for a moment.
-      timer = setTimeout(() => void this.reload(log), 300);
+      timer = setTimeout(() => void this.reload(context), 300);
     };
     watcher.onDidChange(reload);
     watcher.onDidCreate(reload);
@@ -164,22 +181,65 @@ export class TraceDocument implements CustomDocument {
     });
   }
 
-  private async reload(log: LogOutputChannel): Promise<void> {
-    const content = await readContent(this.uri, log);
-    log.debug(`${this.uri.fsPath} changed on disk and was read again`);
+  private async reload(context: DocumentContext): Promise<void> {
+    const content = await readContent(this.uri, context);
+    context.log.debug(`${this.uri.fsPath} changed on disk and was read again`);
+    this.current.view?.dispose();
     this.current = content;
+    this.keep(content);
     this.reloadedEmitter.fire();
+  }
+
+  /** Content that is this document's alone ends with it. */
+  private keep({ view }: TraceContent): void {
+    if (!view) return;
+    this.owned.add({ dispose: () => view.dispose() });
+    this.follow(view);
+  }
+
+  /** A trace whose thread is gone is a problem to show, and not the end of the editor. */
+  private follow(view: TraceClient): void {
+    this.owned.add(
+      view.listen({
+        lost: (why) => {
+          if (this.current.view !== view) return;
+          this.current = { problem: threadIsGone(why) };
+          this.reloadedEmitter.fire();
+        },
+      }),
+    );
   }
 }
 
-async function readContent(file: Uri, log: LogOutputChannel): Promise<TraceContent> {
+async function readContent(file: Uri, { distDir, log }: DocumentContext): Promise<TraceContent> {
+  let view: TraceClient | undefined;
   try {
-    if (isTextTrace(file)) return { view: storeView(await importContent(file, log)) };
-    const store = readTrace(await workspace.fs.readFile(file));
-    const damage = damageOf(store);
-    if (damage !== undefined) void window.showWarningMessage(`${basename(file.path)}: ${damage}`);
-    return { view: storeView(store) };
+    const isText = isTextTrace(file);
+    view = new TraceClient(distDir, await sourceOf(file, isText), emptyMeta('', 1));
+    if (isText) await importing(file, view, log);
+    else {
+      await view.opened;
+      void warnOfDamage(file, view);
+    }
+    return { view };
   } catch (error) {
+    view?.dispose();
     return { problem: unreadable(file, error) };
   }
+}
+
+/** A file of this machine is read by range where it lies; another only the editor can read. */
+async function sourceOf(file: Uri, isText: boolean): Promise<TraceSource> {
+  // Says that it is not there as the editor does.
+  await workspace.fs.stat(file);
+  const text = isText && { text: basename(file.path) };
+  return file.scheme === 'file'
+    ? { from: 'file', path: file.fsPath, ...text }
+    : { from: 'bytes', bytes: await workspace.fs.readFile(file), ...text };
+}
+
+async function warnOfDamage(file: Uri, view: TraceClient): Promise<void> {
+  // A trace that is closed meanwhile has no damage to tell of.
+  const damage = await view.damage().catch(() => undefined);
+  if (damage !== undefined) void window.showWarningMessage(`${basename(file.path)}: ${damage}`);
 }

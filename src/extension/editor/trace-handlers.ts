@@ -7,7 +7,7 @@ import type { SourceOpener } from '../source/open-source';
 import { locateSource } from '../source/source-files';
 import type { HostHandlers } from './page-calls';
 import type { TraceDocument } from './trace-document';
-import type { TraceView } from './trace-view';
+import type { TraceView } from '../trace-service/trace-view';
 
 /** What the handlers need besides the trace. */
 export interface HandlerServices {
@@ -51,7 +51,7 @@ async function openSource(
   beside: boolean,
   sources: SourceOpener,
 ): Promise<boolean> {
-  const { file, line } = view.describe(row);
+  const { file, line } = await view.describe(row);
   if (file === undefined || line === undefined) return false;
   const uri = await locateSource(file, [document.scenario, document.uri]);
   if (!uri) {

@@ -1,8 +1,9 @@
 /** One page of a trace document: messages in, answers and news out. */
 import { EventEmitter, TabInputCustom, Uri, commands, env, window } from 'vscode';
 import type { Disposable, LogOutputChannel, ViewColumn, WebviewPanel } from 'vscode';
-import type { DebugPosition, PageNotice, ToPage } from '../../protocol/webview';
+import type { DebugPosition, FailedExpectations, PageNotice, ToPage } from '../../protocol/webview';
 import { DisposableStore } from '../disposables';
+import type { TraceView } from '../trace-service/trace-view';
 import { eventSelectedContext } from '../names';
 import { receivePageMessage, type HostHandlers } from './page-calls';
 import { createNonce, problemPage, tracePage } from './page-html';
@@ -26,8 +27,12 @@ export class TracePanel implements Disposable {
   private readonly owned = new DisposableStore();
   private readonly growth = new Throttle(() => this.postGrown(), growthIntervalMs);
   private readonly selectedEmitter = this.owned.add(new EventEmitter<number>());
+  private isDisposed = false;
   private pendingReveal: number | undefined;
   private debuggerAt: DebugPosition | undefined;
+  /** What the run was to keep and did not, and the trace that was asked for it. */
+  private failed: FailedExpectations | undefined;
+  private judged: TraceView | undefined;
   /** The reader selected an event. */
   readonly onDidSelect = this.selectedEmitter.event;
   readonly state: PageState = { ready: false, inits: 0, selectedRow: -1, failures: [] };
@@ -73,6 +78,7 @@ export class TracePanel implements Disposable {
   }
 
   dispose(): void {
+    this.isDisposed = true;
     this.owned.dispose();
   }
 
@@ -110,8 +116,7 @@ export class TracePanel implements Disposable {
   private heed(notice: PageNotice): void {
     switch (notice.type) {
       case 'ready':
-        this.state.ready = true;
-        this.postInit();
+        void this.init();
         return;
       case 'selected':
         this.state.selectedRow = notice.row;
@@ -124,19 +129,22 @@ export class TracePanel implements Disposable {
     }
   }
 
-  private postInit(): void {
+  private async init(): Promise<void> {
     const { view } = this.document.content;
-    if (!view) return;
+    this.judged = undefined;
+    this.failed = undefined;
+    // Its tables may be large: they come over once for each page, and not with every report of a run.
+    const trace = await view?.refresh().catch(() => undefined);
+    if (!trace || view !== this.document.content.view) return;
     const { session } = this.document;
+    this.state.ready = true;
     this.state.inits += 1;
     this.post({
       type: 'init',
-      meta: view.meta,
-      rows: view.rows,
-      endTime: view.endTime,
+      ...trace,
       ...(session?.running && { liveUntil: session.progress?.cycles ?? 0 }),
-      ...(view.failed && { failed: view.failed }),
     });
+    void this.tellFailure();
     if (this.pendingReveal !== undefined) this.post({ type: 'reveal', row: this.pendingReveal });
     this.pendingReveal = undefined;
     if (this.debuggerAt) this.postDebugger();
@@ -161,11 +169,23 @@ export class TracePanel implements Disposable {
       gaps: meta.gaps,
       ...(meta.message !== undefined && { message: meta.message }),
       ...(progress && { progress }),
-      ...(view.failed && { failed: view.failed }),
+      ...(this.failed && { failed: this.failed }),
     });
+    void this.tellFailure();
+  }
+
+  /** Tells the page once what the run was to keep and did not. */
+  private async tellFailure(): Promise<void> {
+    const { view } = this.document.content;
+    if (view?.meta.state !== 'finished' || this.judged === view) return;
+    this.judged = view;
+    this.failed = await view.failed().catch(() => undefined);
+    if (this.failed && view === this.document.content.view) this.postGrown();
   }
 
   private post(message: ToPage): void {
+    // An answer of the trace's thread may come after its page has been closed.
+    if (this.isDisposed) return;
     void this.panel.webview.postMessage(message);
   }
 }

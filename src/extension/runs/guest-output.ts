@@ -27,7 +27,7 @@ export class GuestOutput implements Disposable {
   private attach(session: RunSession): void {
     const opened = new Set<number>();
     const open = (vm: number): OutputChannel => {
-      const name = session.store?.meta.guests[vm]?.vm ?? `vm${vm}`;
+      const name = session.trace?.meta.guests[vm]?.vm ?? `vm${vm}`;
       const channel = this.channel(name);
       if (!opened.has(vm)) {
         opened.add(vm);
@@ -36,7 +36,7 @@ export class GuestOutput implements Disposable {
       return channel;
     };
     // Each VM's channel is emptied at once: old output must not pass for this run's.
-    session.store?.meta.guests.forEach((_, vm) => {
+    session.trace?.meta.guests.forEach((_, vm) => {
       const channel = open(vm);
       this.last ??= channel;
     });

@@ -1,5 +1,4 @@
 /** Finished traces of earlier runs, kept on disk so that their editors survive a reload of the window. */
-import { open } from 'node:fs/promises';
 import { EventEmitter, FileType, Uri, workspace, type Disposable } from 'vscode';
 import { runScheme, traceEnding } from '../names';
 import { archivedRun, type ArchivedRun } from './run-record';
@@ -13,10 +12,6 @@ export function runTraceUri(id: string, name: string): Uri {
 export function runIdOf(uri: Uri): string | undefined {
   const id = uri.scheme === runScheme ? uri.path.split('/')[1] : undefined;
   return id && /^[\w-]+$/.test(id) ? id : undefined;
-}
-
-function* piecesOf(parts: Iterable<Uint8Array[]>): Generator<Uint8Array> {
-  for (const part of parts) yield* part;
 }
 
 /** A folder with one folder for each run: `run.json` and the trace. */
@@ -36,18 +31,13 @@ export class RunArchive implements Disposable {
   }
 
   /**
-   * Keeps a finished trace, and gives up the oldest beyond as many as are kept. The trace comes in parts, written one after the
-   * other, so that a long one is neither held in memory twice nor keeps the extension host from its work.
+   * Keeps a finished trace, and gives up the oldest beyond as many as are kept.
+   * @param write writes the trace to a path; the thread that holds it does so, and the extension host has nothing of the work
    */
-  async save(run: ArchivedRun, parts: Iterable<Uint8Array[]>): Promise<void> {
+  async save(run: ArchivedRun, write: (path: string) => Promise<void>): Promise<void> {
     const folder = Uri.joinPath(this.folder, run.id);
     await workspace.fs.createDirectory(folder);
-    const file = await open(Uri.joinPath(folder, run.fileName).fsPath, 'w');
-    try {
-      for (const piece of piecesOf(parts)) await file.writeFile(piece);
-    } finally {
-      await file.close();
-    }
+    await write(Uri.joinPath(folder, run.fileName).fsPath);
     await workspace.fs.writeFile(
       Uri.joinPath(this.folder, run.id, 'run.json'),
       new TextEncoder().encode(JSON.stringify(run, null, 2)),

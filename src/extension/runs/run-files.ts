@@ -1,7 +1,6 @@
 /** Traces of this window's runs, and of kept ones, as read-only files: `trapline-run:/<id>/<name>.trapline.arrow`. */
 import { EventEmitter, FileSystemError, FileType, workspace } from 'vscode';
 import type { Disposable, FileChangeEvent, FileStat, FileSystemProvider, Uri } from 'vscode';
-import { writeTrace } from '../../trace/file/file';
 import { runIdOf, type RunArchive } from './run-archive';
 import type { RunService } from './run-service';
 
@@ -19,9 +18,9 @@ export class RunFiles implements FileSystemProvider {
     const id = runIdOf(uri);
     const kept = id === undefined ? undefined : await this.archive.find(id);
     if (kept) return workspace.fs.readFile(this.archive.traceFile(kept));
-    const store = id === undefined ? undefined : this.runs.session(id)?.store;
-    if (!store) throw FileSystemError.FileNotFound(uri);
-    return Buffer.concat(writeTrace(store));
+    const trace = id === undefined ? undefined : this.runs.session(id)?.trace;
+    if (!trace) throw FileSystemError.FileNotFound(uri);
+    return trace.bytes();
   }
 
   async stat(uri: Uri): Promise<FileStat> {
@@ -30,7 +29,7 @@ export class RunFiles implements FileSystemProvider {
     const kept = await this.archive.find(id);
     if (kept) return workspace.fs.stat(this.archive.traceFile(kept));
     // A growing trace has no size yet; to say one, it would have to be written out whole at every question.
-    if (this.runs.session(id)?.store) return { type: FileType.File, ctime: 0, mtime: 0, size: 0 };
+    if (this.runs.session(id)?.trace) return { type: FileType.File, ctime: 0, mtime: 0, size: 0 };
     throw FileSystemError.FileNotFound(uri);
   }
 

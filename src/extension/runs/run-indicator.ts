@@ -36,9 +36,9 @@ const MOST_CHARACTERS = 80;
 
 function describe(run: ActiveRun): string {
   const { session } = run;
-  if (!session?.progress || !session.store) return l10n.t('{0}: preparing', run.name);
+  if (!session?.progress || !session.trace) return l10n.t('{0}: preparing', run.name);
   const { exits, cycles } = session.progress;
-  const time = formatTime(cycles, session.store.meta.frequencyHz);
+  const time = formatTime(cycles, session.trace.meta.frequencyHz);
   return l10n.t('{0}: {1} exits, {2}', run.name, formatCount(exits), time);
 }
 

@@ -3,9 +3,7 @@ import { basename } from 'node:path';
 import type { Uri } from 'vscode';
 import { EventEmitter, l10n, window, workspace, type Disposable, type LogOutputChannel } from 'vscode';
 import type { RunEnd } from '../../protocol/run';
-import type { PrepareRun, RunEnvironment, StartRun } from '../../run/api';
-import { RunReceiver } from '../../run/receiver';
-import { traceFileParts } from '../../trace/file/file';
+import type { PrepareRun, RunEnvironment, StartRun, StartRunInto } from '../../run/api';
 import { scenarioEnding, traceEnding } from '../names';
 import type { Problem } from '../../protocol/problem';
 import { locateSource } from '../source/source-files';
@@ -19,6 +17,7 @@ import { RunSession, type RunOutcome } from './run-session';
 export interface RunTools {
   prepare: PrepareRun;
   start: StartRun;
+  startInto: StartRunInto;
   /** Asked anew for each run: settings may have changed. */
   environment(): RunEnvironment;
 }
@@ -127,7 +126,9 @@ export class RunService implements Disposable {
 
   /** Lets go of a finished run's memory; its trace stays in the archive. */
   release(session: RunSession): void {
-    if (!session.running) this.sessions.delete(session.id);
+    if (session.running) return;
+    this.sessions.delete(session.id);
+    session.dispose();
   }
 
   /**
@@ -187,17 +188,17 @@ export class RunService implements Disposable {
    * Takes up a run that somebody else has started, a debugger: its trace opens, grows and is kept as that of any other.
    * @param cancel asks it to stop
    */
-  record(scenario: Uri, cancel: () => void): { session: RunSession; receiver: RunReceiver } {
+  record(scenario: Uri, cancel: () => void): RunSession {
     const id = newRunId();
     const name = scenarioName(scenario);
-    const session = new RunSession(id, scenario, name, runTraceUri(id, name), true);
+    const { distDir } = this.tools.environment();
+    const session = new RunSession(id, scenario, name, runTraceUri(id, name), distDir, true);
     this.sessions.set(id, session);
     session.onDidStart(() => this.startedEmitter.fire(session));
-    const receiver = new RunReceiver(session);
     void session
-      .follow({ ended: receiver.ended, cancel })
-      .then((outcome) => this.keep(session, outcome, session.store?.meta.scenarioText ?? ''));
-    return { session, receiver };
+      .follow({ ended: session.ended, cancel })
+      .then((outcome) => this.keep(session, outcome, session.trace?.meta.scenarioText ?? ''));
+    return session;
   }
 
   dispose(): void {
@@ -247,7 +248,14 @@ export class RunService implements Disposable {
       );
     }
     const id = newRunId();
-    const session = new RunSession(id, run.scenario, run.name, runTraceUri(id, run.name));
+    const environment = this.tools.environment();
+    const session = new RunSession(
+      id,
+      run.scenario,
+      run.name,
+      runTraceUri(id, run.name),
+      environment.distDir,
+    );
     this.sessions.set(id, session);
     if (inBackground) this.background.add(session);
     run.session = session;
@@ -256,7 +264,7 @@ export class RunService implements Disposable {
       this.startedEmitter.fire(session);
     });
     const job = covers ? { ...prepared.job, covers } : prepared.job;
-    const outcome = await session.follow(this.tools.start(job, this.tools.environment(), session));
+    const outcome = await session.follow(this.tools.startInto(job, environment, session));
     over();
     await this.keep(session, outcome, prepared.job.scenarioText);
     return { session, ...outcome };
@@ -276,9 +284,10 @@ export class RunService implements Disposable {
     try {
       const figures = end && figuresOf(end);
       const isExpected = figures?.verdict === 'passed' || figures?.verdict === 'stopped';
-      if (session.store && !(this.background.has(session) && isExpected)) {
+      const { trace } = session;
+      if (trace && !(this.background.has(session) && isExpected)) {
         const fileName = `${session.name}${traceEnding}`;
-        const title = session.store.meta.title || session.name;
+        const title = trace.meta.title || session.name;
         const record = {
           id: session.id,
           fileName,
@@ -287,7 +296,7 @@ export class RunService implements Disposable {
           ended: new Date().toISOString(),
           ...(figures && { figures }),
         };
-        await this.archive.save(record, traceFileParts(session.store));
+        await this.archive.save(record, (file) => trace.save(file));
       }
     } catch (error) {
       // The run itself is fine and stays on screen; only its copy for later is missing.

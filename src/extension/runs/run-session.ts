@@ -1,10 +1,9 @@
 /** One run of one scenario: its growing trace, its progress and its end. */
 import { EventEmitter, type Disposable, type Event, type Uri } from 'vscode';
-import type { RunEnd, RunListener, RunProgress } from '../../protocol/run';
-import type { TraceDelta, TraceGap, TraceMeta } from '../../trace/model';
-import type { RunHandle } from '../../run/api';
-import { judge } from '../../scenario/breaking-events';
-import { TraceStore } from '../../trace/query/store';
+import type { RunEnd, RunMessage, RunProgress } from '../../protocol/run';
+import type { TraceMeta } from '../../trace/model';
+import type { RunHandle, RunSink } from '../../run/api';
+import { TraceClient } from '../trace-service/trace-client';
 
 /** How a run came out for the user. */
 export interface RunOutcome {
@@ -14,8 +13,8 @@ export interface RunOutcome {
   failure?: string;
 }
 
-/** Live while the run goes on; afterwards the finished trace in memory. */
-export class RunSession implements RunListener, Disposable {
+/** Live while the run goes on; afterwards the finished trace. The rows lie in a thread of the trace's own. */
+export class RunSession implements RunSink, Disposable {
   private readonly startedEmitter = new EventEmitter<void>();
   private readonly grewEmitter = new EventEmitter<void>();
   private readonly endedEmitter = new EventEmitter<RunOutcome>();
@@ -28,15 +27,16 @@ export class RunSession implements RunListener, Disposable {
   readonly onDidEnd: Event<RunOutcome> = this.endedEmitter.event;
   readonly onDidPrint = this.serialEmitter.event;
 
+  /** Resolves when the trace is complete; rejects with a message for a reader when Trapline itself failed. */
+  readonly ended: Promise<RunEnd>;
   /** The trace; undefined until the machine is built. */
-  store: TraceStore | undefined;
+  trace: TraceClient | undefined;
   progress: RunProgress | undefined;
   outcome: RunOutcome | undefined;
+  private resolve: (end: RunEnd) => void = () => undefined;
+  private reject: (error: Error) => void = () => undefined;
   private handle: RunHandle | undefined;
   private cancelled = false;
-  /** What has come of the run and is not in the trace yet, oldest first. */
-  private readonly waiting: { delta: TraceDelta; progress: RunProgress; taken: () => void }[] = [];
-  private turn: NodeJS.Immediate | undefined;
 
   constructor(
     /** Unique among all runs on this machine; first segment of the trace's URI. */
@@ -46,32 +46,35 @@ export class RunSession implements RunListener, Disposable {
     readonly name: string,
     /** Where the trace editor finds this run. */
     readonly traceUri: Uri,
+    /** Folder of the scripts of threads. */
+    private readonly distDir: string,
     /** A debugger runs it: its driver stays in view beside the trace. */
     readonly isDebugged = false,
-  ) {}
+  ) {
+    this.ended = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
 
   /** Is the machine still running? */
   get running(): boolean {
     return this.outcome === undefined;
   }
 
+  get hasBegun(): boolean {
+    return this.trace !== undefined;
+  }
+
   /** Ties the session to its worker and follows it to its end. Never rejects. */
   async follow(handle: RunHandle): Promise<RunOutcome> {
     this.handle = handle;
     try {
-      const end = await handle.ended;
-      this.takeAll();
-      this.store?.setMeta(end.meta);
-      return this.close({ end: this.store ? explained(end, this.store) : end });
+      return this.close({ end: await handle.ended });
     } catch (error) {
-      this.takeAll();
       const message = error instanceof Error ? error.message : String(error);
       // A run that did not stop in time is ended with its thread: that is what the user asked for, not a failure.
-      const state = this.cancelled ? 'cancelled' : 'failed';
-      if (this.store) {
-        const gaps: TraceGap[] = [...(this.progress?.gaps ?? []), { from: this.store.endTime, why: 'lost' }];
-        this.store.setMeta({ ...this.store.meta, state, message, gaps });
-      }
+      this.trace?.cutOff(this.cancelled ? 'cancelled' : 'failed', message);
       return this.close(this.cancelled ? {} : { failure: message });
     }
   }
@@ -82,48 +85,58 @@ export class RunSession implements RunListener, Disposable {
     this.handle?.cancel();
   }
 
-  started(meta: TraceMeta): void {
-    this.store = new TraceStore(meta);
-    this.startedEmitter.fire();
+  receive(message: RunMessage): void | Promise<unknown> {
+    switch (message.type) {
+      case 'started':
+        return this.begin(message.meta);
+      case 'serial':
+        return this.serialEmitter.fire({ vm: message.vm, text: message.text });
+      case 'frames':
+        return undefined;
+      case 'failed':
+        return this.failed(message.message);
+      default:
+        return this.trace?.deliver(message);
+    }
   }
 
-  /** Taken in one delta a turn: between two of them the pages get their answers, however far the run is ahead. */
-  delta(delta: TraceDelta, progress: RunProgress): Promise<void> {
-    return new Promise((taken) => {
-      this.waiting.push({ delta, progress, taken });
-      this.turn ??= setImmediate(() => this.takeNext());
-    });
+  failed(why: string): void {
+    if (this.trace) this.trace.runFailed(why);
+    else this.reject(new Error(why));
   }
 
-  serial(vm: number, text: string): void {
-    this.serialEmitter.fire({ vm, text });
+  closed(wanted?: boolean, why?: string): void {
+    if (this.trace) this.trace.closed(wanted, why);
+    else this.reject(new Error(why));
   }
 
   dispose(): void {
+    this.trace?.dispose();
     this.startedEmitter.dispose();
     this.grewEmitter.dispose();
     this.endedEmitter.dispose();
     this.serialEmitter.dispose();
   }
 
-  private takeNext(): void {
-    this.turn = undefined;
-    const next = this.waiting.shift();
-    if (!next) return;
-    this.store?.append(next.delta);
-    this.store?.setMeta({ ...this.store.meta, gaps: next.progress.gaps });
-    this.progress = next.progress;
-    next.taken();
-    if (this.waiting.length > 0) this.turn = setImmediate(() => this.takeNext());
-    this.grewEmitter.fire();
-  }
-
-  /** The run is over: nothing of it may be missing any more. */
-  private takeAll(): void {
-    clearImmediate(this.turn);
-    while (this.waiting.length > 0) this.takeNext();
-    clearImmediate(this.turn);
-    this.turn = undefined;
+  private begin(meta: TraceMeta): void {
+    const trace = new TraceClient(this.distDir, { from: 'run' }, meta);
+    this.trace = trace;
+    trace.listen({
+      grew: (progress) => {
+        this.progress = progress ?? this.progress;
+        this.grewEmitter.fire();
+      },
+      lost: () => {
+        // Nobody takes what it records any more.
+        if (this.running) this.handle?.cancel();
+      },
+    });
+    trace.ended.then(
+      (end) => this.resolve(end),
+      (error: unknown) => this.reject(error instanceof Error ? error : new Error(String(error))),
+    );
+    void trace.deliver({ type: 'started', meta });
+    this.startedEmitter.fire();
   }
 
   private close(outcome: RunOutcome): RunOutcome {
@@ -132,9 +145,4 @@ export class RunSession implements RunListener, Disposable {
     this.endedEmitter.fire(outcome);
     return outcome;
   }
-}
-
-/** The end of a run with the events that broke its expectations. */
-function explained({ meta, summary }: RunEnd, store: TraceStore): RunEnd {
-  return { meta, summary: { ...summary, expectations: judge(store, summary) } };
 }

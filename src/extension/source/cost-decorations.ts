@@ -4,7 +4,7 @@ import type { DecorationOptions, Disposable, TextDocument, TextEditor, Uri } fro
 import { formatCount, formatTime } from '../../trace/vocabulary/format';
 import type { LineFigures } from '../../trace/query/statistics';
 import { DisposableStore } from '../disposables';
-import type { TraceView } from '../editor/trace-view';
+import type { TraceView } from '../trace-service/trace-view';
 import { Command, exitCostColour } from '../names';
 import { costLabel, followChange, type LineCost } from './line-costs';
 import { locateSource } from './source-files';
@@ -50,7 +50,7 @@ export class CostDecorations implements Disposable {
 
   /** Takes the figures of a trace for every file that it names. Older figures of these files give way. */
   async show({ uri, scenario, view }: CostSource): Promise<void> {
-    const costs = view.perLine();
+    const costs = await view.perLine();
     for (const name of new Set(costs.map((cost) => cost.file))) {
       const file = await locateSource(name, [scenario, uri]);
       if (!file) continue;

@@ -8,6 +8,9 @@ export class FormatError extends Error {
   override readonly name = 'FormatError';
 }
 
+/** A 64-bit, a padded 32-bit and a 64-bit integer. */
+const FILE_BLOCK_BYTES = 24;
+
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** One table of a Flatbuffers buffer. Field numbers are those of the schema, from 0. */
@@ -67,6 +70,14 @@ export class Table {
     if (at < 0) return [];
     const [start, length] = this.vectorAt(at, 16, limit);
     return Array.from({ length }, (_, i) => [this.long(start + 16 * i), this.long(start + 16 * i + 8)]);
+  }
+
+  /** The offsets of a vector of `Block` structs (File.fbs): offset, length of the metadata, length of the body. */
+  fileBlocks(field: number): number[] {
+    const at = this.field(field, 4);
+    if (at < 0) return [];
+    const [start, length] = this.vectorAt(at, FILE_BLOCK_BYTES);
+    return Array.from({ length }, (_, i) => this.long(start + FILE_BLOCK_BYTES * i));
   }
 
   private long(at: number): number {

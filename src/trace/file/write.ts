@@ -1,4 +1,7 @@
-/** Writes a trace as an Apache Arrow IPC file (`*.trapline.arrow`): eight plain columns, one record batch per block. */
+/**
+ * Writes a trace as an Apache Arrow IPC file (`*.trapline.arrow`): eight plain columns, one compressed record batch per block, and
+ * between the last of them and the footer the index.
+ */
 import {
   Field,
   Float64,
@@ -15,13 +18,11 @@ import { BLOCK_ROWS, viewRows } from '../block';
 import { kinds } from '../vocabulary/events';
 import { blocksOf } from '../record/hash';
 import type { TraceChunk, TraceMeta } from '../model';
+import { SIDES_VERSION, encodeSides } from '../query/side-tables';
 import type { TraceStore } from '../query/store';
-
-/** Keys of the schema metadata. */
-export const META_KEY = 'trapline';
-export const KINDS_KEY = 'trapline.kinds';
-/** Number of rows of the whole trace, so that a truncated file knows what is missing. */
-export const ROWS_KEY = 'trapline.rows';
+import { WRITTEN, provideCodec } from './codec';
+import { INDEX_KEY, KINDS_KEY, META_KEY, ROWS_KEY } from './layout';
+import { SECTION_SIDES, indexParts, indexPlace, type IndexSection } from './stored-index';
 
 type Columns = {
   start: Float64;
@@ -33,7 +34,7 @@ type Columns = {
   b: Uint32;
   cause: Uint32;
 };
-export const columnTypes: Columns = {
+const columnTypes: Columns = {
   start: new Float64(),
   duration: new Uint32(),
   track: new Uint16(),
@@ -74,9 +75,26 @@ function batchOf(schema: Schema<Columns>, rows: TraceChunk): RecordBatch<Columns
   );
 }
 
+/** Length of a buffer that was left as it is. */
+const NOT_COMPRESSED = -1n;
+type CompressedBody = ReturnType<RecordBatchFileWriter['_compressBodyBuffers']>;
+
+/** What ends the messages of a stream: a continuation marker and a size of 0. */
+const END_OF_STREAM = Int32Array.of(-1, 0);
+
+/** The sections of the stored index. */
+function sectionsOf(store: TraceStore): IndexSection[] {
+  return [{ name: SECTION_SIDES, version: SIDES_VERSION, parts: [encodeSides(store.sideTables())] }];
+}
+
 /** Keeps what the Arrow writer writes, part by part and without joining. */
 class PartWriter extends RecordBatchFileWriter<Columns> {
   private parts: Uint8Array[] = [];
+
+  /** @param index makes the stored index once all rows are written */
+  constructor(private readonly index: () => Uint8Array[]) {
+    super({ compressionType: WRITTEN });
+  }
 
   /** Parts written since the last call. */
   take(): Uint8Array[] {
@@ -94,6 +112,34 @@ class PartWriter extends RecordBatchFileWriter<Columns> {
     return this._writeMessage(Message.from(schema));
   }
 
+  /**
+   * A compressed buffer begins with the length of its contents (Message.fbs, `BodyCompressionMethod.BUFFER`); the library puts that
+   * of the compressed bytes there, with which other readers get nothing.
+   */
+  protected override _compressBodyBuffers(buffers: ArrayBufferView[]): CompressedBody {
+    const body = super._compressBodyBuffers(buffers);
+    buffers.forEach(({ byteLength }, i) => {
+      const prefix = body.buffers[2 * i];
+      if (prefix === undefined || prefix.byteLength === 0) return;
+      const view = new DataView(prefix.buffer, prefix.byteOffset, prefix.byteLength);
+      if (view.getBigInt64(0, true) !== NOT_COMPRESSED) view.setBigInt64(0, BigInt(byteLength), true);
+    });
+    return body;
+  }
+
+  /**
+   * The index follows the marker that ends the messages, and only the footer's schema says where; the library writes the marker
+   * again before the footer.
+   */
+  protected override _writeFooter(schema: Schema<Columns>): this {
+    this._write(END_OF_STREAM);
+    const offset = this._position;
+    for (const part of this.index()) this._write(part);
+    const place = indexPlace(offset, this._position - offset);
+    const metadata = new Map([...schema.metadata, [INDEX_KEY, place]]);
+    return super._writeFooter(new Schema<Columns>(schema.fields, metadata));
+  }
+
   protected override _write(chunk: ArrayBufferView): this {
     const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     if (bytes.length > 0) this.parts.push(bytes);
@@ -107,8 +153,9 @@ class PartWriter extends RecordBatchFileWriter<Columns> {
  * Column parts are views on the store's memory; write each before the store changes.
  */
 export function* traceFileParts(store: TraceStore): Generator<Uint8Array[]> {
+  provideCodec();
   const schema = schemaOf(finalMeta(store), store.rows);
-  const writer = new PartWriter();
+  const writer = new PartWriter(() => indexParts(sectionsOf(store)));
   writer.reset(undefined, schema);
   yield writer.take();
   for (const block of blocksOf(store)) {

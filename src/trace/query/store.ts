@@ -1,15 +1,17 @@
-/** A trace in memory: its columns as blocks, its tables, and streams by track and group for everything that asks by time. */
+/** A trace, in memory or in a file: its columns as blocks, its tables, and streams by track and group for everything that asks by time. */
 import {
   BLOCK_MASK,
   BLOCK_ROWS,
   BLOCK_SHIFT,
   BlockList,
+  type BlockSource,
   DURATION_SATURATED,
   emptyChunk,
   pasteRows,
 } from '../block';
 import { Kind, byKind, type KindGroup } from '../vocabulary/events';
 import { gapsEnd } from '../vocabulary/gaps';
+import { SideTables } from './side-tables';
 import { joined } from '../vocabulary/wide';
 import type { Place, TraceChunk, TraceDelta, TraceMeta, Track } from '../model';
 import type { QueryRows } from './query-rows';
@@ -73,25 +75,40 @@ export function emptyMeta(title: string, frequencyHz: number): TraceMeta {
   };
 }
 
+/** Rows of a trace that grows no more. */
+export interface StoredRows {
+  blocks: BlockSource;
+  rows: number;
+  /** Complete; undefined: to be gathered from the rows. */
+  sides: SideTables | undefined;
+}
+
 export class TraceStore implements RowSource, QueryRows {
   /** Replace it by a later one with `setMeta`; tracks and places of deltas are added to it. */
   meta: TraceMeta;
-  private readonly blocks = new BlockList();
+  /** Where rows are added; of a trace in a file nothing is. */
+  private readonly growing = new BlockList();
+  private readonly blocks: BlockSource;
   private count = 0;
-  private end = 0;
   private openSet = new Set<number>();
-  /** High halves of arguments, as far as any are not zero. */
-  private readonly highs = new Map<number, readonly [a: number, b: number]>();
-  /** Full durations of saturated rows. */
-  private readonly overflow = new Map<number, number>();
+  private readonly sides: SideTables;
   private readonly streams: (Stream | undefined)[] = [];
   /** Rows that are in the streams. The rest follow when somebody asks by time: a recording nobody looks at costs no index. */
   private indexed = 0;
   private openChanged = false;
   private cuts = 0;
 
-  constructor(meta: TraceMeta) {
+  /** @param stored rows that are there already, and grow no more; absent: rows are added by `append` */
+  constructor(meta: TraceMeta, stored?: StoredRows) {
     this.meta = { ...meta, tracks: [...meta.tracks], places: [...meta.places] };
+    this.blocks = stored?.blocks ?? this.growing;
+    this.count = stored?.rows ?? 0;
+    this.sides = stored?.sides ?? new SideTables();
+  }
+
+  /** Lets go of the rows, and of the file they are in. */
+  close(): void {
+    this.blocks.close();
   }
 
   /** How often rows have been discarded: what was worked out by rows before is of no use then. */
@@ -106,14 +123,25 @@ export class TraceStore implements RowSource, QueryRows {
 
   /** Cycles: the latest start or end of any event, or the machine's own end or that of a gap if one is later. */
   get endTime(): number {
-    this.index();
-    return Math.max(this.end, this.meta.facts.cycles, gapsEnd(this.meta.gaps));
+    return Math.max(this.endWithoutFacts, this.meta.facts.cycles, gapsEnd(this.meta.gaps));
   }
 
   /** Cycles: the latest start or end of any recorded event. */
   get endWithoutFacts(): number {
-    this.index();
-    return this.end;
+    return this.sideTables().end;
+  }
+
+  /** What rows say of other rows, and times by block, up to the last row. */
+  sideTables(): SideTables {
+    const { sides } = this;
+    while (sides.rows < this.count) {
+      const block = this.blocks.block(sides.rows >>> BLOCK_SHIFT);
+      if (block === undefined) break;
+      const to = Math.min(BLOCK_ROWS, this.count - block.firstRow);
+      for (const row of sides.add(block, to, (earlier) => this.startOf(earlier)))
+        if (row < this.indexed) this.streamOf(row).touch(row);
+    }
+    return sides;
   }
 
   /** Takes newer tables (a run's last word), keeping tracks and places that came by deltas. */
@@ -141,34 +169,33 @@ export class TraceStore implements RowSource, QueryRows {
   private truncate(rows: number): void {
     if (rows >= this.count) return;
     this.cuts += 1;
-    this.blocks.truncate(Math.ceil(rows / BLOCK_ROWS));
+    this.growing.truncate(Math.ceil(rows / BLOCK_ROWS));
     this.count = rows;
     this.indexed = 0;
-    this.end = 0;
     this.streams.length = 0;
-    this.highs.clear();
-    this.overflow.clear();
+    this.sides.clear();
     this.openSet.clear();
     this.openChanged = true;
   }
 
   /**
    * Adds rows. A whole aligned block is kept without a copy.
-   * @throws RangeError when rows are missing before it.
+   * @throws RangeError when rows are missing before it, or the trace is in a file
    */
   appendChunk(chunk: TraceChunk): void {
     const length = chunk.start.length;
+    if (this.blocks !== this.growing) throw new RangeError('A trace in a file gets no more rows.');
     if (chunk.firstRow !== this.count) {
       throw new RangeError(`Rows must follow each other: expected row ${this.count}, got ${chunk.firstRow}.`);
     }
     if ((this.count & BLOCK_MASK) === 0 && length === BLOCK_ROWS) {
-      this.blocks.push(chunk);
+      this.growing.push(chunk);
     } else {
       for (let from = 0; from < length;) {
         const at = (this.count + from) & BLOCK_MASK;
-        if (at === 0) this.blocks.push(emptyChunk(this.count + from, BLOCK_ROWS));
+        if (at === 0) this.growing.push(emptyChunk(this.count + from, BLOCK_ROWS));
         const to = Math.min(length, from + BLOCK_ROWS - at);
-        const block = this.blocks.block(this.blocks.count - 1);
+        const block = this.growing.block(this.growing.count - 1);
         if (block !== undefined) pasteRows(block, at, chunk, from, to);
         from = to;
       }
@@ -183,8 +210,7 @@ export class TraceStore implements RowSource, QueryRows {
       throw new RangeError(`The trace has no row ${row}; rows are 0 to ${this.count - 1}.`);
     }
     const i = row & BLOCK_MASK;
-    this.index();
-    const [aHigh, bHigh] = this.highs.get(row) ?? NO_HIGHS;
+    const [aHigh, bHigh] = this.sideTables().highs.get(row) ?? NO_HIGHS;
     return {
       row,
       start: block.start[i] ?? 0,
@@ -229,8 +255,7 @@ export class TraceStore implements RowSource, QueryRows {
   closedDurationOf(row: number): number {
     const duration = this.blocks.block(row >>> BLOCK_SHIFT)?.duration[row & BLOCK_MASK] ?? 0;
     if (duration !== DURATION_SATURATED) return duration;
-    this.index();
-    return this.overflow.get(row) ?? duration;
+    return this.sideTables().durations.get(row) ?? duration;
   }
   /** Full duration; of an open span: up to the end of the trace so far. */
   durationOf(row: number): number {
@@ -264,14 +289,15 @@ export class TraceStore implements RowSource, QueryRows {
 
   /** Brings the streams up to the last row. */
   private index(): void {
+    // First, for streams ask for full durations.
+    this.sideTables();
     while (this.indexed < this.count) {
       const block = this.blocks.block(this.indexed >>> BLOCK_SHIFT);
       if (block === undefined) break;
       const to = Math.min(BLOCK_ROWS, this.count - block.firstRow);
       const from = this.indexed - block.firstRow;
-      // First, for a saturated span asks for its full duration here.
-      this.indexed = block.firstRow + to;
       this.indexRows(block, from, to);
+      this.indexed = block.firstRow + to;
     }
     if (!this.openChanged) return;
     this.openChanged = false;
@@ -283,27 +309,15 @@ export class TraceStore implements RowSource, QueryRows {
   }
 
   private indexRows(block: TraceChunk, from: number, to: number): void {
-    const { firstRow, start, duration, track, kind, a, b, cause } = block;
+    const { firstRow, start, track, kind } = block;
     let lastIndex = -1;
     let stream: Stream | undefined;
     for (let i = from; i < to; i++) {
       const time = start[i] ?? 0;
-      const end = time + (duration[i] ?? 0);
-      if (end > this.end) this.end = end;
       const index = (track[i] ?? 0) * GROUPS.length + (groupOfKind[kind[i] ?? 0] ?? 0);
       if (index !== lastIndex || stream === undefined) stream = this.streamFor((lastIndex = index));
       stream.push(firstRow + i, time);
-      const row = (cause[i] ?? 0) - 1;
-      if (row < 0 || row >= firstRow + i) continue;
-      if (kind[i] === Kind.ArgsHigh) this.highs.set(row, [a[i] ?? 0, b[i] ?? 0]);
-      else if (kind[i] === Kind.SpanOverflow) this.lengthen(row, joined(b[i] ?? 0, a[i] ?? 0));
     }
-  }
-
-  private lengthen(row: number, duration: number): void {
-    this.overflow.set(row, duration);
-    this.end = Math.max(this.end, this.startOf(row) + duration);
-    this.streamOf(row).touch(row);
   }
 
   private patch({ row, duration, a, b }: TraceDelta['patches']): void {
@@ -314,12 +328,11 @@ export class TraceStore implements RowSource, QueryRows {
       block.duration[at & BLOCK_MASK] = duration[i] ?? 0;
       block.a[at & BLOCK_MASK] = a[i] ?? 0;
       block.b[at & BLOCK_MASK] = b[i] ?? 0;
-      // What is not in the streams yet comes there with its last values.
-      if (at >= this.indexed) continue;
-      const start = this.startOf(at);
-      this.end = Math.max(this.end, start + this.closedDurationOf(at));
-      this.streamOf(at).touch(at);
-      if (this.kindOf(at) === Kind.ArgsHigh) this.highs.set(this.causeOf(at), [a[i] ?? 0, b[i] ?? 0]);
+      // What has not been taken up yet comes with its last values.
+      if (at >= this.sides.rows) continue;
+      this.sides.patch(at, this.startOf(at) + this.closedDurationOf(at));
+      if (this.kindOf(at) === Kind.ArgsHigh) this.sides.highs.set(this.causeOf(at), [a[i] ?? 0, b[i] ?? 0]);
+      if (at < this.indexed) this.streamOf(at).touch(at);
     }
   }
 }

@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { unknownCount } from '../../../../src/trace/exchange/foreign-source';
 import { TraceImporter } from '../../../../src/trace/exchange/import/importer';
-import { decodeTrace, encodeTrace, verify } from '../../../../src/trace/file/file';
+import { readTrace, encodeTrace, verify } from '../../../../src/trace/file/file';
 import type { TraceStore } from '../../../../src/trace/query/store';
 import { ForeignKind, kindRow } from '../../../../src/trace/vocabulary/events';
 
@@ -80,7 +80,7 @@ describe.skipIf(files.length === 0)('traces of real hosts (needs TRAPLINE_KVM_TR
       .reduce((sum, [, , n]) => sum + n, 0);
     expect(entries).toBe(lines.filter((line) => / kvm_entry:/.test(line)).length);
     expect(verify(store).differences).toEqual([]);
-    expect(decodeTrace(encodeTrace(store)).meta).toEqual(store.meta);
+    expect(readTrace(encodeTrace(store)).meta).toEqual(store.meta);
   });
 
   it.each(files)('%s has exits as long as the text says', (name) => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { foreignSentence, unknownCount } from '../../../../src/trace/exchange/foreign-source';
 import { ImportError, TraceImporter } from '../../../../src/trace/exchange/import/importer';
-import { decodeTrace, encodeTrace, verify } from '../../../../src/trace/file/file';
+import { readTrace, encodeTrace, verify } from '../../../../src/trace/file/file';
 import type { TraceEvent, TraceStore } from '../../../../src/trace/query/store';
 import { chainOf } from '../../../../src/trace/query/chain';
 import { describe as describeEvent, legsOf } from '../../../../src/trace/query/describe';
@@ -94,7 +94,7 @@ describe('the three tools and their clocks', () => {
 
   it('takes an old trace over from its file', () => {
     const store = imported([forms.ftrace('000001', 'kvm_entry: vcpu 2')]);
-    const copy = decodeTrace(encodeTrace(store));
+    const copy = readTrace(encodeTrace(store));
     expect(copy.meta).toEqual(store.meta);
     expect(copy.meta.source?.form).toBe('ftrace');
   });

@@ -1,6 +1,4 @@
 /** A trace store as the editor asks it. Knows no editor. */
-import { exportFormats } from '../../trace/exchange/export/formats';
-import { traceFileParts } from '../../trace/file/file';
 import { chainOf } from '../../trace/query/chain';
 import { describe, eventRow } from '../../trace/query/describe';
 import { eventTable, find } from '../../trace/query/find';
@@ -12,26 +10,11 @@ import type { TraceStore } from '../../trace/query/store';
 import { judge } from '../../scenario/breaking-events';
 import type { FailedExpectations } from '../../protocol/webview';
 import { failureText } from '../runs/result-text';
-import type { TraceView } from './trace-view';
+import type { TraceQuestions } from './trace-view';
 
 /** Joins the queries of `trace/` to one store. */
-export function storeView(store: TraceStore): TraceView {
-  let judged: { failed: FailedExpectations | undefined } | undefined;
+export function storeView(store: TraceStore): TraceQuestions {
   return {
-    get meta() {
-      return store.meta;
-    },
-    get rows() {
-      return store.rows;
-    },
-    get endTime() {
-      return store.endTime;
-    },
-    get failed() {
-      // Told once the run is over, and it stays so.
-      if (store.meta.state !== 'finished') return undefined;
-      return (judged ??= { failed: failedOf(store) }).failed;
-    },
     viewport: (query) => queryViewport(store, query),
     describe: (row) => describe(store, row),
     chain: (row, limit) => {
@@ -43,8 +26,7 @@ export function storeView(store: TraceStore): TraceView {
     statistics: (from, to) => statistics(store, from, to),
     mappings: (track, time, address) => mappingsAt(store, track, time, address < 0 ? undefined : address),
     like: (row) => likeQuery(store, row),
-    exported: (format) => exportFormats[format].parts(store),
-    fileParts: () => traceFileParts(store),
+    failed: () => (store.meta.state === 'finished' ? failedOf(store) : undefined),
     perLine: () => perLine(store),
   };
 }
