@@ -8,12 +8,13 @@ import {
   emptyChunk,
   pasteRows,
 } from '../block';
-import { Kind, byKind, type KindGroup } from '../vocabulary/events';
+import { Kind, type KindGroup } from '../vocabulary/events';
 import { gapsEnd } from '../vocabulary/gaps';
 import { joined } from '../vocabulary/wide';
 import type { Place, TraceChunk, TraceDelta, TraceMeta, Track } from '../model';
 import type { QueryRows } from './query-rows';
-import { Stream, type RowSource } from './stream';
+import type { RowSource, Stream } from './stream';
+import { StreamSet } from './streams';
 
 /** One event, by name. Times in cycles. */
 export interface TraceEvent {
@@ -34,25 +35,6 @@ export interface TraceEvent {
 }
 
 const NO_HIGHS = [0, 0] as const;
-const GROUPS: readonly KindGroup[] = [
-  'mode',
-  'exit',
-  'leg',
-  'interrupt',
-  'register',
-  'ring',
-  'dma',
-  'iommu',
-  'virtio',
-  'packet',
-  'thread',
-  'vmm',
-  'guest',
-  'record',
-];
-const groupIndex = new Map(GROUPS.map((group, i) => [group, i]));
-const groupOfKind = byKind(({ group }) => groupIndex.get(group) ?? 0);
-
 /** A TraceMeta of nothing, for a store that is filled by deltas before its tables are known. */
 export function emptyMeta(title: string, frequencyHz: number): TraceMeta {
   return {
@@ -84,9 +66,11 @@ export class TraceStore implements RowSource, QueryRows {
   private readonly highs = new Map<number, readonly [a: number, b: number]>();
   /** Full durations of saturated rows. */
   private readonly overflow = new Map<number, number>();
-  private readonly streams: (Stream | undefined)[] = [];
+  private readonly streams = new StreamSet(this);
   /** Rows that are in the streams. The rest follow when somebody asks by time: a recording nobody looks at costs no index. */
   private indexed = 0;
+  /** Rows that have been looked at for what they say of others. */
+  private tabled = 0;
   private openChanged = false;
   private cuts = 0;
 
@@ -106,13 +90,13 @@ export class TraceStore implements RowSource, QueryRows {
 
   /** Cycles: the latest start or end of any event, or the machine's own end or that of a gap if one is later. */
   get endTime(): number {
-    this.index();
+    this.table();
     return Math.max(this.end, this.meta.facts.cycles, gapsEnd(this.meta.gaps));
   }
 
   /** Cycles: the latest start or end of any recorded event. */
   get endWithoutFacts(): number {
-    this.index();
+    this.table();
     return this.end;
   }
 
@@ -143,9 +127,10 @@ export class TraceStore implements RowSource, QueryRows {
     this.cuts += 1;
     this.blocks.truncate(Math.ceil(rows / BLOCK_ROWS));
     this.count = rows;
-    this.indexed = 0;
+    this.streams.truncate(rows);
+    this.indexed = Math.min(this.indexed, Math.floor(rows / BLOCK_ROWS) * BLOCK_ROWS);
     this.end = 0;
-    this.streams.length = 0;
+    this.tabled = 0;
     this.highs.clear();
     this.overflow.clear();
     this.openSet.clear();
@@ -183,8 +168,7 @@ export class TraceStore implements RowSource, QueryRows {
       throw new RangeError(`The trace has no row ${row}; rows are 0 to ${this.count - 1}.`);
     }
     const i = row & BLOCK_MASK;
-    this.index();
-    const [aHigh, bHigh] = this.highs.get(row) ?? NO_HIGHS;
+    const [aHigh, bHigh] = this.highOf(row);
     return {
       row,
       start: block.start[i] ?? 0,
@@ -199,6 +183,13 @@ export class TraceStore implements RowSource, QueryRows {
     };
   }
 
+  aOf(row: number): number {
+    return joined(this.blocks.block(row >>> BLOCK_SHIFT)?.a[row & BLOCK_MASK] ?? 0, this.highOf(row)[0]);
+  }
+  private highOf(row: number): readonly [a: number, b: number] {
+    this.table();
+    return this.highs.get(row) ?? NO_HIGHS;
+  }
   get frequencyHz(): number {
     return this.meta.frequencyHz;
   }
@@ -229,7 +220,7 @@ export class TraceStore implements RowSource, QueryRows {
   closedDurationOf(row: number): number {
     const duration = this.blocks.block(row >>> BLOCK_SHIFT)?.duration[row & BLOCK_MASK] ?? 0;
     if (duration !== DURATION_SATURATED) return duration;
-    this.index();
+    this.table();
     return this.overflow.get(row) ?? duration;
   }
   /** Full duration; of an open span: up to the end of the trace so far. */
@@ -243,67 +234,69 @@ export class TraceStore implements RowSource, QueryRows {
   /** The ordered, indexed events of a track and a group; undefined when there are none. */
   stream(track: number, group: KindGroup): Stream | undefined {
     this.index();
-    const stream = this.streams[track * GROUPS.length + (groupIndex.get(group) ?? 0)];
-    stream?.update();
-    return stream;
+    return this.streams.of(track, group);
   }
 
   /** Number of rows of a track and group, without bringing their levels of detail up to date. */
   countOf(track: number, group: KindGroup): number {
     this.index();
-    return this.streams[track * GROUPS.length + (groupIndex.get(group) ?? 0)]?.length ?? 0;
+    return this.streams.countOf(track, group);
   }
 
-  private streamOf(row: number): Stream {
-    return this.streamFor(this.trackOf(row) * GROUPS.length + (groupOfKind[this.kindOf(row)] ?? 0));
-  }
-
-  private streamFor(index: number): Stream {
-    return (this.streams[index] ??= new Stream(Math.floor(index / GROUPS.length), this));
+  /** The streams of all rows, for storing their index with the trace. */
+  indexedStreams(): StreamSet {
+    this.index();
+    this.streams.update();
+    return this.streams;
   }
 
   /** Brings the streams up to the last row. */
   private index(): void {
+    // First, for streams ask for full durations.
+    this.table();
     while (this.indexed < this.count) {
-      const block = this.blocks.block(this.indexed >>> BLOCK_SHIFT);
-      if (block === undefined) break;
-      const to = Math.min(BLOCK_ROWS, this.count - block.firstRow);
-      const from = this.indexed - block.firstRow;
-      // First, for a saturated span asks for its full duration here.
-      this.indexed = block.firstRow + to;
-      this.indexRows(block, from, to);
+      const index = this.indexed >>> BLOCK_SHIFT;
+      const to = Math.min(this.count, (index + 1) * BLOCK_ROWS);
+      const known = this.indexed & BLOCK_MASK;
+      this.indexed = to;
+      this.streams.add(index, known);
     }
     if (!this.openChanged) return;
     this.openChanged = false;
-    for (const stream of this.streams) if (stream !== undefined) stream.open = [];
-    for (const row of this.openSet) {
-      const stream = this.streamOf(row);
-      stream.open = [...stream.open, row];
+    this.streams.setOpen(this.openSet);
+  }
+
+  /** Gathers what rows say of other rows, up to the last row. */
+  private table(): void {
+    while (this.tabled < this.count) {
+      const block = this.blocks.block(this.tabled >>> BLOCK_SHIFT);
+      if (block === undefined) break;
+      const to = Math.min(BLOCK_ROWS, this.count - block.firstRow);
+      const from = this.tabled - block.firstRow;
+      this.tabled = block.firstRow + to;
+      this.tableRows(block, from, to);
     }
   }
 
-  private indexRows(block: TraceChunk, from: number, to: number): void {
-    const { firstRow, start, duration, track, kind, a, b, cause } = block;
-    let lastIndex = -1;
-    let stream: Stream | undefined;
+  private tableRows(
+    { firstRow, start, duration, kind, a, b, cause }: TraceChunk,
+    from: number,
+    to: number,
+  ): void {
     for (let i = from; i < to; i++) {
-      const time = start[i] ?? 0;
-      const end = time + (duration[i] ?? 0);
+      const end = start[i] + duration[i];
       if (end > this.end) this.end = end;
-      const index = (track[i] ?? 0) * GROUPS.length + (groupOfKind[kind[i] ?? 0] ?? 0);
-      if (index !== lastIndex || stream === undefined) stream = this.streamFor((lastIndex = index));
-      stream.push(firstRow + i, time);
-      const row = (cause[i] ?? 0) - 1;
+      const row = cause[i] - 1;
       if (row < 0 || row >= firstRow + i) continue;
-      if (kind[i] === Kind.ArgsHigh) this.highs.set(row, [a[i] ?? 0, b[i] ?? 0]);
-      else if (kind[i] === Kind.SpanOverflow) this.lengthen(row, joined(b[i] ?? 0, a[i] ?? 0));
+      if (kind[i] === Kind.ArgsHigh) this.highs.set(row, [a[i], b[i]]);
+      else if (kind[i] === Kind.SpanOverflow) this.lengthen(row, joined(b[i], a[i]));
     }
   }
 
   private lengthen(row: number, duration: number): void {
     this.overflow.set(row, duration);
     this.end = Math.max(this.end, this.startOf(row) + duration);
-    this.streamOf(row).touch(row);
+    if (row < this.indexed) this.streams.touch(row);
   }
 
   private patch({ row, duration, a, b }: TraceDelta['patches']): void {
@@ -314,12 +307,12 @@ export class TraceStore implements RowSource, QueryRows {
       block.duration[at & BLOCK_MASK] = duration[i] ?? 0;
       block.a[at & BLOCK_MASK] = a[i] ?? 0;
       block.b[at & BLOCK_MASK] = b[i] ?? 0;
-      // What is not in the streams yet comes there with its last values.
-      if (at >= this.indexed) continue;
+      // What has not been taken up yet comes with its last values.
+      if (at >= this.tabled) continue;
       const start = this.startOf(at);
       this.end = Math.max(this.end, start + this.closedDurationOf(at));
-      this.streamOf(at).touch(at);
       if (this.kindOf(at) === Kind.ArgsHigh) this.highs.set(this.causeOf(at), [a[i] ?? 0, b[i] ?? 0]);
+      if (at < this.indexed) this.streams.touch(at);
     }
   }
 }
