@@ -15,6 +15,7 @@ import type { Place, TraceChunk, TraceDelta, TraceMeta, Track } from '../model';
 import type { QueryRows } from './query-rows';
 import type { RowSource, Stream } from './stream';
 import { StreamSet } from './streams';
+import { WindowFigures } from './window-figures';
 
 /** One event, by name. Times in cycles. */
 export interface TraceEvent {
@@ -67,6 +68,7 @@ export class TraceStore implements RowSource, QueryRows {
   /** Full durations of saturated rows. */
   private readonly overflow = new Map<number, number>();
   private readonly streams = new StreamSet(this);
+  private readonly windowFigures = new WindowFigures(this);
   /** Rows that are in the streams. The rest follow when somebody asks by time: a recording nobody looks at costs no index. */
   private indexed = 0;
   /** Rows that have been looked at for what they say of others. */
@@ -128,6 +130,7 @@ export class TraceStore implements RowSource, QueryRows {
     this.blocks.truncate(Math.ceil(rows / BLOCK_ROWS));
     this.count = rows;
     this.streams.truncate(rows);
+    this.windowFigures.truncate(rows);
     this.indexed = Math.min(this.indexed, Math.floor(rows / BLOCK_ROWS) * BLOCK_ROWS);
     this.end = 0;
     this.tabled = 0;
@@ -186,6 +189,13 @@ export class TraceStore implements RowSource, QueryRows {
   aOf(row: number): number {
     return joined(this.blocks.block(row >>> BLOCK_SHIFT)?.a[row & BLOCK_MASK] ?? 0, this.highOf(row)[0]);
   }
+  bOf(row: number): number {
+    return joined(this.blocks.block(row >>> BLOCK_SHIFT)?.b[row & BLOCK_MASK] ?? 0, this.highOf(row)[1]);
+  }
+  /** Id of the place, 0 none. */
+  placeOf(row: number): number {
+    return this.blocks.block(row >>> BLOCK_SHIFT)?.rip[row & BLOCK_MASK] ?? 0;
+  }
   private highOf(row: number): readonly [a: number, b: number] {
     this.table();
     return this.highs.get(row) ?? NO_HIGHS;
@@ -243,6 +253,17 @@ export class TraceStore implements RowSource, QueryRows {
     return this.streams.countOf(track, group);
   }
 
+  /** What statistics of windows are made of. */
+  figures(): WindowFigures {
+    this.index();
+    return this.windowFigures;
+  }
+
+  /** Rows of the spans that are open. */
+  openRows(): Iterable<number> {
+    return this.openSet;
+  }
+
   /** The streams of all rows, for storing their index with the trace. */
   indexedStreams(): StreamSet {
     this.index();
@@ -260,6 +281,7 @@ export class TraceStore implements RowSource, QueryRows {
       const known = this.indexed & BLOCK_MASK;
       this.indexed = to;
       this.streams.add(index, known);
+      this.windowFigures.update();
     }
     if (!this.openChanged) return;
     this.openChanged = false;
@@ -296,6 +318,7 @@ export class TraceStore implements RowSource, QueryRows {
   private lengthen(row: number, duration: number): void {
     this.overflow.set(row, duration);
     this.end = Math.max(this.end, this.startOf(row) + duration);
+    this.windowFigures.touch(row);
     if (row < this.indexed) this.streams.touch(row);
   }
 
@@ -309,6 +332,7 @@ export class TraceStore implements RowSource, QueryRows {
       block.b[at & BLOCK_MASK] = b[i] ?? 0;
       // What has not been taken up yet comes with its last values.
       if (at >= this.tabled) continue;
+      this.windowFigures.touch(at);
       const start = this.startOf(at);
       this.end = Math.max(this.end, start + this.closedDurationOf(at));
       if (this.kindOf(at) === Kind.ArgsHigh) this.highs.set(this.causeOf(at), [a[i] ?? 0, b[i] ?? 0]);
