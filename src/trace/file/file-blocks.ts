@@ -4,8 +4,11 @@ import type { TraceChunk, TraceMeta } from '../model';
 import { rowsOf, unpackedRows, type Batch } from './batch';
 import type { RandomAccess } from './random-access';
 
-/** Bytes of columns that are kept unless told otherwise. */
-export const KEPT_BYTES = 192 * 1024 * 1024;
+/**
+ * Bytes of columns that are kept unless told otherwise: ten million events. What goes through all rows of a larger trace again and
+ * again reads it again and again.
+ */
+export const KEPT_BYTES = 320 * 1024 * 1024;
 
 export class FileBlocks implements BlockSource {
   readonly count: number;
