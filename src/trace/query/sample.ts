@@ -21,18 +21,14 @@ export class Sample {
   }
 
   distribution(): Distribution {
-    const sorted = this.values.subarray(0, this.count).sort();
-    // Nearest rank: the least value that at least the given share of values does not exceed.
-    const rank = (share: number): number => sorted[Math.max(0, Math.ceil(share * this.count) - 1)] ?? 0;
-    const total = sorted.reduce((sum, value) => sum + value, 0);
-    return {
-      count: this.count,
-      total,
-      min: rank(0),
-      p50: rank(0.5),
-      p90: rank(0.9),
-      p99: rank(0.99),
-      max: rank(1),
-    };
+    return distributionOf(this.values.subarray(0, this.count).sort());
   }
+}
+
+/** Percentiles of ascending values by nearest rank: the least value that at least the given share of values does not exceed. */
+export function distributionOf(sorted: Float64Array): Distribution {
+  const count = sorted.length;
+  const rank = (share: number): number => sorted[Math.max(0, Math.ceil(share * count) - 1)] ?? 0;
+  const total = sorted.reduce((sum, value) => sum + value, 0);
+  return { count, total, min: rank(0), p50: rank(0.5), p90: rank(0.9), p99: rank(0.99), max: rank(1) };
 }

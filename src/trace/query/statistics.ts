@@ -2,30 +2,15 @@
 import type { TraceStatistics } from '../../protocol/details';
 import { formatArg } from './arguments';
 import { coveredBetween } from './cumulate';
-import { Kind, kindRow, kinds, type KindGroup, type ModeRole } from '../vocabulary/events';
+import { kindRow, kinds, type ModeRole } from '../vocabulary/events';
 import { modeNames, modeRoles } from '../vocabulary/modes';
 import { baseName } from '../vocabulary/format';
-import { Sample } from './sample';
+import type { Figures } from './index/figures';
+import { distributionOf } from './sample';
 import type { TraceStore } from './store';
 
 const MOST_REGISTERS = 50;
 const MOST_LINES = 500;
-
-/** Calls `visit` with every row of a group that starts in the window, track by track. */
-function eachRow(
-  store: TraceStore,
-  group: KindGroup,
-  from: number,
-  to: number,
-  visit: (row: number) => void,
-): void {
-  for (const { id } of store.meta.tracks) {
-    const stream = store.stream(id, group);
-    if (stream === undefined) continue;
-    const end = stream.before(to);
-    for (let i = stream.before(from); i < end; i++) visit(stream.rowAt(i));
-  }
-}
 
 /** Key → value, made at the first question. */
 function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
@@ -39,15 +24,16 @@ function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
  * The queries find the events of the whole trace; a table of the window is asked with the window.
  */
 export function statistics(store: TraceStore, from: number, to: number): TraceStatistics {
+  const figures = store.figures().between(from, to);
   return {
     from,
     to,
     modes: modes(store, from, to),
-    exits: exits(store, from, to),
+    exits: exits(figures),
     interrupts: interrupts(store, from, to),
-    registers: registers(store, from, to),
-    packets: packets(store, from, to),
-    lines: perLine(store, from, to)
+    registers: registers(store, figures),
+    packets: packets(store, figures, from, to),
+    lines: linesOf(store, figures)
       .slice(0, MOST_LINES)
       .map(({ file, line, exits, cycles, query }) => ({ file, line, exits, cycles, query })),
   };
@@ -81,15 +67,11 @@ function kindNamesOf(mode: ModeRole): string[] {
   return [...kinds.values()].filter((row) => row.mode === mode).map(({ name }) => name);
 }
 
-function exits(store: TraceStore, from: number, to: number): TraceStatistics['exits'] {
-  const samples = new Map<number, Sample>();
-  eachRow(store, 'exit', from, to, (row) =>
-    entry(samples, store.kindOf(row), () => new Sample()).add(store.durationOf(row)),
-  );
-  return [...samples]
-    .map(([kind, sample]) => {
+function exits({ exits: byKind }: Figures): TraceStatistics['exits'] {
+  return [...byKind]
+    .map(([kind, durations]) => {
       const reason = kindRow(kind).reason ?? '';
-      return { ...sample.distribution(), reason, kind, query: `reason:${quoted(reason)}` };
+      return { ...durations.distribution(), reason, kind, query: `reason:${quoted(reason)}` };
     })
     .sort((x, y) => y.total - x.total || x.kind - y.kind);
 }
@@ -108,20 +90,9 @@ function interrupts(store: TraceStore, from: number, to: number): TraceStatistic
     .map(([kind, count]) => ({ name: kindRow(kind).name, count, query: `kind:${kindRow(kind).name}` }));
 }
 
-const REGISTER_READS: ReadonlySet<number> = new Set([Kind.MmioRead, Kind.PioIn, Kind.CfgRead]);
-const REGISTER_WRITES: ReadonlySet<number> = new Set([Kind.MmioWrite, Kind.PioOut, Kind.CfgWrite]);
-
-function registers(store: TraceStore, from: number, to: number): TraceStatistics['registers'] {
-  const found = new Map<string, { row: number; reads: number; writes: number }>();
-  eachRow(store, 'register', from, to, (row) => {
-    const { a, kind, track } = store.get(row);
-    const reads = REGISTER_READS.has(kind);
-    if (!reads && !REGISTER_WRITES.has(kind)) return;
-    const figures = entry(found, `${track}/${a}`, () => ({ row, reads: 0, writes: 0 }));
-    if (reads) figures.reads++;
-    else figures.writes++;
-  });
-  return [...found.values()]
+function registers(store: TraceStore, figures: Figures): TraceStatistics['registers'] {
+  return [...figures.registers.values()]
+    .flatMap((ofTrack) => [...ofTrack.values()])
     .sort((x, y) => y.reads + y.writes - (x.reads + x.writes) || x.row - y.row)
     .slice(0, MOST_REGISTERS)
     .map(({ row, reads, writes }) => {
@@ -145,34 +116,10 @@ function quoted(text: string): string {
   return /[\s",]/.test(text) || text === '' ? `"${text.replaceAll('"', '')}"` : text;
 }
 
-/** Packets, and the time from a packet's first leaving to its next arrival under the same number. */
-function packets(store: TraceStore, from: number, to: number): TraceStatistics['packets'] {
-  const figures = { tx: 0, rx: 0, dropped: 0, bytesTx: 0, bytesRx: 0 };
-  const sent = new Map<number, number>();
-  const arrived: [packet: number, time: number][] = [];
-  eachRow(store, 'packet', from, to, (row) => {
-    const { kind, a, b, start } = store.get(row);
-    if (kind === Kind.PacketTx) {
-      figures.tx++;
-      figures.bytesTx += a;
-      sent.set(b, Math.min(start, sent.get(b) ?? Infinity));
-    } else if (kind === Kind.PacketRx) {
-      figures.rx++;
-      figures.bytesRx += a;
-      arrived.push([b, start]);
-    } else if (kind === Kind.PacketDrop) {
-      figures.dropped++;
-    }
-  });
-  const latency = new Sample();
-  for (const [packet, time] of arrived.sort(([, x], [, y]) => x - y)) {
-    const start = sent.get(packet);
-    if (start === undefined || time < start) continue;
-    latency.add(time - start);
-    sent.delete(packet);
-  }
-  const distribution = latency.distribution();
-  return { ...figures, ...(distribution.count > 0 && { latency: distribution }) };
+/** Packets, and the time from a packet's first leaving to its next arrival under the same number, where both are in the window. */
+function packets(store: TraceStore, figures: Figures, from: number, to: number): TraceStatistics['packets'] {
+  const latencies = store.figures().latencies(from, to);
+  return { ...figures.packets, ...(latencies.length > 0 && { latency: distributionOf(latencies) }) };
 }
 
 /** What one source line cost. */
@@ -191,24 +138,26 @@ export interface LineFigures {
 
 /** Exits by guest source line, dearest first, for the decorations in the source. */
 export function perLine(store: TraceStore, from = -Infinity, to = Infinity): LineFigures[] {
+  return linesOf(store, store.figures().between(from, to));
+}
+
+function linesOf(store: TraceStore, { places }: Figures): LineFigures[] {
   const lines = new Map<
     string,
     { file: string; line: number; reasons: Map<number, { exits: number; cycles: number }> }
   >();
-  eachRow(store, 'exit', from, to, (row) => {
-    const { place, kind, duration } = store.get(row);
-    const found = store.meta.places[place - 1];
-    if (found?.file === undefined || found.line === undefined) return;
-    const { file, line } = found;
+  for (const { place, kind, exits, cycles } of places.values()) {
+    const { file, line } = store.placeAt(place) ?? {};
+    if (file === undefined || line === undefined) continue;
     const { reasons } = entry(lines, `${line} ${file}`, () => ({
       file,
       line,
       reasons: new Map<number, { exits: number; cycles: number }>(),
     }));
     const figures = entry(reasons, kind, () => ({ exits: 0, cycles: 0 }));
-    figures.exits++;
-    figures.cycles += duration;
-  });
+    figures.exits += exits;
+    figures.cycles += cycles;
+  }
   return [...lines.values()]
     .map(({ file, line, reasons }) => {
       const byReason = [...reasons]

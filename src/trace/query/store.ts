@@ -9,13 +9,15 @@ import {
   emptyChunk,
   pasteRows,
 } from '../block';
-import { Kind, byKind, type KindGroup } from '../vocabulary/events';
+import { Kind, type KindGroup } from '../vocabulary/events';
 import { gapsEnd } from '../vocabulary/gaps';
 import { SideTables } from './side-tables';
 import { joined } from '../vocabulary/wide';
 import type { Place, TraceChunk, TraceDelta, TraceMeta, Track } from '../model';
 import type { QueryRows } from './query-rows';
-import { Stream, type RowSource } from './stream';
+import type { RowSource, Stream } from './stream';
+import { StreamSet } from './streams';
+import { WindowFigures } from './window-figures';
 
 /** One event, by name. Times in cycles. */
 export interface TraceEvent {
@@ -36,25 +38,6 @@ export interface TraceEvent {
 }
 
 const NO_HIGHS = [0, 0] as const;
-const GROUPS: readonly KindGroup[] = [
-  'mode',
-  'exit',
-  'leg',
-  'interrupt',
-  'register',
-  'ring',
-  'dma',
-  'iommu',
-  'virtio',
-  'packet',
-  'thread',
-  'vmm',
-  'guest',
-  'record',
-];
-const groupIndex = new Map(GROUPS.map((group, i) => [group, i]));
-const groupOfKind = byKind(({ group }) => groupIndex.get(group) ?? 0);
-
 /** A TraceMeta of nothing, for a store that is filled by deltas before its tables are known. */
 export function emptyMeta(title: string, frequencyHz: number): TraceMeta {
   return {
@@ -92,7 +75,8 @@ export class TraceStore implements RowSource, QueryRows {
   private count = 0;
   private openSet = new Set<number>();
   private readonly sides: SideTables;
-  private readonly streams: (Stream | undefined)[] = [];
+  private readonly streams = new StreamSet(this);
+  private readonly windowFigures = new WindowFigures(this);
   /** Rows that are in the streams. The rest follow when somebody asks by time: a recording nobody looks at costs no index. */
   private indexed = 0;
   private openChanged = false;
@@ -138,10 +122,15 @@ export class TraceStore implements RowSource, QueryRows {
       const block = this.blocks.block(sides.rows >>> BLOCK_SHIFT);
       if (block === undefined) break;
       const to = Math.min(BLOCK_ROWS, this.count - block.firstRow);
-      for (const row of sides.add(block, to, (earlier) => this.startOf(earlier)))
-        if (row < this.indexed) this.streamOf(row).touch(row);
+      for (const row of sides.add(block, to, (earlier) => this.startOf(earlier))) this.touch(row);
     }
     return sides;
+  }
+
+  /** A row that may have been taken up has another duration. */
+  private touch(row: number): void {
+    this.windowFigures.touch(row);
+    if (row < this.indexed) this.streams.touch(row);
   }
 
   /** Takes newer tables (a run's last word), keeping tracks and places that came by deltas. */
@@ -171,8 +160,9 @@ export class TraceStore implements RowSource, QueryRows {
     this.cuts += 1;
     this.growing.truncate(Math.ceil(rows / BLOCK_ROWS));
     this.count = rows;
-    this.indexed = 0;
-    this.streams.length = 0;
+    this.streams.truncate(rows);
+    this.windowFigures.truncate(rows);
+    this.indexed = Math.min(this.indexed, Math.floor(rows / BLOCK_ROWS) * BLOCK_ROWS);
     this.sides.clear();
     this.openSet.clear();
     this.openChanged = true;
@@ -210,7 +200,7 @@ export class TraceStore implements RowSource, QueryRows {
       throw new RangeError(`The trace has no row ${row}; rows are 0 to ${this.count - 1}.`);
     }
     const i = row & BLOCK_MASK;
-    const [aHigh, bHigh] = this.sideTables().highs.get(row) ?? NO_HIGHS;
+    const [aHigh, bHigh] = this.highOf(row);
     return {
       row,
       start: block.start[i] ?? 0,
@@ -225,6 +215,19 @@ export class TraceStore implements RowSource, QueryRows {
     };
   }
 
+  aOf(row: number): number {
+    return joined(this.blocks.block(row >>> BLOCK_SHIFT)?.a[row & BLOCK_MASK] ?? 0, this.highOf(row)[0]);
+  }
+  bOf(row: number): number {
+    return joined(this.blocks.block(row >>> BLOCK_SHIFT)?.b[row & BLOCK_MASK] ?? 0, this.highOf(row)[1]);
+  }
+  /** Id of the place, 0 none. */
+  placeOf(row: number): number {
+    return this.blocks.block(row >>> BLOCK_SHIFT)?.rip[row & BLOCK_MASK] ?? 0;
+  }
+  private highOf(row: number): readonly [a: number, b: number] {
+    return this.sideTables().highs.get(row) ?? NO_HIGHS;
+  }
   get frequencyHz(): number {
     return this.meta.frequencyHz;
   }
@@ -268,23 +271,31 @@ export class TraceStore implements RowSource, QueryRows {
   /** The ordered, indexed events of a track and a group; undefined when there are none. */
   stream(track: number, group: KindGroup): Stream | undefined {
     this.index();
-    const stream = this.streams[track * GROUPS.length + (groupIndex.get(group) ?? 0)];
-    stream?.update();
-    return stream;
+    return this.streams.of(track, group);
   }
 
   /** Number of rows of a track and group, without bringing their levels of detail up to date. */
   countOf(track: number, group: KindGroup): number {
     this.index();
-    return this.streams[track * GROUPS.length + (groupIndex.get(group) ?? 0)]?.length ?? 0;
+    return this.streams.countOf(track, group);
   }
 
-  private streamOf(row: number): Stream {
-    return this.streamFor(this.trackOf(row) * GROUPS.length + (groupOfKind[this.kindOf(row)] ?? 0));
+  /** What statistics of windows are made of. */
+  figures(): WindowFigures {
+    this.index();
+    return this.windowFigures;
   }
 
-  private streamFor(index: number): Stream {
-    return (this.streams[index] ??= new Stream(Math.floor(index / GROUPS.length), this));
+  /** Rows of the spans that are open. */
+  openRows(): Iterable<number> {
+    return this.openSet;
+  }
+
+  /** The streams of all rows, for storing their index with the trace. */
+  indexedStreams(): StreamSet {
+    this.index();
+    this.streams.update();
+    return this.streams;
   }
 
   /** Brings the streams up to the last row. */
@@ -292,32 +303,16 @@ export class TraceStore implements RowSource, QueryRows {
     // First, for streams ask for full durations.
     this.sideTables();
     while (this.indexed < this.count) {
-      const block = this.blocks.block(this.indexed >>> BLOCK_SHIFT);
-      if (block === undefined) break;
-      const to = Math.min(BLOCK_ROWS, this.count - block.firstRow);
-      const from = this.indexed - block.firstRow;
-      this.indexRows(block, from, to);
-      this.indexed = block.firstRow + to;
+      const index = this.indexed >>> BLOCK_SHIFT;
+      const to = Math.min(this.count, (index + 1) * BLOCK_ROWS);
+      const known = this.indexed & BLOCK_MASK;
+      this.indexed = to;
+      this.streams.add(index, known);
+      this.windowFigures.update();
     }
     if (!this.openChanged) return;
     this.openChanged = false;
-    for (const stream of this.streams) if (stream !== undefined) stream.open = [];
-    for (const row of this.openSet) {
-      const stream = this.streamOf(row);
-      stream.open = [...stream.open, row];
-    }
-  }
-
-  private indexRows(block: TraceChunk, from: number, to: number): void {
-    const { firstRow, start, track, kind } = block;
-    let lastIndex = -1;
-    let stream: Stream | undefined;
-    for (let i = from; i < to; i++) {
-      const time = start[i] ?? 0;
-      const index = (track[i] ?? 0) * GROUPS.length + (groupOfKind[kind[i] ?? 0] ?? 0);
-      if (index !== lastIndex || stream === undefined) stream = this.streamFor((lastIndex = index));
-      stream.push(firstRow + i, time);
-    }
+    this.streams.setOpen(this.openSet);
   }
 
   private patch({ row, duration, a, b }: TraceDelta['patches']): void {
@@ -332,7 +327,7 @@ export class TraceStore implements RowSource, QueryRows {
       if (at >= this.sides.rows) continue;
       this.sides.patch(at, this.startOf(at) + this.closedDurationOf(at));
       if (this.kindOf(at) === Kind.ArgsHigh) this.sides.highs.set(this.causeOf(at), [a[i] ?? 0, b[i] ?? 0]);
-      if (at < this.indexed) this.streamOf(at).touch(at);
+      this.touch(at);
     }
   }
 }

@@ -1,12 +1,16 @@
 /**
- * A stream: the events of one track and one group of kinds, ordered by start, with sums and maxima by blocks of 32
- * events, so that a window of any width over millions of events is answered from a few numbers, exactly.
+ * A stream: the events of one track and one group of kinds in the order of their starts. It has buckets of every width in which
+ * there are many events (`index/level.ts`), which say what a pixel shows; and by block how many rows there are and from when to
+ * when (`index/pieces.ts`), so that the rows of a window are found in the few blocks of the window.
  *
- * The index grows at its end. What changes earlier entries (a span closed late, an event recorded out of order) marks
- * them dirty, and the next query rebuilds from there on.
+ * What changes earlier events (a span closed late, an event recorded out of order) has the buckets made again from there on.
  */
 import { BLOCK_MASK, BLOCK_SHIFT, DURATION_SATURATED } from '../block';
 import type { TraceChunk } from '../model';
+import { NODE_SHIFT, type BlockRows, type Share } from './index/block-rows';
+import { BucketBuilder } from './index/bucket-builder';
+import type { Level } from './index/level';
+import { Pieces } from './index/pieces';
 
 /** What a stream asks about rows; the store answers. */
 export interface RowSource {
@@ -18,329 +22,430 @@ export interface RowSource {
   kindOf(row: number): number;
 }
 
-const NODE_SHIFT = 5;
-const NODE = 1 << NODE_SHIFT;
-const NODE_MASK = NODE - 1;
+/** Events in order. */
+export interface Entries {
+  length: number;
+  rows: Uint32Array;
+  starts: Float64Array;
+}
+
 /** Kinds with a place of their own in each stream's table. */
-const LOW_KINDS = 512;
-/** How far back an event out of order is put into place at once. */
-const NEARBY = 256;
-
-/** A typed array that grows at its end. */
-class Column {
-  values: Float64Array;
-  constructor(
-    public length = 0,
-    capacity = 64,
-  ) {
-    this.values = new Float64Array(Math.max(capacity, length));
-  }
-  set(i: number, value: number): void {
-    if (i >= this.values.length) {
-      const larger = new Float64Array(Math.max(i + 1, this.values.length * 2));
-      larger.set(this.values);
-      this.values = larger;
-    }
-    this.values[i] = value;
-    if (i >= this.length) this.length = i + 1;
-  }
-  at(i: number): number {
-    return this.values[i] ?? 0;
-  }
-}
-
-/** One kind of a stream: events and cycles of it before each node. */
-interface KindSums {
-  kind: number;
-  counts: Column;
-  cycles: Column;
-}
+const LOW_KINDS = 256;
+/** Events that wait for the next block, as some of that may have earlier starts. */
+const HELD_BACK = 256;
+/** Events that are taken out of their blocks at once to be indexed. */
+const PORTION = 65_536;
+/** Events that need not be told apart by time to find one of them. */
+const MANY = 64;
 
 export class Stream {
-  private rows = new Uint32Array(64);
-  private count = 0;
   /** Rows of open spans, given by the store before queries. */
   open: readonly number[] = [];
-
+  /** Kinds by slot. */
+  readonly kinds: number[] = [];
+  private readonly slotOfLow = new Int16Array(LOW_KINDS).fill(-1);
+  private readonly slotOfHigh = new Map<number, number>();
   /** Rows whose duration changed since the last update. */
   private touched: number[] = [];
-  private lastStart = -Infinity;
-  /** Entries from here on are not in order yet, or changed. */
-  private dirty = 0;
-  /** Least start among entries appended out of order. */
-  private disorder = Infinity;
-  private readonly starts = new Column();
-  /** Level 0: greatest end in a node; level n: over 32 nodes below. */
-  private readonly ends: Column[] = [new Column()];
-  /** Greatest end in all nodes up to this one. */
-  private readonly reach = new Column();
-  /** Slots of the kinds with small ids, which are nearly all; the rest have a map. */
-  private readonly slotOfLow = new Int32Array(LOW_KINDS).fill(-1);
-  private readonly slotOfHigh = new Map<number, number>();
-  readonly sums: KindSums[] = [];
+  /** Events from this one on are other ones than those in the buckets. */
+  private changedFrom = Infinity;
+  private readonly builder: BucketBuilder;
 
   constructor(
     readonly track: number,
     private readonly source: RowSource,
-  ) {}
+    private readonly blockRows: BlockRows,
+    readonly pieces = new Pieces(),
+  ) {
+    this.builder = new BucketBuilder(this.kinds);
+  }
 
   get length(): number {
-    return this.count;
+    return this.pieces.rows;
   }
 
-  push(row: number, start: number): void {
-    if (this.count === this.rows.length) {
-      const larger = new Uint32Array(this.count * 2);
-      larger.set(this.rows);
-      this.rows = larger;
-    }
-    if (start >= this.lastStart) {
-      this.lastStart = start;
-      this.rows[this.count++] = row;
-    } else {
-      this.insert(row, start);
-    }
+  /** Buckets of 2^k cycles; undefined: none are kept. Needs `update`. */
+  level(k: number): Level | undefined {
+    return this.builder.levels[k];
+  }
+  get levels(): readonly (Level | undefined)[] {
+    return this.builder.levels;
   }
 
-  /** A row's duration became known after it was pushed. */
+  /** The stream's part of a block is there, or there is more of it. @param known rows of the block that were there before */
+  setShare(index: number, { offset, count }: Share, known: number): void {
+    const block = this.source.block(index);
+    if (block === undefined) return;
+    const { pieces } = this;
+    if (pieces.length > 0 && pieces.blockAt(pieces.length - 1) === index) pieces.pop();
+    const { order } = this.blockRows.of(index);
+    let earliest = Infinity;
+    const figures = new Map<number, { count: number; cycles: number }>();
+    const end = this.summarise(block, order.subarray(offset, offset + count), figures);
+    for (let i = offset; i < offset + count && earliest === Infinity; i++)
+      if (order[i] >= known) earliest = block.start[order[i]];
+    const [least, most] = [block.start[order[offset]], block.start[order[offset + count - 1]]];
+    pieces.push({ block: index, offset, count, least, most, end });
+    for (const [slot, { count: n, cycles }] of figures) pieces.pushKind(slot, n, cycles);
+    if (earliest < this.builder.latest) this.changeFrom(this.before(earliest));
+  }
+
+  /** Forgets the rows of blocks from one on. */
+  dropFrom(block: number): void {
+    const { pieces } = this;
+    while (pieces.length > 0 && pieces.blockAt(pieces.length - 1) >= block) {
+      const from = this.before(pieces.leastAt(pieces.length - 1));
+      pieces.pop();
+      this.changeFrom(from);
+    }
+    this.touched = this.touched.filter((row) => row >>> BLOCK_SHIFT < block);
+  }
+
+  /** A row's duration became known after it was there. */
   touch(row: number): void {
     this.touched.push(row);
   }
 
+  /** Puts what is certain into the buckets; the rest follows in `update`. */
+  advance(): void {
+    this.feed(this.length - HELD_BACK);
+  }
+
+  /** Brings the buckets up to date; every query needs it first. */
+  update(): void {
+    this.takeTouched();
+    if (this.builder.isFinished && this.builder.length === this.length && this.changedFrom === Infinity)
+      return;
+    this.feed(this.length);
+    this.builder.finish();
+  }
+
+  /** Gives memory back that was kept for events to come. */
+  compact(): void {
+    this.builder.compact();
+    this.pieces.compact();
+  }
+
+  /** Takes buckets that were made before, of all its events. */
+  adopt(levels: readonly (Level | undefined)[]): void {
+    this.builder.adopt(levels, this.length, this.pieces.latest);
+  }
+
+  /** Number of events that start before `time`. */
+  before(time: number): number {
+    const { pieces } = this;
+    const from = pieces.firstReaching(time);
+    if (from === pieces.length) return this.length;
+    const to = pieces.firstAfter(time);
+    let sum = pieces.baseAt(from);
+    for (let i = from; i < to; i++) sum += this.placeIn(i, time);
+    return sum;
+  }
+
+  /** The events that start in [from, to). */
+  between(from: number, to: number): Entries {
+    const { pieces } = this;
+    const parts: Part[] = [];
+    let length = 0;
+    for (let i = pieces.firstReaching(from); i < pieces.firstAfter(to); i++) {
+      const first = this.placeIn(i, from);
+      const end = this.placeIn(i, to);
+      if (end <= first) continue;
+      parts.push({ at: length, piece: i, first, end });
+      length += end - first;
+    }
+    const entries = { length, rows: new Uint32Array(length), starts: new Float64Array(length) };
+    for (const part of parts) this.fill(entries, part);
+    mergeParts(entries, parts, 0, parts.length);
+    return entries;
+  }
+
   /** Row of the i-th event by start. */
   rowAt(i: number): number {
-    return this.rows[i] ?? 0;
+    const { pieces } = this;
+    const piece = pieces.pieceOf(i);
+    if (!pieces.isApart(piece)) return this.slice(i, i + 1)[0];
+    const block = pieces.blockAt(piece);
+    return (
+      (block << BLOCK_SHIFT) +
+      this.blockRows.of(block).order[pieces.offsetAt(piece) + i - pieces.baseAt(piece)]
+    );
   }
 
-  /** Brings the index up to date; every query needs it first. */
-  update(): void {
-    this.order();
-    for (const row of this.touched) this.dirty = Math.min(this.dirty, this.indexOf(row));
-    this.touched = [];
-    if (this.dirty >= this.count) return;
-    this.build(this.dirty >>> NODE_SHIFT);
-    this.dirty = this.count;
+  /** Rows of the events [from, to) by start. */
+  slice(from: number, to: number): Uint32Array {
+    return this.range(from, to).rows;
   }
 
-  /** Number of events that start before `time`. Needs `update`. */
-  before(time: number): number {
-    const low = this.nodesBefore(time);
-    let i = low === 0 ? 0 : (low - 1) << NODE_SHIFT;
-    const end = Math.min(this.count, low << NODE_SHIFT);
-    while (i < end && this.source.startOf(this.rows[i] ?? 0) < time) i++;
-    return i;
-  }
-
-  /** Calls `visit` with every event that starts before entry `i` and ends after `time`, open spans left out; latest first. */
-  reaching(i: number, time: number, visit: (row: number) => void): void {
-    let node = i >>> NODE_SHIFT;
-    this.scan(node << NODE_SHIFT, i, time, visit);
-    while (node > 0 && this.reach.at(node - 1) > time) {
-      node = this.nodeBefore(node, time);
-      this.scan(node << NODE_SHIFT, (node + 1) << NODE_SHIFT, time, visit);
-    }
+  /** Rows of the spans that start before `time` and end after it, latest first; open ones left out. */
+  reaching(time: number): number[] {
+    const { pieces } = this;
+    const rows: number[] = [];
+    for (let i = pieces.firstAfter(time) - 1; i >= 0; i--)
+      if (pieces.endAt(i) > time) this.reachingIn(i, time, rows);
+    return rows;
   }
 
   /**
-   * Per kind slot: the events that start before `time` into `counts`, and the cycles they cover up to `time` into
-   * `cycles`, open spans counted but without cycles. Returns `before(time)`. Needs `update`.
+   * Per slot: the events that start before `time` into `counts`, and the cycles they cover up to `time` into `cycles`, open
+   * spans counted but without cycles.
    */
-  upTo(time: number, counts: Float64Array, cycles: Float64Array): number {
-    const node = Math.max(0, this.nodesBefore(time) - 1);
-    for (let slot = 0; slot < this.sums.length; slot++) {
-      const sum = this.sums[slot];
-      counts[slot] = sum?.counts.at(node) ?? 0;
-      cycles[slot] = sum?.cycles.at(node) ?? 0;
+  upTo(time: number, counts: Float64Array, cycles: Float64Array): void {
+    const { pieces } = this;
+    const whole = pieces.firstReaching(time);
+    const add = (slot: number, count: number, spent: number): void => {
+      counts[slot] += count;
+      cycles[slot] += spent;
+    };
+    for (let i = 0; i < whole; i++) pieces.eachKind(i, add);
+    for (let i = whole; i < pieces.firstAfter(time); i++) {
+      const block = pieces.blockAt(i);
+      const offset = pieces.offsetAt(i);
+      const { order } = this.blockRows.of(block);
+      for (let j = offset; j < offset + this.placeIn(i, time); j++) {
+        const row = (block << BLOCK_SHIFT) + order[j];
+        add(this.slot(this.source.kindOf(row)), 1, this.source.closedDurationOf(row));
+      }
     }
-    let i = node << NODE_SHIFT;
-    for (const end = Math.min(this.count, i + NODE); i < end; i++) {
-      const row = this.rows[i] ?? 0;
-      const block = this.source.block(row >>> BLOCK_SHIFT);
-      const at = row & BLOCK_MASK;
-      const start = block?.start[at] ?? 0;
-      if (start >= time) break;
-      let duration = block?.duration[at] ?? 0;
-      if (duration === DURATION_SATURATED) duration = this.source.closedDurationOf(row);
-      const slot = this.slot(block?.kind[at] ?? 0);
-      counts[slot] = (counts[slot] ?? 0) + 1;
-      cycles[slot] = (cycles[slot] ?? 0) + (start + duration > time ? time - start : duration);
+    for (const row of this.reaching(time)) {
+      const beyond = this.source.startOf(row) + this.source.closedDurationOf(row) - time;
+      cycles[this.slot(this.source.kindOf(row))] -= beyond;
     }
-    if (node > 0 && this.reach.at(node - 1) > time) {
-      this.reaching(node << NODE_SHIFT, time, (row) => {
-        const slot = this.slot(this.source.kindOf(row));
-        const beyond = this.source.startOf(row) + this.source.closedDurationOf(row) - time;
-        cycles[slot] = (cycles[slot] ?? 0) - beyond;
-      });
-    }
-    return i;
   }
 
-  /** Slot of a kind in `sums`; -1 when the stream has no event of it. */
+  /** Slot of a kind; -1 when the stream has had no event of it. */
   slot(kind: number): number {
-    return this.slotOfLow[kind] ?? this.slotOfHigh.get(kind) ?? -1;
+    return kind < LOW_KINDS ? this.slotOfLow[kind] : (this.slotOfHigh.get(kind) ?? -1);
   }
 
-  /** Rows of entries [from, to). */
-  slice(from: number, to: number): Uint32Array {
-    return this.rows.subarray(from, to);
-  }
-
-  /** An event out of order: mostly a few places from the end; anything farther waits for `order`. */
-  private insert(row: number, start: number): void {
-    let i = this.count;
-    const least = Math.max(0, i - NEARBY);
-    while (i > least && this.source.startOf(this.rows[i - 1] ?? 0) > start) i--;
-    if (i === least && i > 0) {
-      this.disorder = Math.min(this.disorder, start);
-      i = this.count;
-    } else {
-      this.rows.copyWithin(i + 1, i, this.count);
-      this.dirty = Math.min(this.dirty, i);
-    }
-    this.rows[i] = row;
-    this.count++;
-  }
-
-  /** Number of nodes whose first event starts before `time`. */
-  private nodesBefore(time: number): number {
-    const { values } = this.starts;
-    let low = 0;
-    let high = this.starts.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((values[middle] ?? 0) < time) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  /** Position of a row in the ordered list. */
-  private indexOf(row: number): number {
-    const start = this.source.startOf(row);
-    let low = 0;
-    let high = this.count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const other = this.rows[middle] ?? 0;
-      const time = this.source.startOf(other);
-      if (time < start || (time === start && other < row)) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  /** Sorts what was appended out of order into place. */
-  private order(): void {
-    if (this.disorder === Infinity) return;
-    // Entries before `from` start earlier than anything appended out of order; they are in order already. The rest of
-    // the list may not be, so `from` is found among the indexed, ordered entries only.
-    let low = 0;
-    let high = this.dirty;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.source.startOf(this.rows[middle] ?? 0) <= this.disorder) low = middle + 1;
-      else high = middle;
-    }
-    const tail = this.rows.subarray(low, this.count);
-    const starts = Float64Array.from(tail, (row) => this.source.startOf(row));
-    const order = Uint32Array.from(tail.keys()).sort(
-      (x, y) => (starts[x] ?? 0) - (starts[y] ?? 0) || (tail[x] ?? 0) - (tail[y] ?? 0),
-    );
-    tail.set(order.map((i) => tail[i] ?? 0));
-    this.dirty = Math.min(this.dirty, low);
-    this.disorder = Infinity;
-  }
-
-  /** (Re)builds all sums from a node on. */
-  private build(first: number): void {
-    const nodes = (this.count + NODE - 1) >>> NODE_SHIFT;
-    const level0 = this.ends[0] ?? new Column();
-    const counts = this.sums.map((sum) => sum.counts.at(first));
-    const cycles = this.sums.map((sum) => sum.cycles.at(first));
-    for (let node = first; node < nodes; node++) {
-      const from = node << NODE_SHIFT;
-      const to = Math.min(this.count, from + NODE);
-      this.starts.set(node, this.source.startOf(this.rows[from] ?? 0));
-      let greatest = -1;
-      for (let i = from; i < to; i++) {
-        const row = this.rows[i] ?? 0;
-        const block = this.source.block(row >>> BLOCK_SHIFT);
-        const at = row & BLOCK_MASK;
-        let duration = block?.duration[at] ?? 0;
-        if (duration === DURATION_SATURATED) duration = this.source.closedDurationOf(row);
-        const end = (block?.start[at] ?? 0) + duration;
-        if (duration > 0 && end > greatest) greatest = end;
-        const slot = this.slotFor(block?.kind[at] ?? 0, node);
-        counts[slot] = (counts[slot] ?? 0) + 1;
-        cycles[slot] = (cycles[slot] ?? 0) + duration;
-      }
-      level0.set(node, greatest);
-      this.reach.set(node, node === 0 ? greatest : Math.max(greatest, this.reach.at(node - 1)));
-      for (let slot = 0; slot < this.sums.length; slot++) {
-        this.sums[slot]?.counts.set(node + 1, counts[slot] ?? 0);
-        this.sums[slot]?.cycles.set(node + 1, cycles[slot] ?? 0);
-      }
-    }
-    this.buildLevels(first, nodes);
-  }
-
-  private buildLevels(first: number, nodes: number): void {
-    let from = first >>> NODE_SHIFT;
-    let length = nodes;
-    for (let level = 1; length > 1; level++) {
-      const below = this.ends[level - 1];
-      const here = (this.ends[level] ??= new Column());
-      const size = (length + NODE - 1) >>> NODE_SHIFT;
-      for (let node = from; node < size; node++) {
-        let greatest = -1;
-        const to = Math.min(length, (node + 1) << NODE_SHIFT);
-        for (let i = node << NODE_SHIFT; i < to; i++) greatest = Math.max(greatest, below?.at(i) ?? -1);
-        here.set(node, greatest);
-      }
-      from >>>= NODE_SHIFT;
-      length = size;
-    }
-  }
-
-  private slotFor(kind: number, node: number): number {
+  /** Slot of a kind, given now if it has none. */
+  slotFor(kind: number): number {
     const known = this.slot(kind);
     if (known >= 0) return known;
-    const slot = this.sums.length;
+    const slot = this.kinds.length;
     if (kind < LOW_KINDS) this.slotOfLow[kind] = slot;
     else this.slotOfHigh.set(kind, slot);
-    this.sums.push({ kind, counts: new Column(node + 1), cycles: new Column(node + 1) });
+    this.kinds.push(kind);
     return slot;
   }
 
-  private scan(from: number, to: number, time: number, visit: (row: number) => void): void {
-    for (let i = Math.min(to, this.count) - 1; i >= from; i--) {
-      const row = this.rows[i] ?? 0;
-      const duration = this.source.closedDurationOf(row);
-      if (duration > 0 && this.source.startOf(row) + duration > time) visit(row);
+  private changeFrom(event: number): void {
+    this.changedFrom = Math.min(this.changedFrom, event);
+  }
+
+  /** Figures by slot; returns the greatest end of a span. */
+  private summarise(
+    block: TraceChunk,
+    order: Uint16Array,
+    figures: Map<number, { count: number; cycles: number }>,
+  ): number {
+    let greatest = 0;
+    let [lastKind, last] = [-1, { count: 0, cycles: 0 }];
+    for (const at of order) {
+      let duration = block.duration[at];
+      if (duration === DURATION_SATURATED) duration = this.source.closedDurationOf(block.firstRow + at);
+      const end = block.start[at] + duration;
+      if (duration > 0 && end > greatest) greatest = end;
+      const kind = block.kind[at];
+      if (kind !== lastKind) {
+        const slot = this.slotFor((lastKind = kind));
+        const known = figures.get(slot);
+        last = known ?? { count: 0, cycles: 0 };
+        if (known === undefined) figures.set(slot, last);
+      }
+      last.count++;
+      last.cycles += duration;
+    }
+    return greatest;
+  }
+
+  private takeTouched(): void {
+    const { pieces, touched } = this;
+    this.touched = [];
+    for (const row of touched) this.changeFrom(this.before(this.source.startOf(row)));
+    for (const index of new Set(touched.map((row) => row >>> BLOCK_SHIFT))) {
+      const i = pieces.ofBlock(index);
+      const block = this.source.block(index);
+      if (i < 0 || block === undefined) continue;
+      this.blockRows.forgetEnds(index);
+      const offset = pieces.offsetAt(i);
+      const order = this.blockRows.of(index).order.subarray(offset, offset + pieces.countAt(i));
+      const figures = new Map<number, { count: number; cycles: number }>();
+      const end = this.summarise(block, order, figures);
+      pieces.change(i, end, (slot) => figures.get(slot)?.cycles ?? 0);
     }
   }
 
-  /** Last node before `node` in which something ends after `time`; there is one. */
-  private nodeBefore(node: number, time: number): number {
-    let level = 0;
-    let i = node - 1;
-    for (;;) {
-      const ends = this.ends[level];
-      if (ends !== undefined && ends.at(i) > time) break;
-      // To the left neighbour, or to the parent's left neighbour at the edge of a family.
-      if ((i & NODE_MASK) === 0) {
-        i = (i >>> NODE_SHIFT) - 1;
-        level++;
-      } else {
-        i--;
+  /** Hands events up to a number to the builder, from the first that changed on. */
+  private feed(to: number): void {
+    const { builder } = this;
+    if (builder.isFinished || this.changedFrom < builder.length)
+      builder.rewind(this.changedFrom, (from, end, remember) =>
+        this.visit(from, end, (_, duration, slot, row) => remember(slot, duration, row)),
+      );
+    this.changedFrom = Infinity;
+    for (let from = builder.length; from < to; from += PORTION)
+      this.visit(from, Math.min(to, from + PORTION), (start, duration, slot, row) =>
+        builder.add(start, duration, slot, row),
+      );
+  }
+
+  private visit(
+    from: number,
+    to: number,
+    visit: (start: number, duration: number, slot: number, row: number) => void,
+  ): void {
+    const { rows, starts, length } = this.range(from, to);
+    let [index, block]: [number, TraceChunk | undefined] = [-1, undefined];
+    for (let i = 0; i < length; i++) {
+      const row = rows[i];
+      if (row >>> BLOCK_SHIFT !== index) block = this.source.block((index = row >>> BLOCK_SHIFT));
+      if (block === undefined) continue;
+      const at = row & BLOCK_MASK;
+      let duration = block.duration[at];
+      if (duration === DURATION_SATURATED) duration = this.source.closedDurationOf(row);
+      visit(starts[i], duration, this.slotFor(block.kind[at]), row);
+    }
+  }
+
+  /** The events [from, to) by start. */
+  private range(from: number, to: number): Entries {
+    const { pieces } = this;
+    const end = Math.min(to, this.length);
+    const length = Math.max(0, end - from);
+    if (length === 0) return { length, rows: new Uint32Array(0), starts: new Float64Array(0) };
+    const [first, last] = [pieces.pieceOf(from), pieces.pieceOf(end - 1)];
+    let apart = true;
+    for (let i = first; i <= last && apart; i++) apart = pieces.isApart(i);
+    if (!apart) {
+      const [least] = this.timesAt(from);
+      const all = this.between(least, this.timesAt(end - 1)[1]);
+      const skip = from - this.before(least);
+      return {
+        length,
+        rows: all.rows.subarray(skip, skip + length),
+        starts: all.starts.subarray(skip, skip + length),
+      };
+    }
+    const entries = { length, rows: new Uint32Array(length), starts: new Float64Array(length) };
+    let at = 0;
+    for (let piece = first; piece <= last; piece++) {
+      const part = {
+        at,
+        piece,
+        first: Math.max(0, from - pieces.baseAt(piece)),
+        end: Math.min(pieces.countAt(piece), end - pieces.baseAt(piece)),
+      };
+      this.fill(entries, part);
+      at += part.end - part.first;
+    }
+    return entries;
+  }
+
+  /** Two times with the start of the i-th event between them (the second is later), and few others. */
+  private timesAt(i: number): [low: number, high: number] {
+    const { pieces } = this;
+    let low = pieces.leastAt(0);
+    let high = low;
+    for (let piece = 0; piece < pieces.length; piece++) {
+      low = Math.min(low, pieces.leastAt(piece));
+      high = Math.max(high, pieces.mostAt(piece));
+    }
+    high = high * (1 + Number.EPSILON) + 1;
+    let [below, above] = [0, this.length];
+    while (above - below > MANY) {
+      const middle = low + (high - low) / 2;
+      if (middle <= low || middle >= high) break;
+      const n = this.before(middle);
+      if (n <= i) [low, below] = [middle, n];
+      else [high, above] = [middle, n];
+    }
+    return [low, high];
+  }
+
+  /** Number of a piece's events that start before `time`. */
+  private placeIn(piece: number, time: number): number {
+    const { pieces } = this;
+    if (pieces.leastAt(piece) >= time) return 0;
+    const count = pieces.countAt(piece);
+    if (pieces.mostAt(piece) < time) return count;
+    const block = this.source.block(pieces.blockAt(piece));
+    if (block === undefined) return 0;
+    const { order } = this.blockRows.of(pieces.blockAt(piece));
+    const offset = pieces.offsetAt(piece);
+    let [low, high] = [0, count];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (block.start[order[offset + middle]] < time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  private fill({ rows, starts }: Entries, { at, piece, first, end }: Part): void {
+    const index = this.pieces.blockAt(piece);
+    const block = this.source.block(index);
+    if (block === undefined) return;
+    const { order } = this.blockRows.of(index);
+    const offset = this.pieces.offsetAt(piece);
+    const firstRow = index << BLOCK_SHIFT;
+    for (let i = first; i < end; i++) {
+      const position = order[offset + i];
+      rows[at + i - first] = firstRow + position;
+      starts[at + i - first] = block.start[position];
+    }
+  }
+
+  private reachingIn(piece: number, time: number, rows: number[]): void {
+    const { pieces } = this;
+    const index = pieces.blockAt(piece);
+    const ends = this.blockRows.endsOf(index);
+    const { order } = this.blockRows.of(index);
+    const offset = pieces.offsetAt(piece);
+    for (let i = offset + this.placeIn(piece, time) - 1; i >= offset; i--) {
+      if (ends[i >>> NODE_SHIFT] <= time) {
+        i = (i >>> NODE_SHIFT) << NODE_SHIFT;
+        continue;
       }
+      const row = (index << BLOCK_SHIFT) + order[i];
+      const duration = this.source.closedDurationOf(row);
+      if (duration > 0 && this.source.startOf(row) + duration > time) rows.push(row);
     }
-    while (level > 0) {
-      level--;
-      const ends = this.ends[level];
-      i = Math.min(((i + 1) << NODE_SHIFT) - 1, (ends?.length ?? 1) - 1);
-      while (ends !== undefined && ends.at(i) <= time) i--;
+  }
+}
+
+/** Some events of one piece, and where they stand among all that are gathered. */
+interface Part {
+  at: number;
+  piece: number;
+  first: number;
+  end: number;
+}
+
+/** Puts the parts [from, to), each of which is in order, into order together. */
+function mergeParts(entries: Entries, parts: readonly Part[], from: number, to: number): void {
+  if (to - from < 2) return;
+  const middle = (from + to) >>> 1;
+  mergeParts(entries, parts, from, middle);
+  mergeParts(entries, parts, middle, to);
+  const { rows, starts } = entries;
+  const least = parts[from].at;
+  const split = parts[middle].at;
+  const end = to < parts.length ? parts[to].at : entries.length;
+  if (starts[split - 1] <= starts[split]) return;
+  // What stays where it is: earlier than all of the right part.
+  let left = split;
+  while (left > least && starts[left - 1] > starts[split]) left--;
+  const earlierRows = rows.slice(left, split);
+  const earlierStarts = starts.slice(left, split);
+  let [i, j, at] = [0, split, left];
+  while (i < earlierRows.length) {
+    if (j < end && starts[j] < earlierStarts[i]) {
+      rows[at] = rows[j];
+      starts[at++] = starts[j++];
+    } else {
+      rows[at] = earlierRows[i];
+      starts[at++] = earlierStarts[i++];
     }
-    return i;
   }
 }

@@ -1,0 +1,126 @@
+/** The streams of a trace: what gives each row to the stream of its track and group, block by block. */
+import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT } from '../block';
+import { byKind, type KindGroup } from '../vocabulary/events';
+import { BlockRows } from './index/block-rows';
+import { Stream, type RowSource } from './stream';
+
+const GROUPS: readonly KindGroup[] = [
+  'mode',
+  'exit',
+  'leg',
+  'interrupt',
+  'register',
+  'ring',
+  'dma',
+  'iommu',
+  'virtio',
+  'packet',
+  'thread',
+  'vmm',
+  'guest',
+  'record',
+];
+const groupIndex = new Map(GROUPS.map((group, i) => [group, i]));
+const groupOfKind = byKind(({ group }) => groupIndex.get(group) ?? 0);
+
+/** The rows of which there are streams. */
+export interface RowsOfStreams extends RowSource {
+  readonly rows: number;
+  trackOf(row: number): number;
+}
+
+export class StreamSet {
+  /** By number, in the order in which they came up. */
+  private readonly streams: Stream[] = [];
+  /** Number + 1 by track and group; 0: none yet. */
+  private numbers = new Uint32Array(64 * GROUPS.length);
+  private readonly blockRows: BlockRows;
+
+  constructor(private readonly source: RowsOfStreams) {
+    this.blockRows = new BlockRows({
+      block: (index) => source.block(index),
+      rowsIn: (index) => Math.max(0, Math.min(BLOCK_ROWS, source.rows - index * BLOCK_ROWS)),
+      streamOf: (track, kind) => this.numberOf(track * GROUPS.length + groupOfKind[kind]),
+      closedDurationOf: (row) => source.closedDurationOf(row),
+    });
+  }
+
+  get all(): readonly Stream[] {
+    return this.streams;
+  }
+
+  /** The stream of a track and a group, up to date; undefined where there are no rows. */
+  of(track: number, group: KindGroup): Stream | undefined {
+    const stream = this.streams[this.numberAt(track, group) - 1];
+    if (stream === undefined || stream.length === 0) return undefined;
+    stream.update();
+    return stream;
+  }
+
+  countOf(track: number, group: KindGroup): number {
+    return this.streams[this.numberAt(track, group) - 1]?.length ?? 0;
+  }
+
+  /** Brings all streams up to date. */
+  update(): void {
+    for (const stream of this.streams) stream.update();
+  }
+
+  /** Gives memory back that was kept for rows to come. */
+  compact(): void {
+    this.update();
+    for (const stream of this.streams) stream.compact();
+  }
+
+  /** Takes rows of a block up. @param known rows of the block that were taken before */
+  add(block: number, known: number): void {
+    const { shares } = this.blockRows.make(block);
+    for (const share of shares) {
+      const stream = this.streams[share.stream];
+      stream.setShare(block, share, known);
+      stream.advance();
+    }
+  }
+
+  /** Forgets rows from one on; the rows of its block are to be added again. */
+  truncate(rows: number): void {
+    const block = rows >>> BLOCK_SHIFT;
+    for (const stream of this.streams) stream.dropFrom(block);
+    this.blockRows.clear();
+  }
+
+  /** A row's duration has changed. */
+  touch(row: number): void {
+    const { source } = this;
+    const block = source.block(row >>> BLOCK_SHIFT);
+    const group = groupOfKind[block?.kind[row & BLOCK_MASK] ?? 0];
+    this.streams[this.numberOf(source.trackOf(row) * GROUPS.length + group)].touch(row);
+  }
+
+  /** Says which spans are open. */
+  setOpen(rows: Iterable<number>): void {
+    for (const stream of this.streams) stream.open = [];
+    for (const row of rows) {
+      const key = this.source.trackOf(row) * GROUPS.length + groupOfKind[this.source.kindOf(row)];
+      const stream = this.streams[this.numberOf(key)];
+      stream.open = [...stream.open, row];
+    }
+  }
+
+  private numberAt(track: number, group: KindGroup): number {
+    return this.numbers[track * GROUPS.length + (groupIndex.get(group) ?? 0)] ?? 0;
+  }
+
+  private numberOf(key: number): number {
+    if (key >= this.numbers.length) {
+      const larger = new Uint32Array(Math.max(key + 1, this.numbers.length * 2));
+      larger.set(this.numbers);
+      this.numbers = larger;
+    }
+    const number = this.numbers[key];
+    if (number > 0) return number - 1;
+    this.streams.push(new Stream(Math.floor(key / GROUPS.length), this.source, this.blockRows));
+    this.numbers[key] = this.streams.length;
+    return this.streams.length - 1;
+  }
+}
