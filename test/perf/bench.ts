@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measureAgainst, type Baseline } from './baseline';
 import { measureExits } from './exits';
+import { measureIndex } from './explorer/index';
 import { measurePackets } from './packets';
 import { REAL_TIME, measureRealTime } from './realtime';
 import { measureScale, SCALE_VARIANTS, type ScaleVariant } from './scale';
@@ -26,11 +27,20 @@ interface Part {
   realTime?: boolean;
   packets?: boolean;
   travel?: boolean;
+  explorer?: boolean;
 }
 const LOOPS = ['alu', 'calls', 'mmio'];
 /** What `--only` takes. */
 const PARTS: Record<string, Part> = {
-  all: { loops: LOOPS, exits: true, scale: SCALE_VARIANTS, realTime: true, packets: true, travel: true },
+  all: {
+    loops: LOOPS,
+    exits: true,
+    scale: SCALE_VARIANTS,
+    realTime: true,
+    packets: true,
+    travel: true,
+    explorer: true,
+  },
   vcpu: { loops: LOOPS, exits: true },
   alu: { loops: ['alu'] },
   calls: { loops: ['calls'] },
@@ -41,6 +51,7 @@ const PARTS: Record<string, Part> = {
   realtime: { loops: [], realTime: true },
   packets: { loops: [], packets: true },
   travel: { loops: [], travel: true },
+  explorer: { loops: [], explorer: true },
 };
 
 /** Unit and meaning of each figure, in the order of printing, with the least (or, for bytes, the most) that is wanted. */
@@ -96,6 +107,16 @@ const MEANING: Record<string, readonly [unit: string, what: string]> = {
   'travel.again.p95': ['s', 'wanted: at most 0.1'],
   'travel.heldMiB': ['MiB', 'held by checkpoints; wanted: at most 512'],
   'travel.reverse': ['s', 'backwards over 10^8 instructions to a breakpoint'],
+  'explorer.index1M.mib': ['MiB', 'index of a million synthetic events in memory'],
+  'explorer.index1M.buildMs': ['ms', 'to make it'],
+  'explorer.query1M.p50Ms': ['ms', '24 lanes of 1920 pixels, of 825 windows from all to 1/32768; median'],
+  'explorer.query1M.p95Ms': ['ms', '95 of 100 are faster'],
+  'explorer.statistics1M.ms': ['ms', 'statistics of the whole trace'],
+  'explorer.index10M.mib': ['MiB', 'index of ten million synthetic events in memory; wanted: at most 64'],
+  'explorer.index10M.buildMs': ['ms', 'to make it'],
+  'explorer.query10M.p50Ms': ['ms', '24 lanes of 1920 pixels, of 825 windows from all to 1/32768; median'],
+  'explorer.query10M.p95Ms': ['ms', '95 of 100 are faster; wanted: at most 6'],
+  'explorer.statistics10M.ms': ['ms', 'statistics of the whole trace; wanted: at most 50'],
   'scale.memoryLinear': ['', 'the second of these by the first; wanted: at most 1.2'],
 };
 const REAL_TIME_MEANING = ['', 'simulated by wall seconds of a sample; wanted: at least 1'] as const;
@@ -167,6 +188,7 @@ async function main(args: readonly string[]): Promise<void> {
     if (part.packets)
       Object.assign(figures, await measurePackets(root, environmentIn(directory), turns, say));
     if (part.travel) Object.assign(figures, await measureTravel(root, environmentIn(directory), turns, say));
+    if (part.explorer) Object.assign(figures, measureIndex(say));
     for (const variant of part.scale ?? [])
       Object.assign(figures, await measureScale(root, directory, variant, turns, say));
     if (args.includes('--json')) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
