@@ -19,7 +19,7 @@ const EVENTS_PER_PIXEL = 2;
 /** Widest window in pixels that is answered; more is cut. */
 const MAX_WIDTH = 16_384;
 /** Most events per pixel of a window that are taken out of their blocks at once. */
-const GATHERED_PER_PIXEL = 64;
+const GATHERED_PER_PIXEL = 16;
 
 /** Where a window begins or ends in a stream: events before, and spans that reach over. */
 interface Edge {
