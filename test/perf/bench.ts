@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measureAgainst, type Baseline } from './baseline';
 import { measureExits } from './exits';
+import { measureIndex } from './explorer/index';
 import { measureStore } from './explorer/store';
 import { measurePackets } from './packets';
 import { REAL_TIME, measureRealTime } from './realtime';
@@ -111,6 +112,16 @@ const MEANING: Record<string, readonly [unit: string, what: string]> = {
   'explorer.read.mbPerSecond': ['MiB/s', 'of columns, read from the file, unpacked and checked; wanted: at least 650'],
   'explorer.write.mbPerSecond': ['MiB/s', 'of columns, made twice, compressed and written'],
   'explorer.bytesPerEvent': ['bytes', 'of the file; wanted: at most 10'],
+  'explorer.index1M.mib': ['MiB', 'index of a million synthetic events in memory'],
+  'explorer.index1M.buildMs': ['ms', 'to make it'],
+  'explorer.query1M.p50Ms': ['ms', '24 lanes of 1920 pixels, of 825 windows from all to 1/32768; median'],
+  'explorer.query1M.p95Ms': ['ms', '95 of 100 are faster'],
+  'explorer.statistics1M.ms': ['ms', 'statistics of the whole trace'],
+  'explorer.index10M.mib': ['MiB', 'index of ten million synthetic events in memory; wanted: at most 64'],
+  'explorer.index10M.buildMs': ['ms', 'to make it'],
+  'explorer.query10M.p50Ms': ['ms', '24 lanes of 1920 pixels, of 825 windows from all to 1/32768; median'],
+  'explorer.query10M.p95Ms': ['ms', '95 of 100 are faster; wanted: at most 6'],
+  'explorer.statistics10M.ms': ['ms', 'statistics of the whole trace; wanted: at most 50'],
   'scale.memoryLinear': ['', 'the second of these by the first; wanted: at most 1.2'],
 };
 const REAL_TIME_MEANING = ['', 'simulated by wall seconds of a sample; wanted: at least 1'] as const;
@@ -183,6 +194,7 @@ async function main(args: readonly string[]): Promise<void> {
       Object.assign(figures, await measurePackets(root, environmentIn(directory), turns, say));
     if (part.explorer) Object.assign(figures, await measureStore(directory, turns, say));
     if (part.travel) Object.assign(figures, await measureTravel(root, environmentIn(directory), turns, say));
+    if (part.explorer) Object.assign(figures, measureIndex(say));
     for (const variant of part.scale ?? [])
       Object.assign(figures, await measureScale(root, directory, variant, turns, say));
     if (args.includes('--json')) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);

@@ -15,6 +15,7 @@ import { SideTables } from './side-tables';
 import { joined } from '../vocabulary/wide';
 import type { Place, TraceChunk, TraceDelta, TraceMeta, Track } from '../model';
 import type { QueryRows } from './query-rows';
+import type { TraceIndex } from './index-bytes';
 import type { RowSource, Stream } from './stream';
 import { StreamSet } from './streams';
 import { WindowFigures } from './window-figures';
@@ -291,11 +292,21 @@ export class TraceStore implements RowSource, QueryRows {
     return this.openSet;
   }
 
-  /** The streams of all rows, for storing their index with the trace. */
-  indexedStreams(): StreamSet {
+  /** The index as it is stored with the trace (`encodeIndex`); it gives memory back that was kept for rows to come. */
+  storedIndex(): TraceIndex {
     this.index();
-    this.streams.update();
-    return this.streams;
+    this.streams.compact();
+    this.windowFigures.compact();
+    return { rows: this.count, streams: this.streams.stored(), ...this.windowFigures.stored() };
+  }
+
+  /** Takes the index that was stored with the trace, all of whose rows are there. @throws RangeError when it is of another one */
+  useIndex({ rows, streams, stretches, packets }: TraceIndex): void {
+    if (rows !== this.count)
+      throw new RangeError(`The index is of ${rows} rows, the trace has ${this.count}.`);
+    this.streams.adopt(streams);
+    this.windowFigures.adopt(stretches, packets);
+    this.indexed = rows;
   }
 
   /** Brings the streams up to the last row. */

@@ -41,6 +41,8 @@ const MANY = 64;
 export class Stream {
   /** Rows of open spans, given by the store before queries. */
   open: readonly number[] = [];
+  /** Its share of each block. */
+  pieces = new Pieces();
   /** Kinds by slot. */
   readonly kinds: number[] = [];
   private readonly slotOfLow = new Int16Array(LOW_KINDS).fill(-1);
@@ -55,7 +57,6 @@ export class Stream {
     readonly track: number,
     private readonly source: RowSource,
     private readonly blockRows: BlockRows,
-    readonly pieces = new Pieces(),
   ) {
     this.builder = new BucketBuilder(this.kinds);
   }
@@ -126,8 +127,10 @@ export class Stream {
     this.pieces.compact();
   }
 
-  /** Takes buckets that were made before, of all its events. */
-  adopt(levels: readonly (Level | undefined)[]): void {
+  /** Takes what was made before of all its events. */
+  adopt(kinds: readonly number[], pieces: Pieces, levels: readonly (Level | undefined)[]): void {
+    for (const kind of kinds) this.slotFor(kind);
+    this.pieces = pieces;
     this.builder.adopt(levels, this.length, this.pieces.latest);
   }
 

@@ -2,6 +2,7 @@
 import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT } from '../block';
 import { byKind, type KindGroup } from '../vocabulary/events';
 import { BlockRows } from './index/block-rows';
+import type { IndexedStream } from './index-bytes';
 import { Stream, type RowSource } from './stream';
 
 const GROUPS: readonly KindGroup[] = [
@@ -45,8 +46,27 @@ export class StreamSet {
     });
   }
 
-  get all(): readonly Stream[] {
-    return this.streams;
+  /** All streams, up to date, for storing. */
+  stored(): IndexedStream[] {
+    this.update();
+    const keys = new Map<number, number>();
+    this.numbers.forEach((number, key) => number > 0 && keys.set(number - 1, key));
+    return this.streams.map(({ kinds, pieces, levels }, i) => ({
+      key: keys.get(i) ?? 0,
+      kinds,
+      pieces,
+      levels,
+    }));
+  }
+
+  /** Takes the streams of all rows as they were stored. */
+  adopt(stored: readonly IndexedStream[]): void {
+    this.streams.length = 0;
+    this.numbers.fill(0);
+    for (const { key, kinds, pieces, levels } of stored) {
+      const stream = this.streams[this.numberOf(key)];
+      stream.adopt(kinds, pieces, levels);
+    }
   }
 
   /** The stream of a track and a group, up to date; undefined where there are no rows. */

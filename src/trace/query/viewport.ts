@@ -302,7 +302,14 @@ class PartBins {
     if (this.gathered === undefined && part.end - part.first <= GATHERED_PER_PIXEL * grid.width)
       this.gathered = part.stream.between(grid.from, grid.to);
     if (this.gathered !== undefined)
-      this.sweep.run(this.gathered, event - part.first, until - part.first, carried, x, end);
+      this.sweep.run(
+        this.gathered,
+        event - part.first,
+        Math.min(this.gathered.length, until - part.first),
+        carried,
+        x,
+        end,
+      );
     else {
       const entries = part.stream.between(edgeOf(grid, x), edgeOf(grid, end));
       this.sweep.run(entries, 0, entries.length, carried, x, end);

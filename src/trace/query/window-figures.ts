@@ -21,7 +21,7 @@ export interface FigureSource extends FigureRows {
 }
 
 /** A stretch of 1, 16 or 256 whole blocks. */
-interface Stretch {
+export interface Stretch {
   least: number;
   most: number;
   figures: KeptFigures;
@@ -33,10 +33,10 @@ export class WindowFigures {
   /** Rows in whole blocks. */
   private whole = 0;
   /** By packet: when it first left; -1 once it has arrived. */
-  private sent = new Map<number, number>();
+  private readonly sent = new Map<number, number>();
   /** Packets in the order of arrival: when each left, and when it arrived. */
-  private readonly left = new Numbers();
-  private readonly arrived = new Numbers();
+  private left = new Numbers();
+  private arrived = new Numbers();
   private paired = 0;
 
   constructor(private readonly source: FigureSource) {}
@@ -71,6 +71,33 @@ export class WindowFigures {
     }
   }
 
+  /** What is kept, for storing: as many stretches of each size as are whole. */
+  stored(): { stretches: readonly (readonly Stretch[])[]; packets: { left: Numbers; arrived: Numbers } } {
+    this.update();
+    const stretches = this.stretches.map((_, size) =>
+      Array.from({ length: this.whole >>> (FAN_SHIFT * size) }, (_, at) => this.stretchAt(size, at)),
+    );
+    return { stretches, packets: { left: this.left, arrived: this.arrived } };
+  }
+
+  /** Takes what was kept before of all rows. */
+  adopt(
+    stretches: readonly (readonly Stretch[])[],
+    { left, arrived }: { left: Numbers; arrived: Numbers },
+  ): void {
+    stretches.slice(0, SIZES).forEach((ofSize, size) => (this.stretches[size] = [...ofSize]));
+    this.whole = this.stretches[0].length;
+    this.left = left;
+    this.arrived = arrived;
+    this.paired = this.source.rows;
+  }
+
+  /** Gives memory back that was kept for rows to come. */
+  compact(): void {
+    this.left.compact();
+    this.arrived.compact();
+  }
+
   /** Forgets rows from one on. */
   truncate(rows: number): void {
     this.whole = Math.min(this.whole, rows >>> BLOCK_SHIFT);
@@ -80,8 +107,8 @@ export class WindowFigures {
     if (rows >= this.paired) return;
     this.paired = 0;
     this.sent.clear();
-    this.left.truncate(0);
-    this.arrived.truncate(0);
+    this.left = new Numbers();
+    this.arrived = new Numbers();
   }
 
   /** Takes up the blocks that are whole now. */

@@ -23,7 +23,7 @@ const CHECKPOINT = 65_536;
 const RECENT = 16_384;
 const MOST_RECENT = 4;
 /** Least events for which there is room to be remembered. */
-const REMEMBERED = 256;
+const REMEMBERED = 1024;
 
 /** Cycles of a bucket by level. */
 const WIDTHS = Float64Array.from({ length: TOP_LEVEL + 1 }, (_, level) => 2 ** level);
@@ -225,14 +225,20 @@ export class BucketBuilder {
   private makeRoom(): void {
     const from = this.leastOfUse() - this.base;
     const kept = this.fed - this.base - from;
-    const capacity = Math.max(REMEMBERED, kept * 2);
-    const moved = <T extends Uint32Array | Float64Array>(old: T, other: T): T => {
-      other.set(old.subarray(from, from + kept));
-      return other;
-    };
-    this.slots = moved(this.slots, new Uint32Array(capacity));
-    this.durations = moved(this.durations, new Float64Array(capacity));
-    this.rows = moved(this.rows, new Uint32Array(capacity));
+    if (kept * 2 <= this.slots.length) {
+      this.slots.copyWithin(0, from, from + kept);
+      this.durations.copyWithin(0, from, from + kept);
+      this.rows.copyWithin(0, from, from + kept);
+    } else {
+      const moved = <T extends Uint32Array | Float64Array>(old: T, other: T): T => {
+        other.set(old.subarray(from, from + kept));
+        return other;
+      };
+      const capacity = Math.max(REMEMBERED, kept * 4);
+      this.slots = moved(this.slots, new Uint32Array(capacity));
+      this.durations = moved(this.durations, new Float64Array(capacity));
+      this.rows = moved(this.rows, new Uint32Array(capacity));
+    }
     this.base += from;
   }
 

@@ -190,3 +190,17 @@ export function keep({ exits, places, registers, packets }: Figures): KeptFigure
     packets: columnsOf(keptColumns.packets, [packets]),
   };
 }
+
+/** The tables of figures that are kept, with their columns, in the order in which they are stored. */
+export const keptTables = Object.entries(keptColumns) as unknown as readonly (readonly [
+  table: keyof KeptFigures,
+  columns: readonly string[],
+])[];
+
+/** Whether figures that were stored can be added up. */
+export function checkKept({ exits, values, registers, packets }: KeptFigures, rows: number): boolean {
+  let all = 0;
+  for (const count of exits.values.used) all += count;
+  for (const row of registers.row.used) if (row >= rows) return false;
+  return all === values.value.length && packets.tx.length === 1;
+}
