@@ -25,6 +25,7 @@ export const Command = {
   /** Of the views of scenarios and runs. */
   openScenario: 'trapline.openScenario',
   openLastTrace: 'trapline.openLastTrace',
+  openForm: 'trapline.openForm',
   deleteRuns: 'trapline.deleteRuns',
   deleteAllRuns: 'trapline.deleteAllRuns',
   refreshScenarios: 'trapline.refreshScenarios',
@@ -34,6 +35,8 @@ export const Command = {
 
 /** View type of the trace editor. */
 export const traceViewType = 'trapline.trace';
+/** View type of the form over scenarios. */
+export const scenarioFormViewType = 'trapline.scenarioForm';
 /** Ending of trace files. */
 export const traceEnding = '.trapline.arrow';
 /** Ending of scenario files. */
