@@ -252,7 +252,7 @@ function kindsOf(all: readonly JsonSchema[]): Kinds | undefined {
   const key = names.find((name, index) => names.indexOf(name) !== index);
   if (key === undefined) return undefined;
   const schemas = objects.map((each): [string, JsonSchema] => [
-    String(each.properties?.[key]?.const ?? each.required?.[0] ?? ''),
+    nameOf(each.properties?.[key]?.const ?? each.required?.[0]),
     each,
   ]);
   return { key, schemas: new Map(schemas) };
@@ -260,7 +260,7 @@ function kindsOf(all: readonly JsonSchema[]): Kinds | undefined {
 
 /** The kind that a value says it is; undefined where it says nothing. */
 function kindOf({ key, schemas }: Kinds, members: Members): JsonSchema | undefined {
-  const named = schemas.get(String(members[key] ?? ''));
+  const named = schemas.get(nameOf(members[key]));
   return named ?? [...schemas].find(([name]) => name !== '' && Object.hasOwn(members, name))?.[1];
 }
 
@@ -279,8 +279,15 @@ function isExpectation(schema: JsonSchema | undefined): boolean {
   return JSON.stringify(schema?.additionalProperties ?? '').includes('/expectation');
 }
 
-function isScalar(value: unknown): boolean {
+type Scalar = string | number | boolean | null | undefined;
+
+function isScalar(value: unknown): value is Scalar {
   return typeof value !== 'object' || value === null;
+}
+
+/** The name of a kind, as a constant of the schema or a member of a scenario has it; what cannot be one is none. */
+function nameOf(value: unknown): string {
+  return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '';
 }
 
 function scalarText(value: unknown): string {
