@@ -3,11 +3,12 @@ import type { GdbServerOptions, GdbSessionEnd } from '../debug/gdb/server';
 import type { Problem } from '../protocol/problem';
 import type { PrepareRun, RunEnvironment, StartRun } from '../run/api';
 import type { Scenario } from '../scenario/schema';
+import type { ExportFormatName } from '../trace/exchange/export/formats';
 import type { TraceStore } from '../trace/query/store';
 import type { CliTerminal } from './progress-line';
 
 /** What a command may write. */
-export type OutputKind = 'trace' | 'capture';
+export type OutputKind = 'trace' | 'capture' | ExportFormatName;
 
 /** A file that is written piece by piece. */
 export interface OutputFile {
@@ -35,6 +36,8 @@ export interface CliHost {
   environment: RunEnvironment;
   /** Reads a text file. Rejects with a message for a reader. */
   readText(file: string): Promise<string>;
+  /** A file piece by piece, or standard input where none is named. Rejects with a message for a reader. */
+  readPieces(file: string | undefined): AsyncIterable<Uint8Array>;
   /** Rejects with a message for a reader when the file could not be written later. */
   checkWritable(file: string, kind: OutputKind): Promise<void>;
   /** Begins a file that is either the old one or wholly the new one. */
@@ -50,7 +53,7 @@ export interface CliHost {
   /** What is missing of the files that a scenario names. `file` is the scenario's. */
   missingFiles(text: string, file: string, scenario: Scenario): Promise<Problem[]>;
   startRun: StartRun;
-  /** Serves a debug session over standard input and output; resolves when it is over. */
+  /** Serves a debug session over standard input and output; resolves when it is over, rejects with a message for a reader. */
   serveDebugger(environment: RunEnvironment): Promise<void>;
   /** Serves GDB on a port of this computer. Rejects with a message for a reader. */
   serveGdb(options: GdbServerOptions): Promise<GdbSessionEnd>;

@@ -1,7 +1,8 @@
 /** `trapline stats` and `trapline check`: what looks at a file without running anything. */
 import { resolve } from 'node:path';
-import { evaluateExpectations } from '../scenario/expectations';
+import { judge } from '../scenario/breaking-events';
 import { loadScenario } from '../scenario/load';
+import { foreignSentence } from '../trace/exchange/foreign-source';
 import { damageOf } from '../trace/file/file';
 import { summarise } from '../trace/query/summary';
 import { ExitCode, type CliHost } from './host';
@@ -24,11 +25,18 @@ export async function printStats(command: { file: string; json: boolean }, host:
   else warnOfGaps(meta, command.file, host);
   const damage = damageOf(store);
   if (damage !== undefined) host.err(`warning: ${command.file}: ${damage}\n`);
+  if (meta.source) host.err(`${foreignSentence(meta.source, meta.frequencyHz)}\n`);
   const summary = summarise(meta, rows);
-  const scenario = loadScenario(meta.scenarioText, meta.scenarioName);
-  if (scenario.ok) summary.expectations = evaluateExpectations(scenario.scenario.expect, summary);
-  const { title, state, message, frequencyHz } = meta;
-  const context = { title, state, frequencyHz, ...(message !== undefined && !truncated && { message }) };
+  summary.expectations = judge(store, summary);
+  const { title, state, message, frequencyHz, source } = meta;
+  const context = {
+    title,
+    state,
+    frequencyHz,
+    tables: meta,
+    source,
+    ...(message !== undefined && !truncated && { message }),
+  };
   host.out(command.json ? printJson(summary) : printSummary(summary, context));
   return ExitCode.Held;
 }

@@ -1,8 +1,9 @@
 /** `trapline run`: prepares, runs, prints, and says by its exit code whether all was as expected. */
 import { resolve } from 'node:path';
 import type { RunEnd, RunJob, RunListener, RunProgress } from '../protocol/run';
-import { loadScenario } from '../scenario/load';
 import { PacketFile, withFrames } from '../run/packet-file';
+import { BreakingEvents } from '../scenario/breaking-events';
+import { loadScenario } from '../scenario/load';
 import type { FrameBatch } from '../trace/exchange/frames';
 import type { RunState, TraceDelta, TraceGap, TraceMeta } from '../trace/model';
 import { TraceStore } from '../trace/query/store';
@@ -85,7 +86,7 @@ async function runUntil(command: RunCommand, host: CliHost, signal: AbortSignal)
     host.err(`error: ${failure}\n`);
     return ExitCode.Internal;
   }
-  report(command, host, end);
+  report(command, host, { ...end, summary: recording.explained(end.summary) });
   return written ? verdict(end.meta, end.summary) : ExitCode.BadInput;
 }
 
@@ -119,6 +120,9 @@ class Recording implements RunListener {
   private readonly serialPrinter: SerialPrinter;
   private names: string[] = [];
   private progress: RunProgress | undefined;
+  /** The trace's tables as they grow, and what its rows tell of the scenario's expectations. */
+  private meta: TraceMeta | undefined;
+  private breaking: BreakingEvents | undefined;
 
   constructor(
     private readonly keep: boolean,
@@ -136,6 +140,10 @@ class Recording implements RunListener {
   started(meta: TraceMeta): void {
     this.names = meta.facts.vms.map(({ name }) => name);
     if (this.keep) this.store = new TraceStore(meta);
+    const tables = { ...meta, tracks: [...meta.tracks] };
+    this.meta = tables;
+    const loaded = loadScenario(meta.scenarioText, meta.scenarioName);
+    if (loaded.ok) this.breaking = new BreakingEvents(loaded.scenario.expect, () => tables);
     const { packets, progress } = this.beside;
     packets?.started(meta);
     progress?.begin(meta.frequencyHz);
@@ -146,6 +154,8 @@ class Recording implements RunListener {
   }
 
   delta(delta: TraceDelta, progress: RunProgress): void {
+    for (const track of delta.tracks) if (this.meta) this.meta.tracks[track.id] = track;
+    for (const chunk of delta.chunks) this.breaking?.take(chunk);
     this.store?.append(delta);
     this.progress = progress;
     this.beside.progress?.tell(progress);
@@ -153,6 +163,12 @@ class Recording implements RunListener {
 
   serial(vm: number, text: string): void {
     if (!this.command.quiet) this.serialPrinter.add(vm, this.nameOf(vm), text);
+  }
+
+  /** The summary with the events that broke expectations. */
+  explained(summary: Summary): Summary {
+    const { expectations } = summary;
+    return { ...summary, expectations: this.breaking?.explain(expectations) ?? expectations };
   }
 
   /** The run is over: takes its last tables, or puts down what is known when there are none. */
@@ -219,11 +235,13 @@ async function write(out: string, store: TraceStore, command: RunCommand, host: 
 
 function report(command: RunCommand, host: CliHost, { meta, summary }: RunEnd): void {
   if (command.json) host.out(printJson(summary));
-  else if (!command.quiet)
-    host.out(printSummary(summary, meta, host.colours === true ? COLOURS : NO_COLOURS));
+  else if (!command.quiet) {
+    const paint = host.colours === true ? COLOURS : NO_COLOURS;
+    host.out(printSummary(summary, { ...meta, tables: meta }, paint));
+  }
   const failed = summary.expectations.filter(({ held }) => !held);
   if (command.quiet && !command.json)
-    for (const each of failed) host.err(`${printExpectation(each).trim()}\n`);
+    for (const each of failed) host.err(`${printExpectation(each, meta).trim()}\n`);
   for (const { name, exitCode } of uncoveredExits(summary)) {
     host.err(
       `error: ${name} ended with exit code ${exitCode}. If that is right, expect it: "vms.${name}.exitCode": ${exitCode}\n`,

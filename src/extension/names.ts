@@ -9,6 +9,8 @@ export const Command = {
   openTrace: 'trapline.openTrace',
   saveTraceAs: 'trapline.saveTraceAs',
   exportPackets: 'trapline.exportPackets',
+  importTrace: 'trapline.importTrace',
+  exportTrace: 'trapline.exportTrace',
   compareRuns: 'trapline.compareRuns',
   showGuestOutput: 'trapline.showGuestOutput',
   showLog: 'trapline.showLog',
@@ -31,12 +33,17 @@ export const Command = {
   refreshScenarios: 'trapline.refreshScenarios',
   /** Internal: hover of a source line → its events in the timeline. */
   revealLine: 'trapline.revealLine',
+  /** Internal: from a failed expectation to the event that broke it. */
+  showEvent: 'trapline.showEvent',
+  debugFromEvent: 'trapline.debugFromEvent',
 } as const;
 
 /** View type of the trace editor. */
 export const traceViewType = 'trapline.trace';
 /** View type of the form over scenarios. */
 export const scenarioFormViewType = 'trapline.scenarioForm';
+/** View type of the same editor for text traces of other tools, which it takes only when asked to. */
+export const importViewType = 'trapline.import';
 /** Ending of trace files. */
 export const traceEnding = '.trapline.arrow';
 /** Ending of scenario files. */

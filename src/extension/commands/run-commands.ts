@@ -122,9 +122,18 @@ export class RunCommands implements Disposable {
       ? resultText(session.name, end)
       : { level: 'error', text: l10n.t('Trapline failed to run {0}: {1}', session.name, failure ?? '') };
     if (wanted === 'problems' && text.level === 'information') return;
-    const pressed = await showMessage(text, l10n.t('Show Trace'), l10n.t('Show Output'));
-    if (pressed === 0) await this.services.editors.open(session.traceUri);
-    if (pressed === 1) this.showOutput();
+    const row = end?.summary.expectations.find(({ held }) => !held)?.event?.row;
+    const event = [session.traceUri.toString(), row, session.scenario.toString()] as const;
+    const steps: readonly [title: string, act: () => unknown][] =
+      row === undefined
+        ? [[l10n.t('Show Trace'), () => this.services.editors.open(session.traceUri)]]
+        : [
+            [l10n.t('Show in Timeline'), () => commands.executeCommand(Command.showEvent, ...event)],
+            [l10n.t('Debug from Here'), () => commands.executeCommand(Command.debugFromEvent, ...event)],
+          ];
+    const all = [...steps, [l10n.t('Show Output'), () => this.showOutput()] as const];
+    const pressed = await showMessage(text, ...all.map(([title]) => title));
+    await all[pressed]?.[1]();
   }
 
   private async tellProblems(text: ResultText): Promise<void> {

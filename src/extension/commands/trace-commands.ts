@@ -10,7 +10,9 @@ import {
   type QuickPickItem,
 } from 'vscode';
 import { basename } from 'node:path';
+import { isTextTrace } from '../editor/trace-document';
 import type { TraceEditors } from '../editor/trace-editors';
+import type { TimelineDebugging } from '../debug/timeline-link';
 import { Command, traceEnding } from '../names';
 import { traceOfArgument } from './command-arguments';
 import { runTraceUri, type RunArchive } from '../runs/run-archive';
@@ -27,6 +29,7 @@ export class TraceCommands implements Disposable {
   constructor(
     private readonly editors: TraceEditors,
     private readonly archive: RunArchive,
+    private readonly debugging: TimelineDebugging,
   ) {
     this.registrations = [
       commands.registerCommand(Command.openTrace, (uri?: unknown) => this.open(uri)),
@@ -35,6 +38,12 @@ export class TraceCommands implements Disposable {
       ),
       commands.registerCommand(Command.revealLine, (trace: unknown, query: unknown) =>
         this.revealQuery(trace, query),
+      ),
+      commands.registerCommand(Command.showEvent, (trace: unknown, row: unknown) =>
+        this.showEvent(trace, row),
+      ),
+      commands.registerCommand(Command.debugFromEvent, (trace: unknown, row: unknown, scenario: unknown) =>
+        this.debugFromEvent(trace, row, scenario),
       ),
     ];
   }
@@ -91,17 +100,38 @@ export class TraceCommands implements Disposable {
     }
     const target = given instanceof Uri ? given : await this.askTarget(source);
     if (!target) return;
-    await workspace.fs.writeFile(target, await workspace.fs.readFile(source));
+    const imported = isTextTrace(source) ? this.editors.document(source)?.content.view : undefined;
+    const bytes = imported
+      ? Buffer.concat([...imported.fileParts()].flat())
+      : await workspace.fs.readFile(source);
+    await workspace.fs.writeFile(target, bytes);
   }
 
   private async askTarget(source: Uri): Promise<Uri | undefined> {
     const scenario = this.editors.document(source)?.scenario;
-    const folder = scenario ? Uri.joinPath(scenario, '..') : workspace.workspaceFolders?.[0]?.uri;
+    const beside = scenario ?? (isTextTrace(source) ? source : undefined);
+    const folder = beside ? Uri.joinPath(beside, '..') : workspace.workspaceFolders?.[0]?.uri;
+    const name = basename(source.path);
+    const trace = isTextTrace(source) ? `${name.replace(/\.[^.]*$/, '')}${traceEnding}` : name;
     return window.showSaveDialog({
-      ...(folder && { defaultUri: Uri.joinPath(folder, basename(source.path)) }),
+      ...(folder && { defaultUri: Uri.joinPath(folder, trace) }),
       filters: { [l10n.t('Trapline traces')]: [traceEnding.slice(1)] },
       saveLabel: l10n.t('Save Trace'),
     });
+  }
+
+  /** Opens a trace at one of its events. */
+  private async showEvent(trace: unknown, row: unknown): Promise<void> {
+    if (typeof trace !== 'string' || typeof row !== 'number') return;
+    const uri = Uri.parse(trace);
+    await this.editors.open(uri);
+    this.editors.panelsOf(uri)[0]?.reveal(row);
+  }
+
+  /** Runs the scenario of a trace again to one of its events, and debugs it from there. */
+  private async debugFromEvent(trace: unknown, row: unknown, scenario: unknown): Promise<void> {
+    if (typeof trace !== 'string' || typeof row !== 'number' || typeof scenario !== 'string') return;
+    await this.debugging.debugFrom(Uri.parse(trace), Uri.parse(scenario), row);
   }
 
   /** Shows the first event of a query in the trace's editor. */

@@ -20,7 +20,9 @@ export interface HandlerServices {
 /** The scenario a trace came from: known for runs, else the only file of that name in the workspace. */
 async function scenarioOf(document: TraceDocument, view: TraceView): Promise<Uri> {
   if (document.scenario) return document.scenario;
-  const { scenarioName } = view.meta;
+  const { scenarioName, source } = view.meta;
+  if (source)
+    throw new Error(l10n.t('{0} is a trace of another tool: there is no scenario to run.', source.file));
   const base = scenarioName.replace(scenarioEnding, '').replace(/[*?[\]{}\\/]/g, '?');
   const found =
     scenarioName === ''
@@ -86,7 +88,7 @@ export function traceHandlers(
     debugFrom: async (row) => {
       // The line is opened beside first: there the editor shows where the debugger stands, and the timeline stays in view.
       await openSource(document, view(), row, panel.viewColumn, true, services.sources).catch(() => false);
-      await services.debugging.debugFrom(document, await scenarioOf(document, view()), row);
+      await services.debugging.debugFrom(document.uri, await scenarioOf(document, view()), row);
     },
     stopAtLike: (row) => services.debugging.stopAtLike(document, row),
     stop: () => document.session?.cancel(),

@@ -2,12 +2,15 @@
 import { basename } from 'node:path';
 import type { Uri } from 'vscode';
 import { EventEmitter, l10n, window, workspace, type Disposable, type LogOutputChannel } from 'vscode';
+import type { RunEnd } from '../../protocol/run';
 import type { PrepareRun, RunEnvironment, StartRun } from '../../run/api';
 import { RunReceiver } from '../../run/receiver';
 import { traceFileParts } from '../../trace/file/file';
 import { scenarioEnding, traceEnding } from '../names';
-import { expectationProblems, type ProblemReporter } from './problems';
 import type { Problem } from '../../protocol/problem';
+import { locateSource } from '../source/source-files';
+import { expectationProblems } from './expectation-problems';
+import type { ProblemReporter, ShownProblem } from './problems';
 import { runTraceUri, type RunArchive } from './run-archive';
 import { figuresOf } from './run-record';
 import { RunSession, type RunOutcome } from './run-session';
@@ -266,10 +269,9 @@ export class RunService implements Disposable {
       this.log.info(
         `${session.name}: ${end.meta.state}, ${end.summary.events} events, trace ${end.summary.traceHash}`,
       );
-      this.problems.add(
-        session.scenario,
-        expectationProblems(session.scenario.fsPath, scenarioText, end.summary.expectations),
-      );
+      // Of a run that was stopped nothing was expected yet.
+      if (end.meta.state !== 'cancelled')
+        this.problems.add(session.scenario, await brokenExpectations(session, end, scenarioText));
     }
     try {
       const figures = end && figuresOf(end);
@@ -299,6 +301,26 @@ export class RunService implements Disposable {
     }
     this.endedEmitter.fire(session);
   }
+}
+
+/** What a run has not kept, with its events in the trace and their sources where they are on this machine. */
+async function brokenExpectations(
+  { scenario, traceUri }: RunSession,
+  end: RunEnd,
+  scenarioText: string,
+): Promise<ShownProblem[]> {
+  const problems = expectationProblems(scenario.fsPath, scenarioText, end);
+  return Promise.all(
+    problems.map(async (problem): Promise<ShownProblem> => {
+      const places = await Promise.all(
+        (problem.related ?? []).map(async (place) => {
+          const found = await locateSource(place.file, [scenario]);
+          return found ? [{ ...place, file: found.fsPath }] : [];
+        }),
+      );
+      return { ...problem, related: places.flat(), trace: traceUri };
+    }),
+  );
 }
 
 /** The scenario or a driver has errors; they are in the Problems panel. */

@@ -27,10 +27,8 @@ interface Shape {
 export function operations(store: TraceStore, from: number, to: number): OperationStatistics {
   const shapes = new Map<string, Shape>();
   let count = 0;
-  for (const row of endsOf(store, from, to)) {
+  for (const row of operationEnds(store, from, to)) {
     const path = pathTo(store, row);
-    // What nothing led to is no operation: an interrupt of a timer, or one whose cause was not recorded.
-    if (path.rows.length < 2) continue;
     count += 1;
     const key = keyOf(store, path);
     let shape = shapes.get(key);
@@ -45,8 +43,8 @@ export function operations(store: TraceStore, from: number, to: number): Operati
   return { from, to, count, shapes: shown, others: sorted.length - shown.length };
 }
 
-/** Rows at which operations end, ascending. */
-function endsOf(store: TraceStore, from: number, to: number): number[] {
+/** Rows at which the operations of a window end, ascending. */
+export function operationEnds(store: TraceStore, from: number, to: number): number[] {
   const handlers: number[] = [];
   const others: number[] = [];
   for (const { id } of store.meta.tracks)
@@ -57,6 +55,7 @@ function endsOf(store: TraceStore, from: number, to: number): number[] {
       for (let i = stream.before(from); i < end; i++) {
         const row = stream.rowAt(i);
         const kind = store.kindOf(row);
+        if (!isLed(store, row)) continue;
         if (kind === Kind.Handler) handlers.push(row);
         else if (ENDS_WITHOUT_HANDLER.has(kind)) others.push(row);
       }
@@ -70,6 +69,12 @@ function endsOf(store: TraceStore, from: number, to: number): number[] {
       if (ENDS_WITHOUT_HANDLER.has(store.kindOf(at))) passed.add(at);
     }
   return [...handlers, ...others.filter((row) => !passed.has(row))].sort((x, y) => x - y);
+}
+
+/** What nothing led to ends no operation: an interrupt of a timer, or an event whose cause was not recorded. */
+function isLed(store: TraceStore, row: number): boolean {
+  const cause = store.causeOf(row);
+  return cause >= 0 && store.kindOf(cause) !== Kind.Handler;
 }
 
 function keyOf(store: TraceStore, { legs }: CausalPath): string {

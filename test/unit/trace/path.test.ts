@@ -88,7 +88,7 @@ describe.each(['b7-e1000-emulated', 'c1-virtio-blk', 'c6-vhost', 'e6-posted-iomm
   (name) => {
     let store: TraceStore;
     beforeAll(async () => {
-      ({ store } = await runJob(await jobOf(sample(name))));
+      ({ store } = runJob(await jobOf(sample(name))));
     });
 
     it('each has legs without a gap or overlap from its first event to its end', () => {
