@@ -31,9 +31,9 @@ function remember(key: string, isOpen: boolean): void {
   api.setState(Object.fromEntries(opened));
 }
 
-/** The first sentence: the rest is in the tooltip. */
+/** The first sentence, without the marks of code: the rest is in the tooltip. */
 function firstSentence(text: string): string {
-  return /^.*?[.:](?=\s|$)/s.exec(text)?.[0].replace(/:$/, '.') ?? text;
+  return (/^.*?[.](?=\s|$)/s.exec(text)?.[0] ?? text).replaceAll('`', '');
 }
 
 function problemsOf(node: Pick<FormNode, 'problems' | 'path'>): HTMLElement | null {
