@@ -56,6 +56,14 @@ const BUNDLES = [
     target: 'chrome128',
   },
   {
+    name: 'scenario form',
+    entry: 'webview/form/main.ts',
+    out: 'dist/webview/form.js',
+    platform: 'browser',
+    format: 'iife',
+    target: 'chrome128',
+  },
+  {
     name: 'editor tests',
     entry: 'test/vscode/suite/index.ts',
     out: 'dist/test/vscode/index.js',

@@ -12,21 +12,29 @@ export interface CliTerminal {
 
 /** The line is written anew no more often than this, in milliseconds. */
 const EVERY_MS = 100;
-/** Exits by the second are those of the last second or so, in milliseconds. */
-const RATE_MS = 1000;
-/** A guess at the time left needs this much of a run to go by. */
-const LEAST_SHARE = 0.005;
+/** How fast a run goes is how fast it was in the last seconds, in milliseconds: the first ones are slower than all others. */
+const SPEED_MS = 2000;
+/** Too short a stretch says nothing, in milliseconds. */
+const LEAST_MS = 500;
 
 const TO_START_AND_CLEAR = '\r\u001b[K';
 
 interface Sample {
   readonly at: number;
   readonly exits: number;
+  /** Simulated. */
+  readonly seconds: number;
+}
+
+/** How fast a run goes at present, by the second of wall time. */
+export interface Speed {
+  readonly exits: number;
+  /** Simulated seconds. */
+  readonly seconds: number;
 }
 
 /** The line. Everything else that is written to the terminal clears it first. */
 export class ProgressLine {
-  private readonly started: number;
   private drawn = -Infinity;
   private isShown = false;
   private samples: Sample[] = [];
@@ -37,9 +45,7 @@ export class ProgressLine {
     private readonly terminal: CliTerminal,
     private readonly write: (text: string) => void,
     private readonly stopSeconds: number | undefined,
-  ) {
-    this.started = terminal.now();
-  }
+  ) {}
 
   /** The machine is built, and its cycles have a length. */
   begin(frequencyHz: number): void {
@@ -52,10 +58,10 @@ export class ProgressLine {
     const now = this.terminal.now();
     if (frequencyHz === undefined || now - this.drawn < EVERY_MS) return;
     this.drawn = now;
-    this.samples.push({ at: now, exits });
-    while (this.samples.length > 2 && now - this.samples[1].at >= RATE_MS) this.samples.shift();
-    const wallSeconds = (now - this.started) / 1000;
-    const text = progressText(cycles / frequencyHz, stopSeconds, wallSeconds, this.rate());
+    const seconds = cycles / frequencyHz;
+    this.samples.push({ at: now, exits, seconds });
+    while (this.samples.length > 2 && now - this.samples[1].at >= SPEED_MS) this.samples.shift();
+    const text = progressText(seconds, stopSeconds, this.speed());
     const room = Math.max(0, this.terminal.columns() - 1);
     this.write(`${TO_START_AND_CLEAR}${text.slice(0, room)}`);
     this.isShown = true;
@@ -70,12 +76,13 @@ export class ProgressLine {
     this.drawn = -Infinity;
   }
 
-  /** Exits by the second of wall time; undefined: too early to say. */
-  private rate(): number | undefined {
-    const first = this.samples[0];
+  /** Undefined: too early to say. */
+  private speed(): Speed | undefined {
+    const [first] = this.samples;
     const last = this.samples.at(-1);
-    if (!first || !last || last.at <= first.at) return undefined;
-    return ((last.exits - first.exits) / (last.at - first.at)) * 1000;
+    if (!first || !last || last.at - first.at < LEAST_MS) return undefined;
+    const wall = (last.at - first.at) / 1000;
+    return { exits: (last.exits - first.exits) / wall, seconds: (last.seconds - first.seconds) / wall };
   }
 }
 
@@ -83,29 +90,26 @@ export class ProgressLine {
  * `12.4 ms of 200 ms (6 %), 84 211 exits/s, at most 14 s left`: the run may end before its time is up.
  * @param seconds simulated so far
  * @param stopSeconds simulated when the time is up
- * @param wallSeconds since the run began
- * @param rate exits by the second
+ * @param speed at present
  */
 export function progressText(
   seconds: number,
   stopSeconds: number | undefined,
-  wallSeconds: number,
-  rate: number | undefined,
+  speed: Speed | undefined,
 ): string {
-  const parts = [time(seconds)];
-  const share =
-    stopSeconds === undefined || stopSeconds <= 0 ? undefined : Math.min(1, seconds / stopSeconds);
-  if (share !== undefined && stopSeconds !== undefined)
-    parts[0] += ` of ${time(stopSeconds)} (${Math.floor(share * 100)} %)`;
-  if (rate !== undefined) parts.push(`${count(Math.round(rate))} exits/s`);
-  if (share !== undefined && share >= LEAST_SHARE)
-    parts.push(`at most ${leftText((wallSeconds * (1 - share)) / share)} left`);
+  const isBounded = stopSeconds !== undefined && stopSeconds > 0;
+  const share = isBounded ? Math.min(100, Math.floor((seconds / stopSeconds) * 100)) : undefined;
+  const parts = [isBounded ? `${time(seconds)} of ${time(stopSeconds)} (${share} %)` : time(seconds)];
+  if (speed) parts.push(`${count(Math.round(speed.exits))} exits/s`);
+  if (speed && isBounded && speed.seconds > 0)
+    parts.push(`at most ${leftText(Math.max(0, stopSeconds - seconds) / speed.seconds)} left`);
   return parts.join(', ');
 }
 
 /** Whole seconds, minutes and hours: nobody needs a guess to be exact. */
 function leftText(seconds: number): string {
-  const whole = Math.ceil(seconds);
+  // A whole number that is only nearly one through rounding is that one.
+  const whole = Math.ceil(seconds - 1e-6);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.ceil(whole / 60)} min`;
   return `${Math.floor(whole / 3600)} h ${Math.ceil((whole % 3600) / 60)} min`;

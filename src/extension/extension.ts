@@ -16,6 +16,7 @@ import { MachineView } from './debug/machine-view';
 import { TimelineLink } from './debug/timeline-link';
 import { TraceEditors } from './editor/trace-editors';
 import { traceHandlers } from './editor/trace-handlers';
+import { ScenarioForms } from './form/scenario-form';
 import { createTestApi, type TraplineApi } from './api';
 import { debugType, runScheme } from './names';
 import { GuestOutput } from './runs/guest-output';
@@ -95,6 +96,7 @@ export function activate(context: ExtensionContext): TraplineApi {
   own(registerSampleWorkspace(extensionUri));
   own(new MechanismsView(scenarios, runs, archive, (trace) => editors.open(trace)));
   own(new RunsView(runs, archive));
+  own(new ScenarioForms(extensionUri, log));
   const tests = own(new ScenarioTests(scenarios, runs));
   const configurations = new Configurations(() => editors.active?.document.scenario?.fsPath);
   own(debug.registerDebugConfigurationProvider(debugType, configurations));

@@ -27,6 +27,7 @@ export const Command = {
   /** Of the views of scenarios and runs. */
   openScenario: 'trapline.openScenario',
   openLastTrace: 'trapline.openLastTrace',
+  openForm: 'trapline.openForm',
   deleteRuns: 'trapline.deleteRuns',
   deleteAllRuns: 'trapline.deleteAllRuns',
   refreshScenarios: 'trapline.refreshScenarios',
@@ -39,6 +40,8 @@ export const Command = {
 
 /** View type of the trace editor. */
 export const traceViewType = 'trapline.trace';
+/** View type of the form over scenarios. */
+export const scenarioFormViewType = 'trapline.scenarioForm';
 /** View type of the same editor for text traces of other tools, which it takes only when asked to. */
 export const importViewType = 'trapline.import';
 /** Ending of trace files. */

@@ -26,13 +26,22 @@ describe('the line of progress', () => {
     expect(shown()).toBe('50 ms of 200 ms (25 %), 12 345 exits/s, at most 3 s left');
   });
 
-  it('counts the exits of the last second alone', () => {
+  it('goes by the last two seconds alone', () => {
     const { terminal, line, shown } = lineOn();
-    for (let second = 0; second <= 5; second++) {
+    // One millisecond a second, and no exit; then ten, with 700 exits.
+    for (const [second, milliseconds, exits] of [
+      [0, 0, 0],
+      [1, 1, 0],
+      [2, 2, 0],
+      [3, 3, 0],
+      [4, 13, 700],
+      [5, 23, 1400],
+    ] as const) {
       terminal.at = second * 1000;
-      line.tell({ cycles: second * 1e6, exits: second < 5 ? 0 : 700 });
+      line.tell({ cycles: milliseconds * 1e6, exits });
     }
-    expect(shown()).toContain('700 exits/s');
+    // 177 ms to come.
+    expect(shown()).toBe('23 ms of 200 ms (11 %), 700 exits/s, at most 18 s left');
   });
 
   it('is not written more often than a reader can follow, nor wider than the terminal', () => {
@@ -58,10 +67,10 @@ describe('the line of progress', () => {
   });
 
   it('does without a stop time, and guesses nothing at the very beginning', () => {
-    expect(progressText(0.001, undefined, 1, undefined)).toBe('1 ms');
-    expect(progressText(0.0001, 10, 1, 5)).toBe('100 µs of 10 s (0 %), 5 exits/s');
-    expect(progressText(1, 10_000, 10, undefined)).not.toContain('left');
-    expect(progressText(1, 100, 100, undefined)).toContain('at most 2 h 45 min left');
+    expect(progressText(0.001, undefined, { exits: 5, seconds: 1 })).toBe('1 ms, 5 exits/s');
+    expect(progressText(0.0001, 10, undefined)).toBe('100 µs of 10 s (0 %)');
+    expect(progressText(1, 10, { exits: 0, seconds: 0 })).not.toContain('left');
+    expect(progressText(1, 100, { exits: 0, seconds: 0.01 })).toContain('at most 2 h 45 min left');
   });
 });
 

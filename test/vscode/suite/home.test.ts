@@ -67,6 +67,26 @@ describe('scenarios as tests', () => {
     await vscode.workspace.fs.delete(uri);
   });
 
+  it('are debugged, and come out as the run that was debugged', async () => {
+    const { runTests } = await api();
+    const uri = sample('hello');
+    // Without a breakpoint the run stops where it ends, so that one can travel back from there.
+    const tracker = vscode.debug.registerDebugAdapterTrackerFactory('trapline', {
+      createDebugAdapterTracker: (session) => ({
+        onDidSendMessage: ({ type, event }: { type: string; event?: string }) => {
+          if (type === 'event' && event === 'stopped') void vscode.debug.stopDebugging(session);
+        },
+      }),
+    });
+    try {
+      const report = (await runTests('debug', [uri])).get(uri.toString());
+      assert.equal(report?.state, 'passed', JSON.stringify(report));
+    } finally {
+      tracker.dispose();
+      await closeEditors();
+    }
+  });
+
   it('tell which statements of the driver were executed', async () => {
     const { runTests } = await api();
     const uri = sample('hello');
