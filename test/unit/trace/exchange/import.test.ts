@@ -489,7 +489,7 @@ describe('lines that are no events', () => {
       ['longer than 4096 characters', 1, 12],
     ]);
     expect(unknownCount(source!)).toBe(7);
-    expect(foreignSentence(source!, 1e9)).toContain('7 were not understood');
+    expect(foreignSentence(source!, 1e9)).toContain('7 of 12 lines of trace-cmd or ftrace are no events');
   });
 
   it('say what the file is when none is one', () => {
