@@ -1,6 +1,6 @@
 /** `trapline stats` and `trapline check`: what looks at a file without running anything. */
 import { resolve } from 'node:path';
-import { evaluateExpectations } from '../scenario/expectations';
+import { judge } from '../scenario/breaking-events';
 import { loadScenario } from '../scenario/load';
 import { foreignSentence } from '../trace/exchange/foreign-source';
 import { damageOf } from '../trace/file/file';
@@ -27,13 +27,13 @@ export async function printStats(command: { file: string; json: boolean }, host:
   if (damage !== undefined) host.err(`warning: ${command.file}: ${damage}\n`);
   if (meta.source) host.err(`${foreignSentence(meta.source, meta.frequencyHz)}\n`);
   const summary = summarise(meta, rows);
-  const scenario = loadScenario(meta.scenarioText, meta.scenarioName);
-  if (scenario.ok) summary.expectations = evaluateExpectations(scenario.scenario.expect, summary);
+  summary.expectations = judge(store, summary);
   const { title, state, message, frequencyHz, source } = meta;
   const context = {
     title,
     state,
     frequencyHz,
+    tables: meta,
     source,
     ...(message !== undefined && !truncated && { message }),
   };
