@@ -10,6 +10,7 @@ import { bookkeeping, kindRow } from '../../../../src/trace/vocabulary/events';
 
 interface Given {
   frequencyHz?: number;
+  maxEvents?: number;
   /** Bytes of a piece. */
   piece?: number;
 }
@@ -490,6 +491,20 @@ describe('lines that are no events', () => {
     ]);
     expect(unknownCount(source!)).toBe(7);
     expect(foreignSentence(source!, 1e9)).toContain('7 of 12 lines of trace-cmd or ftrace are no events');
+  });
+
+  it('are not those that come after the limit of events', () => {
+    const lines = Array.from({ length: 20 }, (_, i) => [
+      forms.ftrace(`0000${i + 10}`, `kvm_exit: vcpu 0 reason EPT_MISCONFIG rip 0x10 ${TAIL}`),
+      forms.ftrace(`0000${i + 10}`, 'kvm_userspace_exit: reason KVM_EXIT_MMIO (6)'),
+      forms.ftrace(`0000${i + 10}`, 'kvm_entry: vcpu 0, rip 0x10'),
+    ]).flat();
+    const { meta, rows } = imported(lines, { maxEvents: 10 });
+    expect([rows, meta.source?.events, meta.source?.unknown]).toEqual([10, 60, []]);
+    expect(meta.gaps).toMatchObject([{ why: 'limit', limit: 10 }]);
+    expect(meta.counts.reduce((sum, [, kind, n]) => sum + (kindRow(kind).group === 'exit' ? n : 0), 0)).toBe(
+      20,
+    );
   });
 
   it('say what the file is when none is one', () => {

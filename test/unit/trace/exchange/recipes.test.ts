@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeTrace } from '../../../../src/trace/file/file';
-import { TraceStore } from '../../../../src/trace/query/store';
 import { kindRow } from '../../../../src/trace/vocabulary/events';
 import { root } from '../../../support/runs';
 import { sampleStore } from '../sample';
