@@ -31,7 +31,7 @@ function events(store: TraceStore, name?: string): TraceEvent[] {
 const only = (store: TraceStore, name: string): TraceEvent => {
   const found = events(store, name);
   expect(found.length, name).toBe(1);
-  return found[0]!;
+  return found[0];
 };
 
 /** Names of an event's causes, the first cause first, and itself. */
@@ -132,7 +132,7 @@ describe('names of exits through the years', () => {
     const exit = only(store, 'exit.IO_INSTRUCTION');
     expect(store.trackAt(exit.track)?.name).toBe('vCPU 3');
     expect(exit.a).toBe(0x3f8);
-    expect(describeEvent(store, legsOf(store, exit)[0]!.row).facts).toContainEqual({
+    expect(describeEvent(store, legsOf(store, exit)[0].row).facts).toContainEqual({
       name: 'instruction',
       value: 'IN, 1 byte, port 0x3f8 (DX)',
     });
@@ -457,7 +457,7 @@ describe('a clock of cycles', () => {
     expect([meta.frequencyHz, meta.source?.frequency]).toEqual([2.4e9, 'given']);
   });
   it('is told to be unknown otherwise', () => {
-    const { meta } = imported([waits[0]!, waits[3]!]);
+    const { meta } = imported([waits[0], waits[3]]);
     expect(meta.source?.frequency).toBe('assumed');
     expect(foreignSentence(meta.source!, meta.frequencyHz)).toContain('nothing says how fast');
   });
