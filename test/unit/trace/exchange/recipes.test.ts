@@ -32,10 +32,12 @@ describe('recipes', () => {
 
   const run = (name: string): string => {
     const recipe = blocks.find((block) => block.name === name);
-    const script = join(folder, `${name}.py`);
+    // Not by its own name, which is that of the library that it imports.
+    const script = join(folder, `recipe-${name}.py`);
     writeFileSync(script, `${preamble}\n${recipe?.text}`);
     const { status, stdout, stderr } = spawnSync(python, [script, join(folder, 'run.trapline.arrow')], {
       encoding: 'utf8',
+      timeout: 60_000,
       env: { ...process.env, PYTHONUTF8: '1' },
     });
     expect(stderr).toBe('');
