@@ -1,5 +1,5 @@
 /** Stands for the extension host: answers the page from a made-up trace by the code that the product uses. */
-import type { HostCall, HostMethods, ToPage } from '../../../src/protocol/webview';
+import type { FailedExpectations, HostCall, HostMethods, ToPage } from '../../../src/protocol/webview';
 import { chainOf } from '../../../src/trace/query/chain';
 import { describe, eventRow } from '../../../src/trace/query/describe';
 import { kindRow } from '../../../src/trace/vocabulary/events';
@@ -27,7 +27,7 @@ export interface FakeHost {
   calls: { method: string; args: unknown[] }[];
   notices: { type: string; row?: number; message?: string }[];
   start(setup: Setup): void;
-  grow(packets: number, state?: RunState, message?: string): void;
+  grow(packets: number, state?: RunState, message?: string, failed?: FailedExpectations): void;
   post(message: unknown): void;
   rows(): number;
   endTime(): number;
@@ -116,7 +116,7 @@ const fakeHost: FakeHost = {
     send(next.packets);
     init();
   },
-  grow(packets, state = 'running', message) {
+  grow(packets, state = 'running', message, failed) {
     send(packets);
     store.setMeta(trace.meta(state, message));
     const counts = trace.recorder.counts();
@@ -126,6 +126,7 @@ const fakeHost: FakeHost = {
       endTime: store.endTime,
       state,
       ...(message !== undefined && { message }),
+      ...(failed && { failed }),
       tracks: store.meta.tracks,
       gaps: store.meta.gaps,
       progress: {
