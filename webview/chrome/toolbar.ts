@@ -28,11 +28,12 @@ export function toolbar(
   const range = h('span', { class: 'range', attrs: { 'aria-label': 'Visible time' } });
   const marked = h('span', { class: 'marked' });
   const finder = findBox(explorer);
+  const separator = h('span', { class: 'separator' });
   const element = h(
     'div',
     { class: 'toolbar', attrs: { role: 'toolbar', 'aria-label': 'Trace' } },
     h('div', { class: 'toolbar-group' }, run, stop, follow),
-    h('span', { class: 'separator' }),
+    separator,
     h(
       'div',
       { class: 'toolbar-group' },
@@ -65,6 +66,7 @@ export function toolbar(
     // A trace of another tool has no scenario to run.
     run.hidden = model.live || model.meta.value?.source !== undefined;
     stop.hidden = !model.live;
+    separator.hidden = run.hidden && stop.hidden;
     follow.hidden = !model.live;
   };
   const showFollow = (): void => {

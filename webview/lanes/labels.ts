@@ -1,5 +1,5 @@
 /** Short names of events for places where few letters fit. */
-import { Kind, kindRow } from '../../src/trace/vocabulary/events';
+import { ForeignKind, Kind, kindRow } from '../../src/trace/vocabulary/events';
 import type { Track } from '../../src/trace/model';
 
 const arrows: ReadonlyMap<number, string> = new Map([
@@ -28,6 +28,8 @@ export function eventLabel(
   const short = row.label ?? row.actor ?? row.reason;
   if (short !== undefined) return short;
   if (row.a?.format === 'track') return trackOf(a)?.name ?? `track ${a}`;
+  // Its name is its argument.
+  if (kind === ForeignKind.HostEvent) return track?.reasons?.[String(a)] ?? row.name;
   if (row.a?.format === 'register') {
     const register = track?.registers?.[String(a)] ?? `0x${a.toString(16)}`;
     return `${register}${arrows.has(kind) ? ` ${arrows.get(kind) ?? ''}` : ''}`;

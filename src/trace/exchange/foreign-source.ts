@@ -40,9 +40,9 @@ export interface ForeignSource {
 }
 
 const forms: Record<ForeignSource['form'], string> = {
-  ftrace: 'trace-cmd or ftrace text',
-  perf: 'perf script text',
-  bare: 'text of tracepoints',
+  ftrace: 'trace-cmd or ftrace',
+  perf: 'perf script',
+  bare: 'tracepoints',
 };
 
 /** Reasons that are told in one sentence. */
@@ -55,10 +55,9 @@ export function unknownCount(source: ForeignSource): number {
 
 function frequencySentence({ frequency }: ForeignSource, hz: number): string {
   const ghz = Number((hz / 1e9).toPrecision(4));
-  if (frequency === 'estimated')
-    return ` Its clock counts cycles, at about ${ghz} GHz as its waits of known length say.`;
+  if (frequency === 'estimated') return ` The clock counts cycles, at about ${ghz} GHz by its waits.`;
   if (frequency === 'assumed')
-    return ' Its clock counts cycles, and nothing says how fast: times are shown as at 1 GHz.';
+    return ' The clock counts cycles, and nothing says how fast: times are shown as at 1 GHz.';
   return '';
 }
 
@@ -73,16 +72,20 @@ export function foreignSentence(source: ForeignSource, frequencyHz: number): str
   const unknown = unknownCount(source);
   const reasons = source.unknown
     .slice(0, MOST_REASONS)
-    .map(({ reason, count: n, line }) => `${reason} (${formatCount(n)}, first in line ${formatCount(line)})`);
+    .map(
+      ({ reason, count: n, line }) =>
+        `${reason} (${n === 1 ? '' : `${formatCount(n)}, from `}line ${formatCount(line)}${n === 1 ? '' : ' on'})`,
+    );
   const more = source.unknown.length - reasons.length;
   if (more > 0) reasons.push(`${formatCount(more)} more reasons`);
+  const lines = `${formatCount(source.lines)} lines of ${forms[source.form]}`;
   const told =
     unknown === 0
-      ? 'every line was understood'
-      : `${formatCount(unknown)} were not understood: ${reasons.join('; ')}`;
+      ? `Imported: all ${lines} were understood.`
+      : `Imported: ${formatCount(unknown)} of ${lines} are no events: ${reasons.join('; ')}.`;
   const clipped =
     source.clipped > 0
       ? ` ${formatCount(source.clipped)} values of more than 53 bits are shown by their low 32.`
       : '';
-  return `Imported from ${source.file}, ${forms[source.form]}. Of ${formatCount(source.lines)} lines ${formatCount(source.events)} tell of events; ${told}.${frequencySentence(source, frequencyHz)}${clipped}`;
+  return `${told}${frequencySentence(source, frequencyHz)}${clipped}`;
 }

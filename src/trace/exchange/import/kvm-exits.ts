@@ -72,7 +72,7 @@ export const kvmExits: Tracepoints = {
       if (!named) return `kvm_exit for a reason of no known name: ${reason}`;
       context.isa = named.isa ?? context.isa;
       const vcpu = context.scene.vcpuOf(context.thread, id === undefined ? undefined : Number(id));
-      if (vcpu.exit !== 0) vcpu.lost();
+      if (vcpu.away) vcpu.lost();
       const info = infoOf(context, rest);
       const [a, b] = explained[kindRow(named.kind).reason ?? '']?.(info) ?? [0, 0];
       const qualification = context.isa === 'svm' ? 0 : info[0];
@@ -83,7 +83,7 @@ export const kvmExits: Tracepoints = {
   },
   kvm_userspace_exit: {
     pattern: /^reason \S+ \(-?\d+\)/,
-    act: (context) => ofVcpu(context, (vcpu) => (vcpu.exit === 0 ? OUTSIDE : vcpu.toUser(context.time))),
+    act: (context) => ofVcpu(context, (vcpu) => (vcpu.away ? vcpu.toUser(context.time) : OUTSIDE)),
   },
   kvm_vcpu_wakeup: {
     pattern: /^(wait|poll) time (\d{1,18}) ns/,
@@ -94,7 +94,7 @@ export const kvmExits: Tracepoints = {
         clock.learn(time - vcpu.last, nanoseconds);
         const ticks = clock.ofNanoseconds(nanoseconds);
         vcpu.wokeUp(time, ticks, how === 'wait');
-        return vcpu.exit === 0 ? OUTSIDE : undefined;
+        return vcpu.away ? undefined : OUTSIDE;
       }),
   },
   kvm_fpu: {

@@ -21,8 +21,10 @@ const CHANGEABLE_ROWS = 60_000;
 export class Vcpu {
   /** It has a thread of its own. */
   bound = false;
-  /** The exit under way, 0 in the guest; and its kind. */
-  exit: RowRef = 0;
+  /** It has left the guest. Its exit has a row only as long as the trace takes more. */
+  away = false;
+  /** The row of the exit under way, 0: none; and its kind. */
+  private exit: RowRef = 0;
   private exitKind = 0;
   private guest: RowRef = 0;
   private legs: Leg[] = [];
@@ -71,6 +73,7 @@ export class Vcpu {
     this.leave(time);
     this.place = this.placeOf(rip);
     this.write(0, () => (this.exit = this.recorder.open(time, this.track, kind, a, b)));
+    this.away = true;
     this.exitKind = kind;
     this.qualification = qualification;
     this.leg = Kind.KvmHandle;
@@ -80,7 +83,7 @@ export class Vcpu {
 
   /** It slept, or the kernel polled for it, for so long; undefined: since its last event. */
   wokeUp(time: number, ticks: number | undefined, waited: boolean): void {
-    if (this.exit !== 0) {
+    if (this.away) {
       const from = Math.max(this.legFrom, ticks === undefined ? this.last : time - ticks);
       this.endLeg(Math.min(from, time));
       this.leg = waited ? Kind.Halted : Kind.HaltPoll;
@@ -92,7 +95,7 @@ export class Vcpu {
 
   /** KVM_RUN returns to user space. */
   toUser(time: number): void {
-    if (this.exit !== 0) {
+    if (this.away) {
       this.endLeg(time);
       this.legs.push({ kind: Kind.UserExit, from: time, to: time });
       this.leg = Kind.QemuHandle;
@@ -102,7 +105,7 @@ export class Vcpu {
 
   /** Something that only happens inside KVM_RUN: user space has called it again. */
   inKernel(time: number): void {
-    if (this.exit !== 0 && this.leg === Kind.QemuHandle) {
+    if (this.away && this.leg === Kind.QemuHandle) {
       this.endLeg(time);
       this.leg = Kind.KvmHandle;
     }
@@ -111,7 +114,7 @@ export class Vcpu {
 
   /** Its thread lost its CPU although it could have gone on. */
   preempted(time: number): void {
-    if (this.exit === 0 || this.leg === Kind.SchedReady) return;
+    if (!this.away || this.leg === Kind.SchedReady) return;
     this.endLeg(time);
     this.legBehind = this.leg;
     this.leg = Kind.SchedReady;
@@ -119,7 +122,7 @@ export class Vcpu {
 
   /** Its thread has a CPU again. */
   resumed(time: number): void {
-    if (this.exit === 0 || this.leg !== Kind.SchedReady) return;
+    if (!this.away || this.leg !== Kind.SchedReady) return;
     this.endLeg(time);
     this.leg = this.legBehind;
   }
@@ -170,17 +173,17 @@ export class Vcpu {
 
   /** An exit about device memory, an I/O port and such, which its events explain. */
   get reason(): string {
-    return this.exit === 0 ? '' : (kindRow(this.exitKind).reason ?? '');
+    return this.away ? (kindRow(this.exitKind).reason ?? '') : '';
   }
 
   /** The trace is over. */
   finish(end: number): void {
-    if (this.exit !== 0) this.closeExit(end);
+    if (this.away) this.closeExit(end);
   }
 
   /** Ends what is under way: the guest at an exit, an exit at an entry. What the tracer has lost ends with the last event before. */
   private leave(time: number): void {
-    if (this.exit !== 0) this.closeExit(time);
+    if (this.away) this.closeExit(time);
     if (this.guest !== 0) this.recorder.close(this.guest, time);
     this.guest = 0;
   }
@@ -204,6 +207,7 @@ export class Vcpu {
       this.write(this.exit, () => this.recorder.span(from, to - from, this.track, kind, a, 0));
     }
     this.recorder.close(this.exit, time);
+    this.away = false;
     this.exit = 0;
     this.access = 0;
     this.read = undefined;

@@ -159,8 +159,8 @@ describe('Perfetto', () => {
 describe('CSV', () => {
   it('quotes what has to be, and begins no cell like a formula', () => {
     const store = awkward();
-    store.meta.tracks[0]!.name = '=1+1';
-    store.meta.tracks[1]!.name = 'a "b", c';
+    store.meta.tracks[0].name = '=1+1';
+    store.meta.tracks[1].name = 'a "b", c';
     const tracks = new Set(
       readCsv(new TextDecoder().decode(exported(store, 'csv')))
         .slice(1)

@@ -10,6 +10,7 @@ import { bookkeeping, kindRow } from '../../../../src/trace/vocabulary/events';
 
 interface Given {
   frequencyHz?: number;
+  maxEvents?: number;
   /** Bytes of a piece. */
   piece?: number;
 }
@@ -30,7 +31,7 @@ function events(store: TraceStore, name?: string): TraceEvent[] {
 const only = (store: TraceStore, name: string): TraceEvent => {
   const found = events(store, name);
   expect(found.length, name).toBe(1);
-  return found[0]!;
+  return found[0];
 };
 
 /** Names of an event's causes, the first cause first, and itself. */
@@ -131,7 +132,7 @@ describe('names of exits through the years', () => {
     const exit = only(store, 'exit.IO_INSTRUCTION');
     expect(store.trackAt(exit.track)?.name).toBe('vCPU 3');
     expect(exit.a).toBe(0x3f8);
-    expect(describeEvent(store, legsOf(store, exit)[0]!.row).facts).toContainEqual({
+    expect(describeEvent(store, legsOf(store, exit)[0].row).facts).toContainEqual({
       name: 'instruction',
       value: 'IN, 1 byte, port 0x3f8 (DX)',
     });
@@ -456,7 +457,7 @@ describe('a clock of cycles', () => {
     expect([meta.frequencyHz, meta.source?.frequency]).toEqual([2.4e9, 'given']);
   });
   it('is told to be unknown otherwise', () => {
-    const { meta } = imported([waits[0]!, waits[3]!]);
+    const { meta } = imported([waits[0], waits[3]]);
     expect(meta.source?.frequency).toBe('assumed');
     expect(foreignSentence(meta.source!, meta.frequencyHz)).toContain('nothing says how fast');
   });
@@ -489,7 +490,21 @@ describe('lines that are no events', () => {
       ['longer than 4096 characters', 1, 12],
     ]);
     expect(unknownCount(source!)).toBe(7);
-    expect(foreignSentence(source!, 1e9)).toContain('7 were not understood');
+    expect(foreignSentence(source!, 1e9)).toContain('7 of 12 lines of trace-cmd or ftrace are no events');
+  });
+
+  it('are not those that come after the limit of events', () => {
+    const lines = Array.from({ length: 20 }, (_, i) => [
+      forms.ftrace(`0000${i + 10}`, `kvm_exit: vcpu 0 reason EPT_MISCONFIG rip 0x10 ${TAIL}`),
+      forms.ftrace(`0000${i + 10}`, 'kvm_userspace_exit: reason KVM_EXIT_MMIO (6)'),
+      forms.ftrace(`0000${i + 10}`, 'kvm_entry: vcpu 0, rip 0x10'),
+    ]).flat();
+    const { meta, rows } = imported(lines, { maxEvents: 10 });
+    expect([rows, meta.source?.events, meta.source?.unknown]).toEqual([10, 60, []]);
+    expect(meta.gaps).toMatchObject([{ why: 'limit', limit: 10 }]);
+    expect(meta.counts.reduce((sum, [, kind, n]) => sum + (kindRow(kind).group === 'exit' ? n : 0), 0)).toBe(
+      20,
+    );
   });
 
   it('say what the file is when none is one', () => {
