@@ -14,6 +14,7 @@ export type Command =
       compiler: string;
     }
   | { name: 'stats'; file: string; json: boolean }
+  | { name: 'query'; file: string; query: string; json: boolean; count: boolean; limit?: number }
   | { name: 'check'; file: string; json: boolean }
   | { name: 'compare'; files: string[]; json: boolean; compiler: string }
   | { name: 'dap'; compiler: string }
@@ -39,6 +40,11 @@ const COMMANDS: Record<
     options: { out: 'string', pcap: 'string', json: 'boolean', quiet: 'boolean', compiler: 'string' },
   },
   stats: { argument: 'TRACE', options: { json: 'boolean' } },
+  query: {
+    argument: 'TRACE',
+    several: true,
+    options: { json: 'boolean', count: 'boolean', limit: 'string' },
+  },
   check: { argument: 'FILE', options: { json: 'boolean' } },
   gdbserver: { argument: 'FILE', options: { port: 'string', vm: 'string', compiler: 'string' } },
   dap: { options: { compiler: 'string' } },
@@ -59,6 +65,11 @@ Usage:
         --compiler PATH   C compiler for the guest instead of gcc or clang
   trapline stats TRACE [--json]
       Prints the figures of a trace file.
+  trapline query TRACE QUERY [--json] [--count] [--limit N]
+      Prints the events of a trace that match a query: exit:HLT dur>5us, as in the find box of the timeline.
+        --json            print each event as a line of JSON: row, cycles, seconds, durationCycles, kind, track, text, and so on
+        --count           print only how many there are
+        --limit N         print the first N only
   trapline check FILE [--json]
       Checks a scenario, and that its guests' files are there, without compiling or running anything.
   trapline compare FILE FILE… [--json] [--compiler PATH]
@@ -108,6 +119,7 @@ export function parseCommandLine(args: readonly string[]): Command {
   if (extra !== undefined && !command.several)
     throw new UsageError(`trapline ${name} takes one ${command.argument}; "${extra}" is one too many.`);
   const json = values['json'] === true;
+  if (name === 'query') return queryCommand(file, positionals.slice(1), values, json);
   if (name === 'compare') return { name, files: positionals, json, compiler };
   if (name === 'gdbserver') {
     const port = numberOf('--port', values['port'], 65_535);
@@ -123,6 +135,22 @@ export function parseCommandLine(args: readonly string[]): Command {
     ...(typeof trace === 'string' && { trace }),
     ...(typeof packets === 'string' && { packets }),
     compiler,
+  };
+}
+
+/** A query may be one argument or several, which stand beside each other. */
+function queryCommand(file: string, terms: readonly string[], values: Values, json: boolean): Command {
+  if (terms.length === 0)
+    throw new UsageError(
+      `trapline query needs a QUERY after the trace: trapline query ${file} 'exit:HLT dur>5us'. See trapline --help.`,
+    );
+  return {
+    name: 'query',
+    file,
+    query: terms.join(' '),
+    json,
+    count: values['count'] === true,
+    ...(values['limit'] !== undefined && { limit: numberOf('--limit', values['limit'], 999_999_999) }),
   };
 }
 

@@ -5,6 +5,7 @@ import { serveDebugger } from './dap';
 import { serveGdbClients } from './gdbserver';
 import { ExitCode, type CliHost } from './host';
 import { checkScenarioFile, printStats } from './inspect';
+import { printQuery } from './query';
 import { messageOf, runScenario } from './run';
 
 /** Does what the arguments say. Never rejects. */
@@ -23,6 +24,8 @@ async function execute(command: Command, host: CliHost): Promise<ExitCode> {
       return runScenario(command, host);
     case 'stats':
       return printStats(command, host);
+    case 'query':
+      return printQuery(command, host);
     case 'check':
       return checkScenarioFile(command, host);
     case 'compare':

@@ -14,6 +14,7 @@ import { registerInlineValues } from './debug/inline-values';
 import { MachineView } from './debug/machine-view';
 import { TimelineLink } from './debug/timeline-link';
 import { TraceEditors } from './editor/trace-editors';
+import { KeptQueryLanes } from './editor/kept-query-lanes';
 import { traceHandlers } from './editor/trace-handlers';
 import { createTestApi, type TraplineApi } from './api';
 import { debugType, runScheme } from './names';
@@ -55,6 +56,7 @@ export function activate(context: ExtensionContext): TraplineApi {
   own(workspace.registerFileSystemProvider(runScheme, files, { isReadonly: true, isCaseSensitive: true }));
 
   const sources = own(new SourceOpener());
+  const queryLanes = new KeptQueryLanes(context.workspaceState);
   const sessions = own(new DebugSessions(runs, () => tools.environment(), log));
   const timeline = own(new TimelineLink(sessions, () => editors));
   const editors: TraceEditors = own(
@@ -65,6 +67,7 @@ export function activate(context: ExtensionContext): TraplineApi {
         traceHandlers(document, panel, {
           sources,
           debugging: timeline,
+          queryLanes,
           runScenario: (scenario) => runCommands.runScenario(scenario),
         }),
       log,

@@ -5,6 +5,7 @@ import { coveredBetween } from './cumulate';
 import { Kind, kindRow, kinds, type KindGroup, type ModeRole } from '../vocabulary/events';
 import { modeNames, modeRoles } from '../vocabulary/modes';
 import { baseName } from '../vocabulary/format';
+import { quoted } from './query';
 import { Sample } from './sample';
 import type { TraceStore } from './store';
 
@@ -89,7 +90,7 @@ function exits(store: TraceStore, from: number, to: number): TraceStatistics['ex
   return [...samples]
     .map(([kind, sample]) => {
       const reason = kindRow(kind).reason ?? '';
-      return { ...sample.distribution(), reason, kind, query: `reason:${quoted(reason)}` };
+      return { ...sample.distribution(), reason, kind, query: `exit:${quoted(reason)}` };
     })
     .sort((x, y) => y.total - x.total || x.kind - y.kind);
 }
@@ -141,10 +142,6 @@ function registers(store: TraceStore, from: number, to: number): TraceStatistics
 }
 
 /** A value as it is written in a query. */
-function quoted(text: string): string {
-  return /[\s",]/.test(text) || text === '' ? `"${text.replaceAll('"', '')}"` : text;
-}
-
 /** Packets, and the time from a packet's first leaving to its next arrival under the same number. */
 function packets(store: TraceStore, from: number, to: number): TraceStatistics['packets'] {
   const figures = { tx: 0, rx: 0, dropped: 0, bytesTx: 0, bytesRx: 0 };

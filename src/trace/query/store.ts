@@ -81,6 +81,8 @@ export class TraceStore implements RowSource, QueryRows {
   private indexed = 0;
   private openChanged = false;
   private cuts = 0;
+  /** Rows whose values came late, in the order in which they came. */
+  readonly changedRows: number[] = [];
 
   constructor(meta: TraceMeta) {
     this.meta = { ...meta, tracks: [...meta.tracks], places: [...meta.places] };
@@ -214,6 +216,20 @@ export class TraceStore implements RowSource, QueryRows {
     const cause = (this.blocks[row >>> BLOCK_SHIFT]?.cause[row & BLOCK_MASK] ?? 0) - 1;
     return cause < row ? cause : -1;
   }
+  aOf(row: number): number {
+    return joined(this.blocks[row >>> BLOCK_SHIFT]?.a[row & BLOCK_MASK] ?? 0, this.highOf(row)[0]);
+  }
+  bOf(row: number): number {
+    return joined(this.blocks[row >>> BLOCK_SHIFT]?.b[row & BLOCK_MASK] ?? 0, this.highOf(row)[1]);
+  }
+  /** Id of the place, 0 none. */
+  placeOf(row: number): number {
+    return this.blocks[row >>> BLOCK_SHIFT]?.rip[row & BLOCK_MASK] ?? 0;
+  }
+  private highOf(row: number): readonly [a: number, b: number] {
+    this.index();
+    return this.highs.get(row) ?? NO_HIGHS;
+  }
   closedDurationOf(row: number): number {
     const duration = this.blocks[row >>> BLOCK_SHIFT]?.duration[row & BLOCK_MASK] ?? 0;
     if (duration !== DURATION_SATURATED) return duration;
@@ -299,6 +315,7 @@ export class TraceStore implements RowSource, QueryRows {
       const at = row[i] ?? 0;
       const block = this.blocks[at >>> BLOCK_SHIFT];
       if (block === undefined) continue;
+      this.changedRows.push(at);
       block.duration[at & BLOCK_MASK] = duration[i] ?? 0;
       block.a[at & BLOCK_MASK] = a[i] ?? 0;
       block.b[at & BLOCK_MASK] = b[i] ?? 0;

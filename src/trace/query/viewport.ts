@@ -12,6 +12,7 @@ import {
 } from '../../protocol/viewport';
 import { byKind } from '../vocabulary/events';
 import { cumulate } from './cumulate';
+import { patient, searchFor, type Patience } from './search';
 import type { Stream } from './stream';
 import type { TraceStore } from './store';
 
@@ -44,47 +45,56 @@ interface Part {
 
 /**
  * Answers a viewport query. An event is in the window when it starts in [from, to) or began before and ends after `from`.
+ * @param patience how long lanes of queries may search; what they have not found by then is not in the answer, which says so
  * @throws RangeError when the window is not a finite stretch of time.
+ * @throws QueryError when a lane's query cannot be understood
  */
-export function queryViewport(store: TraceStore, query: ViewportQuery): ViewportResult {
+export function queryViewport(
+  store: TraceStore,
+  query: ViewportQuery,
+  patience: Patience = patient,
+): ViewportResult {
   const { from, to } = query;
   if (!Number.isFinite(from) || !Number.isFinite(to) || to <= from) {
     throw new RangeError(`The window ${from} to ${to} is empty; its end must be after its start.`);
   }
   const width = Math.max(1, Math.min(MAX_WIDTH, Math.floor(query.width) || 1));
-  return { from, to, width, lanes: query.lanes.map((lane) => queryLane(store, lane, from, to, width)) };
+  const searches = query.lanes.map((lane) =>
+    lane.query === undefined ? undefined : searchFor(store, lane.query),
+  );
+  const searching = searches.filter((search) => search && !search.advance(patience)).length > 0;
+  const lanes = query.lanes.map((lane, i) =>
+    queryLane(store, lane, searches[i]?.lanes() ?? streamsOf(store, lane), from, to, width),
+  );
+  return { from, to, width, lanes, ...(searching && { searching }) };
+}
+
+/** The streams of a lane's tracks and groups. */
+function streamsOf(store: TraceStore, lane: Lane): Stream[] {
+  return lane.trackIds.flatMap((track) => lane.groups.flatMap((group) => store.stream(track, group) ?? []));
 }
 
 function queryLane(
   store: TraceStore,
   lane: Lane,
+  streams: readonly Stream[],
   from: number,
   to: number,
   width: number,
 ): LaneEvents | LaneBins {
-  const parts = lane.trackIds.flatMap((track) =>
-    lane.groups.flatMap((group) => partOf(store, track, group, from, to)),
-  );
+  const parts = streams.map((stream) => partOf(store, stream, from, to));
   const count = parts.reduce((sum, part) => sum + part.end - part.first + part.carried.length, 0);
   return count <= Math.min(MAX_LANE_EVENTS, EVENTS_PER_PIXEL * width)
     ? eventsOf(store, parts, count)
     : binsOf(store, parts, from, to, width, lane.kind === 'mode');
 }
 
-function partOf(
-  store: TraceStore,
-  track: number,
-  group: Lane['groups'][number],
-  from: number,
-  to: number,
-): Part[] {
-  const stream = store.stream(track, group);
-  if (stream === undefined) return [];
+function partOf(store: TraceStore, stream: Stream, from: number, to: number): Part {
   const first = stream.before(from);
   const end = stream.before(to);
   const carried = openBefore(store, stream, from);
   stream.reaching(first, from, (row) => carried.push(row));
-  return [{ stream, first, end, carried }];
+  return { stream, first, end, carried };
 }
 
 /** Open spans that began before `time` and reach beyond it. */

@@ -1,5 +1,6 @@
 /** Stands for the extension host: answers the page from a made-up trace by the code that the product uses. */
 import type { HostCall, HostMethods, ToPage } from '../../../src/protocol/webview';
+import { completeQuery, valuesIn } from '../../../src/trace/query/complete';
 import { chainOf } from '../../../src/trace/query/chain';
 import { describe, eventRow } from '../../../src/trace/query/describe';
 import { kindRow } from '../../../src/trace/vocabulary/events';
@@ -67,6 +68,7 @@ const answers: Answers = {
     return { rows: links.map((link) => eventRow(store, link.row)), truncated };
   },
   find: (query, from, direction) => find(store, query, from, direction),
+  complete: (query, cursor) => completeQuery(query, cursor, valuesIn(store)),
   events: (query) => eventTable(store, query),
   statistics: (from, to) => statistics(store, from, to),
   mappings: (track, time, address) => mappingsAt(store, track, time, address < 0 ? undefined : address),
@@ -76,6 +78,8 @@ const answers: Answers = {
   debugFrom: () => undefined,
   stopAtLike: () => undefined,
   runAgain: () => undefined,
+  queryLanes: () => [],
+  keepQueryLanes: () => undefined,
 };
 
 function post(message: ToPage): void {
