@@ -50,6 +50,13 @@ export interface FindResult {
   complete: boolean;
 }
 
+/** Where matches are: how many in each part of a stretch of time. */
+export interface DensityResult {
+  counts: number[];
+  /** As in `FindResult`. */
+  complete: boolean;
+}
+
 /** A page of the list of events: those that start in [from, to) and match, in the order of time. */
 export interface EventTableQuery {
   from: number;

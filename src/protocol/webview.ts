@@ -12,6 +12,7 @@ import type {
   EventRow,
   EventTableQuery,
   EventTableResult,
+  DensityResult,
   FindResult,
   TraceStatistics,
 } from './details';
@@ -26,6 +27,8 @@ export interface HostMethods {
   chain(row: number, limit: number): { rows: EventRow[]; truncated: boolean };
   /** Next event that matches the query after (or before) a row. Rejects with what is wrong in the query. */
   find(query: string, fromRow: number, direction: 1 | -1): FindResult;
+  /** How many events that match begin in each of `parts` equal parts of a stretch of time. */
+  density(query: string, from: number, to: number, parts: number): DensityResult;
   /** What may stand at a place of a query that is being written. */
   complete(query: string, cursor: number): Completions;
   /** Events of a window for the list. */

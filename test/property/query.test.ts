@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Lane } from '../../src/protocol/viewport';
 import { completeQuery, valuesIn, vocabularyValues } from '../../src/trace/query/complete';
-import { eventTable, find } from '../../src/trace/query/find';
+import { density, eventTable, find } from '../../src/trace/query/find';
 import { queryFieldNames } from '../../src/trace/query/fields';
 import { QueryError, parseQuery } from '../../src/trace/query/query';
 import { searchFor } from '../../src/trace/query/search';
@@ -302,6 +302,8 @@ describe('a query', () => {
           });
           store.setMeta({ ...store.meta, state: 'finished' });
           const matching = expected(meant, truth);
+          const counts = density(store, meant.text, 0, store.endTime + 1, width).counts;
+          expect(counts.reduce((sum, n) => sum + n, 0)).toBe(matching.length);
           for (const [low, high] of [
             [from, from + length],
             [0, store.endTime + 1],

@@ -1,5 +1,5 @@
 /** Where the matches of the find box are in the whole run: marks under the overview, the darker the more of them a pixel holds. */
-import type { Lane, ViewportResult } from '../../src/protocol/viewport';
+import type { DensityResult } from '../../src/protocol/details';
 import type { Explorer } from '../app/explorer';
 import type { Finder } from '../app/finder';
 import { Latest } from '../host/latest';
@@ -15,42 +15,13 @@ const PATIENCE = 300;
 /** Least opacity of a mark: a single match is seen, too. */
 const FAINTEST = 0.45;
 
-function laneOf(query: string): Lane {
-  const name = 'matches';
-  return {
-    id: `overview/${name}`,
-    label: name,
-    track: name,
-    part: name,
-    group: '',
-    trackIds: [],
-    groups: [],
-    kind: 'instants',
-    empty: false,
-    query,
-  };
-}
-
-/** How many matches begin in each pixel. */
-function countsOf({ from, to, width, lanes: [lane] }: ViewportResult): Float64Array {
-  const counts = new Float64Array(width);
-  if (lane?.type === 'bins') counts.set(lane.count);
-  else if (lane) {
-    for (const start of lane.start) {
-      const x = Math.min(width - 1, Math.floor(((Math.max(from, start) - from) / (to - from)) * width));
-      counts[x] = (counts[x] ?? 0) + 1;
-    }
-  }
-  return counts;
-}
-
 /** Builds the marks; they follow the width of what they are put into. */
 export function matchMarks(explorer: Explorer, finder: Finder, theme: Signal<Theme>): HTMLElement {
   const { model } = explorer;
   const canvas = h('canvas');
   const element = h('div', { class: 'match-marks', attrs: { 'aria-hidden': 'true' } }, canvas);
   let width = 0;
-  let counts: Float64Array | undefined;
+  let counts: readonly number[] | undefined;
   let timer = 0;
 
   const draw = (): void => {
@@ -71,13 +42,16 @@ export function matchMarks(explorer: Explorer, finder: Finder, theme: Signal<The
       context.fillRect(Math.max(0, x - 0.5), 0, 2, HEIGHT);
     });
   };
-  const latest = new Latest<string, ViewportResult>(
-    (query) => explorer.host.call('viewport', { ...wholeRun(model.endTime), width, lanes: [laneOf(query)] }),
+  const latest = new Latest<string, DensityResult>(
+    (query) => {
+      const { from, to } = wholeRun(model.endTime);
+      return explorer.host.call('density', query, from, to, width);
+    },
     (result, query) => {
       if (query !== finder.filter.value) return;
-      counts = countsOf(result);
+      ({ counts } = result);
       draw();
-      if (result.searching) latest.request(query);
+      if (!result.complete) latest.request(query);
     },
     () => undefined,
   );
@@ -89,6 +63,7 @@ export function matchMarks(explorer: Explorer, finder: Finder, theme: Signal<The
   };
   const changed = (): void => {
     counts = undefined;
+    element.classList.toggle('on', finder.filter.value !== '');
     draw();
     ask();
   };

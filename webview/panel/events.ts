@@ -10,6 +10,8 @@ const ROW_HEIGHT = 22;
 const PAGE = 100;
 /** Browsers stop short of taller elements; beyond it one pixel of the bar is more than one pixel of rows. */
 const MOST_HEIGHT = 8_000_000;
+/** Seconds that the times of neighbours are told apart by. */
+const RESOLUTION = 1e-8;
 /** Milliseconds of rest before the table follows the window. */
 const REST = 180;
 
@@ -198,10 +200,9 @@ export function eventsView(explorer: Explorer, finder: Finder): HTMLElement {
       },
       on: { click: () => choose(index), dblclick: () => event && void explorer.zoomTo(event.row) },
     });
-    const { from, to } = model.window.value;
     const cells: [string, string][] = event
       ? [
-          [formatTime(event.start, model.frequencyHz, Math.max(1, (to - from) / 1e4)), 'number'],
+          [formatTime(event.start, model.frequencyHz, Math.max(1, model.frequencyHz * RESOLUTION)), 'number'],
           [event.duration > 0 ? formatDuration(event.duration, model.frequencyHz) : '', 'number'],
           [event.track, ''],
           [event.name, ''],

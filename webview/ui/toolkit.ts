@@ -89,6 +89,8 @@ export function textField(label: string, placeholder: string, changed: (text: st
     },
     set value(text: string) {
       field.value = text;
+      // The element gives the text to its control a moment later; what is typed until then must not be lost.
+      if (field.control) field.control.value = text;
     },
     get cursor() {
       return field.control?.selectionStart ?? field.value.length;

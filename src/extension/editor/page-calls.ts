@@ -79,6 +79,7 @@ const argumentShapes: { [M in keyof HostMethods]: ArgumentShape<M> } = {
   ]),
   describe: z.tuple([row]),
   chain: z.tuple([row, limit(limits.chain)]),
+  density: z.tuple([text, cycles, cycles, z.int().min(1).max(limits.width)]),
   complete: z.tuple([text, limit(limits.text)]),
   find: z.tuple([text, z.int().min(-1).max(0x1_0000_0000), z.union([z.literal(1), z.literal(-1)])]),
   events: z.tuple([

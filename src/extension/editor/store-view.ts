@@ -2,7 +2,7 @@
 import { completeQuery, valuesIn, type ValuesOf } from '../../trace/query/complete';
 import { chainOf } from '../../trace/query/chain';
 import { describe, eventRow } from '../../trace/query/describe';
-import { eventTable, find } from '../../trace/query/find';
+import { density, eventTable, find } from '../../trace/query/find';
 import { likeQuery } from '../../trace/query/like';
 import { mappingsAt } from '../../trace/query/mappings';
 import { perLine, statistics } from '../../trace/query/statistics';
@@ -50,6 +50,7 @@ export function storeView(store: TraceStore): TraceView {
       return { rows: links.map((link) => eventRow(store, link.row)), truncated };
     },
     find: (query, fromRow, direction) => find(store, query, fromRow, direction, forSearchTime()),
+    density: (query, from, to, parts) => density(store, query, from, to, parts, forSearchTime()),
     complete: (query, cursor) => completeQuery(query, cursor, values()),
     events: (query) => eventTable(store, query, forSearchTime()),
     statistics: (from, to) => statistics(store, from, to),

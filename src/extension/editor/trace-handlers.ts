@@ -79,6 +79,7 @@ export function traceHandlers(
     describe: (row) => view().describe(row),
     chain: (row, limit) => view().chain(row, limit),
     find: (query, fromRow, direction) => view().find(query, fromRow, direction),
+    density: (query, from, to, parts) => view().density(query, from, to, parts),
     complete: (query, cursor) => view().complete(query, cursor),
     events: (query) => view().events(query),
     statistics: (from, to) => view().statistics(from, to),

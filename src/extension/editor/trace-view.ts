@@ -6,7 +6,7 @@ import type { LineFigures } from '../../trace/query/statistics';
 /** Answers about one trace. Times in cycles, rows from 0. */
 export interface TraceView extends Pick<
   HostMethods,
-  'viewport' | 'describe' | 'chain' | 'find' | 'complete' | 'events' | 'statistics' | 'mappings'
+  'viewport' | 'describe' | 'chain' | 'find' | 'density' | 'complete' | 'events' | 'statistics' | 'mappings'
 > {
   readonly meta: TraceMeta;
   readonly rows: number;

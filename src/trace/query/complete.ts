@@ -4,7 +4,7 @@
  */
 import type { Completion, Completions } from '../../protocol/completions';
 import { Kind, bookkeeping, kindRow, kinds } from '../vocabulary/events';
-import { baseName } from '../vocabulary/format';
+import { baseName, formatCount } from '../vocabulary/format';
 import type { KindRow } from '../vocabulary/kind-row';
 import { fieldNamed, fieldSpec, queryFieldNames, type QueryField } from './fields';
 import { argumentName, quoted } from './query';
@@ -28,17 +28,38 @@ const unique = (values: readonly KnownValue[]): KnownValue[] => [
   ...new Map(values.map((each) => [each.value, each])).values(),
 ];
 
-function valuesOfKinds(rows: readonly KindRow[]): Partial<Record<QueryField, readonly KnownValue[]>> {
+/** A kind, and how often it occurs where that is known. */
+interface CountedKind {
+  row: KindRow;
+  count?: number;
+}
+
+const groups = [...new Set([...kinds.values()].map(({ group }) => group))];
+
+function valuesOfKinds(rows: readonly CountedKind[]): Partial<Record<QueryField, readonly KnownValue[]>> {
+  const told = (text: string, count: number | undefined): string =>
+    count === undefined ? text : `${formatCount(count)}, ${text}`;
+  const perGroup = groups.map((group) => {
+    const of = rows.filter(({ row }) => row.group === group);
+    return { group, kinds: of.length, count: of.reduce((sum, { count = 0 }) => sum + count, 0) };
+  });
   return {
-    kind: rows.map(({ name, sentence }) => ({ value: name, detail: sentence })),
-    exit: rows.flatMap(({ reason, sentence }) =>
-      reason === undefined ? [] : [{ value: reason, detail: sentence }],
+    kind: rows.map(({ row, count }) => ({ value: row.name, detail: told(row.sentence, count) })),
+    exit: rows.flatMap(({ row: { reason, sentence }, count }) =>
+      reason === undefined ? [] : [{ value: reason, detail: told(sentence, count) }],
     ),
-    group: unique(rows.map(({ group }) => ({ value: group, detail: 'family of kinds' }))),
+    group: perGroup
+      .filter((each) => each.kinds > 0)
+      .map(({ group, count }) => ({
+        value: group,
+        detail: count > 0 ? told('in this trace', count) : 'family of kinds',
+      })),
   };
 }
 
-const everyKind = valuesOfKinds([...kinds.values()].filter(({ id }) => !bookkeeping.has(id)));
+const everyKind = valuesOfKinds(
+  [...kinds.values()].filter(({ id }) => !bookkeeping.has(id)).map((row) => ({ row })),
+);
 
 /** What is known without a trace. */
 export const vocabularyValues: ValuesOf = (field) => everyKind[field] ?? [];
@@ -67,19 +88,21 @@ export function valuesIn(store: TraceStore): ValuesOf {
   };
 }
 
-/** The kinds of a trace: those that have been counted, or while nothing has been, those that its rows have. */
-function kindsIn(store: TraceStore): KindRow[] {
+/** The kinds of a trace, the most frequent first: those that have been counted, or while nothing has been, those that its rows have. */
+function kindsIn(store: TraceStore): readonly CountedKind[] {
   const found = new Map<number, number>();
-  for (const [, kind, count] of store.meta.counts) found.set(kind, (found.get(kind) ?? 0) + count);
+  const add = (kind: number, count: number): void => void found.set(kind, (found.get(kind) ?? 0) + count);
+  for (const [, kind, count] of store.meta.counts) add(kind, count);
   if (found.size === 0) {
     for (const track of store.meta.tracks)
-      for (const group of new Set([...kinds.values()].map((row) => row.group)))
-        for (const { kind } of store.stream(track.id, group)?.sums ?? []) found.set(kind, 1);
+      for (const group of groups)
+        for (const { kind, counts } of store.stream(track.id, group)?.sums ?? [])
+          add(kind, counts.at(counts.length - 1));
   }
   return [...found]
     .filter(([kind, count]) => count > 0 && !bookkeeping.has(kind))
     .sort(([x, n], [y, m]) => m - n || x - y)
-    .map(([kind]) => kindRow(kind));
+    .map(([kind, count]) => ({ row: kindRow(kind), count }));
 }
 
 function vmsOf(store: TraceStore): KnownValue[] {

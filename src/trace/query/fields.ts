@@ -40,7 +40,7 @@ export const queryFields = {
   line: field('number', 'source line', ['line:142', 'line:100..180']),
   reg: field(
     'text',
-    'register, by name or offset; of exits, where the query names kinds, the register that the exit was about',
+    'register accessed, by name or offset; where the query names kinds, exits about it, too',
     ['reg:TDT', 'exit:EPT_MISCONFIG reg:0x3818'],
     ['register'],
   ),

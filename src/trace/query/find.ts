@@ -1,5 +1,5 @@
 /** Finding events by query: next, previous, how many, and pages of a list. Events stand in the order of time. */
-import type { EventTableQuery, EventTableResult, FindResult } from '../../protocol/details';
+import type { DensityResult, EventTableQuery, EventTableResult, FindResult } from '../../protocol/details';
 import { eventRow } from './describe';
 import { patient, searchFor, type Patience } from './search';
 import type { OrderedRows } from './ordered-rows';
@@ -35,6 +35,27 @@ function afterRow(rows: OrderedRows, store: TraceStore, row: number): number {
 function beforeRow(rows: OrderedRows, store: TraceStore, row: number): number {
   if (row >= store.rows) return rows.length - 1;
   return row < 0 ? -1 : rows.placeOf(row) - 1;
+}
+
+/** Most parts of a stretch of time that are told apart. */
+const MOST_PARTS = 16_384;
+
+/**
+ * How many matches begin in each of `parts` equal parts of [from, to).
+ * @throws QueryError when the query cannot be understood.
+ */
+export function density(
+  store: TraceStore,
+  query: string,
+  from: number,
+  to: number,
+  parts: number,
+  patience: Patience = patient,
+): DensityResult {
+  const search = searchFor(store, query);
+  const complete = search.advance(patience);
+  const counts = search.density(from, to, Math.max(1, Math.min(MOST_PARTS, Math.floor(parts))));
+  return { counts: [...counts], complete };
 }
 
 /**

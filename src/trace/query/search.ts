@@ -33,8 +33,9 @@ export class Search {
   private running: boolean;
   /** Rows that had not ended when they were looked at. */
   private unended = new Set<number>();
-  /** Matches by track and group, once a lane wants them. */
+  /** Matches by track and group, for lanes: the first `streamed` ones, once a lane wants them. */
   private streams: Map<string, Stream> | undefined;
+  private streamed = 0;
 
   constructor(
     private readonly store: TraceStore,
@@ -87,22 +88,39 @@ export class Search {
     return this.complete;
   }
 
-  /** The matches of each track and group as streams, for a lane. */
+  /** As `advance`, with the streams for a lane; true when they hold all matches. */
+  advanceLanes(patience: Patience = patient): boolean {
+    const complete = this.advance(patience);
+    this.streams ??= new Map();
+    do {
+      const to = Math.min(this.matched.length, this.streamed + STEP);
+      for (; this.streamed < to; this.streamed++) this.addToStream(this.matched.at(this.streamed));
+      for (const stream of this.streams.values()) stream.update();
+    } while (this.streamed < this.matched.length && patience());
+    return complete && this.streamed === this.matched.length;
+  }
+
+  /** The matches of each track and group as streams, as far as `advanceLanes` has come. */
   lanes(): readonly Stream[] {
-    if (!this.streams) {
-      this.streams = new Map();
-      for (let i = 0; i < this.matched.length; i++) this.addToStream(this.streams, this.matched.at(i));
+    const streams = [...(this.streams?.values() ?? [])];
+    for (const stream of streams) stream.open = [];
+    for (const row of this.unended) {
+      const stream = this.streams?.get(this.streamKey(row));
+      if (stream && this.store.isOpen(row) && this.isStreamed(row)) stream.open = [...stream.open, row];
     }
-    for (const stream of this.streams.values()) {
-      stream.open = [];
-      stream.update();
+    return streams;
+  }
+
+  /** How many matches so far begin in each of some equal parts of a stretch of time. */
+  density(from: number, to: number, parts: number): Uint32Array {
+    const counts = new Uint32Array(parts);
+    let before = this.matched.before(from);
+    for (let x = 0; x < parts; x++) {
+      const next = this.matched.before(x === parts - 1 ? to : from + ((to - from) * (x + 1)) / parts);
+      counts[x] = next - before;
+      before = next;
     }
-    for (const row of this.unended)
-      if (this.store.isOpen(row) && this.matched.indexOf(row) >= 0) {
-        const stream = this.streams.get(this.streamKey(row));
-        if (stream) stream.open = [...stream.open, row];
-      }
-    return [...this.streams.values()];
+    return counts;
   }
 
   private noRows(): OrderedRows {
@@ -115,7 +133,7 @@ export class Search {
     this.cuts = this.store.truncations;
     this.changes = this.store.changedRows.length;
     this.unended.clear();
-    this.streams = undefined;
+    this.dropStreams();
     this.prepared = undefined;
   }
 
@@ -142,23 +160,38 @@ export class Search {
     const matches = this.prepared.matches(row);
     const before = this.matched.indexOf(row) >= 0;
     if (matches && !before) this.add(row);
-    else if (matches) this.streams?.get(this.streamKey(row))?.touch(row);
-    else if (before) {
+    else if (matches) {
+      if (this.isStreamed(row)) this.streams?.get(this.streamKey(row))?.touch(row);
+    } else if (before) {
+      if (this.isStreamed(row)) this.dropStreams();
       this.matched.remove(row);
-      this.streams = undefined;
     }
   }
 
   private add(row: number): void {
     this.matched.push(row);
-    if (this.streams) this.addToStream(this.streams, row);
+    // What belongs behind the streams' end comes there with the rest.
+    if (this.streamed === 0 || this.matched.placeOf(row) >= this.streamed) return;
+    this.addToStream(row);
+    this.streamed++;
   }
 
-  private addToStream(streams: Map<string, Stream>, row: number): void {
+  private isStreamed(row: number): boolean {
+    const at = this.streamed > 0 ? this.matched.indexOf(row) : -1;
+    return at >= 0 && at < this.streamed;
+  }
+
+  private addToStream(row: number): void {
+    if (!this.streams) return;
     const key = this.streamKey(row);
-    let stream = streams.get(key);
-    if (!stream) streams.set(key, (stream = new Stream(this.store.trackOf(row), this.store)));
+    let stream = this.streams.get(key);
+    if (!stream) this.streams.set(key, (stream = new Stream(this.store.trackOf(row), this.store)));
     stream.push(row, this.store.startOf(row));
+  }
+
+  private dropStreams(): void {
+    this.streams = undefined;
+    this.streamed = 0;
   }
 
   private streamKey(row: number): string {

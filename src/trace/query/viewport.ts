@@ -62,7 +62,7 @@ export function queryViewport(
   const searches = query.lanes.map((lane) =>
     lane.query === undefined ? undefined : searchFor(store, lane.query),
   );
-  const searching = searches.filter((search) => search && !search.advance(patience)).length > 0;
+  const searching = searches.filter((search) => search && !search.advanceLanes(patience)).length > 0;
   const lanes = query.lanes.map((lane, i) =>
     queryLane(store, lane, searches[i]?.lanes() ?? streamsOf(store, lane), from, to, width),
   );

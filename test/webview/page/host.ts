@@ -4,7 +4,7 @@ import { completeQuery, valuesIn } from '../../../src/trace/query/complete';
 import { chainOf } from '../../../src/trace/query/chain';
 import { describe, eventRow } from '../../../src/trace/query/describe';
 import { kindRow } from '../../../src/trace/vocabulary/events';
-import { eventTable, find } from '../../../src/trace/query/find';
+import { density, eventTable, find } from '../../../src/trace/query/find';
 import { mappingsAt } from '../../../src/trace/query/mappings';
 import type { RunState } from '../../../src/trace/model';
 import { statistics } from '../../../src/trace/query/statistics';
@@ -68,6 +68,7 @@ const answers: Answers = {
     return { rows: links.map((link) => eventRow(store, link.row)), truncated };
   },
   find: (query, from, direction) => find(store, query, from, direction),
+  density: (query, from, to, parts) => density(store, query, from, to, parts),
   complete: (query, cursor) => completeQuery(query, cursor, valuesIn(store)),
   events: (query) => eventTable(store, query),
   statistics: (from, to) => statistics(store, from, to),

@@ -41,6 +41,7 @@ function handlers() {
     queryLanes: refuse('queryLanes'),
     keepQueryLanes: refuse('keepQueryLanes'),
     complete: refuse('complete'),
+    density: refuse('density'),
     events: refuse('events'),
     statistics: refuse('statistics'),
     mappings: refuse('mappings'),
