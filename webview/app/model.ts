@@ -3,7 +3,7 @@ import type { EventDetails, EventRow } from '../../src/protocol/details';
 import type { QueryLane } from '../../src/protocol/query-lanes';
 import type { RunProgress } from '../../src/protocol/run';
 import type { Lane } from '../../src/protocol/viewport';
-import type { DebugPosition } from '../../src/protocol/webview';
+import type { DebugPosition, FailedExpectations } from '../../src/protocol/webview';
 import type { RunState, Track, TraceMeta } from '../../src/trace/model';
 import { Signal } from '../host/signal';
 import type { TimeWindow } from '../time/window';
@@ -16,6 +16,8 @@ export interface Extent {
   state: RunState;
   message?: string;
   progress?: RunProgress;
+  /** What the scenario expected in vain. */
+  failed?: FailedExpectations;
 }
 
 /** The chain of the selected event. */

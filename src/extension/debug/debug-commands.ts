@@ -1,12 +1,13 @@
 /** Commands of the debugger beside those that the editor has. */
-import { Uri, commands, debug, l10n, window, workspace, type Disposable } from 'vscode';
+import { commands, debug, l10n, window, workspace, type Disposable } from 'vscode';
 import type { DebugRequests, WatchTarget } from '../../protocol/debug';
 import { DisposableStore } from '../disposables';
 import { completeQuery, vocabularyValues } from '../../trace/query/complete';
 import type { TraceEditors } from '../editor/trace-editors';
 import type { TraceView } from '../editor/trace-view';
+import { scenarioOfArgument } from '../commands/command-arguments';
 import { pickScenario } from '../commands/scenario-picker';
-import { Command, debugType, scenarioEnding } from '../names';
+import { Command, debugType } from '../names';
 import { DebugSessions, type DebuggedRun } from './debug-sessions';
 import type { MachineItem, MachineView } from './machine-view';
 import { pickLiveQuery } from './query-picker';
@@ -49,9 +50,8 @@ export class DebugCommands implements Disposable {
   }
 
   private async debug(uri: unknown): Promise<boolean> {
-    const given = uri instanceof Uri && uri.path.endsWith(scenarioEnding) ? uri : undefined;
     const scenario =
-      given ??
+      scenarioOfArgument(uri) ??
       (await pickScenario(
         l10n.t('Which scenario should be debugged?'),
         this.editors.active?.document.scenario,

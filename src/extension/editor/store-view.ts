@@ -9,6 +9,9 @@ import { perLine, statistics } from '../../trace/query/statistics';
 import type { Patience } from '../../trace/query/search';
 import { queryViewport } from '../../trace/query/viewport';
 import type { TraceStore } from '../../trace/query/store';
+import { judge } from '../../scenario/breaking-events';
+import type { FailedExpectations } from '../../protocol/webview';
+import { failureText } from '../runs/result-text';
 import type { TraceView } from './trace-view';
 
 /** Milliseconds that one question may search: the extension host has others to answer, and the page asks again. */
@@ -33,6 +36,7 @@ function growingValues(store: TraceStore): () => ValuesOf {
 /** Joins the queries of `trace/` to one store. */
 export function storeView(store: TraceStore): TraceView {
   const values = growingValues(store);
+  let judged: { failed: FailedExpectations | undefined } | undefined;
   return {
     get meta() {
       return store.meta;
@@ -42,6 +46,11 @@ export function storeView(store: TraceStore): TraceView {
     },
     get endTime() {
       return store.endTime;
+    },
+    get failed() {
+      // Told once the run is over, and it stays so.
+      if (store.meta.state !== 'finished') return undefined;
+      return (judged ??= { failed: failedOf(store) }).failed;
     },
     viewport: (query) => queryViewport(store, query, forSearchTime()),
     describe: (row) => describe(store, row),
@@ -58,4 +67,11 @@ export function storeView(store: TraceStore): TraceView {
     like: (row) => likeQuery(store, row),
     perLine: () => perLine(store),
   };
+}
+
+function failedOf(store: TraceStore): FailedExpectations | undefined {
+  const results = judge(store);
+  const text = failureText(results, store.meta);
+  const row = results.find(({ held }) => !held)?.event?.row;
+  return text === undefined ? undefined : { text, ...(row !== undefined && { row }) };
 }

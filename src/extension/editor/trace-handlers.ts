@@ -90,7 +90,7 @@ export function traceHandlers(
     debugFrom: async (row) => {
       // The line is opened beside first: there the editor shows where the debugger stands, and the timeline stays in view.
       await openSource(document, view(), row, panel.viewColumn, true, services.sources).catch(() => false);
-      await services.debugging.debugFrom(document, await scenarioOf(document, view()), row);
+      await services.debugging.debugFrom(document.uri, await scenarioOf(document, view()), row);
     },
     stopAtLike: (row) => services.debugging.stopAtLike(document, row),
     queryLanes: () => services.queryLanes.of(view().meta.scenarioName),

@@ -135,6 +135,7 @@ export class TracePanel implements Disposable {
       rows: view.rows,
       endTime: view.endTime,
       ...(session?.running && { liveUntil: session.progress?.cycles ?? 0 }),
+      ...(view.failed && { failed: view.failed }),
     });
     if (this.pendingReveal !== undefined) this.post({ type: 'reveal', row: this.pendingReveal });
     this.pendingReveal = undefined;
@@ -160,6 +161,7 @@ export class TracePanel implements Disposable {
       gaps: meta.gaps,
       ...(meta.message !== undefined && { message: meta.message }),
       ...(progress && { progress }),
+      ...(view.failed && { failed: view.failed }),
     });
   }
 
