@@ -5,6 +5,7 @@
 import type { Completion, Completions } from '../../protocol/completions';
 import { Kind, bookkeeping, kindRow, kinds } from '../vocabulary/events';
 import { baseName, formatCount } from '../vocabulary/format';
+import type { Track } from '../model';
 import type { KindRow } from '../vocabulary/kind-row';
 import { fieldNamed, fieldSpec, queryFieldNames, type QueryField } from './fields';
 import { argumentName, quoted } from './query';
@@ -68,7 +69,7 @@ export const vocabularyValues: ValuesOf = (field) => everyKind[field] ?? [];
 export function valuesIn(store: TraceStore): ValuesOf {
   const known = new Map<QueryField, readonly KnownValue[]>();
   const makers: Partial<Record<QueryField, () => readonly KnownValue[]>> = {
-    track: () => unique(store.meta.tracks.map(({ name, group }) => ({ value: name, detail: group }))),
+    track: () => unique(tracksIn(store).map(({ name, group }) => ({ value: name, detail: group }))),
     vm: () => vmsOf(store),
     reg: () => registersOf(store),
     fn: () => placesOf(store, ({ symbol, file }) => [symbol, file === undefined ? '' : baseName(file)]),
@@ -103,6 +104,14 @@ function kindsIn(store: TraceStore): readonly CountedKind[] {
     .filter(([kind, count]) => count > 0 && !bookkeeping.has(kind))
     .sort(([x, n], [y, m]) => m - n || x - y)
     .map(([kind, count]) => ({ row: kindRow(kind), count }));
+}
+
+/** Tracks that have events; all, while nothing has been counted. */
+function tracksIn(store: TraceStore): readonly Track[] {
+  const { counts, tracks } = store.meta;
+  if (counts.length === 0) return tracks;
+  const used = new Set(counts.flatMap(([track, , count]) => (count > 0 ? [track] : [])));
+  return tracks.filter(({ id }) => used.has(id));
 }
 
 function vmsOf(store: TraceStore): KnownValue[] {
@@ -178,8 +187,10 @@ function pieceAt(text: string, cursor: number): Piece {
     else if (quote < 0 && /[\s()|]/.test(c)) from = i + 1;
   }
   while (text.charAt(from) === '-' && from < cursor) from++;
-  const rest = /^[^\s",()|]*/.exec(text.slice(cursor))?.[0].length ?? 0;
-  const to = cursor + rest + (quote >= 0 && text.charAt(cursor + rest) === '"' ? 1 : 0);
+  // Within quotation marks it ends where they do.
+  const quotedRest = quote >= 0 ? /^[^"]*"/.exec(text.slice(cursor)) : null;
+  const rest = quotedRest ?? /^[^\s",()|]*/.exec(text.slice(cursor));
+  const to = cursor + (rest?.[0].length ?? 0);
   const written = text.slice(from, cursor);
   const field = /^([A-Za-z]+)(?:>=|<=|[:=<>])/.exec(written);
   if (!field) return { field: null, text: written.replaceAll('"', ''), from, to };

@@ -2,6 +2,7 @@
  * A query's matches in a trace, found piece by piece so that nobody waits for ten million rows, kept in the order of time, and brought up to
  * date as the trace grows. Find, table, lanes and the marks of the overview share them.
  */
+import { BLOCK_MASK, BLOCK_SHIFT } from '../block';
 import { Kind, kindRow } from '../vocabulary/events';
 import { hasRelation, prepare, type PreparedQuery } from './match';
 import { OrderedRows } from './ordered-rows';
@@ -74,9 +75,11 @@ export class Search {
     const { looksAt, matches } = this.prepared;
     this.review();
     do {
-      const to = Math.min(store.rows, this.looked + STEP);
+      const to = Math.min(store.rows, this.looked - (this.looked % STEP) + STEP);
+      // Steps end where blocks do.
+      const block = store.block(this.looked >>> BLOCK_SHIFT);
       for (let row = this.looked; row < to; row++) {
-        const kind = store.kindOf(row);
+        const kind = block?.kind[row & BLOCK_MASK] ?? 0;
         if (kind === Kind.ArgsHigh || kind === Kind.SpanOverflow) this.lookAgain(store.causeOf(row));
         else if (looksAt(kind)) {
           if (matches(row)) this.add(row);

@@ -229,14 +229,14 @@ export class TraceStore implements RowSource, QueryRows {
     return cause < row ? cause : -1;
   }
   aOf(row: number): number {
-    return joined(this.blocks[row >>> BLOCK_SHIFT]?.a[row & BLOCK_MASK] ?? 0, this.highOf(row)[0]);
+    return joined(this.blocks.block(row >>> BLOCK_SHIFT)?.a[row & BLOCK_MASK] ?? 0, this.highOf(row)[0]);
   }
   bOf(row: number): number {
-    return joined(this.blocks[row >>> BLOCK_SHIFT]?.b[row & BLOCK_MASK] ?? 0, this.highOf(row)[1]);
+    return joined(this.blocks.block(row >>> BLOCK_SHIFT)?.b[row & BLOCK_MASK] ?? 0, this.highOf(row)[1]);
   }
   /** Id of the place, 0 none. */
   placeOf(row: number): number {
-    return this.blocks[row >>> BLOCK_SHIFT]?.rip[row & BLOCK_MASK] ?? 0;
+    return this.blocks.block(row >>> BLOCK_SHIFT)?.rip[row & BLOCK_MASK] ?? 0;
   }
   private highOf(row: number): readonly [a: number, b: number] {
     this.index();

@@ -37,6 +37,7 @@ export interface FakeHost {
   /** First event of a kind. */
   first(name: string): { row: number; start: number; duration: number };
   nameOf(row: number): string;
+  startOf(row: number): number;
   /** Resolves when the page has come to rest. */
   atRest(): Promise<void>;
 }
@@ -151,6 +152,7 @@ const fakeHost: FakeHost = {
     for (let row = 0; row < store.rows; row++) if (fakeHost.nameOf(row) === name) return store.get(row);
     throw new Error(`no ${name} in the trace`);
   },
+  startOf: (row) => store.startOf(row),
   nameOf: (row) => kindRow(store.get(row).kind).name,
   atRest,
 };
