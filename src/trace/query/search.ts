@@ -17,8 +17,10 @@ export type Patience = () => boolean;
 /** Searches to the end. */
 export const patient: Patience = () => true;
 
-/** Rows between two questions whether to go on. */
-const STEP = 4096;
+/** Rows between two questions whether to go on: few, for a relation may cost many look-ups for each. */
+const STEP = 512;
+/** Matches that are put into the streams of lanes between two such questions. */
+const LANE_STEP = 4096;
 /** Searches of a trace that are kept: the reader's, and those of lanes. */
 const MOST_KEPT = 24;
 
@@ -96,7 +98,7 @@ export class Search {
     const complete = this.advance(patience);
     this.streams ??= new Map();
     do {
-      const to = Math.min(this.matched.length, this.streamed + STEP);
+      const to = Math.min(this.matched.length, this.streamed + LANE_STEP);
       for (; this.streamed < to; this.streamed++) this.addToStream(this.matched.at(this.streamed));
       for (const stream of this.streams.values()) stream.update();
     } while (this.streamed < this.matched.length && patience());
