@@ -1,9 +1,11 @@
 /** The page of the trace editor. */
 import './main.css';
 import { Explorer } from './app/explorer';
+import { Finder } from './app/finder';
 import { Model } from './app/model';
 import { banner } from './chrome/banner';
 import { helpOverlay } from './chrome/help';
+import { matchMarks } from './chrome/match-marks';
 import { minimap } from './chrome/minimap';
 import { toolbar } from './chrome/toolbar';
 import { HostClient, type VsCodeApi } from './host/client';
@@ -34,9 +36,10 @@ function start(root: HTMLElement): void {
   const theme = watchTheme();
 
   const help = helpOverlay();
-  const bar = toolbar(explorer, () => help.open());
+  const finder = new Finder(explorer);
+  const bar = toolbar(explorer, finder, () => help.open());
   const lanes = timeline(explorer, theme);
-  const lower = panel(explorer, theme, bar.find);
+  const lower = panel(explorer, finder, theme, bar.find);
   const voice = h('div', { class: 'visually-hidden', attrs: { 'aria-live': 'polite' } });
   explorer.announcement.subscribe((text) => {
     voice.textContent = text;
@@ -46,7 +49,7 @@ function start(root: HTMLElement): void {
   root.append(
     bar.element,
     banner(explorer),
-    minimap(explorer, theme),
+    minimap(explorer, theme, matchMarks(explorer, finder, theme)),
     lanes.element,
     lower.splitter,
     lower.element,

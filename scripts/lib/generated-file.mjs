@@ -2,12 +2,13 @@
 import { build } from 'esbuild';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { root } from './shell.mjs';
 
 /** What an entry exports, freshly bundled. */
 async function load(entry) {
-  const bundle = join(root, '.cache', `generate-${process.pid}.cjs`);
+  // A name for each: what has been loaded under one is not loaded again.
+  const bundle = join(root, '.cache', `generate-${process.pid}-${basename(entry)}.cjs`);
   try {
     await build({
       entryPoints: [join(root, entry)],

@@ -16,6 +16,7 @@ export type Command =
       compiler: string;
     }
   | { name: 'stats'; file: string; json: boolean }
+  | { name: 'query'; file: string; query: string; json: boolean; count: boolean; limit?: number }
   | { name: 'check'; file: string; json: boolean }
   | { name: 'compare'; files: string[]; json: boolean; compiler: string }
   | { name: 'import'; file: string; json: boolean; trace?: string; frequencyHz?: number }
@@ -67,6 +68,7 @@ export function parseCommandLine(args: readonly string[]): Command {
   if (extra !== undefined && !verb.several)
     throw new UsageError(`trapline ${name} takes one ${verb.argument}; "${extra}" is one too many.`);
   const json = values['json'] === true;
+  if (name === 'query') return queryCommand(file, positionals.slice(1), values, json);
   if (name === 'compare') return { name, files: positionals, json, compiler };
   if (name === 'gdbserver') {
     const port = numberOf('--port', values['port'], 65_535);
@@ -84,6 +86,22 @@ export function parseCommandLine(args: readonly string[]): Command {
     ...(typeof trace === 'string' && { trace }),
     ...(typeof packets === 'string' && { packets }),
     compiler,
+  };
+}
+
+/** A query may be one argument or several, which stand beside each other. */
+function queryCommand(file: string, terms: readonly string[], values: Values, json: boolean): Command {
+  if (terms.length === 0)
+    throw new UsageError(
+      `trapline query needs a QUERY after the trace: trapline query ${file} 'exit:HLT dur>5us'. See trapline --help.`,
+    );
+  return {
+    name: 'query',
+    file,
+    query: terms.join(' '),
+    json,
+    count: values['count'] === true,
+    ...(values['limit'] !== undefined && { limit: numberOf('--limit', values['limit'], 999_999_999) }),
   };
 }
 

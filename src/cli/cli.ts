@@ -8,6 +8,7 @@ import { helpFor, usage } from './help';
 import { ExitCode, type CliHost } from './host';
 import { importFile } from './import';
 import { checkScenarioFile, printStats } from './inspect';
+import { printQuery } from './query';
 import { messageOf, runScenario } from './run';
 
 /** Does what the arguments say. Never rejects. */
@@ -26,6 +27,8 @@ async function execute(command: Command, host: CliHost): Promise<ExitCode> {
       return runScenario(command, host);
     case 'stats':
       return printStats(command, host);
+    case 'query':
+      return printQuery(command, host);
     case 'check':
       return checkScenarioFile(command, host);
     case 'compare':

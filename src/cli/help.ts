@@ -49,8 +49,9 @@ export function helpFor(name: VerbName): string {
   ]);
 }
 
-function synopsis(name: VerbName, { argument, several, options }: Verb): string {
-  const given = argument === undefined ? [] : several === true ? [argument, `${argument}…`] : [argument];
+function synopsis(name: VerbName, { argument, several, rest, options }: Verb): string {
+  const given =
+    argument === undefined ? [] : several === true ? [argument, rest ?? `${argument}…`] : [argument];
   const optional = Object.entries(options).map(
     ([option, { value }]) => `[--${option}${value === undefined ? '' : ` ${value}`}]`,
   );

@@ -12,6 +12,8 @@ export interface Verb {
   readonly argument?: string;
   /** Takes any number of arguments. */
   readonly several?: boolean;
+  /** What stands in the help for those after the first, where they are of another sort. */
+  readonly rest?: string;
   /** In one or two sentences. */
   readonly says: string;
   readonly options: Readonly<Record<string, VerbOption>>;
@@ -56,6 +58,31 @@ export const VERBS = {
     says: 'Prints the figures of a trace file.',
     options: { json: JSON_OPTION },
     examples: [['trapline stats b7.trapline.arrow', 'prints what a kept run has cost']],
+  },
+  query: {
+    argument: 'TRACE',
+    several: true,
+    rest: 'QUERY',
+    says:
+      'Prints the events of a trace that match a query, as the find box of the timeline has it: exit:HLT dur>5us. ' +
+      'The language is described in media/reference/queries.md.',
+    options: {
+      json: {
+        says: 'print each event as a line of JSON: row, cycles, seconds, durationCycles, kind, track, text, a, b, place, cause',
+      },
+      count: { says: 'print only how many there are' },
+      limit: { value: 'N', says: 'print the first N only' },
+    },
+    examples: [
+      [
+        "trapline query b7.trapline.arrow 'exit:EPT_MISCONFIG dur>5us'",
+        'lists the dear exits with their lines',
+      ],
+      [
+        "trapline query b7.trapline.arrow 'from:(kind:mmio.write reg:TDT) or within:(handler)' --json --limit 100",
+        'gives a script what a doorbell brought about, and what happened in interrupt handlers',
+      ],
+    ],
   },
   check: {
     argument: 'FILE',

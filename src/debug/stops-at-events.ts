@@ -7,7 +7,7 @@ import type { Handlers, SessionContext } from './context';
 import { listOf, RequestError, textOf } from './errors';
 import { exceptionFilters, queryOfFilter } from './exception-filters';
 import type { PointOwner } from './points';
-import { parseQuery, QueryError } from '../trace/query/query';
+import { parseLiveQuery, QueryError } from '../trace/query/query';
 
 type Arguments<K extends keyof DebugRequests> = DebugRequests[K]['arguments'];
 
@@ -50,7 +50,7 @@ export class StopsAtEvents {
       if (query === undefined)
         return { verified: false, message: `There is no filter “${String(filterId)}”.` };
       try {
-        parseQuery(query);
+        parseLiveQuery(query);
       } catch (error) {
         if (!(error instanceof QueryError)) throw error;
         return { verified: false, message: error.message };
@@ -87,7 +87,7 @@ export class StopsAtEvents {
 /** @throws RequestError with the place in the query */
 export function checkQuery(query: string): void {
   try {
-    parseQuery(query);
+    parseLiveQuery(query);
   } catch (error) {
     if (!(error instanceof QueryError)) throw error;
     throw new RequestError(error.message, DebugErrorId.Expression);

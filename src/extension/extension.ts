@@ -15,6 +15,7 @@ import { registerInlineValues } from './debug/inline-values';
 import { MachineView } from './debug/machine-view';
 import { TimelineLink } from './debug/timeline-link';
 import { TraceEditors } from './editor/trace-editors';
+import { KeptQueryLanes } from './editor/kept-query-lanes';
 import { traceHandlers } from './editor/trace-handlers';
 import { ScenarioForms } from './form/scenario-form';
 import { createTestApi, type TraplineApi } from './api';
@@ -72,6 +73,7 @@ export function activate(context: ExtensionContext): TraplineApi {
   own(workspace.registerFileSystemProvider(runScheme, files, { isReadonly: true, isCaseSensitive: true }));
 
   const sources = own(new SourceOpener());
+  const queryLanes = new KeptQueryLanes(context.workspaceState);
   const sessions = own(new DebugSessions(runs, () => tools.environment(), log));
   const timeline = own(new TimelineLink(sessions, () => editors));
   const editors: TraceEditors = own(
@@ -82,6 +84,7 @@ export function activate(context: ExtensionContext): TraplineApi {
         traceHandlers(document, panel, {
           sources,
           debugging: timeline,
+          queryLanes,
           runScenario: (scenario) => runCommands.runScenario(scenario),
         }),
       log,

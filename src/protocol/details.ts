@@ -38,7 +38,26 @@ export interface EventDetails extends EventRow {
   legs: { name: string; kind: number; cycles: number; row: number }[];
 }
 
-/** A page of the events table. */
+/** An event that matches, and how many do. */
+export interface FindResult {
+  /** -1: none. */
+  row: number;
+  /** Its place among the matches, from 0 in the order of time; -1: none. */
+  index: number;
+  /** Matching events of the whole trace; so far, while not `complete`. */
+  matches: number;
+  /** The whole trace has been searched. Else ask again: the search goes on from where it is. */
+  complete: boolean;
+}
+
+/** Where matches are: how many in each part of a stretch of time. */
+export interface DensityResult {
+  counts: number[];
+  /** As in `FindResult`. */
+  complete: boolean;
+}
+
+/** A page of the list of events: those that start in [from, to) and match, in the order of time. */
 export interface EventTableQuery {
   from: number;
   to: number;
@@ -46,11 +65,23 @@ export interface EventTableQuery {
   filter: string;
   offset: number;
   limit: number;
+  /** An event or a time in cycles whose place in the list is wanted. */
+  near?: { row: number } | { time: number };
+  /** The page is to be that about `near` instead of that from `offset` on. */
+  around?: boolean;
 }
 export interface EventTableResult {
   rows: EventRow[];
-  /** Matching events in the window. */
+  /** Matching events in the window; so far, while not `complete`. */
   total: number;
+  /** Place of the first of `rows`. */
+  offset: number;
+  /** The place of what was wanted, or of the nearest event in time. */
+  near?: { index: number; row: number; exact: boolean };
+  /** The whole trace has been searched. Else ask again: the search goes on from where it is. */
+  complete: boolean;
+  /** Share of the trace that has been searched, 0 to 1. */
+  share: number;
 }
 
 /** Distribution of a duration in cycles. */

@@ -19,6 +19,8 @@ export interface Lane {
   kind: 'mode' | 'spans' | 'instants';
   /** Nothing was counted in it (yet). */
   empty: boolean;
+  /** A lane of a query shows what matches it; its tracks and groups are then of no account. */
+  query?: string;
 }
 
 export interface ViewportQuery {
@@ -67,4 +69,6 @@ export interface ViewportResult {
   to: number;
   width: number;
   lanes: (LaneEvents | LaneBins)[];
+  /** Lanes of queries lack what has not been found yet: ask again, and the search goes on from where it is. */
+  searching?: boolean;
 }

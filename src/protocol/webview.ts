@@ -4,9 +4,19 @@
  */
 import type { RunState, TraceMeta } from '../trace/model';
 import type { DomainMappings } from './mappings';
+import type { QueryLane } from './query-lanes';
 import type { RunProgress } from './run';
 import type { ViewportQuery, ViewportResult } from './viewport';
-import type { EventDetails, EventRow, EventTableQuery, EventTableResult, TraceStatistics } from './details';
+import type {
+  EventDetails,
+  EventRow,
+  EventTableQuery,
+  EventTableResult,
+  DensityResult,
+  FindResult,
+  TraceStatistics,
+} from './details';
+import type { Completions } from './completions';
 
 /** What the page may ask of the host. Every method answers or rejects with a message for a reader. */
 export interface HostMethods {
@@ -15,9 +25,13 @@ export interface HostMethods {
   describe(row: number): EventDetails;
   /** The causal chain through an event: ancestors, itself, descendants, in time order. At most `limit`. */
   chain(row: number, limit: number): { rows: EventRow[]; truncated: boolean };
-  /** Next event that matches the query after (or before) a row; -1 when none. Rejects with what is wrong in the query. */
-  find(query: string, fromRow: number, direction: 1 | -1): { row: number; matches: number };
-  /** Events of a window for the table. */
+  /** Next event that matches the query after (or before) a row. Rejects with what is wrong in the query. */
+  find(query: string, fromRow: number, direction: 1 | -1): FindResult;
+  /** How many events that match begin in each of `parts` equal parts of a stretch of time. */
+  density(query: string, from: number, to: number, parts: number): DensityResult;
+  /** What may stand at a place of a query that is being written. */
+  complete(query: string, cursor: number): Completions;
+  /** Events of a window for the list. */
   events(query: EventTableQuery): EventTableResult;
   statistics(from: number, to: number): TraceStatistics;
   /** What a domain of an IOMMU, given by its track, translates at a time; of one address of its devices if that is not -1. */
@@ -30,6 +44,10 @@ export interface HostMethods {
   debugFrom(row: number): void;
   /** The debugger is to stop at each event like this one. */
   stopAtLike(row: number): void;
+  /** The lanes of queries that have been kept for the scenario. */
+  queryLanes(): QueryLane[];
+  /** Keeps the lanes of queries, for all runs of the scenario. */
+  keepQueryLanes(lanes: QueryLane[]): void;
   /** Stops the run that this trace is of. */
   stop(): void;
   /** Runs the scenario of this trace again. */

@@ -143,7 +143,7 @@ describe('arguments of 53 bits', () => {
     recorder.finish(30);
     const store = new TraceStore(emptyMeta('t', 1e9));
     store.append(recorder.takeDelta());
-    expect(find(store, 'addr:0x123456000', -1, 1)).toEqual({ row: dma - 1, matches: 1 });
+    expect(find(store, 'addr:0x123456000', -1, 1)).toMatchObject({ row: dma - 1, matches: 1 });
     const [, row] = eventTable(store, { from: 0, to: 99, filter: '', offset: 0, limit: 9 }).rows;
     expect(row?.text.replaceAll('\u2009', ' ')).toBe('address 0x123456000, length 64 B');
   });

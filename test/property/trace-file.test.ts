@@ -5,7 +5,6 @@ import { describe as describeEvent } from '../../src/trace/query/describe';
 import { TraceFileError, encodeTrace, readTrace } from '../../src/trace/file/file';
 import { hashOf } from '../../src/trace/record/hash';
 import { lanesOf } from '../../src/trace/query/lanes';
-import { QueryError, parseQuery, queryFields } from '../../src/trace/query/query';
 import { statistics } from '../../src/trace/query/statistics';
 import type { TraceStore } from '../../src/trace/query/store';
 import { queryViewport } from '../../src/trace/query/viewport';
@@ -103,29 +102,6 @@ describe('trace file, hostile', () => {
         expect(hashOf(read)).toBe(written.meta.traceHash);
       }),
       { numRuns: 20 },
-    );
-  });
-});
-
-describe('query, hostile', () => {
-  it('parses any text or says where it is wrong', () => {
-    const word = fc.oneof(
-      fc.string(),
-      fc.constantFrom(...Object.keys(queryFields), ':', '>', '<=', '-', ',', '"', '5us', '0x10', 'exit', ' '),
-    );
-    fc.assert(
-      fc.property(fc.array(word, { maxLength: 12 }), (words) => {
-        const text = words.join('');
-        try {
-          const query = parseQuery(text);
-          find(store, text, -1, 1);
-          expect(query.terms.every((term) => term.texts.length > 0)).toBe(true);
-        } catch (error) {
-          expect(error).toBeInstanceOf(QueryError);
-          if (error instanceof QueryError) expect(error.position).toBeLessThanOrEqual(text.length);
-        }
-      }),
-      { numRuns: 500 },
     );
   });
 });

@@ -212,7 +212,7 @@ describe('finding', () => {
     await page.keyboard.press('Enter');
     const first = (await stateOf(page)).selection;
     expect(await page.evaluate((row) => window.fakeHost.nameOf(row), first)).toBe('packet.tx');
-    expect(await page.locator('.find-count').innerText()).toBe('7');
+    expect(await page.locator('.find-count').innerText()).toBe('1 of 7');
     await page.keyboard.press('Enter');
     expect((await stateOf(page)).selection).toBeGreaterThan(first);
   });

@@ -114,7 +114,7 @@ it('a figure leads to the events that it counts', async () => {
   const { query, selection } = await stateOf(page);
   expect(query).toBe('kind:packet.tx');
   expect(await page.evaluate((row) => window.fakeHost.nameOf(row), selection)).toBe('packet.tx');
-  expect(await page.locator('.find-count').innerText()).toBe('7');
+  expect(await page.locator('.find-count').innerText()).toBe('1 of 7');
 });
 
 it('the events are walked through by keys', async () => {

@@ -1,10 +1,13 @@
 /** What a reader can do with the page, whatever they do it with: mouse, keys, links, other views. */
 import type { EventRow } from '../../src/protocol/details';
+import type { QueryLane } from '../../src/protocol/query-lanes';
+import type { Lane } from '../../src/protocol/viewport';
 import type { DebugPosition, HostNotice } from '../../src/protocol/webview';
 import { kindRow } from '../../src/trace/vocabulary/events';
 import { lanesOf } from '../../src/trace/query/lanes';
 import type { HostClient } from '../host/client';
 import { extentOf } from '../lanes/chain-tree';
+import { QUERY_GROUP, queryLaneId, queryLanesOf, understood } from '../lanes/query-lanes';
 import { Latest } from '../host/latest';
 import { Signal } from '../host/signal';
 import { formatRange } from '../time/format';
@@ -57,7 +60,8 @@ export class Explorer {
       ...(meta.message !== undefined && { message: meta.message }),
       ...(notice.failed && { failed: notice.failed }),
     };
-    model.lanes.value = lanesOf(meta);
+    model.lanes.value = [...queryLanesOf(model.queryLanes.value), ...lanesOf(meta)];
+    void this.#keptQueryLanes();
     model.window.value = restored ? time.clampWindow(restored, endTime) : time.wholeRun(endTime);
     if (model.selection.value >= rows) model.selection.value = -1;
     if (model.selection.value >= 0) this.#details.request(model.selection.value);
@@ -81,7 +85,7 @@ export class Explorer {
         gaps: notice.gaps,
         ...(counts && { counts }),
       };
-      const lanes = lanesOf(next);
+      const lanes = [...queryLanesOf(model.queryLanes.value), ...lanesOf(next)];
       model.meta.value = next;
       const key = (all: readonly { id: string; empty: boolean }[]): string =>
         all.map((l) => `${l.id}${l.empty}`).join();
@@ -286,19 +290,75 @@ export class Explorer {
   async stepInLane(direction: 1 | -1): Promise<void> {
     const { model } = this;
     const lane = model.lanes.value.find(({ id }) => id === model.lane.value);
-    const track = model.track(lane?.trackIds[0] ?? -1);
-    if (!lane || !track) return;
-    const vm = track.vm >= 0 ? ` vm:${track.vm}` : '';
-    const query = `track:"${lane.track}"${vm} group:${lane.groups.join(',')}`;
+    const query = lane && this.#queryOf(lane);
+    if (query === undefined) return;
     const from =
       model.selection.value >= 0 ? model.selection.value : direction > 0 ? -1 : model.extent.value.rows;
     try {
-      const { row } = await this.host.call('find', query, from, direction);
-      if (row >= 0) await this.reveal(row);
+      let found = await this.host.call('find', query, from, direction);
+      while (!found.complete) found = await this.host.call('find', query, from, direction);
+      if (found.row >= 0) await this.reveal(found.row);
       else this.announcement.value = direction > 0 ? 'Last event of the lane' : 'First event of the lane';
     } catch (error) {
       this.report(error);
     }
+  }
+
+  /** What finds the events of a lane. */
+  #queryOf(lane: Lane): string | undefined {
+    if (lane.query !== undefined) return lane.query;
+    const track = this.model.track(lane.trackIds[0] ?? -1);
+    if (!track) return undefined;
+    const vm = track.vm >= 0 ? ` vm:${track.vm}` : '';
+    return `track:"${lane.track}"${vm} group:${lane.groups.join(',')}`;
+  }
+
+  /** Makes a lane of a query, or goes to the one that there is, and makes it the keyboard's. */
+  addQueryLane(query: string): void {
+    const { queryLanes, lane, collapsed } = this.model;
+    const known = queryLanes.value.find((each) => each.query === query);
+    const made = known ?? { id: queryLaneId(queryLanes.value), label: query, query };
+    if (!known) this.#setQueryLanes([...queryLanes.value, made]);
+    if (collapsed.value.has(QUERY_GROUP)) this.toggleGroup(QUERY_GROUP);
+    lane.value = made.id;
+    this.announcement.value = known ? `There is a lane of ${query}` : `New lane: ${query}`;
+  }
+
+  /** Brings back the lanes that the reader made in an earlier run of the scenario. */
+  async #keptQueryLanes(): Promise<void> {
+    try {
+      const kept = understood(await this.host.call('queryLanes'));
+      if (kept.length > 0) this.#showQueryLanes(kept);
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
+  renameQueryLane(id: string, label: string): void {
+    const name = label.trim();
+    if (name === '') return;
+    this.#setQueryLanes(
+      this.model.queryLanes.value.map((each) => (each.id === id ? { ...each, label: name } : each)),
+    );
+  }
+
+  removeQueryLane(id: string): void {
+    const { queryLanes, lane } = this.model;
+    if (lane.value === id) lane.value = '';
+    this.#setQueryLanes(queryLanes.value.filter((each) => each.id !== id));
+  }
+
+  /** The reader's lanes have changed: they are shown, and kept for the next run. */
+  #setQueryLanes(lanes: readonly QueryLane[]): void {
+    this.#showQueryLanes(lanes);
+    void this.host.call('keepQueryLanes', [...lanes]).catch((error: unknown) => this.report(error));
+  }
+
+  #showQueryLanes(lanes: readonly QueryLane[]): void {
+    const { model } = this;
+    const others = model.lanes.value.filter(({ query }) => query === undefined);
+    model.queryLanes.value = lanes;
+    model.lanes.value = [...queryLanesOf(lanes), ...others];
   }
 
   toggleGroup(group: string): void {

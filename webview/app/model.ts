@@ -1,5 +1,6 @@
 /** What the page knows and shows: one signal per thing that parts of the page watch. */
 import type { EventDetails, EventRow } from '../../src/protocol/details';
+import type { QueryLane } from '../../src/protocol/query-lanes';
 import type { RunProgress } from '../../src/protocol/run';
 import type { Lane } from '../../src/protocol/viewport';
 import type { DebugPosition, FailedExpectations } from '../../src/protocol/webview';
@@ -35,6 +36,8 @@ export class Model {
   readonly meta = new Signal<TraceMeta | undefined>(undefined);
   readonly extent = new Signal<Extent>({ rows: 0, endTime: 0, state: 'running' });
   readonly lanes = new Signal<readonly Lane[]>([]);
+  /** Lanes that the reader made of queries; they are among `lanes`, too. */
+  readonly queryLanes = new Signal<readonly QueryLane[]>([]);
   readonly window = new Signal<TimeWindow>({ from: 0, to: 1000 });
   readonly collapsed = new Signal<ReadonlySet<string>>(new Set());
   readonly follow = new Signal(false);

@@ -1,4 +1,5 @@
 /** The overview of keys and gestures. */
+import { fieldSpec, queryFieldNames, queryGrammar } from '../../src/trace/query/fields';
 import { h, icons } from '../ui/dom';
 import { iconButton } from '../ui/toolkit';
 
@@ -21,20 +22,19 @@ const rows: readonly [keys: string, what: string][] = [
   ['B', 'stop the debugger at events like the selected one'],
   ['Drag the cursor’s handle', 'move the debugger in time'],
   ['Esc', 'step back out: range, selection, zoom'],
-  ['/', 'find; Enter next, Shift+Enter previous'],
+  ['/', 'find; Enter next, Shift+Enter previous, Tab takes a completion, Ctrl+Enter makes a lane'],
   ['?', 'this overview'],
 ];
 
-const queries: readonly [query: string, what: string][] = [
-  ['reason:EPT_MISCONFIG', 'exits of one reason'],
-  ['kind:irq.inject', 'one kind of event'],
-  ['dur>5us', 'longer than five microseconds'],
-  ['file:e1000.c', 'caused by lines of one file'],
-];
+/** Fields with an example of each, for the grammar stands before them. */
+const fields = queryFieldNames.map((name) => {
+  const { meaning, examples } = fieldSpec(name);
+  return [examples[0] ?? name, meaning] as const;
+});
 
 /** Builds the overlay, closed. */
 export function helpOverlay(): { element: HTMLDialogElement; open(): void } {
-  const list = (entries: readonly [string, string][], mark: 'kbd' | 'code'): HTMLElement =>
+  const list = (entries: readonly (readonly [string, string])[], mark: 'kbd' | 'code'): HTMLElement =>
     h(
       'dl',
       { class: 'help-list' },
@@ -51,7 +51,9 @@ export function helpOverlay(): { element: HTMLDialogElement; open(): void } {
     ),
     list(rows, 'kbd'),
     h('h2', { text: 'Find' }),
-    list(queries, 'code'),
+    list(queryGrammar, 'code'),
+    h('h3', { text: 'Fields' }),
+    list(fields, 'code'),
   );
   element.addEventListener('click', (event) => {
     if (event.target === element) element.close();

@@ -44,8 +44,8 @@ function layoutOf(lanes: readonly Lane[]): Layout {
   return { rows, lanes: rows, height: HEIGHT };
 }
 
-/** Builds the minimap. */
-export function minimap(explorer: Explorer, theme: Signal<Theme>): HTMLElement {
+/** Builds the minimap. @param marks what lies upon it, as wide as it is */
+export function minimap(explorer: Explorer, theme: Signal<Theme>, marks: HTMLElement): HTMLElement {
   const { model } = explorer;
   const canvas = h('canvas', { attrs: { 'aria-hidden': 'true' } });
   const frame = h(
@@ -56,7 +56,7 @@ export function minimap(explorer: Explorer, theme: Signal<Theme>): HTMLElement {
   );
   const shadeLeft = h('div', { class: 'frame-shade' });
   const shadeRight = h('div', { class: 'frame-shade' });
-  const area = h('div', { class: 'minimap-area' }, canvas, shadeLeft, shadeRight, frame);
+  const area = h('div', { class: 'minimap-area' }, canvas, shadeLeft, shadeRight, marks, frame);
   const element = h(
     'section',
     { class: 'minimap', attrs: { 'aria-label': 'Overview of the whole run' } },

@@ -68,7 +68,7 @@ function lane(fields: Fields): LaneEvents | LaneBins {
 export function columns(result: unknown): ViewportResult {
   if (typeof result !== 'object' || result === null)
     throw new TypeError('a viewport answer is not an object');
-  const { from, to, width, lanes } = result as Fields;
+  const { from, to, width, lanes, searching } = result as Fields;
   if (
     typeof from !== 'number' ||
     typeof to !== 'number' ||
@@ -77,5 +77,11 @@ export function columns(result: unknown): ViewportResult {
   ) {
     throw new TypeError('a viewport answer has no window or no lanes');
   }
-  return { from, to, width, lanes: lanes.map((entry) => lane(entry as Fields)) };
+  return {
+    from,
+    to,
+    width,
+    lanes: lanes.map((entry) => lane(entry as Fields)),
+    ...(searching === true && { searching }),
+  };
 }

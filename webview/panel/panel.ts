@@ -1,5 +1,6 @@
 /** The panel under the timeline: its tabs, and the bar that gives it its size. */
 import type { Explorer } from '../app/explorer';
+import type { Finder } from '../app/finder';
 import { tabIds, type TabId } from '../app/model';
 import type { Signal } from '../host/signal';
 import { h } from '../ui/dom';
@@ -27,6 +28,7 @@ const titles: Record<TabId, string> = {
 /** Builds splitter and panel. `find` runs a query in the find box. */
 export function panel(
   explorer: Explorer,
+  finder: Finder,
   theme: Signal<Theme>,
   find: (query: string) => void,
 ): { splitter: HTMLElement; element: HTMLElement } {
@@ -36,7 +38,7 @@ export function panel(
     chain: chainView(explorer),
     statistics: statisticsView(explorer, theme, find),
     translations: translationsView(explorer),
-    events: eventsView(explorer),
+    events: eventsView(explorer, finder),
   };
   const tabs = panels(
     'Panel',

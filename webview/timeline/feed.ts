@@ -25,10 +25,13 @@ export class Feed {
   ) {
     this.#latest = new Latest(
       ({ query }) => host.call('viewport', query),
-      (result, { rows, revision }) => {
+      (result, want) => {
+        const { rows, revision } = want;
         const pixel = spanOf(result) / result.width;
         this.#have = { from: result.from, to: result.to, pixel, rows, revision };
         accept(result, rows);
+        // Lanes of queries are searched for in pieces.
+        if (result.searching) this.#latest.request(want);
       },
       failed,
     );

@@ -1,6 +1,7 @@
 /** The lanes: headings on the left, the chart on the right, one scroll bar for both. */
 import type { Explorer } from '../app/explorer';
 import { layoutOf, type Row } from '../lanes/layout';
+import { queryLaneName } from '../lanes/query-lane-name';
 import { lowerBound } from '../lanes/geometry';
 import { kindRow } from '../../src/trace/vocabulary/events';
 import { h } from '../ui/dom';
@@ -288,7 +289,9 @@ function headingOf(row: Row, explorer: Explorer): HTMLElement {
       title: lane.empty ? `${lane.label}: nothing recorded` : lane.label,
       on: { click: () => (explorer.model.lane.value = lane.id) },
     },
-    h('span', { class: 'gutter-track', text: row.firstOfTrack ? lane.track : '' }),
+    lane.query === undefined
+      ? h('span', { class: 'gutter-track', text: row.firstOfTrack ? lane.track : '' })
+      : queryLaneName(lane, explorer),
     h('span', {
       class: `gutter-part role-${role}`,
       text: row.firstOfTrack && lane.track.endsWith(lane.part) ? '' : lane.part,

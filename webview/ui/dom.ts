@@ -70,5 +70,7 @@ export const icons = {
   previous: 'M4 10l4-4 4 4',
   next: 'M4 6l4 4 4-4',
   help: 'M5.8 6a2.2 2.2 0 1 1 3.2 2c-.7.4-1 .8-1 1.6M8 12.2v.2',
+  addLane: 'M2.5 3.5h11M2.5 7.5h6M2.5 11.5h5M11.5 8v6M8.5 11h6',
+  rename: 'M3 13l.6-2.6L10.8 3.2l2 2-7.2 7.2zM9.4 4.6l2 2',
   close: 'M4 4l8 8M12 4l-8 8',
 } as const;

@@ -68,6 +68,10 @@ export function badge(text: string): HTMLElement {
 export interface TextField {
   element: HTMLElement;
   value: string;
+  /** Place of the text cursor. */
+  cursor: number;
+  /** Whether it has the keyboard. */
+  readonly focused: boolean;
   focus(): void;
 }
 
@@ -76,7 +80,7 @@ export function textField(label: string, placeholder: string, changed: (text: st
   const element = custom('vscode-text-field', {
     attrs: { placeholder, 'aria-label': label, spellcheck: 'false' },
   });
-  const field = element as HTMLElement & { value: string };
+  const field = element as HTMLElement & { value: string; control?: HTMLInputElement };
   element.addEventListener('input', () => changed(field.value));
   return {
     element,
@@ -85,6 +89,17 @@ export function textField(label: string, placeholder: string, changed: (text: st
     },
     set value(text: string) {
       field.value = text;
+      // The element gives the text to its control a moment later; what is typed until then must not be lost.
+      if (field.control) field.control.value = text;
+    },
+    get cursor() {
+      return field.control?.selectionStart ?? field.value.length;
+    },
+    set cursor(at: number) {
+      field.control?.setSelectionRange(at, at);
+    },
+    get focused() {
+      return document.activeElement === field;
     },
     focus: () => field.focus(),
   };

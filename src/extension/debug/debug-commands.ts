@@ -2,12 +2,15 @@
 import { commands, debug, l10n, window, workspace, type Disposable } from 'vscode';
 import type { DebugRequests, WatchTarget } from '../../protocol/debug';
 import { DisposableStore } from '../disposables';
+import { completeQuery, vocabularyValues } from '../../trace/query/complete';
 import type { TraceEditors } from '../editor/trace-editors';
+import type { TraceView } from '../trace-service/trace-view';
 import { scenarioOfArgument } from '../commands/command-arguments';
 import { pickScenario } from '../commands/scenario-picker';
 import { Command, debugType } from '../names';
 import { DebugSessions, type DebuggedRun } from './debug-sessions';
 import type { MachineItem, MachineView } from './machine-view';
+import { pickLiveQuery } from './query-picker';
 
 type ChangeRequest = 'trapline/lastWriter' | 'trapline/previousChange' | 'trapline/nextChange';
 
@@ -138,9 +141,12 @@ export class DebugCommands implements Disposable {
   private async stopAtEvents(): Promise<void> {
     const { run } = this;
     if (!run) return;
-    const query = await window.showInputBox({
-      prompt: l10n.t('Stop at events that match, as in the find box: exit:EPT_MISCONFIG reg:TDT'),
-    });
+    const traceOf = (): TraceView | undefined =>
+      run.traceUri && this.editors.document(run.traceUri)?.content.view;
+    // What the trace of the run has so far is offered; before there is any, what every trace may have.
+    const query = await pickLiveQuery(
+      (text, cursor) => traceOf()?.complete(text, cursor) ?? completeQuery(text, cursor, vocabularyValues),
+    );
     if (query) await this.ask(run, 'trapline/stopAt', { query });
   }
 

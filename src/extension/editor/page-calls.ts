@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { KindGroup } from '../../trace/vocabulary/events';
+import { queryLaneLimits } from '../../protocol/query-lanes';
 import type { HostAnswer, HostMethods, PageNotice } from '../../protocol/webview';
 
 /** The methods as a host implements them: each may take its time. */
@@ -56,6 +57,7 @@ const lane = z.object({
   groups: z.array(z.enum(groupNames)),
   kind: z.enum(['mode', 'spans', 'instants']),
   empty: z.boolean(),
+  query: text.exactOptional(),
 });
 
 /** What can tell whether arguments are those of a method. */
@@ -77,6 +79,8 @@ const argumentShapes: { [M in keyof HostMethods]: ArgumentShape<M> } = {
   ]),
   describe: z.tuple([row]),
   chain: z.tuple([row, limit(limits.chain)]),
+  density: z.tuple([text, cycles, cycles, z.int().min(1).max(limits.width)]),
+  complete: z.tuple([text, limit(limits.text)]),
   find: z.tuple([text, z.int().min(-1).max(0x1_0000_0000), z.union([z.literal(1), z.literal(-1)])]),
   events: z.tuple([
     z.object({
@@ -85,6 +89,8 @@ const argumentShapes: { [M in keyof HostMethods]: ArgumentShape<M> } = {
       filter: text,
       offset: z.int().min(0),
       limit: limit(limits.tableRows),
+      near: z.union([z.object({ row }), z.object({ time: cycles })]).exactOptional(),
+      around: z.boolean().exactOptional(),
     }),
   ]),
   statistics: z.tuple([cycles, cycles]),
@@ -93,6 +99,18 @@ const argumentShapes: { [M in keyof HostMethods]: ArgumentShape<M> } = {
   travel: z.tuple([z.union([z.object({ cycles: z.number().finite().min(0) }), z.object({ row })])]),
   debugFrom: z.tuple([row]),
   stopAtLike: z.tuple([row]),
+  queryLanes: z.tuple([]),
+  keepQueryLanes: z.tuple([
+    z
+      .array(
+        z.object({
+          id: z.string().max(64),
+          label: z.string().max(queryLaneLimits.label),
+          query: z.string().max(queryLaneLimits.query),
+        }),
+      )
+      .max(queryLaneLimits.lanes),
+  ]),
   stop: z.tuple([]),
   runAgain: z.tuple([]),
 };

@@ -5,6 +5,7 @@ import { scenarioEnding } from '../names';
 import type { TimelineDebugging } from '../debug/timeline-link';
 import type { SourceOpener } from '../source/open-source';
 import { locateSource } from '../source/source-files';
+import type { KeptQueryLanes } from './kept-query-lanes';
 import type { HostHandlers } from './page-calls';
 import type { TraceDocument } from './trace-document';
 import type { TraceView } from '../trace-service/trace-view';
@@ -13,6 +14,7 @@ import type { TraceView } from '../trace-service/trace-view';
 export interface HandlerServices {
   sources: SourceOpener;
   debugging: TimelineDebugging;
+  queryLanes: KeptQueryLanes;
   /** Runs a scenario as the command does, with its messages. */
   runScenario(scenario: Uri): Promise<unknown>;
 }
@@ -79,6 +81,8 @@ export function traceHandlers(
     describe: (row) => view().describe(row),
     chain: (row, limit) => view().chain(row, limit),
     find: (query, fromRow, direction) => view().find(query, fromRow, direction),
+    density: (query, from, to, parts) => view().density(query, from, to, parts),
+    complete: (query, cursor) => view().complete(query, cursor),
     events: (query) => view().events(query),
     statistics: (from, to) => view().statistics(from, to),
     mappings: (track, time, address) => view().mappings(track, time, address),
@@ -91,6 +95,8 @@ export function traceHandlers(
       await services.debugging.debugFrom(document.uri, await scenarioOf(document, view()), row);
     },
     stopAtLike: (row) => services.debugging.stopAtLike(document, row),
+    queryLanes: () => services.queryLanes.of(view().meta.scenarioName),
+    keepQueryLanes: (lanes) => services.queryLanes.keep(view().meta.scenarioName, lanes),
     stop: () => document.session?.cancel(),
     runAgain: async () => {
       // Not awaited to its end: the page's answer is that the run was asked for.

@@ -1,10 +1,12 @@
 /** A trace store as the editor asks it. Knows no editor. */
+import { completeQuery, valuesIn, type ValuesOf } from '../../trace/query/complete';
 import { chainOf } from '../../trace/query/chain';
 import { describe, eventRow } from '../../trace/query/describe';
-import { eventTable, find } from '../../trace/query/find';
+import { density, eventTable, find } from '../../trace/query/find';
 import { likeQuery } from '../../trace/query/like';
 import { mappingsAt } from '../../trace/query/mappings';
 import { perLine, statistics } from '../../trace/query/statistics';
+import type { Patience } from '../../trace/query/search';
 import { queryViewport } from '../../trace/query/viewport';
 import type { TraceStore } from '../../trace/query/store';
 import { judge } from '../../scenario/breaking-events';
@@ -12,17 +14,39 @@ import type { FailedExpectations } from '../../protocol/webview';
 import { failureText } from '../runs/result-text';
 import type { TraceQuestions } from './trace-view';
 
+/** Milliseconds that one question may search: the thread has others to answer, and the page asks again. */
+const SEARCH_TIME = 20;
+
+function forSearchTime(): Patience {
+  const until = performance.now() + SEARCH_TIME;
+  return () => performance.now() < until;
+}
+
+/** What queries may name in a trace, until it has grown. */
+function growingValues(store: TraceStore): () => ValuesOf {
+  let values: ValuesOf | undefined;
+  let rows = -1;
+  return () => {
+    if (!values || rows !== store.rows) values = valuesIn(store);
+    rows = store.rows;
+    return values;
+  };
+}
+
 /** Joins the queries of `trace/` to one store. */
 export function storeView(store: TraceStore): TraceQuestions {
+  const values = growingValues(store);
   return {
-    viewport: (query) => queryViewport(store, query),
+    viewport: (query) => queryViewport(store, query, forSearchTime()),
     describe: (row) => describe(store, row),
     chain: (row, limit) => {
       const { links, truncated } = chainOf(store, row, limit);
       return { rows: links.map((link) => eventRow(store, link.row)), truncated };
     },
-    find: (query, fromRow, direction) => find(store, query, fromRow, direction),
-    events: (query) => eventTable(store, query),
+    find: (query, fromRow, direction) => find(store, query, fromRow, direction, forSearchTime()),
+    density: (query, from, to, parts) => density(store, query, from, to, parts, forSearchTime()),
+    complete: (query, cursor) => completeQuery(query, cursor, values()),
+    events: (query) => eventTable(store, query, forSearchTime()),
     statistics: (from, to) => statistics(store, from, to),
     mappings: (track, time, address) => mappingsAt(store, track, time, address < 0 ? undefined : address),
     like: (row) => likeQuery(store, row),

@@ -131,6 +131,8 @@ export class TraceClient implements TraceView {
   describe: TraceView['describe'] = (row) => this.call('describe', row);
   chain: TraceView['chain'] = (row, limit) => this.call('chain', row, limit);
   find: TraceView['find'] = (query, fromRow, direction) => this.call('find', query, fromRow, direction);
+  density: TraceView['density'] = (query, from, to, parts) => this.call('density', query, from, to, parts);
+  complete: TraceView['complete'] = (query, cursor) => this.call('complete', query, cursor);
   events: TraceView['events'] = (query) => this.call('events', query);
   statistics: TraceView['statistics'] = (from, to) => this.call('statistics', from, to);
   mappings: TraceView['mappings'] = (track, time, address) => this.call('mappings', track, time, address);

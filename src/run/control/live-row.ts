@@ -1,7 +1,7 @@
 /** Queries asked of rows while they are recorded. */
 import type { Place, Track } from '../../trace/model';
-import { findsExitsByRegister, kindMatcherOf, matcherOf } from '../../trace/query/match';
-import { parseQuery } from '../../trace/query/query';
+import { asks, findsExitsByRegister, prepare } from '../../trace/query/match';
+import { parseLiveQuery } from '../../trace/query/query';
 import type { QueryRows } from '../../trace/query/query-rows';
 import type { Recorder } from '../../trace/record/recorder';
 import type { RecordedRow, RowNews } from '../../trace/record/row-watch';
@@ -40,9 +40,14 @@ class LiveRows implements QueryRows {
   causeOf(row: number): number {
     return this.at(row)?.cause ?? -1;
   }
-  get(row: number): { a: number; b: number; place: number } {
-    const { a = 0, b = 0, place = 0 } = this.at(row) ?? {};
-    return { a, b, place };
+  aOf(row: number): number {
+    return this.at(row)?.a ?? 0;
+  }
+  bOf(row: number): number {
+    return this.at(row)?.b ?? 0;
+  }
+  placeOf(row: number): number {
+    return this.at(row)?.place ?? 0;
   }
 
   private at(row: number): RecordedRow | undefined {
@@ -68,11 +73,10 @@ export class EventQuery {
 
   /** @throws QueryError when the query cannot be understood */
   constructor(query: string, frequencyHz: number, recorder: Recorder) {
-    const parsed = parseQuery(query);
+    const parsed = parseLiveQuery(query);
     this.live = new LiveRows(frequencyHz, recorder);
-    this.matches = matcherOf(this.live, parsed);
-    this.looksAt = kindMatcherOf(parsed);
-    this.needsEnd = parsed.terms.some(({ field }) => field === 'dur');
+    ({ looksAt: this.looksAt, matches: this.matches } = prepare(this.live, parsed));
+    this.needsEnd = asks(parsed, 'dur');
     this.needsEndOfExits = findsExitsByRegister(parsed);
   }
 

@@ -1,11 +1,8 @@
 /** From one event to a query for events like it. */
 import { kindRow, type ArgSpec } from '../vocabulary/events';
 import { formatHex } from '../vocabulary/format';
+import { quoted } from './query';
 import type { TraceStore } from './store';
-
-function quoted(text: string): string {
-  return /[\s,"]/.test(text) ? `"${text.replace(/"/g, '')}"` : text;
-}
 
 /**
  * A query that matches an event and those of its kind at the same unit: the same exit reason, register, vector or device.
@@ -15,7 +12,7 @@ export function likeQuery(store: TraceStore, row: number): string {
   const event = store.get(row);
   const kind = kindRow(event.kind);
   const track = store.meta.tracks[event.track];
-  const terms = [kind.reason === undefined ? `kind:${kind.name}` : `reason:${kind.reason}`];
+  const terms = [kind.reason === undefined ? `kind:${kind.name}` : `exit:${kind.reason}`];
   const of = (spec: ArgSpec | undefined, value: number): void => {
     if (spec?.format === 'register')
       terms.push(`reg:${quoted(track?.registers?.[String(value)] ?? formatHex(value))}`);

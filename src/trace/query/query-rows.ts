@@ -18,5 +18,15 @@ export interface QueryRows {
   durationOf(row: number): number;
   /** Row of the cause, -1 none. */
   causeOf(row: number): number;
-  get(row: number): { readonly a: number; readonly b: number; readonly place: number };
+  /** Arguments, whole. */
+  aOf(row: number): number;
+  bOf(row: number): number;
+  /** Id of the place, 0 none. */
+  placeOf(row: number): number;
 }
+
+/**
+ * Whether a span holds of which a test is true: one of the same vCPU, device or thread as a row's, that began no later than the row and
+ * ends after the row's start. The row itself does not count.
+ */
+export type SpansAround = (row: number, test: (span: number) => boolean) => boolean;

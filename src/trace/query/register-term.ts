@@ -1,5 +1,6 @@
 /** `reg:` of a query: accesses to a register, and the exits that were about it. */
 import { Kind, byKind, isExit } from '../vocabulary/events';
+import { textTest } from './query';
 import type { QueryRows } from './query-rows';
 
 /** Rows behind an exit among which that of its register is: its legs, and what other tracks record meanwhile. */
@@ -16,7 +17,7 @@ export function registerTest(
   texts: readonly string[],
   exits: boolean,
 ): (row: number) => boolean {
-  const wanted = texts.map((text) => text.toLowerCase());
+  const wanted = texts.map((text) => textTest(text));
   const numbers = new Set(texts.map(Number).filter((value) => !Number.isNaN(value)));
   const named = new Map<number, ReadonlySet<number>>();
   const offsetsOn = (track: number): ReadonlySet<number> => {
@@ -24,14 +25,14 @@ export function registerTest(
     if (!offsets) {
       const names = Object.entries(rows.trackAt(track)?.registers ?? {});
       offsets = new Set(
-        names.filter(([, name]) => wanted.includes(name.toLowerCase())).map(([offset]) => Number(offset)),
+        names.filter(([, name]) => wanted.some((test) => test(name))).map(([offset]) => Number(offset)),
       );
       named.set(track, offsets);
     }
     return offsets;
   };
   const accesses = (row: number): boolean => {
-    const { a } = rows.get(row);
+    const a = rows.aOf(row);
     return numbers.has(a) || offsetsOn(rows.trackOf(row)).has(a);
   };
   return (row) => {

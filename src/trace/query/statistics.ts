@@ -6,6 +6,7 @@ import { kindRow, kinds, type ModeRole } from '../vocabulary/events';
 import { modeNames, modeRoles } from '../vocabulary/modes';
 import { baseName } from '../vocabulary/format';
 import type { Figures } from './index/figures';
+import { quoted } from './query';
 import { distributionOf } from './sample';
 import type { TraceStore } from './store';
 
@@ -71,7 +72,7 @@ function exits({ exits: byKind }: Figures): TraceStatistics['exits'] {
   return [...byKind]
     .map(([kind, durations]) => {
       const reason = kindRow(kind).reason ?? '';
-      return { ...durations.distribution(), reason, kind, query: `reason:${quoted(reason)}` };
+      return { ...durations.distribution(), reason, kind, query: `exit:${quoted(reason)}` };
     })
     .sort((x, y) => y.total - x.total || x.kind - y.kind);
 }
@@ -109,11 +110,6 @@ function registers(store: TraceStore, figures: Figures): TraceStatistics['regist
         query: `group:register track:${quoted(name)} a:${event.a}`,
       };
     });
-}
-
-/** A value as it is written in a query. */
-function quoted(text: string): string {
-  return /[\s",]/.test(text) || text === '' ? `"${text.replaceAll('"', '')}"` : text;
 }
 
 /** Packets, and the time from a packet's first leaving to its next arrival under the same number, where both are in the window. */

@@ -82,6 +82,8 @@ export class TraceStore implements RowSource, QueryRows {
   private indexed = 0;
   private openChanged = false;
   private cuts = 0;
+  /** Rows whose values came late, in the order in which they came. */
+  readonly changedRows: number[] = [];
 
   /** @param stored rows that are there already, and grow no more; absent: rows are added by `append` */
   constructor(meta: TraceMeta, stored?: StoredRows) {
@@ -331,6 +333,7 @@ export class TraceStore implements RowSource, QueryRows {
       const at = row[i] ?? 0;
       const block = this.blocks.block(at >>> BLOCK_SHIFT);
       if (block === undefined) continue;
+      this.changedRows.push(at);
       block.duration[at & BLOCK_MASK] = duration[i] ?? 0;
       block.a[at & BLOCK_MASK] = a[i] ?? 0;
       block.b[at & BLOCK_MASK] = b[i] ?? 0;

@@ -64,6 +64,9 @@ export class Stream {
   get length(): number {
     return this.pieces.rows;
   }
+  get someOpen(): boolean {
+    return this.open.length > 0;
+  }
 
   /** Buckets of 2^k cycles; undefined: none are kept. Needs `update`. */
   level(k: number): Level | undefined {

@@ -4,7 +4,7 @@ import type { TraceChunk } from '../model';
 import { ActiveSpans } from './index/active-spans';
 import { isFault, isFaultInstant } from './index/kind-traits';
 import type { BinsInProgress } from './lane-bins';
-import type { Entries, Stream } from './stream';
+import type { Entries } from './stream';
 import type { TraceStore } from './store';
 
 /** A span that reaches into a stretch from before. */
@@ -12,6 +12,16 @@ export interface Carried {
   slot: number;
   row: number;
   end: number;
+}
+
+/** Which kinds the events of a sweep have, each with a slot of its own. */
+export interface SweptKinds {
+  /** By slot. */
+  readonly kinds: readonly number[];
+  /** -1: no event has it. */
+  slot(kind: number): number;
+  /** Some events are spans whose end is not known yet. */
+  readonly someOpen: boolean;
 }
 
 /** The pixels of a window. */
@@ -34,7 +44,7 @@ function pixelAt(grid: Grid, time: number): number {
   return x;
 }
 
-/** Sweeps over one stream of a store; holds what it needs between sweeps. */
+/** Sweeps over events of a store in the order of time; holds what it needs between sweeps. */
 export class Sweep {
   private readonly active = new ActiveSpans();
   private readonly cycles: Float64Array;
@@ -50,11 +60,11 @@ export class Sweep {
 
   constructor(
     private readonly store: TraceStore,
-    private readonly stream: Stream,
+    private readonly swept: SweptKinds,
     private readonly bins: BinsInProgress,
     private readonly grid: Grid,
   ) {
-    const slots = stream.kinds.length;
+    const slots = swept.kinds.length;
     this.cycles = new Float64Array(slots);
     this.counts = new Uint32Array(slots);
     this.rows = new Float64Array(slots);
@@ -117,7 +127,7 @@ export class Sweep {
 
   /** Fills one pixel; returns the first entry after it. */
   private pixel(x: number, entries: Entries, first: number, last: number): number {
-    const { active, cycles, through, store, stream } = this;
+    const { active, cycles, through, store, swept } = this;
     const left = edgeOf(this.grid, x);
     const right = edgeOf(this.grid, x + 1);
     while (active.firstEnd <= right) {
@@ -129,12 +139,12 @@ export class Sweep {
     for (const slot of this.listed) cycles[slot] += through[slot] * (right - left);
     let i = first;
     let [index, block]: [number, TraceChunk | undefined] = [-1, undefined];
-    const someOpen = stream.open.length > 0;
+    const { someOpen } = swept;
     for (; i < last && entries.starts[i] < right; i++) {
       const row = entries.rows[i];
       if (row >>> BLOCK_SHIFT !== index) block = store.block((index = row >>> BLOCK_SHIFT));
       if (block === undefined) continue;
-      const slot = stream.slot(block.kind[row & BLOCK_MASK]);
+      const slot = swept.slot(block.kind[row & BLOCK_MASK]);
       let duration = block.duration[row & BLOCK_MASK];
       if (someOpen || duration === 0xffff_ffff) duration = store.durationOf(row);
       this.start(slot, row, entries.starts[i], duration, right);
@@ -160,10 +170,10 @@ export class Sweep {
 
   /** Hands the figures of a pixel over. */
   private tell(x: number): void {
-    const { bins, listed, stream } = this;
+    const { bins, listed, swept } = this;
     for (let i = listed.length - 1; i >= 0; i--) {
       const slot = listed[i];
-      const kind = stream.kinds[slot];
+      const kind = swept.kinds[slot];
       const spent = this.cycles[slot];
       const count = this.counts[slot];
       if (spent > 0) bins.addCycles(x, kind, spent);

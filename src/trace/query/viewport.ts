@@ -8,6 +8,7 @@ import type { TraceChunk } from '../model';
 import type { Lane, LaneBins, LaneEvents, ViewportQuery, ViewportResult } from '../../protocol/viewport';
 import type { Level } from './index/level';
 import { BinsInProgress } from './lane-bins';
+import { patient, searchFor, type Patience, type Search } from './search';
 import { edgeOf, Sweep, type Carried, type Grid } from './sweep';
 import type { Entries, Stream } from './stream';
 import type { TraceStore } from './store';
@@ -41,9 +42,15 @@ interface Part {
 
 /**
  * Answers a viewport query. An event is in the window when it starts in [from, to) or began before and ends after `from`.
+ * @param patience how long lanes of queries may search; what they have not found by then is not in the answer, which says so
  * @throws RangeError when the window is not a finite stretch of time.
+ * @throws QueryError when a lane's query cannot be understood
  */
-export function queryViewport(store: TraceStore, query: ViewportQuery): ViewportResult {
+export function queryViewport(
+  store: TraceStore,
+  query: ViewportQuery,
+  patience: Patience = patient,
+): ViewportResult {
   const { from, to } = query;
   if (!Number.isFinite(from) || !Number.isFinite(to) || to <= from) {
     throw new RangeError(`The window ${from} to ${to} is empty; its end must be after its start.`);
@@ -51,7 +58,26 @@ export function queryViewport(store: TraceStore, query: ViewportQuery): Viewport
   const width = Math.max(1, Math.min(MAX_WIDTH, Math.floor(query.width) || 1));
   const grid = { from, to, width };
   const level = levelOf(grid);
-  return { from, to, width, lanes: query.lanes.map((lane) => queryLane(store, lane, grid, level)) };
+  let searching = false;
+  const lanes = query.lanes.map((lane) => {
+    if (lane.query === undefined) return queryLane(store, lane, grid, level);
+    const search = searchFor(store, lane.query);
+    if (!search.advance(patience)) searching = true;
+    return queryMatches(store, search, grid);
+  });
+  return { from, to, width, lanes, ...(searching ? { searching: true } : {}) };
+}
+
+/** The matches of a query, as far as they are found. */
+function queryMatches(store: TraceStore, search: Search, grid: Grid): LaneEvents | LaneBins {
+  const { rows, lane } = search;
+  const reaching = lane.reaching(grid.from, search.open);
+  const [first, end] = [rows.before(grid.from), rows.before(grid.to)];
+  const count = reaching.length + end - first;
+  if (count > Math.min(MAX_LANE_EVENTS, EVENTS_PER_PIXEL * grid.width))
+    return lane.bins(grid, reaching, search.open.size > 0);
+  reaching.sort((x, y) => store.startOf(x) - store.startOf(y) || x - y);
+  return eventsOf(store, Float64Array.from([...reaching, ...rows.slice(first, end)]));
 }
 
 /** log2 of the cycles of a pixel, where the window is on the grid of buckets; -1: it is not. */
@@ -79,7 +105,7 @@ function queryLane(store: TraceStore, lane: Lane, grid: Grid, level: number): La
     0,
   );
   if (count <= Math.min(MAX_LANE_EVENTS, EVENTS_PER_PIXEL * grid.width))
-    return eventsOf(store, parts, grid, count);
+    return eventsOf(store, rowsOf(store, parts, grid.from, grid.to, count));
   const bins = new BinsInProgress(grid.width, lane.kind === 'mode');
   for (const part of parts) new PartBins(store, part, grid, bins).fill();
   return bins.finish((grid.to - grid.from) / grid.width);
@@ -134,10 +160,11 @@ function lazily(before: number, reaching: () => number): Edge {
   };
 }
 
-function eventsOf(store: TraceStore, parts: readonly Part[], { from, to }: Grid, count: number): LaneEvents {
+function eventsOf(store: TraceStore, row: Float64Array): LaneEvents {
+  const count = row.length;
   const result: LaneEvents = {
     type: 'events',
-    row: rowsOf(store, parts, from, to, count),
+    row,
     start: new Float64Array(count),
     duration: new Float64Array(count),
     kind: new Uint16Array(count),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { eventTable, find } from '../../../src/trace/query/find';
-import { QueryError, parseQuery } from '../../../src/trace/query/query';
+import { QueryError, parseLiveQuery, parseQuery, type QueryNode } from '../../../src/trace/query/query';
 import { perLine, statistics } from '../../../src/trace/query/statistics';
 import { TraceStore, emptyMeta } from '../../../src/trace/query/store';
 import { Recorder } from '../../../src/trace/record/recorder';
@@ -27,7 +27,7 @@ describe('query', () => {
     ['dur:12400', 3],
     ['kind:mmio.write', 3],
     ['kind:mmio', 3],
-    ['kind:mmio.w', 0],
+    ['kind:mmio.w*', 3],
     ['mmio', 3],
     ['reg:TDT', 3],
     ['reg:0x3818', 3],
@@ -56,12 +56,36 @@ describe('query', () => {
     ['-kind:packet.tx,packet.rx', 3 * PER_TRANSMIT - 6],
     ['fn:e1000_transmit kind:exit', 3],
     ['group:leg', 15],
+    ['exit:* fn:e1000_*', 3],
+    ['exit:*', 3],
+    ['exit:HLT', 0],
+    ['kind:packet.tx or kind:packet.rx', 6],
+    ['(kind:packet.tx or kind:packet.rx) packet:2', 2],
+    ['-(group:leg or group:mode) track:"vCPU *"', 3],
+    ['time:40us..79.999us', PER_TRANSMIT],
+    ['dur:9.8us', 3],
+    ['dur:9us..9.9us', 3],
+    ['dur:12400..', 3],
+    ['line:100..150 group:exit', 3],
+    ['vcpu:0 group:exit', 3],
+    ['vcpu:1', 0],
+    ['cause:*', 3 * (PER_TRANSMIT - 2)],
+    ['cause:(exit:*)', 18],
+    ['cause:(kind:mmio.write reg:TDT)', 3],
+    ['from:(kind:mmio.write)', 21],
+    ['from:(kind:mmio.write) -kind:mmio.write', 18],
+    ['in:e1000_transmit kind:packet.rx', 3],
+    ['in:other', 0],
+    ['within:(exit:*)', 15],
+    ['within:(kind:qemu.handle)', 0],
+    ['row:0..2', 3],
+    ['exit:HLT,EPT_MISCONFIG', 3],
   ])('%s finds %d', (query, expected) => {
     expect(count(query)).toBe(expected);
   });
 
   it('follows causes', () => {
-    expect(find(store, `cause:${rows['exit']} -group:leg`, -1, 1)).toEqual({
+    expect(find(store, `cause:${rows['exit']} -group:leg`, -1, 1)).toMatchObject({
       row: rows['write'],
       matches: 1,
     });
@@ -88,13 +112,13 @@ describe('query', () => {
     recorder.finish(2000);
     const own = new TraceStore(emptyMeta('exits', FREQUENCY));
     own.append(recorder.takeDelta());
-    expect(find(own, 'group:exit reg:TDT', -1, 1)).toEqual({ row: first, matches: 1 });
-    expect(find(own, 'group:exit reg:ICR', -1, 1)).toEqual({ row: second, matches: 1 });
+    expect(find(own, 'group:exit reg:TDT', -1, 1)).toMatchObject({ row: first, matches: 1 });
+    expect(find(own, 'group:exit reg:ICR', -1, 1)).toMatchObject({ row: second, matches: 1 });
     expect(find(own, `group:exit reg:${STATUS}`, -1, 1).matches).toBe(0);
   });
 
   it('steps forwards and backwards, and ends', () => {
-    const first = find(store, 'reason:EPT_MISCONFIG', -1, 1).row;
+    const first = find(store, 'exit:EPT_MISCONFIG', -1, 1).row;
     expect(first).toBe(rows['exit']);
     const second = find(store, 'reason:EPT_MISCONFIG', first, 1).row;
     expect(second).toBe(first + PER_TRANSMIT);
@@ -110,15 +134,24 @@ describe('query', () => {
   });
 
   it.each([
-    ['colour:red', 0, /no field “colour”; fields are kind, reason/],
+    ['colour:red', 0, /no field “colour”; fields are exit, kind/],
     ['exit -colour:red', 6, /position 7 of/],
-    ['dur>fast', 0, /“fast” is no value for dur; it takes cycles, or a number with s, ms, us or ns/],
+    ['dur>fast', 0, /“fast” is no value for dur; it takes cycles, a number with s, ms, us or ns/],
     ['a:5us', 0, /is no value for a; it takes a number such as 12 or 0x10/],
     ['kind:', 0, /value is missing after “kind:”/],
     ['kind:a,,b', 0, /value is missing/],
     ['track>5', 0, /track is compared with : only/],
     ['track:"vCPU 0', 6, /quotation mark is not closed/],
-    ['-', 0, /value is missing/],
+    ['-', 0, /missing after the minus/],
+    ['kind:mmio.w', 0, /no kind of event “mmio.w”; there is mmio.write/],
+    ['exit:HALT', 0, /no exit reason “HALT”/],
+    ['exit:', 0, /exit:\* finds all/],
+    ['e1000_transmit', 0, /fn:e1000_transmit/],
+    ['(exit or', 8, /term is missing/],
+    ['(exit', 0, /not closed/],
+    ['exit)', 4, /no \( before/],
+    ['dur!=5', 3, /Write -dur:value/],
+    ['from:(dur>fast)', 6, /“fast” is no value/],
   ])('%s is refused at %d', (query, position, message) => {
     let error: unknown;
     try {
@@ -157,7 +190,7 @@ describe('statistics', () => {
     expect(exit).toEqual({
       reason: 'EPT_MISCONFIG',
       kind: 305,
-      query: 'reason:EPT_MISCONFIG',
+      query: 'exit:EPT_MISCONFIG',
       count: 3,
       min: 12_400,
       p50: 12_400,
@@ -204,15 +237,79 @@ describe('statistics', () => {
   });
 });
 
-describe('ranges and arguments by name', () => {
+describe('numbers and arguments by name', () => {
+  const term = (text: string): object => parseQuery(text);
+
   it('are read as they are written', () => {
-    expect(parseQuery('addr:0x1000..0x1fff').terms[0]?.numbers).toEqual([{ from: 0x1000, to: 0x1fff }]);
-    expect(parseQuery('virtq.kick queue:1').terms[1]).toMatchObject({ field: 'argument', name: 'queue' });
+    const cycles = (value: number): object => ({ value, seconds: false });
+    expect(term('addr:0x1000..0x1fff')).toMatchObject({
+      numbers: [{ from: cycles(0x1000), to: cycles(0x1fff) }],
+    });
+    expect(term('dur:5us..')).toMatchObject({ numbers: [{ from: { value: 5e-6, seconds: true } }] });
+    expect(term('virtq.kick queue:1')).toMatchObject({
+      is: 'all',
+      of: [{ field: 'word' }, { field: 'argument', name: 'queue' }],
+    });
     // What the vocabulary calls "cycles at most".
-    expect(parseQuery('cyclesatmost>5').terms[0]).toMatchObject({ field: 'argument', operator: '>' });
+    expect(term('cyclesatmost>5')).toMatchObject({ field: 'argument', operator: '>' });
   });
 
-  it.each(['addr>1..2', 'addr:5..1', 'nosuchargument:1', 'queue:x'])('%s is refused', (query) => {
+  it.each(['addr>1..2', 'addr:5..1', 'addr:..', 'nosuchargument:1', 'queue:x'])('%s is refused', (query) => {
     expect(() => parseQuery(query)).toThrow(QueryError);
+  });
+
+  it('find a lock by its name and by its number', () => {
+    const recorder = new Recorder();
+    const thread = recorder.addTrack({
+      type: 'thread',
+      name: 'worker',
+      group: 'host',
+      vm: -1,
+      locks: { '3': 'big lock' },
+    });
+    recorder.span(10, 5, thread, Kind.LockWait, 3, thread);
+    recorder.span(20, 5, thread, Kind.LockWait, 4, thread);
+    recorder.finish(30);
+    const own = new TraceStore(emptyMeta('locks', FREQUENCY));
+    own.append(recorder.takeDelta());
+    for (const query of ['lock:"big lock"', 'lock:big*', 'lock:3', 'lock.wait lock:3..3'])
+      expect(find(own, query, -1, 1)).toEqual({ row: 0, index: 0, matches: 1, complete: true });
+    expect(find(own, 'holder:worker', -1, 1).matches).toBe(2);
+  });
+});
+
+describe('the structure of a query', () => {
+  const shape = (text: string): unknown => {
+    const told = (node: QueryNode): unknown => {
+      if (node.is === 'term') return node.texts.join();
+      if (node.is === 'all' || node.is === 'any') return [node.is, ...node.of.map(told)];
+      return [node.is, told(node.of)];
+    };
+    return told(parseQuery(text));
+  };
+
+  it.each([
+    ['exit mmio or serial', ['any', ['all', 'exit', 'mmio'], 'serial']],
+    ['exit (mmio or serial)', ['all', 'exit', ['any', 'mmio', 'serial']]],
+    ['exit | mmio|serial', ['any', 'exit', 'mmio', 'serial']],
+    ['exit and mmio', ['all', 'exit', 'mmio']],
+    ['-(exit or mmio)', ['not', ['any', 'exit', 'mmio']]],
+    ['not exit mmio', ['all', ['not', 'exit'], 'mmio']],
+    ['not not exit', ['not', ['not', 'exit']]],
+    ['cause:(exit or mmio)', ['cause', ['any', 'exit', 'mmio']]],
+    ['from:12', ['from', '12']],
+    ['in:main', ['from', 'main']],
+    ['-within:(exit:HLT)', ['not', ['within', 'HLT']]],
+    ['"or"', 'or'],
+  ])('%s', (text, expected) => {
+    if (text === '"or"') expect(() => parseQuery('"or"')).not.toThrow(TypeError);
+    else expect(shape(text)).toEqual(expected);
+  });
+
+  it('refuses for a stop what looks at other times', () => {
+    expect(() => parseLiveQuery('exit:HLT (mmio or within:(handler))')).toThrow(
+      expect.objectContaining({ position: 18 }) as Error,
+    );
+    expect(parseLiveQuery('cause:(exit:HLT)')).toMatchObject({ is: 'cause' });
   });
 });

@@ -1,9 +1,10 @@
 /** Stands for the extension host: answers the page from a made-up trace by the code that the product uses. */
 import type { FailedExpectations, HostCall, HostMethods, ToPage } from '../../../src/protocol/webview';
+import { completeQuery, valuesIn } from '../../../src/trace/query/complete';
 import { chainOf } from '../../../src/trace/query/chain';
 import { describe, eventRow } from '../../../src/trace/query/describe';
 import { kindRow } from '../../../src/trace/vocabulary/events';
-import { eventTable, find } from '../../../src/trace/query/find';
+import { density, eventTable, find } from '../../../src/trace/query/find';
 import { mappingsAt } from '../../../src/trace/query/mappings';
 import type { RunState } from '../../../src/trace/model';
 import { statistics } from '../../../src/trace/query/statistics';
@@ -36,6 +37,7 @@ export interface FakeHost {
   /** First event of a kind. */
   first(name: string): { row: number; start: number; duration: number };
   nameOf(row: number): string;
+  startOf(row: number): number;
   /** Resolves when the page has come to rest. */
   atRest(): Promise<void>;
 }
@@ -67,6 +69,8 @@ const answers: Answers = {
     return { rows: links.map((link) => eventRow(store, link.row)), truncated };
   },
   find: (query, from, direction) => find(store, query, from, direction),
+  density: (query, from, to, parts) => density(store, query, from, to, parts),
+  complete: (query, cursor) => completeQuery(query, cursor, valuesIn(store)),
   events: (query) => eventTable(store, query),
   statistics: (from, to) => statistics(store, from, to),
   mappings: (track, time, address) => mappingsAt(store, track, time, address < 0 ? undefined : address),
@@ -76,6 +80,8 @@ const answers: Answers = {
   debugFrom: () => undefined,
   stopAtLike: () => undefined,
   runAgain: () => undefined,
+  queryLanes: () => [],
+  keepQueryLanes: () => undefined,
 };
 
 function post(message: ToPage): void {
@@ -147,6 +153,7 @@ const fakeHost: FakeHost = {
     for (let row = 0; row < store.rows; row++) if (fakeHost.nameOf(row) === name) return store.get(row);
     throw new Error(`no ${name} in the trace`);
   },
+  startOf: (row) => store.startOf(row),
   nameOf: (row) => kindRow(store.get(row).kind).name,
   atRest,
 };

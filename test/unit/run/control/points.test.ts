@@ -34,7 +34,8 @@ function rowsOf(store: TraceStore, query: string): number[] {
   const rows: number[] = [];
   for (let { row } = find(store, query, -1, 1); row >= 0; { row } = find(store, query, row, 1))
     rows.push(row);
-  return rows;
+  // They are found in the order of time, and met as they are recorded.
+  return rows.sort((x, y) => x - y);
 }
 
 describe('event points', () => {
