@@ -6,6 +6,7 @@ import { banner } from './chrome/banner';
 import { helpOverlay } from './chrome/help';
 import { minimap } from './chrome/minimap';
 import { toolbar } from './chrome/toolbar';
+import { viewButtons } from './chrome/view-buttons';
 import { HostClient, type VsCodeApi } from './host/client';
 import { keep, restore } from './host/view-state';
 import { panel } from './panel/panel';
@@ -34,8 +35,9 @@ function start(root: HTMLElement): void {
   const theme = watchTheme();
 
   const help = helpOverlay();
-  const bar = toolbar(explorer, () => help.open());
-  const lanes = timeline(explorer, theme);
+  const view = viewButtons(explorer);
+  const bar = toolbar(explorer, () => help.open(), view.element);
+  const lanes = timeline(explorer, theme, view.editBookmark);
   const lower = panel(explorer, theme, bar.find);
   const voice = h('div', { class: 'visually-hidden', attrs: { 'aria-live': 'polite' } });
   explorer.announcement.subscribe((text) => {
@@ -51,6 +53,7 @@ function start(root: HTMLElement): void {
     lower.splitter,
     lower.element,
     help.element,
+    ...view.popovers,
     voice,
   );
 

@@ -13,6 +13,7 @@ import { DebugSessions } from './debug/debug-sessions';
 import { registerInlineValues } from './debug/inline-values';
 import { MachineView } from './debug/machine-view';
 import { TimelineLink } from './debug/timeline-link';
+import { ChoiceStore } from './editor/choice-store';
 import { TraceEditors } from './editor/trace-editors';
 import { traceHandlers } from './editor/trace-handlers';
 import { createTestApi, type TraplineApi } from './api';
@@ -54,6 +55,7 @@ export function activate(context: ExtensionContext): TraplineApi {
   const files = new RunFiles(runs, archive);
   own(workspace.registerFileSystemProvider(runScheme, files, { isReadonly: true, isCaseSensitive: true }));
 
+  const choices = new ChoiceStore(context.workspaceState, log);
   const sources = own(new SourceOpener());
   const sessions = own(new DebugSessions(runs, () => tools.environment(), log));
   const timeline = own(new TimelineLink(sessions, () => editors));
@@ -65,8 +67,10 @@ export function activate(context: ExtensionContext): TraplineApi {
         traceHandlers(document, panel, {
           sources,
           debugging: timeline,
+          choices,
           runScenario: (scenario) => runCommands.runScenario(scenario),
         }),
+      choices,
       log,
     ),
   );

@@ -3,6 +3,7 @@
  * functions; call and result types are derived from it.
  */
 import type { RunState, TraceMeta } from '../trace/model';
+import type { Bookmark, LaneChoices } from './choices';
 import type { DomainMappings } from './mappings';
 import type { RunProgress } from './run';
 import type { ViewportQuery, ViewportResult } from './viewport';
@@ -22,14 +23,21 @@ export interface HostMethods {
   statistics(from: number, to: number): TraceStatistics;
   /** What a domain of an IOMMU, given by its track, translates at a time; of one address of its devices if that is not -1. */
   mappings(track: number, time: number, address: number): DomainMappings;
-  /** Opens the C line of the event; false when it has none. `beside` false opens in the page's own column. */
-  openSource(row: number, beside: boolean): boolean;
+  /**
+   * Opens the C line of the event; false when it has none. `beside` false opens in the page's own column. `focus` moves the keyboard
+   * there; without it the page keeps it.
+   */
+  openSource(row: number, beside: boolean, focus: boolean): boolean;
   /** Moves the debugger that stands in this trace's run to a time in cycles, or to an event. */
   travel(target: { cycles: number } | { row: number }): void;
   /** Debugs the run of this trace from an event on: runs the scenario again to that very moment. */
   debugFrom(row: number): void;
   /** The debugger is to stop at each event like this one. */
   stopAtLike(row: number): void;
+  /** Keeps what the reader chose to see, for this scenario's traces. */
+  keepChoices(choices: LaneChoices): void;
+  /** Keeps the trace's bookmarks. */
+  keepBookmarks(bookmarks: Bookmark[]): void;
   /** Stops the run that this trace is of. */
   stop(): void;
   /** Runs the scenario of this trace again. */
@@ -47,7 +55,16 @@ export interface DebugPosition {
 
 /** What the host tells the page unasked. */
 export type HostNotice =
-  | { type: 'init'; meta: TraceMeta; rows: number; endTime: number; liveUntil?: number }
+  | {
+      type: 'init';
+      meta: TraceMeta;
+      rows: number;
+      endTime: number;
+      liveUntil?: number;
+      /** What the reader chose at this scenario's traces before. */
+      choices?: LaneChoices;
+      bookmarks: Bookmark[];
+    }
   /** The trace grew, or its state changed. */
   | {
       type: 'grown';

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measureAgainst, type Baseline } from './baseline';
 import { measureExits } from './exits';
+import { measurePage } from './explorer/page';
 import { measurePackets } from './packets';
 import { REAL_TIME, measureRealTime } from './realtime';
 import { measureScale, SCALE_VARIANTS, type ScaleVariant } from './scale';
@@ -26,11 +27,20 @@ interface Part {
   realTime?: boolean;
   packets?: boolean;
   travel?: boolean;
+  explorer?: boolean;
 }
 const LOOPS = ['alu', 'calls', 'mmio'];
 /** What `--only` takes. */
 const PARTS: Record<string, Part> = {
-  all: { loops: LOOPS, exits: true, scale: SCALE_VARIANTS, realTime: true, packets: true, travel: true },
+  all: {
+    loops: LOOPS,
+    exits: true,
+    scale: SCALE_VARIANTS,
+    realTime: true,
+    packets: true,
+    travel: true,
+    explorer: true,
+  },
   vcpu: { loops: LOOPS, exits: true },
   alu: { loops: ['alu'] },
   calls: { loops: ['calls'] },
@@ -41,6 +51,7 @@ const PARTS: Record<string, Part> = {
   realtime: { loops: [], realTime: true },
   packets: { loops: [], packets: true },
   travel: { loops: [], travel: true },
+  explorer: { loops: [], explorer: true },
 };
 
 /** Unit and meaning of each figure, in the order of printing, with the least (or, for bytes, the most) that is wanted. */
@@ -96,6 +107,27 @@ const MEANING: Record<string, readonly [unit: string, what: string]> = {
   'travel.again.p95': ['s', 'wanted: at most 0.1'],
   'travel.heldMiB': ['MiB', 'held by checkpoints; wanted: at most 512'],
   'travel.reverse': ['s', 'backwards over 10^8 instructions to a breakpoint'],
+  'explorer.frame.p95Ms': ['ms', 'between frames over 90 pans and zooms, at 1 M and 10 M events; wanted: under 17'],
+  'explorer.firstPaint1kMs': ['ms', 'from the tables of a trace of 1 k events to its lanes on screen'],
+  'explorer.firstPaint20kMs': ['ms', 'of 20 k events'],
+  'explorer.firstPaint1MMs': ['ms', 'of 1 M events'],
+  'explorer.firstPaint10MMs': ['ms', 'of 10 M events; wanted: under 1 000'],
+  'explorer.frame1k.p95Ms': ['ms', 'between frames at 1 k events'],
+  'explorer.frame20k.p95Ms': ['ms', 'at 20 k'],
+  'explorer.frame1M.p95Ms': ['ms', 'at 1 M'],
+  'explorer.frame10M.p95Ms': ['ms', 'at 10 M'],
+  'explorer.chartjs.firstPaint1kMs': ['ms', 'stock Chart.js, floating bars'],
+  'explorer.chartjs.frame1k.p95Ms': ['ms', ''],
+  'explorer.chartjs.firstPaint20kMs': ['ms', ''],
+  'explorer.chartjs.frame20k.p95Ms': ['ms', ''],
+  'explorer.chartjs.firstPaint1MMs': ['ms', ''],
+  'explorer.chartjs.frame1M.p95Ms': ['ms', ''],
+  'explorer.vis.firstPaint1kMs': ['ms', 'vis-timeline'],
+  'explorer.vis.frame1k.p95Ms': ['ms', ''],
+  'explorer.vis.firstPaint20kMs': ['ms', ''],
+  'explorer.vis.frame20k.p95Ms': ['ms', ''],
+  'explorer.vis.firstPaint1MMs': ['ms', ''],
+  'explorer.vis.frame1M.p95Ms': ['ms', ''],
   'scale.memoryLinear': ['', 'the second of these by the first; wanted: at most 1.2'],
 };
 const REAL_TIME_MEANING = ['', 'simulated by wall seconds of a sample; wanted: at least 1'] as const;
@@ -167,6 +199,7 @@ async function main(args: readonly string[]): Promise<void> {
     if (part.packets)
       Object.assign(figures, await measurePackets(root, environmentIn(directory), turns, say));
     if (part.travel) Object.assign(figures, await measureTravel(root, environmentIn(directory), turns, say));
+    if (part.explorer) Object.assign(figures, await measurePage(root, say));
     for (const variant of part.scale ?? [])
       Object.assign(figures, await measureScale(root, directory, variant, turns, say));
     if (args.includes('--json')) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);

@@ -1,60 +1,84 @@
 /** Dense lanes as pixels: one strip per lane, drawn once per answer and then only placed. */
-import type { LaneBins } from '../../src/protocol/viewport';
+import { modeRoles } from '../../src/protocol/viewport';
 import { kindRow, type ColourRole } from '../../src/trace/vocabulary/events';
-import { densityHeight, fullCount, stackOf } from '../lanes/density';
+import { calmShares } from '../lanes/calm';
+import type { Columns } from '../lanes/columns';
+import { densityHeight, stackOf } from '../lanes/density';
 import type { Rgba, Theme } from '../ui/theme';
-import { hatched } from './hatch';
 
 /** Pixels of the tick that marks a fault. */
 const FAULT_TICK = 7;
+/** Opacity below the edge of a dense column: the edge tells how dense, the body whose it is. */
+const BODY = 0.4;
+const BODY_HIGH_CONTRAST = 0.5;
+/** Pixels of the edge. */
+const EDGE = 2;
+/** Height of a column in which nothing begins but a span goes on. */
+const GOES_ON = 0.4;
+
+/** A colour as `ImageData` has it in one number, on a little-endian machine. */
+function packed([r, g, b]: Rgba, opacity: number): number {
+  return ((Math.round(opacity * 255) << 24) | (b << 16) | (g << 8) | r) >>> 0;
+}
 
 /**
- * Draws bins, one column a pixel, from the bottom up: in a mode lane the share of each mode, elsewhere by how many events a
- * pixel holds. A fault is a tick at the top.
+ * Draws columns, one a pixel, from the bottom up: in a mode lane the share of each mode, elsewhere how many events a pixel holds,
+ * `full` being all of the height. A fault is a tick at the top. Colours are flat: a hatch of single pixels would be noise.
  * @param tracks number of tracks whose modes the lane shows together
+ * @param canvas one to draw on anew, if there is one
  */
 export function stripOf(
-  bins: LaneBins,
+  columns: Columns,
   tracks: number,
+  full: number,
   height: number,
   theme: Theme,
-  background: Rgba,
+  canvas: HTMLCanvasElement = document.createElement('canvas'),
 ): HTMLCanvasElement {
-  const width = bins.count.length;
-  const canvas = document.createElement('canvas');
-  canvas.width = width;
-  canvas.height = height;
+  const width = columns.count.length;
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
   const context = canvas.getContext('2d');
   if (!context) return canvas;
   const image = context.createImageData(width, height);
-  const pixels = image.data;
-  /** Fills pixel rows `from` to `to`, counted from the bottom. */
-  const fill = (x: number, role: ColourRole, from: number, to: number, alpha: number): void => {
-    const colour = theme.rolesRgba[role];
-    for (let y = height - to; y < height - from; y++) {
-      const [r, g, b] = hatched(role, colour, background, theme, x, y);
-      const at = (y * width + x) * 4;
-      pixels[at] = r;
-      pixels[at + 1] = g;
-      pixels[at + 2] = b;
-      pixels[at + 3] = alpha;
-    }
+  const pixels = new Uint32Array(image.data.buffer);
+  const colours = new Map<string, number>();
+  const colour = (role: ColourRole, opacity: number): number => {
+    const key = `${role}${opacity}`;
+    let value = colours.get(key);
+    if (value === undefined) colours.set(key, (value = packed(theme.rolesRgba[role], opacity)));
+    return value;
   };
-  const full = fullCount(bins.count);
-  for (let x = 0; x < width; x++) {
-    if ((bins.row[x] ?? -1) < 0) continue;
-    if (bins.shares) {
-      for (const { role, from, to } of stackOf(bins.shares, x, tracks, height)) fill(x, role, from, to, 255);
-    } else {
-      const { role } = kindRow(bins.kind[x] ?? 0);
-      const cover = bins.cover[x] ?? 0;
-      const share = densityHeight(Math.max(1, bins.count[x] ?? 0), full);
-      const alpha = theme.highContrast ? 255 : 255 * (0.7 + 0.3 * Math.max(cover, share));
-      fill(x, role, 0, Math.max(2, Math.round(share * height)), alpha);
+  /** Fills pixel rows `from` to `to`, counted from the bottom. */
+  const fill = (x: number, from: number, to: number, value: number): void => {
+    for (let at = (height - to) * width + x; at < (height - from) * width; at += width) pixels[at] = value;
+  };
+  const body = theme.highContrast ? BODY_HIGH_CONTRAST : BODY;
+  const { shares } = columns;
+  if (shares) {
+    const first = Math.round(columns.from / columns.pixel);
+    const calm = calmShares(shares, width, modeRoles.length, first);
+    for (let x = 0; x < width; x++)
+      for (const { role, from, to } of stackOf(calm, x, tracks, height)) fill(x, from, to, colour(role, 1));
+  } else {
+    for (let x = 0; x < width; x++) {
+      const count = columns.count[x] ?? 0;
+      const cover = columns.cover[x] ?? 0;
+      if (count === 0 && cover === 0) continue;
+      const { role } = kindRow(columns.kind[x] ?? 0);
+      if (count === 0) {
+        fill(x, 0, Math.max(EDGE, Math.round(GOES_ON * height * Math.min(1, cover))), colour(role, body));
+        continue;
+      }
+      const top = Math.max(EDGE, Math.round(densityHeight(count, full) * height));
+      fill(x, 0, top - EDGE, colour(role, body));
+      fill(x, top - EDGE, top, colour(role, 1));
     }
-    if (bins.fault[x] !== 1) continue;
+  }
+  for (let x = 0; x < width; x++) {
+    if (columns.fault[x] !== 1) continue;
     for (const beside of [x - 1, x])
-      if (beside >= 0) fill(beside, 'fault', Math.max(0, height - FAULT_TICK), height, 255);
+      if (beside >= 0) fill(beside, Math.max(0, height - FAULT_TICK), height, colour('fault', 1));
   }
   context.putImageData(image, 0, 0);
   return canvas;

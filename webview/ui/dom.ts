@@ -71,4 +71,10 @@ export const icons = {
   next: 'M4 6l4 4 4-4',
   help: 'M5.8 6a2.2 2.2 0 1 1 3.2 2c-.7.4-1 .8-1 1.6M8 12.2v.2',
   close: 'M4 4l8 8M12 4l-8 8',
+  pin: 'M6 2.5h4M6.8 2.5v4L5 9h6L9.2 6.5v-4M8 9v4.5',
+  unpin: 'M6 2.5h4M6.8 2.5v4L5 9h6L9.2 6.5v-4M8 9v4.5M3 13 13 3',
+  lanes: 'M2.5 4h3M8 4h5.5M2.5 8h3M8 8h5.5M2.5 12h3M8 12h5.5',
+  bookmark: 'M4.5 2.5h7v11L8 10.7l-3.5 2.8z',
+  clock: 'M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 1 0 0-11M8 5v3.2l2 1.4',
+  fold: 'M2.5 8h2.5M11 8h2.5M6.5 5v6M9.5 5v6',
 } as const;

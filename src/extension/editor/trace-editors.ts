@@ -11,6 +11,7 @@ import type {
 import { DisposableStore } from '../disposables';
 import { runScheme, traceViewType } from '../names';
 import type { RunSession } from '../runs/run-session';
+import type { ChoiceStore } from './choice-store';
 import type { HostHandlers } from './page-calls';
 import { TraceDocument, type DocumentContext } from './trace-document';
 import { TracePanel } from './trace-panel';
@@ -37,6 +38,7 @@ export class TraceEditors implements CustomReadonlyEditorProvider<TraceDocument>
     private readonly extensionUri: Uri,
     private readonly context: DocumentContext,
     private readonly handlersFor: HandlerFactory,
+    private readonly choices: ChoiceStore,
     private readonly log: LogOutputChannel,
   ) {
     this.owned.add(
@@ -55,7 +57,8 @@ export class TraceEditors implements CustomReadonlyEditorProvider<TraceDocument>
 
   resolveCustomEditor(document: TraceDocument, webviewPanel: WebviewPanel): void {
     const handlers = this.handlersFor(document, webviewPanel);
-    const panel = new TracePanel(webviewPanel, document, handlers, this.extensionUri, this.log);
+    const { choices, extensionUri, log } = this;
+    const panel = new TracePanel(webviewPanel, document, handlers, choices, extensionUri, log);
     this.panels.add(panel);
     webviewPanel.onDidDispose(() => {
       this.panels.delete(panel);

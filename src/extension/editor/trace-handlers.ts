@@ -5,6 +5,7 @@ import { scenarioEnding } from '../names';
 import type { TimelineDebugging } from '../debug/timeline-link';
 import type { SourceOpener } from '../source/open-source';
 import { locateSource } from '../source/source-files';
+import type { ChoiceStore } from './choice-store';
 import type { HostHandlers } from './page-calls';
 import type { TraceDocument } from './trace-document';
 import type { TraceView } from './trace-view';
@@ -13,6 +14,7 @@ import type { TraceView } from './trace-view';
 export interface HandlerServices {
   sources: SourceOpener;
   debugging: TimelineDebugging;
+  choices: ChoiceStore;
   /** Runs a scenario as the command does, with its messages. */
   runScenario(scenario: Uri): Promise<unknown>;
 }
@@ -46,7 +48,7 @@ async function openSource(
   view: TraceView,
   row: number,
   column: ViewColumn | undefined,
-  beside: boolean,
+  how: { beside: boolean; focus: boolean },
   sources: SourceOpener,
 ): Promise<boolean> {
   const { file, line } = view.describe(row);
@@ -57,7 +59,7 @@ async function openSource(
       l10n.t('{0} is not on this machine. Open the folder that holds it, then try again.', file),
     );
   }
-  await sources.open(uri, line, column, beside);
+  await sources.open(uri, line, column, how);
   return true;
 }
 
@@ -80,15 +82,18 @@ export function traceHandlers(
     events: (query) => view().events(query),
     statistics: (from, to) => view().statistics(from, to),
     mappings: (track, time, address) => view().mappings(track, time, address),
-    openSource: (row, beside) =>
-      openSource(document, view(), row, panel.viewColumn, beside, services.sources),
+    openSource: (row, beside, focus) =>
+      openSource(document, view(), row, panel.viewColumn, { beside, focus }, services.sources),
     travel: (target) => services.debugging.travel(document, target),
     debugFrom: async (row) => {
       // The line is opened beside first: there the editor shows where the debugger stands, and the timeline stays in view.
-      await openSource(document, view(), row, panel.viewColumn, true, services.sources).catch(() => false);
+      const how = { beside: true, focus: true };
+      await openSource(document, view(), row, panel.viewColumn, how, services.sources).catch(() => false);
       await services.debugging.debugFrom(document, await scenarioOf(document, view()), row);
     },
     stopAtLike: (row) => services.debugging.stopAtLike(document, row),
+    keepChoices: (choices) => services.choices.keepChoices(document, choices) as Promise<void>,
+    keepBookmarks: (bookmarks) => services.choices.keepBookmarks(document, bookmarks),
     stop: () => document.session?.cancel(),
     runAgain: async () => {
       // Not awaited to its end: the page's answer is that the run was asked for.

@@ -4,6 +4,7 @@ import type { Disposable, LogOutputChannel, ViewColumn, WebviewPanel } from 'vsc
 import type { DebugPosition, PageNotice, ToPage } from '../../protocol/webview';
 import { DisposableStore } from '../disposables';
 import { eventSelectedContext } from '../names';
+import type { ChoiceStore } from './choice-store';
 import { receivePageMessage, type HostHandlers } from './page-calls';
 import { createNonce, problemPage, tracePage } from './page-html';
 import { Throttle } from './throttle';
@@ -36,6 +37,7 @@ export class TracePanel implements Disposable {
     readonly panel: WebviewPanel,
     readonly document: TraceDocument,
     private readonly handlers: HostHandlers,
+    private readonly choices: ChoiceStore,
     private readonly extensionUri: Uri,
     private readonly log: LogOutputChannel,
   ) {
@@ -111,7 +113,7 @@ export class TracePanel implements Disposable {
     switch (notice.type) {
       case 'ready':
         this.state.ready = true;
-        this.postInit();
+        void this.postInit();
         return;
       case 'selected':
         this.state.selectedRow = notice.row;
@@ -124,9 +126,12 @@ export class TracePanel implements Disposable {
     }
   }
 
-  private postInit(): void {
+  private async postInit(): Promise<void> {
+    const bookmarks = await this.choices.bookmarks(this.document);
     const { view } = this.document.content;
-    if (!view) return;
+    // Hidden meanwhile: the page is gone, and will ask again.
+    if (!view || !this.state.ready) return;
+    const choices = this.choices.choices(this.document);
     const { session } = this.document;
     this.state.inits += 1;
     this.post({
@@ -135,6 +140,8 @@ export class TracePanel implements Disposable {
       rows: view.rows,
       endTime: view.endTime,
       ...(session?.running && { liveUntil: session.progress?.cycles ?? 0 }),
+      ...(choices && { choices }),
+      bookmarks,
     });
     if (this.pendingReveal !== undefined) this.post({ type: 'reveal', row: this.pendingReveal });
     this.pendingReveal = undefined;
