@@ -1,7 +1,9 @@
 /** A lane by pixels: bins or events of an answer, brought onto the columns of the screen. */
 import { modeRoles, type Lane, type LaneBins, type LaneEvents } from '../../src/protocol/viewport';
-import { kindRow } from '../../src/trace/vocabulary/events';
+import { byKind } from '../../src/trace/vocabulary/events';
 import { binned } from './geometry';
+
+const isFault = byKind(({ role }) => (role === 'fault' ? 1 : 0));
 
 /** Columns of one pixel each, at whole multiples of `pixel` cycles; see `LaneBins`. */
 export interface Columns extends Omit<LaneBins, 'type' | 'count'> {
@@ -45,7 +47,7 @@ export function merged(bins: LaneBins, from: number, bin: number, pixel: number)
     const row = bins.row[i] ?? -1;
     if (row < 0 && (bins.count[i] ?? 0) === 0 && (bins.cover[i] ?? 0) === 0) continue;
     const kind = bins.kind[i] ?? 0;
-    const isFault = kindRow(kind).role === 'fault';
+    const fault = isFault[kind] === 1;
     const home = Math.min(width - 1, Math.max(0, Math.floor(left + 1e-9)));
     if (bins.fault[i] === 1) columns.fault[home] = 1;
     for (let x = home; x < right - 1e-9; x++) {
@@ -60,7 +62,7 @@ export function merged(bins: LaneBins, from: number, bin: number, pixel: number)
         }
       }
       // What begins here counts for more than what only goes on; a fault is the last thing a column takes its colour from.
-      const heavy = isFault ? 0 : 0.01 + covered + ((bins.count[i] ?? 0) > 0 ? overlap : 0);
+      const heavy = fault ? 0 : 0.01 + covered + ((bins.count[i] ?? 0) > 0 ? overlap : 0);
       const better = heavy > (weight[x] ?? -1);
       if (better) {
         weight[x] = heavy;

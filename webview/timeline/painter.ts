@@ -60,9 +60,10 @@ export class LanePainter implements Painter {
   /**
    * Makes the strips of lanes for a size of pixel. Until the next time they are drawn shifted and stretched.
    * @param pixel shown cycles of a pixel
+   * @param until stops when `performance.now()` is beyond it; tells whether all was done
    */
-  prepare(rows: readonly LaneRow[], pixel: number, width: number): void {
-    this.#shelf.prepare(rows, pixel, width, this.theme, (row) => this.#stripHeight(row));
+  prepare(rows: readonly LaneRow[], pixel: number, width: number, until = Infinity): boolean {
+    return this.#shelf.prepare(rows, pixel, width, this.theme, (row) => this.#stripHeight(row), until);
   }
 
   #stripHeight(row: LaneRow): number {
@@ -152,7 +153,7 @@ export class LanePainter implements Painter {
     const width = context.measureText(text).width;
     context.globalAlpha = 0.75;
     context.fillStyle = this.theme.background;
-    context.fillRect(area.right - width - 8, y + 2, width + 8, 13);
+    context.fillRect(area.right - width - 6, y + 2, width + 6, 12);
     context.globalAlpha = 1;
     context.fillStyle = this.theme.muted;
     context.fillText(text, area.right - 4, y + 3);

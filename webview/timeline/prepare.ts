@@ -99,8 +99,9 @@ export class Shelf {
   }
 
   /**
-   * Prepares lanes for a size of pixel.
+   * Prepares lanes for a size of pixel; tells whether all of them are. At least one is, however late it is.
    * @param heightOf pixels of a lane that its strip takes
+   * @param until stops when `performance.now()` is beyond it
    */
   prepare(
     rows: readonly LaneRow[],
@@ -108,7 +109,8 @@ export class Shelf {
     width: number,
     theme: Theme,
     heightOf: (row: LaneRow) => number,
-  ): void {
+    until: number,
+  ): boolean {
     const candidates: Candidate[] = rows.flatMap(({ lane }) => {
       const entry = this.#entries.get(lane.id);
       if (!entry?.events) return [];
@@ -117,6 +119,7 @@ export class Shelf {
       return [{ id: lane.id, perPixel, most: lane.kind === 'mode' ? CROWDED_MODES : CROWDED }];
     });
     const singly = drawnSingly(candidates, width);
+    let worked = false;
     for (const row of rows) {
       const entry = this.#entries.get(row.lane.id);
       if (!entry) continue;
@@ -126,6 +129,8 @@ export class Shelf {
         ? entry.prepared?.type === 'events' && entry.pixel !== -1
         : entry.prepared?.type === 'columns' && entry.pixel === pixel && entry.height === height;
       if (same) continue;
+      if (worked && performance.now() > until) return false;
+      worked = true;
       entry.pixel = pixel;
       entry.height = height;
       entry.prepared =
@@ -133,6 +138,7 @@ export class Shelf {
           ? { type: 'events', data: entry.events, depths: depthsOf(entry.events) }
           : this.#columns(row, entry, pixel, height, theme);
     }
+    return true;
   }
 
   #columns(row: LaneRow, entry: Entry, pixel: number, height: number, theme: Theme): PreparedColumns {

@@ -11,6 +11,8 @@ const FAULT_TICK = 7;
 /** Opacity below the edge of a dense column: the edge tells how dense, the body whose it is. */
 const BODY = 0.4;
 const BODY_HIGH_CONTRAST = 0.5;
+/** What makes a packed colour opaque. */
+const OPAQUE = 0xff000000;
 /** Pixels of the edge. */
 const EDGE = 2;
 /** Height of a column in which nothing begins but a span goes on. */
@@ -42,43 +44,48 @@ export function stripOf(
   if (!context) return canvas;
   const image = context.createImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
-  const colours = new Map<string, number>();
-  const colour = (role: ColourRole, opacity: number): number => {
-    const key = `${role}${opacity}`;
-    let value = colours.get(key);
-    if (value === undefined) colours.set(key, (value = packed(theme.rolesRgba[role], opacity)));
+  const body = theme.highContrast ? BODY_HIGH_CONTRAST : BODY;
+  const edges = new Map<ColourRole, number>();
+  const edgeOf = (role: ColourRole): number => {
+    let value = edges.get(role);
+    if (value === undefined) edges.set(role, (value = packed(theme.rolesRgba[role], 1)));
+    return value;
+  };
+  const bodies = new Map<number, number>();
+  const bodyOf = (kind: number): number => {
+    let value = bodies.get(kind);
+    if (value === undefined) bodies.set(kind, (value = packed(theme.rolesRgba[kindRow(kind).role], body)));
     return value;
   };
   /** Fills pixel rows `from` to `to`, counted from the bottom. */
   const fill = (x: number, from: number, to: number, value: number): void => {
     for (let at = (height - to) * width + x; at < (height - from) * width; at += width) pixels[at] = value;
   };
-  const body = theme.highContrast ? BODY_HIGH_CONTRAST : BODY;
   const { shares } = columns;
   if (shares) {
     const first = Math.round(columns.from / columns.pixel);
     const calm = calmShares(shares, width, modeRoles.length, first);
     for (let x = 0; x < width; x++)
-      for (const { role, from, to } of stackOf(calm, x, tracks, height)) fill(x, from, to, colour(role, 1));
+      for (const { role, from, to } of stackOf(calm, x, tracks, height)) fill(x, from, to, edgeOf(role));
   } else {
     for (let x = 0; x < width; x++) {
       const count = columns.count[x] ?? 0;
       const cover = columns.cover[x] ?? 0;
       if (count === 0 && cover === 0) continue;
-      const { role } = kindRow(columns.kind[x] ?? 0);
+      const kind = columns.kind[x] ?? 0;
       if (count === 0) {
-        fill(x, 0, Math.max(EDGE, Math.round(GOES_ON * height * Math.min(1, cover))), colour(role, body));
+        fill(x, 0, Math.max(EDGE, Math.round(GOES_ON * height * Math.min(1, cover))), bodyOf(kind));
         continue;
       }
       const top = Math.max(EDGE, Math.round(densityHeight(count, full) * height));
-      fill(x, 0, top - EDGE, colour(role, body));
-      fill(x, top - EDGE, top, colour(role, 1));
+      fill(x, 0, top - EDGE, bodyOf(kind));
+      fill(x, top - EDGE, top, (bodyOf(kind) | OPAQUE) >>> 0);
     }
   }
   for (let x = 0; x < width; x++) {
     if (columns.fault[x] !== 1) continue;
     for (const beside of [x - 1, x])
-      if (beside >= 0) fill(beside, Math.max(0, height - FAULT_TICK), height, colour('fault', 1));
+      if (beside >= 0) fill(beside, Math.max(0, height - FAULT_TICK), height, edgeOf('fault'));
   }
   context.putImageData(image, 0, 0);
   return canvas;

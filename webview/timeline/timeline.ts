@@ -22,6 +22,8 @@ const HINT_TIME = 6000;
 const OVERSCAN = 60;
 /** Milliseconds without a change of the zoom after which strips are drawn anew for it. */
 const SETTLE = 90;
+/** Milliseconds of a frame that may go into drawing strips anew. */
+const PREPARE_TIME = 4;
 const KEYS =
   'W and S zoom, A and D move, comma and full stop go to the previous and next event of a lane, up and down change the lane, Enter opens the source, question mark shows all keys.';
 
@@ -83,6 +85,8 @@ export function timeline(
   /** Shown cycles of a pixel at the last drawing, and when that changed. */
   let zoom = { pixel: 0, at: -Infinity };
   let settle = 0;
+  /** The next frame has to go on with what this one had no time for. */
+  let again = false;
   /** Lanes in sight, and a little beyond. */
   const visible = (): LaneRow[] => {
     const bottom = size.height - AXIS_HEIGHT + OVERSCAN;
@@ -97,11 +101,11 @@ export function timeline(
     const now = performance.now();
     if (Math.abs(zoom.pixel / pixel - 1) > 1e-6) zoom = { pixel, at: now };
     const left = zoom.at + SETTLE - now;
-    if (left <= 0) return painter.prepare(rows, zoom.pixel, size.width);
     clearTimeout(settle);
-    settle = window.setTimeout(() => redraw(), left + 1);
-    const fresh = rows.filter((row) => painter.hasNew([row]));
-    if (fresh.length > 0) painter.prepare(fresh, zoom.pixel, size.width);
+    if (left > 0) settle = window.setTimeout(() => redraw(), left + 1);
+    const due = left > 0 ? rows.filter((row) => painter.hasNew([row])) : rows;
+    // What this frame has no time for comes in the next.
+    if (!painter.prepare(due, zoom.pixel, size.width, now + PREPARE_TIME)) again = true;
   };
   /** Notes in the browser's own timings when lanes are on screen for the first time. */
   const note = (rows: readonly LaneRow[]): void => {
@@ -134,6 +138,9 @@ export function timeline(
     }
     gaps.draw(size.width);
     overlay.draw();
+    if (!again) return;
+    again = false;
+    redraw();
   };
   const redraw = (lanes = true): void => {
     lanesDirty ||= lanes;

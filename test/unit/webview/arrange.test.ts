@@ -9,7 +9,6 @@ import { Synthetic } from '../../webview/page/synthetic';
 
 const trace = new Synthetic();
 for (let i = 0; i < 8; i++) trace.send();
-trace.delta();
 const meta = trace.meta('finished');
 const lanes = lanesOf(meta);
 const ids = lanes.map(({ id }) => id);

@@ -17,7 +17,7 @@ function traceOf(packets: number): TraceStore {
   const trace = new Synthetic();
   for (let i = 0; i < packets; i++) trace.send();
   const store = new TraceStore(trace.meta('finished'));
-  store.append(trace.delta());
+  trace.handTo(store);
   return store;
 }
 

@@ -84,9 +84,9 @@ function call<M extends keyof HostMethods>({ id, method, args }: HostCall<M>): v
 function send(packets: number): void {
   for (let i = 0; i < packets; i++) {
     trace.send();
-    if (i % 20_000 === 19_999) store.append(trace.delta());
+    if (i % 20_000 === 19_999) trace.handTo(store);
   }
-  store.append(trace.delta());
+  trace.handTo(store);
 }
 
 function init(): void {

@@ -15,7 +15,7 @@ const answers = answersOf(store);
 function record(events: number): void {
   while (store.rows < events) {
     for (let i = 0; i < BATCH && store.rows + i * 25 < events; i++) trace.send();
-    store.append(trace.delta());
+    trace.handTo(store);
   }
   store.setMeta(trace.meta('finished'));
   postMessage({ type: 'recorded' });
