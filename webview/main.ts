@@ -45,7 +45,7 @@ function start(root: HTMLElement): void {
   });
   root.setAttribute('aria-busy', 'true');
   root.setAttribute('aria-label', 'Trace');
-  root.append(
+  root.replaceChildren(
     bar.element,
     banner(explorer),
     minimap(explorer, theme),

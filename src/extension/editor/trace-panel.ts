@@ -1,5 +1,5 @@
 /** One page of a trace document: messages in, answers and news out. */
-import { EventEmitter, TabInputCustom, Uri, commands, env, window } from 'vscode';
+import { EventEmitter, TabInputCustom, Uri, commands, env, l10n, window } from 'vscode';
 import type { Disposable, LogOutputChannel, ViewColumn, WebviewPanel } from 'vscode';
 import type { DebugPosition, PageNotice, ToPage } from '../../protocol/webview';
 import { DisposableStore } from '../disposables';
@@ -95,6 +95,7 @@ export class TracePanel implements Disposable {
       nonce: createNonce(),
       style: asset('main.css'),
       title: this.panel.title,
+      loading: l10n.t('Loading the trace…'),
       language: env.language,
     };
     const { problem } = this.document.content;
