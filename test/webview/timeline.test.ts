@@ -167,7 +167,9 @@ describe('bookmarks', () => {
     await page.keyboard.press('Tab');
     await page.keyboard.type('why');
     await page.keyboard.press('Enter');
-    expect(await last(page, 'keepBookmarks')).toEqual([{ time: exit.start, name: '<b>first</b> store', note: 'why' }]);
+    expect(await last(page, 'keepBookmarks')).toEqual([
+      { time: exit.start, name: '<b>first</b> store', note: 'why' },
+    ]);
     expect(await page.locator('.minimap-mark').count()).toBe(1);
     await page.getByRole('button', { name: 'Bookmarks' }).click();
     expect(await page.locator('.bookmark-name').innerText()).toContain('<b>first</b> store');
@@ -179,7 +181,9 @@ describe('bookmarks', () => {
 describe('time', () => {
   it('is read in seconds, in cycles, or since the selected event', async () => {
     const page = await pageOf({ packets: 5 });
-    await page.evaluate(() => window.fakeHost.post({ type: 'reveal', row: window.fakeHost.first('exit.HLT').row }));
+    await page.evaluate(() =>
+      window.fakeHost.post({ type: 'reveal', row: window.fakeHost.first('exit.HLT').row }),
+    );
     await settle(page);
     const base = (): Promise<string> => page.locator('.axis-base').innerText();
     expect(await base()).toBe('');

@@ -107,7 +107,11 @@ export class Choosing {
     const bin = Math.max(1, endTime / IDLE_BINS);
     const width = Math.max(1, Math.floor(endTime / bin));
     try {
-      const { from, to, lanes: got } = await this.host.call('viewport', { from: 0, to: width * bin, width, lanes });
+      const {
+        from,
+        to,
+        lanes: got,
+      } = await this.host.call('viewport', { from: 0, to: width * bin, width, lanes });
       const asBins = (data: LaneEvents | LaneBins, kind: Lane['kind']): LaneBins =>
         data.type === 'bins' ? data : binned(data, from, to, width, kind);
       const [modeBins, eventBins] = got;

@@ -31,7 +31,9 @@ export class Marks {
 
   /** Keeps a bookmark, in the place of the one given. */
   keep(bookmark: Bookmark, instead?: Bookmark): void {
-    const others = this.model.bookmarks.value.filter((each) => each !== instead && each.time !== bookmark.time);
+    const others = this.model.bookmarks.value.filter(
+      (each) => each !== instead && each.time !== bookmark.time,
+    );
     this.#set([...others, bookmark].sort((a, b) => a.time - b.time));
   }
 

@@ -36,7 +36,10 @@ export function bookmarkMenu(
                 },
               },
             },
-            h('span', { class: 'number muted', text: readTime(model.clock, bookmark.time, spanOf(model.window.value) / 1000) }),
+            h('span', {
+              class: 'number muted',
+              text: readTime(model.clock, bookmark.time, spanOf(model.window.value) / 1000),
+            }),
             h('span', { text: bookmark.name }),
             h('span', { class: 'muted bookmark-note', text: bookmark.note }),
           ),
@@ -78,7 +81,12 @@ export function bookmarkForm(
       close();
     };
     room.append(
-      h('div', { class: 'popover-line' }, h('span', { text: 'Bookmark at' }), h('span', { class: 'number', text: written })),
+      h(
+        'div',
+        { class: 'popover-line' },
+        h('span', { text: 'Bookmark at' }),
+        h('span', { class: 'number', text: written }),
+      ),
       name.element,
       note.element,
       h(
@@ -94,7 +102,10 @@ export function bookmarkForm(
       ),
     );
     room.onkeydown = (event) => {
-      if (event.key === 'Enter' && !(event.target instanceof Element && event.target.matches('vscode-button'))) {
+      if (
+        event.key === 'Enter' &&
+        !(event.target instanceof Element && event.target.matches('vscode-button'))
+      ) {
         event.preventDefault();
         save();
       }

@@ -88,7 +88,13 @@ export function helpOverlay(): { element: HTMLDialogElement; open(): void } {
       'div',
       { class: 'help-columns' },
       ...sections.map(([title, lines]) =>
-        h('section', {}, h('h3', { text: title }), list(lines, 'kbd'), title === 'Find' ? list(queries, 'code') : null),
+        h(
+          'section',
+          {},
+          h('h3', { text: title }),
+          list(lines, 'kbd'),
+          title === 'Find' ? list(queries, 'code') : null,
+        ),
       ),
     ),
   );

@@ -26,7 +26,13 @@ export function laneMenu(explorer: Explorer, anchor: () => HTMLElement): Popover
           const box = h('input', { attrs: { type: 'checkbox' } });
           box.checked = !hidden.has(lane.id);
           box.addEventListener('change', () => choosing.toggleHidden(lane.id));
-          return h('label', { class: 'lane-choice' }, box, h('span', { class: 'muted', text: lane.group }), lane.label);
+          return h(
+            'label',
+            { class: 'lane-choice' },
+            box,
+            h('span', { class: 'muted', text: lane.group }),
+            lane.label,
+          );
         }),
       );
     };

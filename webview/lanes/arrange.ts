@@ -84,7 +84,9 @@ export function arrange(
  */
 export function moved(lanes: readonly Lane[], id: string, before: string | undefined): string[] {
   const lane = lanes.find((each) => each.id === id);
-  const ids = lanes.filter(({ group, id: other }) => group === lane?.group && other !== id).map((each) => each.id);
+  const ids = lanes
+    .filter(({ group, id: other }) => group === lane?.group && other !== id)
+    .map((each) => each.id);
   const at = before === undefined ? ids.length : ids.indexOf(before);
   return at < 0 || !lane ? lanes.map((each) => each.id) : [...ids.slice(0, at), id, ...ids.slice(at)];
 }

@@ -21,7 +21,9 @@ export function readTime(clock: Clock, time: number, resolution: number): string
   const { cycles, origin, frequencyHz } = clock;
   const away = time - origin;
   const size = Math.abs(away);
-  const text = cycles ? `${groupDigits(size.toFixed(0))}${THIN}cycles` : formatTime(size, frequencyHz, resolution);
+  const text = cycles
+    ? `${groupDigits(size.toFixed(0))}${THIN}cycles`
+    : formatTime(size, frequencyHz, resolution);
   if (origin === 0) return text;
   return `${away < 0 ? MINUS : '+'}${text}`;
 }

@@ -31,7 +31,7 @@ export function idleStretches(
     return (events.count[x] ?? 0) === 0 && working <= ROUNDING && resting >= 0.5;
   };
   const stretches: TimeWindow[] = [];
-  for (let x = 0; x < events.count.length; ) {
+  for (let x = 0; x < events.count.length;) {
     let end = x;
     while (end < events.count.length && isIdle(end)) end++;
     if (end - x >= 2) stretches.push({ from: from + x * bin, to: from + end * bin });

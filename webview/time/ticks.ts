@@ -75,7 +75,11 @@ export function timeTicks(
     for (let index = firstOf(stretch.from); index <= lastOf(stretch.to); index++)
       ticks.push({ value: origin + index * step, label: labelOf(index) });
   }
-  return { ticks: apart(ticks, window, width, folding, spacing), step, base: baseOf(clock, baseIndex * step, step, offset) };
+  return {
+    ticks: apart(ticks, window, width, folding, spacing),
+    step,
+    base: baseOf(clock, baseIndex * step, step, offset),
+  };
 }
 
 function baseOf(clock: Clock, base: number, step: number, offset: boolean): string {
@@ -85,7 +89,13 @@ function baseOf(clock: Clock, base: number, step: number, offset: boolean): stri
 }
 
 /** Leaves out ticks whose labels would run into one another, as they do on either side of a fold. */
-function apart(ticks: readonly Tick[], window: TimeWindow, width: number, folding: Folding, spacing: number): Tick[] {
+function apart(
+  ticks: readonly Tick[],
+  window: TimeWindow,
+  width: number,
+  folding: Folding,
+  spacing: number,
+): Tick[] {
   if (folding.folds.length === 0) return [...ticks];
   const from = folding.toShown(window.from);
   const pixel = (folding.toShown(window.to) - from) / width;

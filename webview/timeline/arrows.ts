@@ -148,11 +148,17 @@ function drawArrow(field: ArrowField, { x0, x1, trunk, count }: Bundle, from: Bo
     path.bezierCurveTo(a, y0 + down * bend, b, y1 - down * bend, b, y1 - down * 5);
     addHead(head, b, y1, 0, down);
   }
-  stroke(field, path, (trunk ? 1.6 : 0.9) + Math.min(1.4, 0.35 * (count - 1)), leaves ? fading(field) : theme.foreground);
+  stroke(
+    field,
+    path,
+    (trunk ? 1.6 : 0.9) + Math.min(1.4, 0.35 * (count - 1)),
+    leaves ? fading(field) : theme.foreground,
+  );
   if (x1 < 0 || x1 > width) return;
   context.fillStyle = theme.foreground;
   context.fill(head);
-  if (count < 2) return;
+  // Two lines can be seen to be two by their width.
+  if (count < 3) return;
   context.font = theme.numberFont;
   context.textAlign = 'left';
   context.textBaseline = 'middle';

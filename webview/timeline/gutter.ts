@@ -62,7 +62,10 @@ export function gutter(explorer: Explorer): Gutter {
 }
 
 /** Lets a lane be dragged to another place under its heading; gives what a press on its name begins. */
-function mover(explorer: Explorer, rows: HTMLElement): (event: PointerEvent, row: LaneRow, name: HTMLElement) => void {
+function mover(
+  explorer: Explorer,
+  rows: HTMLElement,
+): (event: PointerEvent, row: LaneRow, name: HTMLElement) => void {
   return (down, row, name) => {
     if (down.button !== 0 || row.pinned) return;
     let target: { before: string | undefined; mark: HTMLElement } | undefined;
@@ -158,8 +161,10 @@ function laneOf(
     h(
       'span',
       { class: 'gutter-acts' },
-      act(row.pinned ? icons.unpin : icons.pin, row.pinned ? 'Let it scroll (P)' : 'Keep at the top (P)', () =>
-        explorer.choosing.togglePinned(lane.id),
+      act(
+        row.pinned ? icons.unpin : icons.pin,
+        row.pinned ? 'Let it scroll (P)' : 'Keep at the top (P)',
+        () => explorer.choosing.togglePinned(lane.id),
       ),
       act(icons.close, 'Hide (H)', () => explorer.choosing.toggleHidden(lane.id)),
     ),

@@ -88,7 +88,8 @@ export function listen(surface: Surface, explorer: Explorer): void {
     { passive: false },
   );
 
-  let press: { x: number; y: number; lastX: number; lastY: number; mark: boolean; moved: boolean } | undefined;
+  let press:
+    { x: number; y: number; lastX: number; lastY: number; mark: boolean; moved: boolean } | undefined;
   /** The cursor that is dragged. */
   let held: CursorName | undefined;
   /** What a bookmark whose mark is under the pointer is called. */

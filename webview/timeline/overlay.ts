@@ -168,9 +168,7 @@ export class Overlay {
       },
       rowOf: (event: EventRow) => {
         const row = this.#rowOf(event);
-        return (
-          row && { id: this.painter.layout.rows.indexOf(row), top: this.#yOf(row), height: row.height }
-        );
+        return row && { id: this.painter.layout.rows.indexOf(row), top: this.#yOf(row), height: row.height };
       },
     };
     drawChain(field, chain.rows, chain.row);

@@ -144,18 +144,18 @@ export class LanePainter implements Painter {
     if (row.lane.kind !== 'mode' && !this.options.compact && full > 1) this.#scale(context, area, y, full);
   }
 
-  /** Says at the lane's edge how many events in a pixel fill its height. */
+  /** Says at the lane's left edge how many events in a pixel fill its height. */
   #scale(context: CanvasRenderingContext2D, area: ChartArea, y: number, full: number): void {
     const text = `${formatCountShort(full)}/px`;
     context.font = this.theme.numberFont;
     context.textBaseline = 'top';
-    context.textAlign = 'right';
+    context.textAlign = 'left';
     const width = context.measureText(text).width;
     context.globalAlpha = 0.75;
     context.fillStyle = this.theme.background;
-    context.fillRect(area.right - width - 6, y + 2, width + 6, 12);
+    context.fillRect(area.left + 1, y + 1, width + 6, 12);
     context.globalAlpha = 1;
     context.fillStyle = this.theme.muted;
-    context.fillText(text, area.right - 4, y + 3);
+    context.fillText(text, area.left + 4, y + 2);
   }
 }

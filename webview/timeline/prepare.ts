@@ -46,7 +46,8 @@ function eventsOf(pieces: readonly Piece[]): LaneEvents | undefined {
   // A span that reaches from one stretch into the next has come with both.
   const rows = join((data) => data.row);
   const once = rows.map((row, index) => rows.indexOf(row) === index);
-  const column = (of: (data: LaneEvents) => ArrayLike<number>): number[] => join(of).filter((_, i) => once[i]);
+  const column = (of: (data: LaneEvents) => ArrayLike<number>): number[] =>
+    join(of).filter((_, i) => once[i]);
   return {
     type: 'events',
     row: Float64Array.from(column((data) => data.row)),

@@ -1,7 +1,7 @@
 /** Dense lanes as pixels: one strip per lane, drawn once per answer and then only placed. */
 import { modeRoles } from '../../src/protocol/viewport';
 import { kindRow, type ColourRole } from '../../src/trace/vocabulary/events';
-import { calmShares } from '../lanes/calm';
+import { calmCounts, calmShares } from '../lanes/calm';
 import type { Columns } from '../lanes/columns';
 import { densityHeight, stackOf } from '../lanes/density';
 import type { Rgba, Theme } from '../ui/theme';
@@ -62,14 +62,15 @@ export function stripOf(
     for (let at = (height - to) * width + x; at < (height - from) * width; at += width) pixels[at] = value;
   };
   const { shares } = columns;
+  const first = Math.round(columns.from / columns.pixel);
   if (shares) {
-    const first = Math.round(columns.from / columns.pixel);
     const calm = calmShares(shares, width, modeRoles.length, first);
     for (let x = 0; x < width; x++)
       for (const { role, from, to } of stackOf(calm, x, tracks, height)) fill(x, from, to, edgeOf(role));
   } else {
+    const counts = calmCounts(columns.count, first);
     for (let x = 0; x < width; x++) {
-      const count = columns.count[x] ?? 0;
+      const count = counts[x] ?? 0;
       const cover = columns.cover[x] ?? 0;
       if (count === 0 && cover === 0) continue;
       const kind = columns.kind[x] ?? 0;

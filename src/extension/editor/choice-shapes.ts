@@ -1,12 +1,6 @@
 /** What a reader's choices and bookmarks must look like, whether a page sends them or a file holds them. Knows no editor. */
 import { z } from 'zod';
-import {
-  choiceLimits,
-  clocks,
-  groupings,
-  type Bookmark,
-  type LaneChoices,
-} from '../../protocol/choices';
+import { choiceLimits, clocks, groupings, type Bookmark, type LaneChoices } from '../../protocol/choices';
 
 const id = z.string().max(choiceLimits.text);
 const ids = z.array(id).max(choiceLimits.lanes);

@@ -59,7 +59,10 @@ export class ChoiceStore {
     const file = bookmarkFileOf(uri);
     if (!(await this.isOurs(file))) {
       throw new Error(
-        l10n.t('{0} holds no bookmarks of Trapline and is left as it is. Move it away to keep bookmarks.', file.fsPath),
+        l10n.t(
+          '{0} holds no bookmarks of Trapline and is left as it is. Move it away to keep bookmarks.',
+          file.fsPath,
+        ),
       );
     }
     await workspace.fs.writeFile(file, new TextEncoder().encode(bookmarkText(bookmarks)));

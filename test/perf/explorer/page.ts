@@ -73,7 +73,10 @@ async function measureOurs(browser: Browser, files: Files, say: (line: string) =
     const page = await open(browser, files, ['stand-in', 'main']);
     await page.evaluate(`bench.record(${events})`);
     const firstPaint = (await page.evaluate('bench.firstPaint()')) as number;
-    const frame = (await page.evaluate(`bench.gestures(${GESTURES})`)) as Record<'p50' | 'p95' | 'longest', number>;
+    const frame = (await page.evaluate(`bench.gestures(${GESTURES})`)) as Record<
+      'p50' | 'p95' | 'longest',
+      number
+    >;
     say(
       `explorer: ours at ${name}: first paint ${firstPaint.toFixed(0)} ms, frame p50 ${frame.p50.toFixed(1)}, p95 ${frame.p95.toFixed(1)}, longest ${frame.longest.toFixed(1)} ms`,
     );

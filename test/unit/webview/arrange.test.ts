@@ -63,16 +63,20 @@ describe('lanes', () => {
     const group = rest[0]?.group;
     const own = rest.filter((lane) => lane.group === group).map(({ id }) => id);
     fc.assert(
-      fc.property(fc.constantFrom(...own), fc.option(fc.constantFrom(...own), { nil: undefined }), (id, before) => {
-        fc.pre(id !== before);
-        const order = moved(rest, id, before);
-        expect(order[before === undefined ? order.length - 1 : order.indexOf(before) - 1]).toBe(id);
-        const after = shownIds({ pinned: [], order });
-        expect(after.filter((each) => own.includes(each))).toEqual(order);
-        expect(after.filter((each) => !own.includes(each))).toEqual(
-          rest.map((lane) => lane.id).filter((each) => !own.includes(each)),
-        );
-      }),
+      fc.property(
+        fc.constantFrom(...own),
+        fc.option(fc.constantFrom(...own), { nil: undefined }),
+        (id, before) => {
+          fc.pre(id !== before);
+          const order = moved(rest, id, before);
+          expect(order[before === undefined ? order.length - 1 : order.indexOf(before) - 1]).toBe(id);
+          const after = shownIds({ pinned: [], order });
+          expect(after.filter((each) => own.includes(each))).toEqual(order);
+          expect(after.filter((each) => !own.includes(each))).toEqual(
+            rest.map((lane) => lane.id).filter((each) => !own.includes(each)),
+          );
+        },
+      ),
     );
   });
 });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { modeRoles, type LaneBins } from '../../../src/protocol/viewport';
 import { Kind } from '../../../src/trace/vocabulary/events';
-import { calmShares, STEP } from '../../../webview/lanes/calm';
+import { calmCounts, calmShares, STEP } from '../../../webview/lanes/calm';
 import { merged } from '../../../webview/lanes/columns';
 import { drawnSingly, MOST_SINGLE } from '../../../webview/lanes/crowd';
 
@@ -117,6 +117,25 @@ describe('calm modes', () => {
     for (let x = 0; x < 4 * STEP; x++) expect([...calm.slice(x * MODES, x * MODES + 2)]).toEqual([0.5, 0.5]);
     for (let x = 4 * STEP; x < 6 * STEP; x++) expect(calm[x * MODES + 2]).toBe(1);
   });
+});
+
+it('calm counts keep how many there are, empty columns and what stands out', () => {
+  const counts = fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 1, maxLength: 60 });
+  fc.assert(
+    fc.property(counts, fc.integer({ min: -5, max: 50 }), (list, first) => {
+      const calm = calmCounts(list, first);
+      expect(total(calm)).toBeCloseTo(total(list), 2);
+      list.forEach((count, x) => {
+        if (count === 0) expect(calm[x]).toBe(0);
+        // No column is raised above twice what was anywhere near it.
+        const near = list.slice(Math.max(0, x - 3), x + 4);
+        expect(calm[x]).toBeLessThanOrEqual(Math.max(...near) + 1e-4);
+      });
+      const peak = Math.max(...list);
+      if (list.filter((count) => count > 0).every((count) => count === peak || 8 * count < peak))
+        expect(Math.max(...calm)).toBeGreaterThan(peak / 2 - 1e-4);
+    }),
+  );
 });
 
 it('no more events are drawn one by one than a frame has time for, the sparsest lanes first', () => {

@@ -146,13 +146,11 @@ describe('the feed', () => {
     await show(window);
     const rounds = (): number => new Set(asked.map(({ from, to }) => `${from} ${to}`)).size;
     asked.length = 0;
-    for (let i = 0; i < 20; i++)
-      await show((window = panBy(window, spanOf(window) * 0.1, store.endTime)));
+    for (let i = 0; i < 20; i++) await show((window = panBy(window, spanOf(window) * 0.1, store.endTime)));
     // Twenty moves by a tenth are two windows: what was asked on either side lasts for one each.
     expect(rounds()).toBeLessThanOrEqual(2);
     asked.length = 0;
-    for (let i = 0; i < 20; i++)
-      await show((window = zoomAbout(window, window.from, 0.9, store.endTime)));
+    for (let i = 0; i < 20; i++) await show((window = zoomAbout(window, window.from, 0.9, store.endTime)));
     expect(rounds()).toBeLessThanOrEqual(Math.ceil(Math.log2(0.9 ** -20)) + 1);
   });
 
@@ -162,8 +160,7 @@ describe('the feed', () => {
       from: store.endTime * share,
       to: store.endTime * (share + 0.01),
     });
-    for (let i = 0; i < 50; i++)
-      feed.want(windowAt(i / 60), 1200, lanes, store.endTime, Folding.none, 1);
+    for (let i = 0; i < 50; i++) feed.want(windowAt(i / 60), 1200, lanes, store.endTime, Folding.none, 1);
     await show(windowAt(0.9));
     const stretches = new Set(asked.map(({ from, to }) => `${from} ${to}`));
     expect(stretches.size).toBe(2);
@@ -175,8 +172,7 @@ describe('the feed', () => {
     const { show, asked, here } = world(new Folding([fold]));
     await show({ from: 0, to: end });
     const bin = asked[0] ? (asked[0].to - asked[0].from) / asked[0].width : 0;
-    for (const { from, to } of asked)
-      expect(to <= fold.from + bin || from >= fold.to - bin).toBe(true);
+    for (const { from, to } of asked) expect(to <= fold.from + bin || from >= fold.to - bin).toBe(true);
     for (const { pieces } of here.values()) expect(pieces).toHaveLength(2);
   });
 });

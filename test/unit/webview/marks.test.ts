@@ -14,18 +14,23 @@ describe('snapping', () => {
     });
     const time = fc.integer({ min: 0, max: 2100 });
     fc.assert(
-      fc.property(fc.array(spans, { maxLength: 4 }), time, fc.integer({ min: 0, max: 40 }), (lanes, at, reach) => {
-        const sorted = lanes.map((lane) => [...lane].sort(([a], [b]) => a - b));
-        const columns = sorted.map((lane) => ({
-          start: Float64Array.from(lane, ([start]) => start),
-          duration: Float64Array.from(lane, ([, duration]) => duration),
-        }));
-        const edges = lanes.flat().flatMap(([start, duration]) => [start, start + duration]);
-        const nearest = Math.min(Infinity, ...edges.map((edge) => Math.abs(edge - at)));
-        const found = nearestEdge(columns, at, reach);
-        expect(Math.abs(found - at)).toBe(nearest <= reach ? nearest : 0);
-        if (nearest <= reach) expect(edges).toContain(found);
-      }),
+      fc.property(
+        fc.array(spans, { maxLength: 4 }),
+        time,
+        fc.integer({ min: 0, max: 40 }),
+        (lanes, at, reach) => {
+          const sorted = lanes.map((lane) => [...lane].sort(([a], [b]) => a - b));
+          const columns = sorted.map((lane) => ({
+            start: Float64Array.from(lane, ([start]) => start),
+            duration: Float64Array.from(lane, ([, duration]) => duration),
+          }));
+          const edges = lanes.flat().flatMap(([start, duration]) => [start, start + duration]);
+          const nearest = Math.min(Infinity, ...edges.map((edge) => Math.abs(edge - at)));
+          const found = nearestEdge(columns, at, reach);
+          expect(Math.abs(found - at)).toBe(nearest <= reach ? nearest : 0);
+          if (nearest <= reach) expect(edges).toContain(found);
+        },
+      ),
     );
   });
 });

@@ -95,13 +95,19 @@ describe('clocks', () => {
   it('count cycles, or from an event on, before it and after', () => {
     const cycles = timeTicks(window, 1000, { frequencyHz: GHZ, cycles: true, origin: 0 });
     expect(cycles.base).toBe('cycles');
-    expect(cycles.ticks.map(({ label, value }) => plain(label) === plain(formatCount(value)))).not.toContain(false);
+    expect(cycles.ticks.map(({ label, value }) => plain(label) === plain(formatCount(value)))).not.toContain(
+      false,
+    );
     const since = timeTicks(window, 1000, { frequencyHz: GHZ, cycles: false, origin: 1_000_000 });
     expect(since.ticks.find(({ value }) => value === 1_000_000)?.label[0]).toBe('0');
     for (const { value, label } of since.ticks)
       if (value !== 1_000_000) expect(label[0]).toBe(value < 1_000_000 ? '\u2212' : '+');
-    expect(plain(readTime({ frequencyHz: GHZ, cycles: false, origin: 1_000_000 }, 1_012_400, 100))).toBe('+12.4 µs');
-    expect(plain(readTime({ frequencyHz: GHZ, cycles: true, origin: 0 }, 1_012_400, 100))).toBe('1 012 400 cycles');
+    expect(plain(readTime({ frequencyHz: GHZ, cycles: false, origin: 1_000_000 }, 1_012_400, 100))).toBe(
+      '+12.4 µs',
+    );
+    expect(plain(readTime({ frequencyHz: GHZ, cycles: true, origin: 0 }, 1_012_400, 100))).toBe(
+      '1 012 400 cycles',
+    );
   });
 });
 

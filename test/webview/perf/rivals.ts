@@ -55,7 +55,13 @@ const draw: Record<string, (spans: readonly Span[], end: number, room: HTMLEleme
           },
         ],
       },
-      options: { indexAxis: 'y', animation: false, responsive: true, maintainAspectRatio: false, scales: { x: scale } },
+      options: {
+        indexAxis: 'y',
+        animation: false,
+        responsive: true,
+        maintainAspectRatio: false,
+        scales: { x: scale },
+      },
     });
     return {
       show(from, to) {
@@ -66,7 +72,13 @@ const draw: Record<string, (spans: readonly Span[], end: number, room: HTMLEleme
   },
   vis(spans, end, room) {
     const { vis } = globalThis as unknown as { vis: VisTimeline };
-    const items = spans.map(({ lane, from, to }, id) => ({ id, group: lane, start: from, end: to, content: '' }));
+    const items = spans.map(({ lane, from, to }, id) => ({
+      id,
+      group: lane,
+      start: from,
+      end: to,
+      content: '',
+    }));
     const groups = Array.from({ length: LANES }, (_, id) => ({ id, content: `lane ${id}` }));
     const options = { start: 0, end, height: 600, stack: false };
     const timeline = new vis.Timeline(room, items, groups, options);

@@ -34,7 +34,9 @@ describe('bookmarks of a file', () => {
       Array.from({ length: choiceLimits.bookmarks + 1 }, () => one),
     ])
       expect(() => parseBookmarks(JSON.stringify({ bookmarks }))).toThrow(/^at bookmarks/);
-    const extra = parseBookmarks('{"bookmarks":[{"time":1,"name":"a","note":"","__proto__":{"x":1},"run":"rm"}]}');
+    const extra = parseBookmarks(
+      '{"bookmarks":[{"time":1,"name":"a","note":"","__proto__":{"x":1},"run":"rm"}]}',
+    );
     expect(extra).toEqual([one]);
   });
 });
