@@ -95,6 +95,7 @@ const PARTS = [
   'scripts/build-guests.mjs',
   'scripts/build-schema.mjs',
   'scripts/build-reference.mjs',
+  'scripts/build-l10n.mjs',
 ];
 
 /** iced-x86 reads its module from the folder of the bundle that it is in. */

@@ -1,6 +1,7 @@
 /** The command line. */
 import { parseArgs } from 'node:util';
 import { didYouMean } from '../scenario/nearest';
+import { isVerb, VERBS, verbOf, type Verb, type VerbName } from './verbs';
 
 /** What is to be done. */
 export type Command =
@@ -18,7 +19,8 @@ export type Command =
   | { name: 'compare'; files: string[]; json: boolean; compiler: string }
   | { name: 'dap'; compiler: string }
   | { name: 'gdbserver'; file: string; port: number; vm: number; compiler: string }
-  | { name: 'help' }
+  /** Without `verb`: of all of them. */
+  | { name: 'help'; verb?: VerbName }
   | { name: 'version' };
 
 /** Thrown for a command line that cannot be understood; the message is for a reader. */
@@ -29,71 +31,18 @@ export class UsageError extends Error {
 type OptionType = 'boolean' | 'string';
 
 const ALWAYS: Record<string, OptionType> = { help: 'boolean', version: 'boolean' };
-/** `several`: takes any number of arguments. */
-const COMMANDS: Record<
-  string,
-  { argument?: string; several?: boolean; options: Record<string, OptionType> }
-> = {
-  run: {
-    argument: 'FILE',
-    options: { out: 'string', pcap: 'string', json: 'boolean', quiet: 'boolean', compiler: 'string' },
-  },
-  stats: { argument: 'TRACE', options: { json: 'boolean' } },
-  check: { argument: 'FILE', options: { json: 'boolean' } },
-  gdbserver: { argument: 'FILE', options: { port: 'string', vm: 'string', compiler: 'string' } },
-  dap: { options: { compiler: 'string' } },
-  compare: { argument: 'FILE', several: true, options: { json: 'boolean', compiler: 'string' } },
-};
-
-/** What `--help` prints. */
-export const USAGE = `Trapline runs a guest driver on a simulated x86-64 computer under a hypervisor and records every VM exit,
-interrupt and DMA.
-
-Usage:
-  trapline run FILE [--out TRACE] [--pcap CAPTURE] [--json] [--quiet] [--compiler PATH]
-      Runs a scenario (*.trapline.json) and prints its figures.
-        --out TRACE       also write the trace, an Arrow file: name.trapline.arrow
-        --pcap CAPTURE    also write the packets on the links, for Wireshark or tcpdump: name.pcapng
-        --json            print the figures as JSON; what the guest prints goes to standard error
-        --quiet           print only what is wrong (with --json: the JSON alone)
-        --compiler PATH   C compiler for the guest instead of gcc or clang
-  trapline stats TRACE [--json]
-      Prints the figures of a trace file.
-  trapline check FILE [--json]
-      Checks a scenario, and that its guests' files are there, without compiling or running anything.
-  trapline compare FILE FILE… [--json] [--compiler PATH]
-      Prints what runs cost side by side, in total and for each packet, with ratios to the first. A FILE is a trace
-      (name.trapline.arrow), or a scenario, which is run.
-        --json            print the figures as JSON
-        --compiler PATH   C compiler for the guests instead of gcc or clang
-  trapline dap [--compiler PATH]
-      Debugs, for an editor that speaks the Debug Adapter Protocol over standard input and output.
-  trapline gdbserver FILE [--port N] [--vm N] [--compiler PATH]
-      Lets GDB debug a scenario's guest, forwards and backwards: prints what to give it, and waits on this computer.
-        --port N          TCP port instead of any that is free
-        --vm N            the VM whose vCPUs are GDB's threads, counted from 0, instead of the first
-        --compiler PATH   C compiler for the guest instead of gcc or clang
-  trapline --help | --version
-
-Exit code: 0 all expectations hold; 1 one does not, or a guest ended with a code other than 0; 2 the input is
-wrong; 3 the guest crashed; 4 Trapline itself failed; 130 stopped by Ctrl-C.
-`;
 
 /** Understands a command line (without the program's name). Throws UsageError. */
 export function parseCommandLine(args: readonly string[]): Command {
   const [name, ...rest] = args;
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') return { name: 'help' };
+  if (name === undefined || name === '--help' || name === '-h') return { name: 'help' };
+  if (name === 'help') return helpAbout(rest);
   if (name === '--version' || name === '-V') return { name: 'version' };
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (!command) {
-    const what = name.startsWith('-') ? 'option' : 'command';
-    throw new UsageError(
-      `unknown ${what} "${name}".${didYouMean(name, Object.keys(COMMANDS))} See trapline --help.`,
-    );
-  }
-  const types = { ...ALWAYS, ...command.options };
+  if (!isVerb(name)) throw unknown(name);
+  const verb: Verb = VERBS[name];
+  const types = { ...ALWAYS, ...typesOf(verb) };
   const { values, positionals } = parse(name, rest, types);
-  if (values['help'] === true) return { name: 'help' };
+  if (values['help'] === true) return { name: 'help', verb: name };
   if (values['version'] === true) return { name: 'version' };
   const [file, extra] = positionals;
   const compiler = typeof values['compiler'] === 'string' ? values['compiler'] : '';
@@ -104,16 +53,16 @@ export function parseCommandLine(args: readonly string[]): Command {
     );
   }
   if (file === undefined || file === '')
-    throw new UsageError(`trapline ${name} needs a ${command.argument}. See trapline --help.`);
-  if (extra !== undefined && !command.several)
-    throw new UsageError(`trapline ${name} takes one ${command.argument}; "${extra}" is one too many.`);
+    throw new UsageError(`trapline ${name} needs a ${verb.argument}. See trapline --help.`);
+  if (extra !== undefined && !verb.several)
+    throw new UsageError(`trapline ${name} takes one ${verb.argument}; "${extra}" is one too many.`);
   const json = values['json'] === true;
   if (name === 'compare') return { name, files: positionals, json, compiler };
   if (name === 'gdbserver') {
     const port = numberOf('--port', values['port'], 65_535);
     return { name, file, port, vm: numberOf('--vm', values['vm'], 9_999), compiler };
   }
-  if (name !== 'run') return { name: name as 'stats' | 'check', file, json };
+  if (name !== 'run') return { name, file, json };
   const [trace, packets] = [values['out'], values['pcap']];
   return {
     name: 'run',
@@ -124,6 +73,26 @@ export function parseCommandLine(args: readonly string[]): Command {
     ...(typeof packets === 'string' && { packets }),
     compiler,
   };
+}
+
+function helpAbout([name, extra]: readonly string[]): Command {
+  if (name === undefined) return { name: 'help' };
+  if (!isVerb(name)) throw unknown(name);
+  if (extra !== undefined) throw new UsageError(`trapline help takes one verb; "${extra}" is one too many.`);
+  return { name: 'help', verb: name };
+}
+
+function unknown(name: string): UsageError {
+  const what = name.startsWith('-') ? 'option' : 'command';
+  return new UsageError(
+    `unknown ${what} "${name}".${didYouMean(name, Object.keys(VERBS))} See trapline --help.`,
+  );
+}
+
+function typesOf({ options }: Verb): Record<string, OptionType> {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, { value }]) => [name, value === undefined ? 'boolean' : 'string']),
+  );
 }
 
 /** The number that an option gives; 0 where it is left out. */
@@ -159,14 +128,16 @@ function parse(
     if (type === undefined) {
       const known = Object.keys(types).map((key) => `--${key}`);
       throw new UsageError(
-        `trapline ${name} has no option ${token.rawName}.${didYouMean(token.rawName, known)} See trapline --help.`,
+        `trapline ${name} has no option ${token.rawName}.${didYouMean(token.rawName, known)} See trapline help ${name}.`,
       );
     }
     if (
       type === 'string' &&
       (token.value === undefined || token.value === '' || (!token.inlineValue && token.value.startsWith('-')))
     ) {
-      throw new UsageError(`${token.rawName} needs a value: ${token.rawName} PATH.`);
+      throw new UsageError(
+        `${token.rawName} needs a value: ${token.rawName} ${verbOf(name)?.options[token.name]?.value ?? 'PATH'}.`,
+      );
     }
     if (type === 'boolean' && token.value !== undefined)
       throw new UsageError(`${token.rawName} takes no value.`);

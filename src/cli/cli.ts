@@ -1,8 +1,9 @@
 /** The command line as a function: from arguments to an exit code. */
-import { parseCommandLine, USAGE, UsageError, type Command } from './arguments';
+import { parseCommandLine, UsageError, type Command } from './arguments';
 import { compareFiles } from './compare';
 import { serveDebugger } from './dap';
 import { serveGdbClients } from './gdbserver';
+import { helpFor, usage } from './help';
 import { ExitCode, type CliHost } from './host';
 import { checkScenarioFile, printStats } from './inspect';
 import { messageOf, runScenario } from './run';
@@ -32,7 +33,7 @@ async function execute(command: Command, host: CliHost): Promise<ExitCode> {
     case 'gdbserver':
       return serveGdbClients(command, host);
     case 'help':
-      host.out(USAGE);
+      host.out(command.verb ? helpFor(command.verb) : usage());
       return ExitCode.Held;
     case 'version':
       host.out(`${host.version}\n`);

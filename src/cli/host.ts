@@ -4,6 +4,7 @@ import type { Problem } from '../protocol/problem';
 import type { PrepareRun, RunEnvironment, StartRun } from '../run/api';
 import type { Scenario } from '../scenario/schema';
 import type { TraceStore } from '../trace/query/store';
+import type { CliTerminal } from './progress-line';
 
 /** What a command may write. */
 export type OutputKind = 'trace' | 'capture';
@@ -23,6 +24,10 @@ export interface CliHost {
   out(text: string): void;
   /** Standard error. */
   err(text: string): void;
+  /** The terminal that standard error goes to, if it is one that can redraw a line. */
+  terminal?: CliTerminal;
+  /** Standard output goes to somebody who wants to see colours. */
+  colours?: boolean;
   /** Folder that relative paths of the command line start at. */
   cwd: string;
   /** `0.1.0`. */
@@ -45,7 +50,7 @@ export interface CliHost {
   /** What is missing of the files that a scenario names. `file` is the scenario's. */
   missingFiles(text: string, file: string, scenario: Scenario): Promise<Problem[]>;
   startRun: StartRun;
-  /** Serves a debug session over standard input and output; resolves when it is over. */
+  /** Serves a debug session over standard input and output; resolves when it is over, rejects with a message for a reader. */
   serveDebugger(environment: RunEnvironment): Promise<void>;
   /** Serves GDB on a port of this computer. Rejects with a message for a reader. */
   serveGdb(options: GdbServerOptions): Promise<GdbSessionEnd>;

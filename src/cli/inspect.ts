@@ -1,6 +1,6 @@
 /** `trapline stats` and `trapline check`: what looks at a file without running anything. */
 import { resolve } from 'node:path';
-import { evaluateExpectations } from '../scenario/expectations';
+import { judge } from '../scenario/breaking-events';
 import { loadScenario } from '../scenario/load';
 import { damageOf } from '../trace/file/file';
 import { summarise } from '../trace/query/summary';
@@ -25,10 +25,15 @@ export async function printStats(command: { file: string; json: boolean }, host:
   const damage = damageOf(store);
   if (damage !== undefined) host.err(`warning: ${command.file}: ${damage}\n`);
   const summary = summarise(meta, rows);
-  const scenario = loadScenario(meta.scenarioText, meta.scenarioName);
-  if (scenario.ok) summary.expectations = evaluateExpectations(scenario.scenario.expect, summary);
+  summary.expectations = judge(store, summary);
   const { title, state, message, frequencyHz } = meta;
-  const context = { title, state, frequencyHz, ...(message !== undefined && !truncated && { message }) };
+  const context = {
+    title,
+    state,
+    frequencyHz,
+    tables: meta,
+    ...(message !== undefined && !truncated && { message }),
+  };
   host.out(command.json ? printJson(summary) : printSummary(summary, context));
   return ExitCode.Held;
 }

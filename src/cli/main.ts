@@ -37,9 +37,19 @@ function onInterrupt(listener: () => void): () => void {
   };
 }
 
+/** Who reads a log, or asked for a plain terminal, gets neither a line that is written over nor colours. */
+const isPlain = process.env['TERM'] === 'dumb';
+const terminal = {
+  columns: () => process.stderr.columns || 80,
+  now: () => performance.now(),
+};
+
 void runCli(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
+  ...(process.stderr.isTTY && !isPlain && { terminal }),
+  // https://no-color.org: any text but the empty one.
+  colours: process.stdout.isTTY && !isPlain && !process.env['NO_COLOR'],
   cwd: process.cwd(),
   version,
   environment: {

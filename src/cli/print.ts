@@ -1,7 +1,9 @@
 /** How figures and problems look in a terminal. */
 import { isAbsolute, relative } from 'node:path';
 import type { Problem } from '../protocol/problem';
+import { breakingText, type TraceTables } from '../scenario/breaking-events';
 import type { RunState } from '../trace/model';
+import { NO_COLOURS, type Paint } from './paint';
 import type { ExpectationResult, Summary, SummaryCounts } from '../trace/query/summary';
 
 /** What a summary is printed with. */
@@ -11,6 +13,8 @@ export interface SummaryContext {
   /** Why the run ended, where there is more to say than that it did. */
   message?: string;
   frequencyHz: number;
+  /** By which events are told. */
+  tables?: TraceTables;
 }
 
 const STATES: Record<RunState, string> = {
@@ -60,11 +64,13 @@ export function printJson(summary: Summary): string {
 }
 
 /** The figures of a run for a reader; ends with a line break. */
-export function printSummary(summary: Summary, context: SummaryContext): string {
-  const { title, state, message, frequencyHz } = context;
+export function printSummary(summary: Summary, context: SummaryContext, paint: Paint = NO_COLOURS): string {
+  const { title, state, message, frequencyHz, tables } = context;
+  const stateText = message === undefined ? STATES[state] : `${STATES[state]}: ${message}`;
+  const isBad = state === 'crashed' || state === 'failed';
   const lines = [
-    title,
-    row('state', message === undefined ? STATES[state] : `${STATES[state]}: ${message}`),
+    paint.strong(title),
+    row('state', isBad ? paint.bad(stateText) : stateText),
     row(
       'simulated time',
       `${time(summary.simulatedSeconds)}, ${count(summary.cycles)} cycles at ${frequencyHz / 1e9} GHz`,
@@ -85,16 +91,22 @@ export function printSummary(summary: Summary, context: SummaryContext): string 
     ...(summary.wallSeconds === undefined ? [] : [row('wall time', time(summary.wallSeconds))]),
     ...(summary.expectations.length === 0
       ? []
-      : ['expectations', ...summary.expectations.map(printExpectation)]),
+      : ['expectations', ...summary.expectations.map((each) => printExpectation(each, tables, paint))]),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-/** `  ✓ packets.rx: 64`. */
-export function printExpectation({ figure, expected, actual, held }: ExpectationResult): string {
+/** `  ✓ packets.rx: 64`; of one that failed, with the event that broke it in a line of its own. */
+export function printExpectation(
+  { figure, expected, actual, held, event }: ExpectationResult,
+  tables?: TraceTables,
+  paint: Paint = NO_COLOURS,
+): string {
   const wanted = `${figure}: ${expected}`;
-  if (!held) return `  ✗ ${wanted}, but ${actual === null ? 'there is no such figure' : actual}`;
-  return `  ✓ ${wanted}${String(actual) === expected ? '' : ` (${actual})`}`;
+  const broken = event && tables ? `\n      ${breakingText(event, tables).replaceAll('\u2009', ' ')}` : '';
+  if (!held)
+    return `  ${paint.bad(`✗ ${wanted}, but ${actual === null ? 'there is no such figure' : actual}`)}${broken}`;
+  return `  ${paint.good('✓')} ${wanted}${String(actual) === expected ? '' : ` (${actual})`}`;
 }
 
 function row(label: string, text: string): string {

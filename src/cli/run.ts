@@ -2,13 +2,18 @@
 import { resolve } from 'node:path';
 import type { RunEnd, RunJob, RunListener, RunProgress } from '../protocol/run';
 import { PacketFile, withFrames } from '../run/packet-file';
+import { BreakingEvents } from '../scenario/breaking-events';
+import { loadScenario } from '../scenario/load';
 import type { FrameBatch } from '../trace/exchange/frames';
 import type { RunState, TraceDelta, TraceGap, TraceMeta } from '../trace/model';
 import { TraceStore } from '../trace/query/store';
 import type { Summary } from '../trace/query/summary';
+import { uncoveredExits } from '../trace/query/verdict';
 import { gapSentence } from '../trace/vocabulary/gaps';
 import type { Command } from './arguments';
 import { ExitCode, type CliHost, type OutputFile } from './host';
+import { COLOURS, NO_COLOURS } from './paint';
+import { ProgressLine } from './progress-line';
 import { printExpectation, printJson, printProblem, printSummary, SerialPrinter, shortPath } from './print';
 
 type RunCommand = Extract<Command, { name: 'run' }>;
@@ -53,7 +58,11 @@ async function runUntil(command: RunCommand, host: CliHost, signal: AbortSignal)
   if (!prepared.ok) return ExitCode.BadInput;
 
   const packets = captured === undefined ? undefined : new PacketOutput(captured, prepared.job, host);
-  const recording = new Recording(out !== undefined, command, host, packets?.packets);
+  const progress = progressLine(command, host, prepared.job);
+  const recording = new Recording(out !== undefined, command, host, {
+    ...(packets && { packets: packets.packets }),
+    ...(progress && { progress }),
+  });
   const job = packets ? withFrames(prepared.job) : prepared.job;
   const handle = host.startRun(job, environment, recording);
   const cancel = (): void => handle.cancel();
@@ -67,6 +76,7 @@ async function runUntil(command: RunCommand, host: CliHost, signal: AbortSignal)
   } finally {
     signal.removeEventListener('abort', cancel);
   }
+  progress?.clear();
   recording.finish(end, signal.aborted ? 'cancelled' : 'failed', failure);
   let written = (await packets?.finish(command.quiet)) ?? true;
   if (out !== undefined && recording.store)
@@ -76,7 +86,7 @@ async function runUntil(command: RunCommand, host: CliHost, signal: AbortSignal)
     host.err(`error: ${failure}\n`);
     return ExitCode.Internal;
   }
-  report(command, host, end);
+  report(command, host, { ...end, summary: recording.explained(end.summary) });
   return written ? verdict(end.meta, end.summary) : ExitCode.BadInput;
 }
 
@@ -85,39 +95,80 @@ function interrupted(host: CliHost): ExitCode {
   return ExitCode.Interrupted;
 }
 
+/** Only on a terminal, and only where the reader has not asked for quiet. */
+function progressLine(
+  { quiet }: RunCommand,
+  host: CliHost,
+  { scenarioText, scenarioFile }: RunJob,
+): ProgressLine | undefined {
+  const { terminal } = host;
+  if (!terminal || quiet) return undefined;
+  const loaded = loadScenario(scenarioText, scenarioFile);
+  const stopSeconds = loaded.ok ? loaded.scenario.stop.afterMs / 1000 : undefined;
+  return new ProgressLine(terminal, (text) => host.err(text), stopSeconds);
+}
+
+/** Who hears of a run beside its trace. */
+interface RecordedBeside {
+  packets?: PacketFile;
+  progress?: ProgressLine;
+}
+
 /** Takes what the run tells: prints what the guest prints, and keeps the trace where it is wanted. */
 class Recording implements RunListener {
   store: TraceStore | undefined;
   private readonly serialPrinter: SerialPrinter;
   private names: string[] = [];
   private progress: RunProgress | undefined;
+  /** The trace's tables as they grow, and what its rows tell of the scenario's expectations. */
+  private meta: TraceMeta | undefined;
+  private breaking: BreakingEvents | undefined;
 
   constructor(
     private readonly keep: boolean,
     private readonly command: RunCommand,
     host: CliHost,
-    private readonly packets?: PacketFile,
+    private readonly beside: RecordedBeside,
   ) {
-    this.serialPrinter = new SerialPrinter((line) => (command.json ? host.err(line) : host.out(line)));
+    this.serialPrinter = new SerialPrinter((line) => {
+      this.beside.progress?.clear();
+      if (command.json) host.err(line);
+      else host.out(line);
+    });
   }
 
   started(meta: TraceMeta): void {
     this.names = meta.facts.vms.map(({ name }) => name);
     if (this.keep) this.store = new TraceStore(meta);
-    this.packets?.started(meta);
+    const tables = { ...meta, tracks: [...meta.tracks] };
+    this.meta = tables;
+    const loaded = loadScenario(meta.scenarioText, meta.scenarioName);
+    if (loaded.ok) this.breaking = new BreakingEvents(loaded.scenario.expect, () => tables);
+    const { packets, progress } = this.beside;
+    packets?.started(meta);
+    progress?.begin(meta.frequencyHz);
   }
 
   frames(frames: FrameBatch): Promise<void> {
-    return this.packets?.frames(frames) ?? Promise.resolve();
+    return this.beside.packets?.frames(frames) ?? Promise.resolve();
   }
 
   delta(delta: TraceDelta, progress: RunProgress): void {
+    for (const track of delta.tracks) if (this.meta) this.meta.tracks[track.id] = track;
+    for (const chunk of delta.chunks) this.breaking?.take(chunk);
     this.store?.append(delta);
     this.progress = progress;
+    this.beside.progress?.tell(progress);
   }
 
   serial(vm: number, text: string): void {
     if (!this.command.quiet) this.serialPrinter.add(vm, this.nameOf(vm), text);
+  }
+
+  /** The summary with the events that broke expectations. */
+  explained(summary: Summary): Summary {
+    const { expectations } = summary;
+    return { ...summary, expectations: this.breaking?.explain(expectations) ?? expectations };
   }
 
   /** The run is over: takes its last tables, or puts down what is known when there are none. */
@@ -184,10 +235,13 @@ async function write(out: string, store: TraceStore, command: RunCommand, host: 
 
 function report(command: RunCommand, host: CliHost, { meta, summary }: RunEnd): void {
   if (command.json) host.out(printJson(summary));
-  else if (!command.quiet) host.out(printSummary(summary, meta));
+  else if (!command.quiet) {
+    const paint = host.colours === true ? COLOURS : NO_COLOURS;
+    host.out(printSummary(summary, { ...meta, tables: meta }, paint));
+  }
   const failed = summary.expectations.filter(({ held }) => !held);
   if (command.quiet && !command.json)
-    for (const each of failed) host.err(`${printExpectation(each).trim()}\n`);
+    for (const each of failed) host.err(`${printExpectation(each, meta).trim()}\n`);
   for (const { name, exitCode } of uncoveredExits(summary)) {
     host.err(
       `error: ${name} ended with exit code ${exitCode}. If that is right, expect it: "vms.${name}.exitCode": ${exitCode}\n`,
@@ -201,14 +255,6 @@ function report(command: RunCommand, host: CliHost, { meta, summary }: RunEnd): 
 
 function unfinishedSentence(who: string): string {
   return `not ended when the time was up: ${who}. Raise "stop.afterMs", or take "stop.when": "time" for guests that are not to end.`;
-}
-
-/** VMs whose guests ended with a code other than 0 that no expectation speaks of. */
-function uncoveredExits(summary: Summary): Summary['vms'] {
-  const covered = new Set(summary.expectations.map(({ figure }) => figure));
-  return summary.vms.filter(
-    ({ name, exitCode }) => exitCode !== undefined && exitCode !== 0 && !covered.has(`vms.${name}.exitCode`),
-  );
 }
 
 function verdict(meta: TraceMeta, summary: Summary): ExitCode {

@@ -25,7 +25,8 @@ export type Arrive = (end: MotionEnd, text?: string) => void;
 /** @throws RequestError for a target that names no figure */
 export function goalOf(target: SeekTarget): Goal {
   const figures = target as Partial<Record<'row' | 'cycles' | 'instructions', unknown>>;
-  if (figures.row !== undefined) return { kind: 'row', row: wholeNumber(figures.row, 'A row') };
+  if (figures.row !== undefined)
+    return { kind: 'row', row: wholeNumber(figures.row, 'A row'), atInstruction: true };
   if (figures.cycles !== undefined)
     return { kind: 'cycles', cycles: wholeNumber(figures.cycles, 'A time in cycles') };
   if (figures.instructions !== undefined)
@@ -70,11 +71,6 @@ export class Travel {
   /** Goes to a moment; to a row by the instruction that it is about. @throws RequestError for a target that names none */
   goTo(target: SeekTarget): MotionEnd {
     const goal = goalOf(target);
-    const end = this.seek(goal);
-    return goal.kind === 'row' ? this.toInstruction(goal.row, end) : end;
-  }
-
-  private seek(goal: Goal): MotionEnd {
     const isKnown = isBefore(goal, this.context.debuggee.control.frontier);
     return this.context.motor.move(
       isKnown ? 'travel' : 'forward',
@@ -82,23 +78,6 @@ export class Travel {
       [],
       false,
     );
-  }
-
-  /**
-   * From where a row has just been recorded to the instruction that it is about, if there is one and it has completed meanwhile: a
-   * reader who goes to an event wants to see the line that is about to do it.
-   */
-  private toInstruction(row: number, arrived: MotionEnd): MotionEnd {
-    const { control, trace } = this.context.debuggee;
-    const { cpu, moment } = arrived.stop;
-    const place = row < trace.rows ? trace.meta.places[trace.get(row).place - 1] : undefined;
-    if (!place || place.vm !== control.cpus[cpu]?.vm) return arrived;
-    const isThere = (): boolean => control.registers(cpu).rip === BigInt(place.rip);
-    if (isThere()) return arrived;
-    const { motor } = this.context;
-    const before = motor.move('travel', () => control.stepBack(cpu), [], false);
-    if (isThere() && before.stop.moment.rows <= row) return before;
-    return motor.move('travel', () => control.seek({ kind: 'moment', moment }), [], false);
   }
 
   private inspect(path: unknown, at: SeekTarget | undefined): { node?: unknown } {
@@ -115,7 +94,12 @@ export class Travel {
     const { control } = this.context.debuggee;
     const from = control.moment;
     const point: OwnPoint = { kind: 'data', ...range, access };
-    const motion = direction === 'back' ? (): Stop => control.backward() : (): Stop => control.forward();
+    // What has just been written was written last; a change before this moment is another one than the last.
+    const withPresent = access === 'write';
+    const motion =
+      direction === 'back'
+        ? (): Stop => control.backward(undefined, { withPresent })
+        : (): Stop => control.forward();
     const end = this.context.motor.move(direction === 'back' ? 'travel' : 'forward', motion, [point], false);
     if (end.own.length > 0) {
       const found = writerOf(end.stop.hits[0], end.stop.moment, range);

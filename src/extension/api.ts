@@ -1,10 +1,11 @@
 /** What the extension exports: enough for tests and other extensions to see what stands on the screen. */
-import type { Uri } from 'vscode';
+import { CancellationTokenSource, TestRunRequest, type TestItem, type Uri } from 'vscode';
 import type { TraceMeta } from '../trace/model';
 import type { PageState } from './editor/trace-panel';
 import type { TraceEditors } from './editor/trace-editors';
 import type { RunService } from './runs/run-service';
 import type { CostDecorations } from './source/cost-decorations';
+import type { How, ScenarioTests, TestReport } from './tests/scenario-tests';
 import type { LineCost } from './source/line-costs';
 
 /** One open trace. */
@@ -29,6 +30,10 @@ export interface TraplineApi {
   traceProblem(uri: Uri): string | undefined;
   /** Figures written behind the lines of a source file. */
   lineCosts(file: Uri): { outdated: boolean; lines: readonly LineCost[] } | undefined;
+  /** Tests of the workspace's scenarios, by URI, once all are found. */
+  tests(): Promise<ReadonlyMap<string, TestItem>>;
+  /** Runs the tests of scenarios as the Test Explorer does; reports by URI. */
+  runTests(how: How, scenarios: readonly Uri[]): Promise<ReadonlyMap<string, TestReport>>;
 }
 
 /** The exported face of the extension's parts. */
@@ -36,8 +41,9 @@ export function createTestApi(parts: {
   runs: RunService;
   editors: TraceEditors;
   costs: CostDecorations;
+  tests: ScenarioTests;
 }): TraplineApi {
-  const { runs, editors, costs } = parts;
+  const { runs, editors, costs, tests } = parts;
   let lastTraceUri: Uri | undefined;
   runs.onDidStart((session) => (lastTraceUri = session.traceUri));
   return {
@@ -55,5 +61,11 @@ export function createTestApi(parts: {
     },
     traceProblem: (uri) => editors.document(uri)?.content.problem?.title,
     lineCosts: (file) => costs.costsOf(file),
+    tests: () => tests.items(),
+    async runTests(how, scenarios) {
+      const items = await tests.items();
+      const include = scenarios.flatMap((uri) => items.get(uri.toString()) ?? []);
+      return tests.perform(how, new TestRunRequest(include), new CancellationTokenSource().token);
+    },
   };
 }

@@ -24,8 +24,15 @@ import { RunArchive } from './runs/run-archive';
 import { RunFiles } from './runs/run-files';
 import { RunIndicator } from './runs/run-indicator';
 import { RunService, type RunTools } from './runs/run-service';
+import { ScenarioFiles } from './runs/scenario-files';
 import { CostDecorations } from './source/cost-decorations';
 import { SourceOpener } from './source/open-source';
+import { ScenarioTests } from './tests/scenario-tests';
+import { MechanismsView } from './views/mechanisms-view';
+import { RunsView } from './views/runs-view';
+
+/** As package.json has it. */
+const DEFAULT_KEPT_RUNS = 10;
 
 function runTools({ extensionUri, globalStorageUri }: ExtensionContext): RunTools {
   return {
@@ -47,10 +54,16 @@ export function activate(context: ExtensionContext): TraplineApi {
 
   const log = own(window.createOutputChannel('Trapline', { log: true }));
   const problems = own(new ProblemReporter());
-  const archive = new RunArchive(Uri.joinPath(context.storageUri ?? context.globalStorageUri, 'runs'));
+  const setting = <T>(name: string, otherwise: T): T =>
+    workspace.getConfiguration('trapline').get<T>(name, otherwise);
+  const archive = own(
+    new RunArchive(Uri.joinPath(context.storageUri ?? context.globalStorageUri, 'runs'), () =>
+      Math.max(1, setting('runs.keep', DEFAULT_KEPT_RUNS)),
+    ),
+  );
+  const scenarios = own(new ScenarioFiles(extensionUri));
   const tools = runTools(context);
   const runs = own(new RunService(tools, archive, problems, log));
-  own(new RunIndicator(runs));
   const output = own(new GuestOutput(runs));
   const files = new RunFiles(runs, archive);
   own(workspace.registerFileSystemProvider(runScheme, files, { isReadonly: true, isCaseSensitive: true }));
@@ -75,10 +88,14 @@ export function activate(context: ExtensionContext): TraplineApi {
     ),
   );
   const runCommands: RunCommands = own(new RunCommands({ runs, editors, output, log }));
-  own(new TraceCommands(editors, archive));
+  own(new RunIndicator(runs, (trace) => editors.isInView(trace)));
+  own(new TraceCommands(editors, archive, timeline));
   own(new PacketCommand(editors, tools));
   own(new CompareCommand(archive, (scenario) => runCommands.runScenario(scenario)));
   own(registerSampleWorkspace(extensionUri));
+  own(new MechanismsView(scenarios, runs, archive, (trace) => editors.open(trace)));
+  own(new RunsView(runs, archive));
+  const tests = own(new ScenarioTests(scenarios, runs));
   const configurations = new Configurations(() => editors.active?.document.scenario?.fsPath);
   own(debug.registerDebugConfigurationProvider(debugType, configurations));
   own(registerInlineValues());
@@ -95,6 +112,7 @@ export function activate(context: ExtensionContext): TraplineApi {
   };
   own(
     runs.onDidStart((session) => {
+      if (runs.isInBackground(session) || !setting('runs.openTrace', true)) return;
       editors
         .openRun(session)
         .catch((error: unknown) => log.error(`The trace of ${session.name} did not open: ${String(error)}`));
@@ -109,5 +127,5 @@ export function activate(context: ExtensionContext): TraplineApi {
   );
   own(editors.onDidOpen((document) => showCosts(document.uri)));
 
-  return createTestApi({ runs, editors, costs });
+  return createTestApi({ runs, editors, costs, tests });
 }

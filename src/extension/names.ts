@@ -22,8 +22,17 @@ export const Command = {
   logInPast: 'trapline.logInPast',
   refreshMachine: 'trapline.refreshMachine',
   copyValue: 'trapline.copyValue',
+  /** Of the views of scenarios and runs. */
+  openScenario: 'trapline.openScenario',
+  openLastTrace: 'trapline.openLastTrace',
+  deleteRuns: 'trapline.deleteRuns',
+  deleteAllRuns: 'trapline.deleteAllRuns',
+  refreshScenarios: 'trapline.refreshScenarios',
   /** Internal: hover of a source line → its events in the timeline. */
   revealLine: 'trapline.revealLine',
+  /** Internal: from a failed expectation to the event that broke it. */
+  showEvent: 'trapline.showEvent',
+  debugFromEvent: 'trapline.debugFromEvent',
 } as const;
 
 /** View type of the trace editor. */
@@ -36,6 +45,10 @@ export const scenarioEnding = '.trapline.json';
 export const runScheme = 'trapline-run';
 /** Type of debug sessions. */
 export const debugType = 'trapline';
+/** View of the samples by chapter, and of the workspace's scenarios. */
+export const mechanismsView = 'trapline.mechanisms';
+/** View of the runs so far. */
+export const runsView = 'trapline.runs';
 /** View of the machine's inside. */
 export const machineView = 'trapline.machine';
 /** Scheme of comparisons of runs, which are Markdown: `trapline-comparison:/<names>.md`. */

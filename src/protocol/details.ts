@@ -84,3 +84,34 @@ export interface TraceStatistics {
   /** What each source line cost, most expensive first. */
   lines: { file: string; line: number; exits: number; cycles: number; query: string }[];
 }
+
+/** One stage of operations that took the same way: an event that goes on (`in`), or is waited for (`until`). */
+export interface OperationStage extends Distribution {
+  what: 'in' | 'until';
+  kind: number;
+  /** Kind name. */
+  name: string;
+}
+
+/** Operations that went through the same kinds of events in the same order. */
+export interface OperationShape {
+  /** Kind names of the first event and of the last. */
+  begin: string;
+  end: string;
+  /** From the beginning of the first event to the end of the last. */
+  total: Distribution;
+  stages: OperationStage[];
+  /** The slowest ones, slowest first: row of the last event, and cycles in all. */
+  slowest: { row: number; cycles: number }[];
+}
+
+/** Operations of a window: each from a driver's access to the end of the handler that learns of it. */
+export interface OperationStatistics {
+  from: number;
+  to: number;
+  count: number;
+  /** Most frequent first. */
+  shapes: OperationShape[];
+  /** How many more shapes there are, which are too rare to be listed. */
+  others: number;
+}

@@ -14,4 +14,17 @@ export interface Problem {
   /** Path of the field inside a scenario: `vms[0].memoryMiB`. */
   field?: string;
   source: 'scenario' | 'compiler' | 'guest' | 'trace';
+  /** Row of the run's trace that it goes back to. */
+  row?: number;
+  /** Places that belong to it. */
+  related?: readonly RelatedPlace[];
+}
+
+/** A line of a source, with what it has to do with a problem. */
+export interface RelatedPlace {
+  /** As the guest's debug information has it. */
+  file: string;
+  /** 1-based. */
+  line: number;
+  message: string;
 }

@@ -16,6 +16,8 @@ export interface RunJob {
   captures?: Record<string, Uint8Array>;
   /** Whether the run hands out the frames that pass its links. */
   handsOutFrames?: boolean;
+  /** Folders of sources, absolute: of the statements in them the run finds out which were executed. */
+  covers?: string[];
 }
 
 /** A guest's files. */
@@ -53,6 +55,26 @@ export interface RunEnd {
   meta: TraceMeta;
   /** With `wallSeconds` and `expectations`. */
   summary: Summary;
+  /** Of runs whose job asks for it: the sources that guests have code of, by path. */
+  coverage?: CoveredFile[];
+}
+
+/** Which statements of a source file were executed. */
+export interface CoveredFile {
+  /** Absolute path. */
+  file: string;
+  /** By line and column; those of one place that have become several stretches of code are one. */
+  statements: CoveredStatement[];
+}
+
+/** A statement as the debug information has it. */
+export interface CoveredStatement {
+  /** 1-based. */
+  line: number;
+  /** 1-based; 0: not known. */
+  column: number;
+  /** A CPU of any VM has begun it. */
+  executed: boolean;
 }
 
 /** Worker to host. */

@@ -53,6 +53,14 @@ export interface DebugPosition {
   stopped: boolean;
 }
 
+/** What a scenario expects and its run did not keep. */
+export interface FailedExpectations {
+  /** A sentence about the first of them. */
+  text: string;
+  /** The event that broke it; absent: there is none. */
+  row?: number;
+}
+
 /** What the host tells the page unasked. */
 export type HostNotice =
   | {
@@ -64,6 +72,7 @@ export type HostNotice =
       /** What the reader chose at this scenario's traces before. */
       choices?: LaneChoices;
       bookmarks: Bookmark[];
+      failed?: FailedExpectations;
     }
   /** The trace grew, or its state changed. */
   | {
@@ -75,6 +84,7 @@ export type HostNotice =
       tracks: TraceMeta['tracks'];
       gaps: TraceMeta['gaps'];
       progress?: RunProgress;
+      failed?: FailedExpectations;
     }
   /** Show this event: select it and bring it into view (from a source line, a link, another view). */
   | { type: 'reveal'; row: number }

@@ -88,11 +88,12 @@ export class RunReceiver {
 }
 
 /** The end of a run with its trace hash, which an expectation may be about. */
-function hashed({ meta, summary }: RunEnd, traceHash: string): RunEnd {
+function hashed(end: RunEnd, traceHash: string): RunEnd {
+  const { meta, summary } = end;
   const complete = { ...summary, traceHash };
   const loaded = loadScenario(meta.scenarioText, meta.scenarioName);
   if (loaded.ok) complete.expectations = evaluateExpectations(loaded.scenario.expect, complete);
-  return { meta: { ...meta, traceHash }, summary: complete };
+  return { ...end, meta: { ...meta, traceHash }, summary: complete };
 }
 
 /** The end of a run whose thread had to be ended after a cancel: as far as the last report came, and without a hash. */

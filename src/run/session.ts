@@ -14,7 +14,7 @@ import { readCapture } from '../trace/exchange/capture';
 import { FrameLog, NO_FRAMES, type FrameBatch } from '../trace/exchange/frames';
 import type { RunState, TraceDelta, TraceMeta } from '../trace/model';
 import { Recorder } from '../trace/record/recorder';
-import { summarise } from '../trace/query/summary';
+import { summarise, type StandingCpu } from '../trace/query/summary';
 import { SnapshotError } from '../trace/snapshot-error';
 import { vectorAdvice } from '../machine/x86/missing';
 import type { Guest } from '../vmm/guest';
@@ -95,7 +95,8 @@ export class RunSession {
   readonly recorder: Recorder;
   readonly machine: BuiltMachine;
   private readonly scenario: Scenario;
-  private readonly images: GuestImage[];
+  /** Of the guests, in order. */
+  readonly images: readonly GuestImage[];
   private serialPending: string[] = [];
   private readonly frames = new FrameLog();
   private readonly captures: string[];
@@ -376,7 +377,10 @@ export class RunSession {
     const summary = summarise(meta, this.recorder.rows);
     summary.wallSeconds = (performance.now() - this.startedAt) / 1000;
     summary.expectations = evaluateExpectations(this.scenario.expect, summary);
-    if (this.unfinished !== undefined) summary.unfinished = this.unfinished;
+    if (this.unfinished !== undefined) {
+      summary.unfinished = this.unfinished;
+      summary.standing = this.machine.guests.filter(({ end }) => !end).flatMap(this.standingCpus);
+    }
     return { end: { meta, summary }, delta };
   }
 
@@ -420,6 +424,13 @@ export class RunSession {
     });
     return `${name}, ${cpus.join(', ')}`;
   }
+
+  private readonly standingCpus = ({ name, index, rips }: Guest): StandingCpu[] =>
+    rips.map((rip, cpu) => {
+      const { file, line } = this.images[index]?.resolve(rip) ?? {};
+      const place = { ...(file !== undefined && { file }), ...(line !== undefined && { line }) };
+      return { vm: name, cpu, rip: `0x${rip.toString(16)}`, ...place };
+    });
 
   private deadlockMessage(): string {
     const halted = this.machine.guests

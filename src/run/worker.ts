@@ -1,6 +1,7 @@
 /** Entry point of a run's thread: simulates slice by slice, streams what was recorded, stops when asked. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { RunMessage } from '../protocol/run';
+import { StatementCoverage } from './coverage';
 import { reasonOf } from './reason';
 import { RunSession } from './session';
 import { RunSignals } from './signals';
@@ -27,11 +28,14 @@ function simulate(input: WorkerInput): void {
   const session = input.snapshot
     ? RunSession.restore(input.job, input.snapshot, serial, true)
     : new RunSession(input.job, serial, true);
+  const { covers } = input.job;
+  const coverage = covers && new StatementCoverage(session, covers);
   post({ type: 'started', meta: session.meta() });
   let reported = performance.now();
   let posted = 0;
   while (session.step()) {
     if (signals.cancelled) session.cancel();
+    coverage?.letGo();
     const due = performance.now() - reported >= REPORT_EVERY_MS || session.frameBytes > MOST_FRAME_BYTES;
     if (!due) continue;
     signals.waitForReader(posted);
@@ -43,7 +47,7 @@ function simulate(input: WorkerInput): void {
   postFrames(session);
   const progress = session.progress();
   const { end, delta } = session.end();
-  post({ type: 'ended', end, delta, progress });
+  post({ type: 'ended', end: coverage ? { ...end, coverage: coverage.files() } : end, delta, progress });
 }
 
 try {

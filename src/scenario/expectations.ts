@@ -22,6 +22,14 @@ export function evaluateExpectations(
   });
 }
 
+/** The most that a number may be; Infinity: there is no bound. */
+export function mostOf(expectation: Expectation): number {
+  if (typeof expectation === 'number') return expectation;
+  if (typeof expectation !== 'object') return Infinity;
+  const { atMost = Infinity, equals: exactly } = expectation;
+  return Math.min(atMost, typeof exactly === 'number' ? exactly : Infinity);
+}
+
 function demandsOf(expectation: Expectation): Demand[] {
   if (typeof expectation !== 'object') return [equals(expectation)];
   const { atLeast, atMost, equals: exactly } = expectation;

@@ -15,6 +15,36 @@ const CACHE_LINE = 64;
 /** Bytes of a row in memory and on disk. */
 export const ROW_BYTES = 32;
 
+/** Where the aligned blocks of a trace come from: memory, or a file that is read as far as somebody asks. */
+export interface BlockSource {
+  /** Blocks. */
+  readonly count: number;
+  /**
+   * The block with that index; the arrays of the last may be longer than the rows in use. Undefined where there is none. Ask anew
+   * for each use: a source may keep a few blocks only.
+   */
+  block(index: number): TraceChunk | undefined;
+}
+
+/** Blocks in memory. */
+export class BlockList implements BlockSource {
+  private readonly blocks: TraceChunk[] = [];
+
+  get count(): number {
+    return this.blocks.length;
+  }
+  block(index: number): TraceChunk | undefined {
+    return this.blocks[index];
+  }
+  push(block: TraceChunk): void {
+    this.blocks.push(block);
+  }
+  /** Keeps the first `count` blocks. */
+  truncate(count: number): void {
+    this.blocks.length = Math.min(this.blocks.length, count);
+  }
+}
+
 /**
  * Column arrays for `rows` rows, all zero, in one buffer: it goes to another thread as one piece. Each column begins a cache
  * line later than a power of two would have it, for eight stores of one row that fall into one set of the cache drive each

@@ -88,6 +88,14 @@ describe('breakpoints', () => {
     expect(arrived).toBeGreaterThan(sent);
     expect(returned).toBeGreaterThan(arrived);
     expect(seen.length).toBe(4);
+    // Right behind the last access its writer is the last one, however often one asks; the change before is another one.
+    await d.ask('reverseContinue', THREAD);
+    const here = stop(d).moment;
+    const target = { expression: 'rx_ring[0].status' };
+    for (let count = 0; count < 2; count++) {
+      expect(await d.ask('trapline/lastWriter', target)).toMatchObject({ who: 'vCPU 0', moment: here });
+    }
+    expect(await d.ask('trapline/previousChange', target)).toMatchObject({ who: 'e1000', isDevice: true });
   });
 
   it('on instructions stop before them, and columns choose a statement of a line', async () => {

@@ -49,6 +49,20 @@ describe('trapline dap', () => {
     await terminated;
   });
 
+  it.each([
+    ['Content-Length: five\r\n\r\n{}', 'Content-Length has to be a number'],
+    ['hello\r\n\r\n', 'a header has no Content-Length: "hello"'],
+    ['Content-Length: 100\r\n\r\n{"seq":1', 'the input ended within a message of 100 bytes'],
+  ])('says what was wrong with %j, and fails', async (sent, said) => {
+    const program = spawn(process.execPath, [join(root, 'dist/cli.js'), 'dap'], { stdio: 'pipe' });
+    let told = '';
+    program.stderr.on('data', (bytes: Buffer) => (told += bytes.toString()));
+    const code = new Promise((resolve) => program.on('close', resolve));
+    program.stdin.end(sent);
+    expect(await code).toBe(2);
+    expect(told).toContain(`error: ${said}`);
+  });
+
   it('stops a run that goes on for ever, at once', async () => {
     await client.initializeRequest();
     const initialized = client.waitForEvent('initialized');

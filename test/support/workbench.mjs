@@ -31,7 +31,7 @@ const PATIENCE = 60_000;
  * @param {object} options
  * @param {string} options.folder absolute path of the folder to open
  * @param {boolean} [options.trusted] false: the user has answered that the folder's authors are not trusted
- * @param {string} [options.theme] name of a colour theme as in the theme picker
+ * @param {string} [options.theme] colour theme by its setting's name: `Default Light Modern`
  * @param {Record<string, unknown>} [options.settings]
  * @param {{ width: number, height: number }} [options.size] of the window, in pixels
  * @param {string} [options.extensionPath] another extension than this project's
@@ -39,11 +39,9 @@ const PATIENCE = 60_000;
  */
 export async function openWorkbench(options) {
   mkdirSync(artifacts, { recursive: true });
-  const settings = { ...options.settings };
-  if (options.theme !== undefined) settings['workbench.colorTheme'] = options.theme;
   const server = await startServer({
     trusted: options.trusted,
-    settings,
+    settings: options.settings,
     logFile: join(artifacts, 'workbench-server.log'),
   });
   try {
@@ -60,6 +58,8 @@ export async function openWorkbench(options) {
       const workbench = new Workbench(server, browser, page);
       await page.goto(workbenchUrl({ ...server, folder: resolve(options.folder), extensionPaths }));
       await workbench.ready();
+      // A theme is the user's setting, and a server has those of its machine only: it is chosen as a user chooses it.
+      if (options.theme !== undefined) await workbench.chooseTheme(options.theme);
       if (options.trusted === false)
         await page.getByRole('button', { name: "No, I don't trust the authors" }).click();
       return workbench;
@@ -194,7 +194,7 @@ export class Workbench {
     return this.page.locator('.notifications-toasts .notification-list-item-message').allInnerTexts();
   }
 
-  /** Chooses a colour theme by its setting's name as a user does: a setting alone may come too late for the first window. */
+  /** Chooses a colour theme by its setting's name as a user does, and waits until the window has it. */
   async chooseTheme(name) {
     const label = THEME_LABELS[name];
     if (label === undefined)

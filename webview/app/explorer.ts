@@ -71,6 +71,7 @@ export class Explorer {
       endTime,
       state: meta.state,
       ...(meta.message !== undefined && { message: meta.message }),
+      ...(notice.failed && { failed: notice.failed }),
     };
     if (notice.choices) model.choices.value = notice.choices;
     model.bookmarks.value = notice.bookmarks;
@@ -78,6 +79,7 @@ export class Explorer {
     model.window.value = restored ? time.clampWindow(restored, endTime) : time.wholeRun(endTime);
     if (model.selection.value >= rows) model.selection.value = -1;
     if (model.selection.value >= 0) this.#details.request(model.selection.value);
+    if (!restored) this.#openFailure();
   }
 
   /** Takes news of a growing trace. */
@@ -109,10 +111,18 @@ export class Explorer {
       state: notice.state,
       ...(notice.message !== undefined && { message: notice.message }),
       ...(notice.progress && { progress: notice.progress }),
+      ...(notice.failed && { failed: notice.failed }),
     };
     // A window onto an empty trace was no choice of the reader's: the first events bring their own.
     const follow = model.follow.value || oldEnd <= 0;
     model.window.value = time.afterGrowth(model.window.value, oldEnd, notice.endTime, follow);
+    if (meta.state === 'running') this.#openFailure();
+  }
+
+  /** A run that has not kept what was expected of it opens at the event that broke it, unless the reader looks at another. */
+  #openFailure(): void {
+    const row = this.model.extent.value.failed?.row;
+    if (row !== undefined && this.model.selection.value < 0) void this.reveal(row);
   }
 
   /** Moves the window; follow ends when the reader leaves the end of the trace. */

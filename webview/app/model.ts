@@ -3,7 +3,7 @@ import type { EventDetails, EventRow } from '../../src/protocol/details';
 import type { RunProgress } from '../../src/protocol/run';
 import { defaultChoices, type Bookmark, type LaneChoices } from '../../src/protocol/choices';
 import type { Lane } from '../../src/protocol/viewport';
-import type { DebugPosition } from '../../src/protocol/webview';
+import type { DebugPosition, FailedExpectations } from '../../src/protocol/webview';
 import type { RunState, Track, TraceMeta } from '../../src/trace/model';
 import { Signal } from '../host/signal';
 import type { ArrangedLanes } from '../lanes/arrange';
@@ -19,6 +19,8 @@ export interface Extent {
   state: RunState;
   message?: string;
   progress?: RunProgress;
+  /** What the scenario expected in vain. */
+  failed?: FailedExpectations;
 }
 
 /** The chain of the selected event. */

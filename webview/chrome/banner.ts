@@ -1,5 +1,6 @@
-/** The slim line that says how the run stands, with one next step. */
+/** The slim line that says how the run stands, with what one may do next. */
 import type { Explorer } from '../app/explorer';
+import type { FailedExpectations } from '../../src/protocol/webview';
 import type { RunState } from '../../src/trace/model';
 import { gapSentence } from '../../src/trace/vocabulary/gaps';
 import { formatCount, formatDuration, formatTime } from '../time/format';
@@ -11,7 +12,12 @@ type Look = 'quiet' | 'busy' | 'warning' | 'error';
 interface Saying {
   look: Look;
   text: string;
-  step?: { label: string; act: () => void };
+  steps?: readonly Step[];
+}
+
+interface Step {
+  label: string;
+  act: () => void;
 }
 
 /** Builds the banner; it hides itself when there is nothing to say. */
@@ -33,8 +39,15 @@ export function banner(explorer: Explorer): HTMLElement {
     failed: ['error', 'The run failed; what was recorded up to there is shown.'],
     truncated: ['warning', 'The file is cut short; the trace shows what could be read.'],
   };
+  const stepsOf = ({ row }: FailedExpectations): Step[] =>
+    row === undefined
+      ? [again]
+      : [
+          { label: 'Show the event', act: () => void explorer.reveal(row) },
+          { label: 'Debug from here', act: () => void explorer.debugFrom(row) },
+        ];
   const saying = (): Saying | undefined => {
-    const { rows, endTime, state, message, progress } = model.extent.value;
+    const { rows, endTime, state, message, progress, failed } = model.extent.value;
     if (!model.meta.value) return { look: 'busy', text: 'Loading the trace…' };
     const position = model.debugger.value;
     if (position?.stopped) {
@@ -65,16 +78,17 @@ export function banner(explorer: Explorer): HTMLElement {
       return {
         look: failure[0],
         text: message ?? failure[1],
-        step: state === 'crashed' && rows > 0 ? show : again,
+        steps: [state === 'crashed' && rows > 0 ? show : again],
       };
     }
+    if (failed) return { look: 'error', text: failed.text, steps: stepsOf(failed) };
     const [gap] = model.meta.value.gaps;
-    if (gap) return { look: 'warning', text: gapSentence(gap, model.frequencyHz), step: again };
+    if (gap) return { look: 'warning', text: gapSentence(gap, model.frequencyHz), steps: [again] };
     if (rows === 0)
       return {
         look: 'quiet',
         text: 'The run ended without an event. Does its scenario record any kind?',
-        step: again,
+        steps: [again],
       };
     return undefined;
   };
@@ -85,7 +99,8 @@ export function banner(explorer: Explorer): HTMLElement {
     if (!say) return;
     text.textContent = say.text;
     text.title = say.text;
-    const key = `${say.look}/${trouble === '' ? (say.step?.label ?? '') : trouble}`;
+    const steps = say.steps ?? [];
+    const key = `${say.look}/${trouble === '' ? `${steps.map(({ label }) => label).join()}/${model.extent.value.failed?.row ?? ''}` : trouble}`;
     if (key === shown) return;
     shown = key;
     element.className = `banner ${say.look}`;
@@ -93,7 +108,7 @@ export function banner(explorer: Explorer): HTMLElement {
     step.replaceChildren();
     if (trouble !== '')
       step.append(iconButton(icons.close, 'Close this message', () => (explorer.trouble.value = '')));
-    else if (say.step) step.append(button(say.step.label, say.step.act));
+    else step.append(...steps.map(({ label, act }) => button(label, act)));
   };
   model.meta.subscribe(draw);
   model.extent.subscribe(draw);

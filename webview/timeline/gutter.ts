@@ -150,7 +150,7 @@ function laneOf(
       title: lane.empty ? `${lane.label}: nothing recorded` : lane.label,
       on: {
         click: () => (explorer.model.lane.value = lane.id),
-        pointerdown: (event) => move(event as PointerEvent, row, element),
+        pointerdown: (event) => move(event, row, element),
       },
     },
     h('span', { class: 'gutter-track', text: row.firstOfTrack ? lane.track : '' }),

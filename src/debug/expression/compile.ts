@@ -77,9 +77,18 @@ function compile(node: Node): Evaluate {
 
 const typesOf = ({ program }: EvaluationContext): BasicTypes => basicTypesOf(program.architecture);
 
-/** A constant; its type depends on the architecture alone. */
+/** A constant; its type depends on the architecture alone, and is worked out once for that. */
 function constant(value: Scalar, type: (types: BasicTypes) => BaseType): Evaluate {
-  return (context) => Value.of(type(typesOf(context)), value, context.frame.activation);
+  let types: BasicTypes | undefined;
+  let known: BaseType | undefined;
+  return (context) => {
+    const present = typesOf(context);
+    if (!known || types !== present) {
+      types = present;
+      known = type(present);
+    }
+    return Value.of(known, value, context.frame.activation);
+  };
 }
 
 const compilers: Compilers = {

@@ -1,5 +1,5 @@
 /** `monitor` commands: what a simulated machine tells and does beyond what GDB knows of. */
-import type { Goal, MemorySpace, Moment, PointHit, RunControl, Stop } from '../../run/control/control';
+import type { Goal, MemorySpace, Moment, RunControl } from '../../run/control/control';
 import type { StateNode, StateValue } from '../../machine/inspect';
 import { summarise } from '../../trace/query/summary';
 import type { TraceMeta } from '../../trace/model';
@@ -236,7 +236,7 @@ function goalOf(argument: string, { run }: MonitorWorld, { checkpoints }: Kept):
   const [first = '', second = ''] = argument.split(/\s+/);
   switch (first) {
     case 'row':
-      return { kind: 'row', row: whole(second, 'row') };
+      return { kind: 'row', row: whole(second, 'row'), atInstruction: true };
     case 'instruction':
       return { kind: 'instructions', instructions: whole(second, 'number of instructions') };
     case 'beginning':
@@ -289,40 +289,20 @@ function lastWriter(argument: string, { run, points, vm, cpu }: MonitorWorld): s
     } as const;
   });
   const start = run.moment;
-  const found = points.instead(places, () => latestHit(run, cpu()));
+  const { reason, hits, moment } = points.instead(places, () =>
+    run.backward(undefined, { withPresent: true }),
+  );
+  const hit = hits.at(-1);
+  const rip = hit && run.register(hit.cpu, 'rip');
   run.seek({ kind: 'moment', moment: start });
-  if (found === 'interrupted') return 'Interrupted.';
-  const access = found?.hit.access;
-  if (!found || !access) return 'Nobody has written there since the beginning of the run.';
-  const { moment, rip } = found;
+  if (reason === 'interrupted') return 'Interrupted.';
+  const access = hit?.access;
+  if (!access || rip === undefined) return 'Nobody has written there since the beginning of the run.';
   const what = access.isDevice
     ? `the device ${access.who}`
     : `${access.who}, by the instruction before 0x${rip.toString(16)},`;
   const bytes = `${access.length} ${access.length === 1 ? 'byte' : 'bytes'} at guest-physical 0x${access.address.toString(16)}`;
   return `Last written by ${what} at ${momentText(run, moment)}: ${bytes}.`;
-}
-
-/** The latest hit of what is set up to the present moment, and the run as it was there. */
-function latestHit(
-  run: RunControl,
-  cpu: number,
-): { hit: PointHit; moment: Moment; rip: bigint } | 'interrupted' | undefined {
-  const start = run.moment;
-  const at = ({ hits, moment }: Stop): { hit: PointHit; moment: Moment; rip: bigint } | undefined => {
-    const hit = hits.at(-1);
-    return hit && { hit, moment, rip: run.registers(hit.cpu).rip };
-  };
-  // Run control looks before the present moment; what has been written right here is found from the instruction before.
-  run.stepBack(cpu);
-  let last: ReturnType<typeof at>;
-  for (;;) {
-    const stop = run.forward({ kind: 'moment', moment: start });
-    last = at(stop) ?? last;
-    if (stop.reason !== 'point' || stop.moment.cycles >= start.cycles) break;
-  }
-  if (last) return last;
-  const stop = run.backward();
-  return stop.reason === 'interrupted' ? stop.reason : at(stop);
 }
 
 function dump(run: RunControl, space: MemorySpace, address: bigint, length: number): string {

@@ -53,14 +53,10 @@ export class GdbMotion {
     }
   }
 
-  /** @param cpu whose last access is looked for where the run stands right behind one */
-  backward(cpu: number): GdbStop {
+  /** GDB comes from behind an access, perhaps the one just made, to before it. */
+  backward(): GdbStop {
     const { control } = this;
-    const start = control.moment;
-    // GDB comes from an access just made to before it; run control looks for hits before the present moment.
-    const crossed = this.watches ? this.lastStepAcross(cpu, start) : undefined;
-    if (crossed) return crossed;
-    const stop = control.backward();
+    const stop = control.backward(undefined, { withPresent: true });
     const hit = stop.hits.find((each) => this.watchOf(each));
     if (!hit || stop.hits.some((each) => this.points.of(each)?.kind === 'break')) return this.told(stop);
     control.stepBack(hit.cpu);
@@ -135,17 +131,6 @@ export class GdbMotion {
       reason: `${watch.reply}:${address.toString(16)};`,
       ...(access.isDevice && { note: `The device ${access.who} ${verb} ${where}.` }),
     };
-  }
-
-  /** Goes back by an instruction where it made an access that is watched; otherwise stays where it is. */
-  private lastStepAcross(cpu: number, start: Moment): GdbStop | undefined {
-    const { control } = this;
-    const stop = control.stepBack(cpu);
-    const hit = this.accessBetween(control.moment, start);
-    if (hit) return this.toldOfWatch(hit);
-    if (stop.reason === 'interrupted') return this.told(stop);
-    control.seek({ kind: 'moment', moment: start });
-    return undefined;
   }
 
   /** The last access to what is watched from one moment to another; the run stands at the first of them afterwards. */

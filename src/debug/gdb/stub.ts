@@ -138,7 +138,7 @@ export class GdbStub {
     C: () => this.resume(() => this.motion.forward()),
     s: (rest) => this.plainResume(rest, () => this.motion.step(this.stepping)),
     S: () => this.resume(() => this.motion.step(this.stepping)),
-    bc: () => this.resume(() => this.motion.backward(this.stepping)),
+    bc: () => this.resume(() => this.motion.backward()),
     bs: () => this.resume(() => this.motion.stepBack(this.stepping)),
     D: () => this.leave('detach'),
     k: () => ({ leaves: 'kill' }),

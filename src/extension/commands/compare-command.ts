@@ -17,6 +17,7 @@ import { compareRuns } from '../../trace/query/compare';
 import type { TraceStore } from '../../trace/query/store';
 import { Command, comparisonScheme, scenarioEnding, traceEnding } from '../names';
 import { comparisonMarkdown } from '../runs/comparison-markdown';
+import { tracesOfArguments } from './command-arguments';
 import { runTraceUri, type RunArchive } from '../runs/run-archive';
 import { scenarioName, type RunResult } from '../runs/run-service';
 
@@ -42,7 +43,9 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
     private readonly runScenario: (scenario: Uri) => Promise<RunResult>,
   ) {
     this.registrations = [
-      commands.registerCommand(Command.compareRuns, (uris?: unknown) => this.compare(uris)),
+      commands.registerCommand(Command.compareRuns, (given?: unknown, selection?: unknown) =>
+        this.compare(given, selection),
+      ),
       workspace.registerTextDocumentContentProvider(comparisonScheme, this),
       this.changed,
     ];
@@ -60,10 +63,8 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
   }
 
   /** Resolves to the document's URI; undefined where there is nothing to compare. */
-  private async compare(given: unknown): Promise<Uri | undefined> {
-    const uris = Array.isArray(given)
-      ? given.filter((each): each is Uri => each instanceof Uri)
-      : await this.choose();
+  private async compare(given: unknown, selection: unknown): Promise<Uri | undefined> {
+    const uris = await this.runsFor(given, selection);
     if (!uris || uris.length === 0) return undefined;
     const runs: { name: string; store: TraceStore }[] = [];
     for (const uri of uris) {
@@ -78,6 +79,16 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
     );
   }
 
+  /** URIs that are given as such; two or more selected items of a list; one item and whatever the reader puts beside it. */
+  private async runsFor(given: unknown, selection: unknown): Promise<Uri[] | undefined> {
+    if (Array.isArray(given)) return given.filter((each): each is Uri => each instanceof Uri);
+    const selected = tracesOfArguments(given, selection);
+    if (selected.length > 1) return selected;
+    const [first] = selected;
+    const others = await this.choose(first);
+    return others && first ? [first, ...others] : others;
+  }
+
   private async storeOf(uri: Uri): Promise<TraceStore | undefined> {
     if (uri.path.endsWith(scenarioEnding)) return (await this.runScenario(uri))?.session.store;
     try {
@@ -89,8 +100,8 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
     }
   }
 
-  /** Kept runs, then traces and scenarios of the workspace. */
-  private async choose(): Promise<Uri[] | undefined> {
+  /** Kept runs, then traces and scenarios of the workspace, without the one that is chosen already. */
+  private async choose(first?: Uri): Promise<Uri[] | undefined> {
     const find = (ending: string): Thenable<Uri[]> =>
       workspace.findFiles(`**/*${ending}`, NOT_SEARCHED, MOST_FILES);
     const [kept, traces, scenarios] = await Promise.all([
@@ -107,6 +118,7 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
         uri,
       });
     const byPath = (x: Uri, y: Uri): number => x.path.localeCompare(y.path, undefined, { numeric: true });
+    const isOther = ({ uri }: RunItem): boolean => !first || uri?.toString() !== first.toString();
     const items: RunItem[] = [
       heading(l10n.t('runs')),
       ...kept.map((run): RunItem => {
@@ -124,8 +136,10 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
       heading(l10n.t('scenarios, which will be run')),
       ...scenarios.sort(byPath).map(fileItem('circuit-board')),
     ];
-    const picked = await window.showQuickPick(items, {
-      placeHolder: l10n.t('Runs to compare, each with the first'),
+    const picked = await window.showQuickPick(items.filter(isOther), {
+      placeHolder: first
+        ? l10n.t('Runs to compare with {0}', nameOf(first))
+        : l10n.t('Runs to compare, each with the first'),
       canPickMany: true,
       matchOnDescription: true,
       matchOnDetail: true,

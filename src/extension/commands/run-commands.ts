@@ -1,10 +1,11 @@
 /** Commands that run and check scenarios. */
-import { Uri, commands, l10n, window, workspace, type Disposable, type LogOutputChannel } from 'vscode';
-import { Command, scenarioEnding } from '../names';
+import { commands, l10n, window, workspace, type Disposable, type LogOutputChannel, type Uri } from 'vscode';
+import { Command } from '../names';
 import type { TraceEditors } from '../editor/trace-editors';
 import type { GuestOutput } from '../runs/guest-output';
 import { resultText, type ResultText } from '../runs/result-text';
 import { ProblemsFound, scenarioName, type RunResult, type RunService } from '../runs/run-service';
+import { scenarioOfArgument } from './command-arguments';
 import { pickScenario } from './scenario-picker';
 
 /** What the commands work with. */
@@ -34,7 +35,7 @@ export class RunCommands implements Disposable {
     this.registrations = [
       commands.registerCommand(Command.runScenario, (uri?: unknown) => this.run(uri)),
       commands.registerCommand(Command.checkScenario, (uri?: unknown) => this.check(uri)),
-      commands.registerCommand(Command.stopRun, () => this.stop()),
+      commands.registerCommand(Command.stopRun, (uri?: unknown) => this.stop(uri)),
       commands.registerCommand(Command.showGuestOutput, () => this.showOutput()),
       commands.registerCommand(Command.showLog, () => services.log.show(true)),
     ];
@@ -84,8 +85,12 @@ export class RunCommands implements Disposable {
     }
   }
 
-  private async stop(): Promise<void> {
+  /** Stops the run of a scenario that is given; without one the only run, or those that the reader chooses. */
+  private async stop(given: unknown): Promise<void> {
     const active = this.services.runs.activeRuns;
+    const scenario = scenarioOfArgument(given)?.toString();
+    const named = active.find((run) => run.scenario.toString() === scenario);
+    if (named) return named.stop();
     const [only] = active;
     if (active.length === 0) return void window.showInformationMessage(l10n.t('No scenario is running.'));
     if (only && active.length === 1) return only.stop();
@@ -103,19 +108,32 @@ export class RunCommands implements Disposable {
 
   /** The scenario of an argument, of the active editor, or of the reader's choice. */
   private async choose(uri: unknown, question: string): Promise<Uri | undefined> {
-    if (uri instanceof Uri && uri.path.endsWith(scenarioEnding)) return uri;
-    return pickScenario(question, this.services.editors.active?.document.scenario);
+    return scenarioOfArgument(uri) ?? pickScenario(question, this.services.editors.active?.document.scenario);
   }
 
   private async tellResult(result: NonNullable<RunResult>): Promise<void> {
     const { session, end, failure } = result;
     if (!end && failure === undefined) return;
+    // Who looks at the trace reads it there and in the status bar.
+    if (this.services.editors.isInView(session.traceUri)) return;
+    const wanted = workspace.getConfiguration('trapline').get<string>('notifications', 'whenHidden');
+    if (wanted === 'never') return;
     const text: ResultText = end
       ? resultText(session.name, end)
       : { level: 'error', text: l10n.t('Trapline failed to run {0}: {1}', session.name, failure ?? '') };
-    const pressed = await showMessage(text, l10n.t('Show Trace'), l10n.t('Show Output'));
-    if (pressed === 0) await this.services.editors.open(session.traceUri);
-    if (pressed === 1) this.showOutput();
+    if (wanted === 'problems' && text.level === 'information') return;
+    const row = end?.summary.expectations.find(({ held }) => !held)?.event?.row;
+    const event = [session.traceUri.toString(), row, session.scenario.toString()] as const;
+    const steps: readonly [title: string, act: () => unknown][] =
+      row === undefined
+        ? [[l10n.t('Show Trace'), () => this.services.editors.open(session.traceUri)]]
+        : [
+            [l10n.t('Show in Timeline'), () => commands.executeCommand(Command.showEvent, ...event)],
+            [l10n.t('Debug from Here'), () => commands.executeCommand(Command.debugFromEvent, ...event)],
+          ];
+    const all = [...steps, [l10n.t('Show Output'), () => this.showOutput()] as const];
+    const pressed = await showMessage(text, ...all.map(([title]) => title));
+    await all[pressed]?.[1]();
   }
 
   private async tellProblems(text: ResultText): Promise<void> {

@@ -11,7 +11,9 @@ import {
 } from 'vscode';
 import { basename } from 'node:path';
 import type { TraceEditors } from '../editor/trace-editors';
+import type { TimelineDebugging } from '../debug/timeline-link';
 import { Command, traceEnding } from '../names';
+import { traceOfArgument } from './command-arguments';
 import { runTraceUri, type RunArchive } from '../runs/run-archive';
 import { scenarioName } from '../runs/run-service';
 
@@ -26,6 +28,7 @@ export class TraceCommands implements Disposable {
   constructor(
     private readonly editors: TraceEditors,
     private readonly archive: RunArchive,
+    private readonly debugging: TimelineDebugging,
   ) {
     this.registrations = [
       commands.registerCommand(Command.openTrace, (uri?: unknown) => this.open(uri)),
@@ -35,6 +38,12 @@ export class TraceCommands implements Disposable {
       commands.registerCommand(Command.revealLine, (trace: unknown, query: unknown) =>
         this.revealQuery(trace, query),
       ),
+      commands.registerCommand(Command.showEvent, (trace: unknown, row: unknown) =>
+        this.showEvent(trace, row),
+      ),
+      commands.registerCommand(Command.debugFromEvent, (trace: unknown, row: unknown, scenario: unknown) =>
+        this.debugFromEvent(trace, row, scenario),
+      ),
     ];
   }
 
@@ -43,7 +52,7 @@ export class TraceCommands implements Disposable {
   }
 
   private async open(uri: unknown): Promise<void> {
-    const chosen = uri instanceof Uri ? uri : await this.choose();
+    const chosen = traceOfArgument(uri) ?? (await this.choose());
     if (chosen) await this.editors.open(chosen);
   }
 
@@ -83,7 +92,7 @@ export class TraceCommands implements Disposable {
 
   /** Copies a trace to a file that the reader names. A second argument names it without asking. */
   private async saveAs(uri: unknown, given: unknown): Promise<void> {
-    const source = uri instanceof Uri ? uri : this.editors.active?.document.uri;
+    const source = traceOfArgument(uri) ?? this.editors.active?.document.uri;
     if (!source) {
       void window.showInformationMessage(l10n.t('Open the trace that you want to save first.'));
       return;
@@ -101,6 +110,20 @@ export class TraceCommands implements Disposable {
       filters: { [l10n.t('Trapline traces')]: [traceEnding.slice(1)] },
       saveLabel: l10n.t('Save Trace'),
     });
+  }
+
+  /** Opens a trace at one of its events. */
+  private async showEvent(trace: unknown, row: unknown): Promise<void> {
+    if (typeof trace !== 'string' || typeof row !== 'number') return;
+    const uri = Uri.parse(trace);
+    await this.editors.open(uri);
+    this.editors.panelsOf(uri)[0]?.reveal(row);
+  }
+
+  /** Runs the scenario of a trace again to one of its events, and debugs it from there. */
+  private async debugFromEvent(trace: unknown, row: unknown, scenario: unknown): Promise<void> {
+    if (typeof trace !== 'string' || typeof row !== 'number' || typeof scenario !== 'string') return;
+    await this.debugging.debugFrom(Uri.parse(trace), Uri.parse(scenario), row);
   }
 
   /** Shows the first event of a query in the trace's editor. */

@@ -1,10 +1,11 @@
 /** Commands of the debugger beside those that the editor has. */
-import { Uri, commands, debug, l10n, window, workspace, type Disposable } from 'vscode';
+import { commands, debug, l10n, window, workspace, type Disposable } from 'vscode';
 import type { DebugRequests, WatchTarget } from '../../protocol/debug';
 import { DisposableStore } from '../disposables';
 import type { TraceEditors } from '../editor/trace-editors';
+import { scenarioOfArgument } from '../commands/command-arguments';
 import { pickScenario } from '../commands/scenario-picker';
-import { Command, debugType, scenarioEnding } from '../names';
+import { Command, debugType } from '../names';
 import { DebugSessions, type DebuggedRun } from './debug-sessions';
 import type { MachineItem, MachineView } from './machine-view';
 
@@ -46,9 +47,8 @@ export class DebugCommands implements Disposable {
   }
 
   private async debug(uri: unknown): Promise<boolean> {
-    const given = uri instanceof Uri && uri.path.endsWith(scenarioEnding) ? uri : undefined;
     const scenario =
-      given ??
+      scenarioOfArgument(uri) ??
       (await pickScenario(
         l10n.t('Which scenario should be debugged?'),
         this.editors.active?.document.scenario,

@@ -10,7 +10,8 @@ import { DebugSessions, type DebuggedRun } from './debug-sessions';
 /** What the page asks of the debugger. */
 export interface TimelineDebugging {
   travel(document: TraceDocument, target: { cycles: number } | { row: number }): Promise<void>;
-  debugFrom(document: TraceDocument, scenario: Uri, row: number): Promise<void>;
+  /** @param trace of the run that the row is of */
+  debugFrom(trace: Uri, scenario: Uri, row: number): Promise<void>;
   stopAtLike(document: TraceDocument, row: number): Promise<void>;
 }
 
@@ -36,8 +37,8 @@ export class TimelineLink implements TimelineDebugging, Disposable {
     await DebugSessions.request(run, 'trapline/seek', target);
   }
 
-  async debugFrom(document: TraceDocument, scenario: Uri, row: number): Promise<void> {
-    const run = this.sessions.ofTrace(document.uri);
+  async debugFrom(trace: Uri, scenario: Uri, row: number): Promise<void> {
+    const run = this.sessions.ofTrace(trace);
     if (run) return void (await DebugSessions.request(run, 'trapline/seek', { row }));
     await debug.startDebugging(workspace.getWorkspaceFolder(scenario), {
       type: debugType,

@@ -46,7 +46,9 @@ export function parseBookmarks(text: string): Bookmark[] {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Error(`it is no JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`it is no JSON: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   }
   const parsed = bookmarkFile.safeParse(value);
   if (!parsed.success) {

@@ -1,6 +1,6 @@
 /** Keeps what readers chose, by scenario, and the bookmarks of traces: of a file beside it, of a run in the workspace's state. */
-import { FileSystemError, Uri, l10n, workspace } from 'vscode';
-import type { LogOutputChannel, Memento } from 'vscode';
+import { FileSystemError, l10n, workspace } from 'vscode';
+import type { LogOutputChannel, Memento, Uri } from 'vscode';
 import { choiceLimits, type Bookmark, type LaneChoices } from '../../protocol/choices';
 import { runScheme, traceEnding } from '../names';
 import { bookmarkList, bookmarkText, choicesOf, parseBookmarks } from './choice-shapes';

@@ -7,10 +7,14 @@ import { mappingsAt } from '../../trace/query/mappings';
 import { perLine, statistics } from '../../trace/query/statistics';
 import { queryViewport } from '../../trace/query/viewport';
 import type { TraceStore } from '../../trace/query/store';
+import { judge } from '../../scenario/breaking-events';
+import type { FailedExpectations } from '../../protocol/webview';
+import { failureText } from '../runs/result-text';
 import type { TraceView } from './trace-view';
 
 /** Joins the queries of `trace/` to one store. */
 export function storeView(store: TraceStore): TraceView {
+  let judged: { failed: FailedExpectations | undefined } | undefined;
   return {
     get meta() {
       return store.meta;
@@ -20,6 +24,11 @@ export function storeView(store: TraceStore): TraceView {
     },
     get endTime() {
       return store.endTime;
+    },
+    get failed() {
+      // Told once the run is over, and it stays so.
+      if (store.meta.state !== 'finished') return undefined;
+      return (judged ??= { failed: failedOf(store) }).failed;
     },
     viewport: (query) => queryViewport(store, query),
     describe: (row) => describe(store, row),
@@ -34,4 +43,11 @@ export function storeView(store: TraceStore): TraceView {
     like: (row) => likeQuery(store, row),
     perLine: () => perLine(store),
   };
+}
+
+function failedOf(store: TraceStore): FailedExpectations | undefined {
+  const results = judge(store);
+  const text = failureText(results, store.meta);
+  const row = results.find(({ held }) => !held)?.event?.row;
+  return text === undefined ? undefined : { text, ...(row !== undefined && { row }) };
 }

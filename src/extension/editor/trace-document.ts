@@ -36,7 +36,7 @@ function runIsGone(): TraceProblem {
   return {
     title: l10n.t('This run is no longer kept'),
     detail: l10n.t(
-      'Trapline keeps the traces of the last ten runs of a workspace, and only of runs that came to an end before the window was closed.',
+      'Trapline keeps the traces of the latest runs of a workspace, as many as the setting trapline.runs.keep says, and only of runs that came to an end before the window was closed.',
     ),
     advice: l10n.t('Run the scenario again. To keep a trace for good, use “Trapline: Save Trace As…”.'),
   };

@@ -78,6 +78,11 @@ export class TraceEditors implements CustomReadonlyEditorProvider<TraceDocument>
       .sort((a, b) => Number(b.panel.visible) - Number(a.panel.visible));
   }
 
+  /** Whether a page that shows it is on the screen. */
+  isInView(uri: Uri): boolean {
+    return this.panelsOf(uri).some(({ panel }) => panel.visible);
+  }
+
   /** The page in the active editor, if that is a trace. */
   get active(): TracePanel | undefined {
     return [...this.panels].find((panel) => panel.panel.active);

@@ -89,7 +89,7 @@ export function traceHandlers(
       // The line is opened beside first: there the editor shows where the debugger stands, and the timeline stays in view.
       const how = { beside: true, focus: true };
       await openSource(document, view(), row, panel.viewColumn, how, services.sources).catch(() => false);
-      await services.debugging.debugFrom(document, await scenarioOf(document, view()), row);
+      await services.debugging.debugFrom(document.uri, await scenarioOf(document, view()), row);
     },
     stopAtLike: (row) => services.debugging.stopAtLike(document, row),
     keepChoices: (choices) => services.choices.keepChoices(document, choices) as Promise<void>,

@@ -143,6 +143,7 @@ export class TracePanel implements Disposable {
       ...(session?.running && { liveUntil: session.progress?.cycles ?? 0 }),
       ...(choices && { choices }),
       bookmarks,
+      ...(view.failed && { failed: view.failed }),
     });
     if (this.pendingReveal !== undefined) this.post({ type: 'reveal', row: this.pendingReveal });
     this.pendingReveal = undefined;
@@ -168,6 +169,7 @@ export class TracePanel implements Disposable {
       gaps: meta.gaps,
       ...(meta.message !== undefined && { message: meta.message }),
       ...(progress && { progress }),
+      ...(view.failed && { failed: view.failed }),
     });
   }
 

@@ -1,5 +1,5 @@
 /** A trace as the editor asks it questions: the same for a live run and for a file. Knows no editor. */
-import type { HostMethods } from '../../protocol/webview';
+import type { FailedExpectations, HostMethods } from '../../protocol/webview';
 import type { TraceMeta } from '../../trace/model';
 import type { LineFigures } from '../../trace/query/statistics';
 
@@ -12,6 +12,8 @@ export interface TraceView extends Pick<
   readonly rows: number;
   /** End of the last event or of the run, whichever is later. */
   readonly endTime: number;
+  /** What the run was to keep and did not, once it is over. */
+  readonly failed: FailedExpectations | undefined;
   /** A query that matches an event and those like it. */
   like(row: number): string;
   /** Exits by guest source line with their reasons, dearest first. */

@@ -1,30 +1,8 @@
 /** Finished traces of earlier runs, kept on disk so that their editors survive a reload of the window. */
 import { open } from 'node:fs/promises';
-import { FileType, Uri, workspace } from 'vscode';
+import { EventEmitter, FileType, Uri, workspace, type Disposable } from 'vscode';
 import { runScheme, traceEnding } from '../names';
-
-/** What is kept beside a trace. */
-export interface ArchivedRun {
-  id: string;
-  /** File name of the trace. */
-  fileName: string;
-  /** URI of the scenario that was run. */
-  scenario: string;
-  title: string;
-  /** When the run ended, ISO 8601. */
-  ended: string;
-}
-
-/** How many runs are kept. */
-const keep = 10;
-
-function isArchivedRun(value: unknown): value is ArchivedRun {
-  if (typeof value !== 'object' || value === null) return false;
-  const fields: Partial<Record<keyof ArchivedRun, unknown>> = value;
-  return [fields.id, fields.fileName, fields.scenario, fields.title, fields.ended].every(
-    (field) => typeof field === 'string',
-  );
-}
+import { archivedRun, type ArchivedRun } from './run-record';
 
 /** The URI under which a run's trace is shown, while it runs and ever after. */
 export function runTraceUri(id: string, name: string): Uri {
@@ -42,11 +20,23 @@ function* piecesOf(parts: Iterable<Uint8Array[]>): Generator<Uint8Array> {
 }
 
 /** A folder with one folder for each run: `run.json` and the trace. */
-export class RunArchive {
-  constructor(private readonly folder: Uri) {}
+export class RunArchive implements Disposable {
+  private readonly changedEmitter = new EventEmitter<void>();
+  /** A run is kept that was not before, or is no longer. */
+  readonly onDidChange = this.changedEmitter.event;
+
+  /** @param keep how many runs are kept; asked anew at each */
+  constructor(
+    private readonly folder: Uri,
+    private readonly keep: () => number,
+  ) {}
+
+  dispose(): void {
+    this.changedEmitter.dispose();
+  }
 
   /**
-   * Keeps a finished trace, and gives up the oldest beyond the last ten. The trace comes in parts, written one after the
+   * Keeps a finished trace, and gives up the oldest beyond as many as are kept. The trace comes in parts, written one after the
    * other, so that a long one is neither held in memory twice nor keeps the extension host from its work.
    */
   async save(run: ArchivedRun, parts: Iterable<Uint8Array[]>): Promise<void> {
@@ -63,14 +53,22 @@ export class RunArchive {
       new TextEncoder().encode(JSON.stringify(run, null, 2)),
     );
     await this.trim();
+    this.changedEmitter.fire();
+  }
+
+  /** Gives up runs; those that are not kept anyhow are passed over. */
+  async delete(ids: readonly string[]): Promise<void> {
+    const kept = new Set(await this.ids());
+    await this.remove(ids.filter((id) => kept.has(id)));
+    this.changedEmitter.fire();
   }
 
   /** What is known of a run; undefined when it is not kept. */
   async find(id: string): Promise<ArchivedRun | undefined> {
     try {
       const bytes = await workspace.fs.readFile(Uri.joinPath(this.folder, id, 'run.json'));
-      const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
-      return isArchivedRun(value) ? value : undefined;
+      const run = archivedRun(JSON.parse(new TextDecoder().decode(bytes)));
+      return run?.id === id ? run : undefined;
     } catch {
       return undefined;
     }
@@ -97,9 +95,13 @@ export class RunArchive {
   }
 
   private async trim(): Promise<void> {
-    const old = (await this.list()).slice(keep);
+    const old = (await this.list()).slice(this.keep());
+    await this.remove(old.map(({ id }) => id));
+  }
+
+  private async remove(ids: readonly string[]): Promise<void> {
     await Promise.all(
-      old.map((run) => workspace.fs.delete(Uri.joinPath(this.folder, run.id), { recursive: true })),
+      ids.map((id) => workspace.fs.delete(Uri.joinPath(this.folder, id), { recursive: true })),
     );
   }
 }

@@ -2,12 +2,17 @@
 import { basename } from 'node:path';
 import type { Uri } from 'vscode';
 import { EventEmitter, l10n, window, workspace, type Disposable, type LogOutputChannel } from 'vscode';
+import type { RunEnd } from '../../protocol/run';
 import type { PrepareRun, RunEnvironment, StartRun } from '../../run/api';
 import { RunReceiver } from '../../run/receiver';
 import { traceFileParts } from '../../trace/file/file';
 import { scenarioEnding, traceEnding } from '../names';
-import { expectationProblems, type ProblemReporter } from './problems';
+import type { Problem } from '../../protocol/problem';
+import { locateSource } from '../source/source-files';
+import { expectationProblems } from './expectation-problems';
+import type { ProblemReporter, ShownProblem } from './problems';
 import { runTraceUri, type RunArchive } from './run-archive';
+import { figuresOf } from './run-record';
 import { RunSession, type RunOutcome } from './run-session';
 
 /** What runs are made with; given by the extension, so that tests can give others. */
@@ -16,6 +21,14 @@ export interface RunTools {
   start: StartRun;
   /** Asked anew for each run: settings may have changed. */
   environment(): RunEnvironment;
+}
+
+/** How a run is made. */
+export interface RunOptions {
+  /** One of many, as tests are: its trace does not open, and is kept only where the run did not come out as expected. */
+  inBackground?: boolean;
+  /** Folders of sources: of the statements in them it is found out which were executed. */
+  covers?: string[];
 }
 
 /** A scenario on its way from the first check to the last event. */
@@ -78,6 +91,7 @@ function requireOnDisk(scenario: Uri): void {
 export class RunService implements Disposable {
   private readonly active = new Map<string, ActiveRun>();
   private readonly sessions = new Map<string, RunSession>();
+  private readonly background = new WeakSet<RunSession>();
   private readonly changedEmitter = new EventEmitter<void>();
   private readonly startedEmitter = new EventEmitter<RunSession>();
   private readonly endedEmitter = new EventEmitter<RunSession>();
@@ -106,6 +120,11 @@ export class RunService implements Disposable {
     return this.sessions.get(id);
   }
 
+  /** Whether a run is one of many that nobody looks at. */
+  isInBackground(session: RunSession): boolean {
+    return this.background.has(session);
+  }
+
   /** Lets go of a finished run's memory; its trace stays in the archive. */
   release(session: RunSession): void {
     if (!session.running) this.sessions.delete(session.id);
@@ -115,7 +134,7 @@ export class RunService implements Disposable {
    * Runs a scenario. A run of the same scenario that is still going on is stopped first. Resolves at the end of the run;
    * rejects with a message for a reader when it may not start at all.
    */
-  async run(scenario: Uri): Promise<RunResult> {
+  async run(scenario: Uri, options: RunOptions = {}): Promise<RunResult> {
     if (!workspace.isTrusted) {
       throw new Error(
         l10n.t(
@@ -151,7 +170,7 @@ export class RunService implements Disposable {
     };
     this.active.set(key, run);
     this.changedEmitter.fire();
-    return this.perform(run, abort.signal, over).finally(over);
+    return this.perform(run, options, abort.signal, over).finally(over);
   }
 
   /** Checks a scenario and compiles its guests; the findings go to Problems. Resolves to their number. */
@@ -205,7 +224,12 @@ export class RunService implements Disposable {
   }
 
   /** `over` is called when the machine has stopped; keeping a long trace on disk may take a while longer. */
-  private async perform(run: ActiveRun, signal: AbortSignal, over: () => void): Promise<RunResult> {
+  private async perform(
+    run: ActiveRun,
+    { inBackground = false, covers }: RunOptions,
+    signal: AbortSignal,
+    over: () => void,
+  ): Promise<RunResult> {
     this.problems.report(run.scenario, []);
     const prepared = await this.prepare(run.scenario, signal);
     if (signal.aborted) return undefined;
@@ -219,17 +243,20 @@ export class RunService implements Disposable {
         first && count === 1
           ? l10n.t('{0} was not run. {1}:{2}: {3}', run.name, basename(first.file), first.line, first.message)
           : l10n.t('{0} was not run: {1} problems.', run.name, count),
+        prepared.problems,
       );
     }
     const id = newRunId();
     const session = new RunSession(id, run.scenario, run.name, runTraceUri(id, run.name));
     this.sessions.set(id, session);
+    if (inBackground) this.background.add(session);
     run.session = session;
     session.onDidStart(() => {
       this.log.info(`${run.name}: running`);
       this.startedEmitter.fire(session);
     });
-    const outcome = await session.follow(this.tools.start(prepared.job, this.tools.environment(), session));
+    const job = covers ? { ...prepared.job, covers } : prepared.job;
+    const outcome = await session.follow(this.tools.start(job, this.tools.environment(), session));
     over();
     await this.keep(session, outcome, prepared.job.scenarioText);
     return { session, ...outcome };
@@ -242,13 +269,14 @@ export class RunService implements Disposable {
       this.log.info(
         `${session.name}: ${end.meta.state}, ${end.summary.events} events, trace ${end.summary.traceHash}`,
       );
-      this.problems.add(
-        session.scenario,
-        expectationProblems(session.scenario.fsPath, scenarioText, end.summary.expectations),
-      );
+      // Of a run that was stopped nothing was expected yet.
+      if (end.meta.state !== 'cancelled')
+        this.problems.add(session.scenario, await brokenExpectations(session, end, scenarioText));
     }
     try {
-      if (session.store) {
+      const figures = end && figuresOf(end);
+      const isExpected = figures?.verdict === 'passed' || figures?.verdict === 'stopped';
+      if (session.store && !(this.background.has(session) && isExpected)) {
         const fileName = `${session.name}${traceEnding}`;
         const title = session.store.meta.title || session.name;
         const record = {
@@ -257,6 +285,7 @@ export class RunService implements Disposable {
           scenario: session.scenario.toString(),
           title,
           ended: new Date().toISOString(),
+          ...(figures && { figures }),
         };
         await this.archive.save(record, traceFileParts(session.store));
       }
@@ -274,5 +303,32 @@ export class RunService implements Disposable {
   }
 }
 
+/** What a run has not kept, with its events in the trace and their sources where they are on this machine. */
+async function brokenExpectations(
+  { scenario, traceUri }: RunSession,
+  end: RunEnd,
+  scenarioText: string,
+): Promise<ShownProblem[]> {
+  const problems = expectationProblems(scenario.fsPath, scenarioText, end);
+  return Promise.all(
+    problems.map(async (problem): Promise<ShownProblem> => {
+      const places = await Promise.all(
+        (problem.related ?? []).map(async (place) => {
+          const found = await locateSource(place.file, [scenario]);
+          return found ? [{ ...place, file: found.fsPath }] : [];
+        }),
+      );
+      return { ...problem, related: places.flat(), trace: traceUri };
+    }),
+  );
+}
+
 /** The scenario or a driver has errors; they are in the Problems panel. */
-export class ProblemsFound extends Error {}
+export class ProblemsFound extends Error {
+  constructor(
+    message: string,
+    readonly problems: readonly Problem[],
+  ) {
+    super(message);
+  }
+}

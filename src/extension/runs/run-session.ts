@@ -3,6 +3,7 @@ import { EventEmitter, type Disposable, type Event, type Uri } from 'vscode';
 import type { RunEnd, RunListener, RunProgress } from '../../protocol/run';
 import type { TraceDelta, TraceGap, TraceMeta } from '../../trace/model';
 import type { RunHandle } from '../../run/api';
+import { judge } from '../../scenario/breaking-events';
 import { TraceStore } from '../../trace/query/store';
 
 /** How a run came out for the user. */
@@ -61,7 +62,7 @@ export class RunSession implements RunListener, Disposable {
       const end = await handle.ended;
       this.takeAll();
       this.store?.setMeta(end.meta);
-      return this.close({ end });
+      return this.close({ end: this.store ? explained(end, this.store) : end });
     } catch (error) {
       this.takeAll();
       const message = error instanceof Error ? error.message : String(error);
@@ -131,4 +132,9 @@ export class RunSession implements RunListener, Disposable {
     this.endedEmitter.fire(outcome);
     return outcome;
   }
+}
+
+/** The end of a run with the events that broke its expectations. */
+function explained({ meta, summary }: RunEnd, store: TraceStore): RunEnd {
+  return { meta, summary: { ...summary, expectations: judge(store, summary) } };
 }

@@ -4,7 +4,7 @@
  */
 import type { Checkpoints } from './checkpoints';
 import type { Goal, Moment, PointHit, Stop } from './control';
-import { isBefore } from './moments';
+import { compareMoments, isBefore } from './moments';
 import { isBeyond, type Travel } from './travel';
 import type { Watchers } from './watchers';
 
@@ -20,14 +20,26 @@ export interface Found {
   readonly hits?: readonly PointHit[];
 }
 
+/**
+ * Whether a hit counts on the way back from a moment. Right at it only accesses can count: points of code there are of what comes.
+ */
+export type Counts = (moment: Moment, isAccess: boolean) => boolean;
+
+export function countsBefore(present: Moment, withPresent: boolean): Counts {
+  return (moment, isAccess) => {
+    const order = compareMoments(moment, present);
+    return order < 0 || (order === 0 && withPresent && isAccess);
+  };
+}
+
 /** See `RunControl.backward`. */
-export function backward(world: BackwardWorld, until?: Goal): Found {
+export function backward(world: BackwardWorld, counts: Counts, until?: Goal): Found {
   const { travel, checkpoints, watchers } = world;
   const present = travel.now;
   let end = present;
   for (let start = checkpoints.before(end); start; start = checkpoints.before(end)) {
     travel.restore(start);
-    const found = lastHit(world, end, present);
+    const found = lastHit(world, end, counts);
     if (found === 'interrupted') {
       goTo(world, { kind: 'moment', moment: present });
       return { reason: 'interrupted' };
@@ -58,19 +70,19 @@ function isEarlier(moment: Moment, goal: Goal): boolean {
   return !isBeyond(moment, goal) && !(goal.kind === 'moment' && !isBefore(moment, goal.moment));
 }
 
-/** The last stop at points on the way from here to a moment, before the present one. */
+/** The last stop at points on the way from here to a moment. */
 function lastHit(
   { travel, watchers }: BackwardWorld,
   end: Moment,
-  present: Moment,
+  counts: Counts,
 ): { hits: PointHit[]; moment: Moment } | 'interrupted' | undefined {
   let last: { hits: PointHit[]; moment: Moment } | undefined;
   watchers.take();
   for (;;) {
     const arrival = travel.forward({ kind: 'moment', moment: end });
-    const hits = watchers.take();
     const { now } = travel;
-    if (hits.length > 0 && isBefore(now, present)) last = { hits, moment: now };
+    const hits = watchers.take().filter(({ access }) => counts(now, access !== undefined));
+    if (hits.length > 0) last = { hits, moment: now };
     if (arrival === 'interrupted') return arrival;
     if (arrival !== 'hit' || !isBefore(now, end)) return last;
   }

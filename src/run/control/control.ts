@@ -117,8 +117,12 @@ export type Goal =
   | { readonly kind: 'moment'; readonly moment: Moment }
   | { readonly kind: 'cycles'; readonly cycles: number }
   | { readonly kind: 'instructions'; readonly instructions: number }
-  /** The moment at which a row has just been recorded: the instruction that made it has not completed or is just behind. */
-  | { readonly kind: 'row'; readonly row: number };
+  /**
+   * The moment at which a row has just been recorded: the instruction that made it has not completed or is just behind. With
+   * `atInstruction` `seek` goes on to where that instruction is about to be executed, if the row is about one: a reader who goes to
+   * an event wants to see the line that does it.
+   */
+  | { readonly kind: 'row'; readonly row: number; readonly atInstruction?: boolean };
 
 /** General and system registers of a vCPU. RIP is that of the next instruction. */
 export interface RegisterFile {
@@ -164,6 +168,12 @@ export interface ControlReader {
   inspect(path: StatePath): StateNode | undefined;
 }
 
+/** What counts on the way back. */
+export interface BackwardOptions {
+  /** An access that has been completed at this very moment counts too: the last one up to here is looked for. Default false. */
+  readonly withPresent?: boolean;
+}
+
 /** The control of one run. Every motion returns once it has come to its end. */
 export interface RunControl extends ControlReader {
   /** The latest moment that the run has come to so far; beyond it lies what was never simulated. */
@@ -184,7 +194,7 @@ export interface RunControl extends ControlReader {
    * in the order of time, so that counters of hits come out as forwards.
    * @param until not further back than this
    */
-  backward(until?: Goal): Stop;
+  backward(until?: Goal, options?: BackwardOptions): Stop;
   /** Lets one vCPU retire instructions, the others running beside it; points count. An interrupt may be taken in between. */
   stepInstruction(cpu: number, count?: number): Stop;
   /** Goes back by instructions of one vCPU. Points do not count. */

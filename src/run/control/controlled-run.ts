@@ -6,10 +6,11 @@ import type { StateNode, StatePath } from '../../machine/inspect';
 import type { RunEnd, RunJob, RunProgress } from '../../protocol/run';
 import type { TraceDelta, TraceMeta } from '../../trace/model';
 import { RunSession } from '../session';
-import { backward } from './backward';
+import { backward, countsBefore, type Counts } from './backward';
 import { Checkpoints, Seat } from './checkpoints';
 import { ConsoleTape } from './console-tape';
 import type {
+  BackwardOptions,
   ControlReader,
   ControlledCpu,
   Goal,
@@ -66,8 +67,8 @@ export class ControlledRun implements RunControl {
   private readonly flag: InterruptFlag;
   private readonly news: News;
   private readonly peek: Peek;
-  /** Hits at moments before this one do not count; set by the motion that is under way. */
-  private countsFrom: ((moment: Moment) => boolean) | undefined;
+  /** Which hits count; set by the motion that is under way. */
+  private counts: Counts | undefined;
   private lastCpu = 0;
 
   /** @throws Error with a message for a reader when the job cannot be built */
@@ -84,7 +85,7 @@ export class ControlledRun implements RunControl {
     this.watchers = new Watchers(
       this.session,
       cpusOf(this.session),
-      () => this.countsFrom?.(this.moment) ?? true,
+      ({ kind }) => this.counts?.(this.moment, kind === 'data') ?? true,
     );
     const log: EditLog = [];
     this.edits = new Edits({ session: this.session, reader: this.reader }, log);
@@ -171,13 +172,10 @@ export class ControlledRun implements RunControl {
     return this.withPoints(() => this.travel.forward(goal));
   }
 
-  backward(until?: Goal): Stop {
+  backward(until?: Goal, { withPresent = false }: BackwardOptions = {}): Stop {
     const { travel, checkpoints, watchers } = this;
-    const present = this.moment;
-    const found = this.counting(
-      (moment) => isBefore(moment, present),
-      () => backward({ travel, checkpoints, watchers }, until),
-    );
+    const counts = countsBefore(this.moment, withPresent);
+    const found = this.counting(counts, () => backward({ travel, checkpoints, watchers }, counts, until));
     const { reason, hits = [] } = found;
     return this.stop(reason, hits);
   }
@@ -202,6 +200,7 @@ export class ControlledRun implements RunControl {
     const arrival = this.travel.seek(goal);
     if (arrival === 'interrupted' && isBefore(this.moment, before))
       this.travel.seek({ kind: 'moment', moment: before });
+    else if (goal.kind === 'row' && goal.atInstruction && arrival === 'reached') this.toInstruction(goal.row);
     return this.stop(REASONS[arrival]);
   }
 
@@ -262,18 +261,40 @@ export class ControlledRun implements RunControl {
 
   // --- inside -------------------------------------------------------------------------------------------------------
 
+  /**
+   * From where a row has just been recorded to the instruction that it is about, if there is one: where that has completed meanwhile,
+   * one instruction back.
+   */
+  private toInstruction(row: number): void {
+    const { recorder } = this.session;
+    if (!recorder.blockOf(row)) return;
+    const { track, place: id } = recorder.rowAt(row);
+    const place = id === 0 ? undefined : recorder.placeAt(id);
+    if (!place) return;
+    const own = this.watchers.cpuOfTrack(track);
+    const cpu = this.cpus[own]?.vm === place.vm ? own : this.lastCpu;
+    if (this.cpus[cpu]?.vm !== place.vm) return;
+    const isThere = (): boolean => this.register(cpu, 'rip') === BigInt(place.rip);
+    this.lastCpu = cpu;
+    if (isThere()) return;
+    const arrived = this.moment;
+    const back = this.steps.back(cpu, 1);
+    if (back !== 'reached' || !isThere() || this.moment.rows > row)
+      this.travel.seek({ kind: 'moment', moment: arrived });
+  }
+
   private collect(): void {
     this.news.collect(!this.hasFuture);
   }
 
-  private counting<T>(counts: (moment: Moment) => boolean, motion: () => T): T {
-    this.countsFrom = counts;
+  private counting<T>(counts: Counts, motion: () => T): T {
+    this.counts = counts;
     this.watchers.turn(true);
     try {
       return motion();
     } finally {
       this.watchers.turn(false);
-      this.countsFrom = undefined;
+      this.counts = undefined;
     }
   }
 

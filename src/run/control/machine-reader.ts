@@ -76,6 +76,9 @@ export class MachineReader implements ControlReader {
 
   readMemory(space: MemorySpace, address: bigint, length: number): Uint8Array {
     const wanted = Math.max(0, Math.min(Math.trunc(length), LONGEST_READ));
+    // Variables, as conditions read them, lie within one page.
+    if (Number(BigInt.asUintN(12, address)) + wanted <= PAGE_SIZE)
+      return this.readPart(space, address, wanted) ?? new Uint8Array();
     const out = new Uint8Array(wanted);
     let done = 0;
     while (done < wanted) {

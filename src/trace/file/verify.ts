@@ -2,7 +2,7 @@
 import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT } from '../block';
 import { KIND_LIMIT, Kind, kindRow } from '../vocabulary/events';
 import { joined } from '../vocabulary/wide';
-import { hashOf, type Blocks } from '../record/hash';
+import { blocksOf, hashOf, type Blocks } from '../record/hash';
 import type { TraceMeta } from '../model';
 import type { TraceStore } from '../query/store';
 
@@ -16,7 +16,7 @@ export function countRows(trace: Blocks): Pick<TraceMeta, 'counts' | 'sums'> {
     return addsUp.get(kind);
   };
   const highs = new Map<number, number>();
-  for (const block of trace.blocks) {
+  for (const block of blocksOf(trace)) {
     const length = Math.min(BLOCK_ROWS, block.start.length, trace.rows - block.firstRow);
     for (let i = 0; i < length; i++) {
       const kind = block.kind[i] ?? 0;
@@ -29,7 +29,7 @@ export function countRows(trace: Blocks): Pick<TraceMeta, 'counts' | 'sums'> {
   }
   // The last high halves of an event count.
   for (const [row, high] of highs) {
-    const [block, other] = [trace.blocks[row >>> BLOCK_SHIFT], trace.blocks[high >>> BLOCK_SHIFT]];
+    const [block, other] = [trace.block(row >>> BLOCK_SHIFT), trace.block(high >>> BLOCK_SHIFT)];
     const kind = block?.kind[row & BLOCK_MASK] ?? 0;
     const argument = sumOf(kind);
     if (!block || !other || argument === undefined) continue;

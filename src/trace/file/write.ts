@@ -13,6 +13,7 @@ import {
 } from 'apache-arrow';
 import { BLOCK_ROWS, viewRows } from '../block';
 import { kinds } from '../vocabulary/events';
+import { blocksOf } from '../record/hash';
 import type { TraceChunk, TraceMeta } from '../model';
 import type { TraceStore } from '../query/store';
 
@@ -110,7 +111,7 @@ export function* traceFileParts(store: TraceStore): Generator<Uint8Array[]> {
   const writer = new PartWriter();
   writer.reset(undefined, schema);
   yield writer.take();
-  for (const block of store.blocks) {
+  for (const block of blocksOf(store)) {
     const length = Math.min(BLOCK_ROWS, store.rows - block.firstRow);
     writer.write(batchOf(schema, length === block.start.length ? block : viewRows(block, 0, length)));
     yield writer.take();

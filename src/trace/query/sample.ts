@@ -6,6 +6,11 @@ export class Sample {
   private values = new Float64Array(64);
   private count = 0;
 
+  /** How many durations came. */
+  get length(): number {
+    return this.count;
+  }
+
   add(value: number): void {
     if (this.count === this.values.length) {
       const larger = new Float64Array(this.count * 2);

@@ -1,5 +1,13 @@
 /** A trace in memory: its columns as blocks, its tables, and streams by track and group for everything that asks by time. */
-import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT, DURATION_SATURATED, emptyChunk, pasteRows } from '../block';
+import {
+  BLOCK_MASK,
+  BLOCK_ROWS,
+  BLOCK_SHIFT,
+  BlockList,
+  DURATION_SATURATED,
+  emptyChunk,
+  pasteRows,
+} from '../block';
 import { Kind, byKind, type KindGroup } from '../vocabulary/events';
 import { gapsEnd } from '../vocabulary/gaps';
 import { joined } from '../vocabulary/wide';
@@ -68,7 +76,7 @@ export function emptyMeta(title: string, frequencyHz: number): TraceMeta {
 export class TraceStore implements RowSource, QueryRows {
   /** Replace it by a later one with `setMeta`; tracks and places of deltas are added to it. */
   meta: TraceMeta;
-  readonly blocks: TraceChunk[] = [];
+  private readonly blocks = new BlockList();
   private count = 0;
   private end = 0;
   private openSet = new Set<number>();
@@ -133,7 +141,7 @@ export class TraceStore implements RowSource, QueryRows {
   private truncate(rows: number): void {
     if (rows >= this.count) return;
     this.cuts += 1;
-    this.blocks.length = Math.ceil(rows / BLOCK_ROWS);
+    this.blocks.truncate(Math.ceil(rows / BLOCK_ROWS));
     this.count = rows;
     this.indexed = 0;
     this.end = 0;
@@ -160,7 +168,7 @@ export class TraceStore implements RowSource, QueryRows {
         const at = (this.count + from) & BLOCK_MASK;
         if (at === 0) this.blocks.push(emptyChunk(this.count + from, BLOCK_ROWS));
         const to = Math.min(length, from + BLOCK_ROWS - at);
-        const block = this.blocks[this.blocks.length - 1];
+        const block = this.blocks.block(this.blocks.count - 1);
         if (block !== undefined) pasteRows(block, at, chunk, from, to);
         from = to;
       }
@@ -170,7 +178,7 @@ export class TraceStore implements RowSource, QueryRows {
 
   /** One event. @throws RangeError when there is no such row. */
   get(row: number): TraceEvent {
-    const block = this.blocks[row >>> BLOCK_SHIFT];
+    const block = this.blocks.block(row >>> BLOCK_SHIFT);
     if (block === undefined || !Number.isInteger(row) || row < 0 || row >= this.count) {
       throw new RangeError(`The trace has no row ${row}; rows are 0 to ${this.count - 1}.`);
     }
@@ -200,22 +208,26 @@ export class TraceStore implements RowSource, QueryRows {
   placeAt(id: number): Place | undefined {
     return this.meta.places[id - 1];
   }
+  /** Columns of an aligned block; ask anew for each use. */
+  block(index: number): TraceChunk | undefined {
+    return this.blocks.block(index);
+  }
   startOf(row: number): number {
-    return this.blocks[row >>> BLOCK_SHIFT]?.start[row & BLOCK_MASK] ?? 0;
+    return this.blocks.block(row >>> BLOCK_SHIFT)?.start[row & BLOCK_MASK] ?? 0;
   }
   kindOf(row: number): number {
-    return this.blocks[row >>> BLOCK_SHIFT]?.kind[row & BLOCK_MASK] ?? 0;
+    return this.blocks.block(row >>> BLOCK_SHIFT)?.kind[row & BLOCK_MASK] ?? 0;
   }
   trackOf(row: number): number {
-    return this.blocks[row >>> BLOCK_SHIFT]?.track[row & BLOCK_MASK] ?? 0;
+    return this.blocks.block(row >>> BLOCK_SHIFT)?.track[row & BLOCK_MASK] ?? 0;
   }
   /** Row of the cause, -1 none. A cause always stands before its consequence; anything else counts as none. */
   causeOf(row: number): number {
-    const cause = (this.blocks[row >>> BLOCK_SHIFT]?.cause[row & BLOCK_MASK] ?? 0) - 1;
+    const cause = (this.blocks.block(row >>> BLOCK_SHIFT)?.cause[row & BLOCK_MASK] ?? 0) - 1;
     return cause < row ? cause : -1;
   }
   closedDurationOf(row: number): number {
-    const duration = this.blocks[row >>> BLOCK_SHIFT]?.duration[row & BLOCK_MASK] ?? 0;
+    const duration = this.blocks.block(row >>> BLOCK_SHIFT)?.duration[row & BLOCK_MASK] ?? 0;
     if (duration !== DURATION_SATURATED) return duration;
     this.index();
     return this.overflow.get(row) ?? duration;
@@ -253,7 +265,7 @@ export class TraceStore implements RowSource, QueryRows {
   /** Brings the streams up to the last row. */
   private index(): void {
     while (this.indexed < this.count) {
-      const block = this.blocks[this.indexed >>> BLOCK_SHIFT];
+      const block = this.blocks.block(this.indexed >>> BLOCK_SHIFT);
       if (block === undefined) break;
       const to = Math.min(BLOCK_ROWS, this.count - block.firstRow);
       const from = this.indexed - block.firstRow;
@@ -297,7 +309,7 @@ export class TraceStore implements RowSource, QueryRows {
   private patch({ row, duration, a, b }: TraceDelta['patches']): void {
     for (let i = 0; i < row.length; i++) {
       const at = row[i] ?? 0;
-      const block = this.blocks[at >>> BLOCK_SHIFT];
+      const block = this.blocks.block(at >>> BLOCK_SHIFT);
       if (block === undefined) continue;
       block.duration[at & BLOCK_MASK] = duration[i] ?? 0;
       block.a[at & BLOCK_MASK] = a[i] ?? 0;

@@ -10,8 +10,8 @@ import type { TraceChunk } from '../model';
 
 /** What a stream asks about rows; the store answers. */
 export interface RowSource {
-  /** Columns as aligned blocks. */
-  readonly blocks: readonly TraceChunk[];
+  /** Columns of an aligned block. */
+  block(index: number): TraceChunk | undefined;
   startOf(row: number): number;
   /** Cycles; an open span has 0 here. */
   closedDurationOf(row: number): number;
@@ -146,7 +146,6 @@ export class Stream {
    * `cycles`, open spans counted but without cycles. Returns `before(time)`. Needs `update`.
    */
   upTo(time: number, counts: Float64Array, cycles: Float64Array): number {
-    const { blocks } = this.source;
     const node = Math.max(0, this.nodesBefore(time) - 1);
     for (let slot = 0; slot < this.sums.length; slot++) {
       const sum = this.sums[slot];
@@ -156,7 +155,7 @@ export class Stream {
     let i = node << NODE_SHIFT;
     for (const end = Math.min(this.count, i + NODE); i < end; i++) {
       const row = this.rows[i] ?? 0;
-      const block = blocks[row >>> BLOCK_SHIFT];
+      const block = this.source.block(row >>> BLOCK_SHIFT);
       const at = row & BLOCK_MASK;
       const start = block?.start[at] ?? 0;
       if (start >= time) break;
@@ -254,7 +253,6 @@ export class Stream {
 
   /** (Re)builds all sums from a node on. */
   private build(first: number): void {
-    const { blocks } = this.source;
     const nodes = (this.count + NODE - 1) >>> NODE_SHIFT;
     const level0 = this.ends[0] ?? new Column();
     const counts = this.sums.map((sum) => sum.counts.at(first));
@@ -266,7 +264,7 @@ export class Stream {
       let greatest = -1;
       for (let i = from; i < to; i++) {
         const row = this.rows[i] ?? 0;
-        const block = blocks[row >>> BLOCK_SHIFT];
+        const block = this.source.block(row >>> BLOCK_SHIFT);
         const at = row & BLOCK_MASK;
         let duration = block?.duration[at] ?? 0;
         if (duration === DURATION_SATURATED) duration = this.source.closedDurationOf(row);

@@ -2,8 +2,9 @@
  * The figures of a run, all counted from its events. The same function serves a finished run, a running one and a file:
  * it reads nothing but the exact counts and the machine's facts of a `TraceMeta`.
  */
-import { Kind, kindRow } from '../vocabulary/events';
+import { kindRow } from '../vocabulary/events';
 import type { RunFacts, TraceGap, TraceMeta } from '../model';
+import { kindsCounted, kindsSummed, type CountedFigure, type SummedFigure } from './figure-kinds';
 
 /** The figures that exist once per run and once per VM. */
 export interface SummaryCounts {
@@ -31,6 +32,34 @@ export interface ExpectationResult {
   expected: string;
   actual: number | string | null;
   held: boolean;
+  /** Of one that did not hold: the event that broke it; absent: there is none. */
+  event?: BreakingEvent;
+}
+
+/** The event at which an expectation was broken. */
+export interface BreakingEvent {
+  row: number;
+  /** Time at which it began. */
+  cycles: number;
+  /** Track and place by their numbers in the trace's tables; place 0: none. */
+  track: number;
+  place: number;
+  /**
+   * The one too many; the first behind the time by which the run was to end; the last of too few; the last of all where there was
+   * none; the last of all where the figure is of the end.
+   */
+  what: 'excess' | 'late' | 'last' | 'none' | 'end';
+}
+
+/** Where a vCPU stood. */
+export interface StandingCpu {
+  vm: string;
+  cpu: number;
+  /** Hexadecimal with 0x. */
+  rip: string;
+  file?: string;
+  /** 1-based. */
+  line?: number;
 }
 
 /** The JSON summary of the CLI. */
@@ -53,12 +82,14 @@ export interface Summary extends SummaryCounts {
   expectations: ExpectationResult[];
   /** Which guests had not ended when the run's time was up, and where their CPUs were; absent: none, or nobody waited for it. */
   unfinished?: string;
+  /** Where their vCPUs stood. */
+  standing?: StandingCpu[];
 }
 
 type CountRow = TraceMeta['counts'][number];
 
-function totalOf(rows: readonly CountRow[], kind: number): number {
-  return rows.reduce((sum, row) => (row[1] === kind ? sum + row[2] : sum), 0);
+function totalOf(rows: readonly CountRow[], kinds: readonly number[]): number {
+  return rows.reduce((sum, [, kind, count]) => (kinds.includes(kind) ? sum + count : sum), 0);
 }
 
 function countsOf(
@@ -66,32 +97,31 @@ function countsOf(
   sums: readonly CountRow[],
   guestInstructions: number,
 ): SummaryCounts {
-  const byKind = new Map<number, number>();
-  for (const [, kind, count] of rows) byKind.set(kind, (byKind.get(kind) ?? 0) + count);
-  const n = (kind: number): number => byKind.get(kind) ?? 0;
+  const n = (figure: CountedFigure): number => totalOf(rows, kindsCounted(figure));
+  const total = (figure: SummedFigure): number => totalOf(sums, kindsSummed(figure));
   const exits: Record<string, number> = {};
-  for (const kind of [...byKind.keys()].sort((x, y) => x - y)) {
+  for (const [, kind, count] of [...rows].sort(([, x], [, y]) => x - y)) {
     const { reason } = kindRow(kind);
-    if (reason !== undefined) exits[reason] = (exits[reason] ?? 0) + n(kind);
+    if (reason !== undefined) exits[reason] = (exits[reason] ?? 0) + count;
   }
   return {
     guestInstructions,
     exits,
-    userExits: n(Kind.UserExit),
+    userExits: n('userExits'),
     interrupts: {
-      raised: n(Kind.IrqRaise),
-      injected: n(Kind.IrqInject),
-      posted: n(Kind.IrqPost) + n(Kind.AvicPost),
-      handled: n(Kind.Handler),
+      raised: n('interrupts.raised'),
+      injected: n('interrupts.injected'),
+      posted: n('interrupts.posted'),
+      handled: n('interrupts.handled'),
     },
     iommu: {
-      translations: n(Kind.IommuHit) + n(Kind.IommuWalk),
-      iotlbHits: n(Kind.IommuHit),
-      iotlbMisses: n(Kind.IommuWalk),
-      walkReferences: totalOf(sums, Kind.IommuWalk),
-      faults: n(Kind.IommuFault),
+      translations: n('iommu.translations'),
+      iotlbHits: n('iommu.iotlbHits'),
+      iotlbMisses: n('iommu.iotlbMisses'),
+      walkReferences: total('iommu.walkReferences'),
+      faults: n('iommu.faults'),
     },
-    packets: { tx: n(Kind.PacketTx), rx: n(Kind.PacketRx), dropped: n(Kind.PacketDrop) },
+    packets: { tx: n('packets.tx'), rx: n('packets.rx'), dropped: n('packets.dropped') },
   };
 }
 
@@ -106,8 +136,8 @@ export function summarise(meta: TraceMeta, rows: number): Summary {
     simulatedSeconds: facts.cycles / meta.frequencyHz,
     events: rows,
     host: {
-      overwritten: totalOf(meta.counts, Kind.HostOverwritten),
-      vfRefusals: totalOf(meta.counts, Kind.VfRefused),
+      overwritten: totalOf(meta.counts, kindsCounted('host.overwritten')),
+      vfRefusals: totalOf(meta.counts, kindsCounted('host.vfRefusals')),
     },
     traceHash: meta.traceHash ?? '',
     gaps: meta.gaps,

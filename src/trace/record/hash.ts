@@ -5,7 +5,7 @@
  * Rows are hashed block by block (see `block.ts`), each block from the same seed, and the block hashes are folded in
  * order: so a block can be hashed, and its memory given back, while a span in an earlier block is still open.
  */
-import { BLOCK_ROWS, BLOCK_SHIFT } from '../block';
+import { BLOCK_ROWS, BLOCK_SHIFT, type BlockSource } from '../block';
 import type { TraceChunk, TraceDelta } from '../model';
 
 /** Two 32-bit halves of the hash of one block. */
@@ -83,16 +83,22 @@ export function foldHashes(blocks: readonly BlockHash[], rows: number): string {
   return digits(h1) + digits(h2 ^ 0x5bd1e995);
 }
 
-/** Anything that holds a trace's rows as blocks in row order: a store, or the parts of a file. */
-export interface Blocks {
+/** Anything that holds a trace's rows as blocks: a store, or the parts of a file. */
+export interface Blocks extends Pick<BlockSource, 'block'> {
   readonly rows: number;
-  /** Aligned blocks; the arrays of the last may be longer than the rows in use. */
-  readonly blocks: readonly TraceChunk[];
+}
+
+/** The blocks of a trace in order, one at a time. */
+export function* blocksOf(trace: Blocks): Generator<TraceChunk> {
+  for (let index = 0; index * BLOCK_ROWS < trace.rows; index++) {
+    const block = trace.block(index);
+    if (block !== undefined) yield block;
+  }
 }
 
 /** Recomputes the hash of a finished trace. Equal to the recorder's. */
 export function hashOf(trace: Blocks): string {
-  const hashes = trace.blocks.map((block) =>
+  const hashes = Array.from(blocksOf(trace), (block) =>
     hashRows(block, 0, Math.min(block.start.length, trace.rows - block.firstRow)),
   );
   return foldHashes(hashes, trace.rows);

@@ -72,11 +72,10 @@ async function measureOurs(browser: Browser, files: Files, say: (line: string) =
   for (const [name, events] of [...RIVAL_SIZES.slice(0, 2), ...SIZES]) {
     const page = await open(browser, files, ['stand-in', 'main']);
     await page.evaluate(`bench.record(${events})`);
-    const firstPaint = (await page.evaluate('bench.firstPaint()')) as number;
-    const frame = (await page.evaluate(`bench.gestures(${GESTURES})`)) as Record<
-      'p50' | 'p95' | 'longest',
-      number
-    >;
+    const firstPaint = await page.evaluate<number>('bench.firstPaint()');
+    const frame = await page.evaluate<Record<'p50' | 'p95' | 'longest', number>>(
+      `bench.gestures(${GESTURES})`,
+    );
     say(
       `explorer: ours at ${name}: first paint ${firstPaint.toFixed(0)} ms, frame p50 ${frame.p50.toFixed(1)}, p95 ${frame.p95.toFixed(1)}, longest ${frame.longest.toFixed(1)} ms`,
     );
@@ -96,10 +95,9 @@ async function measureRivals(browser: Browser, files: Files, say: (line: string)
   for (const rival of rivals) {
     for (const [name, events] of RIVAL_SIZES) {
       const page = await open(browser, files, rival === 'vis' ? ['vis', 'rivals'] : ['rivals']);
-      const measured = page.evaluate(`rivals.measure('${rival}', ${events}, 30)`) as Promise<{
-        firstPaint: number;
-        p95: number;
-      }>;
+      const measured = page.evaluate<{ firstPaint: number; p95: number }>(
+        `rivals.measure('${rival}', ${events}, 30)`,
+      );
       let timer: NodeJS.Timeout | undefined;
       const gaveUp = new Promise<undefined>((resolve) => {
         timer = setTimeout(() => resolve(undefined), PATIENCE);

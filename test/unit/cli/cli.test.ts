@@ -341,7 +341,7 @@ describe('trapline check', () => {
 });
 
 /** Of a trace without events. */
-const HASH_OF_NOTHING = hashOf({ blocks: [], rows: 0 });
+const HASH_OF_NOTHING = hashOf({ block: () => undefined, rows: 0 });
 
 describe('trapline stats', () => {
   const scenarioText =

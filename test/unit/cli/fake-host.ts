@@ -48,6 +48,8 @@ export class FakeHost implements CliHost {
   stderr = '';
   cwd = '/home/ada';
   version = '1.2.3';
+  terminal?: CliHost['terminal'];
+  colours = false;
   environment = { distDir: '/dist', kitDir: '/kit', cacheDir: '/cache', compiler: '' };
   readonly files = new Map<string, string>();
   readonly traces = new Map<string, TraceStore>();

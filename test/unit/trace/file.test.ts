@@ -125,7 +125,7 @@ describe('trace file', () => {
     const { store } = sampleStore(2);
     const bytes = join(writeTrace(store));
     const again = readTrace(bytes);
-    const block = again.blocks[0];
+    const block = again.block(0);
     if (block === undefined) throw new Error('no block');
     block.a[3] = (block.a[3] ?? 0) + 1;
     expect(verify(again).differences).toEqual([

@@ -7,6 +7,7 @@ const FILES = [
   () => import('./activation.test'),
   () => import('./run.test'),
   () => import('./problems.test'),
+  () => import('./home.test'),
 ];
 
 /** Called by VS Code; a rejection is a failed run. */

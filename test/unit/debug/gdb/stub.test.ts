@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunJob } from '../../../../src/protocol/run';
 import { imageOf } from '../../../../src/run/guest-image';
 import { hexOf, hexOfText, textOf } from '../../../../src/debug/gdb/packet';
+import { find } from '../../../../src/trace/query/find';
 import { GdbClient } from '../../../support/gdb-client';
 import { jobOf, runJob, sample } from '../../../support/runs';
 
@@ -244,10 +245,14 @@ describe('monitor commands', () => {
     expect(gdb.monitor('checkpoint')).toMatch(/^Checkpoint 1: .*5000 instructions/);
     expect(gdb.monitor('goto 1 ms')).toContain('GDB still shows');
     expect(gdb.run.moment.cycles).toBeGreaterThanOrEqual(2_900_000);
-    gdb.monitor('goto row 100');
-    expect(gdb.run.moment.rows).toBeGreaterThan(100);
-    gdb.ask('bs');
-    expect(gdb.run.moment.rows).toBeLessThanOrEqual(100);
+    // An access of the guest: the instruction that is about to make it.
+    const { store } = runJob(e1000);
+    const { row } = find(store, 'mmio.write reg:TDT', -1, 1);
+    gdb.monitor(`goto row ${row}`);
+    expect(gdb.run.moment.rows).toBeLessThanOrEqual(row);
+    expect(gdb.run.registers(0).rip).toBe(BigInt(store.placeAt(store.get(row).place)?.rip ?? 0));
+    gdb.ask('s');
+    expect(gdb.run.moment.rows).toBeGreaterThan(row);
     gdb.monitor('goto checkpoint 1');
     expect(gdb.run.moment.instructions).toBe(5000);
     gdb.monitor('goto beginning');

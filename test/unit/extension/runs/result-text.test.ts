@@ -47,7 +47,7 @@ describe('the result of a run in one line', () => {
   it('names the first expectation that failed, and how many', () => {
     expect(resultText('b7', end('finished', [held, missed, missed]))).toEqual({
       level: 'warning',
-      text: 'b7: 2 of 3 expectations failed: exits.HLT is 500, expected at most 10 and 1 more.',
+      text: 'b7: 2 of 3 expectations failed: exits.HLT is 500, expected at most 10 (and 1 more).',
     });
   });
 

@@ -1,6 +1,7 @@
 /** Points of a run under control: code, data, events; forwards, backwards, in steps; writes into the machine; interrupts. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunJob } from '../../../../src/protocol/run';
+import { imageOf } from '../../../../src/run/guest-image';
 import { ControlledRun } from '../../../../src/run/control/controlled-run';
 import type { Moment, PointHit, StopPoint } from '../../../../src/run/control/control';
 import { find } from '../../../../src/trace/query/find';
@@ -117,6 +118,36 @@ describe('points of code and data', () => {
       moment: { instructions: 100 },
     });
   });
+
+  it('count an access made at this very moment on the way back, where that is asked for', () => {
+    const run = new ControlledRun(job);
+    const written = bytesOf('tx_next');
+    run.setPoints([
+      { id: 1, kind: 'data', vm: 0, ...written, access: 'write' },
+      // What is about to be executed here has not been.
+      { id: 2, kind: 'code', vm: 0, address: run.registers(0).rip },
+    ]);
+    const forwards = stopsOf(run);
+    const [, , third] = forwards;
+    run.seek({ kind: 'moment', moment: third.moment });
+    expect(run.backward(undefined, { withPresent: true })).toMatchObject({ reason: 'point', ...third });
+    expect(run.backward(undefined, { withPresent: true })).toMatchObject({ reason: 'point', ...third });
+    expect(run.backward()).toMatchObject({ reason: 'point', ...forwards[1] });
+    // A code point at the present moment is of what comes.
+    const address = run.registers(0).rip;
+    run.setPoints([{ id: 3, kind: 'code', vm: 0, address }]);
+    const here = run.moment;
+    expect(run.backward(undefined, { withPresent: true }).moment).not.toEqual(here);
+  });
+
+  /** Guest-physical bytes of a static; the guest maps its memory one to one. */
+  const bytesOf = (name: string): { address: number; length: number } => {
+    const variable = imageOf(job.guests[0]).debug.global(name);
+    const location = variable?.locationAt(0n);
+    if (!variable || location?.kind !== 'expression') throw new Error(`no static ${name}`);
+    const address = new DataView(location.bytes.buffer, location.bytes.byteOffset + 1).getBigUint64(0, true);
+    return { address: Number(address), length: 4 };
+  };
 
   it('say who wrote, vCPU or device, before and after', () => {
     const { store } = runJob(job);

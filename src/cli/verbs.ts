@@ -1,0 +1,121 @@
+/** The verbs of the command line: what each takes, what it does, and an example. Parsing and help come from this one table. */
+
+/** An option of a verb. */
+export interface VerbOption {
+  /** What stands for its value in the help; absent: it takes none. */
+  readonly value?: string;
+  readonly says: string;
+}
+
+export interface Verb {
+  /** What stands for its argument in the help; absent: it takes none. */
+  readonly argument?: string;
+  /** Takes any number of arguments. */
+  readonly several?: boolean;
+  /** In one or two sentences. */
+  readonly says: string;
+  readonly options: Readonly<Record<string, VerbOption>>;
+  /** Command lines that work in the sample workspace, each with what it is for. */
+  readonly examples: readonly (readonly [command: string, purpose: string])[];
+}
+
+const JSON_OPTION: VerbOption = { says: 'print the figures as JSON' };
+const COMPILER: VerbOption = {
+  value: 'PATH',
+  says: 'C compiler for the guest instead of gcc or clang',
+};
+
+/** In the order in which the help lists them. */
+export const VERBS = {
+  run: {
+    argument: 'FILE',
+    says: 'Runs a scenario (*.trapline.json) and prints its figures. On a terminal a line tells how far it is.',
+    options: {
+      out: { value: 'TRACE', says: 'also write the trace, an Arrow file: name.trapline.arrow' },
+      pcap: {
+        value: 'CAPTURE',
+        says: 'also write the packets on the links, for Wireshark or tcpdump: name.pcapng',
+      },
+      json: { says: 'print the figures as JSON; what the guest prints goes to standard error' },
+      quiet: { says: 'print only what is wrong (with --json: the JSON alone)' },
+      compiler: COMPILER,
+    },
+    examples: [
+      [
+        'trapline run scenarios/b7-e1000-emulated.trapline.json --out b7.trapline.arrow',
+        'runs a driver under KVM and QEMU and keeps the trace',
+      ],
+      [
+        'trapline run scenarios/hello.trapline.json --json --quiet',
+        'gives a script the figures; its exit code says whether the expectations held',
+      ],
+    ],
+  },
+  stats: {
+    argument: 'TRACE',
+    says: 'Prints the figures of a trace file.',
+    options: { json: JSON_OPTION },
+    examples: [['trapline stats b7.trapline.arrow', 'prints what a kept run has cost']],
+  },
+  check: {
+    argument: 'FILE',
+    says: "Checks a scenario, and that its guests' files are there, without compiling or running anything.",
+    options: { json: { says: 'print the problems as JSON' } },
+    examples: [
+      [
+        'trapline check scenarios/d9-sriov.trapline.json',
+        'says where a scenario is wrong, and what fits there',
+      ],
+    ],
+  },
+  compare: {
+    argument: 'FILE',
+    several: true,
+    says:
+      'Prints what runs cost side by side, in total and for each packet, with ratios to the first. A FILE is a trace ' +
+      '(name.trapline.arrow), or a scenario, which is run.',
+    options: { json: JSON_OPTION, compiler: COMPILER },
+    examples: [
+      [
+        'trapline compare scenarios/c7-e1000.trapline.json scenarios/c7-vhost.trapline.json',
+        'the same traffic by an emulated NIC and by vhost',
+      ],
+    ],
+  },
+  dap: {
+    says: 'Debugs, for an editor that speaks the Debug Adapter Protocol over standard input and output.',
+    options: { compiler: COMPILER },
+    examples: [['trapline dap', 'is what an editor other than VS Code starts as its debug adapter']],
+  },
+  gdbserver: {
+    argument: 'FILE',
+    says: "Lets GDB debug a scenario's guest, forwards and backwards: prints what to give it, and waits on this computer.",
+    options: {
+      port: { value: 'N', says: 'TCP port instead of any that is free' },
+      vm: {
+        value: 'N',
+        says: "the VM whose vCPUs are GDB's threads, counted from 0, instead of the first",
+      },
+      compiler: COMPILER,
+    },
+    examples: [
+      [
+        'trapline gdbserver scenarios/uart.trapline.json --port 1234',
+        'waits for "target remote :1234" in gdb',
+      ],
+    ],
+  },
+} as const satisfies Record<string, Verb>;
+
+/** Name of a verb. */
+export type VerbName = keyof typeof VERBS;
+
+/** The verb of a name; undefined: there is none. */
+export function verbOf(name: string): Verb | undefined {
+  return isVerb(name) ? VERBS[name] : undefined;
+}
+
+/** Whether there is a verb of a name. */
+export function isVerb(name: string): name is VerbName {
+  return Object.hasOwn(VERBS, name);
+}
