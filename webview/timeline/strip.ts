@@ -6,8 +6,11 @@ import type { Columns } from '../lanes/columns';
 import { densityHeight, stackOf } from '../lanes/density';
 import type { Rgba, Theme } from '../ui/theme';
 
-/** Pixels of the tick that marks a fault. */
+/** Pixels of the tick that marks a fault, and where ticks would run together to a band. */
 const FAULT_TICK = 7;
+const FAULT_BAND = 2;
+/** Share of columns with a fault from which on ticks are a band. */
+const BAND_FROM = 0.3;
 /** Opacity below the edge of a dense column: the edge tells how dense, the body whose it is. */
 const BODY = 0.4;
 const BODY_HIGH_CONTRAST = 0.5;
@@ -83,10 +86,12 @@ export function stripOf(
       fill(x, top - EDGE, top, (bodyOf(kind) | OPAQUE) >>> 0);
     }
   }
+  const faults = columns.fault.reduce((sum, fault) => sum + fault, 0);
+  const tick = faults > BAND_FROM * width ? FAULT_BAND : FAULT_TICK;
   for (let x = 0; x < width; x++) {
     if (columns.fault[x] !== 1) continue;
     for (const beside of [x - 1, x])
-      if (beside >= 0) fill(beside, Math.max(0, height - FAULT_TICK), height, edgeOf('fault'));
+      if (beside >= 0) fill(beside, Math.max(0, height - tick), height, edgeOf('fault'));
   }
   context.putImageData(image, 0, 0);
   return canvas;
