@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { didYouMean } from '../scenario/nearest';
 import { isVerb, VERBS, verbOf, type Verb, type VerbName } from './verbs';
+import { exportFormats, type ExportFormatName } from '../trace/exchange/export/formats';
 
 /** What is to be done. */
 export type Command =
@@ -17,6 +18,15 @@ export type Command =
   | { name: 'stats'; file: string; json: boolean }
   | { name: 'check'; file: string; json: boolean }
   | { name: 'compare'; files: string[]; json: boolean; compiler: string }
+  | { name: 'import'; file: string; json: boolean; trace?: string; frequencyHz?: number }
+  | {
+      name: 'export';
+      file: string;
+      to: ExportFormatName | 'pcap';
+      out: string;
+      scenario?: string;
+      compiler: string;
+    }
   | { name: 'dap'; compiler: string }
   | { name: 'gdbserver'; file: string; port: number; vm: number; compiler: string }
   /** Without `verb`: of all of them. */
@@ -62,6 +72,8 @@ export function parseCommandLine(args: readonly string[]): Command {
     const port = numberOf('--port', values['port'], 65_535);
     return { name, file, port, vm: numberOf('--vm', values['vm'], 9_999), compiler };
   }
+  if (name === 'import') return importOf(file, values, json);
+  if (name === 'export') return exportOf(file, values, compiler);
   if (name !== 'run') return { name, file, json };
   const [trace, packets] = [values['out'], values['pcap']];
   return {
@@ -93,6 +105,43 @@ function typesOf({ options }: Verb): Record<string, OptionType> {
   return Object.fromEntries(
     Object.entries(options).map(([name, { value }]) => [name, value === undefined ? 'boolean' : 'string']),
   );
+}
+
+function importOf(file: string, values: Values, json: boolean): Command {
+  const { out, frequency } = values;
+  const given = frequency === undefined ? undefined : Number(frequency);
+  if (given !== undefined && !(given >= 1 && given <= 1e12))
+    throw new UsageError(
+      '--frequency needs a number of cycles a second: --frequency 2.9e9. See trapline --help.',
+    );
+  return {
+    name: 'import',
+    file,
+    json,
+    ...(typeof out === 'string' && { trace: out }),
+    ...(given !== undefined && { frequencyHz: given }),
+  };
+}
+
+function exportOf(file: string, { to, out, scenario }: Values, compiler: string): Command {
+  const formats = [...Object.keys(exportFormats), 'pcap'];
+  if (typeof to !== 'string' || !formats.includes(to)) {
+    const meant = typeof to === 'string' ? didYouMean(to, formats) : '';
+    throw new UsageError(
+      `trapline export needs --to ${formats.join(', --to ')}.${meant} See trapline --help.`,
+    );
+  }
+  if (typeof out !== 'string')
+    throw new UsageError('trapline export needs --out FILE: what it writes is for other tools.');
+  const format = to as ExportFormatName | 'pcap';
+  return {
+    name: 'export',
+    file,
+    to: format,
+    out,
+    ...(typeof scenario === 'string' && { scenario }),
+    compiler,
+  };
 }
 
 /** The number that an option gives; 0 where it is left out. */

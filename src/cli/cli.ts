@@ -2,9 +2,11 @@
 import { parseCommandLine, UsageError, type Command } from './arguments';
 import { compareFiles } from './compare';
 import { serveDebugger } from './dap';
+import { exportTrace } from './export';
 import { serveGdbClients } from './gdbserver';
 import { helpFor, usage } from './help';
 import { ExitCode, type CliHost } from './host';
+import { importFile } from './import';
 import { checkScenarioFile, printStats } from './inspect';
 import { messageOf, runScenario } from './run';
 
@@ -28,6 +30,10 @@ async function execute(command: Command, host: CliHost): Promise<ExitCode> {
       return checkScenarioFile(command, host);
     case 'compare':
       return compareFiles(command, host);
+    case 'import':
+      return importFile(command, host);
+    case 'export':
+      return exportTrace(command, host);
     case 'dap':
       return serveDebugger(command, host);
     case 'gdbserver':

@@ -3,11 +3,12 @@ import type { GdbServerOptions, GdbSessionEnd } from '../debug/gdb/server';
 import type { Problem } from '../protocol/problem';
 import type { PrepareRun, RunEnvironment, StartRun } from '../run/api';
 import type { Scenario } from '../scenario/schema';
+import type { ExportFormatName } from '../trace/exchange/export/formats';
 import type { TraceStore } from '../trace/query/store';
 import type { CliTerminal } from './progress-line';
 
 /** What a command may write. */
-export type OutputKind = 'trace' | 'capture';
+export type OutputKind = 'trace' | 'capture' | ExportFormatName;
 
 /** A file that is written piece by piece. */
 export interface OutputFile {
@@ -35,6 +36,8 @@ export interface CliHost {
   environment: RunEnvironment;
   /** Reads a text file. Rejects with a message for a reader. */
   readText(file: string): Promise<string>;
+  /** A file piece by piece, or standard input where none is named. Rejects with a message for a reader. */
+  readPieces(file: string | undefined): AsyncIterable<Uint8Array>;
   /** Rejects with a message for a reader when the file could not be written later. */
   checkWritable(file: string, kind: OutputKind): Promise<void>;
   /** Begins a file that is either the old one or wholly the new one. */

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { judge } from '../scenario/breaking-events';
 import { loadScenario } from '../scenario/load';
+import { foreignSentence } from '../trace/exchange/foreign-source';
 import { damageOf } from '../trace/file/file';
 import { summarise } from '../trace/query/summary';
 import { ExitCode, type CliHost } from './host';
@@ -24,14 +25,16 @@ export async function printStats(command: { file: string; json: boolean }, host:
   else warnOfGaps(meta, command.file, host);
   const damage = damageOf(store);
   if (damage !== undefined) host.err(`warning: ${command.file}: ${damage}\n`);
+  if (meta.source) host.err(`${foreignSentence(meta.source, meta.frequencyHz)}\n`);
   const summary = summarise(meta, rows);
   summary.expectations = judge(store, summary);
-  const { title, state, message, frequencyHz } = meta;
+  const { title, state, message, frequencyHz, source } = meta;
   const context = {
     title,
     state,
     frequencyHz,
     tables: meta,
+    source,
     ...(message !== undefined && !truncated && { message }),
   };
   host.out(command.json ? printJson(summary) : printSummary(summary, context));

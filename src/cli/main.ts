@@ -8,7 +8,7 @@ import { missingFiles, prepareRun } from '../run/prepare';
 import { startRun } from '../run/start';
 import { runCli } from './cli';
 import { ExitCode } from './host';
-import { checkWritable, createFile, readText, readTrace, writeTrace } from './node-files';
+import { checkWritable, createFile, readPieces, readText, readTrace, writeTrace } from './node-files';
 
 /** The bundle lies in `dist`. */
 const distDir = __dirname;
@@ -59,6 +59,7 @@ void runCli(process.argv.slice(2), {
     compiler: '',
   },
   readText,
+  readPieces,
   checkWritable,
   createFile,
   writeTrace,

@@ -1,5 +1,5 @@
 /** Files of the command line, with errors that say what to do. */
-import { constants } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
 import { access, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { readTrace as parseTrace, traceFileParts } from '../trace/file/file';
@@ -32,6 +32,18 @@ export async function readText(file: string): Promise<string> {
   }
 }
 
+/** A file piece by piece, or standard input. Rejects with a message for a reader. */
+export async function* readPieces(file: string | undefined): AsyncGenerator<Uint8Array> {
+  const stream: AsyncIterable<unknown> =
+    file === undefined ? process.stdin : createReadStream(file, { highWaterMark: PIECE_BYTES });
+  try {
+    for await (const piece of stream) if (piece instanceof Uint8Array) yield piece;
+  } catch (error) {
+    throw new Error(`cannot read ${file ?? 'standard input'}: ${reason(error)}`, { cause: error });
+  }
+}
+const PIECE_BYTES = 1 << 20;
+
 /** Reads a trace file. Rejects with a message for a reader. */
 export async function readTrace(file: string): Promise<TraceStore> {
   let bytes;
@@ -58,6 +70,15 @@ const OUTPUTS: Record<OutputKind, { option: string; what: string; example: strin
     example: 'run.pcapng',
     magics: ['0a0d0d0a', 'd4c3b2a1', 'a1b2c3d4', '4d3cb2a1', 'a1b23c4d'],
   },
+  // The tag of a packet: field 1, length-delimited.
+  perfetto: { option: '--out', what: 'Perfetto trace', example: 'run.pftrace', magics: ['0a'] },
+  chrome: {
+    option: '--out',
+    what: 'trace in Chrome JSON',
+    example: 'run.json',
+    magics: [hexOf('{"disp'), hexOf('{"trac')],
+  },
+  csv: { option: '--out', what: 'trace in CSV', example: 'run.csv', magics: [hexOf('row,st')] },
 };
 const MAGIC_LENGTH = 6;
 
@@ -158,7 +179,7 @@ function cannotWrite(file: string, kind: OutputKind, error: unknown): WriteError
   if (error instanceof WriteError) return error;
   const { option } = OUTPUTS[kind];
   return new WriteError(
-    `cannot write ${file}: ${reason(error)}. The run itself went through; give ${option} another path and run again.`,
+    `cannot write ${file}: ${reason(error)}. Everything else went through; give ${option} another path and try again.`,
     { cause: error },
   );
 }

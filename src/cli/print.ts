@@ -2,6 +2,7 @@
 import { isAbsolute, relative } from 'node:path';
 import type { Problem } from '../protocol/problem';
 import { breakingText, type TraceTables } from '../scenario/breaking-events';
+import { unknownCount, type ForeignSource } from '../trace/exchange/foreign-source';
 import type { RunState } from '../trace/model';
 import { NO_COLOURS, type Paint } from './paint';
 import type { ExpectationResult, Summary, SummaryCounts } from '../trace/query/summary';
@@ -15,6 +16,8 @@ export interface SummaryContext {
   frequencyHz: number;
   /** By which events are told. */
   tables?: TraceTables;
+  /** Of an imported trace. */
+  source?: ForeignSource | undefined;
 }
 
 const STATES: Record<RunState, string> = {
@@ -65,19 +68,23 @@ export function printJson(summary: Summary): string {
 
 /** The figures of a run for a reader; ends with a line break. */
 export function printSummary(summary: Summary, context: SummaryContext, paint: Paint = NO_COLOURS): string {
-  const { title, state, message, frequencyHz, tables } = context;
+  const { title, state, message, frequencyHz, tables, source } = context;
   const stateText = message === undefined ? STATES[state] : `${STATES[state]}: ${message}`;
   const isBad = state === 'crashed' || state === 'failed';
   const lines = [
     paint.strong(title),
-    row('state', isBad ? paint.bad(stateText) : stateText),
-    row(
-      'simulated time',
-      `${time(summary.simulatedSeconds)}, ${count(summary.cycles)} cycles at ${frequencyHz / 1e9} GHz`,
-    ),
-    ...countRows(summary),
+    ...(source
+      ? foreignRows(summary, source, frequencyHz)
+      : [
+          row('state', isBad ? paint.bad(stateText) : stateText),
+          row(
+            'simulated time',
+            `${time(summary.simulatedSeconds)}, ${count(summary.cycles)} cycles at ${frequencyHz / 1e9} GHz`,
+          ),
+        ]),
+    ...countRows(summary, source !== undefined),
     ...(summary.vms.length > 1 || summary.vms.some(({ exitCode }) => exitCode !== undefined)
-      ? vmRows(summary)
+      ? vmRows(summary, source !== undefined)
       : []),
     ...(summary.host.overwritten > 0
       ? [row('host overwritten', `${count(summary.host.overwritten)} times by a device of a VM`)]
@@ -113,26 +120,52 @@ function row(label: string, text: string): string {
   return `  ${label.padEnd(LABEL_WIDTH)}${text}`;
 }
 
-function countRows(counts: SummaryCounts): string[] {
+const CLOCKS: Record<ForeignSource['clock'], string> = {
+  microseconds: 'of microseconds',
+  nanoseconds: 'of nanoseconds',
+  cycles: 'of cycles',
+};
+
+/** What takes the place of the run's own figures for a trace of another tool. */
+function foreignRows(summary: Summary, source: ForeignSource, frequencyHz: number): string[] {
+  const clock = source.clock === 'cycles' ? ` at ${Number((frequencyHz / 1e9).toPrecision(4))} GHz` : '';
+  return [
+    row(
+      'recorded time',
+      `${time(summary.simulatedSeconds)} by a clock ${CLOCKS[source.clock]}${clock}, from ${source.epoch}`,
+    ),
+    row(
+      'lines',
+      `${count(source.lines)}: ${count(source.events)} of events, ${count(source.headers)} of headers`,
+    ),
+    row('not understood', unknownCount(source) === 0 ? 'none' : `${count(unknownCount(source))} lines`),
+    ...source.unknown.map(({ reason, count: n, line }) =>
+      row(`  ${count(n)}`, `${reason} (first in line ${count(line)})`),
+    ),
+  ];
+}
+
+function countRows(counts: SummaryCounts, foreign: boolean): string[] {
   const { exits, interrupts, iommu, packets } = counts;
   const reasons = Object.entries(exits).sort(([x, n], [y, m]) => m - n || (x < y ? -1 : 1));
   const total = reasons.reduce((sum, [, n]) => sum + n, 0);
   return [
-    row('guest instructions', count(counts.guestInstructions)),
+    ...(foreign ? [] : [row('guest instructions', count(counts.guestInstructions))]),
     row('VM exits', count(total)),
     ...reasons.map(([reason, n]) => row(`  ${reason}`, count(n))),
     row('user exits', count(counts.userExits)),
     row('interrupts', fields(interrupts)),
     ...(iommu.translations + iommu.faults > 0 ? [row('IOMMU', fields(iommu))] : []),
-    row('packets', fields(packets)),
+    ...(foreign ? [] : [row('packets', fields(packets))]),
   ];
 }
 
-function vmRows(summary: Summary): string[] {
+function vmRows(summary: Summary, foreign: boolean): string[] {
   return summary.vms.map((vm) => {
     const exits = Object.values(vm.exits).reduce((sum, n) => sum + n, 0);
     const end = vm.exitCode === undefined ? 'has not ended itself' : `exit code ${vm.exitCode}`;
-    return row(vm.name, `${end}, ${count(exits)} VM exits, ${count(vm.userExits)} user exits`);
+    const figures = `${count(exits)} VM exits, ${count(vm.userExits)} user exits`;
+    return row(vm.name, foreign ? figures : `${end}, ${figures}`);
   });
 }
 

@@ -82,6 +82,41 @@ export const VERBS = {
       ],
     ],
   },
+  import: {
+    argument: 'FILE',
+    says:
+      'Reads what "trace-cmd report", the "trace" file of ftrace or "perf script" print of KVM, interrupts, the scheduler ' +
+      'and IOMMUs, and prints its figures. FILE may be - for standard input.',
+    options: {
+      out: { value: 'TRACE', says: 'write the trace, which the editor opens: name.trapline.arrow' },
+      frequency: {
+        value: 'HZ',
+        says: 'how fast a clock of cycles (x86-tsc) counts, instead of what the waits in the file say',
+      },
+      json: JSON_OPTION,
+    },
+    examples: [
+      [
+        'trapline import report.txt --out host.trapline.arrow',
+        'makes a trace of what "trace-cmd report" printed',
+      ],
+    ],
+  },
+  export: {
+    argument: 'TRACE',
+    says:
+      'Writes a trace for other tools: perfetto (ui.perfetto.dev), chrome (JSON, for small traces) or csv; or pcap, the ' +
+      'packets on its links, for which its run is made again.',
+    options: {
+      to: { value: 'FORMAT', says: 'perfetto, chrome, csv or pcap' },
+      out: { value: 'FILE', says: 'what is written' },
+      scenario: { value: 'FILE', says: 'where the scenario is, if it is not beside the trace (pcap)' },
+      compiler: { value: 'PATH', says: 'C compiler for the guest instead of gcc or clang (pcap)' },
+    },
+    examples: [
+      ['trapline export b7.trapline.arrow --to perfetto --out b7.pftrace', 'is opened at ui.perfetto.dev'],
+    ],
+  },
   dap: {
     says: 'Debugs, for an editor that speaks the Debug Adapter Protocol over standard input and output.',
     options: { compiler: COMPILER },

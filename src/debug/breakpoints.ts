@@ -23,8 +23,8 @@ const MOST_LINES = 1_000_000;
 
 export class Breakpoints {
   private nextId = 1;
-  /** Requests as they came, to be made again for a run that is started anew. */
-  private readonly kept = new Map<string, () => DebugProtocol.Breakpoint[]>();
+  /** Requests as they came, to be made again for another run, and what was answered last. */
+  private readonly kept = new Map<string, { set: () => DebugProtocol.Breakpoint[]; told: string[] }>();
   readonly counters = new HitCounters();
 
   constructor(private readonly context: SessionContext) {}
@@ -55,11 +55,20 @@ export class Breakpoints {
     return this.nextId++;
   }
 
-  /** Sets all breakpoints anew, for another run of the program, and tells the client where they have come to lie. */
+  /**
+   * Sets all breakpoints anew, for a run that has just been built: the first, which a client need not wait for, or another, of guests
+   * that may have been compiled anew. Tells the client of those whose place or whose verification is another one now.
+   */
   setAgain(): void {
     this.counters.clear();
-    for (const set of this.kept.values()) {
-      for (const breakpoint of set()) this.context.send('breakpoint', { reason: 'changed', breakpoint });
+    for (const group of this.kept.values()) {
+      const before = group.told;
+      const breakpoints = group.set();
+      group.told = breakpoints.map((each) => JSON.stringify(each));
+      breakpoints.forEach((breakpoint, index) => {
+        if (group.told[index] !== before[index])
+          this.context.send('breakpoint', { reason: 'changed', breakpoint });
+      });
     }
   }
 
@@ -91,7 +100,8 @@ export class Breakpoints {
       return results.map(({ answer }) => answer);
     };
     const breakpoints = setAll();
-    if (wanted.length > 0) this.kept.set(group, setAll);
+    const told = breakpoints.map((each) => JSON.stringify(each));
+    if (wanted.length > 0) this.kept.set(group, { set: setAll, told });
     else this.kept.delete(group);
     return { body: { breakpoints } };
   }

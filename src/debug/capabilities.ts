@@ -30,6 +30,7 @@ export const capabilities: DebugProtocol.Capabilities = {
   supportsSetExpression: true,
   supportsValueFormattingOptions: true,
   supportsStepBack: true,
+  supportsStepInTargetsRequest: true,
   supportsSteppingGranularity: true,
   supportsRestartRequest: true,
   supportsTerminateRequest: true,

@@ -11,6 +11,7 @@ import type { HandlerResult, Handlers, OutputCategory, SessionContext } from './
 import { CrashHelp } from './crash';
 import { DataBreakpoints } from './data-breakpoints';
 import { cpuName, threadOf, type Debuggee } from './debuggee';
+import { Listings } from './disassembly/listings';
 import { Disassembly } from './disassembly/requests';
 import { RequestError } from './errors';
 import { Evaluation } from './evaluation';
@@ -78,17 +79,21 @@ export class DebugSession implements SessionContext, MotionHost {
 
   constructor(private readonly outside: SessionOutside) {
     const cpu = (): number => this.focus;
+    const listings = new Listings(() => this.debuggee);
     this.life = new Life(this, outside, {
-      opened: (first) => (this.focus = first),
+      opened: (first) => {
+        this.focus = first;
+        this.breakpoints.setAgain();
+      },
       configured: () => this.configured(),
       restarted: () => {
+        listings.outdate();
         this.forgetMoment();
-        this.breakpoints.setAgain();
       },
     });
     const writer = new Writer(this, () => this.machineChanged());
     this.variables = new Variables(this, writer);
-    this.stack = new Stack(this, this.variables);
+    this.stack = new Stack(this, this.variables, listings);
     const data = new DataBreakpoints(this, this.breakpoints, this.stack, this.variables, cpu);
     this.motions = new Motions(
       this,
@@ -109,7 +114,7 @@ export class DebugSession implements SessionContext, MotionHost {
       new Evaluation(this, this.stack, this.variables, writer, cpu),
       new Memory(this, writer, cpu),
       new Disassembly(this, cpu),
-      new Sources(this),
+      new Sources(this, listings),
       this.motions,
       this.travel,
     ];
@@ -359,6 +364,7 @@ export class DebugSession implements SessionContext, MotionHost {
   private forgetMoment(): void {
     this.stack.clear();
     this.variables.clear();
+    this.motions.clear();
   }
 
   /** A person changed memory or a register. */

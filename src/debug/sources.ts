@@ -3,10 +3,14 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Handlers, SessionContext } from './context';
+import type { Listings } from './disassembly/listings';
 import { RequestError, textOf, wholeNumber } from './errors';
 
 export class Sources {
-  constructor(private readonly context: SessionContext) {}
+  constructor(
+    private readonly context: SessionContext,
+    private readonly listings: Listings,
+  ) {}
 
   readonly handlers: Handlers = {
     loadedSources: () => ({ body: { sources: this.loaded() } }),
@@ -39,8 +43,16 @@ export class Sources {
     return { modules, totalModules: programs.length };
   }
 
-  /** The text of a file of the debug information, and of no other: a client is not to read the machine's files by it. */
-  private source({ source }: DebugProtocol.SourceArguments) {
+  /**
+   * The text of a listing, or of a file of the debug information, and of no other: a client is not to read the machine's files by it.
+   */
+  private source({ source, sourceReference }: DebugProtocol.SourceArguments) {
+    const reference = source?.sourceReference ?? sourceReference;
+    if (reference !== undefined && reference !== 0) {
+      const content = this.listings.textOf(wholeNumber(reference, 'A source reference'));
+      if (content === undefined) throw new RequestError(`There is no listing ${reference}.`);
+      return { content, mimeType: 'text/x-asm' };
+    }
     const path = textOf(source?.path, 'The path of a source');
     if (!this.files.includes(path)) throw new RequestError(`No guest is made from ${path}.`);
     try {

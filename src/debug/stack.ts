@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import type { Handlers, SessionContext } from './context';
 import { cpuName, threadOf } from './debuggee';
 import { RequestError, wholeNumber } from './errors';
+import type { Listings } from './disassembly/listings';
 import { Handles } from './handles';
 import { hexAddress } from './breakpoints';
 import type { Frame } from './language';
@@ -26,6 +27,7 @@ export class Stack {
   constructor(
     private readonly context: SessionContext,
     private readonly variables: Variables,
+    private readonly listings: Listings,
   ) {}
 
   readonly handlers: Handlers = {
@@ -97,17 +99,22 @@ export class Stack {
     }
     const { frame } = row;
     const { place } = frame;
+    const listed = place ? undefined : this.listings.placeOf(frame);
     const id = this.frames.add(frame);
     return {
       id,
       name: frame.kind === 'inlined' ? `${frame.name} (inlined)` : frame.name,
-      line: place ? this.context.toClientLine(place.line) : 0,
+      line: this.lineOf(place ?? listed),
       column: place && place.column > 0 ? this.context.toClientColumn(place.column) : 0,
       instructionPointerReference: hexAddress(frame.pc),
       ...(place
         ? { source: { name: basename(place.file), path: place.file } }
-        : { presentationHint: 'subtle' as const }),
+        : { ...(listed && { source: listed.source }), presentationHint: 'subtle' as const }),
       ...(frame.program && { moduleId: frame.program.vm }),
     };
+  }
+
+  private lineOf(place: { readonly line: number } | undefined): number {
+    return place ? this.context.toClientLine(place.line) : 0;
   }
 }

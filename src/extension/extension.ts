@@ -3,6 +3,7 @@ import { Uri, debug, window, workspace, type ExtensionContext } from 'vscode';
 import { prepareRun } from '../run/prepare';
 import { startRun } from '../run/start';
 import { CompareCommand } from './commands/compare-command';
+import { ExchangeCommands } from './commands/exchange-commands';
 import { PacketCommand } from './commands/packet-command';
 import { RunCommands } from './commands/run-commands';
 import { registerSampleWorkspace } from './commands/sample-workspace';
@@ -91,6 +92,7 @@ export function activate(context: ExtensionContext): TraplineApi {
   own(new RunIndicator(runs, (trace) => editors.isInView(trace)));
   own(new TraceCommands(editors, archive, timeline));
   own(new PacketCommand(editors, tools));
+  own(new ExchangeCommands(editors));
   own(new CompareCommand(archive, (scenario) => runCommands.runScenario(scenario)));
   own(registerSampleWorkspace(extensionUri));
   own(new MechanismsView(scenarios, runs, archive, (trace) => editors.open(trace)));

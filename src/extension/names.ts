@@ -9,6 +9,8 @@ export const Command = {
   openTrace: 'trapline.openTrace',
   saveTraceAs: 'trapline.saveTraceAs',
   exportPackets: 'trapline.exportPackets',
+  importTrace: 'trapline.importTrace',
+  exportTrace: 'trapline.exportTrace',
   compareRuns: 'trapline.compareRuns',
   showGuestOutput: 'trapline.showGuestOutput',
   showLog: 'trapline.showLog',
@@ -37,6 +39,8 @@ export const Command = {
 
 /** View type of the trace editor. */
 export const traceViewType = 'trapline.trace';
+/** View type of the same editor for text traces of other tools, which it takes only when asked to. */
+export const importViewType = 'trapline.import';
 /** Ending of trace files. */
 export const traceEnding = '.trapline.arrow';
 /** Ending of scenario files. */

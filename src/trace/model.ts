@@ -1,4 +1,5 @@
 /** What a trace consists of besides its columns: the tables that make it explain itself alone. */
+import type { ForeignSource } from './exchange/foreign-source';
 import type { BitField } from './vocabulary/kind-row';
 
 /** What a track stands for; decides its lanes in the explorer. */
@@ -85,6 +86,8 @@ export interface TraceMeta {
   sums: [track: number, kind: number, total: number][];
   /** Where events are missing, in order of time; empty: the trace is complete. */
   gaps: TraceGap[];
+  /** Of a trace of another tool: which file it was, and what was made of its lines. Such a trace has no scenario and no guests. */
+  source?: ForeignSource;
 }
 
 /** A stretch of time of which events are missing, though they are counted. */
@@ -93,10 +96,16 @@ export interface TraceGap {
   from: number;
   /** Cycles; absent: to the end. */
   to?: number;
-  /** Recording stopped at the limit of events; the file is cut short; the run ended without handing over the rest. */
-  why: 'limit' | 'cut' | 'lost';
+  /**
+   * Recording stopped at the limit of events; the file is cut short; the run ended without handing over the rest; the tracer that
+   * an imported trace is of had no room left.
+   */
+  why: 'limit' | 'cut' | 'lost' | 'dropped';
   /** Of a limit: how many events it allows. */
   limit?: number;
+  /** Of dropped events: the physical CPU whose they are, and how many they are as far as the tracer knew. */
+  cpu?: number;
+  dropped?: number;
 }
 
 /** Figures kept by the machine itself. */

@@ -1,12 +1,16 @@
 /** What each request of the protocol gives, with values that follow from the drivers and from the architecture. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
 import type { StateNode } from '../../src/machine/inspect';
 import { DebugErrorId } from '../../src/protocol/debug';
 import { TraceStore, emptyMeta } from '../../src/trace/query/store';
 import { hashOf } from '../../src/trace/record/hash';
 import { Dialogue, lineOf, unoptimised } from '../support/debug/dialogue';
 import { openControlled } from '../support/debug/open-run';
+import { root } from '../support/runs';
 
 const THREAD = { threadId: 1 };
 
@@ -358,5 +362,132 @@ describe('a launch', () => {
     expect(d.events.some(({ event }) => event === 'stopped')).toBe(false);
     expect(d.events.slice(-2).map(({ event }) => event)).toEqual(['exited', 'terminated']);
     expect(d.isOver).toBe(true);
+  });
+});
+
+describe('calls of one line', () => {
+  const SOURCE = [
+    '#include "trapline.h"',
+    'static volatile int turns;',
+    'static __attribute__((noinline)) int first(int x) { turns += x; return x + 1; }',
+    'static __attribute__((noinline)) int second(int x) { turns -= x; return x * 2; }',
+    'static int (*volatile through)(int) = first;',
+    'int main(void)',
+    '{',
+    '    int sum = first(1) + second(2) + through(3);',
+    '    if (sum == 0 && second(5)) turns = 9;',
+    '    turns = sum;',
+    '    return 0;',
+    '}',
+    '',
+  ].join('\n');
+
+  async function atSum(): Promise<{ d: Dialogue; frameId: number }> {
+    const folder = mkdtempSync(join(tmpdir(), 'trapline-calls-'));
+    writeFileSync(join(folder, 'calls.c'), SOURCE);
+    const scenario = join(folder, 'calls.trapline.json');
+    const guest = { sources: ['calls.c'], optimize: '0' };
+    writeFileSync(
+      scenario,
+      JSON.stringify({ title: 'Calls', vms: [{ name: 'vm0', guest }], stop: { afterMs: 5 } }),
+    );
+    const d = new Dialogue(openControlled());
+    await d.ask('initialize', { adapterID: 'test' });
+    await d.ask('launch', { scenario });
+    await d.ask('setBreakpoints', {
+      source: { path: join(folder, 'calls.c') },
+      breakpoints: [{ line: SOURCE.slice(0, SOURCE.indexOf('int sum')).split('\n').length }],
+    });
+    await d.ask('configurationDone');
+    const [frame] = await stackOf(d);
+    expect(frame.name).toBe('main');
+    return { d, frameId: frame.id };
+  }
+
+  it('are each stepped into as it is chosen', async () => {
+    for (const [chosen, entered, argument] of [
+      ['first', 'first', '1'],
+      ['second', 'second', '2'],
+      ['through a pointer', 'first', '3'],
+    ]) {
+      const { d, frameId } = await atSum();
+      const { targets } = await d.ask<{ targets: DebugProtocol.StepInTarget[] }>('stepInTargets', {
+        frameId,
+      });
+      expect(targets.map(({ label }) => label)).toEqual(['first', 'second', 'through a pointer']);
+      const targetId = targets.find(({ label }) => label === chosen)?.id;
+      await d.ask('stepIn', { ...THREAD, targetId });
+      const [frame] = await stackOf(d);
+      expect(frame.name).toBe(entered);
+      expect(await value(d, 'x', frame.id)).toBe(argument);
+      // The number is of a moment that has been left.
+      await expect(d.ask('stepIn', { ...THREAD, targetId })).rejects.toThrow('has left');
+    }
+  });
+
+  it('that are not made leave the step where one over the line ends', async () => {
+    const { d } = await atSum();
+    await d.ask('next', THREAD);
+    const [{ id: frameId }] = await stackOf(d);
+    const { targets } = await d.ask<{ targets: DebugProtocol.StepInTarget[] }>('stepInTargets', { frameId });
+    expect(targets.map(({ label }) => label)).toEqual(['second']);
+    await d.ask('stepIn', { ...THREAD, targetId: targets[0].id });
+    const [frame] = await stackOf(d);
+    expect(frame).toMatchObject({
+      name: 'main',
+      line: SOURCE.slice(0, SOURCE.indexOf('turns = sum')).split('\n').length,
+    });
+  });
+});
+
+describe('code without source', () => {
+  it('is a text of its own, in which the frame stands at its instruction', async () => {
+    const d = new Dialogue(openControlled());
+    await d.launch('timer', { attributes: { stopOnEntry: true } });
+    // A program's own memory as code: what stands there has no lines.
+    const program = d.opened?.debuggee.programs[0];
+    if (!program) throw new Error('no program');
+    const lookup = vi.spyOn(program, 'lookup').mockReturnValue(undefined);
+    try {
+      await d.ask('next', { ...THREAD, granularity: 'instruction' });
+      const [frame] = await stackOf(d);
+      const reference = frame.source?.sourceReference ?? 0;
+      expect(reference).toBeGreaterThan(0);
+      const { content } = await d.ask<{ content: string }>('source', { sourceReference: reference });
+      const line = content.split('\n')[frame.line - 1];
+      expect(line).toMatch(new RegExp(`^${frame.instructionPointerReference}  `));
+      const { instructions } = await d.ask<{ instructions: DebugProtocol.DisassembledInstruction[] }>(
+        'disassemble',
+        { memoryReference: frame.instructionPointerReference, instructionCount: 1, instructionOffset: 0 },
+      );
+      expect(line).toContain(instructions[0].instruction);
+      await expect(d.ask('source', { sourceReference: reference + 100 })).rejects.toThrow('no listing');
+    } finally {
+      lookup.mockRestore();
+    }
+  });
+});
+
+describe('breakpoints that are set before there is a run', () => {
+  it('are told of once it is known where they lie', async () => {
+    const d = new Dialogue(openControlled());
+    await d.ask('initialize', { adapterID: 'test' });
+    const source = { path: join(root, 'media/workspace/drivers/timer.c') };
+    const line = lineOf(source.path, 'ticks++');
+    const { breakpoints } = await d.ask<{ breakpoints: DebugProtocol.Breakpoint[] }>('setBreakpoints', {
+      source,
+      breakpoints: [{ line }],
+    });
+    expect(breakpoints).toMatchObject([{ verified: false }]);
+    await d.ask('launch', { scenario: unoptimised('timer', { TICKS: 2 }) });
+    const told = d.events.filter(({ event }) => event === 'breakpoint');
+    expect(told.map(({ body }) => body as object)).toMatchObject([
+      { reason: 'changed', breakpoint: { id: breakpoints[0].id, verified: true, line } },
+    ]);
+    await d.ask('configurationDone');
+    expect(stop(d)).toMatchObject({ reason: 'breakpoint' });
+    // Nothing has changed for another run of the same guests.
+    await d.ask('restart', {});
+    expect(d.events.filter(({ event }) => event === 'breakpoint')).toEqual(told);
   });
 });

@@ -254,6 +254,23 @@ describe('a running trace', () => {
     expect(await page.evaluate(() => window.fakeHost.endTime())).toBeGreaterThan(before);
   });
 
+  it('opens at the event that broke an expectation, and debugs from there', async () => {
+    const page = await pageOf({ packets: 5, state: 'running' });
+    await page.evaluate(() => {
+      const failed = { text: '1 of 2 expectations failed: packets.rx is 5, expected 6.', row: 7 };
+      window.fakeHost.grow(1, 'finished', undefined, failed);
+    });
+    await settle(page);
+    const banner = page.locator('.banner');
+    expect(await banner.innerText()).toContain('packets.rx is 5, expected 6');
+    const selected = await page.evaluate(() =>
+      window.fakeHost.notices.filter(({ type }) => type === 'selected'),
+    );
+    expect(selected).toEqual([{ type: 'selected', row: 7 }]);
+    await banner.locator('vscode-button').nth(1).click();
+    expect(await called(page, 'debugFrom')).toEqual([[7]]);
+  });
+
   it('says how it ended, with one step', async () => {
     const page = await pageOf({ packets: 5, state: 'running' });
     await page.evaluate(() => window.fakeHost.grow(1, 'crashed', 'vm0 crashed: triple fault'));

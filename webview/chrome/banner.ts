@@ -2,6 +2,7 @@
 import type { Explorer } from '../app/explorer';
 import type { FailedExpectations } from '../../src/protocol/webview';
 import type { RunState } from '../../src/trace/model';
+import { foreignSentence, needsSaying } from '../../src/trace/exchange/foreign-source';
 import { gapSentence } from '../../src/trace/vocabulary/gaps';
 import { formatCount, formatDuration, formatTime } from '../time/format';
 import { h, icons } from '../ui/dom';
@@ -82,8 +83,15 @@ export function banner(explorer: Explorer): HTMLElement {
       };
     }
     if (failed) return { look: 'error', text: failed.text, steps: stepsOf(failed) };
-    const [gap] = model.meta.value.gaps;
-    if (gap) return { look: 'warning', text: gapSentence(gap, model.frequencyHz), steps: [again] };
+    const { gaps, source } = model.meta.value;
+    const [gap] = gaps;
+    if (gap) {
+      const more = gaps.length > 1 ? ` (${formatCount(gaps.length)} such regions in all)` : '';
+      const text = gapSentence(gap, model.frequencyHz) + more;
+      return { look: 'warning', text, steps: source ? [] : [again] };
+    }
+    if (source && needsSaying(source))
+      return { look: 'quiet', text: foreignSentence(source, model.frequencyHz), steps: [] };
     if (rows === 0)
       return {
         look: 'quiet',

@@ -64,7 +64,8 @@ export function toolbar(
     marked.append(button(`Zoom to ${length} (Z)`, () => explorer.zoomToRange()));
   };
   const showRun = (): void => {
-    run.hidden = model.live;
+    // A trace of another tool has no scenario to run.
+    run.hidden = model.live || model.meta.value?.source !== undefined;
     stop.hidden = !model.live;
     follow.hidden = !model.live;
   };

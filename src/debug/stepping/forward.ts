@@ -37,6 +37,51 @@ export class ForwardSteps {
     return this.byLine(cpu, granularity, true);
   }
 
+  /**
+   * Goes to a call of this line and into what it calls, behind its prologue. Where the line is left before (`a() && b()`), it stops
+   * there as a step over it does.
+   * @param call address of the call's instruction
+   */
+  intoCall(cpu: number, call: bigint): MotionEnd {
+    const place = framePlace(this.debuggee, cpu);
+    if (!place) return this.instruction(cpu);
+    const { program, frame } = place;
+    if (frame.pc !== call) {
+      const there: OwnPoint = {
+        kind: 'code',
+        vm: program.vm,
+        cpu,
+        address: call,
+        when: (hit) => this.isInFrame(hit, frame, Infinity),
+      };
+      const away = this.statementsOf(place, 'line', false);
+      const back = place.caller ? [returnPoint(place, place.caller, this.debuggee.control)] : [];
+      const end = this.forward([there, ...away, ...back]);
+      if (!end.own.includes(0) || end.users.length > 0) return end;
+    }
+    const entered = this.step(cpu);
+    if (entered.stop.reason !== 'goal') return entered;
+    return this.behindPrologue(cpu) ?? entered;
+  }
+
+  /** From a function's first instruction to where its parameters have come to their places; undefined: it stands there. */
+  private behindPrologue(cpu: number): MotionEnd | undefined {
+    const inside = framePlace(this.debuggee, cpu);
+    const { own, frame, program } = inside ?? {};
+    if (!own || !frame || !program || own.entry !== frame.pc || own.afterPrologue === frame.pc)
+      return undefined;
+    const { cfa } = frame;
+    return this.forward([
+      {
+        kind: 'code',
+        vm: program.vm,
+        cpu,
+        address: own.afterPrologue,
+        when: (hit) => this.debuggee.language.frames(this.debuggee.control, hit.cpu, 1)[0]?.cfa === cfa,
+      },
+    ]);
+  }
+
   /** Goes to where this frame returns to. */
   out(cpu: number, granularity: Granularity): MotionEnd {
     const place = framePlace(this.debuggee, cpu);

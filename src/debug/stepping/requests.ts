@@ -1,16 +1,19 @@
 /** Motions as the protocol names them. */
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { Handler, Handlers, SessionContext } from '../context';
+import { Handles } from '../handles';
 import type { MotionEnd } from '../motor';
 import type { Stack } from '../stack';
 import { BackwardSteps } from './backward';
 import { ForwardSteps, type Granularity } from './forward';
+import { callTargets, type CallTarget } from './targets';
 
 type StepArguments = DebugProtocol.NextArguments;
 
 export class Motions {
   private readonly forwards: ForwardSteps;
   private readonly backwards: BackwardSteps;
+  private readonly targets = new Handles<CallTarget>('call');
 
   /**
    * @param arrive stops the session where a motion ended
@@ -34,11 +37,36 @@ export class Motions {
     reverseContinue: (args: DebugProtocol.ReverseContinueArguments) =>
       this.motion(args.threadId, () => this.context.motor.move('travel', (control) => control.backward())),
     next: this.step((cpu, granularity) => this.forwards.over(cpu, granularity)),
-    stepIn: this.step((cpu, granularity) => this.forwards.into(cpu, granularity)),
+    stepIn: ({ threadId, granularity = 'line', targetId }: DebugProtocol.StepInArguments) => {
+      const target = targetId === undefined ? undefined : this.targets.get(targetId);
+      return this.motion(threadId, (cpu) =>
+        target ? this.forwards.intoCall(cpu, target.address) : this.forwards.into(cpu, granularity),
+      );
+    },
+    stepInTargets: ({ frameId }: DebugProtocol.StepInTargetsArguments) => ({
+      body: { targets: this.targetsOf(frameId) },
+    }),
     stepOut: this.step((cpu, granularity) => this.forwards.out(cpu, granularity)),
     stepBack: this.step((cpu, granularity) => this.backwards.back(cpu, granularity)),
     'trapline/stepOutBack': this.step((cpu) => this.backwards.out(cpu)),
   };
+
+  /** The run has moved. */
+  clear(): void {
+    this.targets.clear();
+  }
+
+  /** Of the innermost frame alone: in the others a call is under way. */
+  private targetsOf(frameId: number): DebugProtocol.StepInTarget[] {
+    const { cpu, pc } = this.stack.frameOf(frameId, 0);
+    if (this.context.debuggee.control.register(cpu, 'rip') !== pc) return [];
+    return callTargets(this.context.debuggee, cpu).map((target) => ({
+      id: this.targets.add(target),
+      label: target.label,
+      line: this.context.toClientLine(target.line),
+      ...(target.column > 0 && { column: this.context.toClientColumn(target.column) }),
+    }));
+  }
 
   /** Goes on until something stops the run. */
   run(): MotionEnd {

@@ -4,7 +4,7 @@ import { ProgressLocation, Uri, commands, l10n, window, workspace, type Disposab
 import { version } from '../../../package.json';
 import type { TraceEditors } from '../editor/trace-editors';
 import { Command } from '../names';
-import { exportPackets } from '../runs/packet-export';
+import { exportPackets } from '../../run/packet-export';
 import { scenarioName, type RunTools } from '../runs/run-service';
 
 const CAPTURE_ENDING = 'pcapng';

@@ -124,7 +124,7 @@ export class RunCommands implements Disposable {
     if (wanted === 'problems' && text.level === 'information') return;
     const row = end?.summary.expectations.find(({ held }) => !held)?.event?.row;
     const event = [session.traceUri.toString(), row, session.scenario.toString()] as const;
-    const steps: readonly [title: string, act: () => unknown][] =
+    const steps: readonly (readonly [title: string, act: () => PromiseLike<unknown> | void])[] =
       row === undefined
         ? [[l10n.t('Show Trace'), () => this.services.editors.open(session.traceUri)]]
         : [

@@ -10,6 +10,7 @@ import {
   type QuickPickItem,
 } from 'vscode';
 import { basename } from 'node:path';
+import { isTextTrace } from '../editor/trace-document';
 import type { TraceEditors } from '../editor/trace-editors';
 import type { TimelineDebugging } from '../debug/timeline-link';
 import { Command, traceEnding } from '../names';
@@ -99,14 +100,21 @@ export class TraceCommands implements Disposable {
     }
     const target = given instanceof Uri ? given : await this.askTarget(source);
     if (!target) return;
-    await workspace.fs.writeFile(target, await workspace.fs.readFile(source));
+    const imported = isTextTrace(source) ? this.editors.document(source)?.content.view : undefined;
+    const bytes = imported
+      ? Buffer.concat([...imported.fileParts()].flat())
+      : await workspace.fs.readFile(source);
+    await workspace.fs.writeFile(target, bytes);
   }
 
   private async askTarget(source: Uri): Promise<Uri | undefined> {
     const scenario = this.editors.document(source)?.scenario;
-    const folder = scenario ? Uri.joinPath(scenario, '..') : workspace.workspaceFolders?.[0]?.uri;
+    const beside = scenario ?? (isTextTrace(source) ? source : undefined);
+    const folder = beside ? Uri.joinPath(beside, '..') : workspace.workspaceFolders?.[0]?.uri;
+    const name = basename(source.path);
+    const trace = isTextTrace(source) ? `${name.replace(/\.[^.]*$/, '')}${traceEnding}` : name;
     return window.showSaveDialog({
-      ...(folder && { defaultUri: Uri.joinPath(folder, basename(source.path)) }),
+      ...(folder && { defaultUri: Uri.joinPath(folder, trace) }),
       filters: { [l10n.t('Trapline traces')]: [traceEnding.slice(1)] },
       saveLabel: l10n.t('Save Trace'),
     });

@@ -1,4 +1,6 @@
 /** A trace store as the editor asks it. Knows no editor. */
+import { exportFormats } from '../../trace/exchange/export/formats';
+import { traceFileParts } from '../../trace/file/file';
 import { chainOf } from '../../trace/query/chain';
 import { describe, eventRow } from '../../trace/query/describe';
 import { eventTable, find } from '../../trace/query/find';
@@ -41,6 +43,8 @@ export function storeView(store: TraceStore): TraceView {
     statistics: (from, to) => statistics(store, from, to),
     mappings: (track, time, address) => mappingsAt(store, track, time, address < 0 ? undefined : address),
     like: (row) => likeQuery(store, row),
+    exported: (format) => exportFormats[format].parts(store),
+    fileParts: () => traceFileParts(store),
     perLine: () => perLine(store),
   };
 }

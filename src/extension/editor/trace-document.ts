@@ -1,6 +1,7 @@
 /** One trace as a document: a run of this window, a kept run, or a file. */
 import { basename } from 'node:path';
 import {
+  CancellationError,
   Disposable,
   EventEmitter,
   FileSystemError,
@@ -11,7 +12,9 @@ import {
   workspace,
 } from 'vscode';
 import type { CustomDocument, LogOutputChannel } from 'vscode';
+import { ImportError } from '../../trace/exchange/import/importer';
 import { damageOf, readTrace } from '../../trace/file/file';
+import { importContent } from './import-content';
 import { storeView } from './store-view';
 import { DisposableStore } from '../disposables';
 import { runScheme } from '../names';
@@ -20,6 +23,14 @@ import type { RunService } from '../runs/run-service';
 import type { RunSession } from '../runs/run-session';
 import type { TraceProblem } from './page-html';
 import type { TraceView } from './trace-view';
+
+/** Of Arrow files; everything else is text of another tool. */
+const ARROW_ENDING = '.arrow';
+
+/** Whether a document is a text trace of another tool. */
+export function isTextTrace(uri: Uri): boolean {
+  return uri.scheme !== runScheme && !uri.path.endsWith(ARROW_ENDING);
+}
 
 /** What a document is opened with. */
 export interface DocumentContext {
@@ -48,6 +59,22 @@ function unreadable(uri: Uri, error: unknown): TraceProblem {
       title: l10n.t('The trace is not there'),
       detail: uri.fsPath,
       advice: l10n.t('It was moved or deleted. Close this editor, or run the scenario again.'),
+    };
+  }
+  if (error instanceof CancellationError) {
+    return {
+      title: l10n.t('The import was stopped'),
+      detail: uri.fsPath,
+      advice: l10n.t('Close this editor and open the file again to import it after all.'),
+    };
+  }
+  if (error instanceof ImportError) {
+    return {
+      title: l10n.t('This file is not a text trace that Trapline can import'),
+      detail: l10n.t('{0} cannot be imported: {1}', basename(uri.path), error.message),
+      advice: l10n.t(
+        'The file is left as it is. Trapline reads what “trace-cmd report”, ftrace and “perf script” print of KVM’s tracepoints.',
+      ),
     };
   }
   return {
@@ -108,12 +135,12 @@ export class TraceDocument implements CustomDocument {
     }
     const kept = id === undefined ? undefined : await context.archive.find(id);
     if (!kept) return new TraceDocument(uri, undefined, undefined, { problem: runIsGone() });
-    const content = await readContent(context.archive.traceFile(kept));
+    const content = await readContent(context.archive.traceFile(kept), context.log);
     return new TraceDocument(uri, undefined, Uri.parse(kept.scenario), content);
   }
 
   private static async openFile(uri: Uri, context: DocumentContext): Promise<TraceDocument> {
-    const document = new TraceDocument(uri, undefined, undefined, await readContent(uri));
+    const document = new TraceDocument(uri, undefined, undefined, await readContent(uri, context.log));
     document.owned.add(document.watchFile(context.log));
     return document;
   }
@@ -138,15 +165,16 @@ export class TraceDocument implements CustomDocument {
   }
 
   private async reload(log: LogOutputChannel): Promise<void> {
-    const content = await readContent(this.uri);
+    const content = await readContent(this.uri, log);
     log.debug(`${this.uri.fsPath} changed on disk and was read again`);
     this.current = content;
     this.reloadedEmitter.fire();
   }
 }
 
-async function readContent(file: Uri): Promise<TraceContent> {
+async function readContent(file: Uri, log: LogOutputChannel): Promise<TraceContent> {
   try {
+    if (isTextTrace(file)) return { view: storeView(await importContent(file, log)) };
     const store = readTrace(await workspace.fs.readFile(file));
     const damage = damageOf(store);
     if (damage !== undefined) void window.showWarningMessage(`${basename(file.path)}: ${damage}`);

@@ -9,20 +9,27 @@ import type {
   Uri,
 } from 'vscode';
 import { DisposableStore } from '../disposables';
-import { runScheme, traceViewType } from '../names';
+import { importViewType, runScheme, traceViewType } from '../names';
 import type { RunSession } from '../runs/run-session';
 import type { ChoiceStore } from './choice-store';
 import type { HostHandlers } from './page-calls';
-import { TraceDocument, type DocumentContext } from './trace-document';
+import { isTextTrace, TraceDocument, type DocumentContext } from './trace-document';
 import { TracePanel } from './trace-panel';
 
 /** Makes the answers to a page's calls; `panel` is the page that calls. */
 export type HandlerFactory = (document: TraceDocument, panel: WebviewPanel) => HostHandlers;
 
+const viewTypes: readonly string[] = [traceViewType, importViewType];
+
 const allTabs = (): Tab[] => window.tabGroups.all.flatMap((group) => group.tabs);
 
 function isTraceTab({ input }: Tab): boolean {
-  return input instanceof TabInputCustom && input.viewType === traceViewType;
+  return input instanceof TabInputCustom && viewTypes.includes(input.viewType);
+}
+
+/** A file that is no Arrow file can only be a text trace. */
+function viewTypeOf(uri: Uri): string {
+  return isTextTrace(uri) ? importViewType : traceViewType;
 }
 
 /** Knows every open trace document and page. */
@@ -41,9 +48,10 @@ export class TraceEditors implements CustomReadonlyEditorProvider<TraceDocument>
     private readonly choices: ChoiceStore,
     private readonly log: LogOutputChannel,
   ) {
-    this.owned.add(
-      window.registerCustomEditorProvider(traceViewType, this, { supportsMultipleEditorsPerDocument: true }),
-    );
+    for (const viewType of viewTypes)
+      this.owned.add(
+        window.registerCustomEditorProvider(viewType, this, { supportsMultipleEditorsPerDocument: true }),
+      );
   }
 
   async openCustomDocument(uri: Uri): Promise<TraceDocument> {
@@ -93,7 +101,7 @@ export class TraceEditors implements CustomReadonlyEditorProvider<TraceDocument>
     const [known] = this.panelsOf(uri);
     const options = { viewColumn: column, preview: false, preserveFocus };
     if (known) known.bringToFront(preserveFocus);
-    else await commands.executeCommand('vscode.openWith', uri, traceViewType, options);
+    else await commands.executeCommand('vscode.openWith', uri, viewTypeOf(uri), options);
   }
 
   /**

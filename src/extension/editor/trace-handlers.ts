@@ -22,7 +22,9 @@ export interface HandlerServices {
 /** The scenario a trace came from: known for runs, else the only file of that name in the workspace. */
 async function scenarioOf(document: TraceDocument, view: TraceView): Promise<Uri> {
   if (document.scenario) return document.scenario;
-  const { scenarioName } = view.meta;
+  const { scenarioName, source } = view.meta;
+  if (source)
+    throw new Error(l10n.t('{0} is a trace of another tool: there is no scenario to run.', source.file));
   const base = scenarioName.replace(scenarioEnding, '').replace(/[*?[\]{}\\/]/g, '?');
   const found =
     scenarioName === ''

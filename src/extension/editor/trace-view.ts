@@ -1,5 +1,6 @@
 /** A trace as the editor asks it questions: the same for a live run and for a file. Knows no editor. */
 import type { FailedExpectations, HostMethods } from '../../protocol/webview';
+import type { ExportFormatName } from '../../trace/exchange/export/formats';
 import type { TraceMeta } from '../../trace/model';
 import type { LineFigures } from '../../trace/query/statistics';
 
@@ -16,6 +17,10 @@ export interface TraceView extends Pick<
   readonly failed: FailedExpectations | undefined;
   /** A query that matches an event and those like it. */
   like(row: number): string;
+  /** The bytes of the trace in another format, part after part. */
+  exported(format: ExportFormatName): Generator<Uint8Array>;
+  /** The bytes of a trace file, part after part. */
+  fileParts(): Generator<Uint8Array[]>;
   /** Exits by guest source line with their reasons, dearest first. */
   perLine(): LineFigures[];
 }

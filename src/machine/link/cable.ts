@@ -1,7 +1,10 @@
 /** A full-duplex point-to-point Ethernet link. */
+import type { Inspectable, StateNode, StatePath } from '../inspect';
+import { nodeAt } from '../registers';
 import { requireVersion, type Checkpoint, type HardwareState, type RunState } from '../snapshot';
 import { Kind } from '../../trace/vocabulary/events';
 import type { Cycles, EventHandle } from '../time/event-queue';
+import { cableNode } from './link-view';
 import { Lane, type LaneHardware, type LaneOptions, type LaneRun } from './lane';
 import type { Link, LinkEnd, LinkEnvironment } from './link';
 import type { FrameReceiver } from './wire';
@@ -76,7 +79,7 @@ class CableEnd implements LinkEnd {
 }
 
 /** A link with two ends: a NIC at one, a peer or another NIC at the other. */
-export class Cable implements Link {
+export class Cable implements Link, Inspectable {
   readonly eventTargetId: string;
   readonly ends: readonly [LinkEnd, LinkEnd];
   private readonly sides: readonly [CableEnd, CableEnd];
@@ -95,6 +98,10 @@ export class Cable implements Link {
     if (!arrived) return;
     this.options.tap?.(arrived.frame);
     to.receiver?.receive(arrived.frame);
+  }
+
+  inspect(path: StatePath): StateNode | undefined {
+    return nodeAt(cableNode(this.eventTargetId, this.save().hardware.lanes), path);
   }
 
   save(): Checkpoint<CableHardware, CableRun> {

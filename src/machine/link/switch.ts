@@ -2,6 +2,8 @@
  * An Ethernet switch: every port is a full-duplex wire to one station. It takes a frame in whole, learns where its sender
  * is, and sends it on to where its destination was heard, or everywhere when that is not known (IEEE 802.1Q, clause 8).
  */
+import type { Inspectable, StateNode, StatePath } from '../inspect';
+import { nodeAt } from '../registers';
 import { requireVersion, type Checkpoint, type HardwareState, type RunState } from '../snapshot';
 import { Kind } from '../../trace/vocabulary/events';
 import type { Cycles, EventHandle } from '../time/event-queue';
@@ -12,6 +14,7 @@ import {
   type AddressTableHardware,
   type AddressTableRun,
 } from './address-table';
+import { switchNode } from './link-view';
 import { Lane, type CarriedFrame, type LaneHardware, type LaneOptions, type LaneRun } from './lane';
 import { LinkDrop, type Link, type LinkEnd, type LinkEnvironment } from './link';
 import { FRAME_MIN, type FrameReceiver } from './wire';
@@ -189,7 +192,7 @@ class Port implements LinkEnd {
 }
 
 /** A switch with as many ports as it has stations. */
-export class Switch implements Link {
+export class Switch implements Link, Inspectable {
   readonly eventTargetId: string;
   readonly ends: readonly LinkEnd[];
   private readonly ports: readonly Port[];
@@ -216,6 +219,11 @@ export class Switch implements Link {
     if (!arrived) return;
     counters.sent += 1;
     receiver?.receive(arrived.frame);
+  }
+
+  inspect(path: StatePath): StateNode | undefined {
+    const { ports, addresses } = this.save().hardware;
+    return nodeAt(switchNode(this.eventTargetId, ports, addresses), path);
   }
 
   save(): Checkpoint<SwitchHardware, SwitchRun> {

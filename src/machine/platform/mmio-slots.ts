@@ -7,6 +7,7 @@ import type { BusDevice, DeviceBus, RegisterBlock } from '../bus';
 import type { MmioDeviceFacts } from '../firmware/dsdt';
 import type { NetworkPort } from '../link/wire';
 import type { QueuedDevice } from '../queued-device';
+import type { BitField } from '../../trace/vocabulary/kind-row';
 import type { Migratable } from '../snapshot';
 import type { BoardUnits } from './board-state';
 import type { BoardEnvironment, BoardUnit } from './environment';
@@ -21,6 +22,8 @@ export interface MmioDevice extends RegisterBlock, BusDevice, Migratable {
   readonly network?: NetworkPort | undefined;
   /** Absent: registers and queues cannot be told apart. */
   readonly queued?: QueuedDevice | undefined;
+  /** Bit fields of its registers by their names; absent: none are described. */
+  registerFields?(): Record<string, readonly BitField[]>;
   /** As at power-on; its line is low then. */
   busReset(): void;
 }
@@ -61,10 +64,12 @@ export class MmioSlots<T> {
         `${this.env.name} has ${count} places for devices on MMIO: none is left for ${name}`,
       );
     const registers: Record<string, string> = {};
+    const fields: Record<string, readonly BitField[]> = {};
     const unit: BoardUnit = {
       class: 'mmio-device',
       name,
       registers: () => registers,
+      fields: () => fields,
       ...(reasons && { reasons }),
     };
     const socket = this.env.socket(unit, {
@@ -76,6 +81,7 @@ export class MmioSlots<T> {
     const { data } = socket;
     const device = make(socket.bus, data?.bus);
     Object.assign(registers, registerNames([{ size: bytes, block: device, offset: 0 }]));
+    Object.assign(fields, device.registerFields?.());
     socket.plug(device);
     if (device.queued) data?.plug(device.queued.dataPlane);
     this.memory.add(base + slot * bytes, bytes, device, this.env.tag(unit, 0));

@@ -13,6 +13,7 @@ import { Ixgbe } from '../devices/ixgbe/ixgbe';
 import { keyboardDescriptions, keyboardRegisters } from '../devices/keyboard-controller';
 import { completionStatus, descriptions as nvmeDescriptions } from '../devices/nvme/descriptions';
 import { Nvme } from '../devices/nvme/nvme';
+import { virtioInterfaces } from '../devices/virtio/descriptions';
 import { pitDescriptions, pitRegisters } from '../devices/pit';
 import { rtcDescriptions, rtcRegisters } from '../devices/rtc-registers';
 import { uartDescriptions, uartRegisters } from '../devices/uart-descriptions';
@@ -20,6 +21,8 @@ import { lapicDescriptions, redirectionFields } from '../interrupts/apic-descrip
 import { lapicRegisterNames } from '../interrupts/lapic-registers';
 import { postedControlFields } from '../interrupts/posted-view';
 import { InterruptRemapping } from '../iommu/interrupts/interrupt-remapping';
+import { amdDescriptions } from '../iommu/amd/inspect/descriptions';
+import { amdRegisterNames } from '../iommu/amd/layout';
 import { iommuDescriptions } from '../iommu/inspect/descriptions';
 import { SERVER_UNIT } from '../iommu/options';
 import { RemappingUnit } from '../iommu/remapping-unit';
@@ -121,6 +124,11 @@ export const deviceReferences: readonly DeviceReference[] = [
     registers: places(new Nvme(idleBus, NVME).registerNames()),
     descriptions: nvmeDescriptions,
   },
+  ...virtioInterfaces.map(({ title, ...rest }): DeviceReference => ({
+    title: `virtio: ${title}`,
+    manual: 'Virtual I/O Device (VIRTIO) Version 1.2',
+    ...rest,
+  })),
   {
     title: 'edu: the teaching device of QEMU',
     manual: 'docs/specs/edu of QEMU',
@@ -178,6 +186,13 @@ export const deviceReferences: readonly DeviceReference[] = [
       .registers()
       .map(({ name, offset }): RegisterPlace => [name, offset]),
     descriptions: iommuDescriptions,
+  },
+  {
+    title: 'IOMMU of AMD: its part about interrupts',
+    manual: 'AMD I/O Virtualization Technology (IOMMU) Specification, 48882',
+    where: 'its block of registers',
+    registers: [...amdRegisterNames].map(([offset, name]): RegisterPlace => [name, offset]),
+    descriptions: amdDescriptions,
   },
   {
     title: 'PCI configuration ports',

@@ -1,5 +1,6 @@
 /** Validation of the tables of a trace file: files come from anywhere. */
 import { z } from 'zod';
+import { foreignSourceSchema } from '../exchange/foreign-source-schema';
 import { trackTypes, type TraceMeta } from '../model';
 
 const uint = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -41,8 +42,10 @@ const place = z.object({
 const gap = z.object({
   from: uint,
   to: uint.optional(),
-  why: z.enum(['limit', 'cut', 'lost']),
+  why: z.enum(['limit', 'cut', 'lost', 'dropped']),
   limit: uint.optional(),
+  cpu: uint.optional(),
+  dropped: uint.optional(),
 });
 
 /** Shape of `TraceMeta`, with ids dense as the columns need them. */
@@ -79,6 +82,7 @@ export const traceMetaSchema: z.ZodType<TraceMeta> = z
     counts: exact,
     sums: exact,
     gaps: z.array(gap),
+    source: foreignSourceSchema.optional(),
   })
   .refine((meta) => meta.tracks.every((row, i) => row.id === i), {
     message: 'ids must count from 0',

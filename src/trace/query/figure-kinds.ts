@@ -1,12 +1,12 @@
 /** Of which kinds of events the counted figures of a summary are the numbers: `packets.rx` is how many `packet.rx` there are. */
-import { Kind, kindRow, kinds } from '../vocabulary/events';
+import { ForeignKind, Kind, kindRow, kinds } from '../vocabulary/events';
 
 /** By path in a summary; VM exits go by their reasons. */
 const COUNTED = {
   userExits: [Kind.UserExit],
   'interrupts.raised': [Kind.IrqRaise],
   'interrupts.injected': [Kind.IrqInject],
-  'interrupts.posted': [Kind.IrqPost, Kind.AvicPost],
+  'interrupts.posted': [Kind.IrqPost, Kind.AvicPost, ForeignKind.ApicvPost],
   'interrupts.handled': [Kind.Handler],
   'iommu.translations': [Kind.IommuHit, Kind.IommuWalk],
   'iommu.iotlbHits': [Kind.IommuHit],

@@ -3,12 +3,13 @@
  * read it. Ids are part of the file format: never renumber, only add.
  */
 import { exitId, kindRowsOf, type ExitTable } from './exit-table';
+import { ForeignKind, foreignKindRows } from './foreign-kinds';
 import { entryKinds, Kind, kindRows } from './kind-rows';
 import type { KindRow } from './kind-row';
 import { svmExits } from './svm-exit-codes';
 import { vmxExits } from './vmx-exit-reasons';
 
-export { entryKinds, Kind };
+export { entryKinds, ForeignKind, Kind };
 export type { ArgFormat, ArgSpec, BitField, ColourRole, KindGroup, KindRow, ModeRole } from './kind-row';
 
 /** Every table of VM exits. */
@@ -24,7 +25,7 @@ export function exitKind(reason: number): number {
 
 /** All kinds, by id. */
 export const kinds: ReadonlyMap<number, KindRow> = new Map(
-  [...kindRows, ...exitTables.flatMap(kindRowsOf)].map((row) => [row.id, row]),
+  [...kindRows, ...foreignKindRows, ...exitTables.flatMap(kindRowsOf)].map((row) => [row.id, row]),
 );
 
 /** What is known of an id without a row: that of an exit's range is an exit. */

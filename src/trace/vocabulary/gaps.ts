@@ -9,6 +9,10 @@ const causes: Record<TraceGap['why'], (gap: TraceGap) => string> = {
       : `the limit of ${formatCount(limit)} events was reached`,
   cut: () => 'the file is cut short',
   lost: () => 'the run was cut off before it had handed over the rest',
+  dropped: ({ cpu, dropped }) => {
+    const whose = cpu === undefined ? '' : ` of CPU ${cpu}`;
+    return `the tracer had no room for ${dropped === undefined ? 'some' : formatCount(dropped)} events${whose}`;
+  },
 };
 
 const advice: Record<TraceGap['why'], string> = {
@@ -16,6 +20,7 @@ const advice: Record<TraceGap['why'], string> = {
     'Raise trace.maxEvents in the scenario, or narrow trace.kinds to what you look for. The figures count all events.',
   cut: 'Copy the file again from its source, or run the scenario again.',
   lost: 'Run the scenario again.',
+  dropped: 'Trace again with larger buffers (trace-cmd record -b, perf record -m) or fewer events.',
 };
 
 /** What stands at the region: `not recorded: the limit of 10 000 000 events was reached`. */

@@ -5,7 +5,10 @@
 import type { AccessSize, RegisterBlock, Stateful } from '../../machine/bus';
 import type { CommandBufferRun } from '../../machine/iommu/amd/command-buffer';
 import { AmdInterruptUnit, type AmdInterruptHardware } from '../../machine/iommu/amd/interrupt-unit';
+import { amdDescriptions } from '../../machine/iommu/amd/inspect/descriptions';
 import { amdRegisterNames } from '../../machine/iommu/amd/layout';
+import type { Inspectable, StateNode, StatePath } from '../../machine/inspect';
+import { fieldsByName } from '../../machine/registers';
 import { requireVersion, type Checkpoint } from '../../machine/snapshot';
 import type { EventTarget } from '../../machine/time/event-queue';
 import type { RowRef } from '../../trace/record/tracer';
@@ -48,7 +51,7 @@ const CACHE_ENTRIES = 64;
 const WORD: AccessSize = 4;
 
 /** The unit, and its registers as software of the host reaches them. */
-export class HostAmdIommu implements EventTarget, RegisterBlock, Stateful<HostAmdIommuState> {
+export class HostAmdIommu implements EventTarget, RegisterBlock, Inspectable, Stateful<HostAmdIommuState> {
   readonly eventTargetId: string;
   readonly unit: AmdInterruptUnit;
   private readonly posts = new Map<number, (vector: number, row: RowRef) => void>();
@@ -118,6 +121,10 @@ export class HostAmdIommu implements EventTarget, RegisterBlock, Stateful<HostAm
     return this.unit.registerName(offset);
   }
 
+  inspect(path: StatePath): StateNode | undefined {
+    return this.unit.inspect(path);
+  }
+
   /** A row of the unit's track, at the present instant. */
   note(kind: number, a: number, b: number): RowRef {
     const { tracer, island } = this.place;
@@ -172,6 +179,8 @@ export class HostAmdIommu implements EventTarget, RegisterBlock, Stateful<HostAm
       [...amdRegisterNames].map(([offset, name]) => [String(offset), name]),
     );
     const name = island.index === 0 ? 'IOMMU' : `IOMMU ${island.index}`;
-    return tracer.addTrack({ type: 'iommu', name, group: 'host', vm: -1, registers, reasons: amdReasons });
+    const fields = fieldsByName(amdDescriptions, amdRegisterNames.values());
+    const rest = { group: 'host', vm: -1, registers, fields, reasons: amdReasons };
+    return tracer.addTrack({ type: 'iommu', name, ...rest });
   }
 }

@@ -80,6 +80,9 @@ export class FakeHost implements CliHost {
       ? Promise.reject(new Error(`cannot read ${file}: gone`))
       : Promise.resolve(text);
   }
+  async *readPieces(file: string | undefined): AsyncGenerator<Uint8Array> {
+    yield new TextEncoder().encode(await this.readText(file ?? '-'));
+  }
   checkWritable(file: string): Promise<void> {
     return this.unwritable ? Promise.reject(new Error(`cannot write ${file}`)) : Promise.resolve();
   }

@@ -12,7 +12,16 @@ const all = readdirSync(join(root, 'media/workspace/scenarios'))
   .filter((name) => name.endsWith(ENDING))
   .map((name) => name.slice(0, -ENDING.length));
 /** With everything that shows itself, among them: devices, IOMMUs of host and guest, posted interrupts, virtual functions. */
-const FEW = ['b8-nvme', 'b8-edu', 'd7-2d', 'd9-sriov', 'e6-posted-iommu', 'c1-virtio-mmio', 'a10-firmware'];
+const FEW = [
+  'b8-nvme',
+  'b8-edu',
+  'd7-2d',
+  'd9-sriov',
+  'e6-posted-iommu',
+  'c1-virtio-mmio',
+  'a10-firmware',
+  'e7-avic',
+];
 /** Moments at which the tree is opened. */
 const LOOKS = 4;
 const MOST_NODES = 20_000;

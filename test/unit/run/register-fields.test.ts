@@ -66,3 +66,55 @@ it('of the IOMMUs of a host and of a guest tells the fields of commands', async 
   ])
     expect(facts(run, ...path)).toHaveProperty('translation (TE)');
 }, 60_000);
+
+it.each([
+  ['c1-virtio-pci', 'DEVICE_STATUS'],
+  ['c1-virtio-mmio', 'STATUS'],
+])(
+  'of the virtio device of %s tells the steps of its status, in the trace as in the view',
+  async (name, register) => {
+    const job = await jobOf(sample(name));
+    const run = runJob(job);
+    const track = run.store.meta.tracks.find(({ registers = {} }) =>
+      Object.values(registers).includes(register),
+    );
+    if (!track) throw new Error(`no device has ${register}`);
+    const writes = registerWrites(run.store, ['vm0', track.name, register]);
+    const done = writes.find(({ value }) => (value & 4) !== 0);
+    if (!done) throw new Error('the driver was never ready');
+    const shown = detailsOf(run.store, done.row).facts;
+    expect(shown.find(({ name: fact }) => fact === 'DRIVER_OK')?.value).toBe('yes');
+    expect(shown.find(({ name: fact }) => fact === 'FAILED')?.value).toBe('no');
+    const session = new RunSession(job);
+    session.runTo(done.time + 1_000_000);
+    expect(valueAt(session.machine.host, 'vm0', track.name, 'Registers', 'Device', register)).toBe(
+      BigInt(writes.filter(({ time }) => time <= session.elapsed).at(-1)?.value ?? 0),
+    );
+  },
+  60_000,
+);
+
+it("of AMD's IOMMU shows what its driver has set up: tables, entries that lead to backing pages, and the rings", async () => {
+  const job = await jobOf(sample('e7-avic'));
+  const { store } = runJob(job);
+  const { host } = ((): { host: RunSession['machine']['host'] } => {
+    const session = new RunSession(job);
+    session.runTo(Math.floor(store.endTime / 2));
+    return session.machine;
+  })();
+  const unit = ['island0', 'amd-iommu-unit'];
+  const register = (name: string): bigint => valueAt(host, ...unit, 'Registers', ...name.split('/'));
+  const writes = registerWrites(store, ['host', 'IOMMU', 'CONTROL']);
+  expect(register('General/CONTROL')).toBe(BigInt((writes.at(-1)?.value ?? 0) >>> 0));
+  const table = host.inspect([...unit, 'Device table']);
+  expect(table?.children?.length).toBeGreaterThan(0);
+  const found = (table?.children ?? []).flatMap(({ name }) =>
+    (host.inspect([...unit, 'Device table', name, 'Interrupt remapping table'])?.children ?? []).map(
+      ({ value }) => (value?.kind === 'text' ? value.value : ''),
+    ),
+  );
+  expect(found.some((text) => /^vector 0x[0-9a-f]{2} to the backing page at 0x/.test(text))).toBe(true);
+  // All commands have been done.
+  const at = (name: string): unknown => host.inspect([...unit, 'Command buffer', name])?.value;
+  expect(at('head')).toEqual(at('tail'));
+}, 60_000);

@@ -1,6 +1,6 @@
 /** Stands for the extension host: answers the page from a made-up trace by the code that the product uses. */
 import type { Bookmark, LaneChoices } from '../../../src/protocol/choices';
-import type { HostCall, HostMethods, ToPage } from '../../../src/protocol/webview';
+import type { FailedExpectations, HostCall, HostMethods, ToPage } from '../../../src/protocol/webview';
 import { kindRow } from '../../../src/trace/vocabulary/events';
 import type { RunState } from '../../../src/trace/model';
 import { TraceStore } from '../../../src/trace/query/store';
@@ -23,7 +23,7 @@ export interface FakeHost {
   calls: { method: string; args: unknown[] }[];
   notices: { type: string; row?: number; message?: string }[];
   start(setup: Setup): void;
-  grow(packets: number, state?: RunState, message?: string): void;
+  grow(packets: number, state?: RunState, message?: string, failed?: FailedExpectations): void;
   post(message: unknown): void;
   rows(): number;
   endTime(): number;
@@ -104,7 +104,7 @@ const fakeHost: FakeHost = {
     send(next.packets);
     init();
   },
-  grow(packets, state = 'running', message) {
+  grow(packets, state = 'running', message, failed) {
     send(packets);
     store.setMeta(trace.meta(state, message));
     const counts = trace.recorder.counts();
@@ -114,6 +114,7 @@ const fakeHost: FakeHost = {
       endTime: store.endTime,
       state,
       ...(message !== undefined && { message }),
+      ...(failed && { failed }),
       tracks: store.meta.tracks,
       gaps: store.meta.gaps,
       progress: {

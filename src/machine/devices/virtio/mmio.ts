@@ -3,6 +3,9 @@
  * whose interface is legacy has version 1, whose queues lie in pages (4.2.4).
  */
 import type { Inspectable, StateNode, StatePath } from '../../inspect';
+import type { BitField } from '../../../trace/vocabulary/kind-row';
+import { fieldsByName } from '../../registers';
+import { virtioDescriptions } from './descriptions';
 import { virtioAt } from './view';
 import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock } from '../../bus';
 import type { NetworkPort } from '../../link/wire';
@@ -53,6 +56,7 @@ export class VirtioMmio
 {
   /** Its transactions have no requester ID. */
   readonly requester = 0;
+  private readonly all: readonly Register[];
   private readonly table: RegisterTable;
   private interruptStatus = 0;
   private deviceFeature = 0;
@@ -70,7 +74,8 @@ export class VirtioMmio
       throw new RangeError('a virtio device on MMIO is modern or legacy: transitional ones are on PCI');
     }
     const own = interfaces === 'legacy' ? this.legacyRegisters() : this.modernRegisters();
-    this.table = new RegisterTable([...this.registers(), ...own], device.control.trace, 0);
+    this.all = [...this.registers(), ...own];
+    this.table = new RegisterTable(this.all, device.control.trace, 0);
     this.aligns = device.queues.map(() => DEFAULT_ALIGN);
     device.attach(this);
   }
@@ -118,7 +123,15 @@ export class VirtioMmio
   }
 
   inspect(path: StatePath): StateNode | undefined {
-    return virtioAt(this.device, 0, path);
+    return virtioAt(this.device, 0, this.all, path);
+  }
+
+  /** Fields of its registers by name, for a trace's track. */
+  registerFields(): Record<string, readonly BitField[]> {
+    return fieldsByName(
+      virtioDescriptions,
+      this.all.map(({ name }) => name),
+    );
   }
 
   usedBuffers(queue: number, via: DeviceBus): void {

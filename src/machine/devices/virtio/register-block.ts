@@ -1,6 +1,8 @@
 /** Registers as a table: which width each has, and what a read and a write do. */
 import { Kind } from '../../../trace/vocabulary/events';
 import type { AccessSize, DeviceTrace, RegisterBlock } from '../../bus';
+import { describedAs, registerNodes, wholeBranch, type Branch } from '../../registers';
+import { virtioDescriptions } from './descriptions';
 import type { Outcome } from './status';
 
 /** One register. A 64-bit field is two of them: each half is accessed by itself (4.1.3.1, 4.2.2). */
@@ -10,6 +12,8 @@ export interface Register {
   readonly name: string;
   /** Absent: it is written only, and reads as 0. */
   readonly read?: () => number;
+  /** Reading it changes something. */
+  readonly readsWithEffect?: boolean;
   /** Absent: it is read only. */
   readonly write?: (value: number) => Outcome;
 }
@@ -22,6 +26,20 @@ export function report(trace: DeviceTrace, outcome: Outcome, offset: number, val
   const { cause } = trace;
   trace.instant(KIND_OF[outcome], offset, value);
   trace.cause = cause;
+}
+
+/** What registers hold that can be read without effect, described. */
+export function registerBranch(registers: readonly Register[]): Branch {
+  return wholeBranch('Registers', () => ({
+    name: 'Registers',
+    children: registerNodes(
+      registers.flatMap(({ name, size, read, readsWithEffect = false }) =>
+        read && !readsWithEffect
+          ? [{ ...describedAs(virtioDescriptions, name), name, value: BigInt(read() >>> 0), bits: 8 * size }]
+          : [],
+      ),
+    ),
+  }));
 }
 
 /** A block of registers. An access of another width, or where nothing is, reads as 0 and changes nothing. */

@@ -7,6 +7,7 @@ import { addressNode, numberNode, textNode, unreadable } from '../../state-nodes
 import type { VirtioDevice } from './device';
 import { Feature, FEATURE_WORDS } from './features';
 import type { QueueSlot } from './queue-slot';
+import { registerBranch, type Register } from './register-block';
 import { Status } from './status';
 
 const DESCRIPTOR_BYTES = 16;
@@ -158,8 +159,14 @@ function queueBranch(device: VirtioDevice, slot: QueueSlot, name: string, look: 
 /**
  * What is at a path below a virtio device.
  * @param requester by which its transactions are known
+ * @param registers of its transport
  */
-export function virtioAt(device: VirtioDevice, requester: number, path: StatePath): StateNode | undefined {
+export function virtioAt(
+  device: VirtioDevice,
+  requester: number,
+  registers: readonly Register[],
+  path: StatePath,
+): StateNode | undefined {
   const look: Look = (address, length) => {
     const bytes = device.data.dma.look?.(requester, address, length);
     return bytes && new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -167,6 +174,7 @@ export function virtioAt(device: VirtioDevice, requester: number, path: StatePat
   const { queueSpecs } = device.type;
   const all: Branch[] = [
     wholeBranch('Status and features', () => negotiation(device)),
+    registerBranch(registers),
     wholeBranch('Configuration', () => configuration(device)),
     ...device.queues.map((slot, index) =>
       queueBranch(device, slot, `Virtqueue ${index} (${queueSpecs[index].name})`, look),

@@ -6,6 +6,7 @@ import type { Cycles, EventHandle } from '../../time/event-queue';
 import type { UnitClock } from '../unit-clock';
 import { bytesOf, wordsOf } from '../words';
 import { COMMAND_BYTES, decodeCommand, type AmdCommand } from './commands';
+import type { AmdRing } from './guest-log';
 import { AmdReg, Status } from './layout';
 import type { AmdRegisterFile } from './register-file';
 
@@ -74,6 +75,17 @@ export class CommandBuffer implements Stateful<CommandBufferRun> {
   /** What a COMPLETION_WAIT writes. */
   store({ address, low, high }: { address: number; low: number; high: number }): void {
     this.place.memory.write(address, bytesOf([low, high]));
+  }
+
+  /** Where it is, and what of it waits. */
+  get ring(): AmdRing {
+    const { registers, size } = this;
+    return {
+      base: registers.base(AmdReg.CommandBase),
+      size,
+      head: registers.get(AmdReg.CommandHead),
+      tail: registers.get(AmdReg.CommandTail),
+    };
   }
 
   save(): CommandBufferRun {

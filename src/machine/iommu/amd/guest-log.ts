@@ -16,8 +16,8 @@ const NOT_RUNNING = 1;
 const TYPE_SHIFT = 28;
 const DEVICE_MASK = 0xffff;
 
-/** The ring, by the registers. */
-export interface GuestLogRing {
+/** A ring in memory, by its registers. */
+export interface AmdRing {
   base: number;
   /** Bytes. */
   size: number;
@@ -37,7 +37,7 @@ export function ringBytes(length: number): number {
 /** Writes an entry at the tail: the tag of a vCPU, and the function whose interrupt it was. Not written: the ring is full, or no memory. */
 export function appendToLog(
   memory: DescriptorMemory,
-  { base, size, head, tail }: GuestLogRing,
+  { base, size, head, tail }: AmdRing,
   tag: number,
   device: RequesterId,
 ): LogOutcome {

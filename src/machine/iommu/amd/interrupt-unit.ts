@@ -6,6 +6,7 @@
  * the event log and the peripheral page request log, nor entries of 32 bits: without `GAEn` each request that is to be remapped is refused.
  */
 import type { AccessSize, RegisterBlock, RequesterId } from '../../bus';
+import type { Inspectable, StateNode, StatePath } from '../../inspect';
 import { requestVector } from '../../interrupts/avic/tables';
 import {
   decodeMsi,
@@ -37,7 +38,8 @@ import {
   type DeviceInterruptEntry,
   type GuestEntry,
 } from './entries';
-import { appendToLog, ringBytes } from './guest-log';
+import { appendToLog, ringBytes, type AmdRing } from './guest-log';
+import { amdIommuAt } from './inspect/amd-view';
 import { AmdReg, amdRegisterNames, Control, GUEST_VIRTUAL_APIC, Status } from './layout';
 import { AmdReason } from './reasons';
 import { AmdRegisterFile } from './register-file';
@@ -109,7 +111,7 @@ type Found = { words: Words; cycles: Cycles } | { reason: AmdReason; cycles: Cyc
 
 /** One unit. */
 export class AmdInterruptUnit
-  implements MessageRemapping, RegisterBlock, Migratable<AmdInterruptHardware, CommandBufferRun>
+  implements MessageRemapping, RegisterBlock, Inspectable, Migratable<AmdInterruptHardware, CommandBufferRun>
 {
   private readonly registers = new AmdRegisterFile();
   private readonly deviceEntries: SetCache<number[]>;
@@ -169,6 +171,19 @@ export class AmdInterruptUnit
     return this.byEntry(requester, entry, index, level, cycles);
   }
 
+  /** What is at a path below the unit; see `Inspectable`. */
+  inspect(path: StatePath): StateNode | undefined {
+    const { registers, commands, logRing, options } = this;
+    const deviceTable = { base: registers.base(AmdReg.DeviceTable), bytes: this.deviceTableBytes };
+    const register = (offset: number): number => registers.get(offset);
+    const { memory } = options;
+    return amdIommuAt({ register, memory, deviceTable, commands: commands.ring, log: logRing }, path);
+  }
+
+  private get deviceTableBytes(): number {
+    return ((this.registers.get(AmdReg.DeviceTable) & TABLE_SIZE_MASK) + 1) * PAGE;
+  }
+
   // --- snapshots --------------------------------------------------------------------------------------------------------------
 
   save(): Checkpoint<AmdInterruptHardware, CommandBufferRun> {
@@ -206,7 +221,7 @@ export class AmdInterruptUnit
     const { memory, costs, observer } = options;
     const known = this.deviceEntries.find(device, LEVEL, 0);
     if (known) return { words: Uint32Array.from(known), cycles: costs.lookup };
-    const size = ((registers.get(AmdReg.DeviceTable) & TABLE_SIZE_MASK) + 1) * PAGE;
+    const size = this.deviceTableBytes;
     const cycles = costs.lookup + costs.reference;
     if ((device + 1) * DEVICE_ENTRY_BYTES > size)
       return { reason: AmdReason.DeviceBeyondTable, cycles: costs.lookup };
@@ -295,6 +310,16 @@ export class AmdInterruptUnit
     return { outcome: 'blocked', reason, cycles };
   }
 
+  private get logRing(): AmdRing {
+    const { registers } = this;
+    return {
+      base: registers.base(AmdReg.GuestLogBase),
+      size: ringBytes(registers.length(AmdReg.GuestLogBase)),
+      head: registers.get(AmdReg.GuestLogHead),
+      tail: registers.get(AmdReg.GuestLogTail),
+    };
+  }
+
   // --- the log ----------------------------------------------------------------------------------------------------------------
 
   /** While the log does not run, nothing is written to it; that is so from an overflow on until software has turned it on anew. */
@@ -302,17 +327,7 @@ export class AmdInterruptUnit
     const { registers, options } = this;
     const { memory, observer, costs } = options;
     if ((registers.get(AmdReg.Status) & Status.GALogRun) === 0) return observer.lost(tag);
-    const outcome = appendToLog(
-      memory,
-      {
-        base: registers.base(AmdReg.GuestLogBase),
-        size: ringBytes(registers.length(AmdReg.GuestLogBase)),
-        head: registers.get(AmdReg.GuestLogHead),
-        tail: registers.get(AmdReg.GuestLogTail),
-      },
-      tag,
-      device,
-    );
+    const outcome = appendToLog(memory, this.logRing, tag, device);
     if (outcome.written) {
       registers.set(AmdReg.GuestLogTail, outcome.tail);
       observer.logged(tag, outcome.address);

@@ -159,3 +159,39 @@ describe('how long a switch takes', () => {
     expect(chain[0].time + chain[0].duration).toBe(received.time);
   });
 });
+
+describe('the inside of a switch', () => {
+  it('shows what is under way, what waits, and what it has learnt', () => {
+    const { world, unit, reach } = setUp(3);
+    const text = (...path: string[]): string => {
+      const value = unit.inspect(path)?.value;
+      return value?.kind === 'text' ? value.value : String(value?.kind === 'number' ? value.value : '');
+    };
+    reach(0, frame(BROADCAST, station(1)));
+    expect(unit.inspect(['MAC address table'])?.children?.map(({ name }) => name)).toEqual([
+      '02:00:00:00:00:01',
+    ]);
+    expect(text('MAC address table', '02:00:00:00:00:01')).toMatch(/^port 0, /);
+    expect([text('port 0', 'received'), text('port 1', 'sent'), text('port 2', 'sent')]).toEqual([
+      '1',
+      '1',
+      '1',
+    ]);
+    // Two at once to one port: when the first is in the switch, its last bit has not left again.
+    unit.ends[1].send(frame(station(1), station(2), 1000), 7);
+    unit.ends[2].send(frame(station(1), station(3), 1000), 8);
+    expect(text('port 1', 'inward')).toBe('1 frame under way');
+    expect(unit.inspect(['port 1', 'inward', 'packet 7'])?.description).toBe(
+      'From 02:00:00:00:00:02 to 02:00:00:00:00:01.',
+    );
+    world.advanceTo(world.time + at1G(1000 + 12) + 100 * CYCLES_PER_NANOSECOND);
+    expect(text('port 0', 'output queue')).toBe('2 frames, 2000 bytes');
+    expect(text('port 0', 'outward')).toBe('2 frames under way');
+    const before = unit.save();
+    unit.inspect([]);
+    expect(unit.save()).toEqual(before);
+    world.drain();
+    expect(text('port 0', 'output queue')).toBe('0 frames, 0 bytes');
+    expect(unit.inspect(['port 9'])).toBeUndefined();
+  });
+});

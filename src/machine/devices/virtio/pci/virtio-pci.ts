@@ -1,5 +1,8 @@
 /** A virtio device on PCI (4.1): a function with the structures of this specification, and the legacy interface if it is transitional. */
 import type { Inspectable, StateNode, StatePath } from '../../../inspect';
+import type { BitField } from '../../../../trace/vocabulary/kind-row';
+import { fieldsByName } from '../../../registers';
+import { virtioDescriptions } from '../descriptions';
 import { virtioAt } from '../view';
 import type { NetworkPort } from '../../../link/wire';
 import type { AccessSize, BusDevice, DeviceBus, DmaResult, RegisterBlock } from '../../../bus';
@@ -150,7 +153,13 @@ export class VirtioPci
   }
 
   inspect(path: StatePath): StateNode | undefined {
-    return virtioAt(this.device, this.requester, path);
+    const registers = commonRegisters(this.device, this.interrupts, this.selected);
+    return virtioAt(this.device, this.requester, registers, path);
+  }
+
+  /** Fields of its registers by name, for a trace's track. */
+  registerFields(): Record<string, readonly BitField[]> {
+    return fieldsByName(virtioDescriptions, Object.values(this.registerNames()));
   }
 
   /** Names of its registers by offset in the trace. */

@@ -2,12 +2,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { exportPackets, type ExportTools } from '../../../../src/extension/runs/packet-export';
-import { prepareRun } from '../../../../src/run/prepare';
-import { startRun } from '../../../../src/run/start';
-import { readCapture } from '../../../../src/trace/exchange/capture';
-import type { TraceMeta } from '../../../../src/trace/model';
-import { environment, jobOf, runJob, sample } from '../../../support/runs';
+import { exportPackets, type ExportTools } from '../../../src/run/packet-export';
+import { prepareRun } from '../../../src/run/prepare';
+import { startRun } from '../../../src/run/start';
+import { readCapture } from '../../../src/trace/exchange/capture';
+import type { TraceMeta } from '../../../src/trace/model';
+import { environment, jobOf, runJob, sample } from '../../support/runs';
 
 const tools: ExportTools = { prepare: prepareRun, start: startRun, environment, application: 'Trapline' };
 

@@ -1,8 +1,8 @@
 /** The packets of a run as a capture. A trace does not hold them: the same run is made again, and its packets are kept. */
 import { open, rename, rm } from 'node:fs/promises';
-import type { PrepareRun, RunEnvironment, StartRun } from '../../run/api';
-import { PacketFile, withFrames } from '../../run/packet-file';
-import type { TraceMeta } from '../../trace/model';
+import type { TraceMeta } from '../trace/model';
+import type { PrepareRun, RunEnvironment, StartRun } from './api';
+import { PacketFile, withFrames } from './packet-file';
 
 /** What runs are made with. */
 export interface ExportTools {
