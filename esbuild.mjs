@@ -71,7 +71,15 @@ const BUNDLES = [
     external: ['vscode', 'mocha'],
     development: true,
   },
-  { name: 'bench', entry: 'test/perf/bench.ts', out: 'dist/bench.js', ...NODE, development: true },
+  {
+    name: 'bench',
+    entry: 'test/perf/bench.ts',
+    out: 'dist/bench.js',
+    ...NODE,
+    // Both find files beside themselves.
+    external: ['esbuild', 'playwright-core'],
+    development: true,
+  },
   {
     name: 'conformance',
     entry: 'test/conformance/main.ts',

@@ -8,6 +8,7 @@ import { helpOverlay } from './chrome/help';
 import { matchMarks } from './chrome/match-marks';
 import { minimap } from './chrome/minimap';
 import { toolbar } from './chrome/toolbar';
+import { viewButtons } from './chrome/view-buttons';
 import { HostClient, type VsCodeApi } from './host/client';
 import { keep, restore } from './host/view-state';
 import { panel } from './panel/panel';
@@ -37,8 +38,9 @@ function start(root: HTMLElement): void {
 
   const help = helpOverlay();
   const finder = new Finder(explorer);
-  const bar = toolbar(explorer, finder, () => help.open());
-  const lanes = timeline(explorer, theme);
+  const view = viewButtons(explorer);
+  const bar = toolbar(explorer, finder, () => help.open(), view.element);
+  const lanes = timeline(explorer, theme, view.editBookmark);
   const lower = panel(explorer, finder, theme, bar.find);
   const voice = h('div', { class: 'visually-hidden', attrs: { 'aria-live': 'polite' } });
   explorer.announcement.subscribe((text) => {
@@ -46,7 +48,7 @@ function start(root: HTMLElement): void {
   });
   root.setAttribute('aria-busy', 'true');
   root.setAttribute('aria-label', 'Trace');
-  root.append(
+  root.replaceChildren(
     bar.element,
     banner(explorer),
     minimap(explorer, theme, matchMarks(explorer, finder, theme)),
@@ -54,6 +56,7 @@ function start(root: HTMLElement): void {
     lower.splitter,
     lower.element,
     help.element,
+    ...view.popovers,
     voice,
   );
 

@@ -14,6 +14,7 @@ import { DebugSessions } from './debug/debug-sessions';
 import { registerInlineValues } from './debug/inline-values';
 import { MachineView } from './debug/machine-view';
 import { TimelineLink } from './debug/timeline-link';
+import { ChoiceStore } from './editor/choice-store';
 import { TraceEditors } from './editor/trace-editors';
 import { KeptQueryLanes } from './editor/kept-query-lanes';
 import { traceHandlers } from './editor/trace-handlers';
@@ -72,6 +73,7 @@ export function activate(context: ExtensionContext): TraplineApi {
   const files = new RunFiles(runs, archive);
   own(workspace.registerFileSystemProvider(runScheme, files, { isReadonly: true, isCaseSensitive: true }));
 
+  const choices = new ChoiceStore(context.workspaceState, log);
   const sources = own(new SourceOpener());
   const queryLanes = new KeptQueryLanes(context.workspaceState);
   const sessions = own(new DebugSessions(runs, () => tools.environment(), log));
@@ -85,8 +87,10 @@ export function activate(context: ExtensionContext): TraplineApi {
           sources,
           debugging: timeline,
           queryLanes,
+          choices,
           runScenario: (scenario) => runCommands.runScenario(scenario),
         }),
+      choices,
       log,
     ),
   );

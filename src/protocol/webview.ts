@@ -3,6 +3,7 @@
  * functions; call and result types are derived from it.
  */
 import type { RunState, TraceMeta } from '../trace/model';
+import type { Bookmark, LaneChoices } from './choices';
 import type { DomainMappings } from './mappings';
 import type { QueryLane } from './query-lanes';
 import type { RunProgress } from './run';
@@ -36,8 +37,11 @@ export interface HostMethods {
   statistics(from: number, to: number): TraceStatistics;
   /** What a domain of an IOMMU, given by its track, translates at a time; of one address of its devices if that is not -1. */
   mappings(track: number, time: number, address: number): DomainMappings;
-  /** Opens the C line of the event; false when it has none. `beside` false opens in the page's own column. */
-  openSource(row: number, beside: boolean): boolean;
+  /**
+   * Opens the C line of the event; false when it has none. `beside` false opens in the page's own column. `focus` moves the keyboard
+   * there; without it the page keeps it.
+   */
+  openSource(row: number, beside: boolean, focus: boolean): boolean;
   /** Moves the debugger that stands in this trace's run to a time in cycles, or to an event. */
   travel(target: { cycles: number } | { row: number }): void;
   /** Debugs the run of this trace from an event on: runs the scenario again to that very moment. */
@@ -48,6 +52,10 @@ export interface HostMethods {
   queryLanes(): QueryLane[];
   /** Keeps the lanes of queries, for all runs of the scenario. */
   keepQueryLanes(lanes: QueryLane[]): void;
+  /** Keeps what the reader chose to see, for this scenario's traces. */
+  keepChoices(choices: LaneChoices): void;
+  /** Keeps the trace's bookmarks. */
+  keepBookmarks(bookmarks: Bookmark[]): void;
   /** Stops the run that this trace is of. */
   stop(): void;
   /** Runs the scenario of this trace again. */
@@ -79,6 +87,9 @@ export type HostNotice =
       rows: number;
       endTime: number;
       liveUntil?: number;
+      /** What the reader chose at this scenario's traces before. */
+      choices?: LaneChoices;
+      bookmarks: Bookmark[];
       failed?: FailedExpectations;
     }
   /** The trace grew, or its state changed. */

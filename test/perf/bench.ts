@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { measureAgainst, type Baseline } from './baseline';
 import { measureExits } from './exits';
 import { measureIndex } from './explorer/index';
+import { measurePage } from './explorer/page';
 import { measureStore } from './explorer/store';
 import { measurePackets } from './packets';
 import { REAL_TIME, measureRealTime } from './realtime';
@@ -122,6 +123,27 @@ const MEANING: Record<string, readonly [unit: string, what: string]> = {
   'explorer.query10M.p50Ms': ['ms', '24 lanes of 1920 pixels, of 825 windows from all to 1/32768; median'],
   'explorer.query10M.p95Ms': ['ms', '95 of 100 are faster; wanted: at most 6'],
   'explorer.statistics10M.ms': ['ms', 'statistics of the whole trace; wanted: at most 50'],
+  'explorer.frame.p95Ms': ['ms', 'between frames over 90 pans and zooms, at 1 M and 10 M events; wanted: under 17'],
+  'explorer.firstPaint1kMs': ['ms', 'from the tables of a trace of 1 k events to its lanes on screen'],
+  'explorer.firstPaint20kMs': ['ms', 'of 20 k events'],
+  'explorer.firstPaint1MMs': ['ms', 'of 1 M events'],
+  'explorer.firstPaint10MMs': ['ms', 'of 10 M events; wanted: under 1 000'],
+  'explorer.frame1k.p95Ms': ['ms', 'between frames at 1 k events'],
+  'explorer.frame20k.p95Ms': ['ms', 'at 20 k'],
+  'explorer.frame1M.p95Ms': ['ms', 'at 1 M'],
+  'explorer.frame10M.p95Ms': ['ms', 'at 10 M'],
+  'explorer.chartjs.firstPaint1kMs': ['ms', 'stock Chart.js, floating bars'],
+  'explorer.chartjs.frame1k.p95Ms': ['ms', ''],
+  'explorer.chartjs.firstPaint20kMs': ['ms', ''],
+  'explorer.chartjs.frame20k.p95Ms': ['ms', ''],
+  'explorer.chartjs.firstPaint1MMs': ['ms', ''],
+  'explorer.chartjs.frame1M.p95Ms': ['ms', ''],
+  'explorer.vis.firstPaint1kMs': ['ms', 'vis-timeline'],
+  'explorer.vis.frame1k.p95Ms': ['ms', ''],
+  'explorer.vis.firstPaint20kMs': ['ms', ''],
+  'explorer.vis.frame20k.p95Ms': ['ms', ''],
+  'explorer.vis.firstPaint1MMs': ['ms', ''],
+  'explorer.vis.frame1M.p95Ms': ['ms', ''],
   'scale.memoryLinear': ['', 'the second of these by the first; wanted: at most 1.2'],
 };
 const REAL_TIME_MEANING = ['', 'simulated by wall seconds of a sample; wanted: at least 1'] as const;
@@ -194,7 +216,7 @@ async function main(args: readonly string[]): Promise<void> {
       Object.assign(figures, await measurePackets(root, environmentIn(directory), turns, say));
     if (part.explorer) Object.assign(figures, await measureStore(directory, turns, say));
     if (part.travel) Object.assign(figures, await measureTravel(root, environmentIn(directory), turns, say));
-    if (part.explorer) Object.assign(figures, measureIndex(say));
+    if (part.explorer) Object.assign(figures, measureIndex(say), await measurePage(root, say));
     for (const variant of part.scale ?? [])
       Object.assign(figures, await measureScale(root, directory, variant, turns, say));
     if (args.includes('--json')) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);

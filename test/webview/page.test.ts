@@ -3,6 +3,9 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Harness, settle, stateOf, surfaceBox, type OpenPage, type Setup } from './harness';
 
+/** Pixels within which marks take the edge of an event, and one for rounding. */
+const SNAP = 8;
+
 let harness: Harness;
 let open: OpenPage | undefined;
 beforeAll(async () => {
@@ -143,7 +146,7 @@ describe('selecting', () => {
     await page.mouse.click(target.x, target.y);
     const state = await stateOf(page);
     expect(state.selection).toBe(target.row);
-    expect(await called(page, 'openSource')).toEqual([[target.row, true]]);
+    expect(await called(page, 'openSource')).toEqual([[target.row, true, false]]);
     expect(
       await page.evaluate(() =>
         window.fakeHost.notices.filter((n) => n.type === 'selected').map((n) => n.row),
@@ -161,7 +164,7 @@ describe('selecting', () => {
     const first = (await stateOf(page)).selection;
     await page.locator('.surface').focus();
     await page.keyboard.press('Enter');
-    expect(await called(page, 'openSource')).toEqual([[first, false]]);
+    expect(await called(page, 'openSource')).toEqual([[first, true, true]]);
     await page.keyboard.press('.');
     const second = (await stateOf(page)).selection;
     const name = await page.evaluate((row) => window.fakeHost.nameOf(row), second);
@@ -199,8 +202,10 @@ describe('selecting', () => {
     const whole = Math.ceil((await page.evaluate(() => window.fakeHost.endTime())) * 1.02);
     await page.keyboard.press('z');
     const { window: shown } = await stateOf(page);
-    expect(shown.from / whole).toBeCloseTo(0.25, 2);
-    expect(shown.to / whole).toBeCloseTo(0.75, 2);
+    // As exactly as a pixel can be, or at the edge of an event near it.
+    const away = (at: number, share: number): number => Math.abs(at / whole - share) * box.width;
+    expect(away(shown.from, 0.25)).toBeLessThanOrEqual(SNAP);
+    expect(away(shown.to, 0.75)).toBeLessThanOrEqual(SNAP);
   });
 });
 

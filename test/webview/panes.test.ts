@@ -136,7 +136,7 @@ it('the events are walked through by keys', async () => {
   const opened = await page.evaluate(() =>
     window.fakeHost.calls.filter(({ method }) => method === 'openSource').map(({ args }) => args),
   );
-  expect(opened).toEqual([[rows - 1, true]]);
+  expect(opened).toEqual([[rows - 1, true, true]]);
 });
 
 describe('the chain', () => {

@@ -10,6 +10,19 @@ async function selectChain({ page }: OpenPage): Promise<void> {
   await settle(page);
 }
 
+/** Two cursors, a bookmark, folded idle time, times in cycles. */
+async function measure({ page }: OpenPage): Promise<void> {
+  const row = await page.evaluate(() => window.fakeHost.first('exit.EPT_MISCONFIG').row);
+  await page.evaluate((at) => window.fakeHost.post({ type: 'reveal', row: at }), row);
+  await settle(page);
+  await page.locator('.surface').focus();
+  for (const key of ['1', '2', 'i', 't', 'm']) await page.keyboard.press(key);
+  await page.keyboard.type('first store');
+  await page.keyboard.press('Enter');
+  await page.locator('.surface').focus();
+  await settle(page);
+}
+
 /** Takes all pictures, or those whose name contains `only`. */
 export async function takePictures(harness: Harness, only = ''): Promise<string[]> {
   const problems: string[] = [];
@@ -34,6 +47,8 @@ export async function takePictures(harness: Harness, only = ''): Promise<string[
     await take(`chain-${theme}-1400`, 8, theme, big, selectChain);
     await take(`chain-${theme}-900`, 8, theme, small, selectChain);
     await take(`dense-${theme}-1400`, 3000, theme, big);
+    await take(`dense-${theme}-900`, 400, theme, small);
+    await take(`marks-${theme}-1400`, 5, theme, big, measure);
   }
   const tab =
     (name: string) =>

@@ -13,6 +13,8 @@ import { Signal } from '../host/signal';
 import { formatRange } from '../time/format';
 import * as time from '../time/window';
 import { reducedMotion } from '../ui/theme';
+import { Choosing } from './choosing';
+import { Marks } from './marks';
 import type { Model, TabId } from './model';
 
 /** Links of a chain that are asked for. */
@@ -28,6 +30,8 @@ export class Explorer {
   readonly announcement = new Signal('');
   /** Something the reader asked for could not be done. */
   readonly trouble = new Signal('');
+  readonly choosing: Choosing;
+  readonly marks: Marks;
   #glide = 0;
   readonly #details: Latest<number, void>;
 
@@ -35,11 +39,23 @@ export class Explorer {
     readonly model: Model,
     readonly host: HostClient,
   ) {
+    const report = (error: unknown): void => this.report(error);
+    this.choosing = new Choosing(model, host, report);
+    this.marks = new Marks(model, host, report);
     this.#details = new Latest(
       (row) => this.#describe(row),
       () => undefined,
-      (error) => this.report(error),
+      report,
     );
+    const measure = new Latest<time.TimeWindow, void>(
+      (range) => this.#measure(range),
+      () => undefined,
+      report,
+    );
+    model.range.subscribe((range) => {
+      model.measured.value = undefined;
+      if (range) measure.request(range);
+    });
   }
 
   /** Shows what went wrong to the reader. */
@@ -60,6 +76,8 @@ export class Explorer {
       ...(meta.message !== undefined && { message: meta.message }),
       ...(notice.failed && { failed: notice.failed }),
     };
+    if (notice.choices) model.choices.value = notice.choices;
+    model.bookmarks.value = notice.bookmarks;
     model.lanes.value = [...queryLanesOf(model.queryLanes.value), ...lanesOf(meta)];
     void this.#keptQueryLanes();
     model.window.value = restored ? time.clampWindow(restored, endTime) : time.wholeRun(endTime);
@@ -114,24 +132,37 @@ export class Explorer {
   /** Moves the window; follow ends when the reader leaves the end of the trace. */
   show(window: time.TimeWindow, glide = false): void {
     const { model } = this;
-    const target = time.clampWindow(window, model.endTime);
+    const target = this.#inShown(window, (shown, end) => time.clampWindow(shown, end));
     cancelAnimationFrame(this.#glide);
     if (model.follow.value && model.live && target.to < model.endTime) model.follow.value = false;
     if (!glide || reducedMotion()) {
       model.window.value = target;
       return;
     }
-    const from = model.window.value;
+    const { folding } = model;
+    const from = folding.value.windowToShown(model.window.value);
+    const end = folding.value.windowToShown(target);
     const begin = performance.now();
     const step = (now: number): void => {
       const share = Math.min(1, Math.max(0, (now - begin) / GLIDE));
       const eased = 1 - (1 - share) ** 3;
       const mix = (a: number, b: number): number => a + (b - a) * eased;
       model.window.value =
-        share < 1 ? { from: mix(from.from, target.from), to: mix(from.to, target.to) } : target;
+        share < 1
+          ? folding.value.windowToTime({ from: mix(from.from, end.from), to: mix(from.to, end.to) })
+          : target;
       if (share < 1) this.#glide = requestAnimationFrame(step);
     };
     this.#glide = requestAnimationFrame(step);
+  }
+
+  /** Changes a window as it is shown: where time is folded, a pixel is worth more. */
+  #inShown(
+    window: time.TimeWindow,
+    change: (shown: time.TimeWindow, endTime: number) => time.TimeWindow,
+  ): time.TimeWindow {
+    const folding = this.model.folding.value;
+    return folding.windowToTime(change(folding.windowToShown(window), folding.toShown(this.model.endTime)));
   }
 
   /** Zooms about a time; by default about the selected event in view, else the middle. */
@@ -141,13 +172,32 @@ export class Explorer {
     const start = this.model.details.value?.start;
     const selected = start !== undefined && this.model.selection.value >= 0 && start >= from && start <= to;
     const centre = at ?? (selected ? start : (from + to) / 2);
-    this.show(time.zoomAbout(window.value, centre, factor, this.model.endTime), glide);
+    const about = this.model.folding.value.toShown(centre);
+    this.show(
+      this.#inShown(window.value, (shown, end) => time.zoomAbout(shown, about, factor, end)),
+      glide,
+    );
   }
 
   /** Moves by a share of the window. */
   pan(share: number, glide = false): void {
     const { window } = this.model;
-    this.show(time.panBy(window.value, share * time.spanOf(window.value), this.model.endTime), glide);
+    this.show(
+      this.#inShown(window.value, (shown, end) => time.panBy(shown, share * time.spanOf(shown), end)),
+      glide,
+    );
+  }
+
+  /** Moves the window so that a time is in its middle. */
+  centre(at: number): void {
+    const middle = this.model.folding.value.toShown(at);
+    this.show(
+      this.#inShown(this.model.window.value, (shown) => {
+        const half = time.spanOf(shown) / 2;
+        return { from: middle - half, to: middle + half };
+      }),
+      true,
+    );
   }
 
   fit(): void {
@@ -200,7 +250,13 @@ export class Explorer {
       const event = await this.host.call('describe', row);
       this.unfold(event);
       const { window } = this.model;
-      this.show(time.bringIntoView(window.value, event.start, event.duration, this.model.endTime), true);
+      const { value: folding } = this.model.folding;
+      const start = folding.toShown(event.start);
+      const duration = folding.toShown(event.start + event.duration) - start;
+      this.show(
+        this.#inShown(window.value, (shown, end) => time.bringIntoView(shown, start, duration, end)),
+        true,
+      );
     } catch (error) {
       this.report(error);
     }
@@ -208,14 +264,15 @@ export class Explorer {
 
   /** Opens the group of an event's lane and makes the lane the keyboard's. */
   unfold(event: Pick<EventRow, 'trackId' | 'kind'>): void {
-    const { collapsed, lanes, lane } = this.model;
+    const { choices, arranged, lane } = this.model;
     const group = kindRow(event.kind).group;
-    const found = lanes.value.find(
+    const found = [...arranged.value.pinned, ...arranged.value.lanes].find(
       (each) => each.trackIds.includes(event.trackId) && each.groups.includes(group),
     );
     if (!found) return;
     lane.value = found.id;
-    if (collapsed.value.has(found.group)) this.toggleGroup(found.group);
+    const folded = choices.value.collapsed.includes(found.group) && !arranged.value.pinned.includes(found);
+    if (folded) this.choosing.toggleGroup(found.group);
   }
 
   /** Makes the window fit one event. */
@@ -277,10 +334,10 @@ export class Explorer {
     }
   }
 
-  /** Opens the C line of an event, when it has one. */
-  async openSource(row: number, beside: boolean): Promise<void> {
+  /** Opens the C line of an event, when it has one. Without `focus` the keyboard stays here. */
+  async openSource(row: number, beside: boolean, focus = true): Promise<void> {
     try {
-      await this.host.call('openSource', row, beside);
+      await this.host.call('openSource', row, beside, focus);
     } catch (error) {
       this.report(error);
     }
@@ -315,11 +372,11 @@ export class Explorer {
 
   /** Makes a lane of a query, or goes to the one that there is, and makes it the keyboard's. */
   addQueryLane(query: string): void {
-    const { queryLanes, lane, collapsed } = this.model;
+    const { queryLanes, lane, choices } = this.model;
     const known = queryLanes.value.find((each) => each.query === query);
     const made = known ?? { id: queryLaneId(queryLanes.value), label: query, query };
     if (!known) this.#setQueryLanes([...queryLanes.value, made]);
-    if (collapsed.value.has(QUERY_GROUP)) this.toggleGroup(QUERY_GROUP);
+    if (choices.value.collapsed.includes(QUERY_GROUP)) this.choosing.toggleGroup(QUERY_GROUP);
     lane.value = made.id;
     this.announcement.value = known ? `There is a lane of ${query}` : `New lane: ${query}`;
   }
@@ -361,18 +418,20 @@ export class Explorer {
     model.lanes.value = [...queryLanesOf(lanes), ...others];
   }
 
-  toggleGroup(group: string): void {
-    const next = new Set(this.model.collapsed.value);
-    if (!next.delete(group)) next.add(group);
-    this.model.collapsed.value = next;
-  }
-
-  /** One step back out: the marked range, the selection, then the zoom. */
+  /** One step back out: the cursors, the marked range, the selection, then the zoom. */
   back(): void {
     const { model } = this;
-    if (model.range.value) model.range.value = undefined;
+    const { a, b } = model.cursors.value;
+    if (a !== undefined || b !== undefined) this.marks.clearCursors();
+    else if (model.range.value) model.range.value = undefined;
     else if (model.selection.value >= 0) this.select(-1);
     else if (!time.showsWholeRun(model.window.value, model.endTime)) this.zoom(4, undefined, true);
+  }
+
+  /** Counts the events that begin in the marked range. */
+  async #measure(range: time.TimeWindow): Promise<void> {
+    const { total } = await this.host.call('events', { ...range, filter: '', offset: 0, limit: 0 });
+    if (this.model.range.value === range) this.model.measured.value = total;
   }
 
   showTab(tab: TabId): void {

@@ -2,10 +2,14 @@
 import type { EventDetails, EventRow } from '../../src/protocol/details';
 import type { QueryLane } from '../../src/protocol/query-lanes';
 import type { RunProgress } from '../../src/protocol/run';
+import { defaultChoices, type Bookmark, type LaneChoices } from '../../src/protocol/choices';
 import type { Lane } from '../../src/protocol/viewport';
 import type { DebugPosition, FailedExpectations } from '../../src/protocol/webview';
 import type { RunState, Track, TraceMeta } from '../../src/trace/model';
 import { Signal } from '../host/signal';
+import type { ArrangedLanes } from '../lanes/arrange';
+import type { Clock } from '../time/clock';
+import { Folding } from '../time/fold';
 import type { TimeWindow } from '../time/window';
 
 /** How far the trace reaches and how its run stands. */
@@ -35,11 +39,16 @@ export class Model {
   /** Undefined until the host has sent it. */
   readonly meta = new Signal<TraceMeta | undefined>(undefined);
   readonly extent = new Signal<Extent>({ rows: 0, endTime: 0, state: 'running' });
+  /** Every lane of the trace. */
   readonly lanes = new Signal<readonly Lane[]>([]);
   /** Lanes that the reader made of queries; they are among `lanes`, too. */
   readonly queryLanes = new Signal<readonly QueryLane[]>([]);
+  readonly choices = new Signal<LaneChoices>(defaultChoices);
+  /** The lanes as the reader chose to see them. */
+  readonly arranged = new Signal<ArrangedLanes>({ pinned: [], lanes: [] });
+  /** How time lies on screen. */
+  readonly folding = new Signal(Folding.none);
   readonly window = new Signal<TimeWindow>({ from: 0, to: 1000 });
-  readonly collapsed = new Signal<ReadonlySet<string>>(new Set());
   readonly follow = new Signal(false);
   /** Row of the selected event, -1 none. */
   readonly selection = new Signal(-1);
@@ -47,6 +56,12 @@ export class Model {
   readonly chain = new Signal<Chain | undefined>(undefined);
   /** A stretch of time that the reader marked. */
   readonly range = new Signal<TimeWindow | undefined>(undefined);
+  /** Events that begin in the marked range, once counted. */
+  readonly measured = new Signal<number | undefined>(undefined);
+  /** Cursors that the reader put down, in cycles. */
+  readonly cursors = new Signal<{ readonly a?: number; readonly b?: number }>({});
+  /** In order of time. */
+  readonly bookmarks = new Signal<readonly Bookmark[]>([]);
   /** Id of the lane that the keyboard works on, empty none. */
   readonly lane = new Signal('');
   /** Where the debugger stands; undefined: none does. */
@@ -60,6 +75,13 @@ export class Model {
 
   get frequencyHz(): number {
     return this.meta.value?.frequencyHz ?? 1e9;
+  }
+
+  /** How times are written. */
+  get clock(): Clock {
+    const { clock } = this.choices.value;
+    const since = clock === 'selected' && this.selection.value >= 0 ? this.details.value?.start : undefined;
+    return { frequencyHz: this.frequencyHz, cycles: clock === 'cycles', origin: since ?? 0 };
   }
 
   get endTime(): number {

@@ -3,38 +3,74 @@ import { fieldSpec, queryFieldNames, queryGrammar } from '../../src/trace/query/
 import { h, icons } from '../ui/dom';
 import { iconButton } from '../ui/toolkit';
 
-const rows: readonly [keys: string, what: string][] = [
-  ['Ctrl/⌘ + wheel, pinch', 'zoom about the pointer'],
-  ['Shift + wheel, drag', 'move in time'],
-  ['Wheel', 'scroll the lanes; zoom on the axis and the overview'],
-  ['Shift + drag, drag on the axis', 'mark a range; Z zooms to it'],
-  ['Click', 'select; opens the source line beside'],
-  ['Double click', 'zoom to the event'],
-  ['W S  or  + −', 'zoom in, out'],
-  ['A D  or  ← →', 'move left, right'],
-  [',  .  or  Alt+← Alt+→', 'previous, next event of the lane'],
-  ['↑ ↓', 'lane above, below'],
-  ['Enter, Ctrl+Enter', 'open the source, open it beside'],
-  ['Z', 'zoom to the range or the selected event'],
-  ['C', 'show the whole chain of the selected event'],
-  ['F, Home, End', 'whole run, its start, its end'],
-  ['G', 'debug from the selected event; go there with the debugger'],
-  ['B', 'stop the debugger at events like the selected one'],
-  ['Drag the cursor’s handle', 'move the debugger in time'],
-  ['Esc', 'step back out: range, selection, zoom'],
-  ['/', 'find; Enter next, Shift+Enter previous, Tab takes a completion, Ctrl+Enter makes a lane'],
-  ['?', 'this overview'],
+type Line = readonly [keys: string, what: string];
+
+/** By what a reader wants to do. */
+const sections: readonly (readonly [title: string, lines: readonly Line[]])[] = [
+  [
+    'Move',
+    [
+      ['W S,  + −', 'zoom in, out'],
+      ['A D,  ← →', 'move left, right'],
+      ['F, Home, End', 'whole run, its start, its end'],
+      ['Ctrl/⌘ + wheel, pinch', 'zoom about the pointer'],
+      ['Shift + wheel, drag', 'move in time'],
+      ['Wheel', 'scroll the lanes; zoom on the axis and the overview'],
+      ['Esc', 'step back out: cursors, range, selection, zoom'],
+    ],
+  ],
+  [
+    'Events',
+    [
+      ['Click', 'select, and show the source line beside; the keyboard stays here'],
+      ['Double click, Z', 'zoom to the event, or to the marked range'],
+      [', .  or  Q E  or  Alt+← Alt+→', 'previous, next event of the lane'],
+      ['Enter, Ctrl+Enter', 'go to its source beside, in this column'],
+      ['C', 'show the whole chain of the selected event'],
+      ['G', 'debug from it; go there with the debugger'],
+      ['B', 'stop the debugger at events like it'],
+      ['Drag the cursor’s handle', 'move the debugger in time'],
+    ],
+  ],
+  [
+    'Measure and mark',
+    [
+      ['Shift + drag, drag on the axis', 'mark a range: how long, how many events'],
+      ['1  2', 'cursor A, B at the pointer or the selected event; drag them by their letters'],
+      ['M', 'name this moment; [ and ] go to the previous and next name'],
+      ['T', 'times in seconds, in cycles, or since the selected event'],
+      ['I', 'fold idle time'],
+    ],
+  ],
+  [
+    'Lanes',
+    [
+      ['↑ ↓', 'lane above, below'],
+      ['P', 'keep the lane at the top, or let it scroll'],
+      ['H', 'hide the lane'],
+      ['Alt+↑ Alt+↓, drag its name', 'move the lane'],
+      ['L', 'choose lanes and headings'],
+    ],
+  ],
+  [
+    'Find',
+    [
+      ['/', 'find; Enter next, Shift+Enter previous; Tab takes a completion'],
+      ['Ctrl+Enter', 'in the find box: make a lane of the query'],
+      ['?', 'this overview'],
+    ],
+  ],
 ];
 
 /** Fields with an example of each, for the grammar stands before them. */
-const fields = queryFieldNames.map((name) => {
+const fields = queryFieldNames.map((name): Line => {
   const { meaning, examples } = fieldSpec(name);
-  return [examples[0] ?? name, meaning] as const;
+  return [examples[0] ?? name, meaning];
 });
 
 /** Builds the overlay, closed. */
 export function helpOverlay(): { element: HTMLDialogElement; open(): void } {
-  const list = (entries: readonly (readonly [string, string])[], mark: 'kbd' | 'code'): HTMLElement =>
+  const list = (entries: readonly Line[], mark: 'kbd' | 'code'): HTMLElement =>
     h(
       'dl',
       { class: 'help-list' },
@@ -49,11 +85,18 @@ export function helpOverlay(): { element: HTMLDialogElement; open(): void } {
       h('h2', { text: 'Keys and gestures' }),
       iconButton(icons.close, 'Close', () => element.close()),
     ),
-    list(rows, 'kbd'),
-    h('h2', { text: 'Find' }),
-    list(queryGrammar, 'code'),
-    h('h3', { text: 'Fields' }),
-    list(fields, 'code'),
+    h(
+      'div',
+      { class: 'help-columns' },
+      ...sections.map(([title, lines]) => h('section', {}, h('h3', { text: title }), list(lines, 'kbd'))),
+    ),
+    h('h2', { text: 'Queries' }),
+    h(
+      'div',
+      { class: 'help-columns' },
+      h('section', {}, h('h3', { text: 'Grammar' }), list(queryGrammar, 'code')),
+      h('section', {}, h('h3', { text: 'Fields' }), list(fields, 'code')),
+    ),
   );
   element.addEventListener('click', (event) => {
     if (event.target === element) element.close();

@@ -37,11 +37,11 @@ function layoutOf(lanes: readonly Lane[]): Layout {
   let top = 0;
   const rows: LaneRow[] = lanes.map((lane) => {
     const height = Math.round((HEIGHT * weight(lane)) / Math.max(1, total));
-    const row: LaneRow = { type: 'lane', lane, top, height, firstOfTrack: true };
+    const row: LaneRow = { type: 'lane', lane, top, height, firstOfTrack: true, pinned: false };
     top += height;
     return row;
   });
-  return { rows, lanes: rows, height: HEIGHT };
+  return { rows, lanes: rows, height: HEIGHT, pinnedHeight: 0 };
 }
 
 /** Builds the minimap. @param marks what lies upon it, as wide as it is */
@@ -56,14 +56,15 @@ export function minimap(explorer: Explorer, theme: Signal<Theme>, marks: HTMLEle
   );
   const shadeLeft = h('div', { class: 'frame-shade' });
   const shadeRight = h('div', { class: 'frame-shade' });
-  const area = h('div', { class: 'minimap-area' }, canvas, shadeLeft, shadeRight, marks, frame);
+  const bookmarks = h('div', { class: 'minimap-marks', attrs: { 'aria-hidden': 'true' } });
+  const area = h('div', { class: 'minimap-area' }, canvas, shadeLeft, shadeRight, marks, frame, bookmarks);
   const element = h(
     'section',
     { class: 'minimap', attrs: { 'aria-label': 'Overview of the whole run' } },
     area,
   );
   const painter = new LanePainter(theme.value, (id) => model.track(id), resolveColour, { compact: true });
-  const chart = lanesChart(canvas, painter, () => model.frequencyHz, theme.value, false);
+  const chart = lanesChart(canvas, painter, () => model.clock, theme.value, false);
 
   let width = 0;
   let asked = 0;
@@ -72,8 +73,17 @@ export function minimap(explorer: Explorer, theme: Signal<Theme>, marks: HTMLEle
   const latest = new Latest<LaneRow[], ViewportResult>(
     (rows) => explorer.host.call('viewport', { ...bounds(), width, lanes: rows.map((row) => row.lane) }),
     (result, rows) => {
-      painter.accept(result, rows);
-      chart.draw(bounds());
+      const { from, to, lanes } = result;
+      const bin = (to - from) / result.width;
+      painter.accept(
+        new Map(
+          rows.flatMap((row, index) => {
+            const data = lanes[index];
+            return data ? [[row.lane.id, { bin, pieces: [{ from, to, data }] }] as const] : [];
+          }),
+        ),
+      );
+      draw();
     },
     () => undefined,
   );
@@ -102,15 +112,30 @@ export function minimap(explorer: Explorer, theme: Signal<Theme>, marks: HTMLEle
     shadeRight.style.left = `${x + frameWidth}px`;
     shadeRight.style.width = `${Math.max(0, width - x - frameWidth)}px`;
   };
+  const markBookmarks = (): void => {
+    bookmarks.replaceChildren(
+      ...model.bookmarks.value.map(({ time, name }) => {
+        const mark = h('div', { class: 'minimap-mark', title: name });
+        mark.style.left = `${toX(time)}px`;
+        return mark;
+      }),
+    );
+  };
+  const draw = (): void => {
+    if (width === 0) return;
+    markBookmarks();
+    painter.prepare(painter.layout.lanes, spanOf(bounds()) / width, width);
+    chart.draw(bounds());
+  };
   const grown = (): void => {
-    if (painter.answer) chart.draw(bounds());
+    draw();
     place();
     later();
   };
   new ResizeObserver(() => {
     width = area.clientWidth;
     chart.resize(width, HEIGHT);
-    chart.draw(bounds());
+    draw();
     place();
     later();
   }).observe(area);
@@ -121,9 +146,10 @@ export function minimap(explorer: Explorer, theme: Signal<Theme>, marks: HTMLEle
   });
   model.extent.subscribe(grown);
   model.window.subscribe(place);
+  model.bookmarks.subscribe(markBookmarks);
   theme.subscribe((next) => {
     painter.restyle(next);
-    chart.draw(bounds());
+    draw();
   });
 
   type Grip = { part: 'move' | 'left' | 'right' | 'new'; at: number; window: TimeWindow; moved: boolean };

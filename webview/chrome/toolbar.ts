@@ -8,11 +8,12 @@ import { findBox } from './find-box';
 
 const ZOOM = 1.8;
 
-/** Builds the toolbar. `help` opens the overview of keys. */
+/** Builds the toolbar. `help` opens the overview of keys; `view` holds what chooses how the timeline looks. */
 export function toolbar(
   explorer: Explorer,
   finder: Finder,
   help: () => void,
+  view: HTMLElement,
 ): { element: HTMLElement; focusFind(): void; find(query: string): void } {
   const { model } = explorer;
   const run = iconButton(
@@ -44,6 +45,7 @@ export function toolbar(
       iconButton(icons.zoomIn, 'Zoom in (W)', () => explorer.zoom(1 / ZOOM, undefined, true)),
       iconButton(icons.fit, 'Show the whole run (F)', () => explorer.fit()),
     ),
+    view,
     range,
     marked,
     h('span', { class: 'spring' }),

@@ -25,7 +25,11 @@ function isFields(value: unknown): value is Fields {
 
 /** What each notice must at least carry to be believed. */
 const noticeShape: Record<HostNotice['type'], (message: Fields) => boolean> = {
-  init: (m) => isFields(m['meta']) && typeof m['rows'] === 'number' && typeof m['endTime'] === 'number',
+  init: (m) =>
+    isFields(m['meta']) &&
+    typeof m['rows'] === 'number' &&
+    typeof m['endTime'] === 'number' &&
+    Array.isArray(m['bookmarks']),
   grown: (m) =>
     typeof m['rows'] === 'number' &&
     typeof m['endTime'] === 'number' &&

@@ -6,7 +6,6 @@ import type { VsCodeApi } from './client';
 
 interface ViewState {
   window?: TimeWindow;
-  collapsed: string[];
   selection: number;
   tab: TabId;
   panelHeight: number;
@@ -27,9 +26,7 @@ export function restore(model: Model, api: VsCodeApi): { window?: TimeWindow; kn
   const kept = api.getState();
   if (typeof kept !== 'object' || kept === null) return { known: false };
   const state = kept as Record<string, unknown>;
-  const { collapsed, selection, tab, panelHeight, follow, query, lane, scroll, window } = state;
-  if (Array.isArray(collapsed))
-    model.collapsed.value = new Set(collapsed.filter((id) => typeof id === 'string'));
+  const { selection, tab, panelHeight, follow, query, lane, scroll, window } = state;
   if (typeof selection === 'number') model.selection.value = selection;
   const known = tabIds.find((id) => id === tab);
   if (known) model.tab.value = known;
@@ -49,7 +46,6 @@ export function keep(model: Model, api: VsCodeApi): void {
     timer = 0;
     const state: ViewState = {
       ...(model.meta.value && model.endTime > 0 && { window: model.window.value }),
-      collapsed: [...model.collapsed.value],
       selection: model.selection.value,
       tab: model.tab.value,
       panelHeight: model.panelHeight.value,
@@ -65,7 +61,6 @@ export function keep(model: Model, api: VsCodeApi): void {
   };
   for (const signal of [
     model.window,
-    model.collapsed,
     model.selection,
     model.tab,
     model.panelHeight,

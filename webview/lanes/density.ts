@@ -2,20 +2,18 @@
 import type { ColourRole } from '../../src/trace/vocabulary/events';
 import { modeColour, modeRoles } from '../../src/trace/vocabulary/modes';
 
-/** Least height of a pixel that holds anything. */
-const LEAST = 0.6;
-/** Events in one pixel that fill the whole height: the least of 16, 64, 256, … that no pixel of the lane exceeds. */
+/** Events in one pixel that fill the whole height: the least of 1, 2, 5, 10, 20, … that no pixel of the lane exceeds. */
 export function fullCount(counts: ArrayLike<number>): number {
-  let most = 0;
+  let most = 1;
   for (let i = 0; i < counts.length; i++) most = Math.max(most, counts[i] ?? 0);
-  return Math.max(16, 4 ** Math.ceil(Math.log(Math.max(1, most)) / Math.log(4) - 1e-9));
+  const power = 10 ** Math.floor(Math.log10(most) + 1e-9);
+  const factor = [1, 2, 5, 10].find((each) => each * power >= most * (1 - 1e-6)) ?? 10;
+  return factor * power;
 }
 
-/** Share of the height that a number of events fills, on a logarithmic scale: `full` is all. */
+/** Share of the height that a number of events fills; `full` is all. Even, so that heights can be compared. */
 export function densityHeight(count: number, full: number): number {
-  if (count <= 0) return 0;
-  const share = Math.log2(1 + count) / Math.log2(1 + full);
-  return Math.min(1, LEAST + (1 - LEAST) * share);
+  return Math.min(1, Math.max(0, count / full));
 }
 
 /** Pixel rows of a column of modes, from the bottom: one entry per mode that gets any, its share rounded in sum. */

@@ -56,7 +56,7 @@ export function eventAt(events: LaneEvents, time: number, reach: number): number
 }
 
 /** Pixel of a bin answer near `x` that holds something, at most `reach` pixels away; -1 none. */
-export function binAt(bins: LaneBins, x: number, reach: number): number {
+export function binAt(bins: Pick<LaneBins, 'row'>, x: number, reach: number): number {
   const filled = (at: number): boolean => (bins.row[at] ?? -1) >= 0;
   const centre = Math.floor(x);
   for (let away = 0; away <= reach; away++) {

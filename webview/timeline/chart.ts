@@ -12,6 +12,8 @@ import {
   type Scale,
 } from 'chart.js';
 import type { Theme } from '../ui/theme';
+import type { Clock } from '../time/clock';
+import { Folding } from '../time/fold';
 import { timeTicks, type Ticks } from '../time/ticks';
 import type { TimeWindow } from '../time/window';
 
@@ -68,7 +70,7 @@ Chart.register(LinearScale, LaneElement, LaneController);
 
 export interface LanesChart {
   /** Draws with a window; cheap enough for every frame. */
-  draw(window: TimeWindow): void;
+  draw(window: TimeWindow, folding?: Folding): void;
   resize(width: number, height: number): void;
   restyle(theme: Theme): void;
   /** Ticks of the last drawing. */
@@ -82,11 +84,12 @@ export interface LanesChart {
 export function lanesChart(
   canvas: HTMLCanvasElement,
   painter: Painter,
-  frequency: () => number,
+  clock: () => Clock,
   theme: Theme,
   axis = true,
 ): LanesChart {
   let window: TimeWindow = { from: 0, to: 1 };
+  let folding = Folding.none;
   let ticks: Ticks = { ticks: [], step: 1, base: '' };
   // Labels that reach over an end must not make the axis narrower: a pixel is the same time here and in the overlay.
   const edgeToEdge = {
@@ -119,8 +122,8 @@ export function lanesChart(
           min: 0,
           max: 1,
           afterBuildTicks: (scale: Scale) => {
-            ticks = timeTicks(window, scale.width || chart.width, frequency());
-            scale.ticks = ticks.ticks.map(({ value, label }) => ({ value, label }));
+            ticks = timeTicks(window, scale.width || chart.width, clock(), folding);
+            scale.ticks = ticks.ticks.map(({ value, label }) => ({ value: folding.toShown(value), label }));
           },
           afterFit: (scale: Scale) => {
             scale.height = axis ? AXIS_HEIGHT : 0;
@@ -150,10 +153,12 @@ export function lanesChart(
   };
   restyle(theme);
   return {
-    draw(next) {
+    draw(next, folded = Folding.none) {
       window = next;
+      folding = folded;
+      const shown = folding.windowToShown(next);
       const scale = chart.options.scales?.['x'];
-      if (scale) Object.assign(scale, { min: next.from, max: next.to });
+      if (scale) Object.assign(scale, { min: shown.from, max: shown.to });
       chart.update('none');
     },
     resize: (width, height) => chart.resize(width, height),

@@ -1,64 +1,141 @@
-/** Keeps the lanes supplied: asks for a little more than the window, one question at a time. */
-import type { ViewportQuery, ViewportResult } from '../../src/protocol/viewport';
+/**
+ * Keeps the visible lanes supplied. One question is on its way at a time; of what the timeline wants meanwhile only the newest
+ * counts, and what is here already is not asked for again.
+ */
+import type { Lane, LaneBins, LaneEvents, ViewportQuery, ViewportResult } from '../../src/protocol/viewport';
 import { Latest } from '../host/latest';
 import type { HostClient } from '../host/client';
-import type { LaneRow } from '../lanes/layout';
-import { spanOf, type TimeWindow } from '../time/window';
+import type { Folding } from '../time/fold';
+import { covers, needOf, type Need } from '../time/grid';
+import type { TimeWindow } from '../time/window';
+import { questionFor } from './plan';
 
-/** Share of the window that is asked for on either side of it. */
-const MARGIN = 0.5;
+/** What an answer holds of a lane in one stretch of time. */
+export interface Piece extends TimeWindow {
+  data: LaneEvents | LaneBins;
+}
+
+/** What is here of a lane. */
+export interface Supply {
+  /** Cycles of a bin. */
+  bin: number;
+  pieces: readonly Piece[];
+}
 
 interface Want {
-  query: ViewportQuery;
-  rows: readonly LaneRow[];
+  lanes: readonly Lane[];
+  need: Need;
   revision: number;
 }
 
-export class Feed {
-  readonly #latest: Latest<Want, ViewportResult>;
-  #have: { from: number; to: number; pixel: number; rows: readonly LaneRow[]; revision: number } | undefined;
+interface Store extends Supply {
+  revision: number;
+}
 
+/** No revision of a trace: more is to come of the one that was asked for. */
+const UNFINISHED = -1;
+
+export class Feed {
+  readonly #latest: Latest<Want, { want: Want; result: ViewportResult; lanes: Lane[] } | undefined>;
+  /** By id of the lane: what is complete, and what is being gathered. */
+  readonly #here = new Map<string, Store>();
+  readonly #coming = new Map<string, Store>();
+  #newest: Want | undefined;
+
+  /** @param accept gets each lane whose supply is complete */
   constructor(
-    host: HostClient,
-    accept: (result: ViewportResult, rows: readonly LaneRow[]) => void,
+    host: Pick<HostClient, 'call'>,
+    accept: (supplies: ReadonlyMap<string, Supply>) => void,
     failed: (error: unknown) => void,
   ) {
     this.#latest = new Latest(
-      ({ query }) => host.call('viewport', query),
-      (result, want) => {
-        const { rows, revision } = want;
-        const pixel = spanOf(result) / result.width;
-        this.#have = { from: result.from, to: result.to, pixel, rows, revision };
-        accept(result, rows);
-        // Lanes of queries are searched for in pieces.
-        if (result.searching) this.#latest.request(want);
+      async (want) => {
+        const query = this.#question(want);
+        return query && { want, result: await host.call('viewport', query), lanes: query.lanes };
+      },
+      (answer) => {
+        if (!answer) return;
+        const done = this.#store(answer.want, answer.result, answer.lanes);
+        if (done.size > 0) accept(done);
+        if (this.#newest && this.#question(this.#newest)) this.#latest.request(this.#newest);
       },
       failed,
     );
   }
 
   /**
-   * Makes sure that an answer for the window is here or on its way.
+   * Makes sure that answers for a window are here or on their way.
    * @param width pixels of the window
+   * @param lanes those that are visible
    * @param revision changes when the trace does
    */
-  want(window: TimeWindow, width: number, rows: readonly LaneRow[], revision: number): void {
-    if (width <= 0 || rows.length === 0) return;
-    const pixel = spanOf(window) / width;
-    const have = this.#have;
-    const slack = spanOf(window) * MARGIN * 0.3;
-    const enough =
-      have &&
-      have.rows === rows &&
-      have.revision === revision &&
-      Math.abs(have.pixel / pixel - 1) < 1e-3 &&
-      have.from <= Math.max(0, window.from - slack) &&
-      have.to >= window.to + slack;
-    if (enough) return;
-    // Bins begin at whole pixels of an absolute grid, so that they do not shimmer when the window moves.
-    const from = Math.floor((window.from - spanOf(window) * MARGIN) / pixel) * pixel;
-    const pixels = Math.ceil(width * (1 + 2 * MARGIN)) + 1;
-    const query = { from, to: from + pixels * pixel, width: pixels, lanes: rows.map((row) => row.lane) };
-    this.#latest.request({ query, rows, revision });
+  want(
+    window: TimeWindow,
+    width: number,
+    lanes: readonly Lane[],
+    endTime: number,
+    folding: Folding,
+    revision: number,
+  ): void {
+    if (width <= 0 || lanes.length === 0) return;
+    const want = { lanes, need: needOf(window, width, endTime, folding), revision };
+    this.#newest = want;
+    if (this.#question(want)) this.#latest.request(want);
+  }
+
+  /** Forgets what is here of all lanes but these, and of these when their tracks are others now. */
+  keepOnly(lanes: readonly Lane[]): void {
+    const known = new Set(lanes.map(({ id }) => id));
+    for (const store of [this.#here, this.#coming])
+      for (const id of store.keys()) if (!known.has(id)) store.delete(id);
+  }
+
+  #lacks({ need, revision }: Want, lane: Lane): boolean {
+    const here = this.#here.get(lane.id);
+    return !here || here.bin !== need.bin || here.revision !== revision || !covers(here.pieces, need.needed);
+  }
+
+  #question(want: Want): ViewportQuery | undefined {
+    const lacking = want.lanes.filter((lane) => this.#lacks(want, lane));
+    const [first] = lacking;
+    if (!first) return undefined;
+    const { asked, bin } = want.need;
+    const stretchOf = (lane: Lane): TimeWindow | undefined => {
+      const coming = this.#coming.get(lane.id);
+      const has = coming?.bin === bin && coming.revision === want.revision ? coming.pieces : [];
+      return asked.find((stretch) => !covers(has, [stretch]));
+    };
+    const stretch = stretchOf(first) ?? asked[0];
+    if (!stretch) return undefined;
+    return questionFor(
+      stretch,
+      bin,
+      lacking.filter((lane) => lane === first || stretchOf(lane) === stretch),
+    );
+  }
+
+  #store(want: Want, result: ViewportResult, lanes: readonly Lane[]): Map<string, Supply> {
+    const { bin, asked } = want.need;
+    const done = new Map<string, Supply>();
+    lanes.forEach((lane, index) => {
+      const data = result.lanes[index];
+      if (!data) return;
+      const coming = this.#coming.get(lane.id);
+      const same = coming?.bin === bin && coming.revision === want.revision;
+      const before = same ? coming.pieces.filter((piece) => covers(asked, [piece])) : [];
+      const pieces = [...before, { from: result.from, to: result.to, data }];
+      // A query is searched for in pieces: what is found so far is shown, and asked for again.
+      const searching = result.searching === true && lane.query !== undefined;
+      const store = { bin, revision: searching ? UNFINISHED : want.revision, pieces };
+      if (!covers(pieces, asked)) {
+        this.#coming.set(lane.id, store);
+        return;
+      }
+      pieces.sort((a, b) => a.from - b.from);
+      this.#coming.delete(lane.id);
+      this.#here.set(lane.id, store);
+      done.set(lane.id, store);
+    });
+    return done;
   }
 }

@@ -26,7 +26,14 @@ export function gapMarks(model: Model): { element: HTMLElement; draw(width: numb
     gaps.forEach((gap, i) => {
       const mark = marks[i];
       if (!mark) return;
-      const box = gapBox(gap, model.endTime, model.window.value, width);
+      const folding = model.folding.value;
+      const shown = {
+        ...gap,
+        from: folding.toShown(gap.from),
+        ...(gap.to !== undefined && { to: folding.toShown(gap.to) }),
+      };
+      const window = folding.windowToShown(model.window.value);
+      const box = gapBox(shown, folding.toShown(model.endTime), window, width);
       mark.hidden = box === undefined;
       if (!box) return;
       mark.style.transform = `translateX(${box.left}px)`;

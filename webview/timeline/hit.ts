@@ -3,6 +3,7 @@ import { modeRoles } from '../../src/protocol/viewport';
 import type { Model } from '../app/model';
 import { binAt, eventAt } from '../lanes/geometry';
 import { rowAt, type LaneRow } from '../lanes/layout';
+import { timeScale } from '../time/fold';
 import { AXIS_HEIGHT } from './chart';
 import type { LanePainter } from './painter';
 
@@ -48,14 +49,12 @@ export function hitAt(
   width: number,
 ): Hit | undefined {
   if (y < AXIS_HEIGHT) return undefined;
-  const line = rowAt(painter.layout, y - AXIS_HEIGHT + painter.scrollTop);
+  const line = rowAt(painter.layout, y - AXIS_HEIGHT, painter.scrollTop);
   if (line?.type !== 'lane') return undefined;
-  const prepared = painter.prepared.get(line.lane.id);
-  const { answer } = painter;
-  if (!prepared || !answer) return undefined;
-  const window = model.window.value;
-  const pixel = (window.to - window.from) / width;
-  const time = window.from + x * pixel;
+  const prepared = painter.prepared(line.lane.id);
+  if (!prepared) return undefined;
+  const { pixel, toTime } = timeScale(model.window.value, 0, width, painter.folding);
+  const time = toTime(x);
   if (prepared.type === 'events') {
     const { data } = prepared;
     const index = eventAt(data, time, REACH * pixel);
@@ -71,21 +70,24 @@ export function hitAt(
     };
     return { type: 'event', line, event };
   }
-  const step = (answer.to - answer.from) / answer.width;
-  const bin = binAt(prepared.data, (time - answer.from) / step, 2);
-  if (bin < 0) return undefined;
-  const { row, kind, count, cover, fault, shares } = prepared.data;
-  const modes = modeRoles.length;
-  return {
-    type: 'bin',
-    line,
-    row: row[bin] ?? -1,
-    kind: kind[bin] ?? 0,
-    count: count[bin] ?? 0,
-    cover: cover[bin] ?? 0,
-    fault: fault[bin] === 1,
-    ...(shares && { shares: shares.slice(bin * modes, (bin + 1) * modes) }),
-    from: answer.from + bin * step,
-    to: answer.from + (bin + 1) * step,
-  };
+  for (const { columns } of prepared.parts) {
+    const { from, pixel: step } = columns;
+    const bin = binAt(columns, (time - from) / step, 2);
+    if (bin < 0) continue;
+    const { row, kind, count, cover, fault, shares } = columns;
+    const modes = modeRoles.length;
+    return {
+      type: 'bin',
+      line,
+      row: row[bin] ?? -1,
+      kind: kind[bin] ?? 0,
+      count: count[bin] ?? 0,
+      cover: cover[bin] ?? 0,
+      fault: fault[bin] === 1,
+      ...(shares && { shares: shares.slice(bin * modes, (bin + 1) * modes) }),
+      from: from + bin * step,
+      to: from + (bin + 1) * step,
+    };
+  }
+  return undefined;
 }

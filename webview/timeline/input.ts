@@ -1,6 +1,6 @@
 /** Mouse, wheel and keys of the lanes. */
 import type { Explorer } from '../app/explorer';
-import { spanOf } from '../time/window';
+import type { CursorName } from '../app/marks';
 import { AXIS_HEIGHT } from './chart';
 import { rowOfHit, type Hit } from './hit';
 
@@ -8,8 +8,14 @@ import { rowOfHit, type Hit } from './hit';
 export interface Surface {
   element: HTMLElement;
   hitAt(x: number, y: number): Hit | undefined;
-  /** Whether a point is on the handle of the debugger's cursor, which can be dragged. */
-  onHandle(x: number, y: number): boolean;
+  /** The cursor at whose handle a point is, which can be dragged. */
+  handleAt(x: number, y: number): CursorName | 'debugger' | undefined;
+  /** Cycles at a point across. */
+  timeAt(x: number): number;
+  /** The same, at the edge of an event when one is near. */
+  snap(x: number): number;
+  /** Where the pointer rests; undefined: elsewhere. */
+  pointer(): { x: number; y: number } | undefined;
   hover(x: number | undefined, y: number, hit: Hit | undefined): void;
   scrollBy(pixels: number): void;
   /** Whether there are more lanes than fit. */
@@ -20,10 +26,14 @@ export interface Surface {
   step(direction: 1 | -1): void;
   /** Makes the next lane the keyboard's. */
   moveLane(direction: 1 | -1): void;
+  /** Lets the reader name a time. */
+  editBookmark(time: number): void;
 }
 
 /** Pixels that a press may wander and still be a click. */
 const CLICK_SLACK = 4;
+/** Pixels of a bookmark's mark. */
+const MARK_REACH = 9;
 const KEY_ZOOM = 1.6;
 const KEY_PAN = 0.15;
 
@@ -54,8 +64,7 @@ export function listen(surface: Surface, explorer: Explorer): void {
     const box = element.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
   };
-  const timeAt = (x: number): number =>
-    model.window.value.from + (x / widthOf()) * spanOf(model.window.value);
+  const { timeAt } = surface;
 
   element.addEventListener(
     'wheel',
@@ -80,19 +89,28 @@ export function listen(surface: Surface, explorer: Explorer): void {
   );
 
   let press:
-    | { x: number; y: number; scrollY: number; from: number; to: number; mark: boolean; moved: boolean }
-    | undefined;
+    { x: number; y: number; lastX: number; lastY: number; mark: boolean; moved: boolean } | undefined;
+  /** The cursor that is dragged. */
+  let held: CursorName | undefined;
+  /** What a bookmark whose mark is under the pointer is called. */
+  const bookmarkTitle = (x: number, y: number): string => {
+    if (y > AXIS_HEIGHT || model.bookmarks.value.length === 0) return '';
+    const reach = Math.abs(timeAt(x) - timeAt(x - MARK_REACH));
+    const found = explorer.marks.bookmarkAt(timeAt(x - MARK_REACH / 2), reach);
+    return found ? [found.name, found.note].filter((text) => text !== '').join('\n') : '';
+  };
   element.addEventListener('pointerdown', (event) => {
     if (event.button !== 0) return;
     element.focus({ preventScroll: true });
     element.setPointerCapture(event.pointerId);
     const { x, y } = pointOf(event);
-    if (surface.onHandle(x, y)) {
+    const handle = surface.handleAt(x, y);
+    if (handle === 'debugger') {
       model.dragged.value = model.debugger.value?.cycles;
       return;
     }
-    const { from, to } = model.window.value;
-    press = { x, y, scrollY: y, from, to, mark: event.shiftKey || y < AXIS_HEIGHT, moved: false };
+    held = handle;
+    press = { x, y, lastX: x, lastY: y, mark: event.shiftKey || y < AXIS_HEIGHT, moved: false };
   });
   element.addEventListener('pointermove', (event) => {
     const { x, y } = pointOf(event);
@@ -102,24 +120,30 @@ export function listen(surface: Surface, explorer: Explorer): void {
     }
     if (!press) {
       const hit = surface.hitAt(x, y);
-      element.classList.toggle('on-handle', surface.onHandle(x, y));
+      element.classList.toggle('on-handle', surface.handleAt(x, y) !== undefined);
+      element.title = bookmarkTitle(x, y);
       element.classList.toggle('on-event', hit !== undefined);
       surface.hover(x, y, hit);
       return;
     }
     if (!press.moved && Math.hypot(x - press.x, y - press.y) < CLICK_SLACK) return;
     press.moved = true;
+    if (held) {
+      explorer.marks.setCursor(held, surface.snap(x));
+      surface.hover(undefined, y, undefined);
+      return;
+    }
     if (press.mark) {
-      const [a, b] = [timeAt(press.x), timeAt(x)].sort((p, q) => p - q);
+      const [a, b] = [surface.snap(press.x), surface.snap(x)].sort((p, q) => p - q);
       model.range.value = { from: Math.max(0, a ?? 0), to: Math.max(1, b ?? 0) };
       surface.hover(undefined, y, undefined);
       return;
     }
     element.classList.add('dragging');
-    const cycles = ((press.x - x) / widthOf()) * (press.to - press.from);
-    explorer.show({ from: press.from + cycles, to: press.to + cycles });
-    surface.scrollBy(press.scrollY - y);
-    press.scrollY = y;
+    explorer.pan((press.lastX - x) / widthOf());
+    surface.scrollBy(press.lastY - y);
+    press.lastX = x;
+    press.lastY = y;
     surface.hover(undefined, y, undefined);
   });
   const release = (event: PointerEvent): void => {
@@ -130,9 +154,10 @@ export function listen(surface: Surface, explorer: Explorer): void {
       return;
     }
     const done = press;
-    press = undefined;
+    const wasHeld = held !== undefined;
+    press = held = undefined;
     element.classList.remove('dragging');
-    if (!done || done.moved || event.type === 'pointercancel') return;
+    if (wasHeld || !done || done.moved || event.type === 'pointercancel') return;
     const { x, y } = pointOf(event);
     const hit = surface.hitAt(x, y);
     if (!hit) {
@@ -146,7 +171,7 @@ export function listen(surface: Surface, explorer: Explorer): void {
     if (event.detail >= 2) return;
     // The debugger shows its line by itself.
     if (explorer.canTravel) void explorer.travel({ row });
-    else void explorer.openSource(row, true);
+    else void explorer.openSource(row, true, false);
   };
   element.addEventListener('pointerup', release);
   element.addEventListener('pointercancel', release);
@@ -162,6 +187,30 @@ export function listen(surface: Surface, explorer: Explorer): void {
 
   const selected = (act: (row: number) => void) => (): void => {
     if (model.selection.value >= 0) act(model.selection.value);
+  };
+  /** The time that keys mean: under the pointer, else of the selected event. */
+  const meant = (end: boolean): number | undefined => {
+    const rests = surface.pointer();
+    if (rests) return surface.snap(rests.x);
+    const event = model.selection.value >= 0 ? model.details.value : undefined;
+    return event && event.start + (end ? event.duration : 0);
+  };
+  const cursor = (name: CursorName, end: boolean) => (): void => {
+    const time = meant(end);
+    if (time !== undefined) explorer.marks.setCursor(name, time);
+  };
+  const onLane = (act: (lane: string) => void) => (): void => {
+    if (model.lane.value !== '') act(model.lane.value);
+  };
+  const toBookmark = (direction: 1 | -1) => (): void => {
+    const { from, to } = model.window.value;
+    const found = explorer.marks.next((from + to) / 2, direction);
+    if (!found) {
+      explorer.announcement.value = 'No further bookmark';
+      return;
+    }
+    explorer.centre(found.time);
+    explorer.announcement.value = `Bookmark ${found.name}`;
   };
   const zoomIn = (): void => explorer.zoom(1 / KEY_ZOOM, undefined, true);
   const zoomOut = (): void => explorer.zoom(KEY_ZOOM, undefined, true);
@@ -184,12 +233,25 @@ export function listen(surface: Surface, explorer: Explorer): void {
     'Alt+ArrowRight': () => surface.step(1),
     ArrowUp: () => surface.moveLane(-1),
     ArrowDown: () => surface.moveLane(1),
-    Enter: selected((row) => void explorer.openSource(row, false)),
-    'Ctrl+Enter': selected((row) => void explorer.openSource(row, true)),
+    Enter: selected((row) => void explorer.openSource(row, true)),
+    'Ctrl+Enter': selected((row) => void explorer.openSource(row, false)),
     z: () => (model.range.value ? explorer.zoomToRange() : selected((row) => void explorer.zoomTo(row))()),
     c: () => explorer.showChain(),
     g: selected((row) => void (explorer.canTravel ? explorer.travel({ row }) : explorer.debugFrom(row))),
     b: selected((row) => void explorer.stopAtLike(row)),
+    1: cursor('a', false),
+    2: cursor('b', true),
+    p: onLane((lane) => explorer.choosing.togglePinned(lane)),
+    h: onLane((lane) => explorer.choosing.toggleHidden(lane)),
+    'Alt+ArrowUp': onLane((lane) => explorer.choosing.moveBy(lane, -1)),
+    'Alt+ArrowDown': onLane((lane) => explorer.choosing.moveBy(lane, 1)),
+    m: () => surface.editBookmark(meant(false) ?? (model.window.value.from + model.window.value.to) / 2),
+    '[': toBookmark(-1),
+    ']': toBookmark(1),
+    t: () => explorer.choosing.nextClock(),
+    i: () => explorer.choosing.choose({ foldIdle: !model.choices.value.foldIdle }),
+    q: () => surface.step(-1),
+    e: () => surface.step(1),
     Escape: () => explorer.back(),
   };
   element.addEventListener('keydown', (event) => {

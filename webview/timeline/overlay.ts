@@ -2,37 +2,28 @@
 import { kindRow } from '../../src/trace/vocabulary/events';
 import type { EventRow } from '../../src/protocol/details';
 import type { Model } from '../app/model';
-import { chainLines, extentOf, type ChainLine } from '../lanes/chain-tree';
-import { rowOfEvent, type Row } from '../lanes/layout';
-import { formatDuration, formatTime } from '../time/format';
+import { rowOfEvent, topOf, type Row } from '../lanes/layout';
+import { nearestEdge } from '../lanes/snap';
+import type { CursorName } from '../app/marks';
+import { readDuration, readTime } from '../time/clock';
+import { formatCount } from '../time/format';
+import { timeScale, type TimeScale } from '../time/fold';
 import { spanOf } from '../time/window';
 import type { Theme } from '../ui/theme';
+import { drawChain, type Box } from './arrows';
 import { AXIS_HEIGHT } from './chart';
 import type { Hit } from './hit';
-import { bandOf, scaleOf, type LanePainter, type ToX } from './painter';
-
-/** A chain narrower than this on screen is drawn without arrows. */
-const LEAST_CHAIN = 36;
-/** Arrows beyond this many would hide what they explain. */
-const MOST_ARROWS = 200;
+import { bandOf, type ToX } from './events-painter';
+import type { LanePainter } from './painter';
 
 /** Half the width of the handle of the debugger's cursor, in pixels. */
 const HANDLE = 6;
-
-interface Box {
-  x: number;
-  y: number;
-  width: number;
-  height: number;
-}
-
-/** Adds an arrow head whose point is at (x, y) to a path; (dx, dy) is where it points. */
-function addHead(path: Path2D, x: number, y: number, dx: number, dy: number): void {
-  path.moveTo(x, y);
-  path.lineTo(x - 7 * dx - 3.5 * dy, y - 7 * dy - 3.5 * dx);
-  path.lineTo(x - 7 * dx + 3.5 * dy, y - 7 * dy + 3.5 * dx);
-  path.closePath();
-}
+/** Pixels within which a cursor takes the edge of an event. */
+const SNAP = 7;
+/** Size of a bookmark's mark. */
+const PENNANT = 9;
+/** Least width of a folded stretch that says how long it is. */
+const FOLD_LABEL = 11;
 
 export class Overlay {
   /** Pixels from the left; undefined when the pointer is elsewhere. */
@@ -59,21 +50,28 @@ export class Overlay {
     this.canvas.style.height = `${height}px`;
   }
 
+  #scale(): TimeScale {
+    return timeScale(this.model.window.value, 0, this.#width, this.painter.folding);
+  }
+
   draw(): void {
     const context = this.canvas.getContext('2d');
     if (!context) return;
     context.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
     context.clearRect(0, 0, this.#width, this.#height);
-    const toX = scaleOf(this.model.window.value, 0, this.#width);
+    const { toX } = this.#scale();
     this.#end(context, toX);
     this.#range(context, toX);
     context.save();
     context.beginPath();
     context.rect(0, AXIS_HEIGHT, this.#width, this.#height - AXIS_HEIGHT);
     context.clip();
+    this.#folds(context);
     this.#chain(context, toX);
     this.#marked(context, toX);
     context.restore();
+    this.#bookmarks(context, toX);
+    this.#cursors(context, toX);
     this.#debugger(context, toX);
     this.#pointer(context);
   }
@@ -110,9 +108,11 @@ export class Overlay {
       context.lineTo(Math.round(x) + 0.5, this.#height);
     }
     context.stroke();
+    const { measured, clock } = this.model;
+    const events = measured.value === undefined ? '' : ` · ${formatCount(measured.value)} events`;
     this.#plate(
       context,
-      formatDuration(spanOf(range), this.model.frequencyHz),
+      `${readDuration(clock, spanOf(range))}${events}`,
       (left + right) / 2,
       AXIS_HEIGHT / 2,
     );
@@ -135,11 +135,43 @@ export class Overlay {
   }
 
   #rowOf(event: Pick<EventRow, 'trackId' | 'kind'>): Row | undefined {
-    return rowOfEvent(this.painter.layout, this.model.lanes.value, event.trackId, kindRow(event.kind).group);
+    const { pinned, lanes } = this.model.arranged.value;
+    const all = [...pinned, ...lanes];
+    return rowOfEvent(this.painter.layout, all, event.trackId, kindRow(event.kind).group);
   }
 
   #yOf(row: Row): number {
-    return AXIS_HEIGHT + row.top - this.painter.scrollTop;
+    return AXIS_HEIGHT + topOf(row, this.painter.scrollTop);
+  }
+
+  /** Whether a row has scrolled away under those that stay. */
+  #isCovered(row: Row): boolean {
+    const { layout, scrollTop } = this.painter;
+    const isPinned = row.type === 'lane' && row.pinned;
+    return !isPinned && topOf(row, scrollTop) + row.height <= layout.pinnedHeight;
+  }
+
+  #chain(context: CanvasRenderingContext2D, toX: ToX): void {
+    const chain = this.model.chain.value;
+    if (!chain) return;
+    const edge = AXIS_HEIGHT + this.painter.layout.pinnedHeight;
+    const field = {
+      context,
+      width: this.#width,
+      toX,
+      theme: this.theme,
+      boxOf: (event: EventRow): Box | undefined => {
+        const box = this.#boxOf(event, toX);
+        const row = this.#rowOf(event);
+        // An arrow to what is covered ends at the edge.
+        return box && row && this.#isCovered(row) ? { ...box, y: edge, height: 0 } : box;
+      },
+      rowOf: (event: EventRow) => {
+        const row = this.#rowOf(event);
+        return row && { id: this.painter.layout.rows.indexOf(row), top: this.#yOf(row), height: row.height };
+      },
+    };
+    drawChain(field, chain.rows, chain.row);
   }
 
   #boxOf(
@@ -148,7 +180,7 @@ export class Overlay {
   ): Box | undefined {
     const row = this.#rowOf(event);
     if (row?.type !== 'lane') return undefined;
-    const prepared = this.painter.prepared.get(row.lane.id);
+    const prepared = this.painter.prepared(row.lane.id);
     const index = prepared?.type === 'events' ? prepared.data.row.indexOf(event.row) : -1;
     const depth = prepared?.type === 'events' && index >= 0 ? (prepared.depths[index] ?? 0) : 0;
     const { top, height } = bandOf(row, depth);
@@ -171,7 +203,7 @@ export class Overlay {
               width: Math.max(1, toX(hover.to) - toX(hover.from)),
               height: hover.line.height,
             };
-      if (box) this.#frame(context, box, this.theme.foreground, 1);
+      if (box && !this.#isCovered(hover.line)) this.#frame(context, box, this.theme.foreground, 1);
     }
     const selected = this.model.details.value;
     if (!selected || this.model.selection.value < 0) return;
@@ -181,7 +213,8 @@ export class Overlay {
     context.globalAlpha = 0.45;
     context.fillRect(Math.round(toX(selected.start)), AXIS_HEIGHT, 1, this.#height);
     context.globalAlpha = 1;
-    this.#frame(context, box, this.theme.focus, 2);
+    const row = this.#rowOf(selected);
+    if (row && !this.#isCovered(row)) this.#frame(context, box, this.theme.focus, 2);
   }
 
   #frame(context: CanvasRenderingContext2D, box: Box, colour: string, line: number): void {
@@ -195,93 +228,6 @@ export class Overlay {
       Math.round(right - left),
       Math.round(box.height) - 1,
     );
-  }
-
-  /** The selected chain: arrows from cause to consequence, or one line with a dot per lane where it is too small for them. */
-  #chain(context: CanvasRenderingContext2D, toX: ToX): void {
-    const chain = this.model.chain.value;
-    const extent = extentOf(chain?.rows ?? []);
-    if (!chain || !extent || chain.rows.length < 2) return;
-    const lines = chainLines(chain.rows, chain.row);
-    if (toX(extent.to) - toX(extent.from) < LEAST_CHAIN) return this.#knot(context, toX, lines);
-    let drawn = 0;
-    // The trunk is drawn last, over its side branches.
-    for (const trunk of [false, true]) {
-      for (const { event, cause, trunk: onTrunk } of lines) {
-        if (onTrunk !== trunk || !cause || drawn >= MOST_ARROWS) continue;
-        const from = this.#boxOf(cause, toX);
-        const to = this.#boxOf(event, toX);
-        if (!from || !to) continue;
-        const x0 = toX(Math.min(Math.max(event.start, cause.start), cause.start + cause.duration));
-        const x1 = toX(event.start);
-        if (Math.max(x0, x1) < -200 || Math.min(x0, x1) > this.#width + 200) continue;
-        drawn++;
-        this.#arrow(context, x0, from, x1, to, trunk);
-      }
-    }
-  }
-
-  /** A chain within a few pixels. */
-  #knot(context: CanvasRenderingContext2D, toX: ToX, lines: readonly ChainLine[]): void {
-    const points = lines.flatMap(({ event }) => {
-      const row = this.#rowOf(event);
-      return row ? [{ x: toX(event.start), y: this.#yOf(row) + row.height / 2 }] : [];
-    });
-    const heights = points.map(({ y }) => y);
-    const x = Math.round(points[0]?.x ?? 0) + 0.5;
-    if (x < -10 || x > this.#width + 10) return;
-    const path = new Path2D();
-    path.moveTo(x, Math.min(...heights));
-    path.lineTo(x, Math.max(...heights));
-    this.#stroke(context, path, 1.4);
-    context.fillStyle = this.theme.foreground;
-    for (const y of new Set(heights)) {
-      context.beginPath();
-      context.arc(x, y, 3, 0, 2 * Math.PI);
-      context.fill();
-    }
-  }
-
-  /** A line with an edge in the background's colour, to stand out from whatever lies below. */
-  #stroke(context: CanvasRenderingContext2D, path: Path2D, width: number): void {
-    context.strokeStyle = this.theme.background;
-    context.lineWidth = width + 2.6;
-    context.globalAlpha = 0.8;
-    context.stroke(path);
-    context.globalAlpha = 1;
-    context.strokeStyle = this.theme.foreground;
-    context.lineWidth = width;
-    context.stroke(path);
-  }
-
-  #arrow(
-    context: CanvasRenderingContext2D,
-    x0: number,
-    from: Box,
-    x1: number,
-    to: Box,
-    trunk: boolean,
-  ): void {
-    const down = to.y > from.y ? 1 : to.y < from.y ? -1 : 0;
-    const y0 = down > 0 ? from.y + from.height : down < 0 ? from.y : from.y + from.height / 2;
-    const y1 = down > 0 ? to.y : down < 0 ? to.y + to.height : to.y + to.height / 2;
-    const dx = x1 - x0;
-    if (Math.hypot(dx, y1 - y0) < 7) return;
-    const path = new Path2D();
-    path.moveTo(x0, y0);
-    const head = new Path2D();
-    if (down === 0) {
-      path.lineTo(x1 - 6, y1);
-      addHead(head, x1 - 1, y1, 1, 0);
-    } else {
-      // Leaves and arrives upright, so that the time of both ends can be read off.
-      const bend = Math.min(Math.abs(y1 - y0) * 0.5, 40);
-      path.bezierCurveTo(x0, y0 + down * bend, x1, y1 - down * bend, x1, y1 - down * 5);
-      addHead(head, x1, y1, 0, down);
-    }
-    this.#stroke(context, path, trunk ? 1.6 : 0.9);
-    context.fillStyle = this.theme.foreground;
-    context.fill(head);
   }
 
   /** The debugger's cursor: a line with a handle on the axis, by which it can be dragged while it stands. */
@@ -308,17 +254,120 @@ export class Overlay {
     context.closePath();
     context.fill();
     if (dragged === undefined) return;
-    const { from, to } = this.model.window.value;
-    const text = formatTime(dragged, this.model.frequencyHz, (to - from) / this.#width);
+    const text = readTime(this.model.clock, dragged, this.#scale().pixel);
     this.#plate(context, text, x, AXIS_HEIGHT / 2);
   }
 
-  /** Whether a point is on the handle of the debugger's cursor. */
-  onHandle(x: number, y: number): boolean {
+  /** The cursor at whose handle a point is; the debugger's only while it can be moved. */
+  handleAt(x: number, y: number): CursorName | 'debugger' | undefined {
+    if (y > AXIS_HEIGHT) return undefined;
+    const { toX } = this.#scale();
+    const isNear = (time: number | undefined): boolean =>
+      time !== undefined && Math.abs(toX(time) - x) <= HANDLE + 3;
+    const { a, b } = this.model.cursors.value;
+    if (isNear(a)) return 'a';
+    if (isNear(b)) return 'b';
     const position = this.model.debugger.value;
-    if (!position?.stopped || y > AXIS_HEIGHT) return false;
-    const toX = scaleOf(this.model.window.value, 0, this.#width);
-    return Math.abs(toX(position.cycles) - x) <= HANDLE + 3;
+    return position?.stopped && isNear(position.cycles) ? 'debugger' : undefined;
+  }
+
+  /** The time at a point across, at the edge of an event when one is near. */
+  snap(x: number): number {
+    const { toTime, pixel } = this.#scale();
+    const lanes = this.painter.layout.lanes.flatMap(({ lane }) => {
+      const prepared = this.painter.prepared(lane.id);
+      return prepared?.type === 'events' ? [prepared.data] : [];
+    });
+    return nearestEdge(lanes, toTime(x), SNAP * pixel);
+  }
+
+  /** Idle stretches that are shown short: a broken band that says how long each is. */
+  #folds(context: CanvasRenderingContext2D): void {
+    const { toX } = this.#scale();
+    for (const fold of this.painter.folding.within(this.model.window.value)) {
+      const left = Math.max(-4, toX(fold.from));
+      const right = Math.min(this.#width + 4, toX(fold.to));
+      context.fillStyle = this.theme.background;
+      context.fillRect(left, AXIS_HEIGHT, right - left, this.#height - AXIS_HEIGHT);
+      context.fillStyle = this.theme.heading;
+      context.fillRect(left, AXIS_HEIGHT, right - left, this.#height - AXIS_HEIGHT);
+      context.strokeStyle = this.theme.muted;
+      context.lineWidth = 1;
+      for (const x of [left, right]) {
+        context.beginPath();
+        for (let y = AXIS_HEIGHT, side = 1; y <= this.#height; y += 5, side = -side)
+          context.lineTo(x + 1.5 * side, y);
+        context.stroke();
+      }
+      if (right - left < FOLD_LABEL) continue;
+      context.save();
+      context.translate((left + right) / 2, (AXIS_HEIGHT + this.#height) / 2);
+      context.rotate(-Math.PI / 2);
+      context.font = this.theme.numberFont;
+      context.fillStyle = this.theme.muted;
+      context.textAlign = 'center';
+      context.textBaseline = 'middle';
+      context.fillText(`idle ${readDuration(this.model.clock, fold.to - fold.from)}`, 0, 0);
+      context.restore();
+    }
+  }
+
+  /** Pennants on the axis. */
+  #bookmarks(context: CanvasRenderingContext2D, toX: ToX): void {
+    for (const { time } of this.model.bookmarks.value) {
+      const x = Math.round(toX(time)) + 0.5;
+      if (x < -PENNANT || x > this.#width) continue;
+      context.strokeStyle = context.fillStyle = this.theme.cursor;
+      context.lineWidth = 1;
+      context.setLineDash([1, 3]);
+      context.beginPath();
+      context.moveTo(x, AXIS_HEIGHT);
+      context.lineTo(x, this.#height);
+      context.stroke();
+      context.setLineDash([]);
+      context.beginPath();
+      context.moveTo(x, AXIS_HEIGHT - PENNANT);
+      context.lineTo(x + PENNANT, AXIS_HEIGHT - PENNANT / 2);
+      context.lineTo(x, AXIS_HEIGHT);
+      context.closePath();
+      context.fill();
+    }
+  }
+
+  /** The reader's two cursors, each with its letter, and what lies between them. */
+  #cursors(context: CanvasRenderingContext2D, toX: ToX): void {
+    const { a, b } = this.model.cursors.value;
+    const bottom = AXIS_HEIGHT + this.painter.layout.pinnedHeight;
+    for (const [letter, time] of [
+      ['A', a],
+      ['B', b],
+    ] as const) {
+      if (time === undefined) continue;
+      const x = Math.round(toX(time)) + 0.5;
+      if (x < -HANDLE || x > this.#width + HANDLE) continue;
+      context.strokeStyle = context.fillStyle = this.theme.focus;
+      context.lineWidth = 1;
+      context.beginPath();
+      context.moveTo(x, AXIS_HEIGHT - 14);
+      context.lineTo(x, this.#height);
+      context.stroke();
+      context.fillRect(x - 6.5, AXIS_HEIGHT - 14, 13, 13);
+      context.font = this.theme.numberFont;
+      context.textAlign = 'center';
+      context.textBaseline = 'middle';
+      context.fillStyle = this.theme.background;
+      context.fillText(letter, x, AXIS_HEIGHT - 7);
+    }
+    if (a === undefined || b === undefined) return;
+    const [left, right] = [Math.max(0, toX(Math.min(a, b))), Math.min(this.#width, toX(Math.max(a, b)))];
+    if (right < 0 || left > this.#width) return;
+    const y = bottom + 8.5;
+    context.strokeStyle = this.theme.focus;
+    context.beginPath();
+    context.moveTo(left, y);
+    context.lineTo(right, y);
+    context.stroke();
+    this.#plate(context, `Δ ${readDuration(this.model.clock, Math.abs(b - a))}`, (left + right) / 2, y);
   }
 
   #pointer(context: CanvasRenderingContext2D): void {
@@ -328,10 +377,9 @@ export class Overlay {
     context.globalAlpha = 0.5;
     context.fillRect(Math.round(x), AXIS_HEIGHT, 1, this.#height - AXIS_HEIGHT);
     context.globalAlpha = 1;
-    const { from, to } = this.model.window.value;
-    const pixel = (to - from) / this.#width;
-    const at = from + x * pixel;
+    const { toTime, pixel } = this.#scale();
+    const at = toTime(x);
     if (at < 0) return;
-    this.#plate(context, formatTime(at, this.model.frequencyHz, pixel), x, AXIS_HEIGHT / 2);
+    this.#plate(context, readTime(this.model.clock, at, pixel), x, AXIS_HEIGHT / 2);
   }
 }

@@ -1,38 +1,40 @@
 /** The lanes: headings on the left, the chart on the right, one scroll bar for both. */
 import type { Explorer } from '../app/explorer';
-import { layoutOf, type Row } from '../lanes/layout';
-import { queryLaneName } from '../lanes/query-lane-name';
+import { layoutOf, topOf, type LaneRow } from '../lanes/layout';
 import { lowerBound } from '../lanes/geometry';
-import { kindRow } from '../../src/trace/vocabulary/events';
 import { h } from '../ui/dom';
 import { resolveColour, type Theme } from '../ui/theme';
 import type { Signal } from '../host/signal';
+import { timeScale } from '../time/fold';
 import { AXIS_HEIGHT, lanesChart } from './chart';
 import { Feed } from './feed';
 import { gapMarks } from './gaps';
+import { gutter } from './gutter';
 import { hitAt, type Hit } from './hit';
 import { listen } from './input';
 import { Overlay } from './overlay';
 import { LanePainter } from './painter';
 import { Tooltip } from './tooltip';
 
-/** Pixels of the gutter beside the two halves of a lane's name. */
-const GUTTER_AIR = 34;
 /** Milliseconds that a hint stays. */
 const HINT_TIME = 6000;
-const LEAST_GUTTER = 110;
-/** Of the page's width. */
-const MOST_GUTTER = 0.34;
+/** Pixels beyond the lanes in sight for which lanes are asked for too. */
+const OVERSCAN = 60;
+/** Milliseconds without a change of the zoom after which strips are drawn anew for it. */
+const SETTLE = 90;
+/** Milliseconds of a frame that may go into drawing strips anew. */
+const PREPARE_TIME = 4;
 const KEYS =
   'W and S zoom, A and D move, comma and full stop go to the previous and next event of a lane, up and down change the lane, Enter opens the source, question mark shows all keys.';
 
-/** Builds the timeline; it draws itself whenever the model changes. */
-export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: HTMLElement; focus(): void } {
+/** Builds the timeline; it draws itself whenever the model changes. `editBookmark` lets the reader name a time. */
+export function timeline(
+  explorer: Explorer,
+  theme: Signal<Theme>,
+  editBookmark: (time: number) => void,
+): { element: HTMLElement; focus(): void } {
   const { model } = explorer;
-  const base = h('span', { class: 'axis-base' });
-  const corner = h('div', { class: 'gutter-corner' }, base);
-  const headings = h('div', { class: 'gutter-rows' });
-  const gutter = h('div', { class: 'gutter' }, corner, headings);
+  const side = gutter(explorer);
   const lanesCanvas = h('canvas', { attrs: { 'aria-hidden': 'true' } });
   const overlayCanvas = h('canvas', { class: 'overlay', attrs: { 'aria-hidden': 'true' } });
   const gaps = gapMarks(model);
@@ -51,7 +53,7 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
     gaps.element,
     overlayCanvas,
   );
-  const scroller = h('div', { class: 'scroller' }, gutter, surface);
+  const scroller = h('div', { class: 'scroller' }, side.element, surface);
   const tooltip = new Tooltip(model, explorer.host);
   const keys = h('div', { class: 'visually-hidden', text: KEYS, attrs: { id: 'timeline-keys' } });
   const element = h(
@@ -63,12 +65,12 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
   );
 
   const painter = new LanePainter(theme.value, (id) => model.track(id), resolveColour);
-  const chart = lanesChart(lanesCanvas, painter, () => model.frequencyHz, theme.value);
+  const chart = lanesChart(lanesCanvas, painter, () => model.clock, theme.value);
   const overlay = new Overlay(overlayCanvas, model, painter, theme.value);
   const feed = new Feed(
     explorer.host,
-    (result, rows) => {
-      painter.accept(result, rows);
+    (supplies) => {
+      painter.accept(supplies);
       redraw();
     },
     (error) => explorer.report(error),
@@ -77,56 +79,83 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
   let size = { width: 0, height: 0 };
   let pending = 0;
   let lanesDirty = true;
+  let noted = false;
   /** Where the pointer rests on the lanes. */
   let pointer: { x: number; y: number } | undefined;
+  /** Shown cycles of a pixel at the last drawing, and when that changed. */
+  let zoom = { pixel: 0, at: -Infinity };
+  let settle = 0;
+  /** The next frame has to go on with what this one had no time for. */
+  let again = false;
+  /** Lanes in sight, and a little beyond. */
+  const visible = (): LaneRow[] => {
+    const bottom = size.height - AXIS_HEIGHT + OVERSCAN;
+    return painter.layout.lanes.filter((row) => {
+      const top = topOf(row, scroller.scrollTop);
+      return top + row.height > -OVERSCAN && top < bottom;
+    });
+  };
+  /** Draws strips anew where that is needed: while a zoom goes on only what is new, the rest is stretched. */
+  const prepare = (rows: readonly LaneRow[]): void => {
+    const { pixel } = timeScale(model.window.value, 0, size.width, painter.folding);
+    const now = performance.now();
+    if (Math.abs(zoom.pixel / pixel - 1) > 1e-6) zoom = { pixel, at: now };
+    const left = zoom.at + SETTLE - now;
+    clearTimeout(settle);
+    if (left > 0) settle = window.setTimeout(() => redraw(), left + 1);
+    const due = left > 0 ? rows.filter((row) => painter.hasNew([row])) : rows;
+    // What this frame has no time for comes in the next.
+    if (!painter.prepare(due, zoom.pixel, size.width, now + PREPARE_TIME)) again = true;
+  };
+  /** Notes in the browser's own timings when lanes are on screen for the first time. */
+  const note = (rows: readonly LaneRow[]): void => {
+    if (noted || !rows.some(({ lane }) => painter.prepared(lane.id))) return;
+    noted = true;
+    performance.mark('trapline:lanes');
+  };
   const frame = (): void => {
     pending = 0;
     if (size.width === 0) return;
     painter.activeLane = model.lane.value;
+    painter.folding = model.folding.value;
     if (lanesDirty) {
       lanesDirty = false;
-      chart.draw(model.window.value);
-      base.textContent = chart.ticks.base;
-      const { rows, endTime } = model.extent.value;
-      feed.want(model.window.value, size.width, painter.layout.lanes, model.live ? rows : endTime);
+      const rows = visible();
+      prepare(rows);
+      chart.draw(model.window.value, painter.folding);
+      note(rows);
+      side.base(chart.ticks.base);
+      feed.want(
+        model.window.value,
+        size.width,
+        rows.map(({ lane }) => lane),
+        model.endTime,
+        painter.folding,
+        model.live ? model.extent.value.rows : model.endTime,
+      );
       // What lies under a resting pointer changes when the lanes move.
       if (pointer) point(pointer.x, pointer.y, hitAt(model, painter, pointer.x, pointer.y, size.width));
     }
     gaps.draw(size.width);
     overlay.draw();
+    if (!again) return;
+    again = false;
+    redraw();
   };
   const redraw = (lanes = true): void => {
     lanesDirty ||= lanes;
     pending ||= requestAnimationFrame(frame);
   };
 
-  /** Makes the gutter as wide as its longest name, if that leaves the lanes enough room. */
-  const widen = (): void => {
-    const pen = overlayCanvas.getContext('2d');
-    let widest = LEAST_GUTTER;
-    for (const name of headings.querySelectorAll('.gutter-lane')) {
-      if (pen) pen.font = getComputedStyle(name).font;
-      let width = GUTTER_AIR;
-      for (const part of name.children) width += pen?.measureText(part.textContent).width ?? 0;
-      widest = Math.max(widest, width);
-    }
-    const most = Math.max(LEAST_GUTTER, element.clientWidth * MOST_GUTTER);
-    scroller.style.setProperty('--gutter-width', `${Math.ceil(Math.min(widest, most))}px`);
-  };
+  const widen = (): void =>
+    scroller.style.setProperty('--gutter-width', `${side.width(element.clientWidth)}px`);
   const relayout = (): void => {
-    painter.layout = layoutOf(model.lanes.value, model.collapsed.value);
-    headings.replaceChildren(...painter.layout.rows.map((row) => headingOf(row, explorer)));
-    headings.style.height = `${painter.layout.height}px`;
+    const { lanes, pinned } = model.arranged.value;
+    feed.keepOnly(model.lanes.value);
+    painter.layout = layoutOf(lanes, new Set(model.choices.value.collapsed), pinned);
+    side.relayout(painter.layout);
+    side.activate(model.lane.value);
     widen();
-    redraw();
-  };
-  const markLane = (): void => {
-    for (const child of headings.children) {
-      child.classList.toggle(
-        'active',
-        child instanceof HTMLElement && child.dataset['lane'] === model.lane.value,
-      );
-    }
     redraw();
   };
 
@@ -154,9 +183,10 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
   });
   const scrollToLane = (): void => {
     const row = painter.layout.lanes.find(({ lane }) => lane.id === model.lane.value);
-    if (!row) return;
+    if (!row || row.pinned) return;
+    const { pinnedHeight } = painter.layout;
     const room = size.height - AXIS_HEIGHT;
-    if (row.top < scroller.scrollTop) scroller.scrollTop = row.top;
+    if (row.top - pinnedHeight < scroller.scrollTop) scroller.scrollTop = row.top - pinnedHeight;
     else if (row.top + row.height > scroller.scrollTop + room)
       scroller.scrollTop = row.top + row.height - room;
   };
@@ -174,24 +204,19 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
     redraw(false);
   };
   const step = (direction: 1 | -1): void => {
-    const prepared = painter.prepared.get(model.lane.value);
+    const prepared = painter.prepared(model.lane.value);
     if (!prepared) return moveLane(1);
-    const rows = prepared.data.row;
-    const selected = model.selection.value;
+    if (prepared.type === 'columns') return void explorer.stepInLane(direction);
+    const { row, start } = prepared.data;
     const { from, to } = model.window.value;
-    let at = rows.indexOf(selected);
-    if (at < 0 && prepared.type === 'events') {
+    let at = row.indexOf(model.selection.value);
+    if (at < 0) {
       const time = model.details.value?.start ?? (direction > 0 ? from : to);
-      at = lowerBound(prepared.data.start, time) - (direction > 0 ? 1 : 0);
-    } else if (at < 0 && painter.answer) {
-      const share = (from - painter.answer.from) / (painter.answer.to - painter.answer.from);
-      at = Math.floor(share * rows.length) - 1;
+      at = lowerBound(start, time) - (direction > 0 ? 1 : 0);
     }
-    do at += direction;
-    while (at >= 0 && at < rows.length && ((rows[at] ?? -1) < 0 || rows[at] === selected));
-    const row = rows[at];
-    const start = prepared.type === 'events' && row !== undefined ? (prepared.data.start[at] ?? 0) : from;
-    if (row !== undefined && row >= 0 && start >= from && start <= to) void explorer.reveal(row);
+    const next = row[at + direction];
+    const time = start[at + direction] ?? -1;
+    if (next !== undefined && time >= from && time <= to) void explorer.reveal(next);
     else void explorer.stepInLane(direction);
   };
   const moveLane = (direction: 1 | -1): void => {
@@ -207,29 +232,38 @@ export function timeline(explorer: Explorer, theme: Signal<Theme>): { element: H
     {
       element: surface,
       hitAt: (x, y) => hitAt(model, painter, x, y, size.width),
-      onHandle: (x, y) => overlay.onHandle(x, y),
+      handleAt: (x, y) => overlay.handleAt(x, y),
+      timeAt: (x) => timeScale(model.window.value, 0, size.width, painter.folding).toTime(x),
+      snap: (x) => overlay.snap(x),
+      pointer: () => pointer,
       hover,
       scrollBy: (pixels) => (scroller.scrollTop += pixels),
       overflows: () => scroller.scrollHeight > scroller.clientHeight + 1,
       hint: zoomHint(element),
       step,
       moveLane,
+      editBookmark,
     },
     explorer,
   );
 
-  model.lanes.subscribe(relayout);
-  model.collapsed.subscribe(relayout);
-  model.lane.subscribe(() => {
-    markLane();
+  model.arranged.subscribe(relayout);
+  model.choices.subscribe(() => redraw());
+  model.lane.subscribe((lane) => {
+    side.activate(lane);
     scrollToLane();
+    redraw();
   });
-  for (const signal of [model.window, model.extent]) signal.subscribe(() => redraw());
+  for (const signal of [model.window, model.extent, model.folding]) signal.subscribe(() => redraw());
+  // The axis may count from the selected event.
+  for (const signal of [model.selection, model.details])
+    signal.subscribe(() => redraw(model.choices.value.clock === 'selected'));
   for (const signal of [
-    model.selection,
-    model.details,
     model.chain,
     model.range,
+    model.measured,
+    model.cursors,
+    model.bookmarks,
     model.debugger,
     model.dragged,
   ])
@@ -261,60 +295,4 @@ function zoomHint(parent: HTMLElement): () => void {
     parent.append(note);
     setTimeout(() => note.remove(), HINT_TIME);
   };
-}
-
-/** A heading with its twistie, or the name of a lane. */
-function headingOf(row: Row, explorer: Explorer): HTMLElement {
-  if (row.type === 'heading') {
-    const button = h(
-      'button',
-      {
-        class: 'gutter-heading',
-        attrs: { type: 'button', 'aria-expanded': String(!row.collapsed) },
-        on: { click: () => explorer.toggleGroup(row.group) },
-      },
-      h('span', { class: 'twistie', attrs: { 'aria-hidden': 'true' } }),
-      h('span', { text: row.group }),
-      row.collapsed ? h('span', { class: 'gutter-note', text: `${row.lanes} lanes` }) : null,
-    );
-    button.style.height = `${row.height}px`;
-    return button;
-  }
-  const { lane } = row;
-  const role = kindRoleOf(lane.groups);
-  const element = h(
-    'div',
-    {
-      class: `gutter-lane${lane.empty ? ' empty' : ''}${row.firstOfTrack ? ' first' : ''}`,
-      title: lane.empty ? `${lane.label}: nothing recorded` : lane.label,
-      on: { click: () => (explorer.model.lane.value = lane.id) },
-    },
-    lane.query === undefined
-      ? h('span', { class: 'gutter-track', text: row.firstOfTrack ? lane.track : '' })
-      : queryLaneName(lane, explorer),
-    h('span', {
-      class: `gutter-part role-${role}`,
-      text: row.firstOfTrack && lane.track.endsWith(lane.part) ? '' : lane.part,
-    }),
-  );
-  element.dataset['lane'] = lane.id;
-  element.style.height = `${row.height}px`;
-  return element;
-}
-
-const roleOfGroup: Partial<Record<string, string>> = {
-  mode: kindRow(1).role,
-  exit: 'exit',
-  interrupt: 'interrupt',
-  register: 'device',
-  virtio: 'device',
-  dma: 'dma',
-  iommu: 'iommu',
-  packet: 'network',
-  thread: 'thread',
-  guest: 'mark',
-};
-
-function kindRoleOf(groups: readonly string[]): string {
-  return roleOfGroup[groups[0] ?? ''] ?? 'mark';
 }

@@ -112,7 +112,7 @@ export class Tooltip {
     }
     if (count === 0) return `${kindTitle(hit.kind)} goes on here`;
     const [one, many] = nouns[hit.line.lane.part] ?? ['event', 'events'];
-    if (count === 1) return `1 ${one} in these ${pixel}`;
+    if (count < 1.5) return `1 ${one} in these ${pixel}`;
     const fault = hit.fault ? ', a fault among them' : '';
     return `${formatCount(count)} ${many} here${fault}; zoom in to tell them apart`;
   }

@@ -73,4 +73,10 @@ export const icons = {
   addLane: 'M2.5 3.5h11M2.5 7.5h6M2.5 11.5h5M11.5 8v6M8.5 11h6',
   rename: 'M3 13l.6-2.6L10.8 3.2l2 2-7.2 7.2zM9.4 4.6l2 2',
   close: 'M4 4l8 8M12 4l-8 8',
+  pin: 'M6 2.5h4M6.8 2.5v4L5 9h6L9.2 6.5v-4M8 9v4.5',
+  unpin: 'M6 2.5h4M6.8 2.5v4L5 9h6L9.2 6.5v-4M8 9v4.5M3 13 13 3',
+  lanes: 'M2.5 4h3M8 4h5.5M2.5 8h3M8 8h5.5M2.5 12h3M8 12h5.5',
+  bookmark: 'M4.5 2.5h7v11L8 10.7l-3.5 2.8z',
+  clock: 'M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 1 0 0-11M8 5v3.2l2 1.4',
+  fold: 'M2.5 8h2.5M11 8h2.5M6.5 5v6M9.5 5v6',
 } as const;

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { KindGroup } from '../../trace/vocabulary/events';
 import { queryLaneLimits } from '../../protocol/query-lanes';
+import { bookmarkList, laneChoices } from './choice-shapes';
 import type { HostAnswer, HostMethods, PageNotice } from '../../protocol/webview';
 
 /** The methods as a host implements them: each may take its time. */
@@ -95,7 +96,7 @@ const argumentShapes: { [M in keyof HostMethods]: ArgumentShape<M> } = {
   ]),
   statistics: z.tuple([cycles, cycles]),
   mappings: z.tuple([z.int().min(0).max(limits.tracks), cycles, z.int().min(-1)]),
-  openSource: z.tuple([row, z.boolean()]),
+  openSource: z.tuple([row, z.boolean(), z.boolean()]),
   travel: z.tuple([z.union([z.object({ cycles: z.number().finite().min(0) }), z.object({ row })])]),
   debugFrom: z.tuple([row]),
   stopAtLike: z.tuple([row]),
@@ -111,6 +112,8 @@ const argumentShapes: { [M in keyof HostMethods]: ArgumentShape<M> } = {
       )
       .max(queryLaneLimits.lanes),
   ]),
+  keepChoices: z.tuple([laneChoices]),
+  keepBookmarks: z.tuple([bookmarkList]),
   stop: z.tuple([]),
   runAgain: z.tuple([]),
 };

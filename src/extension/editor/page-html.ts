@@ -9,6 +9,8 @@ export interface PageParts {
   script: string;
   style: string;
   title: string;
+  /** What the page says until its script has drawn anything. */
+  loading: string;
   /** BCP 47 tag of the editor's display language. */
   language: string;
 }
@@ -59,7 +61,7 @@ export function tracePage(parts: PageParts): string {
 <title>${escapeHtml(parts.title)}</title>
 </head>
 <body>
-<main id="app"></main>
+<main id="app" aria-busy="true"><p class="page-loading" role="status">${escapeHtml(parts.loading)}</p></main>
 <script type="module" nonce="${parts.nonce}" src="${escapeHtml(parts.script)}"></script>
 </body>
 </html>

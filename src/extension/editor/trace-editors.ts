@@ -11,6 +11,7 @@ import type {
 import { DisposableStore } from '../disposables';
 import { importViewType, runScheme, traceViewType } from '../names';
 import type { RunSession } from '../runs/run-session';
+import type { ChoiceStore } from './choice-store';
 import type { HostHandlers } from './page-calls';
 import { isTextTrace, TraceDocument, type DocumentContext } from './trace-document';
 import { TracePanel } from './trace-panel';
@@ -44,6 +45,7 @@ export class TraceEditors implements CustomReadonlyEditorProvider<TraceDocument>
     private readonly extensionUri: Uri,
     private readonly context: DocumentContext,
     private readonly handlersFor: HandlerFactory,
+    private readonly choices: ChoiceStore,
     private readonly log: LogOutputChannel,
   ) {
     for (const viewType of viewTypes)
@@ -63,7 +65,8 @@ export class TraceEditors implements CustomReadonlyEditorProvider<TraceDocument>
 
   resolveCustomEditor(document: TraceDocument, webviewPanel: WebviewPanel): void {
     const handlers = this.handlersFor(document, webviewPanel);
-    const panel = new TracePanel(webviewPanel, document, handlers, this.extensionUri, this.log);
+    const { choices, extensionUri, log } = this;
+    const panel = new TracePanel(webviewPanel, document, handlers, choices, extensionUri, log);
     this.panels.add(panel);
     webviewPanel.onDidDispose(() => {
       this.panels.delete(panel);

@@ -6,6 +6,7 @@ import type { TimelineDebugging } from '../debug/timeline-link';
 import type { SourceOpener } from '../source/open-source';
 import { locateSource } from '../source/source-files';
 import type { KeptQueryLanes } from './kept-query-lanes';
+import type { ChoiceStore } from './choice-store';
 import type { HostHandlers } from './page-calls';
 import type { TraceDocument } from './trace-document';
 import type { TraceView } from '../trace-service/trace-view';
@@ -15,6 +16,7 @@ export interface HandlerServices {
   sources: SourceOpener;
   debugging: TimelineDebugging;
   queryLanes: KeptQueryLanes;
+  choices: ChoiceStore;
   /** Runs a scenario as the command does, with its messages. */
   runScenario(scenario: Uri): Promise<unknown>;
 }
@@ -50,7 +52,7 @@ async function openSource(
   view: TraceView,
   row: number,
   column: ViewColumn | undefined,
-  beside: boolean,
+  how: { beside: boolean; focus: boolean },
   sources: SourceOpener,
 ): Promise<boolean> {
   const { file, line } = await view.describe(row);
@@ -61,7 +63,7 @@ async function openSource(
       l10n.t('{0} is not on this machine. Open the folder that holds it, then try again.', file),
     );
   }
-  await sources.open(uri, line, column, beside);
+  await sources.open(uri, line, column, how);
   return true;
 }
 
@@ -86,17 +88,20 @@ export function traceHandlers(
     events: (query) => view().events(query),
     statistics: (from, to) => view().statistics(from, to),
     mappings: (track, time, address) => view().mappings(track, time, address),
-    openSource: (row, beside) =>
-      openSource(document, view(), row, panel.viewColumn, beside, services.sources),
+    openSource: (row, beside, focus) =>
+      openSource(document, view(), row, panel.viewColumn, { beside, focus }, services.sources),
     travel: (target) => services.debugging.travel(document, target),
     debugFrom: async (row) => {
       // The line is opened beside first: there the editor shows where the debugger stands, and the timeline stays in view.
-      await openSource(document, view(), row, panel.viewColumn, true, services.sources).catch(() => false);
+      const how = { beside: true, focus: true };
+      await openSource(document, view(), row, panel.viewColumn, how, services.sources).catch(() => false);
       await services.debugging.debugFrom(document.uri, await scenarioOf(document, view()), row);
     },
     stopAtLike: (row) => services.debugging.stopAtLike(document, row),
     queryLanes: () => services.queryLanes.of(view().meta.scenarioName),
     keepQueryLanes: (lanes) => services.queryLanes.keep(view().meta.scenarioName, lanes),
+    keepChoices: (choices) => services.choices.keepChoices(document, choices) as Promise<void>,
+    keepBookmarks: (bookmarks) => services.choices.keepBookmarks(document, bookmarks),
     stop: () => document.session?.cancel(),
     runAgain: async () => {
       // Not awaited to its end: the page's answer is that the run was asked for.

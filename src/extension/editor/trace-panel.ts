@@ -1,10 +1,11 @@
 /** One page of a trace document: messages in, answers and news out. */
-import { EventEmitter, TabInputCustom, Uri, commands, env, window } from 'vscode';
+import { EventEmitter, TabInputCustom, Uri, commands, env, l10n, window } from 'vscode';
 import type { Disposable, LogOutputChannel, ViewColumn, WebviewPanel } from 'vscode';
 import type { DebugPosition, FailedExpectations, PageNotice, ToPage } from '../../protocol/webview';
 import { DisposableStore } from '../disposables';
 import type { TraceView } from '../trace-service/trace-view';
 import { eventSelectedContext } from '../names';
+import type { ChoiceStore } from './choice-store';
 import { receivePageMessage, type HostHandlers } from './page-calls';
 import { createNonce, problemPage, tracePage } from './page-html';
 import { Throttle } from './throttle';
@@ -41,6 +42,7 @@ export class TracePanel implements Disposable {
     readonly panel: WebviewPanel,
     readonly document: TraceDocument,
     private readonly handlers: HostHandlers,
+    private readonly choices: ChoiceStore,
     private readonly extensionUri: Uri,
     private readonly log: LogOutputChannel,
   ) {
@@ -99,6 +101,7 @@ export class TracePanel implements Disposable {
       nonce: createNonce(),
       style: asset('main.css'),
       title: this.panel.title,
+      loading: l10n.t('Loading the trace…'),
       language: env.language,
     };
     const { problem } = this.document.content;
@@ -130,6 +133,8 @@ export class TracePanel implements Disposable {
   }
 
   private async init(): Promise<void> {
+    const bookmarks = await this.choices.bookmarks(this.document);
+    const choices = this.choices.choices(this.document);
     const { view } = this.document.content;
     this.judged = undefined;
     this.failed = undefined;
@@ -143,6 +148,8 @@ export class TracePanel implements Disposable {
       type: 'init',
       ...trace,
       ...(session?.running && { liveUntil: session.progress?.cycles ?? 0 }),
+      ...(choices && { choices }),
+      bookmarks,
     });
     void this.tellFailure();
     if (this.pendingReveal !== undefined) this.post({ type: 'reveal', row: this.pendingReveal });

@@ -73,6 +73,7 @@ export class ScenarioForms implements CustomTextEditorProvider, Disposable {
       style: asset('form.css'),
       title: panel.title,
       language: env.language,
+      loading: l10n.t('Loading the scenario…'),
     });
   }
 

@@ -27,14 +27,19 @@ export class SourceOpener implements Disposable {
 
   /**
    * Shows a line and puts the cursor there. A column that shows the file already is used again; otherwise `beside` takes
-   * the column next to `from`.
+   * the column next to `from`. Without `focus` the keyboard stays where it is.
    */
-  async open(file: Uri, line: number, from: ViewColumn | undefined, beside: boolean): Promise<void> {
+  async open(
+    file: Uri,
+    line: number,
+    from: ViewColumn | undefined,
+    { beside, focus }: { beside: boolean; focus: boolean },
+  ): Promise<void> {
     const column = columnShowing(file, from) ?? (beside ? besideColumn(from) : (from ?? ViewColumn.Active));
     const at = new Position(Math.max(0, line - 1), 0);
     const editor = await window.showTextDocument(file, {
       viewColumn: column,
-      preserveFocus: false,
+      preserveFocus: !focus,
       preview: true,
     });
     const { range } = editor.document.lineAt(editor.document.validatePosition(at));

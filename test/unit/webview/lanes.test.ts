@@ -177,17 +177,15 @@ describe('layout', () => {
 });
 
 describe('density', () => {
-  it('grows with the count, up to all of the height', () => {
-    const counts = [0, 1, 3, 15, 200, 1000];
+  it('grows evenly with the count, up to all of the height', () => {
+    const counts = [0, 1, 3, 15, 200, 900];
     const full = fullCount(counts);
-    expect(full).toBe(1024);
-    const heights = counts.map((count) => densityHeight(count, full));
-    expect(heights).toEqual([...heights].sort((a, b) => a - b));
-    expect(heights[0]).toBe(0);
-    expect(densityHeight(full, full)).toBe(1);
-    expect(fullCount([1, 2])).toBe(16);
-    expect(fullCount([64])).toBe(64);
-    expect(fullCount([65])).toBe(256);
+    expect(full).toBe(1000);
+    for (const count of counts) expect(densityHeight(count, full) * full).toBeCloseTo(count, 6);
+    expect(fullCount([])).toBe(1);
+    expect([1, 1.5, 2, 3, 5, 7, 10, 11].map((most) => fullCount([0, most]))).toEqual([
+      1, 2, 2, 5, 5, 10, 10, 20,
+    ]);
   });
 });
 

@@ -1,12 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  formatCount,
   formatCountShort,
   formatDuration,
   formatRange,
   formatShare,
   formatTime,
 } from '../../../webview/time/format';
+import { plainClock, readTime } from '../../../webview/time/clock';
 import { roundStep, timeTicks } from '../../../webview/time/ticks';
 import {
   MIN_SPAN,
@@ -69,7 +71,7 @@ describe('ticks', () => {
     });
     fc.assert(
       fc.property(windows, fc.integer({ min: 300, max: 3000 }), ({ from, span }, width) => {
-        const { ticks, step } = timeTicks({ from, to: from + span }, width, 3e9);
+        const { ticks, step } = timeTicks({ from, to: from + span }, width, plainClock(3e9));
         expect(new Set(ticks.map((tick) => tick.label)).size).toBe(ticks.length);
         expect((step / span) * width).toBeGreaterThan(91.9);
         for (const { value } of ticks) {
@@ -81,9 +83,31 @@ describe('ticks', () => {
   });
 
   it('counts from a base where absolute times would be long', () => {
-    const { base, ticks } = timeTicks({ from: 1_234_567_000, to: 1_234_568_000 }, 1000, GHZ);
+    const { base, ticks } = timeTicks({ from: 1_234_567_000, to: 1_234_568_000 }, 1000, plainClock(GHZ));
     expect(base).not.toBe('');
     expect(ticks.every(({ label }) => label.startsWith('+'))).toBe(true);
+  });
+});
+
+describe('clocks', () => {
+  const window = { from: 900_000, to: 1_100_000 };
+
+  it('count cycles, or from an event on, before it and after', () => {
+    const cycles = timeTicks(window, 1000, { frequencyHz: GHZ, cycles: true, origin: 0 });
+    expect(cycles.base).toBe('cycles');
+    expect(cycles.ticks.map(({ label, value }) => plain(label) === plain(formatCount(value)))).not.toContain(
+      false,
+    );
+    const since = timeTicks(window, 1000, { frequencyHz: GHZ, cycles: false, origin: 1_000_000 });
+    expect(since.ticks.find(({ value }) => value === 1_000_000)?.label[0]).toBe('0');
+    for (const { value, label } of since.ticks)
+      if (value !== 1_000_000) expect(label[0]).toBe(value < 1_000_000 ? '\u2212' : '+');
+    expect(plain(readTime({ frequencyHz: GHZ, cycles: false, origin: 1_000_000 }, 1_012_400, 100))).toBe(
+      '+12.4 µs',
+    );
+    expect(plain(readTime({ frequencyHz: GHZ, cycles: true, origin: 0 }, 1_012_400, 100))).toBe(
+      '1 012 400 cycles',
+    );
   });
 });
 

@@ -1,15 +1,10 @@
 /** Stands for the extension host: answers the page from a made-up trace by the code that the product uses. */
+import type { Bookmark, LaneChoices } from '../../../src/protocol/choices';
 import type { FailedExpectations, HostCall, HostMethods, ToPage } from '../../../src/protocol/webview';
-import { completeQuery, valuesIn } from '../../../src/trace/query/complete';
-import { chainOf } from '../../../src/trace/query/chain';
-import { describe, eventRow } from '../../../src/trace/query/describe';
 import { kindRow } from '../../../src/trace/vocabulary/events';
-import { density, eventTable, find } from '../../../src/trace/query/find';
-import { mappingsAt } from '../../../src/trace/query/mappings';
 import type { RunState } from '../../../src/trace/model';
-import { statistics } from '../../../src/trace/query/statistics';
 import { TraceStore } from '../../../src/trace/query/store';
-import { queryViewport } from '../../../src/trace/query/viewport';
+import { answersOf, type Answers } from './answers';
 import { atRest } from './idle';
 import { Synthetic } from './synthetic';
 
@@ -58,30 +53,18 @@ const store = new TraceStore(trace.meta('running'));
 let setup: Setup | undefined;
 let ready = false;
 
-type Answers = {
-  [M in keyof HostMethods]: (...args: Parameters<HostMethods[M]>) => ReturnType<HostMethods[M]>;
-};
+/** What a host keeps of a reader's choices. */
+interface Kept {
+  choices?: LaneChoices;
+  bookmarks: Bookmark[];
+}
+const kept = (): Kept => JSON.parse(sessionStorage.getItem('kept') ?? '{"bookmarks":[]}') as Kept;
+const keep = (change: Partial<Kept>): void =>
+  sessionStorage.setItem('kept', JSON.stringify({ ...kept(), ...change }));
 const answers: Answers = {
-  viewport: (query) => queryViewport(store, query),
-  describe: (row) => describe(store, row),
-  chain: (row, limit) => {
-    const { links, truncated } = chainOf(store, row, limit);
-    return { rows: links.map((link) => eventRow(store, link.row)), truncated };
-  },
-  find: (query, from, direction) => find(store, query, from, direction),
-  density: (query, from, to, parts) => density(store, query, from, to, parts),
-  complete: (query, cursor) => completeQuery(query, cursor, valuesIn(store)),
-  events: (query) => eventTable(store, query),
-  statistics: (from, to) => statistics(store, from, to),
-  mappings: (track, time, address) => mappingsAt(store, track, time, address < 0 ? undefined : address),
-  openSource: () => true,
-  stop: () => undefined,
-  travel: () => undefined,
-  debugFrom: () => undefined,
-  stopAtLike: () => undefined,
-  runAgain: () => undefined,
-  queryLanes: () => [],
-  keepQueryLanes: () => undefined,
+  ...answersOf(store),
+  keepChoices: (choices) => keep({ choices }),
+  keepBookmarks: (bookmarks) => keep({ bookmarks }),
 };
 
 function post(message: ToPage): void {
@@ -102,15 +85,15 @@ function call<M extends keyof HostMethods>({ id, method, args }: HostCall<M>): v
 function send(packets: number): void {
   for (let i = 0; i < packets; i++) {
     trace.send();
-    if (i % 20_000 === 19_999) store.append(trace.delta());
+    if (i % 20_000 === 19_999) trace.handTo(store);
   }
-  store.append(trace.delta());
+  trace.handTo(store);
 }
 
 function init(): void {
   if (!ready || !setup || setup.silent) return;
   store.setMeta(trace.meta(setup.state, setup.message));
-  post({ type: 'init', meta: store.meta, rows: store.rows, endTime: store.endTime });
+  post({ type: 'init', meta: store.meta, rows: store.rows, endTime: store.endTime, ...kept() });
 }
 
 const fakeHost: FakeHost = {

@@ -183,6 +183,13 @@ export class Synthetic {
     return this.recorder.takeDelta();
   }
 
+  /** Hands all that was recorded to a store: a recorder gives whole blocks first, and what is left after them. */
+  handTo(store: { append(delta: TraceDelta): void }): void {
+    let delta: TraceDelta;
+    do store.append((delta = this.delta()));
+    while (delta.chunks.length > 0);
+  }
+
   meta(state: TraceMeta['state'], message?: string): TraceMeta {
     return {
       version: 1,

@@ -45,10 +45,12 @@ function handlers() {
     events: refuse('events'),
     statistics: refuse('statistics'),
     mappings: refuse('mappings'),
-    openSource: (row, beside) => {
+    openSource: (row, beside, focus) => {
       called.push('openSource');
-      return Promise.resolve(row === 7 && beside);
+      return Promise.resolve(row === 7 && beside && !focus);
     },
+    keepChoices: refuse('keepChoices'),
+    keepBookmarks: refuse('keepBookmarks'),
     stop: vi.fn(),
     runAgain: refuse('runAgain'),
     travel: refuse('runAgain'),
@@ -72,7 +74,7 @@ describe('calls of the page', () => {
       id: 3,
       result: details(41),
     });
-    expect(await answer({ type: 'call', id: 4, method: 'openSource', args: [7, true] }, all)).toEqual({
+    expect(await answer({ type: 'call', id: 4, method: 'openSource', args: [7, true, false] }, all)).toEqual({
       type: 'answer',
       id: 4,
       result: true,
@@ -100,7 +102,10 @@ describe('calls of the page', () => {
     ['statistics', [0, Number.POSITIVE_INFINITY]],
     ['mappings', [0, 5, 0.5]],
     ['mappings', [-1, 5, -1]],
-    ['openSource', [0, 'yes']],
+    ['openSource', [0, 'yes', true]],
+    ['openSource', [0, true]],
+    ['keepChoices', [{ grouping: 'colour' }]],
+    ['keepBookmarks', [[{ time: -1, name: '', note: '' }]]],
     ['events', [{ from: 0, to: 1, filter: '', offset: 0, limit: 1e9 }]],
     ['viewport', [{ from: 0, to: 1, width: 1e9, lanes: [] }]],
     ['viewport', [{ from: 0, to: 1, width: 10, lanes: [{ id: 'x' }] }]],

@@ -8,6 +8,7 @@ const parts = {
   script: 'https://files.example/main.js?a=1&b=2',
   style: 'https://files.example/main.css',
   title: 'b7 "quoted" <i>',
+  loading: 'Loading <the trace>',
   language: 'en',
 };
 
@@ -45,7 +46,8 @@ describe('the page', () => {
     expect(html.match(/<script/g)).toHaveLength(1);
     expect(html).toContain('nonce="abc123" src="https://files.example/main.js?a=1&amp;b=2"></script>');
     expect(html).not.toMatch(/<style|\sstyle=|\son\w+=/);
-    expect(html).toContain('<main id="app"></main>');
+    // Until the script has come the page is not blank.
+    expect(html).toContain('Loading &lt;the trace&gt;');
   });
 
   it('says what is wrong with a trace, and runs no script then', () => {

@@ -1,0 +1,56 @@
+/** What the reader marks in time: two cursors, and bookmarks. */
+import type { Bookmark } from '../../src/protocol/choices';
+import type { HostClient } from '../host/client';
+import type { Model } from './model';
+
+/** The two cursors. */
+export type CursorName = 'a' | 'b';
+
+export class Marks {
+  constructor(
+    private readonly model: Model,
+    private readonly host: HostClient,
+    private readonly report: (error: unknown) => void,
+  ) {}
+
+  /** Puts a cursor to a time in cycles; undefined takes it away. */
+  setCursor(name: CursorName, time: number | undefined): void {
+    const { [name]: _, ...other } = this.model.cursors.value;
+    this.model.cursors.value =
+      time === undefined ? other : { ...other, [name]: Math.min(Math.max(0, time), this.model.endTime) };
+  }
+
+  clearCursors(): void {
+    this.model.cursors.value = {};
+  }
+
+  /** The bookmark at a time, within `reach` cycles. */
+  bookmarkAt(time: number, reach: number): Bookmark | undefined {
+    return this.model.bookmarks.value.find((bookmark) => Math.abs(bookmark.time - time) <= reach);
+  }
+
+  /** Keeps a bookmark, in the place of the one given. */
+  keep(bookmark: Bookmark, instead?: Bookmark): void {
+    const others = this.model.bookmarks.value.filter(
+      (each) => each !== instead && each.time !== bookmark.time,
+    );
+    this.#set([...others, bookmark].sort((a, b) => a.time - b.time));
+  }
+
+  remove(bookmark: Bookmark): void {
+    this.#set(this.model.bookmarks.value.filter((each) => each !== bookmark));
+  }
+
+  /** The bookmark after or before a time. */
+  next(time: number, direction: 1 | -1): Bookmark | undefined {
+    const all = this.model.bookmarks.value;
+    return direction > 0
+      ? all.find((bookmark) => bookmark.time > time + 0.5)
+      : all.findLast((bookmark) => bookmark.time < time - 0.5);
+  }
+
+  #set(bookmarks: readonly Bookmark[]): void {
+    this.model.bookmarks.value = bookmarks;
+    this.host.call('keepBookmarks', [...bookmarks]).catch(this.report);
+  }
+}
