@@ -5,7 +5,7 @@
 import type { DebugScope } from '../../src/guest/dwarf/model';
 import { formatValue } from '../../src/debug/expression/format';
 import { localNamed } from '../../src/debug/expression/scope';
-import { sizeOf } from '../../src/debug/expression/types';
+import { bare, isComposite, sizeOf } from '../../src/debug/expression/types';
 import { Value } from '../../src/debug/expression/value';
 import { Activation } from '../../src/debug/frames/activation';
 import { compute, locate, type ExpressionFrame } from '../../src/debug/frames/dwarf-expression';
@@ -51,18 +51,36 @@ export function isOfBlockElsewhere({ scopes, callPc }: Frame, name: string): boo
 }
 
 /**
- * A variable of which pieces tell the first bytes only (DWARF 5, 2.6.1.2), as gdb shows it: `check_pieced_synthetic_pointer` finds no
- * piece that speaks against it and takes what follows the last one for pointers without a value.
+ * Whether gdb leaves out a variable that is optimised out wherever its block is: the block's concrete entry does not name the abstract
+ * one, as those of clang do not, and `inherit_abstract_dies` adds what is missing only to entries that do.
  */
-export function withUncoveredPointers(frame: Frame, name: string, shown: string): string {
+export function isMissingInBlock({ scopes }: Frame, name: string): boolean {
+  const home = scopes.find(({ variables }) => variables.some((each) => each.name === name));
+  const isBlock = home !== undefined && home !== scopes.at(-1) && !home.inlined;
+  return isBlock && home.ranges.every(({ low }) => localNamed([home], name)?.locationAt(low) === undefined);
+}
+
+/**
+ * A variable of which pieces tell the first bytes only (DWARF 5, 2.6.1.2), as gdb shows it. In a struct
+ * `check_pieced_synthetic_pointer` finds no piece that speaks against it and takes what follows the last one for pointers without a
+ * value; elsewhere `rw_pieced_value` leaves the bytes 0 and says of none that it is not known.
+ * @param shown as we have it
+ * @returns undefined where pieces tell everything
+ */
+export function withBytesUncovered(frame: Frame, name: string, shown: string): string | undefined {
   const variable = localNamed(frame.scopes, name);
   const location = variable?.locationAt(frame.callPc);
-  if (!variable || location?.kind !== 'expression') return shown;
+  if (!variable || location?.kind !== 'expression') return undefined;
+  const { type } = variable;
   const place = locate(location.bytes, location.unit, frame.activation);
   if (place.kind !== 'pieces' || place.pieces.some(({ location: { kind } }) => kind === 'implicit-pointer'))
-    return shown;
-  const bits = place.pieces.reduce((sum, piece) => sum + piece.bits, 0);
-  return bits < 8 * sizeOf(variable.type) ? shown.replaceAll(OPTIMISED_OUT, '<synthetic pointer>') : shown;
+    return undefined;
+  const bits = 8 * sizeOf(type) - place.pieces.reduce((sum, piece) => sum + piece.bits, 0);
+  if (bits <= 0) return undefined;
+  if (isComposite(bare(type))) return shown.replaceAll(OPTIMISED_OUT, '<synthetic pointer>');
+  const zeros = { bits, first: 0, location: { kind: 'value', bytes: new Uint8Array(bits / 8) } } as const;
+  const whole = { kind: 'pieces', pieces: [...place.pieces, zeros] } as const;
+  return textOf(() => formatValue(Value.at(type, whole, frame.activation), OPTIONS));
 }
 
 /** An activation in which values at the entry come from elsewhere. */

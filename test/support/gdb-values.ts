@@ -23,9 +23,10 @@ import {
   asOfEntry,
   asOfFrameInlinedInto,
   isGuessedAbove,
+  isMissingInBlock,
   isOfBlockElsewhere,
   textOf,
-  withUncoveredPointers,
+  withBytesUncovered,
 } from './gdb-13';
 import { startServer } from './gdb-server';
 import { root } from './runs';
@@ -67,7 +68,9 @@ export interface Comparison {
   beginning: number;
   /** Variables that gdb shows without a value and out of scope. */
   elsewhere: number;
-  /** Bytes without a location that gdb takes for pointers. */
+  /** Variables without a value that gdb leaves out of blocks that contain the place. */
+  missing: number;
+  /** Variables of which some bytes have no piece: gdb takes them for pointers or for zeros. */
   uncovered: number;
   /** Values at the entry that gdb works out in the wrong frame; ours are what the registers held. */
   inlinedEntries: number;
@@ -251,6 +254,7 @@ export async function compareWithGdb(
     guessed: 0,
     beginning: 0,
     elsewhere: 0,
+    missing: 0,
     uncovered: 0,
     inlinedEntries: 0,
     unknownEntries: 0,
@@ -303,7 +307,11 @@ export async function compareWithGdb(
         if (reason) result[reason] += 1;
         else differ(where, name, ours, value);
       }
-      for (const [name, value] of own) if (!known.has(name)) differ(where, name, value, 'not there');
+      for (const [name, value] of own) {
+        if (known.has(name)) continue;
+        if (value === OPTIMISED_OUT && isMissingInBlock(frame, name)) result.missing += 1;
+        else differ(where, name, value, 'not there');
+      }
     });
     const unknown = there.names.filter((name) => !globals.some((each) => each.name === name));
     if (unknown.length > 0) differ(moment, 'globals that we do not know', '', unknown.join(' '));
@@ -334,7 +342,7 @@ function reasonFor(
 ): 'elsewhere' | 'uncovered' | 'inlinedEntries' | 'unknownEntries' | undefined {
   const isUnknown = theirs === OPTIMISED_OUT;
   if (ours === undefined) return isUnknown && isOfBlockElsewhere(frame, name) ? 'elsewhere' : undefined;
-  if (theirs === withUncoveredPointers(frame, name, ours)) return 'uncovered';
+  if (theirs === withBytesUncovered(frame, name, ours)) return 'uncovered';
   const isWrongFrame = theirs === asOfFrameInlinedInto(frame, name);
   if (!isUnknown && !isWrongFrame) return undefined;
   if (ours !== asOfEntry(run, cpu, program, frame, name)) return undefined;
