@@ -72,6 +72,7 @@ export function withBytesUncovered(frame: Frame, name: string, shown: string): s
   const location = variable?.locationAt(frame.callPc);
   if (!variable || location?.kind !== 'expression') return undefined;
   const { type } = variable;
+  if (shown.startsWith('error: ')) return undefined;
   const place = locate(location.bytes, location.unit, frame.activation);
   if (place.kind !== 'pieces' || place.pieces.some(({ location: { kind } }) => kind === 'implicit-pointer'))
     return undefined;
@@ -141,9 +142,13 @@ export function asOfEntry(
   const entered = activationAtEntry(run, cpu, program, frame.activation);
   const location = localNamed(frame.scopes, name)?.locationAt(frame.callPc);
   if (!entered || location?.kind !== 'expression') return undefined;
-  return withValuesAtEntry(frame, name, (expression) => compute(expression, location.unit, entered));
+  return withValuesAtEntry(frame, name, (expression) => {
+    if (expression[0] === GNU_PARAMETER_REF) throw new DebugError('No register has held it.');
+    return compute(expression, location.unit, entered);
+  });
 }
 
+const GNU_PARAMETER_REF = 0xfa;
 const RSP = { general: 4 } as const;
 
 /** The registers with which an activation began, where its return address lay at the top of the stack. */

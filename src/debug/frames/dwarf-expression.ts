@@ -32,7 +32,7 @@ export interface ExpressionFrame extends LocationFrame {
   cfa(): bigint;
   /**
    * What a register or a place held when the function was entered, by what the caller's call site says.
-   * @param expression the block of DW_OP_entry_value
+   * @param expression the block of DW_OP_entry_value, or DW_OP_GNU_parameter_ref whole
    * Throws DebugError when the caller does not tell.
    */
   entryValue(expression: Uint8Array): bigint;
@@ -454,6 +454,11 @@ define(0x28, (at) => {
 define([0x96, 0xf0], () => undefined); // nop, GNU_uninit
 define([0xa3, 0xf3], (at) => at.entryValue(at.reader.span(at.reader.ulebNumber())));
 
+define(0xfa, (at) => {
+  // GNU_parameter_ref
+  const reference = Uint8Array.from([0xfa, ...at.reader.span(4)]);
+  at.pushGeneric(at.frame.entryValue(reference));
+});
 define(0xfd, (at) => at.pushGeneric(at.variableValue(readOffset(at.reader, at.unit.offsetSize)))); // GNU_variable_value
 
 // 2.6, locations
@@ -474,7 +479,7 @@ define([0xa0, 0xf2], (at) => {
 refuse([0x9b, 0xe0], 'It is a variable of a thread (TLS), and a guest has no threads of that kind.');
 refuse([0x18, 0x95, 0xa7], 'It lies in another address space, which x86 does not have.');
 refuse(
-  [0x98, 0x99, 0x9a, 0xfa],
+  [0x98, 0x99, 0x9a],
   'Its location is worked out by another entry of the debug information, which is not followed.',
 );
 refuse([0x97], 'Its location depends on an object that is not at hand (DW_OP_push_object_address).');
