@@ -18,7 +18,7 @@ const USAGE = `usage: npm run soak -- [--runs N] [--only NAME] [--seconds S] [--
   --seconds  longest time for one property (20)
   --seed     instead of a fresh one
   --path     of one case, as it was printed; with --only and --test
-  --test     the test with this title alone
+  --test     the test with this title alone; of values those whose titles match: "b7-.*gcc -O2"
 `;
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 const log = join(root, 'artifacts', 'soak', 'failures.txt');
@@ -115,13 +115,14 @@ async function oracle(_, { runs = 300_000, seed }) {
   return code;
 }
 
-async function values(_, { runs = 200, seed }) {
-  say(`values of all sample drivers against gdb, ${runs} moments each`);
-  const asked = { places: runs, seed };
+async function values(_, { runs = 200, seed, test = '' }) {
+  say(`values of ${test === '' ? 'all sample drivers' : test} against gdb, ${runs} moments each`);
+  const asked = { places: runs, seed, only: test };
   const code = await run(process.execPath, [vitest, 'run', 'test/conformance/gdb-values.test.ts'], {
     env: { ...process.env, TRAPLINE_VALUES: JSON.stringify(asked) },
   });
-  if (code !== 0) say(`again: npm run soak -- --only values --seed=${seed} --runs ${runs}`);
+  const part = test === '' ? '' : ` --test "${test}"`;
+  if (code !== 0) say(`again: npm run soak -- --only values --seed=${seed} --runs ${runs}${part}`);
   return code;
 }
 

@@ -155,7 +155,7 @@ struct tl_user_end tl_user_run(uint64_t (*function)(void *), void *argument)
     uint64_t flags;
     __asm__ volatile("pushfq\n\tpopq %0" : "=r"(flags) : : "memory");
     uint64_t *top = (uint64_t *)(user_stack + sizeof(user_stack)) - 1;
-    *top = tl_physical(tl_user_return); /* the function returns to there */
+    *top = tl_physical(tl_user_return) + 1; /* the function returns to there: past a NOP, see user-enter.S */
     tl_user_enter((uint64_t)(uintptr_t)function, tl_physical(top), (uint64_t)(uintptr_t)argument,
                   (flags & RFLAGS_IF) | RFLAGS_FIXED | io_privilege << 12, &resume);
 

@@ -66,12 +66,23 @@ const ALL: readonly (readonly [scenario: string, vm: number])[] = [
 /** Of them in `npm test`. */
 const FEW: readonly string[] = ['b7-e1000-emulated', 'a8-ipi'];
 
+/** What `npm run soak -- --only values` asks for. */
 const soak =
   process.env.TRAPLINE_VALUES === undefined
     ? undefined
     : (JSON.parse(process.env.TRAPLINE_VALUES) as { places: number; seed: number; only?: string });
 const { places, seed } = soak ?? { places: 6, seed: 20261129 };
-const scenarios = ALL.filter(([name]) => (soak ? name.includes(soak.only ?? '') : FEW.includes(name)));
+const configurations = ALL.flatMap(([name, vm]) =>
+  ['gcc', 'clang'].flatMap((compiler) =>
+    ['0', '2'].map((optimize) => ({
+      name,
+      vm,
+      compiler,
+      optimize,
+      title: `${name} ${compiler} -O${optimize}`,
+    })),
+  ),
+).filter(({ name, title }) => (soak ? new RegExp(soak.only ?? '').test(title) : FEW.includes(name)));
 
 const folder = mkdtempSync(join(tmpdir(), 'trapline-values-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -85,17 +96,15 @@ async function jobWith(name: string, compiler: string, optimize: string): Promis
 }
 
 describe.skipIf(!has('gdb'))('against gdb through gdbserver (needs gdb with Python)', () => {
-  describe.each(['gcc', 'clang'].filter((each) => has(each)))('%s', (compiler) => {
-    describe.each(['0', '2'])('-O%s', (optimize) => {
-      it.each(scenarios)('%s', { timeout: 1_800_000 }, async (name, vm) => {
-        const job = await jobWith(name, compiler, optimize);
-        const compared = await compareWithGdb(job, vm, places, seed, join(folder, `${name}.json`));
-        const { differences, ...figures } = compared;
-        const found = { name, compiler, optimize, ...figures, differences: differences.length };
-        if (soak) process.stdout.write(`${JSON.stringify(found)}\n${differences.slice(0, 6).join('\n')}\n`);
-        expect(differences.slice(0, 20)).toEqual([]);
-        expect(figures.places).toBe(places);
-      });
-    });
+  it.for(configurations)('$title', { timeout: 1_800_000 }, async (configuration, { skip }) => {
+    const { name, vm, compiler, optimize, title } = configuration;
+    skip(!has(compiler), `needs ${compiler}`);
+    const job = await jobWith(name, compiler, optimize);
+    const compared = await compareWithGdb(job, vm, places, seed, join(folder, `${name}.json`));
+    const { differences, ...figures } = compared;
+    const found = { title, ...figures, differences: differences.length };
+    if (soak) process.stdout.write(`${[JSON.stringify(found), ...differences.slice(0, 20)].join('\n')}\n`);
+    expect(differences.slice(0, 20)).toEqual([]);
+    expect(figures.places).toBe(places);
   });
 });

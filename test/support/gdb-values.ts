@@ -4,15 +4,12 @@
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { DebugScope } from '../../src/guest/dwarf/model';
+import { basename, join } from 'node:path';
+import type { DebugVariable } from '../../src/guest/dwarf/model';
 import { compileExpression } from '../../src/debug/expression/compile';
 import { formatValue } from '../../src/debug/expression/format';
-import { localNamed, variableValue } from '../../src/debug/expression/scope';
+import { variableValue } from '../../src/debug/expression/scope';
 import { sizeOf } from '../../src/debug/expression/types';
-import { Value } from '../../src/debug/expression/value';
-import { compute, locate, type ExpressionFrame } from '../../src/debug/frames/dwarf-expression';
-import { enteringCall } from '../../src/debug/frames/entry-value';
 import { DebugError } from '../../src/debug/frames/errors';
 import { stackOf, type Frame } from '../../src/debug/frames/frame';
 import { programOf, type Program } from '../../src/debug/frames/program';
@@ -20,6 +17,17 @@ import { machineOf } from '../../src/debug/register-numbers';
 import type { RunJob } from '../../src/protocol/run';
 import { ControlledRun } from '../../src/run/control/controlled-run';
 import { imageOf } from '../../src/run/guest-image';
+import {
+  OPTIMISED_OUT,
+  OPTIONS,
+  asOfEntry,
+  asOfFrameInlinedInto,
+  isGuessedAbove,
+  isMissingInBlock,
+  isOfBlockElsewhere,
+  textOf,
+  withBytesUncovered,
+} from './gdb-13';
 import { startServer } from './gdb-server';
 import { root } from './runs';
 
@@ -45,29 +53,29 @@ interface GdbPlace {
   readonly expressions: Readonly<Record<string, string>>;
 }
 
-/** What was compared. */
+/** What was compared, and what gdb has otherwise for reasons that `gdb-13.ts` gives. */
 export interface Comparison {
   places: number;
   frames: number;
   locals: number;
   globals: number;
   registers: number;
-  /** Frames of tail calls, which are on no stack any more. */
-  deducedFrames: number;
-  /** Variables that gdb shows though they are not in scope. */
-  outOfScope: number;
-  /** Names that only other files have, in several of which they are static: gdb takes that of the file whose symbols it has read first. */
-  otherStatics: number;
-  /** Structs whose location has pieces of their beginning only: gdb takes what follows for pointers without a value. */
+  /** Frames of functions that ended with a jump: gdb concludes from call sites that they were there, but they are on no stack. */
+  jumpedFrom: number;
+  /** Frames that gdb guesses above code that is not in the file. */
+  guessed: number;
+  /** Functions inlined whose first instruction is next: gdb does not show them yet. */
+  beginning: number;
+  /** Variables that gdb shows without a value and out of scope. */
+  elsewhere: number;
+  /** Variables without a value that gdb leaves out of blocks that contain the place. */
+  missing: number;
+  /** Variables of which some bytes have no piece: gdb takes them for pointers or for zeros. */
   uncovered: number;
-  /** Variables that are optimised out and in scope, and that gdb leaves out. */
-  leftOutByGdb: number;
-  /** Values at the entry of functions that have been jumped to, where gdb does not see the jumps of clang (DW_AT_call_pc). */
-  entryValuesByJump: number;
-  /** Values at the entry that gdb works out in the wrong frame. */
-  entryValuesOfInlined: number;
-  /** Statics of other files that were optimised out: gdb does not know them. */
-  unknownToGdb: number;
+  /** Values at the entry that gdb works out in the wrong frame; ours are what the registers held. */
+  inlinedEntries: number;
+  /** Values at the entry that gdb does not know; ours are what the registers held. */
+  unknownEntries: number;
   /** A sentence each. */
   readonly differences: string[];
 }
@@ -83,38 +91,66 @@ export function randomPlaces(count: number, seed: number, instructions: number, 
   return places.sort(([one], [other]) => one - other);
 }
 
-/** Values as gdb writes them, all elements that it shows. */
-const OPTIONS = { elements: 200, depth: 20, length: 100_000 };
-
-function text(evaluate: () => string): string {
-  try {
-    return evaluate();
-  } catch (error) {
-    if (error instanceof DebugError) return `error: ${error.message}`;
-    throw error;
-  }
-}
-
 /** Globals of more bytes are compared at every so many moments only: gdb takes 0.2 s to write a stack of 16 KiB down. */
 const LARGE = 1024;
 const LARGE_EVERY = 40;
 
-function sizeOfGlobal({ debug }: Program, name: string): number {
-  const type = debug?.global(name)?.type;
+/** What gdb says of what cannot be read is told in other words. */
+const UNREADABLE = /^error: (?:Cannot access memory|Memory at 0x)/;
+const same = (shown: string): string => (UNREADABLE.test(shown) ? 'unreadable' : shown);
+
+/** A variable outside of functions, as it is asked for. */
+interface Global {
+  readonly name: string;
+  readonly expression: string;
+  /** Asked for by its name alone, it is looked for in the file of the frame first. */
+  readonly isBare: boolean;
+  readonly isLarge: boolean;
+}
+
+function isLarge({ type }: DebugVariable): boolean {
   try {
-    return type ? sizeOf(type) : 0;
+    return sizeOf(type) > LARGE;
   } catch (error) {
-    if (error instanceof DebugError) return 0;
+    if (error instanceof DebugError) return false;
     throw error;
   }
 }
 
-/** What gdb says of what cannot be read is told in other words. */
-const UNREADABLE = /^error: (?:Cannot access memory|Memory at 0x)/;
-/** The symbol table numbers statics of functions; gdb prefers their names in the source. */
-const NUMBERED = /(<\w+)\.\d+(?=[+>])/g;
-const same = (shown: string): string =>
-  UNREADABLE.test(shown) ? 'unreadable' : shown.replace(NUMBERED, '$1');
+/**
+ * All variables outside of functions. One that several files have, or none has a place for, is asked for by file and name: which of
+ * several gdb takes, and whether it knows one without a place, depends on what it has read before.
+ */
+function globalsOf(program: Program): readonly Global[] {
+  const { debug, symbols } = program;
+  if (!debug) return [];
+  const files = new Map<string, Map<string, DebugVariable>>();
+  for (const { address } of symbols.functions())
+    for (const variable of debug.globalsOf(address)) {
+      const homes = files.get(variable.name) ?? new Map<string, DebugVariable>();
+      files.set(variable.name, homes.set(variable.declared?.file ?? '', variable));
+    }
+  return [...debug.globalNames()].sort().flatMap((name): Global[] => {
+    const homes = [...(files.get(name) ?? [])];
+    const bare = debug.global(name);
+    return [
+      { name, expression: name, isBare: true, isLarge: bare !== undefined && isLarge(bare) },
+      ...homes.map(([file, variable]) => ({
+        name,
+        expression: `'${basename(file)}'::${name}`,
+        isBare: false,
+        isLarge: isLarge(variable),
+      })),
+    ];
+  });
+}
+
+/** Whether a bare name means one variable, whatever gdb has read before. */
+function isPlain({ debug }: Program, globals: readonly Global[], name: string, pc: bigint): boolean {
+  if (debug?.globalsOf(pc).some((each) => each.name === name)) return true;
+  const isSingle = globals.filter((each) => each.name === name).length <= 2;
+  return isSingle && debug?.global(name)?.locationAt(pc) !== undefined;
+}
 
 /** gdb on a job, at places in the order in which they are given. */
 async function askGdb(
@@ -158,12 +194,6 @@ async function askGdb(
   }
 }
 
-/** Frames that are on the stack, as far as gdb knows their functions: beyond those it goes on by what looks like a frame. */
-function real(frames: readonly GdbFrame[]): readonly GdbFrame[] {
-  const end = frames.findLastIndex(({ name }) => name !== null) + 1;
-  return frames.slice(0, Math.max(1, end)).filter(({ deduced }) => !deduced);
-}
-
 /** Where gdb does not show a function inlined that begins right here. */
 function withoutBeginning(frames: readonly Frame[], gdb: readonly GdbFrame[]): readonly Frame[] {
   const begins = ({ kind, scopes, pc }: Frame): boolean =>
@@ -180,84 +210,9 @@ function variablesOf(frame: Frame): Map<string, string> {
       if (!found.has(variable.name))
         found.set(
           variable.name,
-          text(() => formatValue(variableValue(variable, frame), OPTIONS)),
+          textOf(() => formatValue(variableValue(variable, frame), OPTIONS)),
         );
   return found;
-}
-
-/**
- * Whether a variable that gdb shows is out of scope: its block does not contain the place. gdb takes a block for all that is between its
- * first and its last instruction, where its ranges (DWARF 5, 2.17.3) leave out what lies between. Of a function inlined it also shows,
- * as optimised out, the variables of all blocks whose concrete entry is not a child of the function's own.
- */
-function isOutOfScope({ activation, callPc }: Frame, name: string, value: string): boolean {
-  const blocks = (scope: DebugScope): DebugScope[] => [scope, ...scope.scopes.flatMap(blocks)];
-  return blocks(activation.function ?? { ranges: [], variables: [], scopes: [] }).some(
-    ({ ranges, variables }) => {
-      if (!variables.some((each) => each.name === name)) return false;
-      if (ranges.some(({ low, high }) => low <= callPc && callPc < high)) return false;
-      const isAround = ranges.some(({ low }) => low <= callPc) && ranges.some(({ high }) => callPc < high);
-      return isAround || value === '<optimized out>';
-    },
-  );
-}
-
-/**
- * A variable of an inlined function as gdb 13 has it: it takes the argument of DW_OP_entry_value from the right call site, but works it out
- * with the registers of the frame into which the function is inlined, where they should be those of that frame's caller (DWARF 5, 3.4.2).
- */
-function asGdbHasEntryValues({ kind, scopes, activation, callPc }: Frame, name: string): string | undefined {
-  const variable = localNamed(scopes, name);
-  const location = variable?.locationAt(callPc);
-  const call = enteringCall(activation);
-  if (kind !== 'inlined' || location?.kind !== 'expression' || !call) return undefined;
-  const { site } = call;
-  const frame: ExpressionFrame = {
-    architecture: activation.architecture,
-    register: (number) => activation.register(number),
-    readMemory: (address, length) => activation.readMemory(address, length),
-    frameBase: () => activation.frameBase(),
-    cfa: () => activation.cfa(),
-    entryValue: (expression) => {
-      const own = site.parameters.find(({ location: place }) => Buffer.compare(place, expression) === 0);
-      if (!own) throw new DebugError('The call site does not tell.');
-      return compute(own.value, site.unit, activation);
-    },
-  };
-  return text(() => {
-    const place = locate(location.bytes, location.unit, frame);
-    return variable ? formatValue(Value.at(variable.type, place, activation), OPTIONS) : '';
-  });
-}
-
-/** Whether a location has DW_OP_implicit_pointer, in its DWARF 5 or its GNU form. */
-function hasPointer({ scopes, callPc }: Frame, name: string): boolean {
-  const location = localNamed(scopes, name)?.locationAt(callPc);
-  return location?.kind === 'expression' && location.bytes.some((byte) => byte === 0xa0 || byte === 0xf2);
-}
-
-/** Whether a variable is known by a jump that gdb does not see: it wants an address after it. */
-function isEnteredByJump({ scopes, activation, callPc }: Frame, name: string): boolean {
-  const location = localNamed(scopes, name)?.locationAt(callPc);
-  const usesEntryValue = location?.kind === 'expression' && location.bytes.some((byte) => byte === 0xa3);
-  return usesEntryValue && enteringCall(activation)?.site.isTail === true;
-}
-
-/** Whether a name that the file of a frame does not have stands for what gdb says in another file. */
-function isOtherStatic(program: Program, frame: Frame, name: string, theirs: string): boolean {
-  const { debug } = program;
-  if (!debug) return false;
-  const functions = program.symbols.functions().flatMap(({ address }) => debug.functionAt(address) ?? []);
-  const home = frame.function?.declared?.file;
-  const own = functions.some((each) => each.declared?.file === home && each.name === name);
-  if (own || debug.globalsOf(frame.callPc).some((each) => each.name === name)) return false;
-  return functions.some(({ entry }) => {
-    const there = Object.create(frame, { callPc: { value: entry }, scopes: { value: [] } }) as Frame;
-    const meant = text(() =>
-      formatValue(compileExpression(name, program, there).evaluate({ program, frame: there }), OPTIONS),
-    );
-    return same(meant) === same(theirs);
-  });
 }
 
 /**
@@ -276,14 +231,17 @@ export async function compareWithGdb(
   const cpus = run.cpus.filter((cpu) => cpu.vm === vm);
   const places = randomPlaces(count, seed, run.moment.instructions, cpus.length);
   const program = programOf(imageOf(job.guests[vm]));
-  const globals = [...(program.debug?.globalNames() ?? [])].sort();
-  const sizes = new Map(globals.map((name) => [name, sizeOfGlobal(program, name)]));
-  const small = globals.filter((name) => (sizes.get(name) ?? 0) <= LARGE);
-  const asked = (index: number): readonly string[] => (index % LARGE_EVERY === 0 ? globals : small);
+  const globals = globalsOf(program);
+  const asked = (index: number): readonly Global[] =>
+    index % LARGE_EVERY === 0 ? globals : globals.filter((each) => !each.isLarge);
   const gdb = await askGdb(
     job,
     vm,
-    places.map(([instructions, thread], index) => [instructions, thread, asked(index)]),
+    places.map(([instructions, thread], index) => [
+      instructions,
+      thread,
+      asked(index).map(({ expression }) => expression),
+    ]),
     out,
   );
   const result: Comparison = {
@@ -292,14 +250,14 @@ export async function compareWithGdb(
     locals: 0,
     globals: 0,
     registers: 0,
-    deducedFrames: 0,
-    outOfScope: 0,
-    otherStatics: 0,
+    jumpedFrom: 0,
+    guessed: 0,
+    beginning: 0,
+    elsewhere: 0,
+    missing: 0,
     uncovered: 0,
-    leftOutByGdb: 0,
-    entryValuesByJump: 0,
-    entryValuesOfInlined: 0,
-    unknownToGdb: 0,
+    inlinedEntries: 0,
+    unknownEntries: 0,
     differences: [],
   };
   const differ = (where: string, what: string, ours: unknown, theirs: unknown): void => {
@@ -307,28 +265,32 @@ export async function compareWithGdb(
   };
   places.forEach(([instructions, thread], index) => {
     run.seek({ kind: 'instructions', instructions });
-    const there = { ...gdb[index], frames: real(gdb[index].frames) };
-    result.deducedFrames += gdb[index].frames.filter(({ deduced }) => deduced).length;
+    const there = gdb[index];
     const cpu = cpus[thread - 1].index;
-    const machine = machineOf(run, cpu, program.architecture, true);
-    const all = stackOf(program, machine);
-    const frames = withoutBeginning(all, there.frames);
-    const isHidden = frames.length < all.length;
+    const all = stackOf(program, machineOf(run, cpu, program.architecture, true));
     const moment = `at ${instructions}, thread ${thread}, pc 0x${run.registers(cpu).rip.toString(16)}`;
     const cycles = /cycle (\d+)/.exec(there.told)?.[1];
     if (cycles !== String(run.moment.cycles)) differ(moment, 'cycle', run.moment.cycles, cycles);
     result.places += 1;
+
+    const onStack = there.frames.filter(({ deduced }) => !deduced);
+    result.jumpedFrom += there.frames.length - onStack.length;
+    const frames = withoutBeginning(all, onStack);
+    result.beginning += all.length - frames.length;
+    const theirFrames = isGuessedAbove(program, all.at(-1)) ? onStack.slice(0, frames.length) : onStack;
+    result.guessed += onStack.length - theirFrames.length;
     const [ourNames, theirNames] = [
       frames.map(({ name, kind }) => `${name ?? null}${kind === 'inlined' ? ' (inlined)' : ''}`).join(' < '),
-      there.frames.map(({ name, inlined }) => `${name}${inlined ? ' (inlined)' : ''}`).join(' < '),
+      theirFrames.map(({ name, inlined }) => `${name}${inlined ? ' (inlined)' : ''}`).join(' < '),
     ];
     if (ourNames !== theirNames) differ(moment, 'stack', ourNames, theirNames);
-    frames.slice(0, there.frames.length).forEach((frame, level) => {
-      const theirs = there.frames[level];
+    frames.slice(0, theirFrames.length).forEach((frame, level) => {
+      const theirs = theirFrames[level];
       if (frame.pc !== BigInt(theirs.pc)) return;
       const where = `${moment}, frame ${level} ${theirs.name ?? '??'} at 0x${frame.pc.toString(16)}`;
       result.frames += 1;
-      if (frame.place && (level > 0 || !isHidden) && frame.place.line !== theirs.line)
+      const isHiding = level === 0 && frames.length < all.length;
+      if (frame.place && !isHiding && frame.place.line !== theirs.line)
         differ(where, 'line', frame.place.line, theirs.line);
       for (const [number, value] of Object.entries(theirs.registers)) {
         result.registers += 1;
@@ -336,47 +298,53 @@ export async function compareWithGdb(
         if (own !== BigInt(value)) differ(where, `register ${number}`, own, value);
       }
       const own = variablesOf(frame);
+      const known = new Set(theirs.variables.map(([name]) => name));
       for (const [name, value] of theirs.variables) {
         result.locals += 1;
         const ours = own.get(name);
-        if (ours === undefined && isOutOfScope(frame, name, value)) result.outOfScope += 1;
-        else if (ours !== value && value === asGdbHasEntryValues(frame, name))
-          result.entryValuesOfInlined += 1;
-        else if (
-          ours !== value &&
-          ours === value.replaceAll('<synthetic pointer>', '<optimized out>') &&
-          !hasPointer(frame, name)
-        )
-          result.uncovered += 1;
-        else if (value === '<optimized out>' && isEnteredByJump(frame, name)) result.entryValuesByJump += 1;
-        else if (ours === undefined || same(ours) !== same(value)) differ(where, name, ours, value);
+        if (ours !== undefined && same(ours) === same(value)) continue;
+        const reason = reasonFor(run, cpu, program, frame, name, ours, value);
+        if (reason) result[reason] += 1;
+        else differ(where, name, ours, value);
       }
-      const known = new Set(theirs.variables.map(([name]) => name));
       for (const [name, value] of own) {
         if (known.has(name)) continue;
-        if (value === '<optimized out>') result.leftOutByGdb += 1;
+        if (value === OPTIMISED_OUT && isMissingInBlock(frame, name)) result.missing += 1;
         else differ(where, name, value, 'not there');
       }
     });
-    const unknown = there.names.filter((name) => !globals.includes(name));
+    const unknown = there.names.filter((name) => !globals.some((each) => each.name === name));
     if (unknown.length > 0) differ(moment, 'globals that we do not know', '', unknown.join(' '));
     const [frame] = all;
-    for (const name of asked(index)) {
+    for (const { name, expression, isBare } of asked(index)) {
+      if (isBare && !isPlain(program, globals, name, frame.callPc)) continue;
       result.globals += 1;
-      const ours = text(() => {
-        const compiled = compileExpression(name, program, frame);
+      const ours = textOf(() => {
+        const compiled = compileExpression(expression, program, frame);
         return formatValue(compiled.evaluate({ program, frame }), OPTIONS);
       });
-      if (ours === '<optimized out>' && there.expressions[name].startsWith('error: No symbol'))
-        result.unknownToGdb += 1;
-      else if (
-        same(ours) !== same(there.expressions[name]) &&
-        isOtherStatic(program, frame, name, there.expressions[name])
-      )
-        result.otherStatics += 1;
-      else if (same(ours) !== same(there.expressions[name]))
-        differ(moment, name, ours, there.expressions[name]);
+      if (same(ours) !== same(there.expressions[expression]))
+        differ(moment, expression, ours, there.expressions[expression]);
     }
   });
   return result;
+}
+
+/** Why gdb has another value of a variable; undefined: for no reason that is known. */
+function reasonFor(
+  run: ControlledRun,
+  cpu: number,
+  program: Program,
+  frame: Frame,
+  name: string,
+  ours: string | undefined,
+  theirs: string,
+): 'elsewhere' | 'uncovered' | 'inlinedEntries' | 'unknownEntries' | undefined {
+  const isUnknown = theirs === OPTIMISED_OUT;
+  if (ours === undefined) return isUnknown && isOfBlockElsewhere(frame, name) ? 'elsewhere' : undefined;
+  if (theirs === withBytesUncovered(frame, name, ours)) return 'uncovered';
+  const isWrongFrame = theirs === asOfFrameInlinedInto(frame, name);
+  if (!isUnknown && !isWrongFrame) return undefined;
+  if (ours !== asOfEntry(run, cpu, program, frame, name)) return undefined;
+  return isWrongFrame ? 'inlinedEntries' : 'unknownEntries';
 }

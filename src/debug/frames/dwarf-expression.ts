@@ -2,7 +2,8 @@
 import { ByteReader } from '../../guest/elf/byte-reader';
 import { readOffset } from '../../guest/dwarf/form';
 import { GuestImageError } from '../../guest/errors';
-import type { ExpressionContext } from '../../guest/dwarf/model';
+import type { DebugType, ExpressionContext } from '../../guest/dwarf/model';
+import { sizeOf } from '../../guest/dwarf/types';
 import {
   DwarfArithmetic,
   type BaseType,
@@ -11,18 +12,27 @@ import {
   type UnaryName,
 } from './dwarf-value';
 import { DebugError, ImplicitPointerError, OptimisedOutError } from './errors';
-import { OPTIMISED_OUT, registerValue, type Location, type LocationFrame, type Piece } from './location';
+import {
+  fetch,
+  OPTIMISED_OUT,
+  registerValue,
+  type Location,
+  type LocationFrame,
+  type Piece,
+} from './location';
 import { integerOf, readExactly } from './machine';
 
 /** What an expression asks of the frame that it is worked out in. */
 export interface ExpressionFrame extends LocationFrame {
+  /** The address by which locations of variables are looked up. */
+  readonly lookupPc: bigint;
   /** What DW_OP_fbreg counts from. Throws DebugError when it is not known. */
   frameBase(): bigint;
   /** Canonical frame address. Throws DebugError when it is not known. */
   cfa(): bigint;
   /**
    * What a register or a place held when the function was entered, by what the caller's call site says.
-   * @param expression the block of DW_OP_entry_value
+   * @param expression the block of DW_OP_entry_value, or DW_OP_GNU_parameter_ref whole
    * Throws DebugError when the caller does not tell.
    */
   entryValue(expression: Uint8Array): bigint;
@@ -32,6 +42,8 @@ export interface ExpressionFrame extends LocationFrame {
 const MAX_STEPS = 10_000;
 const MAX_DEPTH = 256;
 const MAX_PIECES = 256;
+/** Locations that are worked out from variables whose locations are worked out from variables. */
+const MAX_NESTING = 16;
 
 const FBREG = 0x91;
 const CALL_FRAME_CFA = 0x9c;
@@ -72,6 +84,16 @@ export function locate(
   frame: ExpressionFrame,
   initial: readonly bigint[] = [],
 ): Location {
+  return locateNested(expression, unit, frame, initial, 0);
+}
+
+function locateNested(
+  expression: Uint8Array,
+  unit: ExpressionContext,
+  frame: ExpressionFrame,
+  initial: readonly bigint[],
+  nesting: number,
+): Location {
   try {
     const offset = initial.length === 0 ? frameOffset(expression) : undefined;
     if (offset !== undefined)
@@ -81,7 +103,7 @@ export function locate(
       };
     if (expression.length === 1 && expression[0] === CALL_FRAME_CFA)
       return { kind: 'memory', address: frame.cfa() };
-    return new Evaluation(expression, unit, frame, initial).run();
+    return new Evaluation(expression, unit, frame, initial, nesting).run();
   } catch (error) {
     if (error instanceof GuestImageError)
       throw new DebugError(`The debug information is damaged. ${error.message}`);
@@ -129,6 +151,7 @@ class Evaluation {
     readonly unit: ExpressionContext,
     readonly frame: ExpressionFrame,
     initial: readonly bigint[],
+    private readonly nesting: number,
   ) {
     this.reader = new ByteReader(expression, 'a DWARF expression');
     this.arithmetic = new DwarfArithmetic(unit.addressSize);
@@ -219,6 +242,25 @@ class Evaluation {
     return registerValue(register, this.frame);
   }
 
+  /** DW_OP_GNU_variable_value: what the variable has whose entry is at an offset of .debug_info. */
+  variableValue(entry: number): bigint {
+    const variable = this.unit.variable(entry);
+    const location = variable?.locationAt(this.frame.lookupPc);
+    if (!variable || !location)
+      throw new OptimisedOutError(
+        'It has been optimised out: the variable that it is worked out from is not known here.',
+      );
+    if (this.nesting >= MAX_NESTING)
+      throw new DebugError(
+        `The debug information is damaged: more than ${MAX_NESTING} variables are worked out from each other.`,
+      );
+    const place: Location =
+      location.kind === 'constant'
+        ? { kind: 'value', bytes: location.bytes }
+        : locateNested(location.bytes, location.unit, this.frame, [], this.nesting + 1);
+    return integerIn(variable.type, place, this.frame);
+  }
+
   /** DW_OP_entry_value: of a register, in the generic type or in that of DW_OP_regval_type. */
   entryValue(block: Uint8Array): void {
     if (block[0] !== 0xa5 && block[0] !== 0xf5) return this.pushGeneric(this.frame.entryValue(block));
@@ -238,6 +280,24 @@ class Evaluation {
     const bits = integerOf(readExactly(this.frame, this.pop().bits, size));
     this.push({ bits, ...(type && { type }) });
   }
+}
+
+/** What an integer or a pointer at a place is. */
+function integerIn(type: DebugType, place: Location, frame: ExpressionFrame): bigint {
+  let bare = type;
+  for (let count = 0; (bare.kind === 'typedef' || bare.kind === 'qualified') && count < MAX_DEPTH; count++)
+    bare = bare.target;
+  const bytes = sizeOf(bare) ?? 0;
+  const isInteger = bare.kind === 'pointer' || bare.kind === 'enum' || bare.kind === 'base';
+  if (!isInteger || bytes === 0 || bytes > 8 || (bare.kind === 'base' && bare.encoding === 'float'))
+    throw new DebugError(
+      'The debug information is damaged: a location is worked out from what is no integer.',
+    );
+  const value = integerOf(fetch(place, bytes, frame));
+  const isSigned =
+    (bare.kind === 'base' && (bare.encoding === 'signed' || bare.encoding === 'character')) ||
+    (bare.kind === 'enum' && bare.signed);
+  return isSigned ? BigInt.asIntN(8 * bytes, value) : value;
 }
 
 type Operation = (at: Evaluation) => void;
@@ -394,6 +454,13 @@ define(0x28, (at) => {
 define([0x96, 0xf0], () => undefined); // nop, GNU_uninit
 define([0xa3, 0xf3], (at) => at.entryValue(at.reader.span(at.reader.ulebNumber())));
 
+define(0xfa, (at) => {
+  // GNU_parameter_ref
+  const reference = Uint8Array.from([0xfa, ...at.reader.span(4)]);
+  at.pushGeneric(at.frame.entryValue(reference));
+});
+define(0xfd, (at) => at.pushGeneric(at.variableValue(readOffset(at.reader, at.unit.offsetSize)))); // GNU_variable_value
+
 // 2.6, locations
 define(0x93, (at) => at.piece(8 * at.reader.ulebNumber(), 0));
 define(0x9d, (at) => {
@@ -412,7 +479,7 @@ define([0xa0, 0xf2], (at) => {
 refuse([0x9b, 0xe0], 'It is a variable of a thread (TLS), and a guest has no threads of that kind.');
 refuse([0x18, 0x95, 0xa7], 'It lies in another address space, which x86 does not have.');
 refuse(
-  [0x98, 0x99, 0x9a, 0xfa, 0xfd],
+  [0x98, 0x99, 0x9a],
   'Its location is worked out by another entry of the debug information, which is not followed.',
 );
 refuse([0x97], 'Its location depends on an object that is not at hand (DW_OP_push_object_address).');

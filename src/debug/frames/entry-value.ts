@@ -65,7 +65,8 @@ export function enteringCall(frame: EnteredFrame): Call | undefined {
   const certain = commonEnd(chains);
   const isWhole = chains.every(({ length }) => length === certain.length);
   let call: Call | undefined = isWhole ? { site, frame: above } : undefined;
-  for (const jump of certain) call = { site: jump, frame: new JumpFrame(above, call) };
+  for (const jump of certain)
+    call = { site: jump, frame: new JumpFrame(above, call, jump.returnAddress - 1n) };
   return call;
 }
 
@@ -151,6 +152,7 @@ class JumpFrame implements ExpressionFrame {
     private readonly caller: EnteredFrame,
     /** The call or the jump that entered it. */
     private readonly call: Call | undefined,
+    readonly lookupPc: bigint,
   ) {
     this.architecture = caller.architecture;
   }

@@ -126,7 +126,9 @@ function byRules(frame: Stepping, row: FrameRow): Step | undefined {
       isGuess: false,
       ...(place.kind === 'memory' && { hardwareFrame: place.address }),
     };
-  return frame.program.isCode(pc) ? { places, pc, isExact: false, isGuess: false } : undefined;
+  // Code that is not in the file may have called, as what starts an AP does from a copy of itself.
+  const isCaller = frame.program.isCode(pc) || followsCall(frame, pc);
+  return isCaller ? { places, pc, isExact: false, isGuess: false } : undefined;
 }
 
 /** Words above the stack pointer in which a stub without call frame information may have left the hardware frame. */

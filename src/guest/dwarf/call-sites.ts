@@ -4,6 +4,8 @@ import { At, Tag } from './numbers';
 import type { Program } from './program';
 import type { Entry, Unit } from './units';
 
+const GNU_PARAMETER_REF = 0xfa;
+
 /**
  * Calls of a unit by return address. GNU compilers put some of a function's into its abstract instance, so that only their addresses
  * tell whose they are.
@@ -52,14 +54,26 @@ function isSet(entry: Entry, attribute: number): boolean {
   return value?.kind === 'flag' && value.value;
 }
 
-/** A register or place of an argument, and what it had at the call. */
+/** A register or place of an argument, or the parameter itself, and what it had at the call. */
 function parameterOf(entry: Entry): CallSite['parameters'] {
   if (entry.tag !== Tag.callSiteParameter && entry.tag !== Tag.gnuCallSiteParameter) return [];
-  const location = entry.get(At.location);
+  const place = entry.get(At.location);
+  const location = place?.kind === 'block' ? place.bytes : referenceTo(entry);
   const value = entry.get(At.callValue) ?? entry.get(At.gnuCallSiteValue);
-  return location?.kind === 'block' && value?.kind === 'block'
-    ? [{ location: location.bytes, value: value.bytes }]
-    : [];
+  return location && value?.kind === 'block' ? [{ location, value: value.bytes }] : [];
+}
+
+/**
+ * DW_AT_call_parameter (DWARF 5, 3.4.2): of a parameter that the compiler has taken away and that has no place. As GNU compilers refer
+ * to it in the callee: DW_OP_GNU_parameter_ref with its offset in the unit.
+ */
+function referenceTo(entry: Entry): Uint8Array | undefined {
+  const parameter = entry.reference(At.callParameter) ?? entry.reference(At.abstractOrigin);
+  if (parameter?.unit !== entry.unit) return undefined;
+  const expression = new DataView(new ArrayBuffer(5));
+  expression.setUint8(0, GNU_PARAMETER_REF);
+  expression.setUint32(1, parameter.offset, true);
+  return new Uint8Array(expression.buffer);
 }
 
 /** All entries below one, in the file's order. */

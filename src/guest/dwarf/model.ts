@@ -112,6 +112,7 @@ export interface CallSite {
   readonly target: CallTarget | undefined;
   /** A jump in place of a call and a return: the caller's frame is gone when the callee runs. */
   readonly isTail: boolean;
+  /** By the expression that the callee has for them: a register or a place at its entry, or DW_OP_GNU_parameter_ref. */
   readonly parameters: readonly { readonly location: Uint8Array; readonly value: Uint8Array }[];
   readonly unit: ExpressionContext;
 }

@@ -74,6 +74,7 @@ export const At = {
   dwoName: 0x76,
   callReturnPc: 0x7d,
   callValue: 0x7e,
+  callParameter: 0x80,
   callOrigin: 0x7f,
   callPc: 0x81,
   callTailCall: 0x82,

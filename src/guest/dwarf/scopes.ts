@@ -27,6 +27,8 @@ class Scope implements DebugScope {
     protected readonly die: Entry,
     readonly ranges: readonly AddressRange[],
     private readonly depth: number,
+    /** Of a block whose entry does not name its abstract one: finds it. */
+    private readonly abstractBlock: FindBlock = () => undefined,
   ) {
     this.contents = program.problems.later(() => this.readContents(), EMPTY);
   }
@@ -51,7 +53,8 @@ class Scope implements DebugScope {
   private readContents(): Contents {
     const variables: DebugVariable[] = [];
     const scopes: DebugScope[] = [];
-    const origin = this.die.reference(At.abstractOrigin);
+    const origin = this.die.reference(At.abstractOrigin) ?? this.abstractBlock(this.die);
+    const find = this.die.tag === Tag.lexicalBlock ? this.abstractBlock : blockFinder(origin);
     const add = (entry: Entry, depth: number): void => {
       if (entry.tag === Tag.variable || entry.tag === Tag.formalParameter) {
         const variable = variableOf(this.program, entry);
@@ -69,7 +72,7 @@ class Scope implements DebugScope {
       // A block without an address is none of its own: what it has belongs to the one around it.
       if (ranges === undefined && entry.tag === Tag.lexicalBlock)
         for (const child of entry.children()) add(child, depth + 1);
-      else if (ranges && ranges.length > 0) scopes.push(new Scope(this.program, entry, ranges, depth));
+      else if (ranges && ranges.length > 0) scopes.push(new Scope(this.program, entry, ranges, depth, find));
     };
     for (const child of this.die.children()) add(child, this.depth + 1);
     if (origin)
@@ -88,11 +91,43 @@ class Scope implements DebugScope {
       const isVariable = child.tag === Tag.variable || child.tag === Tag.formalParameter;
       const variable = isVariable ? variableOf(this.program, child) : undefined;
       if (variable) found.push(variable);
-      if (child.tag === Tag.lexicalBlock && depth < DEEPEST)
-        found.push(...this.leftOut(child, concrete, depth + 1));
+      const isLeftOut = child.tag === Tag.lexicalBlock && depth < DEEPEST && !hasOneOf(child, concrete);
+      if (isLeftOut) found.push(...this.leftOut(child, concrete, depth + 1));
     }
     return found;
   }
+}
+
+/** Whether a variable of an abstract block has a concrete entry: then the block has one, too. */
+function hasOneOf(block: Entry, concrete: ReadonlySet<number>): boolean {
+  for (const { offset } of block.children()) if (concrete.has(offset)) return true;
+  return false;
+}
+
+type FindBlock = (block: Entry) => Entry | undefined;
+
+/** Finds the abstract block, in an abstract function, of a block that names it by its variables only, as clang has it. */
+function blockFinder(origin: Entry | undefined): FindBlock {
+  let homes: ReadonlyMap<number, Entry> | undefined;
+  return (block) => {
+    if (!origin) return undefined;
+    for (const child of block.children()) {
+      const variable = child.tag === Tag.variable ? child.reference(At.abstractOrigin) : undefined;
+      if (variable?.unit !== origin.unit) continue;
+      homes ??= homesOf(origin, new Map(), 0);
+      return homes.get(variable.offset);
+    }
+    return undefined;
+  };
+}
+
+/** Blocks below an entry by the offsets of their variables. */
+function homesOf(within: Entry, homes: Map<number, Entry>, depth: number): Map<number, Entry> {
+  for (const child of within.children()) {
+    if (child.tag === Tag.lexicalBlock && depth < DEEPEST) homesOf(child, homes, depth + 1);
+    else if (child.tag === Tag.variable && within.tag === Tag.lexicalBlock) homes.set(child.offset, within);
+  }
+  return homes;
 }
 
 /** Entries of a unit that a scope has concrete ones of, itself or in its blocks. */

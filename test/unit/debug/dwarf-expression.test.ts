@@ -1,7 +1,7 @@
 /** DWARF expressions: results follow from the standard's own words (DWARF 5, 2.5 and annex D). */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { DebugType } from '../../../src/guest/dwarf/model';
+import type { DebugType, DebugVariable, ExpressionContext } from '../../../src/guest/dwarf/model';
 import { X86_64 } from '../../../src/debug/frames/architecture';
 import { compute, locate, type ExpressionFrame } from '../../../src/debug/frames/dwarf-expression';
 import { DebugError } from '../../../src/debug/frames/errors';
@@ -14,14 +14,27 @@ const types: Record<number, DebugType> = {
   3: { kind: 'base', name: 'unsigned char', bytes: 1, encoding: 'unsigned-character' },
   4: { kind: 'base', name: 'double', bytes: 8, encoding: 'float' },
 };
-const unit = {
+/** A variable of `int` at an expression; each knows itself by its number. */
+const variable = (...location: number[]): DebugVariable => ({
+  name: 'it',
+  type: { kind: 'typedef', name: 'count', target: types[2] },
+  isParameter: false,
+  locationAt: (pc) =>
+    pc === frame.lookupPc ? { kind: 'expression', bytes: Uint8Array.from(location), unit } : undefined,
+});
+const variables: Record<number, DebugVariable | undefined> = {
+  0x11: variable(0x09, 0xff, 0x9f), // -1 as a value
+  0x12: variable(0x0a, 0x04, 0x20), // at MEMORY + 4
+  0x13: variable(0xfd, 0x13, 0, 0, 0), // worked out from itself
+};
+const unit: ExpressionContext = {
   addressSize: 8,
   offsetSize: 4,
   bias: 0x1000n,
   address: (index: number) => BigInt(0x5000 + index),
-  variable: () => undefined,
+  variable: (offset: number) => variables[offset],
   baseType: (offset: number) => types[offset],
-} as const;
+};
 const MEMORY = 0x2000n;
 const bytes = Uint8Array.from({ length: 256 }, (_, index) => index);
 const frame: ExpressionFrame = {
@@ -31,6 +44,7 @@ const frame: ExpressionFrame = {
     const start = Number(address - MEMORY);
     return start < 0 ? new Uint8Array() : bytes.subarray(start, start + length);
   },
+  lookupPc: 0x5000n,
   frameBase: () => 0x7000n,
   cfa: () => 0x8000n,
   entryValue: (block) => BigInt(block[0]),
@@ -72,6 +86,9 @@ describe('a DWARF expression', () => {
     ['skip', [0x31, 0x2f, 1, 0, 0x06, 0x12, 0x22], 2n],
     ['bra taken', [0x35, 0x31, 0x28, 1, 0, 0x06], 5n],
     ['bra not taken', [0x35, 0x30, 0x28, 1, 0, 0x12], 5n],
+    ['GNU_parameter_ref is a value at the entry', [0xfa, 1, 0, 0, 0, 0x31, 0x22], 0xfbn],
+    ['GNU_variable_value of a negative value', [0xfd, 0x11, 0, 0, 0], (1n << 64n) - 1n],
+    ['GNU_variable_value of what lies in memory', [0xfd, 0x12, 0, 0, 0, 0x31, 0x22], 0x07060505n],
     ['deref', [0x0a, 0x08, 0x20, 0x06], 0x0f0e0d0c0b0a0908n],
     ['deref_size 2', [0x0a, 0x08, 0x20, 0x94, 2], 0x0908n],
     ['deref_type', [0x0a, 0x08, 0x20, 0xa6, 1, 3, 0xa8, 0], 8n],
@@ -132,6 +149,8 @@ describe('a DWARF expression', () => {
     ['a variable of a thread', [0x30, 0x9b]],
     ['a location that goes on', [0x50, 0x31]],
     ['a type that is none', [0x31, 0xa8, 9]],
+    ['a variable that is worked out from itself', [0xfd, 0x13, 0, 0, 0]],
+    ['a variable that is not there', [0xfd, 0x14, 0, 0, 0]],
   ])('refuses %s with a sentence', (_what, expression) => {
     expect(() => value(...expression)).toThrow(DebugError);
     expect(() => value(...expression)).toThrow(/\.$/);

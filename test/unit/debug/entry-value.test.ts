@@ -52,6 +52,7 @@ function ask(sites: Readonly<Record<string, readonly CallSite[]>>, entered: bigi
     architecture: X86_64,
     program,
     pc,
+    lookupPc: pc,
     isExact: above !== undefined,
     function: functions.get(entry),
     above,

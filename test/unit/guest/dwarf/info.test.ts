@@ -1,5 +1,5 @@
 /** What of debug information gdb is no measure for: several ways to the same answer, packed and split files, damage. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -262,3 +262,40 @@ function askAll(debug: DebugInfo, pcs: readonly bigint[]): void {
   debug.functionsNamed('work');
   debug.enumerator('BUSY');
 }
+
+describe.skipIf(!has('clang'))('a block of a function inlined (needs clang)', () => {
+  it('has what its concrete entry leaves out, and the function does not', () => {
+    const path = place('blocks');
+    writeFileSync(
+      join(path, 'blocks.c'),
+      `volatile int port;
+static inline __attribute__((always_inline)) void fill(int count)
+{
+    for (int i = 0; i < count; i++) {
+        int lost;
+        __asm__("nop" : "=r"(lost)); // removed, and with it the variable
+        int written = i * 3;
+        port = written;
+    }
+}
+void _start(void)
+{
+    fill(port);
+    for (;;)
+        port = 0;
+}
+`,
+    );
+    const file = join(path, 'blocks');
+    run('clang', ['-O2', '-g', '-nostdlib', '-static', '-ffreestanding', join(path, 'blocks.c'), '-o', file]);
+    const start = load(file).debug.functionsNamed('_start')[0];
+    const names = ({ variables }: DebugScope): string[] => variables.map(({ name }) => name).sort();
+    const fill = start.scopes.find(({ inlined }) => inlined?.name === 'fill');
+    const loop = fill?.scopes[0];
+    expect([fill, loop, loop?.scopes[0]].map((each) => each && names(each))).toEqual([
+      ['count'],
+      ['i'],
+      ['lost', 'written'],
+    ]);
+  });
+});
