@@ -33,6 +33,12 @@ export interface BarChart {
 const BAR_ROOM = 24;
 const AXIS_ROOM = 24;
 
+/** Whether a value is one of the few that a logarithmic axis names: powers of ten, and three times those where it spans few. */
+function isRound(value: number, span: number): boolean {
+  const leading = Number(value.toExponential(3).split('e')[0]);
+  return leading === 1 || (leading === 3 && span < 300);
+}
+
 /**
  * A chart of horizontal bars.
  * @param label for readers who cannot see it
@@ -65,7 +71,9 @@ export function barChart(
         x: {
           type: logarithmic ? 'logarithmic' : 'linear',
           ticks: {
-            callback: (value) => print(Number(value)),
+            callback(value) {
+              return !logarithmic || isRound(Number(value), this.max / this.min) ? print(Number(value)) : null;
+            },
             maxRotation: 0,
             maxTicksLimit: 5,
             autoSkipPadding: 16,

@@ -12,8 +12,8 @@ import type { Theme } from '../ui/theme';
 import { barChart, type Bar } from './charts';
 import { scopeChoice } from './scope';
 
-const SHAPE_COLUMNS = 'minmax(150px, 2.4fr) 64px 66px repeat(4, minmax(64px, 1fr))';
-const STAGE_COLUMNS = 'minmax(150px, 2.4fr) repeat(5, minmax(64px, 1fr))';
+const SHAPE_COLUMNS = 'minmax(160px, 3fr) minmax(52px, 0.8fr) 64px repeat(4, minmax(60px, 1fr))';
+const STAGE_COLUMNS = 'minmax(160px, 3fr) repeat(5, minmax(60px, 1fr))';
 
 /** Builds the view of operations. */
 export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLElement {
@@ -32,7 +32,7 @@ export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLEl
     false,
     (value) => duration(value * model.frequencyHz),
   );
-  const body = h('div', { class: 'operations-body' }, shapes, h('div', {}, chart.element, stages));
+  const body = h('div', { class: 'operations-body' }, h('div', {}, shapes, stages), chart.element);
 
   const measure = async (stretch: TimeWindow): Promise<OperationStatistics> => {
     wanted = stretch;
@@ -93,7 +93,7 @@ export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLEl
   };
   const drawShapes = (all: readonly OperationShape[], shown: OperationShape): void => {
     const rows = all.map((shape, at) => {
-      const name = link(`${shape.begin} → ${shape.end}`, () => choose(at));
+      const name = link(`${shortName(shape.begin)} → ${shortName(shape.end)}`, () => choose(at));
       name.setAttribute('aria-pressed', String(shape === shown));
       name.title = wayOf(shape);
       const [slowest] = shape.slowest;
@@ -150,8 +150,11 @@ export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLEl
   return element;
 }
 
+/** An exit goes by its reason. */
+const shortName = (name: string): string => name.replace(/^exit\./, '');
+
 function nameOf({ what, name }: OperationStage): string {
-  return what === 'in' ? name : `until ${name}`;
+  return what === 'in' ? shortName(name) : `until ${shortName(name)}`;
 }
 
 /** The way of an operation, for a tooltip. */

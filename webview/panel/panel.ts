@@ -40,7 +40,7 @@ export function panel(
   const views: Record<TabId, HTMLElement> = {
     details: detailsView(explorer),
     chain: chainView(explorer),
-    path: pathView(explorer),
+    path: pathView(explorer, theme),
     operations: operationsView(explorer, theme),
     statistics: statisticsView(explorer, theme, find),
     translations: translationsView(explorer),

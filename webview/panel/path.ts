@@ -5,6 +5,8 @@ import type { Explorer } from '../app/explorer';
 import { Latest } from '../host/latest';
 import { formatDuration, formatShare } from '../time/format';
 import { h } from '../ui/dom';
+import type { Signal } from '../host/signal';
+import type { Theme } from '../ui/theme';
 import { link } from '../ui/toolkit';
 import { eventKeys } from './event-keys';
 
@@ -12,7 +14,7 @@ import { eventKeys } from './event-keys';
 const NAMED_SHARE = 0.09;
 
 /** Builds the view of critical paths. */
-export function pathView(explorer: Explorer): HTMLElement {
+export function pathView(explorer: Explorer, theme: Signal<Theme>): HTMLElement {
   const { model, host } = explorer;
   const element = h('div', { class: 'view path' });
   const list = h('ol', { class: 'chain-list', attrs: { 'aria-label': 'Legs of the critical path' } });
@@ -46,7 +48,7 @@ export function pathView(explorer: Explorer): HTMLElement {
     const begin = path.from;
     element.replaceChildren(
       head(explorer, path),
-      barOf(explorer, path),
+      barOf(explorer, path, theme.value),
       heading(),
       list,
     );
@@ -66,6 +68,7 @@ export function pathView(explorer: Explorer): HTMLElement {
     if (path?.rows.includes(row)) mark();
     else latest.request(row);
   };
+  theme.subscribe(draw);
   model.selection.subscribe(ask);
   model.tab.subscribe(ask);
   model.extent.subscribe(({ state }) => {
@@ -98,23 +101,27 @@ function head(explorer: Explorer, path: OperationPath): HTMLElement {
 }
 
 /** The legs one after the other, each as long as its share: working ones filled, waits in outline. */
-function barOf(explorer: Explorer, { legs, from, to }: OperationPath): HTMLElement {
+function barOf(explorer: Explorer, { legs, from, to }: OperationPath, theme: Theme): HTMLElement {
   const hz = explorer.model.frequencyHz;
   const total = Math.max(1, to - from);
   const bar = h('div', { class: 'path-bar', attrs: { 'aria-hidden': 'true' } });
   for (const leg of legs) {
     const share = leg.cycles / total;
     const name = nameOf(leg);
+    const { role } = kindRow(leg.event.kind);
+    const label = share < NAMED_SHARE ? null : h('span', { class: 'path-name', text: name });
+    if (label) label.style.color = leg.what === 'in' ? theme.onRole[role] : theme.foreground;
     const piece = h(
       'div',
       {
-        class: `path-leg leg role-${kindRow(leg.event.kind).role}${leg.what === 'until' ? ' waits' : ''}`,
+        class: `path-leg${leg.what === 'until' ? ' waits' : ''}`,
         title: `${name}: ${formatDuration(leg.cycles, hz)}, ${formatShare(leg.cycles, total)}`,
         on: { click: () => void explorer.reveal(leg.event.row, true) },
       },
-      share < NAMED_SHARE ? null : h('span', { class: 'path-name', text: name }),
+      label,
     );
     piece.style.flexGrow = String(leg.cycles);
+    piece.style.color = theme.roles[role];
     bar.append(piece);
   }
   return bar;
@@ -130,7 +137,7 @@ function legButton(explorer: Explorer, leg: PathLegRow, begin: number, total: nu
   const hz = explorer.model.frequencyHz;
   const { event, what, from, cycles } = leg;
   const share = h('span', { class: 'number path-share', text: formatShare(cycles, total) });
-  share.style.backgroundSize = `${(100 * cycles) / Math.max(1, total)}% 100%`;
+  share.style.backgroundSize = `${(100 * cycles) / Math.max(1, total)}% 60%`;
   return h(
     'button',
     {
