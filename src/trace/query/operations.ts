@@ -1,5 +1,5 @@
 /** All operations of a window by the way they took, with the time of each stage: where the time of I/O goes, and which was slowest. */
-import type { Distribution, OperationShape, OperationStatistics } from '../../protocol/details';
+import type { OperationShape, OperationStage, OperationStatistics } from '../../protocol/details';
 import { kindRow } from '../vocabulary/events';
 import { operationEndsOf } from './operation-ends';
 import { causesWithin, eachLeg } from './path';
@@ -59,9 +59,9 @@ class Measurement {
   private measured = 0;
   private readonly root = new Way();
   private readonly shapes: Shape[] = [];
-  /** The most frequent ones, described so far. */
-  private readonly described: OperationShape[] = [];
-  private finished = false;
+  /** Percentiles of large samples take their time: one after the other. */
+  private describing: Generator<void, OperationShape[]> | undefined;
+  private described: OperationShape[] | undefined;
 
   constructor(
     private readonly store: TraceStore,
@@ -69,38 +69,36 @@ class Measurement {
     private readonly to: number,
   ) {}
 
-  /** Goes on, at least by a step; true when the figures are complete. */
-  advance(patience: Patience): boolean {
+  /** Goes on, at least by a step. */
+  advance(patience: Patience): void {
     if (this.ends === undefined) {
       const ends = operationEndsOf(this.store);
-      if (!ends.advance(patience)) return false;
+      if (!ends.advance(patience)) return;
       this.ends = ends.between(this.from, this.to);
     }
     while (this.measured < this.ends.length) {
       const end = Math.min(this.ends.length, this.measured + STEP);
       for (; this.measured < end; this.measured++) this.measure(this.ends[this.measured]);
-      if (!patience()) return false;
+      if (!patience()) return;
     }
-    if (!this.finished) {
-      this.shapes.sort((x, y) => y.total.length - x.total.length || x.first - y.first);
-      this.finished = true;
+    this.describing ??= describe(this.shapes);
+    while (this.described === undefined) {
+      const { done, value } = this.describing.next();
+      if (done) this.described = value;
+      else if (!patience()) return;
     }
-    while (this.described.length < Math.min(MOST_SHAPES, this.shapes.length)) {
-      this.described.push(describe(this.shapes[this.described.length]));
-      if (!patience()) break;
-    }
-    return this.described.length >= Math.min(MOST_SHAPES, this.shapes.length);
   }
 
   /** What is known: shapes only when all have been measured. */
-  result(complete: boolean): OperationStatistics {
-    const { from, to, shapes, described } = this;
+  result(): OperationStatistics {
+    const { from, to, described } = this;
+    const complete = described !== undefined;
     return {
       from,
       to,
       count: this.ends?.length ?? 0,
-      shapes: complete ? described : [],
-      others: complete ? shapes.length - described.length : 0,
+      shapes: described ?? [],
+      others: complete ? this.shapes.length - described.length : 0,
       complete,
       share: complete ? 1 : this.share,
     };
@@ -160,20 +158,27 @@ function note(store: TraceStore, shape: Shape, rows: readonly number[]): void {
   slowest.length = Math.min(slowest.length, SLOWEST);
 }
 
-function describe({ begin, end, total, stages, slowest }: Shape): OperationShape {
-  return {
-    begin: kindRow(begin).name,
-    end: kindRow(end).name,
-    total: total.distribution(),
-    stages: stages.map(({ waits, kind, times, slowest: row }) => ({
-      what: waits ? 'until' : 'in',
-      kind,
-      name: kindRow(kind).name,
-      slowest: row,
-      ...(times.distribution() satisfies Distribution),
-    })),
-    slowest,
-  };
+/** The most frequent ways; after each distribution there is a step. */
+function* describe(shapes: readonly Shape[]): Generator<void, OperationShape[]> {
+  const sorted = [...shapes].sort((x, y) => y.total.length - x.total.length || x.first - y.first);
+  const described: OperationShape[] = [];
+  for (const { begin, end, total, stages, slowest } of sorted.slice(0, MOST_SHAPES)) {
+    const told: OperationStage[] = [];
+    for (const { waits, kind, times, slowest: row } of stages) {
+      const what = waits ? 'until' : 'in';
+      told.push({ what, kind, name: kindRow(kind).name, slowest: row, ...times.distribution() });
+      yield;
+    }
+    described.push({
+      begin: kindRow(begin).name,
+      end: kindRow(end).name,
+      total: total.distribution(),
+      stages: told,
+      slowest,
+    });
+    yield;
+  }
+  return described;
 }
 
 /** Measurements of a trace in the state in which it was when they began. */
@@ -217,8 +222,8 @@ export function operations(
   patience: Patience = patient,
 ): OperationStatistics {
   const measurement = measurementOf(store, from, to);
-  const complete = measurement.advance(patience);
-  return measurement.result(complete);
+  measurement.advance(patience);
+  return measurement.result();
 }
 
 /** Rows at which the operations of a window end, ascending. */
