@@ -172,7 +172,9 @@ describe('the chain', () => {
 
 describe('going along a chain', () => {
   const currentRow = (page: Page): Promise<number> =>
-    page.locator('.chain-list .current').evaluate((element) => Number((element as HTMLElement).dataset['row']));
+    page
+      .locator('.chain-list .current')
+      .evaluate((element) => Number((element as HTMLElement).dataset['row']));
   const open = async (page: Page, name: string): Promise<number> => {
     const { row } = await page.evaluate((kind) => window.fakeHost.first(kind), name);
     await page.evaluate((at) => window.fakeHost.post({ type: 'reveal', row: at }), row);

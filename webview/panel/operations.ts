@@ -27,10 +27,8 @@ export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLEl
   const about = h('span', { class: 'muted number', attrs: { 'aria-live': 'polite' } });
   const shapes = h('div', { class: 'operations-shapes' });
   const stages = h('div', { class: 'operations-stages' });
-  const chart = barChart(
-    'Time by stage, median with a tail to the 99th percentile',
-    false,
-    (value) => duration(value * model.frequencyHz),
+  const chart = barChart('Time by stage, median with a tail to the 99th percentile', false, (value) =>
+    duration(value * model.frequencyHz),
   );
   const body = h('div', { class: 'operations-body' }, h('div', {}, shapes, stages), chart.element);
 
@@ -143,7 +141,12 @@ export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLEl
         const stage = of[at];
         if (stage) reveal(stage);
       }),
-      h('p', { class: 'operations-slowest' }, h('span', { class: 'muted', text: 'The slowest: ' }), ...others),
+      h(
+        'p',
+        { class: 'operations-slowest' },
+        h('span', { class: 'muted', text: 'The slowest: ' }),
+        ...others,
+      ),
     );
   };
   theme.subscribe(draw);

@@ -40,7 +40,9 @@ describe('a trace in its own thread', () => {
       const query = { from: 0, to: store.endTime, width: 400, lanes: lanesOf(store.meta) };
       expect(await trace.viewport(query)).toEqual(here.viewport(query));
       expect(await trace.describe(5)).toEqual(here.describe(5));
-      expect(await trace.chain(7, { back: 8, forward: 8, limit: 100 })).toEqual(here.chain(7, { back: 8, forward: 8, limit: 100 }));
+      expect(await trace.chain(7, { back: 8, forward: 8, limit: 100 })).toEqual(
+        here.chain(7, { back: 8, forward: 8, limit: 100 }),
+      );
       expect(await trace.find('dur>1us', -1, 1)).toEqual(here.find('dur>1us', -1, 1));
       expect(await trace.statistics(0, 1e6)).toEqual(here.statistics(0, 1e6));
       expect(await trace.perLine()).toEqual(here.perLine());
