@@ -1,6 +1,7 @@
 /** Figures of a stretch of a trace, each beside the events that its query finds there. */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { BLOCK_ROWS } from '../../src/trace/block';
 import { TraceImporter } from '../../src/trace/exchange/import/importer';
 import { operationEnds, operations } from '../../src/trace/query/operations';
 import { pathTo } from '../../src/trace/query/path';
@@ -165,4 +166,21 @@ it('operations that are measured piece by piece come to the same, and say how fa
   const again = new TraceStore(syntheticMeta(rows));
   for (const block of syntheticBlocks(rows)) again.appendChunk(block);
   expect(answer).toEqual(operations(again, 0, again.endTime));
+});
+
+it('a measurement comes to its end while the trace grows, and the next one has what is new', () => {
+  const [first, second] = syntheticBlocks(2 * BLOCK_ROWS);
+  const store = new TraceStore(syntheticMeta(2 * BLOCK_ROWS));
+  store.appendChunk(first);
+  const ask = () => operations(store, 0, Infinity, () => false);
+  let answer = ask();
+  while (answer.count === 0) answer = ask();
+  const { count } = answer;
+  expect(answer.complete).toBe(false);
+  store.appendChunk(second);
+  while (!answer.complete) answer = ask();
+  expect(answer.count).toBe(count);
+  const now = operations(store, 0, Infinity);
+  expect(now.count).toBe(operationEnds(store, 0, Infinity).length);
+  expect(now.count).toBeGreaterThan(count);
 });

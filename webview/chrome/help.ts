@@ -27,6 +27,7 @@ const sections: readonly (readonly [title: string, lines: readonly Line[]])[] = 
       [', .  or  Q E  or  Alt+← Alt+→', 'previous, next event of the lane'],
       ['Enter, Ctrl+Enter', 'go to its source beside, in this column'],
       ['C', 'show the whole chain of the selected event'],
+      ['↑ ↓  ← → in the chain', 'link before, after; cause, consequence'],
       ['G', 'debug from it; go there with the debugger'],
       ['B', 'stop the debugger at events like it'],
       ['Drag the cursor’s handle', 'move the debugger in time'],

@@ -37,7 +37,7 @@ export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLEl
     for (;;) {
       const answer = await host.call('operations', stretch.from, stretch.to);
       if (answer.complete || wanted !== stretch) return answer;
-      about.textContent = `Measuring ${answer.count > 0 ? `${formatCount(answer.count)} operations` : 'operations'}: ${Math.floor(100 * answer.share)} %`;
+      about.textContent = `Measuring ${answer.count > 0 ? `${formatCount(answer.count)} operations` : 'operations'}: ${Math.floor(100 * answer.share)}\u2009%`;
     }
   };
   const latest = new Latest<TimeWindow, OperationStatistics>(
@@ -106,7 +106,7 @@ export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLEl
         slowest ? link(duration(slowest.cycles), () => showPath(slowest.row)) : duration(total.max),
       ];
     });
-    const heading = ['Operation', 'Count', 'Stages', 'Median', '90 %', '99 %', 'Slowest'];
+    const heading = ['Operation', 'Count', 'Stages', 'Median', '90\u2009%', '99\u2009%', 'Slowest'];
     const grid = dataGrid('Operations by the way they took', SHAPE_COLUMNS, [heading, ...rows], choose);
     shapes.replaceChildren(grid);
   };
@@ -121,12 +121,12 @@ export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLEl
         to: seconds(stage.p50),
         tail: seconds(stage.p99),
         colour: colours.roles[kindRow(stage.kind).role],
-        note: `median ${duration(stage.p50)}, 90 % ${duration(stage.p90)}, 99 % ${duration(stage.p99)}, at most ${duration(stage.max)}`,
+        note: `median ${duration(stage.p50)}, 90\u2009% ${duration(stage.p90)}, 99\u2009% ${duration(stage.p99)}, at most ${duration(stage.max)}`,
         follow: () => reveal(stage),
       })),
       colours,
     );
-    const heading = ['Stage', 'Share', 'Median', '90 %', '99 %', 'Longest'];
+    const heading = ['Stage', 'Share', 'Median', '90\u2009%', '99\u2009%', 'Longest'];
     const rows = of.map((stage) => [
       nameOf(stage),
       formatShare(stage.total, total.total),

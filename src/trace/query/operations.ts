@@ -63,11 +63,28 @@ class Measurement {
   private describing: Generator<void, OperationShape[]> | undefined;
   private described: OperationShape[] | undefined;
 
+  /** The trace when it began: rows, late values, and how often it had been cut. */
+  private readonly rows: number;
+  private readonly changes: number;
+  private readonly cuts: number;
+
   constructor(
     private readonly store: TraceStore,
     private readonly from: number,
     private readonly to: number,
-  ) {}
+  ) {
+    this.rows = store.rows;
+    this.changes = store.changedRows.length;
+    this.cuts = store.truncations;
+  }
+
+  /** Whether it is what the trace has now, or is on its way. */
+  holds(): boolean {
+    const { store } = this;
+    if (store.truncations !== this.cuts) return false;
+    const isCurrent = store.rows === this.rows && store.changedRows.length === this.changes;
+    return isCurrent || this.described === undefined;
+  }
 
   /** Goes on, at least by a step. */
   advance(patience: Patience): void {
@@ -181,31 +198,21 @@ function* describe(shapes: readonly Shape[]): Generator<void, OperationShape[]> 
   return described;
 }
 
-/** Measurements of a trace in the state in which it was when they began. */
-interface Kept {
-  rows: number;
-  changes: number;
-  cuts: number;
-  measurements: Map<string, Measurement>;
-}
+const kept = new WeakMap<TraceStore, Map<string, Measurement>>();
 
-const kept = new WeakMap<TraceStore, Kept>();
-
+/** What has been begun comes to its end while the trace grows; what is complete holds until it has grown. */
 function measurementOf(store: TraceStore, from: number, to: number): Measurement {
-  const { rows, truncations: cuts } = store;
-  const changes = store.changedRows.length;
-  let of = kept.get(store);
-  if (of === undefined || of.rows !== rows || of.changes !== changes || of.cuts !== cuts)
-    kept.set(store, (of = { rows, changes, cuts, measurements: new Map() }));
-  const { measurements } = of;
+  let measurements = kept.get(store);
+  if (measurements === undefined) kept.set(store, (measurements = new Map()));
   const key = `${from} ${to}`;
-  const measurement = measurements.get(key) ?? new Measurement(store, from, to);
+  const old = measurements.get(key);
+  const measurement = old?.holds() ? old : new Measurement(store, from, to);
   // The one asked for last is the last to be forgotten.
   measurements.delete(key);
   measurements.set(key, measurement);
-  for (const old of measurements.keys()) {
+  for (const first of measurements.keys()) {
     if (measurements.size <= MOST_KEPT) break;
-    measurements.delete(old);
+    measurements.delete(first);
   }
   return measurement;
 }

@@ -6,7 +6,6 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { TraceClient, compareTraces } from '../../../../src/extension/trace-service/trace-client';
 import { storeView } from '../../../../src/extension/trace-service/store-view';
 import type { TraceSource } from '../../../../src/extension/trace-service/messages';
-import type { FindResult } from '../../../../src/protocol/details';
 import { startRunInto } from '../../../../src/run/start';
 import type { RunSink } from '../../../../src/run/api';
 import { encodeTrace, readTrace } from '../../../../src/trace/file/file';
@@ -27,8 +26,8 @@ const file = join(folder, 'a.trapline.arrow');
 saveTrace(file, store);
 const from = (source: TraceSource): TraceClient => new TraceClient(distDir, source, emptyMeta('', 1));
 
-/** A search is answered in pieces, however slow the machine is: asks until it is complete. */
-async function whole(ask: () => FindResult | Promise<FindResult>): Promise<FindResult> {
+/** A search, or a measurement, is answered in pieces, however slow the machine is: asks until it is complete. */
+async function whole<T extends { complete: boolean }>(ask: () => T | Promise<T>): Promise<T> {
   for (;;) {
     const found = await ask();
     if (found.complete) return found;
