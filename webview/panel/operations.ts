@@ -12,8 +12,8 @@ import type { Theme } from '../ui/theme';
 import { barChart, type Bar } from './charts';
 import { scopeChoice } from './scope';
 
-const SHAPE_COLUMNS = 'minmax(160px, 3fr) minmax(52px, 0.8fr) 64px repeat(4, minmax(60px, 1fr))';
-const STAGE_COLUMNS = 'minmax(160px, 3fr) repeat(5, minmax(60px, 1fr))';
+const SHAPE_COLUMNS = 'minmax(160px, 3fr) minmax(56px, 0.8fr) 64px repeat(4, minmax(68px, 1fr))';
+const STAGE_COLUMNS = 'minmax(160px, 3fr) repeat(5, minmax(68px, 1fr))';
 
 /** Builds the view of operations. */
 export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLElement {
