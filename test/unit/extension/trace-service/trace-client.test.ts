@@ -49,7 +49,8 @@ describe('a trace in its own thread', () => {
       const query = { from: 0, to: store.endTime, width: 400, lanes: lanesOf(store.meta) };
       expect(await trace.viewport(query)).toEqual(here.viewport(query));
       expect(await trace.describe(5)).toEqual(here.describe(5));
-      expect(await trace.chain(7, 100)).toEqual(here.chain(7, 100));
+      const hops = { back: 8, forward: 8, limit: 100 };
+      expect(await trace.chain(7, hops)).toEqual(here.chain(7, hops));
       expect(await whole(() => trace.find('dur>1us', -1, 1))).toEqual(
         await whole(() => here.find('dur>1us', -1, 1)),
       );
