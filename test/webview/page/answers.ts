@@ -29,6 +29,7 @@ export function answersOf(store: TraceStore): Answers {
     statistics: (from, to) => statistics(store, from, to),
     mappings: (track, time, address) => mappingsAt(store, track, time, address < 0 ? undefined : address),
     openSource: () => true,
+    openDisassembly: () => true,
     queryLanes: () => [],
     keepQueryLanes: () => undefined,
     keepChoices: () => undefined,
