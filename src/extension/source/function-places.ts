@@ -13,15 +13,12 @@ const comments = /\/\/.*$|\/\*.*?\*\/|"(?:\\.|[^"\\])*"/g;
  * @returns lines from 0
  */
 export function functionLines(text: string, names: ReadonlySet<string>): Map<string, number> {
-  const lines = text.split('\n', MOST_LINES).map((line) => line.replace(comments, ''));
+  const lines = bareLines(text);
   const found = new Map<string, number>();
   let depth = 0;
-  let inComment = false;
   lines.forEach((line, at) => {
-    const end = line.indexOf('*/');
-    if (inComment && end < 0) return;
-    inComment = line.lastIndexOf('/*') > end;
-    if (depth === 0 && !/^\s*(?:#|\*)/.test(line)) {
+    if (/^\s*#/.test(line)) return;
+    if (depth === 0) {
       const name = headOf(line);
       if (name !== undefined && names.has(name) && !found.has(name) && isDefinition(lines, at, name))
         found.set(name, at);
@@ -34,6 +31,19 @@ export function functionLines(text: string, names: ReadonlySet<string>): Map<str
     if (line.startsWith('}')) depth = 0;
   });
   return found;
+}
+
+/** Lines without their comments and strings. */
+function bareLines(text: string): string[] {
+  let inComment = false;
+  return text.split('\n', MOST_LINES).map((line) => {
+    const end = inComment ? line.indexOf('*/') : -2;
+    if (end === -1) return '';
+    const bare = line.slice(end + 2).replace(comments, '');
+    const start = bare.indexOf('/*');
+    inComment = start >= 0;
+    return inComment ? bare.slice(0, start) : bare;
+  });
 }
 
 /** The name before the first parenthesis of a line that is no attribute's. */
