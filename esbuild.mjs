@@ -38,6 +38,12 @@ const BUNDLES = [
     out: 'dist/trace-worker.js',
     ...NODE,
   },
+  {
+    name: 'listing worker',
+    entry: 'src/extension/disassembly/worker.ts',
+    out: 'dist/listing-worker.js',
+    ...NODE,
+  },
   { name: 'debug worker', entry: 'src/debug/worker.ts', out: 'dist/debug-worker.js', ...NODE },
   { name: 'GDB worker', entry: 'src/debug/gdb/worker.ts', out: 'dist/gdb-worker.js', ...NODE },
   {

@@ -139,7 +139,10 @@ export class TraceClient implements TraceView {
   operations: TraceView['operations'] = (from, to) => this.call('operations', from, to);
   mappings: TraceView['mappings'] = (track, time, address) => this.call('mappings', track, time, address);
   like: TraceView['like'] = (row) => this.call('like', row);
-  perLine: TraceView['perLine'] = () => this.call('perLine');
+  sourceFigures: TraceView['sourceFigures'] = (span) => this.call('sourceFigures', span);
+  perInstruction: TraceView['perInstruction'] = (vm, span) => this.call('perInstruction', vm, span);
+  registerHistory: TraceView['registerHistory'] = (path) => this.call('registerHistory', path);
+  registersAt: TraceView['registersAt'] = (row) => this.call('registersAt', row);
   failed: TraceView['failed'] = () => this.call('failed');
 
   /** The tables as they are now, which `meta` then has too. */

@@ -1,4 +1,5 @@
 /** A trace in its own thread answers as one in this thread does, for a file, for bytes and for a run; and its end is told. */
+import { ALL_TIME } from '../../../../src/trace/query/source-figures';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,7 +56,8 @@ describe('a trace in its own thread', () => {
         await whole(() => here.find('dur>1us', -1, 1)),
       );
       expect(await trace.statistics(0, 1e6)).toEqual(here.statistics(0, 1e6));
-      expect(await trace.perLine()).toEqual(here.perLine());
+      for (const span of [ALL_TIME, { from: 0, to: 50_000 }])
+        expect(await trace.sourceFigures(span)).toEqual(here.sourceFigures(span));
       expect(await trace.like(5)).toBe(here.like(5));
       expect(await trace.damage()).toBeUndefined();
       await expect(trace.find('nonsense:', -1, 1)).rejects.toThrow();
