@@ -60,6 +60,12 @@ export const runsView = 'trapline.runs';
 export const machineView = 'trapline.machine';
 /** Scheme of comparisons of runs, which are Markdown: `trapline-comparison:/<names>.md`. */
 export const comparisonScheme = 'trapline-comparison';
+/** What stands before a verb's name in that of its language model tool. */
+export const toolPrefix = 'trapline_';
+/** What stands behind the editor's scheme in links to events. */
+export const eventLinkPrefix = '//trapline.trapline/';
+/** Provider of the server for agents. */
+export const mcpProvider = 'trapline.mcp';
 /** Context key: at least one run is going on. */
 export const runningContext = 'trapline.running';
 /** Context key set once an event of a trace was selected; completes a step of the walkthrough. */
