@@ -71,6 +71,12 @@ export const comparisonScheme = 'trapline-comparison';
 export const disassemblyScheme = 'trapline-disassembly';
 /** Language of machine code. */
 export const disassemblyLanguage = 'trapline-disassembly';
+/** What stands before a verb's name in that of its language model tool. */
+export const toolPrefix = 'trapline_';
+/** What stands behind the editor's scheme in links to events. */
+export const eventLinkPrefix = '//trapline.trapline/';
+/** Provider of the server for agents. */
+export const mcpProvider = 'trapline.mcp';
 /** Context key: at least one run is going on. */
 export const runningContext = 'trapline.running';
 /** Context key set once an event of a trace was selected; completes a step of the walkthrough. */
