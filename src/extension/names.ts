@@ -58,8 +58,8 @@ export const mechanismsView = 'trapline.mechanisms';
 export const runsView = 'trapline.runs';
 /** View of the machine's inside. */
 export const machineView = 'trapline.machine';
-/** Scheme of comparisons of runs, which are Markdown: `trapline-comparison:/<names>.md`. */
-export const comparisonScheme = 'trapline-comparison';
+/** View type of the page that compares runs. */
+export const comparisonViewType = 'trapline.comparison';
 /** Context key: at least one run is going on. */
 export const runningContext = 'trapline.running';
 /** Context key set once an event of a trace was selected; completes a step of the walkthrough. */
