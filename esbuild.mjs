@@ -71,6 +71,14 @@ const BUNDLES = [
     target: 'chrome128',
   },
   {
+    name: 'comparison',
+    entry: 'webview/compare/main.ts',
+    out: 'dist/webview/compare.js',
+    platform: 'browser',
+    format: 'iife',
+    target: 'chrome128',
+  },
+  {
     name: 'editor tests',
     entry: 'test/vscode/suite/index.ts',
     out: 'dist/test/vscode/index.js',

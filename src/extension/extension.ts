@@ -118,7 +118,11 @@ export function activate(context: ExtensionContext): TraplineApi {
   own(new TraceCommands(editors, archive, timeline));
   own(new PacketCommand(editors, tools));
   own(new ExchangeCommands(editors));
-  own(new CompareCommand(archive, distDir, (scenario) => runCommands.runScenario(scenario)));
+  own(
+    new CompareCommand(archive, distDir, { extensionUri, editors, sources, log }, (scenario) =>
+      runCommands.runScenario(scenario),
+    ),
+  );
   own(registerSampleWorkspace(extensionUri));
   own(new MechanismsView(scenarios, runs, archive, (trace) => editors.open(trace)));
   own(new RunsView(runs, archive));

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { TraceClient, compareTraces } from '../../../../src/extension/trace-service/trace-client';
+import { TraceClient } from '../../../../src/extension/trace-service/trace-client';
 import { storeView } from '../../../../src/extension/trace-service/store-view';
 import type { TraceSource } from '../../../../src/extension/trace-service/messages';
 import type { FindResult } from '../../../../src/protocol/details';
@@ -12,7 +12,6 @@ import { startRunInto } from '../../../../src/run/start';
 import type { RunSink } from '../../../../src/run/api';
 import { encodeTrace, readTrace } from '../../../../src/trace/file/file';
 import { saveTrace } from '../../../../src/trace/file/save';
-import { compareRuns } from '../../../../src/trace/query/compare';
 import { hashOf } from '../../../../src/trace/record/hash';
 import { lanesOf } from '../../../../src/trace/query/lanes';
 import { emptyMeta } from '../../../../src/trace/query/store';
@@ -131,18 +130,5 @@ describe('a trace in its own thread', () => {
     });
     expect(await lost).toContain('Rows must follow each other');
     await expect(run.ended).rejects.toThrow('Rows must follow each other');
-  });
-
-  it('compares in a thread that ends with that', async () => {
-    const runs = [
-      { name: 'x', source: { from: 'file', path: file } as const },
-      { name: 'y', source: { from: 'bytes', bytes: encodeTrace(store) } as const },
-    ];
-    const expected = compareRuns([
-      { name: 'x', store },
-      { name: 'y', store },
-    ]);
-    expect(await compareTraces(distDir, runs)).toEqual(expected);
-    await expect(compareTraces(distDir, [{ name: 'z', source: { from: 'run' } }])).rejects.toThrow('kept');
   });
 });
