@@ -15,7 +15,7 @@ import { SideTables } from './side-tables';
 import { joined } from '../vocabulary/wide';
 import type { Place, TraceChunk, TraceDelta, TraceMeta, Track } from '../model';
 import type { QueryRows } from './query-rows';
-import type { TraceIndex } from './index-bytes';
+import type { TraceIndex } from './index/stored';
 import type { RowSource, Stream } from './stream';
 import { StreamSet } from './streams';
 import { WindowFigures } from './window-figures';
@@ -303,11 +303,11 @@ export class TraceStore implements RowSource, QueryRows {
   }
 
   /** Takes the index that was stored with the trace, all of whose rows are there. @throws RangeError when it is of another one */
-  useIndex({ rows, streams, stretches, packets }: TraceIndex): void {
+  useIndex({ rows, streams, ...figures }: TraceIndex): void {
     if (rows !== this.count)
       throw new RangeError(`The index is of ${rows} rows, the trace has ${this.count}.`);
     this.streams.adopt(streams);
-    this.windowFigures.adopt(stretches, packets);
+    this.windowFigures.adopt(figures);
     this.indexed = rows;
   }
 

@@ -3,14 +3,13 @@
  * pixel whose counts are exact. Where a pixel is a power of two of cycles and begins at a multiple of it, the bins are buckets
  * of the index (`index/level.ts`), and the work grows with the pixels alone; of any other window all events are looked at.
  */
-import { BLOCK_MASK, BLOCK_SHIFT } from '../block';
-import type { TraceChunk } from '../model';
 import type { Lane, LaneBins, LaneEvents, ViewportQuery, ViewportResult } from '../../protocol/viewport';
+import { entriesOf, type Entries } from './index/entries';
 import type { Level } from './index/level';
 import { BinsInProgress } from './lane-bins';
 import { patient, searchFor, type Patience, type Search } from './search';
 import { edgeOf, Sweep, type Carried, type Grid } from './sweep';
-import type { Entries, Stream } from './stream';
+import type { Stream } from './stream';
 import type { TraceStore } from './store';
 
 /** Most events of a lane that are shown singly. */
@@ -77,7 +76,7 @@ function queryMatches(store: TraceStore, search: Search, grid: Grid): LaneEvents
   if (count > Math.min(MAX_LANE_EVENTS, EVENTS_PER_PIXEL * grid.width))
     return lane.bins(grid, reaching, search.open.size > 0);
   reaching.sort((x, y) => store.startOf(x) - store.startOf(y) || x - y);
-  return eventsOf(store, Float64Array.from([...reaching, ...rows.slice(first, end)]));
+  return eventsOfRows(store, Float64Array.from([...reaching, ...rows.slice(first, end)]));
 }
 
 /** log2 of the cycles of a pixel, where the window is on the grid of buckets; -1: it is not. */
@@ -105,7 +104,7 @@ function queryLane(store: TraceStore, lane: Lane, grid: Grid, level: number): La
     0,
   );
   if (count <= Math.min(MAX_LANE_EVENTS, EVENTS_PER_PIXEL * grid.width))
-    return eventsOf(store, rowsOf(store, parts, grid.from, grid.to, count));
+    return eventsIn(store, parts, grid.from, grid.to, count);
   const bins = new BinsInProgress(grid.width, lane.kind === 'mode');
   for (const part of parts) new PartBins(store, part, grid, bins).fill();
   return bins.finish((grid.to - grid.from) / grid.width);
@@ -160,59 +159,80 @@ function lazily(before: number, reaching: () => number): Edge {
   };
 }
 
-function eventsOf(store: TraceStore, row: Float64Array): LaneEvents {
-  const count = row.length;
-  const result: LaneEvents = {
+/** The events of some rows. */
+function eventsOfRows(store: TraceStore, row: Float64Array): LaneEvents {
+  const events = eventsFor(row.length);
+  row.forEach((each, i) => putRow(store, events, i, each));
+  return events;
+}
+
+function eventsFor(count: number): LaneEvents {
+  return {
     type: 'events',
-    row,
+    row: new Float64Array(count),
     start: new Float64Array(count),
     duration: new Float64Array(count),
     kind: new Uint16Array(count),
     a: new Float64Array(count),
   };
-  let [index, block]: [number, TraceChunk | undefined] = [-1, undefined];
-  for (let i = 0; i < count; i++) {
-    const row = result.row[i];
-    if (row >>> BLOCK_SHIFT !== index) block = store.block((index = row >>> BLOCK_SHIFT));
-    if (block === undefined) continue;
-    const at = row & BLOCK_MASK;
-    result.start[i] = block.start[at];
-    result.duration[i] = store.durationOf(row);
-    result.kind[i] = block.kind[at];
-    result.a[i] = store.aOf(row);
-  }
-  return result;
 }
 
-/** Rows of the events of a window by start, and then by row. */
-function rowsOf(
-  store: TraceStore,
-  parts: readonly Part[],
-  from: number,
-  to: number,
-  count: number,
-): Float64Array {
-  const row = new Float64Array(count);
+function putRow(store: TraceStore, { row, start, duration, kind, a }: LaneEvents, i: number, of: number): void {
+  row[i] = of;
+  start[i] = store.startOf(of);
+  duration[i] = store.durationOf(of);
+  kind[i] = store.kindOf(of);
+  a[i] = store.aOf(of);
+}
+
+/** The events of a window by start, and then by row. */
+function eventsIn(store: TraceStore, parts: readonly Part[], from: number, to: number, count: number): LaneEvents {
+  const events = eventsFor(count);
   let n = 0;
-  let streams = 0;
+  let inOrder = true;
   for (const { stream, open, reaching, first, end } of parts) {
-    const before = n;
-    for (const r of open) row[n++] = r;
-    if (reaching > 0) for (const r of stream.reaching(from)) row[n++] = r;
-    if (n - before > 1) row.subarray(before, n).sort((x, y) => store.startOf(x) - store.startOf(y) || x - y);
-    if (end > first) {
-      const { rows, length } = stream.between(from, to);
-      row.set(rows, n);
-      n += length;
-    }
-    if (n > before) streams++;
+    inOrder &&= n === 0;
+    const before = [...open, ...(reaching > 0 ? stream.reaching(from) : [])];
+    before.sort((x, y) => store.startOf(x) - store.startOf(y) || x - y);
+    for (const row of before) putRow(store, events, n++, row);
+    if (end > first) n += putEntries(store, events, n, stream.between(from, to), stream.someOpen);
   }
   // Those of one stream are in order already.
-  if (streams > 1) row.sort((x, y) => store.startOf(x) - store.startOf(y) || x - y);
-  return row;
+  return inOrder ? events : sorted(events);
 }
 
-const NOTHING: Entries = { length: 0, rows: new Uint32Array(0), starts: new Float64Array(0) };
+/** Puts events one after the other; returns how many. */
+function putEntries(
+  store: TraceStore,
+  { row, start, duration, kind, a }: LaneEvents,
+  at: number,
+  entries: Entries,
+  someOpen: boolean,
+): number {
+  const { length, rows, starts, durations, kinds } = entries;
+  row.set(rows, at);
+  start.set(starts, at);
+  kind.set(kinds, at);
+  if (someOpen) for (let i = 0; i < length; i++) duration[at + i] = store.durationOf(rows[i]);
+  else duration.set(durations, at);
+  if (entries.a) a.set(entries.a, at);
+  else for (let i = 0; i < length; i++) a[at + i] = store.aOf(rows[i]);
+  return length;
+}
+
+function sorted({ type, row, start, duration, kind, a }: LaneEvents): LaneEvents {
+  const order = Uint32Array.from(row, (_, i) => i).sort((x, y) => start[x] - start[y] || row[x] - row[y]);
+  return {
+    type,
+    row: Float64Array.from(order, (i) => row[i]),
+    start: Float64Array.from(order, (i) => start[i]),
+    duration: Float64Array.from(order, (i) => duration[i]),
+    kind: Uint16Array.from(order, (i) => kind[i]),
+    a: Float64Array.from(order, (i) => a[i]),
+  };
+}
+
+const NOTHING = entriesOf(0);
 
 /** Fills the bins of a lane from one of its streams. */
 class PartBins {
@@ -292,13 +312,13 @@ class PartBins {
 
   /** The latest event before a time that reaches over it, if it is one of the few before. */
   private recent(event: number, time: number): Carried | undefined {
-    const { store, part } = this;
+    const { part } = this;
     const entries = this.gathered;
     if (entries === undefined) return undefined;
     const end = event - part.first;
     for (let i = end - 1; i >= Math.max(0, end - 8); i--) {
       const row = entries.rows[i];
-      if (entries.starts[i] + store.closedDurationOf(row) > time) return this.carried(row);
+      if (entries.starts[i] + entries.durations[i] > time) return this.carried(row);
     }
     return undefined;
   }

@@ -1,6 +1,7 @@
 /**
  * Makes the buckets of a stream from its events in order of time, each event once. A bucket is kept where the one that holds it
- * and its neighbour has more than `FEW` events; so no pixel is without one that would need many rows.
+ * and its neighbour has more than `FEW` events, or events that are far apart in the trace; so no pixel is without one that would
+ * need many rows, and no window is whose rows would be spread over many blocks.
  *
  * The builder holds the stretch of time on which it works as a stack: each node is a bucket that is complete up to the latest
  * event, and the left neighbour of all above it at some level. An event that starts outside the top completes what it leaves
@@ -14,6 +15,8 @@ import { Tally } from './tally';
 
 /** Events that are few enough to be looked at one by one for two pixels. */
 const FEW = 16;
+/** Rows of the trace from which on two events are far apart. */
+const FAR = 2048;
 /** The level at which one bucket holds all times. */
 export const TOP_LEVEL = 54;
 /** Most spans that may reach over an edge of a bucket that is kept. */
@@ -43,6 +46,9 @@ interface Node {
   start: number;
   first: number;
   count: number;
+  /** Rows of its first and last event. */
+  firstRow: number;
+  lastRow: number;
   tally: Tally | undefined;
   /** Spans that reach into it from before. */
   carried: ActiveSpans;
@@ -122,10 +128,11 @@ export class BucketBuilder {
     const level = this.depth === 0 ? Infinity : commonLevel(this.lastStart, start);
     if (level > 0) {
       if (level !== Infinity) this.complete(level - 1);
-      this.begin(start, level);
+      this.begin(start, level, row);
     }
     const top = this.nodes[this.depth - 1];
     top.count++;
+    top.lastRow = row;
     if (top.tally !== undefined) top.tally.add(slot, 1, duration, duration, row);
     else if (top.count > FEW) this.tallyOf(top);
     this.lastStart = start;
@@ -170,17 +177,6 @@ export class BucketBuilder {
     const end = this.fed;
     this.base = this.fed = this.leastOfUse();
     remember(this.base, end, (slot, duration, row) => this.remember(slot, duration, row));
-  }
-
-  /** Takes buckets that were made before. */
-  adopt(levels: readonly (Level | undefined)[], events: number, latest: number): void {
-    this.levels.length = 0;
-    this.levels.push(...levels);
-    this.checkpoints = [];
-    this.depth = 0;
-    this.fed = this.base = events;
-    this.lastStart = latest;
-    this.finished = true;
   }
 
   /** Gives up being able to go back anywhere but to the beginning, and memory that is kept for more. */
@@ -249,7 +245,7 @@ export class BucketBuilder {
   }
 
   /** Puts a node for one event on the stack. */
-  private begin(start: number, join: number): void {
+  private begin(start: number, join: number, row: number): void {
     if (join !== Infinity) {
       const width = WIDTHS[join - 1];
       this.active.popUntil(Math.floor(start / width) * width);
@@ -262,6 +258,8 @@ export class BucketBuilder {
         start,
         first: 0,
         count: 0,
+        firstRow: 0,
+        lastRow: 0,
         tally: undefined,
         carried: new ActiveSpans(4),
         crowded: false,
@@ -274,6 +272,7 @@ export class BucketBuilder {
     node.start = start;
     node.first = this.fed - 1;
     node.count = 0;
+    node.firstRow = row;
     node.tally = undefined;
     node.crowded = this.active.size > MOST_ACTIVE;
     if (node.crowded) node.carried.clear();
@@ -296,14 +295,16 @@ export class BucketBuilder {
 
   /** Takes the top node to a higher level; nothing is beside it there. */
   private raise(node: Node, to: number): void {
-    if (node.count > FEW)
+    if (node.count > FEW || node.lastRow - node.firstRow > FAR) {
+      this.tallyOf(node);
       for (let level = node.level; level < to; level++) this.emit(level, node, this.active);
+    }
     node.level = to;
   }
 
   private merge(left: Node, right: Node): void {
     const level = right.join - 1;
-    if (left.count + right.count > FEW) {
+    if (left.count + right.count > FEW || right.lastRow - left.firstRow > FAR) {
       const tally = this.tallyOf(left);
       const other = this.tallyOf(right);
       this.emit(level, left, right.crowded ? undefined : right.carried);
@@ -313,6 +314,7 @@ export class BucketBuilder {
       right.tally = undefined;
     }
     left.count += right.count;
+    left.lastRow = right.lastRow;
     left.level = level + 1;
   }
 
