@@ -11,6 +11,7 @@ import {
 } from '../block';
 import { Kind, type KindGroup } from '../vocabulary/events';
 import { gapsEnd } from '../vocabulary/gaps';
+import { wideLevelOf } from './index/bucket-builder';
 import { SideTables } from './side-tables';
 import { joined } from '../vocabulary/wide';
 import type { Place, TraceChunk, TraceDelta, TraceMeta, Track } from '../model';
@@ -224,6 +225,17 @@ export class TraceStore implements RowSource, QueryRows {
   bOf(row: number): number {
     return joined(this.blocks.block(row >>> BLOCK_SHIFT)?.b[row & BLOCK_MASK] ?? 0, this.highOf(row)[1]);
   }
+  /** First arguments, whole, of some rows into a column from a place on. */
+  arguments(rows: Uint32Array, into: Float64Array, at: number): void {
+    const { highs } = this.sideTables();
+    let [index, block]: [number, TraceChunk | undefined] = [-1, undefined];
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i];
+      if (row >>> BLOCK_SHIFT !== index) block = this.blocks.block((index = row >>> BLOCK_SHIFT));
+      const low = block?.a[row & BLOCK_MASK] ?? 0;
+      into[at + i] = highs.size === 0 ? low : joined(low, highs.get(row)?.[0] ?? 0);
+    }
+  }
   /** Id of the place, 0 none. */
   placeOf(row: number): number {
     return this.blocks.block(row >>> BLOCK_SHIFT)?.rip[row & BLOCK_MASK] ?? 0;
@@ -275,6 +287,11 @@ export class TraceStore implements RowSource, QueryRows {
   stream(track: number, group: KindGroup): Stream | undefined {
     this.index();
     return this.streams.of(track, group);
+  }
+
+  /** Whether a pixel of so many cycles is so wide that all its buckets are there, at least about. */
+  isWide(cycles: number): boolean {
+    return Math.log2(cycles) >= wideLevelOf(this.streams.wideRows, this.endTime, this.count);
   }
 
   /** Number of rows of a track and group, without bringing their levels of detail up to date. */

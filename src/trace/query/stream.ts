@@ -55,8 +55,9 @@ export class Stream {
     readonly track: number,
     private readonly source: RowSource,
     private readonly blockRows: BlockRows,
+    wideRows: () => number,
   ) {
-    this.builder = new BucketBuilder(this.kinds);
+    this.builder = new BucketBuilder(this.kinds, wideRows);
   }
 
   get length(): number {

@@ -26,6 +26,9 @@ const GROUPS: readonly KindGroup[] = [
 const groupIndex = new Map(GROUPS.map((group, i) => [group, i]));
 const groupOfKind = byKind(({ group }) => groupIndex.get(group) ?? 0);
 
+/** Least rows of a wide bucket, and events of each stream in it on average. */
+const LEAST_WIDE_ROWS = 1024;
+const WIDE_EVENTS = 16;
 /** Most events that are stored a second time, by stream: at least and at most so many, and otherwise one in 32 of all. */
 const LEAST_COPIED = 65_536;
 const MOST_COPIED = 1_000_000;
@@ -66,6 +69,14 @@ export class StreamSet {
       streamOf: (track, kind) => this.numberOf(track * GROUPS.length + groupOfKind[kind]),
       closedDurationOf: (row) => source.closedDurationOf(row),
     });
+  }
+
+  /**
+   * Rows of the trace from which on buckets are kept whatever is in them. The more streams there are the more buckets that would
+   * be, so it is some events of each.
+   */
+  get wideRows(): number {
+    return Math.max(LEAST_WIDE_ROWS, WIDE_EVENTS * this.streams.length);
   }
 
   /** All streams, up to date, for storing. */
@@ -192,7 +203,7 @@ export class StreamSet {
     }
     const number = this.numbers[key];
     if (number > 0) return number - 1;
-    this.streams.push(new Stream(Math.floor(key / GROUPS.length), this.source, this.blockRows));
+    this.streams.push(new Stream(Math.floor(key / GROUPS.length), this.source, this.blockRows, () => this.wideRows));
     this.numbers[key] = this.streams.length;
     return this.streams.length - 1;
   }

@@ -14,12 +14,16 @@ import type { TraceStore } from './store';
 
 /** Most events of a lane that are shown singly. */
 export const MAX_LANE_EVENTS = 4000;
+/** The same where a pixel is so wide that buckets tell of them, and events would have to be taken out of all blocks. */
+const MAX_WIDE_EVENTS = 400;
 /** Most events per pixel, on average, that are shown singly. */
 const EVENTS_PER_PIXEL = 2;
 /** Widest window in pixels that is answered; more is cut. */
 const MAX_WIDTH = 16_384;
 /** Most events per pixel of a window that are taken out of their blocks at once. */
 const GATHERED_PER_PIXEL = 16;
+/** Of so many events one in buckets is enough for the others not to be gathered. */
+const GATHERED_SHARE = 2;
 
 /** Where a window begins or ends in a stream: events before, and spans that reach over. */
 interface Edge {
@@ -103,7 +107,8 @@ function queryLane(store: TraceStore, lane: Lane, grid: Grid, level: number): La
     (sum, part) => sum + part.end - part.first + part.reaching + part.open.length,
     0,
   );
-  if (count <= Math.min(MAX_LANE_EVENTS, EVENTS_PER_PIXEL * grid.width))
+  const wide = level >= 0 && store.isWide(2 ** level);
+  if (count <= Math.min(wide ? MAX_WIDE_EVENTS : MAX_LANE_EVENTS, EVENTS_PER_PIXEL * grid.width))
     return eventsIn(store, parts, grid.from, grid.to, count);
   const bins = new BinsInProgress(grid.width, lane.kind === 'mode');
   for (const part of parts) new PartBins(store, part, grid, bins).fill();
@@ -188,17 +193,20 @@ function putRow(store: TraceStore, { row, start, duration, kind, a }: LaneEvents
 /** The events of a window by start, and then by row. */
 function eventsIn(store: TraceStore, parts: readonly Part[], from: number, to: number, count: number): LaneEvents {
   const events = eventsFor(count);
+  const ends: number[] = [];
   let n = 0;
-  let inOrder = true;
+  const close = (): void => {
+    if (n > (ends.at(-1) ?? 0)) ends.push(n);
+  };
   for (const { stream, open, reaching, first, end } of parts) {
-    inOrder &&= n === 0;
     const before = [...open, ...(reaching > 0 ? stream.reaching(from) : [])];
     before.sort((x, y) => store.startOf(x) - store.startOf(y) || x - y);
     for (const row of before) putRow(store, events, n++, row);
+    // What reaches into the window began before all else of its stream.
     if (end > first) n += putEntries(store, events, n, stream.between(from, to), stream.someOpen);
+    close();
   }
-  // Those of one stream are in order already.
-  return inOrder ? events : sorted(events);
+  return ends.length > 1 ? merged(events, ends) : events;
 }
 
 /** Puts events one after the other; returns how many. */
@@ -216,20 +224,49 @@ function putEntries(
   if (someOpen) for (let i = 0; i < length; i++) duration[at + i] = store.durationOf(rows[i]);
   else duration.set(durations, at);
   if (entries.a) a.set(entries.a, at);
-  else for (let i = 0; i < length; i++) a[at + i] = store.aOf(rows[i]);
+  else store.arguments(rows, a, at);
   return length;
 }
 
-function sorted({ type, row, start, duration, kind, a }: LaneEvents): LaneEvents {
-  const order = Uint32Array.from(row, (_, i) => i).sort((x, y) => start[x] - start[y] || row[x] - row[y]);
-  return {
-    type,
-    row: Float64Array.from(order, (i) => row[i]),
-    start: Float64Array.from(order, (i) => start[i]),
-    duration: Float64Array.from(order, (i) => duration[i]),
-    kind: Uint16Array.from(order, (i) => kind[i]),
-    a: Float64Array.from(order, (i) => a[i]),
-  };
+/** Events of which each run is in order, in order. @param ends where the runs end */
+function merged(events: LaneEvents, ends: readonly number[]): LaneEvents {
+  const { type, row, start, duration, kind, a } = events;
+  const order = mergedOrder(events, ends);
+  const inOrder = eventsFor(row.length);
+  order.forEach((from, to) => {
+    inOrder.row[to] = row[from];
+    inOrder.start[to] = start[from];
+    inOrder.duration[to] = duration[from];
+    inOrder.kind[to] = kind[from];
+    inOrder.a[to] = a[from];
+  });
+  return { ...inOrder, type };
+}
+
+/** Places of the events by start, and then by row. */
+function mergedOrder({ row, start }: LaneEvents, ends: readonly number[]): Uint32Array {
+  let order = Uint32Array.from(row, (_, i) => i);
+  let other = new Uint32Array(order.length);
+  for (let runs = ends; runs.length > 1;) {
+    const next: number[] = [];
+    for (let i = 0; i < runs.length; i += 2) {
+      let at = i === 0 ? 0 : runs[i - 1];
+      let left = at;
+      const middle = runs[i];
+      let right = middle;
+      const end = runs[Math.min(i + 1, runs.length - 1)];
+      for (; at < end; at++) {
+        const [x, y] = [order[left], order[right]];
+        const isLeft =
+          right >= end || (left < middle && (start[x] < start[y] || (start[x] === start[y] && row[x] < row[y])));
+        other[at] = order[isLeft ? left++ : right++];
+      }
+      next.push(end);
+    }
+    [order, other] = [other, order];
+    runs = next;
+  }
+  return order;
 }
 
 const NOTHING = entriesOf(0);
@@ -239,6 +276,8 @@ class PartBins {
   private readonly sweep: Sweep;
   /** Events of the window, where they are not too many, and the number of the first. */
   private gathered: Entries | undefined;
+  /** Most events are in buckets: of the others each is taken out by itself. */
+  private sparing = false;
 
   constructor(
     private readonly store: TraceStore,
@@ -276,6 +315,9 @@ class PartBins {
     const firstBucket = level.index.below(shift);
     const endBucket = level.index.below(shift + limit);
     bins.addBuckets(level, part.stream.kinds, firstBucket, endBucket, shift);
+    let inBuckets = 0;
+    for (let i = firstBucket; i < endBucket; i++) inBuckets += level.counts.values[i];
+    this.sparing = inBuckets * GATHERED_SHARE > part.end - part.first;
     let x = 0;
     let event = part.first;
     for (let i = firstBucket; i < endBucket; i++) {
@@ -346,7 +388,7 @@ class PartBins {
       return;
     }
     const { part, grid } = this;
-    if (this.gathered === undefined && part.end - part.first <= GATHERED_PER_PIXEL * grid.width)
+    if (!this.sparing && this.gathered === undefined && part.end - part.first <= GATHERED_PER_PIXEL * grid.width)
       this.gathered = part.stream.between(grid.from, grid.to);
     if (this.gathered !== undefined)
       this.sweep.run(

@@ -1,7 +1,7 @@
 /**
  * Makes the buckets of a stream from its events in order of time, each event once. A bucket is kept where the one that holds it
- * and its neighbour has more than `FEW` events, or events that are far apart in the trace; so no pixel is without one that would
- * need many rows, and no window is whose rows would be spread over many blocks.
+ * and its neighbour has more than `FEW` events; so no pixel is without one that would need many rows. Of widths in which there are
+ * very many rows of the trace all buckets are kept: for a window of these, rows would have to be taken out of all too many blocks.
  *
  * The builder holds the stretch of time on which it works as a stack: each node is a bucket that is complete up to the latest
  * event, and the left neighbour of all above it at some level. An event that starts outside the top completes what it leaves
@@ -14,11 +14,11 @@ import { Level, type Bucket, type LevelMark, type Outlasting } from './level';
 import { Tally } from './tally';
 
 /** Events that are few enough to be looked at one by one for two pixels. */
-const FEW = 16;
-/** Rows of the trace from which on two events are far apart. */
-const FAR = 2048;
+const FEW = 12;
 /** The level at which one bucket holds all times. */
 export const TOP_LEVEL = 54;
+/** Events less one between two looks at how dense the trace is. */
+const WIDE_MASK = 255;
 /** Most spans that may reach over an edge of a bucket that is kept. */
 const MOST_ACTIVE = 256;
 /** Events between states that are kept: of the whole stream, and of its end. */
@@ -37,6 +37,12 @@ function commonLevel(x: number, y: number): number {
   return high === 0 ? 32 - Math.clz32((x >>> 0) ^ (y >>> 0)) : 64 - Math.clz32(high);
 }
 
+/** The least level of whose buckets each has so many rows on average, if a trace has so many until a time. */
+export function wideLevelOf(wideRows: number, time: number, rows: number): number {
+  const cycles = (wideRows * Math.max(1, time)) / Math.max(1, rows);
+  return Math.min(TOP_LEVEL, Math.max(0, Math.ceil(Math.log2(cycles))));
+}
+
 /** A bucket in the making. */
 interface Node {
   level: number;
@@ -46,9 +52,6 @@ interface Node {
   start: number;
   first: number;
   count: number;
-  /** Rows of its first and last event. */
-  firstRow: number;
-  lastRow: number;
   tally: Tally | undefined;
   /** Spans that reach into it from before. */
   carried: ActiveSpans;
@@ -92,6 +95,8 @@ export class BucketBuilder {
   private nodes: Node[] = [];
   private depth = 0;
   private readonly tallies: Tally[] = [];
+  /** From this level on all buckets are kept. */
+  private wideLevel = TOP_LEVEL;
   private checkpoints: Checkpoint[] = [];
   /** The latest events: from `base` on. */
   private base = 0;
@@ -110,8 +115,14 @@ export class BucketBuilder {
     ...{ fault: false, modes: new Float64Array(modeRoles.length) },
   };
 
-  /** @param kindOfSlot kind ids of the stream; the array grows */
-  constructor(private readonly kindOfSlot: readonly number[]) {}
+  /**
+   * @param kindOfSlot kind ids of the stream; the array grows
+   * @param wideRows rows of the trace from which on a bucket is kept whatever is in it
+   */
+  constructor(
+    private readonly kindOfSlot: readonly number[],
+    private readonly wideRows: () => number,
+  ) {}
 
   /** Events so far. */
   get length(): number {
@@ -125,14 +136,14 @@ export class BucketBuilder {
   /** Adds an event, which starts no earlier than those before. Not after `finish`. */
   add(start: number, duration: number, slot: number, row: number): void {
     this.remember(slot, duration, row);
+    if ((this.fed & WIDE_MASK) === 1) this.wideLevel = wideLevelOf(this.wideRows(), start, row);
     const level = this.depth === 0 ? Infinity : commonLevel(this.lastStart, start);
     if (level > 0) {
       if (level !== Infinity) this.complete(level - 1);
-      this.begin(start, level, row);
+      this.begin(start, level);
     }
     const top = this.nodes[this.depth - 1];
     top.count++;
-    top.lastRow = row;
     if (top.tally !== undefined) top.tally.add(slot, 1, duration, duration, row);
     else if (top.count > FEW) this.tallyOf(top);
     this.lastStart = start;
@@ -245,7 +256,7 @@ export class BucketBuilder {
   }
 
   /** Puts a node for one event on the stack. */
-  private begin(start: number, join: number, row: number): void {
+  private begin(start: number, join: number): void {
     if (join !== Infinity) {
       const width = WIDTHS[join - 1];
       this.active.popUntil(Math.floor(start / width) * width);
@@ -258,8 +269,6 @@ export class BucketBuilder {
         start,
         first: 0,
         count: 0,
-        firstRow: 0,
-        lastRow: 0,
         tally: undefined,
         carried: new ActiveSpans(4),
         crowded: false,
@@ -272,7 +281,6 @@ export class BucketBuilder {
     node.start = start;
     node.first = this.fed - 1;
     node.count = 0;
-    node.firstRow = row;
     node.tally = undefined;
     node.crowded = this.active.size > MOST_ACTIVE;
     if (node.crowded) node.carried.clear();
@@ -295,16 +303,15 @@ export class BucketBuilder {
 
   /** Takes the top node to a higher level; nothing is beside it there. */
   private raise(node: Node, to: number): void {
-    if (node.count > FEW || node.lastRow - node.firstRow > FAR) {
-      this.tallyOf(node);
-      for (let level = node.level; level < to; level++) this.emit(level, node, this.active);
-    }
+    const from = node.count > FEW ? node.level : Math.max(node.level, this.wideLevel);
+    if (from < to) this.tallyOf(node);
+    for (let level = from; level < to; level++) this.emit(level, node, this.active);
     node.level = to;
   }
 
   private merge(left: Node, right: Node): void {
     const level = right.join - 1;
-    if (left.count + right.count > FEW || right.lastRow - left.firstRow > FAR) {
+    if (left.count + right.count > FEW || level >= this.wideLevel) {
       const tally = this.tallyOf(left);
       const other = this.tallyOf(right);
       this.emit(level, left, right.crowded ? undefined : right.carried);
@@ -314,7 +321,6 @@ export class BucketBuilder {
       right.tally = undefined;
     }
     left.count += right.count;
-    left.lastRow = right.lastRow;
     left.level = level + 1;
   }
 
