@@ -10,6 +10,7 @@ import { modeRoles } from '../vocabulary/modes';
 import { IndexError, type ColumnReader } from './index/column-bytes';
 import { CopiedEvents, copiedColumns } from './index/copied-events';
 import { checkKept, keptTables, type KeptFigures } from './index/figures';
+import { stepsOf, sumsOf } from './index/deltas';
 import { bucketColumns, Level, spanColumns, type Outlasting } from './index/level';
 import { Numbers, type NumberArray } from './index/numbers';
 import { PartsReader, PartsWriter, type ByteRanges, type Packing } from './index/packed-parts';
@@ -42,7 +43,7 @@ export function encodeIndex(
       parts.add(columnsOfLevel(level));
     }
     const copy = events();
-    if (copy !== undefined) parts.add(copiedColumns.map((name) => copy.stored()[name]));
+    if (copy !== undefined) parts.add(copiedColumns.map((name) => asStored(name, copy.stored()[name])));
     list([key, copy === undefined ? 0 : 1]);
     list(there);
     list(kinds);
@@ -66,10 +67,28 @@ function columnsOfLevel(level: Level): NumberArray[] {
   return [
     Float64Array.from(last ? [last.slot, last.row, last.end] : []),
     Uint8Array.from(modes),
-    ...bucketColumns.map((name) => columns[name].used),
-    ...spanColumns.map((name) => spans[name].used),
+    ...bucketColumns.map((name) => asStored(name, columns[name].used)),
+    ...spanColumns.map((name) => asStored(name, spans[name].used)),
     ...modes.map((mode) => (level.modes[mode] ?? new Numbers()).used),
   ];
+}
+
+/** Columns of which steps are stored: they ascend, or nearly. */
+const inSteps: ReadonlySet<string> = new Set(['index', 'first', 'rowAfter', 'at', 'row', 'end', 'start']);
+
+function asStored(name: string, numbers: NumberArray): NumberArray {
+  return inSteps.has(name) ? stepsOf(numbers) : numbers;
+}
+
+/** The next columns of a table, of which some are stored as steps. */
+function tableIn<Name extends string>(reader: ColumnReader, names: readonly Name[]): Record<Name, Numbers> {
+  const table = reader.tableOf(names);
+  for (const name of names) {
+    if (!inSteps.has(name)) continue;
+    table[name] = sumsOf(table[name].used);
+    check(table[name].used.every((value) => value >= 0), 'a number is negative');
+  }
+  return table;
 }
 
 function columnsOfFigures(figures: KeptFigures | undefined): NumberArray[] {
@@ -278,8 +297,8 @@ function decodeLevel(
     modes.every((mode) => mode < modeRoles.length),
     'a mode is not there',
   );
-  const columns = reader.tableOf(bucketColumns);
-  const spans = reader.tableOf(spanColumns);
+  const columns = tableIn(reader, bucketColumns);
+  const spans = tableIn(reader, spanColumns);
   const { length } = columns.index;
   ascending(columns.index, Number.MAX_SAFE_INTEGER, 1);
   ascending(spans.at, Math.max(0, length - 1), 1);
@@ -305,7 +324,7 @@ function decodeLevel(
 }
 
 function decodeCopy(reader: ColumnReader, { rows, events }: Limits, kinds: readonly number[]): CopiedEvents {
-  const columns = reader.tableOf(copiedColumns);
+  const columns = tableIn(reader, copiedColumns);
   check(columns.row.length === events, 'events are missing');
   let least = 0;
   for (const start of columns.start.used) {
