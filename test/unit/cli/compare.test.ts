@@ -70,7 +70,7 @@ describe('trapline compare', () => {
     expect(cells).toContainEqual(['EPT_MISCONFIG', '20', '20', '248 µs', '248 µs', '×1']);
     expect(host.stdout).not.toContain('Time by stage');
     const json = new FakeHost();
-    json.traces = host.traces;
+    for (const [file, trace] of host.traces) json.traces.set(file, trace);
     expect(await runCli(['compare', ...files, '--by', 'all', '--json'], json)).toBe(0);
     const { differences } = JSON.parse(json.stdout) as { differences: { second: string; parting: unknown }[] };
     expect(differences.map(({ second }) => second)).toEqual(['b', 'c']);
