@@ -32,6 +32,9 @@ export interface EventDetails extends EventRow {
   file?: string;
   line?: number;
   symbol?: string;
+  /** The guest instruction that it came from: hexadecimal with 0x, and the index of its VM. */
+  rip?: string;
+  vm?: number;
   /** Events directly caused by it. */
   consequences: number;
   /** Legs of an exit (or inner spans of any span): name and cycles. */

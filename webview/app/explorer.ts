@@ -344,6 +344,16 @@ export class Explorer {
     }
   }
 
+  /** Opens the machine code about an event's instruction. */
+  async openDisassembly(row: number, beside: boolean, focus = true): Promise<void> {
+    try {
+      if (!(await this.host.call('openDisassembly', row, beside, focus)))
+        this.announcement.value = 'The event is about no instruction';
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
   /** Goes to the event of the keyboard's lane before or after the selected one, wherever it is. */
   async stepInLane(direction: 1 | -1): Promise<void> {
     const { model } = this;

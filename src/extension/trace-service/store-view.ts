@@ -5,7 +5,9 @@ import { density, eventTable, find } from '../../trace/query/find';
 import { likeQuery } from '../../trace/query/like';
 import { mappingsAt } from '../../trace/query/mappings';
 import { operations } from '../../trace/query/operations';
-import { perLine, statistics } from '../../trace/query/statistics';
+import { registerHistory, registersAt } from '../../trace/query/history';
+import { perInstruction, sourceFigures } from '../../trace/query/source-figures';
+import { statistics } from '../../trace/query/statistics';
 import type { Patience } from '../../trace/query/search';
 import { queryViewport } from '../../trace/query/viewport';
 import type { TraceStore } from '../../trace/query/store';
@@ -50,7 +52,10 @@ export function storeView(store: TraceStore): TraceQuestions {
     mappings: (track, time, address) => mappingsAt(store, track, time, address < 0 ? undefined : address),
     like: (row) => likeQuery(store, row),
     failed: () => (store.meta.state === 'finished' ? failedOf(store) : undefined),
-    perLine: () => perLine(store),
+    sourceFigures: (span) => sourceFigures(store, span),
+    perInstruction: (vm, span) => perInstruction(store, vm, span),
+    registerHistory: (path) => registerHistory(store, path),
+    registersAt: (row) => registersAt(store, row),
   };
 }
 

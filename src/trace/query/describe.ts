@@ -68,6 +68,7 @@ export function describe(store: TraceStore, row: number): EventDetails {
     ...(place?.file !== undefined && { file: place.file }),
     ...(place?.line !== undefined && { line: place.line }),
     ...(place?.symbol !== undefined && { symbol: place.symbol }),
+    ...(place && { rip: place.rip, vm: place.vm }),
     consequences: countConsequences(store, row),
     legs,
   };

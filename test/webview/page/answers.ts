@@ -28,6 +28,7 @@ export function answersOf(store: TraceStore): Answers {
     operations: (from, to) => operations(store, from, to),
     mappings: (track, time, address) => mappingsAt(store, track, time, address < 0 ? undefined : address),
     openSource: () => true,
+    openDisassembly: () => true,
     queryLanes: () => [],
     keepQueryLanes: () => undefined,
     keepChoices: () => undefined,

@@ -45,6 +45,8 @@ export interface PlaceFigures {
   kind: number;
   exits: number;
   cycles: number;
+  /** Cycles of the longest. */
+  longest: number;
 }
 
 export interface RegisterFigures {
@@ -134,7 +136,7 @@ export class Figures {
 
   private addExit(kind: number, place: number, duration: number): void {
     this.durationsOf(kind).add(duration);
-    if (place > 0) this.addPlace(place, kind, 1, duration);
+    if (place > 0) this.addPlace({ place, kind, exits: 1, cycles: duration, longest: duration });
   }
 
   private durationsOf(kind: number): Durations {
@@ -191,12 +193,14 @@ export class Figures {
     found.count += count;
   }
 
-  private addPlace(place: number, kind: number, exits: number, cycles: number): void {
+  private addPlace(figures: PlaceFigures): void {
+    const { place, kind, exits, cycles, longest } = figures;
     const found = this.places.get(place * KINDS + kind);
-    if (found === undefined) this.places.set(place * KINDS + kind, { place, kind, exits, cycles });
+    if (found === undefined) this.places.set(place * KINDS + kind, figures);
     else {
       found.exits += exits;
       found.cycles += cycles;
+      found.longest = Math.max(found.longest, longest);
     }
   }
 
@@ -235,7 +239,13 @@ export class Figures {
         ofKind.addValue(values.value.at(value), values.times.at(value));
     }
     for (let i = 0; i < places.place.length; i++)
-      this.addPlace(places.place.at(i), places.kind.at(i), places.exits.at(i), places.cycles.at(i));
+      this.addPlace({
+        place: places.place.at(i),
+        kind: places.kind.at(i),
+        exits: places.exits.at(i),
+        cycles: places.cycles.at(i),
+        longest: places.longest.at(i),
+      });
     for (let i = 0; i < registers.track.length; i++)
       this.addAccess(
         registers.track.at(i),
@@ -291,7 +301,7 @@ const keptColumns = {
   durations: ['kind', 'count', 'total', 'min', 'max', 'values'],
   /** Of all kinds one after the other. */
   values: ['value', 'times'],
-  places: ['place', 'kind', 'exits', 'cycles'],
+  places: ['place', 'kind', 'exits', 'cycles', 'longest'],
   registers: ['track', 'register', 'row', 'reads', 'writes'],
   vectors: ['kind', 'vector', 'count'],
   deliveries: ['way', 'vector', 'count'],

@@ -51,6 +51,7 @@ function handlers() {
       called.push('openSource');
       return Promise.resolve(row === 7 && beside && !focus);
     },
+    openDisassembly: refuse('openDisassembly'),
     keepChoices: refuse('keepChoices'),
     keepBookmarks: refuse('keepBookmarks'),
     stop: vi.fn(),
