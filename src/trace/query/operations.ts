@@ -203,7 +203,7 @@ const kept = new WeakMap<TraceStore, Map<string, Measurement>>();
 /** What has been begun comes to its end while the trace grows; what is complete holds until it has grown. */
 function measurementOf(store: TraceStore, from: number, to: number): Measurement {
   let measurements = kept.get(store);
-  if (measurements === undefined) kept.set(store, (measurements = new Map()));
+  if (measurements === undefined) kept.set(store, (measurements = new Map<string, Measurement>()));
   const key = `${from} ${to}`;
   const old = measurements.get(key);
   const measurement = old?.holds() ? old : new Measurement(store, from, to);
