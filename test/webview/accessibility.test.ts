@@ -20,7 +20,7 @@ it.each(['dark', 'light', 'hc-dark', 'hc-light'] as const)(
     const { page, problems } = await harness.open({ packets: 20 }, theme);
     await page.evaluate(() => window.fakeHost.post({ type: 'reveal', row: 1 }));
     await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
-    for (const tab of ['details', 'chain', 'statistics', 'translations', 'events']) {
+    for (const tab of ['details', 'chain', 'path', 'operations', 'statistics', 'translations', 'events']) {
       await page.locator(`#tab-${tab}`).click();
       await settle(page);
       const serious = await page.evaluate(async () => {

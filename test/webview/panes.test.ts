@@ -170,6 +170,119 @@ describe('the chain', () => {
   });
 });
 
+describe('going along a chain', () => {
+  const currentRow = (page: Page): Promise<number> =>
+    page
+      .locator('.chain-list .current')
+      .evaluate((element) => Number((element as HTMLElement).dataset['row']));
+  const open = async (page: Page, name: string): Promise<number> => {
+    const { row } = await page.evaluate((kind) => window.fakeHost.first(kind), name);
+    await page.evaluate((at) => window.fakeHost.post({ type: 'reveal', row: at }), row);
+    await page.locator('#tab-chain').click();
+    await settle(page);
+    return row;
+  };
+  const nameOf = (page: Page, row: number): Promise<string> =>
+    page.evaluate((at) => window.fakeHost.nameOf(at), row);
+
+  it('goes from cause to consequence and back by keys, with the selection, while the chain stays', async () => {
+    const page = await pageOf({ packets: 3 });
+    const exit = await open(page, 'exit.EPT_MISCONFIG');
+    const events = await page.locator('.chain-item').count();
+    await page.locator('.chain-list .current').focus();
+    const names: string[] = [];
+    for (let i = 0; i < 4; i++) {
+      await page.keyboard.press('ArrowRight');
+      const { selection } = await stateOf(page);
+      expect(await currentRow(page)).toBe(selection);
+      names.push(await nameOf(page, selection));
+    }
+    expect(names).toEqual(['mmio.write', 'dma.read', 'dma.read', 'packet.tx']);
+    expect(await page.locator('.chain-item').count()).toBe(events);
+    for (let i = 0; i < 4; i++) await page.keyboard.press('ArrowLeft');
+    expect((await stateOf(page)).selection).toBe(exit);
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('End');
+    const last = (await stateOf(page)).selection;
+    await page.keyboard.press('Enter');
+    await settle(page);
+    const opened = await page.evaluate(() =>
+      window.fakeHost.calls.filter(({ method }) => method === 'openSource').map(({ args }) => args),
+    );
+    expect(opened).toEqual([[last, true, true]]);
+  });
+
+  it('reaches as many steps as are asked for, and more', async () => {
+    const page = await pageOf({ packets: 3 });
+    await open(page, 'exit.EPT_MISCONFIG');
+    const whole = await page.locator('.chain-item').count();
+    expect(await page.locator('.chain-rest').innerText()).not.toContain('further');
+    await page.locator('.chain-bar vscode-dropdown').click();
+    await page.locator('vscode-option[value="4"]').click();
+    await settle(page);
+    const near = await page.locator('.chain-item').count();
+    expect(near).toBeLessThan(whole);
+    expect(await page.locator('.chain-rest').innerText()).toContain('It goes further on.');
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await settle(page);
+    expect(await page.locator('.chain-item').count()).toBeGreaterThan(near);
+  });
+});
+
+describe('the critical path', () => {
+  it('has a piece of the bar and a line for each leg, and stays while the reader goes along it', async () => {
+    const page = await pageOf({ packets: 3 });
+    const { row } = await page.evaluate(() => window.fakeHost.first('packet.tx'));
+    await page.evaluate((at) => window.fakeHost.post({ type: 'reveal', row: at }), row);
+    await page.locator('#tab-path').click();
+    await settle(page);
+    expect(await page.locator('.path .chain-bar').innerText()).toContain('exit.EPT_MISCONFIG → handler');
+    const legs = await page.locator('.path .chain-item').count();
+    expect(await page.locator('.path-leg').count()).toBe(legs);
+    await page.locator('.path .current').focus();
+    await page.keyboard.press('Home');
+    const { selection } = await stateOf(page);
+    expect(await page.evaluate((at) => window.fakeHost.nameOf(at), selection)).toBe('exit.EPT_MISCONFIG');
+    const asked = await page.evaluate(
+      () => window.fakeHost.calls.filter(({ method }) => method === 'criticalPath').length,
+    );
+    for (let i = 1; i < legs; i++) await page.keyboard.press('ArrowDown');
+    const end = (await stateOf(page)).selection;
+    expect(await page.evaluate((at) => window.fakeHost.nameOf(at), end)).toBe('handler');
+    expect(
+      await page.evaluate(
+        () => window.fakeHost.calls.filter(({ method }) => method === 'criticalPath').length,
+      ),
+    ).toBe(asked);
+  });
+});
+
+it('operations lead to the slowest one, and from there to its path', async () => {
+  const page = await pageOf({ packets: 12 });
+  await page.locator('#tab-operations').click();
+  await settle(page);
+  expect(await page.locator('.operations .statistics-bar').innerText()).toContain('12 operations');
+  const row = page.locator('.operations-shapes vscode-data-grid-row.leads').first();
+  const slowest = await row.locator('button').last().innerText();
+  await row.locator('button').last().click();
+  await settle(page);
+  expect((await stateOf(page)).tab).toBe('path');
+  expect(await page.locator('.path .chain-bar .number').innerText()).toBe(slowest);
+});
+
+it('a row of statistics filters the timeline by its query', async () => {
+  const page = await pageOf({ packets: 7 });
+  await page.locator('#tab-statistics').click();
+  await settle(page);
+  const exits = page.locator('section:has(h3:text-is("VM exits")) vscode-data-grid-row.leads');
+  await exits.filter({ hasText: 'EXTERNAL_INTERRUPT' }).locator('vscode-data-grid-cell').nth(3).click();
+  expect((await stateOf(page)).query).toBe('exit:EXTERNAL_INTERRUPT');
+  expect(await page.locator('.find-count').innerText()).toBe('1 of 7');
+  await page.getByRole('button', { name: 'injected by the VMM' }).click();
+  expect((await stateOf(page)).query).toContain('irq.deliver');
+  expect(await page.locator('.find-count').innerText()).toBe('1 of 7');
+});
+
 it('takes on a theme that is chosen while it is open', async () => {
   const page = await pageOf({ packets: 10 });
   const modeRow = (): Promise<number[]> =>

@@ -57,7 +57,7 @@ export async function takePictures(harness: Harness, only = ''): Promise<string[
       await open.page.locator(`#tab-${name}`).click();
       await settle(open.page);
     };
-  for (const name of ['chain', 'statistics', 'translations', 'events']) {
+  for (const name of ['chain', 'path', 'operations', 'statistics', 'translations', 'events']) {
     await take(`tab-${name}-dark-1400`, 40, 'dark', big, tab(name));
     await take(`tab-${name}-light-900`, 40, 'light', small, tab(name));
   }

@@ -28,6 +28,7 @@ const sections: readonly (readonly [title: string, lines: readonly Line[]])[] = 
       ['Enter, Ctrl+Enter', 'go to its source, or machine code where it has none, beside, in this column'],
       ['X', 'go to its machine code beside'],
       ['C', 'show the whole chain of the selected event'],
+      ['↑ ↓  ← → in the chain', 'link before, after; cause, consequence'],
       ['G', 'debug from it; go there with the debugger'],
       ['B', 'stop the debugger at events like it'],
       ['Drag the cursor’s handle', 'move the debugger in time'],

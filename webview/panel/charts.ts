@@ -45,11 +45,7 @@ function isRound(value: number, span: number): boolean {
  * @param logarithmic scale of the values
  * @param print a value of the axis
  */
-export function barChart(
-  label: string,
-  logarithmic: boolean,
-  print: (value: number) => string,
-): BarChart {
+export function barChart(label: string, logarithmic: boolean, print: (value: number) => string): BarChart {
   const canvas = h('canvas', { attrs: { role: 'img', 'aria-label': label } });
   const element = h('div', { class: 'chart' }, canvas);
   let bars: readonly Bar[] = [];
@@ -72,7 +68,9 @@ export function barChart(
           type: logarithmic ? 'logarithmic' : 'linear',
           ticks: {
             callback(value) {
-              return !logarithmic || isRound(Number(value), this.max / this.min) ? print(Number(value)) : null;
+              return !logarithmic || isRound(Number(value), this.max / this.min)
+                ? print(Number(value))
+                : null;
             },
             maxRotation: 0,
             maxTicksLimit: 5,

@@ -25,9 +25,7 @@ export function eventKeys(explorer: Explorer, list: HTMLElement, ways: EventWays
   const buttons = (): HTMLElement[] => [...list.querySelectorAll<HTMLElement>('button[data-row]')];
   const rowOf = (button: HTMLElement): number => Number(button.dataset['row']);
   const buttonOf = (target: EventTarget | null): HTMLElement | undefined =>
-    target instanceof Element
-      ? (target.closest<HTMLElement>('button[data-row]') ?? undefined)
-      : undefined;
+    target instanceof Element ? (target.closest<HTMLElement>('button[data-row]') ?? undefined) : undefined;
   /** Makes one of them the list's current one. */
   const set = (current: HTMLElement | undefined): void => {
     for (const button of buttons()) {

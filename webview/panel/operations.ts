@@ -12,8 +12,8 @@ import type { Theme } from '../ui/theme';
 import { barChart, type Bar } from './charts';
 import { scopeChoice } from './scope';
 
-const SHAPE_COLUMNS = 'minmax(160px, 3fr) minmax(52px, 0.8fr) 64px repeat(4, minmax(60px, 1fr))';
-const STAGE_COLUMNS = 'minmax(160px, 3fr) repeat(5, minmax(60px, 1fr))';
+const SHAPE_COLUMNS = 'minmax(160px, 3fr) minmax(56px, 0.8fr) 64px repeat(4, minmax(68px, 1fr))';
+const STAGE_COLUMNS = 'minmax(160px, 3fr) repeat(5, minmax(68px, 1fr))';
 
 /** Builds the view of operations. */
 export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLElement {
@@ -27,10 +27,8 @@ export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLEl
   const about = h('span', { class: 'muted number', attrs: { 'aria-live': 'polite' } });
   const shapes = h('div', { class: 'operations-shapes' });
   const stages = h('div', { class: 'operations-stages' });
-  const chart = barChart(
-    'Time by stage, median with a tail to the 99th percentile',
-    false,
-    (value) => duration(value * model.frequencyHz),
+  const chart = barChart('Time by stage, median with a tail to the 99th percentile', false, (value) =>
+    duration(value * model.frequencyHz),
   );
   const body = h('div', { class: 'operations-body' }, h('div', {}, shapes, stages), chart.element);
 
@@ -39,7 +37,7 @@ export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLEl
     for (;;) {
       const answer = await host.call('operations', stretch.from, stretch.to);
       if (answer.complete || wanted !== stretch) return answer;
-      about.textContent = `Measuring ${answer.count > 0 ? `${formatCount(answer.count)} operations` : 'operations'}: ${Math.floor(100 * answer.share)} %`;
+      about.textContent = `Measuring ${answer.count > 0 ? `${formatCount(answer.count)} operations` : 'operations'}: ${Math.floor(100 * answer.share)}\u2009%`;
     }
   };
   const latest = new Latest<TimeWindow, OperationStatistics>(
@@ -108,7 +106,7 @@ export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLEl
         slowest ? link(duration(slowest.cycles), () => showPath(slowest.row)) : duration(total.max),
       ];
     });
-    const heading = ['Operation', 'Count', 'Stages', 'Median', '90 %', '99 %', 'Slowest'];
+    const heading = ['Operation', 'Count', 'Stages', 'Median', '90\u2009%', '99\u2009%', 'Slowest'];
     const grid = dataGrid('Operations by the way they took', SHAPE_COLUMNS, [heading, ...rows], choose);
     shapes.replaceChildren(grid);
   };
@@ -123,12 +121,12 @@ export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLEl
         to: seconds(stage.p50),
         tail: seconds(stage.p99),
         colour: colours.roles[kindRow(stage.kind).role],
-        note: `median ${duration(stage.p50)}, 90 % ${duration(stage.p90)}, 99 % ${duration(stage.p99)}, at most ${duration(stage.max)}`,
+        note: `median ${duration(stage.p50)}, 90\u2009% ${duration(stage.p90)}, 99\u2009% ${duration(stage.p99)}, at most ${duration(stage.max)}`,
         follow: () => reveal(stage),
       })),
       colours,
     );
-    const heading = ['Stage', 'Share', 'Median', '90 %', '99 %', 'Longest'];
+    const heading = ['Stage', 'Share', 'Median', '90\u2009%', '99\u2009%', 'Longest'];
     const rows = of.map((stage) => [
       nameOf(stage),
       formatShare(stage.total, total.total),
@@ -143,7 +141,12 @@ export function operationsView(explorer: Explorer, theme: Signal<Theme>): HTMLEl
         const stage = of[at];
         if (stage) reveal(stage);
       }),
-      h('p', { class: 'operations-slowest' }, h('span', { class: 'muted', text: 'The slowest: ' }), ...others),
+      h(
+        'p',
+        { class: 'operations-slowest' },
+        h('span', { class: 'muted', text: 'The slowest: ' }),
+        ...others,
+      ),
     );
   };
   theme.subscribe(draw);

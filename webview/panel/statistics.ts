@@ -41,11 +41,7 @@ export function statisticsView(
     'bar from median to 99th percentile',
     barChart('Exit duration, median to 99th percentile', true, printed),
   );
-  const hits = chartCard(
-    'IOTLB hit rate',
-    'by device',
-    barChart('IOTLB hit rate by device', false, share),
-  );
+  const hits = chartCard('IOTLB hit rate', 'by device', barChart('IOTLB hit rate by device', false, share));
   const tables = h('div', { class: 'statistics-tables' });
   const charts = h(
     'div',

@@ -113,7 +113,8 @@ export function dropdown(
 ): HTMLElement {
   const element = custom(
     'vscode-dropdown',
-    { attrs: { 'aria-label': label } },
+    // Above it the list would be cut off by the pane that it stands at the top of.
+    { attrs: { 'aria-label': label, position: 'below' } },
     ...options.map(([value, text]) => custom('vscode-option', { text, attrs: { value } })),
   );
   element.addEventListener('change', () => chosen((element as HTMLElement & { value: string }).value));

@@ -1,5 +1,5 @@
 /** All operations of a window by the way they took, with the time of each stage: where the time of I/O goes, and which was slowest. */
-import type { Distribution, OperationShape, OperationStatistics } from '../../protocol/details';
+import type { OperationShape, OperationStage, OperationStatistics } from '../../protocol/details';
 import { kindRow } from '../vocabulary/events';
 import { operationEndsOf } from './operation-ends';
 import { causesWithin, eachLeg } from './path';
@@ -59,48 +59,63 @@ class Measurement {
   private measured = 0;
   private readonly root = new Way();
   private readonly shapes: Shape[] = [];
-  /** The most frequent ones, described so far. */
-  private readonly described: OperationShape[] = [];
-  private finished = false;
+  /** Percentiles of large samples take their time: one after the other. */
+  private describing: Generator<void, OperationShape[]> | undefined;
+  private described: OperationShape[] | undefined;
+
+  /** The trace when it began: rows, late values, and how often it had been cut. */
+  private readonly rows: number;
+  private readonly changes: number;
+  private readonly cuts: number;
 
   constructor(
     private readonly store: TraceStore,
     private readonly from: number,
     private readonly to: number,
-  ) {}
+  ) {
+    this.rows = store.rows;
+    this.changes = store.changedRows.length;
+    this.cuts = store.truncations;
+  }
 
-  /** Goes on, at least by a step; true when the figures are complete. */
-  advance(patience: Patience): boolean {
+  /** Whether it is what the trace has now, or is on its way. */
+  holds(): boolean {
+    const { store } = this;
+    if (store.truncations !== this.cuts) return false;
+    const isCurrent = store.rows === this.rows && store.changedRows.length === this.changes;
+    return isCurrent || this.described === undefined;
+  }
+
+  /** Goes on, at least by a step. */
+  advance(patience: Patience): void {
     if (this.ends === undefined) {
       const ends = operationEndsOf(this.store);
-      if (!ends.advance(patience)) return false;
+      if (!ends.advance(patience)) return;
       this.ends = ends.between(this.from, this.to);
     }
     while (this.measured < this.ends.length) {
       const end = Math.min(this.ends.length, this.measured + STEP);
       for (; this.measured < end; this.measured++) this.measure(this.ends[this.measured]);
-      if (!patience()) return false;
+      if (!patience()) return;
     }
-    if (!this.finished) {
-      this.shapes.sort((x, y) => y.total.length - x.total.length || x.first - y.first);
-      this.finished = true;
+    this.describing ??= describe(this.shapes);
+    while (this.described === undefined) {
+      const { done, value } = this.describing.next();
+      if (done) this.described = value;
+      else if (!patience()) return;
     }
-    while (this.described.length < Math.min(MOST_SHAPES, this.shapes.length)) {
-      this.described.push(describe(this.shapes[this.described.length]));
-      if (!patience()) break;
-    }
-    return this.described.length >= Math.min(MOST_SHAPES, this.shapes.length);
   }
 
   /** What is known: shapes only when all have been measured. */
-  result(complete: boolean): OperationStatistics {
-    const { from, to, shapes, described } = this;
+  result(): OperationStatistics {
+    const { from, to, described } = this;
+    const complete = described !== undefined;
     return {
       from,
       to,
       count: this.ends?.length ?? 0,
-      shapes: complete ? described : [],
-      others: complete ? shapes.length - described.length : 0,
+      shapes: described ?? [],
+      others: complete ? this.shapes.length - described.length : 0,
       complete,
       share: complete ? 1 : this.share,
     };
@@ -160,47 +175,44 @@ function note(store: TraceStore, shape: Shape, rows: readonly number[]): void {
   slowest.length = Math.min(slowest.length, SLOWEST);
 }
 
-function describe({ begin, end, total, stages, slowest }: Shape): OperationShape {
-  return {
-    begin: kindRow(begin).name,
-    end: kindRow(end).name,
-    total: total.distribution(),
-    stages: stages.map(({ waits, kind, times, slowest: row }) => ({
-      what: waits ? 'until' : 'in',
-      kind,
-      name: kindRow(kind).name,
-      slowest: row,
-      ...(times.distribution() satisfies Distribution),
-    })),
-    slowest,
-  };
+/** The most frequent ways; after each distribution there is a step. */
+function* describe(shapes: readonly Shape[]): Generator<void, OperationShape[]> {
+  const sorted = [...shapes].sort((x, y) => y.total.length - x.total.length || x.first - y.first);
+  const described: OperationShape[] = [];
+  for (const { begin, end, total, stages, slowest } of sorted.slice(0, MOST_SHAPES)) {
+    const told: OperationStage[] = [];
+    for (const { waits, kind, times, slowest: row } of stages) {
+      const what = waits ? 'until' : 'in';
+      told.push({ what, kind, name: kindRow(kind).name, slowest: row, ...times.distribution() });
+      yield;
+    }
+    described.push({
+      begin: kindRow(begin).name,
+      end: kindRow(end).name,
+      total: total.distribution(),
+      stages: told,
+      slowest,
+    });
+    yield;
+  }
+  return described;
 }
 
-/** Measurements of a trace in the state in which it was when they began. */
-interface Kept {
-  rows: number;
-  changes: number;
-  cuts: number;
-  measurements: Map<string, Measurement>;
-}
+const kept = new WeakMap<TraceStore, Map<string, Measurement>>();
 
-const kept = new WeakMap<TraceStore, Kept>();
-
+/** What has been begun comes to its end while the trace grows; what is complete holds until it has grown. */
 function measurementOf(store: TraceStore, from: number, to: number): Measurement {
-  const { rows, truncations: cuts } = store;
-  const changes = store.changedRows.length;
-  let of = kept.get(store);
-  if (of === undefined || of.rows !== rows || of.changes !== changes || of.cuts !== cuts)
-    kept.set(store, (of = { rows, changes, cuts, measurements: new Map() }));
-  const { measurements } = of;
+  let measurements = kept.get(store);
+  if (measurements === undefined) kept.set(store, (measurements = new Map<string, Measurement>()));
   const key = `${from} ${to}`;
-  const measurement = measurements.get(key) ?? new Measurement(store, from, to);
+  const old = measurements.get(key);
+  const measurement = old?.holds() ? old : new Measurement(store, from, to);
   // The one asked for last is the last to be forgotten.
   measurements.delete(key);
   measurements.set(key, measurement);
-  for (const old of measurements.keys()) {
+  for (const first of measurements.keys()) {
     if (measurements.size <= MOST_KEPT) break;
-    measurements.delete(old);
+    measurements.delete(first);
   }
   return measurement;
 }
@@ -217,8 +229,8 @@ export function operations(
   patience: Patience = patient,
 ): OperationStatistics {
   const measurement = measurementOf(store, from, to);
-  const complete = measurement.advance(patience);
-  return measurement.result(complete);
+  measurement.advance(patience);
+  return measurement.result();
 }
 
 /** Rows at which the operations of a window end, ascending. */

@@ -189,10 +189,27 @@ describe('chain', () => {
     // Five legs and the register write.
     expect(consequencesOf(store, rows['exit'] ?? -1)).toHaveLength(6);
   });
+  it('goes as many steps each way as is asked for, and says on which side there is more', () => {
+    const { store, rows } = sampleStore(3);
+    const reach = (back: number, forward: number) => chainOf(store, rows['tx'] ?? -1, { back, forward });
+    const depths = reach(1, 2).links.map(({ depth }) => depth);
+    expect([Math.min(...depths), Math.max(...depths)]).toEqual([-1, 2]);
+    expect(reach(1, 2)).toMatchObject({ moreBefore: true, moreAfter: true, truncated: false });
+    expect(reach(3, 2)).toMatchObject({ moreBefore: false, moreAfter: true });
+    expect(reach(3, 9)).toMatchObject({ moreBefore: false, moreAfter: false });
+    expect(reach(0, 0).links).toEqual([{ row: rows['tx'], depth: 0 }]);
+    expect(reach(Infinity, Infinity)).toEqual(chainOf(store, rows['tx'] ?? -1));
+  });
   it('says when it had to be cut', () => {
     const { store, rows } = sampleStore();
-    expect(chainOf(store, rows['exit'] ?? -1, { limit: 3 })).toMatchObject({ truncated: true, links: { length: 3 } });
-    expect(chainOf(store, rows['handler'] ?? -1, { limit: 3 })).toMatchObject({ truncated: true, root: rows['exit'] });
+    expect(chainOf(store, rows['exit'] ?? -1, { limit: 3 })).toMatchObject({
+      truncated: true,
+      links: { length: 3 },
+    });
+    expect(chainOf(store, rows['handler'] ?? -1, { limit: 3 })).toMatchObject({
+      truncated: true,
+      root: rows['exit'],
+    });
   });
 });
 

@@ -21,12 +21,7 @@ export const Delivery = {
 } as const;
 
 const injections: ReadonlySet<number> = new Set([Kind.IrqInject, Kind.NmiInject]);
-const posts: ReadonlySet<number> = new Set([
-  Kind.IrqPost,
-  Kind.IrqNotify,
-  Kind.AvicPost,
-  Kind.AvicDoorbell,
-]);
+const posts: ReadonlySet<number> = new Set([Kind.IrqPost, Kind.IrqNotify, Kind.AvicPost, Kind.AvicDoorbell]);
 
 /** What is asked of rows. */
 interface Caused {

@@ -7,7 +7,6 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { TraceClient } from '../../../../src/extension/trace-service/trace-client';
 import { storeView } from '../../../../src/extension/trace-service/store-view';
 import type { TraceSource } from '../../../../src/extension/trace-service/messages';
-import type { FindResult } from '../../../../src/protocol/details';
 import { startRunInto } from '../../../../src/run/start';
 import type { RunSink } from '../../../../src/run/api';
 import { encodeTrace, readTrace } from '../../../../src/trace/file/file';
@@ -27,8 +26,8 @@ const file = join(folder, 'a.trapline.arrow');
 saveTrace(file, store);
 const from = (source: TraceSource): TraceClient => new TraceClient(distDir, source, emptyMeta('', 1));
 
-/** A search is answered in pieces, however slow the machine is: asks until it is complete. */
-async function whole(ask: () => FindResult | Promise<FindResult>): Promise<FindResult> {
+/** A search, or a measurement, is answered in pieces, however slow the machine is: asks until it is complete. */
+async function whole<T extends { complete: boolean }>(ask: () => T | Promise<T>): Promise<T> {
   for (;;) {
     const found = await ask();
     if (found.complete) return found;
@@ -49,11 +48,13 @@ describe('a trace in its own thread', () => {
       const query = { from: 0, to: store.endTime, width: 400, lanes: lanesOf(store.meta) };
       expect(await trace.viewport(query)).toEqual(here.viewport(query));
       expect(await trace.describe(5)).toEqual(here.describe(5));
-      const hops = { back: 8, forward: 8, limit: 100 };
-      expect(await trace.chain(7, hops)).toEqual(here.chain(7, hops));
+      const reach = { back: 8, forward: 8, limit: 100 };
+      expect(await trace.chain(7, reach)).toEqual(here.chain(7, reach));
+      expect(await trace.criticalPath(7)).toEqual(here.criticalPath(7));
       expect(await whole(() => trace.find('dur>1us', -1, 1))).toEqual(
         await whole(() => here.find('dur>1us', -1, 1)),
       );
+      expect(await whole(() => trace.operations(0, 1e6))).toEqual(await whole(() => here.operations(0, 1e6)));
       expect(await trace.statistics(0, 1e6)).toEqual(here.statistics(0, 1e6));
       for (const span of [ALL_TIME, { from: 0, to: 50_000 }])
         expect(await trace.sourceFigures(span)).toEqual(here.sourceFigures(span));
