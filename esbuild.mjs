@@ -38,7 +38,14 @@ const BUNDLES = [
     out: 'dist/trace-worker.js',
     ...NODE,
   },
+  {
+    name: 'listing worker',
+    entry: 'src/extension/disassembly/worker.ts',
+    out: 'dist/listing-worker.js',
+    ...NODE,
+  },
   { name: 'debug worker', entry: 'src/debug/worker.ts', out: 'dist/debug-worker.js', ...NODE },
+  { name: 'verb worker', entry: 'src/verbs/thread/worker.ts', out: 'dist/verb-worker.js', ...NODE },
   { name: 'GDB worker', entry: 'src/debug/gdb/worker.ts', out: 'dist/gdb-worker.js', ...NODE },
   {
     name: 'cli',
@@ -118,6 +125,7 @@ const PARTS = [
   'scripts/build-schema.mjs',
   'scripts/build-reference.mjs',
   'scripts/build-l10n.mjs',
+  'scripts/build-tools.mjs',
 ];
 
 /** Packages that read their module from the folder of the bundle that they are in. */

@@ -30,6 +30,7 @@ export type Command =
       compiler: string;
     }
   | { name: 'dap'; compiler: string }
+  | { name: 'mcp'; folder: string; allowsRun: boolean; compiler: string }
   | { name: 'gdbserver'; file: string; port: number; vm: number; compiler: string }
   /** Without `verb`: of all of them. */
   | { name: 'help'; verb?: VerbName }
@@ -63,6 +64,11 @@ export function parseCommandLine(args: readonly string[]): Command {
     throw new UsageError(
       `trapline dap takes no argument; the editor says what is to be debugged. See trapline --help.`,
     );
+  }
+  if (name === 'mcp') {
+    if (extra !== undefined)
+      throw new UsageError(`trapline mcp takes one FOLDER; "${extra}" is one too many.`);
+    return { name, folder: file ?? '.', allowsRun: values['allow-run'] === true, compiler };
   }
   if (file === undefined || file === '')
     throw new UsageError(`trapline ${name} needs a ${verb.argument}. See trapline --help.`);

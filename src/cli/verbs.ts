@@ -10,6 +10,8 @@ export interface VerbOption {
 export interface Verb {
   /** What stands for its argument in the help; absent: it takes none. */
   readonly argument?: string;
+  /** The argument may be left out. */
+  readonly optional?: boolean;
   /** Takes any number of arguments. */
   readonly several?: boolean;
   /** What stands in the help for those after the first, where they are of another sort. */
@@ -161,6 +163,25 @@ export const VERBS = {
     says: 'Debugs, for an editor that speaks the Debug Adapter Protocol over standard input and output.',
     options: { compiler: COMPILER },
     examples: [['trapline dap', 'is what an editor other than VS Code starts as its debug adapter']],
+  },
+  mcp: {
+    argument: 'FOLDER',
+    optional: true,
+    says:
+      'Answers agents that speak the Model Context Protocol over standard input and output: what happened in a trace and why, the state of ' +
+      'the machine at a moment, where two runs part. It reads in FOLDER only (instead of: the folder it is started in), goes to no network and needs no token. ' +
+      'Nothing is compiled or run unless --allow-run is given, or the user of the client confirms it.',
+    options: {
+      'allow-run': { says: 'compile and run guests of the folder without asking' },
+      compiler: COMPILER,
+    },
+    examples: [
+      ['trapline mcp', 'is what an agent starts as its server: it answers about the traces of this folder'],
+      [
+        'trapline mcp scenarios --allow-run',
+        'lets the agent run the scenarios, too: for folders whose code you trust',
+      ],
+    ],
   },
   gdbserver: {
     argument: 'FILE',

@@ -143,7 +143,10 @@ function optionsOf(kind: ChartKind, theme: Theme, canvas: HTMLCanvasElement): Ch
       color: theme.muted,
       font,
     },
-    grid: { color: theme.grid },
+    grid: {
+      color: ({ tick }: { tick?: { value: number } }) =>
+        isLabelled(kind, tick?.value ?? 1) ? theme.grid : 'transparent',
+    },
     border: { display: false },
   };
   const names = {

@@ -85,7 +85,7 @@ function rowOf(row: ComparisonRow, send: (message: FromComparison) => void): HTM
       cell.append(button);
     } else cell.append(text);
     const ratio = run === 0 ? null : (ratios[run] ?? null);
-    cell.append(h('span', { class: 'ratio', text: ratio === null ? '' : ratioText(ratio) }));
+    if (run > 0) cell.append(h('span', { class: 'ratio', text: ratio === null ? '' : ratioText(ratio) }));
     line.append(cell);
   });
   return line;

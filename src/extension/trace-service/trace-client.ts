@@ -104,15 +104,20 @@ export class TraceClient implements TraceView {
 
   viewport: TraceView['viewport'] = (query) => this.call('viewport', query);
   describe: TraceView['describe'] = (row) => this.call('describe', row);
-  chain: TraceView['chain'] = (row, limit) => this.call('chain', row, limit);
+  chain: TraceView['chain'] = (row, reach) => this.call('chain', row, reach);
+  criticalPath: TraceView['criticalPath'] = (row) => this.call('criticalPath', row);
   find: TraceView['find'] = (query, fromRow, direction) => this.call('find', query, fromRow, direction);
   density: TraceView['density'] = (query, from, to, parts) => this.call('density', query, from, to, parts);
   complete: TraceView['complete'] = (query, cursor) => this.call('complete', query, cursor);
   events: TraceView['events'] = (query) => this.call('events', query);
   statistics: TraceView['statistics'] = (from, to) => this.call('statistics', from, to);
+  operations: TraceView['operations'] = (from, to) => this.call('operations', from, to);
   mappings: TraceView['mappings'] = (track, time, address) => this.call('mappings', track, time, address);
   like: TraceView['like'] = (row) => this.call('like', row);
-  perLine: TraceView['perLine'] = () => this.call('perLine');
+  sourceFigures: TraceView['sourceFigures'] = (span) => this.call('sourceFigures', span);
+  perInstruction: TraceView['perInstruction'] = (vm, span) => this.call('perInstruction', vm, span);
+  registerHistory: TraceView['registerHistory'] = (path) => this.call('registerHistory', path);
+  registersAt: TraceView['registersAt'] = (row) => this.call('registersAt', row);
   failed: TraceView['failed'] = () => this.call('failed');
 
   /** The tables as they are now, which `meta` then has too. */
