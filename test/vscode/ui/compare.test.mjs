@@ -22,7 +22,14 @@ describe('runs side by side', () => {
       const text = readFileSync(scenario, 'utf8').replace(/"PACKETS": \d+/, '"PACKETS": 300');
       writeFileSync(scenario, text.replace(/"expect": \{[^}]*\},?/, ''));
       const trace = join(folder, `few-${name}.trapline.arrow`);
-      execFileSync(process.execPath, [join(root, 'dist', 'cli.js'), 'run', scenario, '--out', trace, '--quiet']);
+      execFileSync(process.execPath, [
+        join(root, 'dist', 'cli.js'),
+        'run',
+        scenario,
+        '--out',
+        trace,
+        '--quiet',
+      ]);
     }
     workbench = await openWorkbench({ folder, theme: 'Default Dark Modern' });
   });
@@ -37,7 +44,11 @@ describe('runs side by side', () => {
     const widget = workbench.page.locator('.quick-input-widget:visible');
     await widget.locator('input[type="text"]:visible').first().fill('few-');
     for (const name of ['few-c7-vhost', 'few-c7-virtio'])
-      await widget.locator('.monaco-list-row', { hasText: name }).locator('.monaco-icon-label').first().click();
+      await widget
+        .locator('.monaco-list-row', { hasText: name })
+        .locator('.monaco-icon-label')
+        .first()
+        .click();
     await widget.locator('input[type="text"]:visible').first().press('Enter');
     frame = await workbench.webview('.figures');
     await frame.locator('.course .stage').first().waitFor();
@@ -62,8 +73,6 @@ describe('runs side by side', () => {
     const line = card.locator('tbody th .link').first();
     const [file] = (await line.innerText()).split(':');
     await line.click();
-    await expect
-      .poll(() => workbench.tabs().then((all) => all.join()), { timeout: 20_000 })
-      .toContain(file);
+    await expect.poll(() => workbench.tabs().then((all) => all.join()), { timeout: 20_000 }).toContain(file);
   });
 });

@@ -57,10 +57,7 @@ describe('a comparison in a thread', () => {
   it('says which trace it cannot read, and why', async () => {
     const text = join(folder, 'text.arrow');
     writeFileSync(text, 'no trace at all');
-    const bad = new Comparing(distDir, [
-      sources[0],
-      { name: 'bad', source: { from: 'file', path: text } },
-    ]);
+    const bad = new Comparing(distDir, [sources[0], { name: 'bad', source: { from: 'file', path: text } }]);
     await expect(bad.report).rejects.toThrow(/^bad: .*not an Apache Arrow file/);
     await expect(new Comparing(distDir, [{ name: 'z', source: { from: 'run' } }]).report).rejects.toThrow(
       'kept',
