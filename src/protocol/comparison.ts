@@ -66,6 +66,8 @@ export type FromComparison =
       readonly of: CostList;
       readonly index: number;
     }
+  /** Opens the trace of a run at the first event of a mode. */
+  | { readonly type: 'mode'; readonly run: number; readonly index: number }
   /** Opens the trace of a run at the first event of a stretch of time. */
   | { readonly type: 'time'; readonly run: number; readonly seconds: number }
   /** Opens a line of source that differs. */
@@ -80,15 +82,26 @@ const isCount = (value: unknown): value is number =>
 /** Takes a message of the page; undefined where it is none. */
 export function fromComparison(message: unknown): FromComparison | undefined {
   if (typeof message !== 'object' || message === null) return undefined;
-  const { type, run, row, figure, difference, of, index, side, sort, seconds }: Partial<
-    Record<string, unknown>
-  > = message;
+  const {
+    type,
+    run,
+    row,
+    figure,
+    difference,
+    of,
+    index,
+    side,
+    sort,
+    seconds,
+  }: Partial<Record<string, unknown>> = message;
   switch (type) {
     case 'ready':
     case 'copy':
       return { type };
     case 'event':
       return isCount(run) && isCount(row) ? { type, run, row } : undefined;
+    case 'mode':
+      return isCount(run) && isCount(index) ? { type, run, index } : undefined;
     case 'figure':
       return isCount(run) && typeof figure === 'string' ? { type, run, figure } : undefined;
     case 'cost':

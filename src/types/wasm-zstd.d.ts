@@ -4,7 +4,7 @@ declare module '@foxglove/wasm-zstd/dist/wasm-zstd.js' {
   export interface ZstdModule {
     /** Called at once; it may make the instance at once too. */
     instantiateWasm(
-      imports: Record<string, Record<string, unknown>>,
+      imports: NonNullable<ConstructorParameters<typeof WebAssembly.Instance>[1]>,
       done: (instance: WebAssembly.Instance) => void,
     ): unknown;
     /** Path of a file beside the module. */

@@ -6,6 +6,7 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import { themeOf, type ThemeName } from './themes';
 
 const ROOT = join(import.meta.dirname, '../..');
+/** Flags of a browser without a GPU that keeps to itself. */
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -34,6 +35,68 @@ export interface OpenPage {
   problems: string[];
 }
 
+/** Builds pages and their stand-ins for the extension host; by path below the page's origin. */
+export async function bundled(entryPoints: Record<string, string>): Promise<ReadonlyMap<string, string>> {
+  const results = await Promise.all(
+    Object.entries(entryPoints).map(([name, file]) =>
+      build({
+        entryPoints: { [name]: file },
+        bundle: true,
+        write: false,
+        format: 'iife',
+        platform: 'browser',
+        target: 'chrome128',
+        absWorkingDir: ROOT,
+        outdir: '/out',
+      }),
+    ),
+  );
+  return new Map(
+    results.flatMap(({ outputFiles }) =>
+      outputFiles.map((file) => [file.path.slice('/out'.length), file.text] as const),
+    ),
+  );
+}
+
+/** The system's Chromium, without a window. */
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: FLAGS });
+}
+
+/** Opens a page in a theme, under the extension's policy. @param body what stands in it */
+export async function openPage(
+  browser: Browser,
+  files: ReadonlyMap<string, string>,
+  style: string,
+  body: string,
+  theme: ThemeName,
+  size: { width: number; height: number },
+): Promise<OpenPage> {
+  const page = await browser.newPage({ viewport: size });
+  const problems: string[] = [];
+  page.on('pageerror', (error) => problems.push(error.stack ?? error.message));
+  page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+  const { css, bodyClass } = themeOf(theme);
+  const html = `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Trace</title>
+<link rel="stylesheet" href="/theme.css"><link rel="stylesheet" href="${style}"></head>
+<body class="${bodyClass}">${body}</body></html>`;
+  await page.route('**/*', async (route) => {
+    const path = new URL(route.request().url()).pathname;
+    if (path === '/')
+      return route.fulfill({
+        contentType: 'text/html',
+        body: html,
+        headers: { 'Content-Security-Policy': POLICY },
+      });
+    if (path === '/theme.css') return route.fulfill({ contentType: 'text/css', body: `:root {${css}}` });
+    const file = files.get(path);
+    if (file === undefined) return route.fulfill({ status: 204, body: '' });
+    return route.fulfill({ contentType: path.endsWith('.css') ? 'text/css' : 'text/javascript', body: file });
+  });
+  await page.goto(`${ORIGIN}/`);
+  return { page, problems };
+}
+
 export class Harness {
   private constructor(
     private readonly browser: Browser,
@@ -41,28 +104,8 @@ export class Harness {
   ) {}
 
   static async start(): Promise<Harness> {
-    const options = {
-      bundle: true,
-      write: false,
-      format: 'iife',
-      platform: 'browser',
-      target: 'chrome128',
-      absWorkingDir: ROOT,
-      outdir: '/out',
-    } as const;
-    const results = await Promise.all([
-      build({ ...options, entryPoints: { main: 'webview/main.ts' } }),
-      build({ ...options, entryPoints: { host: 'test/webview/page/host.ts' } }),
-    ]);
-    const files = new Map(
-      results.flatMap(({ outputFiles }) =>
-        outputFiles.map((file) => [file.path.slice('/out'.length), file.text] as const),
-      ),
-    );
-    const browser = await chromium.launch({
-      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-      args: FLAGS,
-    });
+    const files = await bundled({ main: 'webview/main.ts', host: 'test/webview/page/host.ts' });
+    const browser = await launchBrowser();
     return new Harness(browser, files);
   }
 
@@ -72,28 +115,8 @@ export class Harness {
     theme: ThemeName = 'dark',
     size = { width: 1400, height: 900 },
   ): Promise<OpenPage> {
-    const page = await this.browser.newPage({ viewport: size });
-    const problems: string[] = [];
-    page.on('pageerror', (error) => problems.push(error.stack ?? error.message));
-    page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
-    const { css, bodyClass } = themeOf(theme);
-    const html = `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Trace</title>
-<link rel="stylesheet" href="/theme.css"><link rel="stylesheet" href="/main.css"></head>
-<body class="${bodyClass}"><main id="app"></main><script src="/host.js"></script><script src="/main.js"></script></body></html>`;
-    await page.route('**/*', async (route) => {
-      const path = new URL(route.request().url()).pathname;
-      if (path === '/')
-        return route.fulfill({
-          contentType: 'text/html',
-          body: html,
-          headers: { 'Content-Security-Policy': POLICY },
-        });
-      if (path === '/theme.css') return route.fulfill({ contentType: 'text/css', body: `:root {${css}}` });
-      const body = this.files.get(path);
-      if (body === undefined) return route.fulfill({ status: 204, body: '' });
-      return route.fulfill({ contentType: path.endsWith('.css') ? 'text/css' : 'text/javascript', body });
-    });
-    await page.goto(`${ORIGIN}/`);
+    const body = '<main id="app"></main><script src="/host.js"></script><script src="/main.js"></script>';
+    const { page, problems } = await openPage(this.browser, this.files, '/main.css', body, theme, size);
     await page.evaluate((given) => window.fakeHost.start({ state: 'finished', ...given }), setup);
     await settle(page);
     return { page, problems };

@@ -70,9 +70,7 @@ export function runsChart(kind: ChartKind): RunsChart {
     show(data, runs, theme) {
       chart?.destroy();
       const height =
-        kind.shape === 'lines'
-          ? LINES_HEIGHT
-          : data.labels.length * (runs.length * BAR + GROUP_GAP) + AXIS;
+        kind.shape === 'lines' ? LINES_HEIGHT : data.labels.length * (runs.length * BAR + GROUP_GAP) + AXIS;
       element.style.height = `${height}px`;
       chart = new Chart(canvas, configurationOf(kind, data, runs, theme, canvas));
     },
@@ -124,6 +122,11 @@ function configurationOf(
   };
 }
 
+/** A scale of powers is labelled at these only: others would lie on each other. */
+function isLabelled({ logarithmic }: ChartKind, value: number): boolean {
+  return logarithmic !== true || Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-6;
+}
+
 function optionsOf(kind: ChartKind, theme: Theme, canvas: HTMLCanvasElement): ChartOptions {
   const space = theme.font.indexOf(' ');
   const font = { size: parseFloat(theme.font), family: theme.font.slice(space + 1) };
@@ -132,21 +135,25 @@ function optionsOf(kind: ChartKind, theme: Theme, canvas: HTMLCanvasElement): Ch
     type: kind.logarithmic === true ? ('logarithmic' as const) : ('linear' as const),
     ...(kind.logarithmic !== true && { beginAtZero: true }),
     ticks: {
-      callback: (value: string | number) => kind.print(Number(value)),
-      maxTicksLimit: 5,
+      callback: (value: string | number) =>
+        isLabelled(kind, Number(value)) ? kind.print(Number(value)) : '',
+      ...(kind.logarithmic !== true && { maxTicksLimit: 5 }),
       maxRotation: 0,
       autoSkipPadding: 14,
       color: theme.muted,
       font,
     },
-    grid: { color: theme.grid },
+    grid: {
+      color: ({ tick }: { tick?: { value: number } }) =>
+        isLabelled(kind, tick?.value ?? 1) ? theme.grid : 'transparent',
+    },
     border: { display: false },
   };
   const names = {
     type: 'category' as const,
     ticks: {
       autoSkip: isLines,
-      maxTicksLimit: isLines ? 6 : 100,
+      maxTicksLimit: isLines ? 4 : 100,
       maxRotation: 0,
       color: isLines ? theme.muted : theme.foreground,
       font,

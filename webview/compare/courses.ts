@@ -44,13 +44,24 @@ export function coursesView(
     operations.find(({ sort }) => sort === choice.sort) ?? operations.find(({ paired }) => paired > 0);
   let answered: Pair<OperationCourse | null> | undefined;
 
-  const number = h('input', { attrs: { type: 'number', min: '1', 'aria-label': 'Number of the operation', step: '1' } });
-  const sorts = select('Operations', operations.map(({ sort }) => [sort, sortNames[sort]] as const), (value) => {
-    const found = operations.find(({ sort }) => sort === value);
-    if (found) choose({ sort: found.sort, index: found.widest[0]?.index ?? 0 });
+  const number = h('input', {
+    attrs: { type: 'number', min: '1', 'aria-label': 'Number of the operation', step: '1' },
   });
-  const alignments = select('Aligned', [['begin', 'aligned where they begin'], ['time', 'aligned by simulated time']], (value) =>
-    choose({ alignment: value === 'time' ? 'time' : 'begin' }),
+  const sorts = select(
+    'Operations',
+    operations.map(({ sort }) => [sort, sortNames[sort]] as const),
+    (value) => {
+      const found = operations.find(({ sort }) => sort === value);
+      if (found) choose({ sort: found.sort, index: found.widest[0]?.index ?? 0 });
+    },
+  );
+  const alignments = select(
+    'Aligned',
+    [
+      ['begin', 'aligned where they begin'],
+      ['time', 'aligned by simulated time'],
+    ],
+    (value) => choose({ alignment: value === 'time' ? 'time' : 'begin' }),
   );
   const widest = h('span', { class: 'widest' });
   number.addEventListener('change', () => {
@@ -75,7 +86,9 @@ export function coursesView(
     number.value = String(choice.index + 1);
     widest.replaceChildren(
       'differ most: ',
-      ...found.widest.slice(0, 5).flatMap(({ index }) => [link(`${formatCount(index + 1)}.`, () => choose({ index })), ' ']),
+      ...found.widest
+        .slice(0, 5)
+        .flatMap(({ index }) => [link(`${formatCount(index + 1)}.`, () => choose({ index })), ' ']),
     );
     widest.hidden = found.widest.length === 0;
     send({ type: 'courses', difference, sort: choice.sort, index: choice.index });
@@ -104,7 +117,8 @@ export function coursesView(
     element,
     show(query, courses) {
       // A reader who goes on quickly gets answers to what was asked before.
-      if (query.difference !== difference || query.sort !== choice.sort || query.index !== choice.index) return;
+      if (query.difference !== difference || query.sort !== choice.sort || query.index !== choice.index)
+        return;
       answered = courses;
       draw();
     },
@@ -134,7 +148,12 @@ function lanesOf(
       const hz = frequencyHz[side] ?? 1;
       const at = (((begins[side] ?? 0) - origin) / whole) * 100;
       return course === null
-        ? h('div', { class: 'course' }, head(run), h('p', { class: 'muted', text: 'has no operation of this number.' }))
+        ? h(
+            'div',
+            { class: 'course' },
+            head(run),
+            h('p', { class: 'muted', text: 'has no operation of this number.' }),
+          )
         : lane(course, run, hz, at, whole, send);
     }),
     axis(whole),
@@ -172,7 +191,10 @@ function lane(
   return h(
     'div',
     { class: 'course' },
-    head(run, link(formatTime(course.cycles, hz), () => send({ type: 'event', run, row: course.row }))),
+    head(
+      run,
+      link(formatTime(course.cycles, hz), () => send({ type: 'event', run, row: course.row })),
+    ),
     track,
   );
 }

@@ -20,15 +20,29 @@ export interface Beside {
 const runsOf = ({ difference }: Beside): Pair => [0, difference + 1];
 
 /** The first place where both part. */
-export function partingCard({ parting, wholeUntil, frequencyHz }: ShownDifference, beside: Beside): HTMLElement {
+export function partingCard(
+  { parting, wholeUntil, frequencyHz }: ShownDifference,
+  beside: Beside,
+): HTMLElement {
   const runs = runsOf(beside);
   const gaps = wholeUntil.flatMap((until, side) =>
     until === null
       ? []
-      : [h('p', { class: 'muted' }, letterMark(runs[side] ?? 0), ` was recorded without a gap up to ${formatTime(until, frequencyHz[side] ?? 1)}. What is behind it is not compared.`)],
+      : [
+          h(
+            'p',
+            { class: 'muted' },
+            letterMark(runs[side] ?? 0),
+            ` was recorded without a gap up to ${formatTime(until, frequencyHz[side] ?? 1)}. What is behind it is not compared.`,
+          ),
+        ],
   );
   if (!parting)
-    return card('Where they part', h('p', { text: 'Nowhere: both did the same, whatever time each took.' }), ...gaps);
+    return card(
+      'Where they part',
+      h('p', { text: 'Nowhere: both did the same, whatever time each took.' }),
+      ...gaps,
+    );
   const before =
     parting.same === 0
       ? `At the first event of ${parting.track}.`
@@ -45,7 +59,12 @@ export function partingCard({ parting, wholeUntil, frequencyHz }: ShownDifferenc
       }
       line.append(link(event.sentence, () => beside.send({ type: 'event', run, row: event.row })));
       if (event.file !== undefined && event.place !== '')
-        line.append(' ', link(event.place, () => beside.send({ type: 'place', difference: beside.difference, side: side === 0 ? 0 : 1 })));
+        line.append(
+          ' ',
+          link(`open ${event.place}`, () =>
+            beside.send({ type: 'place', difference: beside.difference, side: side === 0 ? 0 : 1 }),
+          ),
+        );
       return line;
     }),
     ...gaps,
@@ -63,7 +82,9 @@ export function linesCard({ lines, allLines, frequencyHz }: ShownDifference, bes
       button.title = `Open ${file} at line ${line}`;
       return button;
     }),
-    allLines > lines.length ? h('p', { class: 'muted', text: `${formatCount(lines.length)} of ${formatCount(allLines)} lines.` }) : null,
+    allLines > lines.length
+      ? h('p', { class: 'muted', text: `${formatCount(lines.length)} of ${formatCount(allLines)} lines.` })
+      : null,
   );
 }
 
@@ -85,7 +106,11 @@ export function stagesCard(operations: OperationDifference, frequencyHz: Pair, b
     const text = formatTime(cycles, frequencyHz[side]);
     const run = runs[side];
     if (row < 0) return h('td', { class: 'value number', text: cycles === 0 ? '–' : text });
-    return h('td', { class: 'value number' }, link(text, () => beside.send({ type: 'event', run, row })));
+    return h(
+      'td',
+      { class: 'value number' },
+      link(text, () => beside.send({ type: 'event', run, row })),
+    );
   };
   const rows = [
     ...stages.map((stage, i) =>
@@ -109,14 +134,22 @@ export function stagesCard(operations: OperationDifference, frequencyHz: Pair, b
       ),
     ),
   ];
-  const uneven = counts[0] === counts[1] && paired === counts[0] ? '' : `, of ${formatCount(counts[0])} and ${formatCount(counts[1])}`;
+  const uneven =
+    counts[0] === counts[1] && paired === counts[0]
+      ? ''
+      : `, of ${formatCount(counts[0])} and ${formatCount(counts[1])}`;
   return card(
     'By stage',
     h('p', {
       class: 'muted',
       text: `The nth beside the nth: ${formatCount(paired)} ${sortNames[sort]}${uneven}. Mean time; a figure opens the operation that took longest.`,
     }),
-    tableOf('Time by stage', ['Stage', letterMark(runs[0]), letterMark(runs[1]), 'Difference', ''], rows, rows.length),
+    tableOf(
+      'Time by stage',
+      ['Stage', letterMark(runs[0]), letterMark(runs[1]), 'Difference', ''],
+      rows,
+      rows.length,
+    ),
   );
 }
 
@@ -135,7 +168,10 @@ function costTable<T extends CostDifference>(
 ): HTMLElement {
   if (rows.length === 0) return h('p', { class: 'muted', text: 'Neither has any.' });
   const runs = runsOf(beside);
-  const widest = Math.max(...rows.slice(0, 1).map(({ cycles }) => Math.abs(differenceIn(cycles, frequencyHz))), 0);
+  const widest = Math.max(
+    ...rows.slice(0, 1).map(({ cycles }) => Math.abs(differenceIn(cycles, frequencyHz))),
+    0,
+  );
   return tableOf(
     label,
     [of === 'lines' ? 'Line' : 'Reason', letterMark(runs[0]), letterMark(runs[1]), 'Difference', ''],
@@ -153,7 +189,10 @@ function costTable<T extends CostDifference>(
               : link(formatTime(row.cycles[side], frequencyHz[side]), () =>
                   beside.send({ type: 'cost', run: runs[side], difference: beside.difference, of, index }),
                 ),
-            h('span', { class: 'times', text: row.exits[side] === 0 ? '' : `${formatCount(row.exits[side])}×` }),
+            h('span', {
+              class: 'times',
+              text: row.exits[side] === 0 ? '' : `${formatCount(row.exits[side])}×`,
+            }),
           ),
         ),
         ...deltaCells(secondsOf(row.cycles, frequencyHz), widest),
@@ -177,7 +216,17 @@ function tableOf(
     h(
       'table',
       { class: 'differences', attrs: { 'aria-label': label } },
-      h('thead', {}, h('tr', {}, ...head.map((each, i) => (each === '' ? h('td') : h('th', { class: i === 0 ? '' : 'value', attrs: { scope: 'col' } }, each))))),
+      h(
+        'thead',
+        {},
+        h(
+          'tr',
+          {},
+          ...head.map((each, i) =>
+            each === '' ? h('td') : h('th', { class: i === 0 ? '' : 'value', attrs: { scope: 'col' } }, each),
+          ),
+        ),
+      ),
       body,
     ),
   );

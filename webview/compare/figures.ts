@@ -6,7 +6,7 @@ import {
   labelOf,
   NONE,
   ratioText,
-  saysSomething,
+  rowsToShow,
   valueText,
 } from '../../src/trace/query/comparison-text';
 import { h } from '../ui/dom';
@@ -29,42 +29,63 @@ export function figuresTable(
   const { runs, rows } = comparison;
   const head = h('tr', {}, h('th', { text: 'Figure', attrs: { scope: 'col' } }));
   runs.forEach(({ name }, run) =>
-    head.append(h('th', { class: 'value', title: name, attrs: { scope: 'col' } }, letterMark(run), ` ${name}`)),
+    head.append(
+      h('th', { class: 'value', title: name, attrs: { scope: 'col' } }, letterMark(run), ` ${name}`),
+    ),
   );
   const body = h('tbody');
   let group = '';
-  for (const row of rows.filter(saysSomething)) {
+  for (const row of rowsToShow(rows)) {
     const own = GROUPS[row.figure.split('.')[0] ?? ''] ?? TOTALS;
     if (own !== group)
       body.append(
-        h('tr', { class: 'group' }, h('th', { text: own, attrs: { colspan: String(runs.length + 1), scope: 'colgroup' } })),
+        h(
+          'tr',
+          { class: 'group' },
+          h('th', { text: own, attrs: { colspan: String(runs.length + 1), scope: 'colgroup' } }),
+        ),
       );
     group = own;
     body.append(rowOf(row, send));
   }
   const table = h('table', { class: 'figures' }, h('thead', {}, head), body);
-  return h('div', { class: 'scroll', attrs: { tabindex: '0', role: 'region', 'aria-label': 'Figures of all runs' } }, table);
+  return h(
+    'div',
+    { class: 'scroll', attrs: { tabindex: '0', role: 'region', 'aria-label': 'Figures of all runs' } },
+    table,
+  );
 }
 
 function rowOf(row: ComparisonRow, send: (message: FromComparison) => void): HTMLElement {
   const { figure, unit, values, ratios, query, rows } = row;
   const label = shortLabel(figure);
-  const line = h('tr', {}, h('th', { class: label.isPart ? 'part' : '', text: label.text, attrs: { scope: 'row' } }));
+  const line = h(
+    'tr',
+    {},
+    h('th', { class: label.isPart ? 'part' : '', text: label.text, attrs: { scope: 'row' } }),
+  );
   const standing = standingOf(row);
   values.forEach((value, run) => {
     const cell = h('td', { class: 'value number' });
     const text = value === null ? NONE : valueText(value, unit);
-    const leads = value !== null && value !== 0 && (query !== undefined || rows?.[run] != null);
+    const hasRow = typeof rows?.[run] === 'number';
+    const leads = value !== null && value !== 0 && (query !== undefined || hasRow);
     const mark = standing[run];
-    if (mark) cell.append(h('span', { class: `standing ${mark}`, text: mark === 'best' ? '★' : '▼', title: MARKS[mark] }), h('span', { class: 'visually-hidden', text: MARKS[mark] }), ' ');
+    if (mark)
+      cell.append(
+        h('span', { class: `standing ${mark}`, text: mark === 'best' ? '★' : '▼', title: MARKS[mark] }),
+        h('span', { class: 'visually-hidden', text: MARKS[mark] }),
+        ' ',
+      );
     if (leads) {
       const button = link(text, () => send({ type: 'figure', run, figure }));
-      button.title = 'Open the trace at the first event of this figure';
-      if (rows?.[run] != null) button.title = 'Open the trace at the event that has this value';
+      button.title = hasRow
+        ? 'Open the trace at the event that has this value'
+        : 'Open the trace at the first event of this figure';
       cell.append(button);
     } else cell.append(text);
-    const ratio = run === 0 ? null : ratios[run];
-    cell.append(h('span', { class: 'ratio', text: ratio == null ? '' : ratioText(ratio) }));
+    const ratio = run === 0 ? null : (ratios[run] ?? null);
+    if (run > 0) cell.append(h('span', { class: 'ratio', text: ratio === null ? '' : ratioText(ratio) }));
     line.append(cell);
   });
   return line;

@@ -3,7 +3,7 @@ import '../styles/base.css';
 import './compare.css';
 import type { ComparisonReport, FromComparison, ToComparison } from '../../src/protocol/comparison';
 import type { RunState } from '../../src/trace/model';
-import { labelOf, saysSomething } from '../../src/trace/query/comparison-text';
+import { labelOf, rowsToShow } from '../../src/trace/query/comparison-text';
 import { stageName } from '../../src/trace/query/difference-text';
 import { formatCount, formatTime } from '../../src/trace/vocabulary/format';
 import { h } from '../ui/dom';
@@ -66,7 +66,11 @@ function runsList({ comparison, about }: ComparisonReport): HTMLElement {
   const list = h('ul', { class: 'runs' });
   comparison.runs.forEach(({ name, title, state: ended, traceHash }, run) => {
     const { events = 0, gaps = [] } = about[run] ?? {};
-    const facts = [STATES[ended], `${formatCount(events)} events`, traceHash === '' ? '' : `trace ${traceHash}`];
+    const facts = [
+      STATES[ended],
+      `${formatCount(events)} events`,
+      traceHash === '' ? '' : `trace ${traceHash}`,
+    ];
     list.append(
       h(
         'li',
@@ -95,12 +99,16 @@ function chartsOf(report: ComparisonReport): DrawnChart[] {
   const { comparison, overTime, modes } = report;
   const all = comparison.runs.map((_, run) => run);
   const printTime = (seconds: number): string => formatTime(seconds, 1);
-  const rows = comparison.rows.filter(saysSomething);
+  const rows = rowsToShow(comparison.rows);
   const byRun = (chosen: readonly { values: readonly (number | null)[] }[]): (number | null)[][] =>
     all.map((run) => chosen.map(({ values }) => values[run] ?? null));
   const reasons = rows.filter(({ figure }) => figure.startsWith('exits.')).slice(0, MOST_BARS);
   const latencies = rows.filter(({ figure }) => /^latency\..*\.p/.test(figure));
-  const stretches: Record<string, string> = { send: 'driver to wire', receive: 'wire to handler', roundTrip: 'driver to handler' };
+  const stretches: Record<string, string> = {
+    send: 'driver to wire',
+    receive: 'wire to handler',
+    roundTrip: 'driver to handler',
+  };
   return [
     {
       title: 'VM exits by reason',
@@ -142,8 +150,16 @@ function chartsOf(report: ComparisonReport): DrawnChart[] {
     {
       title: 'Time of vCPUs',
       note: 'by who has them',
-      kind: { label: 'Time of vCPUs by mode', shape: 'bars', print: printTime, follow: () => undefined },
-      data: { labels: modes.map(({ name }) => name), values: all.map((run) => modes.map(({ seconds }) => seconds[run] ?? null)) },
+      kind: {
+        label: 'Time of vCPUs by mode',
+        shape: 'bars',
+        print: printTime,
+        follow: (run, index) => send({ type: 'mode', run, index }),
+      },
+      data: {
+        labels: modes.map(({ name }) => name),
+        values: all.map((run) => modes.map(({ seconds }) => seconds[run] ?? null)),
+      },
       runs: all,
     },
     {
@@ -156,7 +172,9 @@ function chartsOf(report: ComparisonReport): DrawnChart[] {
         follow: (run, index) => send({ type: 'time', run, seconds: index * overTime.step }),
       },
       data: {
-        labels: Array.from({ length: Math.max(0, ...overTime.exits.map(({ length }) => length)) }, (_, i) => printTime(i * overTime.step)),
+        labels: Array.from({ length: Math.max(0, ...overTime.exits.map(({ length }) => length)) }, (_, i) =>
+          printTime(i * overTime.step),
+        ),
         values: overTime.exits,
       },
       runs: all,
@@ -185,7 +203,9 @@ function stageChart(report: ComparisonReport, difference: number): DrawnChart | 
     },
     data: {
       labels: stages.map(stageName),
-      values: ([0, 1] as const).map((side) => stages.map(({ cycles }) => cycles[side] / shown.frequencyHz[side])),
+      values: ([0, 1] as const).map((side) =>
+        stages.map(({ cycles }) => cycles[side] / shown.frequencyHz[side]),
+      ),
     },
     runs,
   };
@@ -214,7 +234,9 @@ function besideChoice(report: ComparisonReport): HTMLElement {
   const title = h('h2', { class: 'beside' });
   const [first] = report.comparison.runs;
   const select = h('select', { attrs: { 'aria-label': 'Run beside the first' } });
-  report.comparison.runs.slice(1).forEach(({ name }, i) => select.append(h('option', { text: name, attrs: { value: String(i) } })));
+  report.comparison.runs
+    .slice(1)
+    .forEach(({ name }, i) => select.append(h('option', { text: name, attrs: { value: String(i) } })));
   select.value = String(state.difference);
   select.addEventListener('change', () => {
     state.difference = Number(select.value);
@@ -256,7 +278,10 @@ function show(report: ComparisonReport): void {
   parts.push(
     card(
       'Figures',
-      h('p', { class: 'muted', text: '× is how many times the first run’s value. ★ best, ▼ worst of a row. Each figure opens the trace at its events.' }),
+      h('p', {
+        class: 'muted',
+        text: '× is how many times the first run’s value. ★ best, ▼ worst of a row. Each figure opens the trace at its events.',
+      }),
       figuresTable(report, send),
     ),
   );

@@ -33,7 +33,11 @@ export function letterMark(run: number): HTMLElement {
 
 /** Colour of a run in the theme. */
 export function colourOf(run: number): string {
-  return getComputedStyle(document.body).getPropertyValue(`--run-${run % LOOKS}`).trim() || '#808080';
+  return (
+    getComputedStyle(document.body)
+      .getPropertyValue(`--run-${run % LOOKS}`)
+      .trim() || '#808080'
+  );
 }
 
 export function dashOf(run: number): number[] {

@@ -10,7 +10,7 @@ import { gapSentence } from '../../trace/vocabulary/gaps';
 /** Lines and reasons that a page gets; the rest cost next to nothing. */
 const MOST_ROWS = 500;
 /** Stretches of time of the longest run. */
-const STRETCHES = 100;
+const STRETCHES = 60;
 /** Gaps of a trace that are told of. */
 const MOST_GAPS = 5;
 
@@ -32,7 +32,7 @@ export function reportOf(runs: readonly NamedStore[], progress: (share: number) 
   const modes = timeByMode(stores);
   progress(2 / steps);
   const differences = others.map((other, i) => {
-    const difference = differenceOf(first as TraceStore, other);
+    const difference = differenceOf(first, other);
     progress((3 + i) / steps);
     return {
       ...difference,

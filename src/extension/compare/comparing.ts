@@ -1,7 +1,12 @@
 /** The host's end of a thread that compares traces. Knows no editor. */
 import type { ComparisonReport, CourseQuery } from '../../protocol/comparison';
 import type { OperationCourse, Pair } from '../../protocol/difference';
-import type { ComparingMethods, FromTraceThread, ToComparingThread, TraceSource } from '../trace-service/messages';
+import type {
+  ComparingMethods,
+  FromTraceThread,
+  ToComparingThread,
+  TraceSource,
+} from '../trace-service/messages';
 import { buffersOf, Deferred, startThread } from '../trace-service/trace-client';
 
 const CLOSED = 'The comparison has been closed.';

@@ -108,6 +108,8 @@ export class ComparisonPanel implements Disposable {
           message.run,
           report.differences[message.difference]?.[message.of][message.index]?.query,
         );
+      case 'mode':
+        return this.openFirst(message.run, report.modes[message.index]?.query);
       case 'time':
         return this.openEvent(message.run, await comparing.exitAt(message.run, message.seconds));
       case 'line': {

@@ -223,6 +223,7 @@ export class TraceClient implements TraceView {
         return this.tell((news) => news.grew?.(undefined));
       case 'failed':
         return this.running.reject(new Error(message.message));
+      case 'comparing':
       case 'compared':
         return undefined;
     }

@@ -95,7 +95,9 @@ const KINDS_OF: Readonly<Record<string, () => readonly number[]>> = {
 };
 
 function exitsOf(reasons: ReadonlySet<string>): number[] {
-  return [...kinds.values()].flatMap(({ id, reason }) => (reason !== undefined && reasons.has(reason) ? [id] : []));
+  return [...kinds.values()].flatMap(({ id, reason }) =>
+    reason !== undefined && reasons.has(reason) ? [id] : [],
+  );
 }
 
 /** The query that finds what a figure is made of. */

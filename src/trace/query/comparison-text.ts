@@ -59,9 +59,17 @@ export interface ComparisonTable {
   body: string[][];
 }
 
-/** Rows that are 0 or not there in every run say nothing. */
-export function saysSomething({ values }: ComparisonRow): boolean {
-  return values.some((value) => value !== null && value !== 0);
+/** Rows that are worth showing: 0 or not there in every run says nothing, but for a row that others belong to which say something. */
+export function rowsToShow(rows: readonly ComparisonRow[]): ComparisonRow[] {
+  const isPart = ({ figure }: ComparisonRow): boolean => labelOf(figure).startsWith(' ');
+  const saysSomething = ({ values }: ComparisonRow): boolean =>
+    values.some((value) => value !== null && value !== 0);
+  return rows.filter((row, i) => {
+    if (saysSomething(row)) return true;
+    if (isPart(row)) return false;
+    const next = rows.findIndex((each, at) => at > i && !isPart(each));
+    return rows.slice(i + 1, next < 0 ? undefined : next).some(saysSomething);
+  });
 }
 
 /** Which values of a figure are good, where that can be said whatever the runs did: what each packet or interrupt cost, and what got lost. */
@@ -70,21 +78,19 @@ export function betterOf(figure: string): 'less' | 'more' | undefined {
   return /^(perPacket|perInterrupt|latency)\.|^packets\.dropped$/.test(figure) ? 'less' : undefined;
 }
 
-/** Rows that are 0 or not there in every run are left out. */
+/** The rows that say something (`rowsToShow`). */
 export function comparisonTable({ runs, rows }: Comparison): ComparisonTable {
   return {
     head: ['', ...runs.map(({ name }) => name)],
-    body: rows
-      .filter(saysSomething)
-      .map(({ figure, unit, values, ratios }) => [
-        labelOf(figure),
-        ...values.map((value, i) => {
-          const ratio = i === 0 ? null : (ratios[i] ?? null);
-          return value === null
-            ? NONE
-            : valueText(value, unit) + (ratio === null ? '' : ` (${ratioText(ratio)})`);
-        }),
-      ]),
+    body: rowsToShow(rows).map(({ figure, unit, values, ratios }) => [
+      labelOf(figure),
+      ...values.map((value, i) => {
+        const ratio = i === 0 ? null : (ratios[i] ?? null);
+        return value === null
+          ? NONE
+          : valueText(value, unit) + (ratio === null ? '' : ` (${ratioText(ratio)})`);
+      }),
+    ]),
   };
 }
 

@@ -50,10 +50,20 @@ export function differenceTables(
   });
   const tables: TitledTable[] = [];
   if (parts.has('reasons') && reasons.length > 0)
-    tables.push(costs('VM exits by reason, the greatest difference of time first', reasons, reasons.map(({ reason }) => reason)));
+    tables.push(
+      costs(
+        'VM exits by reason, the greatest difference of time first',
+        reasons,
+        reasons.map(({ reason }) => reason),
+      ),
+    );
   if (parts.has('lines') && lines.length > 0)
     tables.push(
-      costs('VM exits by line of source', lines, lines.map(({ file, line }) => `${baseName(file)}:${line}`)),
+      costs(
+        'VM exits by line of source',
+        lines,
+        lines.map(({ file, line }) => `${baseName(file)}:${line}`),
+      ),
     );
   for (const each of operations) {
     if (parts.has('stages') && each.stages.length > 0) tables.push(stageTable(each, names, frequencyHz));
@@ -78,10 +88,19 @@ function stageTable(
     head: ['', ...names, ''],
     body: [
       ...stages.map((stage) => [`  ${stageName(stage)}`, ...timesOf(stage.cycles, frequencyHz)]),
-      ['  mean', ...timesOf(ofAll((side) => total[side].total / Math.max(1, paired)), frequencyHz)],
+      [
+        '  mean',
+        ...timesOf(
+          ofAll((side) => total[side].total / Math.max(1, paired)),
+          frequencyHz,
+        ),
+      ],
       ...(['p50', 'p90', 'p99', 'max'] as const).map((rank) => [
         `  ${rank}`,
-        ...timesOf(ofAll((side) => total[side][rank]), frequencyHz),
+        ...timesOf(
+          ofAll((side) => total[side][rank]),
+          frequencyHz,
+        ),
       ]),
     ],
   };
@@ -110,11 +129,16 @@ function timesOf([first, second]: Pair, [hz, otherHz]: Pair): string[] {
 }
 
 /** Where both part, as lines. */
-export function partingText({ parting, wholeUntil, frequencyHz }: TraceDifference, names: Pair<string>): string[] {
+export function partingText(
+  { parting, wholeUntil, frequencyHz }: TraceDifference,
+  names: Pair<string>,
+): string[] {
   const gaps = wholeUntil.flatMap((until, side) =>
     until === null
       ? []
-      : [`${names[side] ?? ''} was recorded without a gap up to ${formatTime(until, frequencyHz[side] ?? 1)}; what is behind it is not compared.`],
+      : [
+          `${names[side] ?? ''} was recorded without a gap up to ${formatTime(until, frequencyHz[side] ?? 1)}; what is behind it is not compared.`,
+        ],
   );
   if (!parting) return ['They do not part: both did the same, whatever time each took.', ...gaps];
   const { track, same, events, rows } = parting;

@@ -159,9 +159,7 @@ function operationsOf(stores: Stores, sort: OperationSort): OperationDifference 
     counts,
     paired,
     total: [totals[0].placed(), totals[1].placed()],
-    stages: stages
-      .averages(paired)
-      .sort((x, y) => apart(seconds(y.cycles)) - apart(seconds(x.cycles))),
+    stages: stages.averages(paired).sort((x, y) => apart(seconds(y.cycles)) - apart(seconds(x.cycles))),
     widest: widest.pairs,
   };
 }
@@ -178,7 +176,13 @@ function countWhole(store: TraceStore, ends: readonly number[]): number {
 class StageSums {
   private readonly stages = new Map<
     string,
-    { what: 'in' | 'until'; name: string; cycles: [number, number]; longest: [number, number]; most: [number, number] }
+    {
+      what: 'in' | 'until';
+      name: string;
+      cycles: [number, number];
+      longest: [number, number];
+      most: [number, number];
+    }
   >();
 
   add(store: TraceStore, side: 0 | 1, { what, row, cycles }: PathLeg): void {
@@ -203,7 +207,7 @@ class StageSums {
   }
 }
 
-/** Keeps the pairs that differ most, in order. */
+/** Keeps the pairs that differ most, in order; pairs that do not differ are none of them. */
 class WidestPairs {
   readonly pairs: OperationPair[] = [];
 
@@ -213,6 +217,7 @@ class WidestPairs {
     const { pairs } = this;
     const width = (each: OperationPair): number => apart(this.seconds(each.cycles));
     const last = pairs[WIDEST - 1];
+    if (width(pair) === 0) return;
     if (last !== undefined && width(pair) <= width(last)) return;
     pairs.push(pair);
     pairs.sort((x, y) => width(y) - width(x) || x.index - y.index);

@@ -15,6 +15,8 @@ export interface ExitsOverTime {
 export interface TimeByMode {
   mode: ModeRole;
   name: string;
+  /** Finds the events of the mode. */
+  query: string;
   /** By run. */
   seconds: number[];
 }
@@ -48,10 +50,10 @@ export function exitsOverTime(stores: readonly TraceStore[], parts: number): Exi
 export function timeByMode(stores: readonly TraceStore[]): TimeByMode[] {
   const found = new Map<ModeRole, TimeByMode>();
   stores.forEach((store, run) => {
-    for (const { mode, name, cycles } of statistics(store, 0, store.endTime + 1).modes) {
+    for (const { mode, name, query, cycles } of statistics(store, 0, store.endTime + 1).modes) {
       if (cycles === 0) continue;
       let row = found.get(mode);
-      if (row === undefined) found.set(mode, (row = { mode, name, seconds: stores.map(() => 0) }));
+      if (row === undefined) found.set(mode, (row = { mode, name, query, seconds: stores.map(() => 0) }));
       row.seconds[run] = cycles / store.meta.frequencyHz;
     }
   });

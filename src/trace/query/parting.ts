@@ -22,7 +22,9 @@ export function partingOf(first: TraceStore, second: TraceStore): Parting | unde
   let earliest: { seconds: number; track: Track; same: number; rows: Pair } | undefined;
   for (const [track, other] of pairedTracks(stores)) {
     const group = COMPARED[track.type];
-    const found = group && partingOfTracks(stores, [track.id, other.id], group, same[track.type === 'device' ? 'access' : 'exit']);
+    const found =
+      group &&
+      partingOfTracks(stores, [track.id, other.id], group, same[track.type === 'device' ? 'access' : 'exit']);
     if (!found) continue;
     const side = found.rows[0] >= 0 ? 0 : 1;
     const seconds = stores[side].startOf(found.rows[side]) / stores[side].meta.frequencyHz;

@@ -60,7 +60,7 @@ describe('trapline compare', () => {
     host.traces.set('/home/ada/c.trapline.arrow', sampleStore(20).store);
     const files = ['a.trapline.arrow', 'b.trapline.arrow', 'c.trapline.arrow'];
     expect(await runCli(['compare', ...files, '--by', 'parting,reasons'], host)).toBe(0);
-    const cells = host.stdout.split('\n').map((line) => line.trim().split(/ {2,}/));
+    const cells = host.stdout.split('\n').map((line) => line.replaceAll('\u2009', ' ').trim().split(/ {2,}/));
     expect(host.stdout).toContain('b beside a');
     expect(host.stdout).toContain('a: nothing more.');
     expect(host.stdout).toMatch(/b: .* \(event \d+, e1000\.c:142\)/);
@@ -70,9 +70,11 @@ describe('trapline compare', () => {
     expect(cells).toContainEqual(['EPT_MISCONFIG', '20', '20', '248 µs', '248 µs', '×1']);
     expect(host.stdout).not.toContain('Time by stage');
     const json = new FakeHost();
-    for (const [file, trace] of host.traces) json.traces.set(file, trace);
+    for (const [path, trace] of host.traces) json.traces.set(path, trace);
     expect(await runCli(['compare', ...files, '--by', 'all', '--json'], json)).toBe(0);
-    const { differences } = JSON.parse(json.stdout) as { differences: { second: string; parting: unknown }[] };
+    const { differences } = JSON.parse(json.stdout) as {
+      differences: { second: string; parting: unknown }[];
+    };
     expect(differences.map(({ second }) => second)).toEqual(['b', 'c']);
     expect(differences.map(({ parting }) => parting === null)).toEqual([false, true]);
   });
@@ -80,7 +82,9 @@ describe('trapline compare', () => {
   it('says which parts there are when --by names another', async () => {
     const host = hostWith();
     expect(await runCli(['compare', 'a.trapline.arrow', '--by', 'line'], host)).toBe(2);
-    expect(host.stderr).toContain('--by knows parting, lines, reasons, stages, operations and all, not "line".');
+    expect(host.stderr).toContain(
+      '--by knows parting, lines, reasons, stages, operations and all, not "line".',
+    );
     expect(host.stderr).toContain('lines');
   });
 

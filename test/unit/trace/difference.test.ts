@@ -34,7 +34,7 @@ describe('a run beside itself', () => {
       expect(counts[0]).toBeGreaterThan(0);
       expect(counts).toEqual([paired, paired]);
       expect(total[0]).toEqual(total[1]);
-      for (const { cycles } of widest) expect(cycles[0]).toBe(cycles[1]);
+      expect(widest).toEqual([]);
     }
   });
 });
@@ -71,7 +71,8 @@ describe('the same driver under other costs', () => {
       const ends = stores.map((store) => operationsBySort(store)[sort]);
       expect(counts).toEqual(ends.map(({ length }) => length));
       expect(paired).toBe(Math.min(...counts));
-      expect(widest.length).toBeGreaterThan(0);
+      // The dearer dispatch is on the way of every packet.
+      if (sort !== 'interrupts') expect(widest.length).toBeGreaterThan(0);
       for (const { index, rows, cycles } of widest)
         stores.forEach((store, side) => {
           expect(rows[side]).toBe(ends[side]?.[index]);
@@ -94,7 +95,8 @@ describe('the same driver under other costs', () => {
   it('counts each packet once, by the rows that there are of its kind', () => {
     for (const store of stores) {
       const ofKind = (kind: number): number =>
-        Array.from({ length: store.rows }, (_, row) => row).filter((row) => store.kindOf(row) === kind).length;
+        Array.from({ length: store.rows }, (_, row) => row).filter((row) => store.kindOf(row) === kind)
+          .length;
       const { received, sent, requests } = operationsBySort(store);
       expect([received.length, sent.length, requests.length]).toEqual([
         ofKind(Kind.PacketRx),
@@ -119,7 +121,10 @@ it('two drivers part at the first exit that they do not have in common', async (
 
 describe('runs that are no twins', () => {
   /** A transmit every 40 000 cycles, as in the sample, with other tables. */
-  const storeWith = (transmits: number, change: (meta: TraceMeta) => Partial<TraceMeta> = () => ({})): TraceStore => {
+  const storeWith = (
+    transmits: number,
+    change: (meta: TraceMeta) => Partial<TraceMeta> = () => ({}),
+  ): TraceStore => {
     const { store } = sampleStore(transmits);
     store.setMeta({ ...store.meta, ...change(store.meta) });
     return store;
@@ -158,7 +163,9 @@ describe('runs that are no twins', () => {
 
   it('with vCPUs and files by other names are the same all the same', () => {
     const renamed = storeWith(5, ({ tracks, places }) => ({
-      tracks: tracks.map((track) => (track.type === 'vcpu' ? { ...track, name: 'CPU 0/KVM', group: 'guest' } : track)),
+      tracks: tracks.map((track) =>
+        track.type === 'vcpu' ? { ...track, name: 'CPU 0/KVM', group: 'guest' } : track,
+      ),
       places: places.map((place) => ({ ...place, file: place.file?.replace('/src', '/elsewhere') ?? '' })),
     }));
     const { lines, parting } = differenceOf(storeWith(5), renamed);
@@ -188,7 +195,9 @@ const anyRow = fc.record({
   cause: fc.nat(70),
 });
 
-function storeOfRows(rows: readonly Record<'start' | 'duration' | 'track' | 'kind' | 'rip' | 'a' | 'cause', number>[]): TraceStore {
+function storeOfRows(
+  rows: readonly Record<'start' | 'duration' | 'track' | 'kind' | 'rip' | 'a' | 'cause', number>[],
+): TraceStore {
   const chunk = emptyChunk(0, rows.length);
   rows.forEach((row, i) => {
     for (const column of ['start', 'duration', 'track', 'kind', 'rip', 'a', 'cause'] as const)

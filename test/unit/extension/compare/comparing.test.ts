@@ -57,9 +57,11 @@ describe('a comparison in a thread', () => {
   it('says which trace it cannot read, and why', async () => {
     const text = join(folder, 'text.arrow');
     writeFileSync(text, 'no trace at all');
-    const bad = new Comparing(distDir, [sources[0] as (typeof sources)[0], { name: 'bad', source: { from: 'file', path: text } }]);
+    const bad = new Comparing(distDir, [sources[0], { name: 'bad', source: { from: 'file', path: text } }]);
     await expect(bad.report).rejects.toThrow(/^bad: .*not an Apache Arrow file/);
-    await expect(new Comparing(distDir, [{ name: 'z', source: { from: 'run' } }]).report).rejects.toThrow('kept');
+    await expect(new Comparing(distDir, [{ name: 'z', source: { from: 'run' } }]).report).rejects.toThrow(
+      'kept',
+    );
   });
 
   it('that is closed leaves nobody waiting', async () => {
@@ -72,7 +74,11 @@ describe('a comparison in a thread', () => {
 it('the exits of all stretches of time are all exits', () => {
   const { overTime, comparison } = reportOf(runs, () => undefined);
   const exits = comparison.rows.find(({ figure }) => figure === 'exits')?.values;
-  const counted = stores.map(({ rows, kindOf }, i) => Array.from({ length: rows }, (_, row) => row).filter((row) => isExit(kindOf.call(stores[i], row))).length);
+  const counted = stores.map(
+    ({ rows, kindOf }, i) =>
+      Array.from({ length: rows }, (_, row) => row).filter((row) => isExit(kindOf.call(stores[i], row)))
+        .length,
+  );
   expect(overTime.exits.map((each) => each.reduce((sum, n) => sum + n, 0))).toEqual(counted);
   expect(exits).toEqual(counted);
 });
