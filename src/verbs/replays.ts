@@ -11,7 +11,7 @@ import { reasonOf } from '../run/reason';
 import type { ListedScenario, OpenedTrace, Replay } from './context';
 import type { Folders } from './folders';
 import { problemsText } from './problems-text';
-import { VerbError } from './verb';
+import { VerbError } from './verb-error';
 
 export class Replays {
   private kept: { readonly key: string; readonly debuggee: Debuggee } | undefined;

@@ -6,7 +6,7 @@ import { fileAccess } from '../trace/file/file-access';
 import type { TraceStore } from '../trace/query/store';
 import type { KeptRun, OpenedTrace } from './context';
 import type { Folders } from './folders';
-import { VerbError } from './verb';
+import { VerbError } from './verb-error';
 
 /** Traces that stay open: two are compared. */
 const MOST_OPEN = 4;

@@ -4,7 +4,7 @@ import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Folders } from '../../../src/verbs/folders';
-import { VerbError } from '../../../src/verbs/verb';
+import { VerbError } from '../../../src/verbs/verb-error';
 import { scratchFolder } from './context';
 
 const root = scratchFolder();
