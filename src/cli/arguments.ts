@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { didYouMean } from '../scenario/nearest';
 import { isVerb, VERBS, verbOf, type Verb, type VerbName } from './verbs';
+import { differenceParts, type DifferencePart } from '../trace/query/difference-text';
 import { exportFormats, type ExportFormatName } from '../trace/exchange/export/formats';
 
 /** What is to be done. */
@@ -18,7 +19,7 @@ export type Command =
   | { name: 'stats'; file: string; json: boolean }
   | { name: 'query'; file: string; query: string; json: boolean; count: boolean; limit?: number }
   | { name: 'check'; file: string; json: boolean }
-  | { name: 'compare'; files: string[]; json: boolean; compiler: string }
+  | { name: 'compare'; files: string[]; by: readonly DifferencePart[]; json: boolean; compiler: string }
   | { name: 'import'; file: string; json: boolean; trace?: string; frequencyHz?: number }
   | {
       name: 'export';
@@ -75,7 +76,7 @@ export function parseCommandLine(args: readonly string[]): Command {
     throw new UsageError(`trapline ${name} takes one ${verb.argument}; "${extra}" is one too many.`);
   const json = values['json'] === true;
   if (name === 'query') return queryCommand(file, positionals.slice(1), values, json);
-  if (name === 'compare') return { name, files: positionals, json, compiler };
+  if (name === 'compare') return { name, files: positionals, by: partsOf(values['by']), json, compiler };
   if (name === 'gdbserver') {
     const port = numberOf('--port', values['port'], 65_535);
     return { name, file, port, vm: numberOf('--vm', values['vm'], 9_999), compiler };
@@ -93,6 +94,21 @@ export function parseCommandLine(args: readonly string[]): Command {
     ...(typeof packets === 'string' && { packets }),
     compiler,
   };
+}
+
+/** Parts of differences that `--by` names: one, several with commas, or all. */
+function partsOf(text: Values[string]): readonly DifferencePart[] {
+  if (typeof text !== 'string') return [];
+  const words = text.split(',');
+  if (words.includes('all')) return differenceParts;
+  return words.map((word) => {
+    const part = differenceParts.find((each) => each === word);
+    if (part) return part;
+    const meant = didYouMean(word, [...differenceParts, 'all']);
+    throw new UsageError(
+      `--by knows ${differenceParts.join(', ')} and all, not "${word}".${meant} See trapline help compare.`,
+    );
+  });
 }
 
 /** A query may be one argument or several, which stand beside each other. */

@@ -102,12 +102,25 @@ export const VERBS = {
     several: true,
     says:
       'Prints what runs cost side by side, in total and for each packet, with ratios to the first. A FILE is a trace ' +
-      '(name.trapline.arrow), or a scenario, which is run.',
-    options: { json: JSON_OPTION, compiler: COMPILER },
+      '(name.trapline.arrow), or a scenario, which is run. --by also tells how each differs from the first.',
+    options: {
+      by: {
+        value: 'PARTS',
+        says:
+          'parting (the first event that one has and the other has not), lines, reasons, stages, operations (the nth ' +
+          'packet or request of each), or all; several with commas',
+      },
+      json: JSON_OPTION,
+      compiler: COMPILER,
+    },
     examples: [
       [
         'trapline compare scenarios/c7-e1000.trapline.json scenarios/c7-vhost.trapline.json',
         'the same traffic by an emulated NIC and by vhost',
+      ],
+      [
+        'trapline compare scenarios/c7-virtio.trapline.json scenarios/c7-vhost.trapline.json --by parting,stages',
+        'where the run of the same driver first goes another way, and where the time of a packet goes',
       ],
     ],
   },

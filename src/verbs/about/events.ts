@@ -164,14 +164,14 @@ export const followChain = defineVerb({
     const trace = await context.open(name);
     requireRow(trace, row);
     const { store } = trace;
-    const { links, root, truncated } = chainOf(store, row, MOST_LINKS);
-    const near = links.filter(({ depth }) => depth >= -back && depth <= forward);
+    const { links, root, ...more } = chainOf(store, row, { back, forward, limit: MOST_LINKS });
+    const complete = !more.truncated && !more.moreBefore && !more.moreAfter;
     return aboutTrace(
       context,
       trace,
-      { root, complete: !truncated && near.length === links.length },
+      { root, complete },
       {
-        links: pageOf(near, page, ({ row: link, depth }) => {
+        links: pageOf(links, page, ({ row: link, depth }) => {
           const cause = store.causeOf(link);
           return { hop: depth, ...eventOf(store, link), ...(cause >= 0 && { cause }) };
         }),

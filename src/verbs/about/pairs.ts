@@ -105,16 +105,20 @@ const DIFFERENCES: Record<By, (traces: Traces) => object[]> = {
       us: inMicroseconds(traces, cycles),
     })),
   stage: (traces) =>
-    differenceOf(traces[0].store, traces[1].store).operations.stages.map(({ what, name, cycles }) => ({
-      of: what === 'until' ? `until ${name}` : name,
-      us: inMicroseconds(traces, cycles),
-    })),
+    differenceOf(traces[0].store, traces[1].store).operations.flatMap(({ sort, stages }) =>
+      stages.map(({ what, name, cycles }) => ({
+        of: `${sort}: ${what === 'until' ? `until ${name}` : name}`,
+        us: inMicroseconds(traces, cycles),
+      })),
+    ),
   operation: (traces) =>
-    differenceOf(traces[0].store, traces[1].store).operations.widest.map(({ index, rows, cycles }) => ({
-      of: `operation ${index}`,
-      rows,
-      us: inMicroseconds(traces, cycles),
-    })),
+    differenceOf(traces[0].store, traces[1].store).operations.flatMap(({ sort, widest }) =>
+      widest.map(({ index, rows, cycles }) => ({
+        of: `${sort} ${index}`,
+        rows,
+        us: inMicroseconds(traces, cycles),
+      })),
+    ),
 };
 
 function inMicroseconds([first, second]: Traces, [x, y]: Pair): [number, number] {
