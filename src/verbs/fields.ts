@@ -5,7 +5,7 @@ import { eventRow } from '../trace/query/describe';
 import type { TraceStore } from '../trace/query/store';
 import type { Draft, DraftList } from './answer';
 import type { OpenedTrace, VerbContext } from './context';
-import { VerbError } from './verb';
+import { VerbError } from './verb-error';
 
 /** Most entries that a list is asked for; how many fit is another question. */
 const MOST_ENTRIES = 50;

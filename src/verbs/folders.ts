@@ -1,7 +1,7 @@
 /** The folders that verbs may read in. Nothing outside of them is opened, whatever a path or a link in them says. */
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
-import { VerbError } from './verb';
+import { VerbError } from './verb-error';
 
 /** Longest path that is looked at. */
 const MOST_CHARACTERS = 4_096;

@@ -5,7 +5,8 @@ import { TraceFileError } from '../trace/file/error';
 import { clipped, fitted, MOST_BYTES, type Answer } from './answer';
 import type { VerbContext } from './context';
 import { VERBS, verbNamed } from './table';
-import { VerbError, type CheckedVerb } from './verb';
+import type { CheckedVerb } from './verb';
+import { VerbError } from './verb-error';
 
 /** What a verb comes to. A message says what was wrong and what to do. */
 export type Outcome = { ok: true; answer: Answer } | { ok: false; message: string };

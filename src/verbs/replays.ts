@@ -4,15 +4,17 @@ import { access } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { openRun } from '../debug/controlled';
 import type { Debuggee } from '../debug/debuggee';
+import type { RunJob } from '../protocol/run';
 import type { RunEnvironment } from '../run/api';
 import { prepareRun } from '../run/prepare';
+import { reasonOf } from '../run/reason';
 import type { ListedScenario, OpenedTrace, Replay } from './context';
 import type { Folders } from './folders';
 import { problemsText } from './problems-text';
-import { VerbError } from './verb';
+import { VerbError } from './verb-error';
 
 export class Replays {
-  private kept: { readonly key: string; readonly replay: Replay } | undefined;
+  private kept: { readonly key: string; readonly debuggee: Debuggee } | undefined;
 
   constructor(
     private readonly environment: RunEnvironment,
@@ -38,17 +40,13 @@ export class Replays {
       meta.scenarioText,
       prepared.job.guests.map(({ elf }) => elf),
     );
-    if (this.kept?.key === key) return this.kept.replay;
-    this.kept = undefined;
-    let debuggee: Debuggee;
-    try {
-      ({ debuggee } = openRun(prepared.job, { listener: SILENT, news: () => undefined }));
-    } catch (error) {
-      throw new VerbError(error instanceof Error ? error.message : String(error));
+    if (this.kept?.key !== key) {
+      // Two would hold the memory of two machines.
+      this.kept = undefined;
+      this.kept = { key, debuggee: opened(prepared.job) };
     }
-    const replay = { debuggee, isSame: isSame(trace, debuggee) };
-    this.kept = { key, replay };
-    return replay;
+    const { debuggee } = this.kept;
+    return { debuggee, isSame: isSame(trace, debuggee) };
   }
 
   /** Where the scenario is, for the files that it names: where it was run, beside the trace, or the one of its name. */
@@ -71,6 +69,15 @@ export class Replays {
     throw new VerbError(
       `The scenario of ${name}, ${scenarioName}, is neither beside the trace nor in the folder: its run cannot be made again.`,
     );
+  }
+}
+
+/** @throws VerbError when the run cannot be built */
+function opened(job: RunJob): Debuggee {
+  try {
+    return openRun(job, { listener: SILENT, news: () => undefined }).debuggee;
+  } catch (error) {
+    throw new VerbError(reasonOf(error));
   }
 }
 

@@ -6,7 +6,7 @@ import { fileAccess } from '../trace/file/file-access';
 import type { TraceStore } from '../trace/query/store';
 import type { KeptRun, OpenedTrace } from './context';
 import type { Folders } from './folders';
-import { VerbError } from './verb';
+import { VerbError } from './verb-error';
 
 /** Traces that stay open: two are compared. */
 const MOST_OPEN = 4;
@@ -17,7 +17,7 @@ const RUN_ID = /^[\w-]{1,100}$/;
 const TRACE_ENDING = '.arrow';
 
 interface Shelved {
-  readonly trace: OpenedTrace;
+  readonly store: TraceStore;
   /** By which a file that has been written anew is told. */
   readonly stamp: string;
 }
@@ -44,29 +44,16 @@ export class TraceShelf {
     }
     const known = this.open.get(file);
     this.open.delete(file);
-    if (known?.stamp === stamp) {
-      this.open.set(file, known);
-      return known.trace;
-    }
-    known?.trace.store.close();
-    const trace: OpenedTrace = {
-      name: run?.id ?? this.folders.nameOf(file),
-      file,
-      store: opened(file, name),
-      run,
-    };
-    this.open.set(file, { trace, stamp });
-    for (const [old, { trace: other }] of this.open) {
+    if (known && known.stamp !== stamp) known.store.close();
+    const store = known?.stamp === stamp ? known.store : opened(file, name);
+    // The one asked for last is the last to be closed.
+    this.open.set(file, { store, stamp });
+    for (const [old, { store: other }] of this.open) {
       if (this.open.size <= MOST_OPEN) break;
       this.open.delete(old);
-      other.store.close();
+      other.close();
     }
-    return trace;
-  }
-
-  close(): void {
-    for (const { trace } of this.open.values()) trace.store.close();
-    this.open.clear();
+    return { name: run?.id ?? this.folders.nameOf(file), file, store, run };
   }
 
   private async find(name: string): Promise<{ file: string; run: KeptRun | undefined }> {

@@ -2,11 +2,7 @@
 import { z } from 'zod';
 import type { Draft } from './answer';
 import type { VerbContext } from './context';
-
-/** What the caller can put right: the message says what and how. */
-export class VerbError extends Error {
-  override readonly name = 'VerbError';
-}
+import { VerbError } from './verb-error';
 
 /**
  * What a verb executes on this computer. `run`: it compiles a scenario's guests and runs them. `replay`: it does so again for a trace

@@ -15,7 +15,8 @@ import {
 import type { RunEnvironment } from '../../run/api';
 import { VERBS } from '../../verbs/table';
 import { VerbClient, type VerbHost } from '../../verbs/thread/verb-client';
-import { VerbError, type Execution, type Verb } from '../../verbs/verb';
+import type { Execution, Verb } from '../../verbs/verb';
+import { VerbError } from '../../verbs/verb-error';
 import { DisposableStore } from '../disposables';
 import { eventLinkPrefix, toolPrefix } from '../names';
 

@@ -30,13 +30,20 @@ interface McpApi {
 }
 
 const SETTING = 'trapline.agents.mcpServer';
+/** Before, VS Code had it as a proposal under another name, and refuses who registers. */
+const SINCE = [1, 101] as const;
+
+function isKnown(): boolean {
+  const [major = 0, minor = 0] = vscode.version.split('.').map(Number);
+  return major > SINCE[0] || (major === SINCE[0] && minor >= SINCE[1]);
+}
 
 /** Registers the server, where the editor knows such. */
 export function registerMcpServer(distDir: string, version: string): vscode.Disposable {
   const owned = new DisposableStore();
   const api = vscode as unknown as McpApi;
   const Definition = api.McpStdioServerDefinition;
-  if (!Definition || !api.lm?.registerMcpServerDefinitionProvider) return owned;
+  if (!isKnown() || !Definition || !api.lm?.registerMcpServerDefinitionProvider) return owned;
   const changed = owned.add(new vscode.EventEmitter<void>());
   const { workspace } = vscode;
   const setting = workspace.onDidChangeConfiguration((change) => {

@@ -24,7 +24,8 @@ import {
   windowFields,
   windowOf,
 } from '../fields';
-import { defineVerb, VerbError } from '../verb';
+import { defineVerb } from '../verb';
+import { VerbError } from '../verb-error';
 
 export const findEvents = defineVerb({
   name: 'find_events',

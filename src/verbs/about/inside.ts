@@ -2,7 +2,7 @@
 import { valueText } from '../../debug/state-text';
 import type { StateNode } from '../../machine/inspect';
 import type { ControlReader } from '../../run/control/control';
-import { VerbError } from '../verb';
+import { VerbError } from '../verb-error';
 
 /** How deep groups are opened. */
 const MOST_DEPTH = 2;

@@ -16,7 +16,8 @@ import {
   traceField,
   traceOut,
 } from '../fields';
-import { defineVerb, VerbError } from '../verb';
+import { defineVerb } from '../verb';
+import { VerbError } from '../verb-error';
 import { cpuOfRow, frameAt, momentOf, momentOut, OTHER_GUEST } from './moment';
 
 /** Longest stretch of memory that is watched. */

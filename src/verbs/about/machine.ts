@@ -10,7 +10,8 @@ import { reasonOf } from '../../run/reason';
 import type { DraftList } from '../answer';
 import type { OpenedTrace, Replay } from '../context';
 import { aboutTrace, moreOut, requireRow, rowField, textField, traceField, traceOut } from '../fields';
-import { defineVerb, VerbError } from '../verb';
+import { defineVerb } from '../verb';
+import { VerbError } from '../verb-error';
 import { cpuOfRow, frameAt, momentOf, momentOut, OTHER_GUEST } from './moment';
 import { insideOf } from './inside';
 

@@ -5,7 +5,7 @@ import { performVerb } from '../perform';
 import { Replays } from '../replays';
 import { scenariosIn } from '../scenario-list';
 import { TraceShelf } from '../trace-shelf';
-import { VerbError } from '../verb';
+import { VerbError } from '../verb-error';
 import type { FromVerbThread, HostQuestions, ToVerbThread, VerbThreadInput } from './messages';
 
 export class VerbThread implements VerbContext {

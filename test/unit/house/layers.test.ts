@@ -26,6 +26,8 @@ describe('arrows go down only', () => {
     ['src/trace/model.ts', '../machine/bus', 'Bus'],
     ['src/protocol/run.ts', '../run/api', 'RunHandle'],
     ['src/run/api.ts', '../extension/names', 'Command'],
+    ['src/debug/debuggee.ts', '../verbs/verb', 'Verb'],
+    ['src/verbs/verb.ts', '../cli/host', 'CliHost'],
     ['webview/main.ts', '../src/run/api', 'RunHandle'],
     ['webview/main.ts', '../src/machine/bus', 'Bus'],
   ])('%s may not import %s', async (file, from, name) => {
@@ -35,6 +37,8 @@ describe('arrows go down only', () => {
   it.each([
     ['src/run/api.ts', '../machine/bus', 'Bus'],
     ['src/run/api.ts', '../trace/model', 'TraceMeta'],
+    ['src/verbs/verb.ts', '../debug/debuggee', 'Debuggee'],
+    ['src/cli/mcp.ts', '../verbs/verb', 'Verb'],
     ['src/machine/bus.ts', '../trace/tracer', 'Tracer'],
     ['webview/main.ts', '../src/protocol/viewport', 'Lane'],
   ])('%s may import %s', async (file, from, name) => {

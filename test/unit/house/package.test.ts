@@ -30,6 +30,7 @@ describe('the package', () => {
       'extension.js',
       'worker.js',
       'gdb-worker.js',
+      'verb-worker.js',
       'cli.js',
       'cpu-core.wasm',
       'iced_x86_bg.wasm',
