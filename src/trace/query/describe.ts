@@ -6,7 +6,7 @@ import { countConsequences } from './chain';
 import { kindRow, type ArgSpec, type KindRow } from '../vocabulary/events';
 import type { Place, Track } from '../model';
 import { formatCount, formatTime } from '../vocabulary/format';
-import { sentenceOf } from './sentence';
+import { exitPurpose, sentenceOf } from './sentence';
 import type { TraceEvent, TraceStore } from './store';
 
 /** Inner spans shown at most. */
@@ -37,6 +37,7 @@ export function describe(store: TraceStore, row: number): EventDetails {
   const event = store.get(row);
   const place = placeOf(store, event) ?? originOf(store, event);
   const legs = legsOf(store, event);
+  const purpose = exitPurpose(store, event);
   return {
     ...rowOf(store, event),
     meaning: kindRow(event.kind).sentence,
@@ -45,6 +46,7 @@ export function describe(store: TraceStore, row: number): EventDetails {
     ...(place?.file !== undefined && { file: place.file }),
     ...(place?.line !== undefined && { line: place.line }),
     ...(place?.symbol !== undefined && { symbol: place.symbol }),
+    ...(purpose !== undefined && { purpose }),
     ...(place && { rip: place.rip, vm: place.vm }),
     consequences: countConsequences(store, row),
     legs,

@@ -8,6 +8,7 @@ const FILES = [
   () => import('./run.test'),
   () => import('./problems.test'),
   () => import('./home.test'),
+  () => import('./source.test'),
 ];
 
 /** Called by VS Code; a rejection is a failed run. */
