@@ -77,14 +77,10 @@ describe('an expectation that failed', () => {
     const row = await fix(run.scenario, 'trapline.debugFromEvent');
     const session = await until('a session', () => vscode.debug.activeDebugSession);
     try {
-      let moment: DebugMoment | undefined;
-      await until('the moment of the event', () => {
-        void session.customRequest('trapline/moment').then(
-          (body: { moment: DebugMoment }) => (moment = body.moment),
-          () => undefined,
-        );
-        return moment !== undefined && moment.rows >= row - 1 && moment.rows <= row + 1;
-      });
+      await until('a frame', () => vscode.debug.activeStackItem instanceof vscode.DebugStackFrame);
+      const { moment } = (await session.customRequest('trapline/moment')) as { moment: DebugMoment };
+      // It stands before the instruction: of what that does nothing has been recorded.
+      assert.ok(moment.rows > 0 && moment.rows <= row, `row ${moment.rows} for event ${row}`);
     } finally {
       await vscode.debug.stopDebugging(session);
       await until('no session', () => vscode.debug.activeDebugSession === undefined);
