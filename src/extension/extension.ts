@@ -2,6 +2,11 @@
 import { Uri, debug, window, workspace, type ExtensionContext } from 'vscode';
 import { prepareRun } from '../run/prepare';
 import { startRun, startRunInto } from '../run/start';
+import { version } from '../../package.json';
+import { agentHost } from './agents/agent-host';
+import { AgentTools } from './agents/agent-tools';
+import { EventLinks } from './agents/event-links';
+import { registerMcpServer } from './agents/mcp-provider';
 import { CompareCommand } from './commands/compare-command';
 import { ExchangeCommands } from './commands/exchange-commands';
 import { PacketCommand } from './commands/packet-command';
@@ -113,7 +118,11 @@ export function activate(context: ExtensionContext): TraplineApi {
   own(new TraceCommands(editors, archive, timeline));
   own(new PacketCommand(editors, tools));
   own(new ExchangeCommands(editors));
-  own(new CompareCommand(archive, distDir, (scenario) => runCommands.runScenario(scenario)));
+  own(
+    new CompareCommand(archive, distDir, { extensionUri, editors, sources, log }, (scenario) =>
+      runCommands.runScenario(scenario),
+    ),
+  );
   own(registerSampleWorkspace(extensionUri));
   own(new MechanismsView(scenarios, runs, archive, (trace) => editors.open(trace)));
   own(new RunsView(runs, archive));
@@ -125,6 +134,10 @@ export function activate(context: ExtensionContext): TraplineApi {
   own(debug.registerDebugConfigurationProvider(debugType, configurations));
   own(registerInlineValues());
   own(new DebugCommands(sessions, editors, own(new MachineView(sessions))));
+
+  own(new AgentTools(agentHost(runs, archive), () => tools.environment()));
+  own(registerMcpServer(distDir, version));
+  own(EventLinks.register());
 
   own(new CostDecorations(costs));
   own(new FunctionLenses(costs));

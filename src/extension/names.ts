@@ -65,12 +65,18 @@ export const runsView = 'trapline.runs';
 export const machineView = 'trapline.machine';
 /** View of the devices' registers at the selected event of a trace. */
 export const stateView = 'trapline.state';
-/** Scheme of comparisons of runs, which are Markdown: `trapline-comparison:/<names>.md`. */
-export const comparisonScheme = 'trapline-comparison';
 /** Scheme of machine code: `trapline-disassembly:/<function>.asm?<trace, VM, address>`. */
 export const disassemblyScheme = 'trapline-disassembly';
 /** Language of machine code. */
 export const disassemblyLanguage = 'trapline-disassembly';
+/** What stands before a verb's name in that of its language model tool. */
+export const toolPrefix = 'trapline_';
+/** What stands behind the editor's scheme in links to events. */
+export const eventLinkPrefix = '//trapline.trapline/';
+/** Provider of the server for agents. */
+export const mcpProvider = 'trapline.mcp';
+/** View type of the page that compares runs. */
+export const comparisonViewType = 'trapline.comparison';
 /** Context key: at least one run is going on. */
 export const runningContext = 'trapline.running';
 /** Context key set once an event of a trace was selected; completes a step of the walkthrough. */

@@ -9,12 +9,15 @@ import type { QueryLane } from './query-lanes';
 import type { RunProgress } from './run';
 import type { ViewportQuery, ViewportResult } from './viewport';
 import type {
+  ChainReach,
+  EventChain,
   EventDetails,
-  EventRow,
   EventTableQuery,
   EventTableResult,
   DensityResult,
   FindResult,
+  OperationPath,
+  OperationStatistics,
   TraceStatistics,
 } from './details';
 import type { Completions } from './completions';
@@ -24,8 +27,10 @@ export interface HostMethods {
   viewport(query: ViewportQuery): ViewportResult;
   /** Details of one event. */
   describe(row: number): EventDetails;
-  /** The causal chain through an event: ancestors, itself, descendants, in time order. At most `limit`. */
-  chain(row: number, limit: number): { rows: EventRow[]; truncated: boolean };
+  /** The causal chain through an event: causes, itself, consequences. */
+  chain(row: number, reach: ChainReach): EventChain;
+  /** The critical path of the operation that an event is part of. */
+  criticalPath(row: number): OperationPath;
   /** Next event that matches the query after (or before) a row. Rejects with what is wrong in the query. */
   find(query: string, fromRow: number, direction: 1 | -1): FindResult;
   /** How many events that match begin in each of `parts` equal parts of a stretch of time. */
@@ -35,6 +40,8 @@ export interface HostMethods {
   /** Events of a window for the list. */
   events(query: EventTableQuery): EventTableResult;
   statistics(from: number, to: number): TraceStatistics;
+  /** Figures of the operations that end in a window of time, by the way they took. */
+  operations(from: number, to: number): OperationStatistics;
   /** What a domain of an IOMMU, given by its track, translates at a time; of one address of its devices if that is not -1. */
   mappings(track: number, time: number, address: number): DomainMappings;
   /**

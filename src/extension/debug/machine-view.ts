@@ -14,7 +14,7 @@ import type { StateNode } from '../../machine/inspect';
 import { DisposableStore } from '../disposables';
 import { machineView } from '../names';
 import { DebugSessions, type DebuggedRun } from './debug-sessions';
-import { fieldText, fieldsText, revived, valueText } from './state-text';
+import { fieldText, fieldsText, revived, valueText } from '../../debug/state-text';
 
 /** A node by its path. */
 export interface MachineItem {

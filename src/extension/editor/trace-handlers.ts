@@ -93,12 +93,14 @@ export function traceHandlers(
   return {
     viewport: (query) => view().viewport(query),
     describe: (row) => view().describe(row),
-    chain: (row, limit) => view().chain(row, limit),
+    chain: (row, reach) => view().chain(row, reach),
+    criticalPath: (row) => view().criticalPath(row),
     find: (query, fromRow, direction) => view().find(query, fromRow, direction),
     density: (query, from, to, parts) => view().density(query, from, to, parts),
     complete: (query, cursor) => view().complete(query, cursor),
     events: (query) => view().events(query),
     statistics: (from, to) => view().statistics(from, to),
+    operations: (from, to) => view().operations(from, to),
     mappings: (track, time, address) => view().mappings(track, time, address),
     openSource: (row, beside, focus) =>
       openSource(document, view(), row, panel.viewColumn, { beside, focus }, services),

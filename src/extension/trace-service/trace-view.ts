@@ -7,7 +7,17 @@ import type { RegisterHistory, TrackRegisters } from '../../protocol/state';
 /** Questions about one trace. Times in cycles, rows from 0. */
 export interface TraceQuestions extends Pick<
   HostMethods,
-  'viewport' | 'describe' | 'chain' | 'find' | 'density' | 'complete' | 'events' | 'statistics' | 'mappings'
+  | 'viewport'
+  | 'describe'
+  | 'chain'
+  | 'criticalPath'
+  | 'find'
+  | 'density'
+  | 'complete'
+  | 'events'
+  | 'statistics'
+  | 'operations'
+  | 'mappings'
 > {
   /** What the run was to keep and did not, once it is over; all rows may be read for that. */
   failed(): FailedExpectations | undefined;

@@ -11,7 +11,7 @@ import {
 import type { Disposable, TreeDataProvider, TreeView, Uri } from 'vscode';
 import type { RegisterAccess, TrackRegisters } from '../../protocol/state';
 import { formatTime } from '../../trace/vocabulary/format';
-import { fieldText } from '../debug/state-text';
+import { fieldText } from '../../debug/state-text';
 import { DisposableStore } from '../disposables';
 import type { TraceEditors } from '../editor/trace-editors';
 import type { TracePanel } from '../editor/trace-panel';

@@ -1,11 +1,18 @@
 /** One event in words and figures: table row, panel, hover. */
-import type { EventDetails, EventRow } from '../../protocol/details';
+import type {
+  ChainReach,
+  EventChain,
+  EventDetails,
+  EventRow,
+  OperationPath,
+} from '../../protocol/details';
 import { formatArg, formatArgs, formatField, formatPlace, placeOf } from './arguments';
 import { portAccessOf } from './port-access';
-import { countConsequences } from './chain';
+import { chainOf, countConsequences } from './chain';
 import { kindRow, type ArgSpec, type KindRow } from '../vocabulary/events';
 import type { Place, Track } from '../model';
 import { formatCount, formatTime } from '../vocabulary/format';
+import { criticalPath } from './path';
 import { exitPurpose, sentenceOf } from './sentence';
 import type { TraceEvent, TraceStore } from './store';
 
@@ -29,6 +36,28 @@ function rowOf(store: TraceStore, event: TraceEvent): EventRow {
     text: formatArgs(store, event),
     place: formatPlace(placeOf(store, event)),
     cause: event.cause,
+  };
+}
+
+/** The causal chain through an event. @throws RangeError when there is no such row. */
+export function eventChain(store: TraceStore, row: number, reach: ChainReach): EventChain {
+  const { links, moreBefore, moreAfter, truncated } = chainOf(store, row, reach);
+  return { rows: links.map((link) => eventRow(store, link.row)), moreBefore, moreAfter, truncated };
+}
+
+/** The critical path of the operation that an event is part of. @throws RangeError when there is no such row. */
+export function operationPath(store: TraceStore, row: number): OperationPath {
+  const { rows, legs, from, to } = criticalPath(store, row);
+  return {
+    from,
+    to,
+    rows,
+    legs: legs.map(({ what, row: of, from: begins, cycles }) => ({
+      what,
+      event: eventRow(store, of),
+      from: begins,
+      cycles,
+    })),
   };
 }
 

@@ -1,5 +1,6 @@
 /** The matches of a query as a lane's events: which of them reach into a window, and the bins of a window. */
 import { edgeOf, Sweep, type Carried, type Grid, type SweptKinds } from './sweep';
+import { entriesOf, type Entries } from './index/entries';
 import { BinsInProgress } from './lane-bins';
 import type { LaneBins } from '../../protocol/viewport';
 import type { OrderedRows } from './ordered-rows';
@@ -24,8 +25,8 @@ export class MatchedLane {
     this.nodes = Math.min(this.nodes, Math.floor(place / NODE));
   }
 
-  /** Spans that start before `time` and end after it, latest first. @param open matches that had no end when they were looked at */
-  reaching(time: number, open: Iterable<number>): number[] {
+  /** Spans that start before `time` and end after it, latest first. @param open matches that have no end yet */
+  reaching(time: number, open: readonly number[]): number[] {
     const { store, rows } = this;
     const found: number[] = [];
     const before = rows.before(time);
@@ -33,8 +34,7 @@ export class MatchedLane {
     for (let node = Math.ceil(before / NODE) - 1; node >= 0 && this.reach[node] > time; node--)
       for (let i = Math.min(before, (node + 1) * NODE) - 1; i >= node * NODE; i--)
         if (this.endOf(rows.at(i)) > time) found.push(rows.at(i));
-    if (store.endTime > time)
-      for (const row of open) if (store.isOpen(row) && store.startOf(row) < time) found.push(row);
+    if (store.endTime > time) found.push(...open.filter((row) => store.startOf(row) < time));
     return found;
   }
 
@@ -59,9 +59,16 @@ export class MatchedLane {
     return bins.finish((edgeOf(grid, grid.width) - grid.from) / grid.width);
   }
 
-  private entries(first: number, end: number): { length: number; rows: Uint32Array; starts: Float64Array } {
+  private entries(first: number, end: number): Entries {
+    const { store } = this;
     const rows = this.rows.slice(first, end);
-    return { length: rows.length, rows, starts: Float64Array.from(rows, (row) => this.store.startOf(row)) };
+    const entries = { ...entriesOf(rows.length), rows };
+    rows.forEach((row, i) => {
+      entries.starts[i] = store.startOf(row);
+      entries.kinds[i] = store.kindOf(row);
+      entries.durations[i] = store.closedDurationOf(row);
+    });
+    return entries;
   }
 
   /** Cycles; of a span that is open its start, as its end is told apart from these. */
