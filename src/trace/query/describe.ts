@@ -1,11 +1,5 @@
 /** One event in words and figures: table row, panel, hover. */
-import type {
-  ChainReach,
-  EventChain,
-  EventDetails,
-  EventRow,
-  OperationPath,
-} from '../../protocol/details';
+import type { ChainReach, EventChain, EventDetails, EventRow, OperationPath } from '../../protocol/details';
 import { formatArg, formatArgs, formatField, formatPlace, placeOf } from './arguments';
 import { portAccessOf } from './port-access';
 import { chainOf, countConsequences } from './chain';
