@@ -31,8 +31,11 @@ function start(root: HTMLElement): void {
       root.removeAttribute('aria-busy');
     } else if (notice.type === 'grown') explorer.grow(notice);
     else if (notice.type === 'debugger') explorer.debuggerMoved(notice.position);
-    else if (notice.type === 'find') finder.look(notice.query);
-    else void explorer.reveal(notice.row);
+    else if (notice.type === 'find') {
+      // From the first match on, wherever the reader is.
+      explorer.select(-1);
+      bar.find(notice.query);
+    } else void explorer.reveal(notice.row);
   });
   const explorer = new Explorer(model, client);
   registerToolkit();

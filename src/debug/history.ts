@@ -45,14 +45,14 @@ export class Histories {
     const point: OwnPoint = { kind: 'data', ...range, access: 'change', when: note };
     const move = (motion: () => Stop, own: readonly OwnPoint[] = []): Stop =>
       this.context.motor.move('travel', motion, own, false).stop;
-    let complete = false;
+    let stop: Stop;
     try {
       move(() => control.seek({ kind: 'instructions', instructions: 0 }));
-      const stop = move(() => control.forward({ kind: 'moment', moment: frontier }), [point]);
-      complete = stop.reason !== 'interrupted';
+      stop = move(() => control.forward({ kind: 'moment', moment: frontier }), [point]);
     } finally {
       move(() => control.seek({ kind: 'moment', moment }));
     }
+    const complete = stop.reason !== 'interrupted';
     // Each side has half of the room, and what the other leaves.
     const behind = Math.min(future.length, Math.max(Math.floor(most / 2), most - past.length));
     const changes = [...past.slice(-(most - behind)), ...future.slice(0, behind)];

@@ -27,6 +27,8 @@ export interface EventDetails extends EventRow {
   meaning: string;
   /** One sentence of what happened here. */
   sentence: string;
+  /** Of an exit: what it was for, `to write TDT`, where that is known. */
+  purpose?: string;
   /** Printed facts in order: duration, arguments, function … */
   facts: { name: string; value: string }[];
   file?: string;

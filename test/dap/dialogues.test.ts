@@ -4,6 +4,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { ValueHistory } from '../../src/protocol/debug';
 import type { RunMessage } from '../../src/protocol/run';
 import { Dialogue, lineOf } from '../support/debug/dialogue';
 import { openControlled } from '../support/debug/open-run';
@@ -189,6 +190,34 @@ describe('dialogues', () => {
     await d.say('reverseContinue', THREAD);
     await d.watch('received[0]', 'received[1]');
     expectGolden(golden('two-vcpus'), d.text());
+  });
+
+  it('tells what a value has been, with the present in it', async () => {
+    const d = new Dialogue(openControlled());
+    d.tell(
+      'Three ticks of the timer. The reader stands at the second and asks for all that the counter has been.',
+    );
+    await d.launch('timer', { defines: { TICKS: 3 } }, () =>
+      d.breakpoints('timer', { 'tl_mark(1, ticks)': {}, 'tl_timer_stop();': {} }),
+    );
+    await d.say('continue', THREAD);
+    await d.say('continue', THREAD);
+    await d.say('continue', THREAD);
+    d.tell('From the end back to the second tick: what comes behind it is known by now.');
+    await d.say('reverseContinue', THREAD);
+    await d.say('reverseContinue', THREAD);
+    await d.watch('ticks');
+    const before = await d.ask<{ moment: object }>('trapline/moment');
+    const history = await d.ask<ValueHistory>('trapline/history', { expression: 'ticks' });
+    for (const { who, function: name, before: was, after, moment } of history.changes) {
+      const side = moment.instructions <= history.present.instructions ? 'past' : 'future';
+      d.answer(`${side}: ${was} → ${after} by ${who} in ${name}()`);
+    }
+    expect(history).toMatchObject({ total: history.changes.length, complete: true });
+    d.tell('The run stands where it stood.');
+    expect(await d.ask('trapline/moment')).toEqual(before);
+    await d.watch('ticks');
+    expectGolden(golden('history'), d.text());
   });
 
   it('steps into the call that is chosen', async () => {

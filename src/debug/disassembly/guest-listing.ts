@@ -87,12 +87,25 @@ function about(read: CodeReader, address: bigint, bits: 64 | 32): ListedInstruct
   return [...listBefore(read, address, BEFORE, bits, () => undefined).filter(isThere), ...behind];
 }
 
+/** A jump or call whose target the listing's reader has to know by name: `call 0x1001a0 <tl_mark>`. */
+const BRANCH = /^((?:bnd )?(?:call|j\w+|loop\w*|xbegin)(?: short| near)? )0x([0-9a-f]+)$/i;
+
+function withTarget({ symbols }: GuestImage, text: string): string {
+  const [, before, digits] = BRANCH.exec(text) ?? [];
+  if (before === undefined || digits === undefined) return text;
+  const target = BigInt(`0x${digits}`);
+  const symbol = symbols.functionAt(target);
+  const offset = symbol ? target - symbol.address : 0n;
+  const name = symbol ? ` <${symbol.name}${offset === 0n ? '' : `+0x${offset.toString(16)}`}>` : '';
+  return `${before}0x${target.toString(16)}${name}`;
+}
+
 function withPlace(image: GuestImage, { address, bytes, text }: ListedInstruction): GuestInstruction {
   const place = image.lines.lookup(address);
   return {
     address: `0x${address.toString(16)}`,
     bytes: [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(' '),
-    text,
+    text: withTarget(image, text),
     ...(place && { file: place.file, line: place.line }),
   };
 }

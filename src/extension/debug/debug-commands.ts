@@ -92,26 +92,10 @@ export class DebugCommands implements Disposable {
   private async change(request: ChangeRequest, item: unknown): Promise<void> {
     const { run } = this;
     if (!run) return;
-    const target = targetOf(item) ?? (await this.askForExpression());
+    const target = targetOf(item) ?? (await askForExpression());
     if (!target) return;
     const found = await this.ask(run, request, target);
     if (found) void window.showInformationMessage(found.sentence);
-  }
-
-  private async askForExpression(): Promise<WatchTarget | undefined> {
-    const editor = window.activeTextEditor;
-    const word =
-      editor &&
-      editor.document.getText(
-        editor.selection.isEmpty
-          ? editor.document.getWordRangeAtPosition(editor.selection.active)
-          : editor.selection,
-      );
-    const expression = await window.showInputBox({
-      prompt: l10n.t('Which variable, or expression of C that names a place in memory?'),
-      value: word ?? '',
-    });
-    return expression ? { expression } : undefined;
   }
 
   private async goToTime(): Promise<void> {
@@ -163,6 +147,23 @@ export class DebugCommands implements Disposable {
     await this.ask(run, 'trapline/logInPast', { message, source, line });
     await commands.executeCommand('workbench.debug.action.focusRepl');
   }
+}
+
+/** Asks for a variable, beginning with what the cursor is at. */
+export async function askForExpression(): Promise<WatchTarget | undefined> {
+  const editor = window.activeTextEditor;
+  const word =
+    editor &&
+    editor.document.getText(
+      editor.selection.isEmpty
+        ? editor.document.getWordRangeAtPosition(editor.selection.active)
+        : editor.selection,
+    );
+  const expression = await window.showInputBox({
+    prompt: l10n.t('Which variable, or expression of C that names a place in memory?'),
+    value: word ?? '',
+  });
+  return expression ? { expression } : undefined;
 }
 
 /** The memory or variable that an item of a menu means. */

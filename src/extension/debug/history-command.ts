@@ -8,7 +8,7 @@ import type { TraceEditors } from '../editor/trace-editors';
 import { Command } from '../names';
 import { formatTime } from '../../trace/vocabulary/format';
 import { DebugSessions, type DebuggedRun } from './debug-sessions';
-import { targetOf } from './debug-commands';
+import { askForExpression, targetOf } from './debug-commands';
 import type { MachineItem } from './machine-view';
 
 /** One change as the list shows it. */
@@ -85,7 +85,8 @@ export class HistoryCommand implements Disposable {
         );
         return;
       }
-      const target = targetOf(item);
+      const target = targetOf(item) ?? (item === undefined ? await askForExpression() : undefined);
+      if (item === undefined && !target) return;
       if (target) await this.ofValue(run, target, item);
       else await this.ofRegister(run, item as MachineItem);
     } catch (error) {

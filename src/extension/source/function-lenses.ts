@@ -1,6 +1,6 @@
 /** Above each function of a driver: its exits, what they cost, and the longest. */
-import { CodeLens, Disposable, EventEmitter, Range, l10n, languages, workspace } from 'vscode';
-import type { CodeLensProvider, TextDocument } from 'vscode';
+import { CodeLens, EventEmitter, Range, l10n, languages, workspace } from 'vscode';
+import type { CodeLensProvider, Disposable, TextDocument } from 'vscode';
 import type { FunctionFigures } from '../../trace/query/source-figures';
 import { formatTime } from '../../trace/vocabulary/format';
 import { DisposableStore } from '../disposables';
@@ -58,7 +58,7 @@ function mayBeOf({ files }: FunctionFigures, file: string): boolean {
 function lensOf(costs: FileCosts, figures: FunctionFigures, line: number): CodeLens {
   const longest = l10n.t('longest {0}', formatTime(figures.longest, costs.frequencyHz));
   return new CodeLens(new Range(line, 0, line, 0), {
-    title: `$(graph-line) ${costText(costs, figures)}${figures.exits > 1 ? ` · ${longest}` : ''}`,
+    title: `${costText(costs, figures)}${figures.exits > 1 ? ` · ${longest}` : ''}`,
     tooltip: l10n.t('Show the exits of {0} in the timeline', figures.name),
     command: Command.revealLine,
     arguments: [costs.trace.toString(), figures.query],

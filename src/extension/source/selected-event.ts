@@ -24,10 +24,10 @@ interface Shown {
   sentence: string;
 }
 
-/** `▸ EPT_MISCONFIG TDT ← 0x3 · 1.2 µs`. */
+/** `▸ EPT_MISCONFIG to write TDT · 1.2 µs`. */
 export function eventText(event: EventDetails, frequencyHz: number): string {
   const { reason, name } = kindRow(event.kind);
-  const text = [reason ?? name, event.text].filter((part) => part !== '').join(' ');
+  const text = [reason ?? name, event.purpose ?? event.text].filter((part) => part !== '').join(' ');
   const cut = text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)}…` : text;
   return event.duration > 0 ? `▸ ${cut} · ${formatTime(event.duration, frequencyHz)}` : `▸ ${cut}`;
 }

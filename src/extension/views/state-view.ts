@@ -139,9 +139,8 @@ export class StateView implements TreeDataProvider<StateItem>, Disposable {
     const { shown } = this;
     if (shown) {
       this.view.description = formatTime(shown.time, shown.frequencyHz);
-      delete this.view.message;
-      if (shown.devices.length === 0)
-        this.view.message = l10n.t('No driver has accessed a register of a device by then.');
+      this.view.message =
+        shown.devices.length === 0 ? l10n.t('No driver has accessed a register of a device by then.') : '';
     } else {
       this.view.description = '';
       this.view.message = l10n.t('Select an event in a timeline to see the registers of the devices there.');

@@ -7,7 +7,7 @@ import { kindRow, type ArgSpec, type KindRow } from '../vocabulary/events';
 import type { Place, Track } from '../model';
 import { formatCount, formatTime } from '../vocabulary/format';
 import { criticalPath } from './path';
-import { sentenceOf } from './sentence';
+import { exitPurpose, sentenceOf } from './sentence';
 import type { TraceEvent, TraceStore } from './store';
 
 /** Inner spans shown at most. */
@@ -60,6 +60,7 @@ export function describe(store: TraceStore, row: number): EventDetails {
   const event = store.get(row);
   const place = placeOf(store, event) ?? originOf(store, event);
   const legs = legsOf(store, event);
+  const purpose = exitPurpose(store, event);
   return {
     ...rowOf(store, event),
     meaning: kindRow(event.kind).sentence,
@@ -68,6 +69,7 @@ export function describe(store: TraceStore, row: number): EventDetails {
     ...(place?.file !== undefined && { file: place.file }),
     ...(place?.line !== undefined && { line: place.line }),
     ...(place?.symbol !== undefined && { symbol: place.symbol }),
+    ...(purpose !== undefined && { purpose }),
     ...(place && { rip: place.rip, vm: place.vm }),
     consequences: countConsequences(store, row),
     legs,

@@ -88,6 +88,13 @@ function exitSentence(store: TraceStore, event: TraceEvent, legs: Legs): string 
     : `${left}; ${share.who} ${formatPart(share.cycles, event.duration, frequencyHz)}.`;
 }
 
+/** What an exit was for: `to write TDT`; undefined where the event is none, or nothing is known of it but its reason. */
+export function exitPurpose(store: TraceStore, event: TraceEvent): string | undefined {
+  if (kindRow(event.kind).group !== 'exit') return undefined;
+  const purpose = purposeOf(store, event, wordsOf(store, event));
+  return purpose.startsWith('(') ? undefined : purpose;
+}
+
 /** The sentence of an event. `legs` as `describe` gives them. */
 export function sentenceOf(store: TraceStore, event: TraceEvent, legs: Legs): string {
   const { group, name, story } = kindRow(event.kind);

@@ -37,6 +37,16 @@ describe('the listing of a guest', () => {
     expect(listing?.instructions[0]).toMatchObject({ file: place.file, line: place.line });
   });
 
+  it('names where calls lead', () => {
+    const listing = listGuest(image, { address: `0x${image.symbol('main')?.address.toString(16)}` });
+    const calls = listing?.instructions.filter(({ text }) => text.startsWith('call 0x')) ?? [];
+    expect(calls.length).toBeGreaterThan(0);
+    for (const { text } of calls) {
+      const [, target, name] = /^call (0x[0-9a-f]+) <(\w+)>$/.exec(text) ?? [];
+      expect(image.symbol(name ?? '')?.address, text).toBe(BigInt(target ?? 0));
+    }
+  });
+
   it('shows code without a function around the address, and nothing where there is none', () => {
     const data = image.file.segments.find(({ executable }) => executable);
     if (!data) throw new Error('the guest has code');

@@ -9,6 +9,7 @@ const FILES = [
   () => import('./problems.test'),
   () => import('./home.test'),
   () => import('./agents.test'),
+  () => import('./source.test'),
 ];
 
 /** Called by VS Code; a rejection is a failed run. */
