@@ -214,7 +214,7 @@ describe('index of a trace', () => {
     const again = storeOf(blocks);
     again.useIndex(read(bytes) ?? refused());
     expect(answers(again)).toEqual(answers(store));
-    expect(stored(again)).toEqual(bytes);
+    expect(Buffer.compare(stored(again), bytes)).toBe(0);
     const more = emptyChunk(ROWS, 100);
     more.start.fill(store.endTime + 7);
     more.kind.fill(Kind.MmioWrite);

@@ -64,11 +64,17 @@ export function queryViewport(
   let searching = false;
   const lanes = query.lanes.map((lane) => {
     if (lane.query === undefined) return queryLane(store, lane, grid, level);
+    // What a query says of spans around an event it asks the index.
+    if (!store.whole) return eventsFor(0);
     const search = searchFor(store, lane.query);
     if (!search.advance(patience)) searching = true;
     return queryMatches(store, search, grid);
   });
-  return { from, to, width, lanes, ...(searching ? { searching: true } : {}) };
+  return {
+    ...{ from, to, width, lanes },
+    ...(searching ? { searching } : {}),
+    ...(store.whole ? {} : { indexing: true }),
+  };
 }
 
 /** The matches of a query, as far as they are found. */
