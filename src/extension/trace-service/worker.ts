@@ -51,7 +51,8 @@ function importFrom(access: RandomAccess, file: string): TraceStore {
 }
 
 function hold(source: TraceSource): void {
-  const thread = source.from === 'run' ? TraceThread.ofRun(world) : new TraceThread(storeOf(source, true), world);
+  const thread =
+    source.from === 'run' ? TraceThread.ofRun(world) : new TraceThread(storeOf(source, true), world);
   parentPort?.on('message', (message: ToTraceThread) => thread.receive(message));
   if (source.from === 'run') return;
   post({ type: 'opened', state: thread.state() });

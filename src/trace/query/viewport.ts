@@ -188,7 +188,12 @@ function eventsFor(count: number): LaneEvents {
   };
 }
 
-function putRow(store: TraceStore, { row, start, duration, kind, a }: LaneEvents, i: number, of: number): void {
+function putRow(
+  store: TraceStore,
+  { row, start, duration, kind, a }: LaneEvents,
+  i: number,
+  of: number,
+): void {
   row[i] = of;
   start[i] = store.startOf(of);
   duration[i] = store.durationOf(of);
@@ -197,7 +202,13 @@ function putRow(store: TraceStore, { row, start, duration, kind, a }: LaneEvents
 }
 
 /** The events of a window by start, and then by row. */
-function eventsIn(store: TraceStore, parts: readonly Part[], from: number, to: number, count: number): LaneEvents {
+function eventsIn(
+  store: TraceStore,
+  parts: readonly Part[],
+  from: number,
+  to: number,
+  count: number,
+): LaneEvents {
   const events = eventsFor(count);
   const ends: number[] = [];
   let n = 0;
@@ -264,7 +275,8 @@ function mergedOrder({ row, start }: LaneEvents, ends: readonly number[]): Uint3
       for (; at < end; at++) {
         const [x, y] = [order[left], order[right]];
         const isLeft =
-          right >= end || (left < middle && (start[x] < start[y] || (start[x] === start[y] && row[x] < row[y])));
+          right >= end ||
+          (left < middle && (start[x] < start[y] || (start[x] === start[y] && row[x] < row[y])));
         other[at] = order[isLeft ? left++ : right++];
       }
       next.push(end);
@@ -394,7 +406,11 @@ class PartBins {
       return;
     }
     const { part, grid } = this;
-    if (!this.sparing && this.gathered === undefined && part.end - part.first <= GATHERED_PER_PIXEL * grid.width)
+    if (
+      !this.sparing &&
+      this.gathered === undefined &&
+      part.end - part.first <= GATHERED_PER_PIXEL * grid.width
+    )
       this.gathered = part.stream.between(grid.from, grid.to);
     if (this.gathered !== undefined)
       this.sweep.run(

@@ -78,19 +78,17 @@ export class CopiedEvents {
   }
 
   /** By slot: the events that start before `time` into `counts`, and the cycles they cover up to it into `cycles`. */
-  upTo(
-    time: number,
-    slotOf: (kind: number) => number,
-    counts: Float64Array,
-    cycles: Float64Array,
-  ): void {
+  upTo(time: number, slotOf: (kind: number) => number, counts: Float64Array, cycles: Float64Array): void {
     const before = this.before(time);
     for (let i = 0; i < before; i++) {
       const slot = slotOf(this.kinds[i]);
       counts[slot]++;
       cycles[slot] += this.durations[i];
     }
-    this.eachReaching(time, (i) => (cycles[slotOf(this.kinds[i])] -= this.starts[i] + this.durations[i] - time));
+    this.eachReaching(
+      time,
+      (i) => (cycles[slotOf(this.kinds[i])] -= this.starts[i] + this.durations[i] - time),
+    );
   }
 
   /** Its columns, for storing. */
