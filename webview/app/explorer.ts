@@ -17,8 +17,6 @@ import { Choosing } from './choosing';
 import { Marks } from './marks';
 import type { Model, TabId } from './model';
 
-/** Links of a chain that are asked for. */
-const CHAIN_LIMIT = 200;
 /** Milliseconds of an animated move. */
 const GLIDE = 140;
 
@@ -33,6 +31,8 @@ export class Explorer {
   readonly choosing: Choosing;
   readonly marks: Marks;
   #glide = 0;
+  /** The reader goes along the chain that is shown: it stays. */
+  #alongChain = false;
   readonly #details: Latest<number, void>;
 
   constructor(
@@ -229,10 +229,11 @@ export class Explorer {
       this.show(time.afterGrowth(this.model.window.value, this.model.endTime, this.model.endTime, true));
   }
 
-  /** Selects an event, -1 none; details and chain follow. */
-  select(row: number): void {
+  /** Selects an event, -1 none; details and chain follow, but for a chain along which the reader goes. */
+  select(row: number, alongChain = false): void {
     const { model } = this;
     if (model.selection.value === row) return;
+    this.#alongChain = alongChain;
     model.selection.value = row;
     this.host.notify({ type: 'selected', row });
     if (row < 0) {
@@ -243,9 +244,9 @@ export class Explorer {
     this.#details.request(row);
   }
 
-  /** Selects an event and brings it into view, with its lane. */
-  async reveal(row: number): Promise<void> {
-    this.select(row);
+  /** Selects an event and brings it into view, with its lane; `alongChain` as for `select`. */
+  async reveal(row: number, alongChain = false): Promise<void> {
+    this.select(row, alongChain);
     try {
       const event = await this.host.call('describe', row);
       this.unfold(event);
@@ -338,6 +339,16 @@ export class Explorer {
   async openSource(row: number, beside: boolean, focus = true): Promise<void> {
     try {
       await this.host.call('openSource', row, beside, focus);
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
+  /** Opens the machine code about an event's instruction. */
+  async openDisassembly(row: number, beside: boolean, focus = true): Promise<void> {
+    try {
+      if (!(await this.host.call('openDisassembly', row, beside, focus)))
+        this.announcement.value = 'The event is about no instruction';
     } catch (error) {
       this.report(error);
     }
@@ -450,7 +461,25 @@ export class Explorer {
     if (model.selection.value !== row) return;
     model.details.value = event;
     this.announcement.value = event.sentence;
-    const chain = await this.host.call('chain', row, CHAIN_LIMIT);
-    if (model.selection.value === row) model.chain.value = { row, ...chain };
+    const stays = this.#alongChain && model.chain.value?.rows.some((link) => link.row === row);
+    if (!stays) await this.#askChain(row);
+  }
+
+  async #askChain(row: number): Promise<void> {
+    const { model } = this;
+    const { steps, limit } = model.reach.value;
+    const chain = await this.host.call('chain', row, { back: steps, forward: steps, limit });
+    const isWanted = model.selection.value === row || model.chain.value?.row === row;
+    if (isWanted) model.chain.value = { row, ...chain };
+  }
+
+  /** Follows the chain of an event: by default of the one whose chain is shown, as far as is asked for now. */
+  async showChainOf(row = this.model.chain.value?.row): Promise<void> {
+    if (row === undefined) return;
+    try {
+      await this.#askChain(row);
+    } catch (error) {
+      this.report(error);
+    }
   }
 }
