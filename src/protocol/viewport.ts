@@ -71,4 +71,6 @@ export interface ViewportResult {
   lanes: (LaneEvents | LaneBins)[];
   /** Lanes of queries lack what has not been found yet: ask again, and the search goes on from where it is. */
   searching?: boolean;
+  /** Lanes lack what is not in the index yet, which is being made: ask again. */
+  indexing?: boolean;
 }

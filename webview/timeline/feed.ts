@@ -124,9 +124,9 @@ export class Feed {
       const same = coming?.bin === bin && coming.revision === want.revision;
       const before = same ? coming.pieces.filter((piece) => covers(asked, [piece])) : [];
       const pieces = [...before, { from: result.from, to: result.to, data }];
-      // A query is searched for in pieces: what is found so far is shown, and asked for again.
-      const searching = result.searching === true && lane.query !== undefined;
-      const store = { bin, revision: searching ? UNFINISHED : want.revision, pieces };
+      // A query is searched for in pieces, and a large trace without an index read so: what is there is shown, and asked for again.
+      const unfinished = result.indexing === true || (result.searching === true && lane.query !== undefined);
+      const store = { bin, revision: unfinished ? UNFINISHED : want.revision, pieces };
       if (!covers(pieces, asked)) {
         this.#coming.set(lane.id, store);
         return;

@@ -14,6 +14,10 @@ import type { TraceState } from './trace-view';
 /** Questions that nobody waits for: of a large trace they come after the first picture, as they go through all rows. */
 const IN_BACKGROUND: ReadonlySet<keyof TraceMethods> = new Set(['sourceFigures', 'damage', 'failed']);
 const LARGE_ROWS = 1_000_000;
+/** Questions that are answered from as much of the index as there is; the others wait for the rest. */
+const AT_ONCE: ReadonlySet<keyof TraceMethods> = new Set(['viewport', 'state']);
+/** Milliseconds for which the index is built before others have their turn. */
+const TURN = 15;
 
 /** What a thread needs of the world outside. */
 export interface TraceThreadWorld {
@@ -36,6 +40,9 @@ export class TraceThread implements RunListener {
   /** A picture has been asked for. */
   private shown = false;
   private readonly postponed: (() => void)[] = [];
+  /** Questions that wait for the index. */
+  private readonly waiting: (() => void)[] = [];
+  private building = false;
   /** Tracks that the other side has. */
   private knownTracks: number;
 
@@ -102,6 +109,33 @@ export class TraceThread implements RunListener {
     this.store.setMeta({ ...this.store.meta, gaps: progress.gaps });
     this.progress = progress;
     this.tellGrowth();
+    this.buildIndex();
+  }
+
+  /** Builds the index of what is there, one turn after the other: between two of them others get their answers. */
+  buildIndex(): void {
+    if (this.building) return;
+    this.building = true;
+    setImmediate(() => this.buildOn());
+  }
+
+  private buildOn(): void {
+    const until = performance.now() + TURN;
+    const { store } = this;
+    const { whole } = store;
+    try {
+      if (!store.build(() => performance.now() < until)) {
+        setImmediate(() => this.buildOn());
+        return;
+      }
+    } catch {
+      // The file is damaged there, as each question that comes to that place says.
+    }
+    this.building = false;
+    if (whole) return;
+    // When the trace ends is known only now.
+    this.tellGrowth();
+    this.waiting.splice(0).forEach((each) => each());
   }
 
   serial(): void {
@@ -135,6 +169,10 @@ export class TraceThread implements RunListener {
   }
 
   private schedule(method: keyof TraceMethods, answer: () => void): void {
+    if (!this.store.whole && !AT_ONCE.has(method)) {
+      this.waiting.push(() => this.schedule(method, answer));
+      return;
+    }
     if (IN_BACKGROUND.has(method) && this.store.rows > LARGE_ROWS && !this.shown) {
       this.postponed.push(answer);
       return;

@@ -44,9 +44,10 @@ function buffersIn(value: unknown): ArrayBuffer[] {
 /** Bytes of a text trace that are read at once. */
 const PIECE_BYTES = 1024 * 1024;
 
-function storeOf(source: Exclude<TraceSource, { from: 'run' }>): TraceStore {
+/** @param gradual whoever holds it builds its index */
+function storeOf(source: Exclude<TraceSource, { from: 'run' }>, gradual = false): TraceStore {
   const access = source.from === 'file' ? fileAccess(source.path) : bytesAccess(source.bytes);
-  return source.text === undefined ? openTrace(access) : importFrom(access, source.text);
+  return source.text === undefined ? openTrace(access, { gradual }) : importFrom(access, source.text);
 }
 
 function importFrom(access: RandomAccess, file: string): TraceStore {
@@ -58,9 +59,12 @@ function importFrom(access: RandomAccess, file: string): TraceStore {
 }
 
 function hold(source: TraceSource): void {
-  const thread = source.from === 'run' ? TraceThread.ofRun(world) : new TraceThread(storeOf(source), world);
+  const thread =
+    source.from === 'run' ? TraceThread.ofRun(world) : new TraceThread(storeOf(source, true), world);
   parentPort?.on('message', (message: ToTraceThread) => thread.receive(message));
-  if (source.from !== 'run') post({ type: 'opened', state: thread.state() });
+  if (source.from === 'run') return;
+  post({ type: 'opened', state: thread.state() });
+  thread.buildIndex();
 }
 
 /** Of the share of a comparison that is done: reading the files. */

@@ -25,6 +25,8 @@ const MOST_ROWS = 2 ** 31;
 export interface OpenOptions {
   /** Bytes of columns that are kept in memory. */
   keptBytes?: number;
+  /** Where no index is stored, rows are read by `TraceStore.build` alone, and what is not in it yet is not in answers. */
+  gradual?: boolean;
 }
 
 /**
@@ -57,7 +59,8 @@ function open(access: RandomAccess, options: OpenOptions): TraceStore {
     throw new TraceFileError(`The file claims ${rows} events, more than a trace can have`, 0, DAMAGED);
   const blocks = new FileBlocks(access, batches, rows, tables.meta, options.keptBytes);
   const stored = found.whole ? readStoredIndex(access, tables.index, rows) : undefined;
-  const store = new TraceStore(tables.meta, { blocks, rows, sides: stored?.sides });
+  const gradual = options.gradual === true && found.whole && rows > 0 && stored?.lanes === undefined;
+  const store = new TraceStore(tables.meta, { blocks, rows, sides: stored?.sides, gradual });
   if (stored?.lanes !== undefined) store.useIndex(stored.lanes);
   if (found.whole && tables.rows >= 0 && tables.rows !== rows) {
     throw new TraceFileError(

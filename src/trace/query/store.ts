@@ -66,6 +66,8 @@ export interface StoredRows {
   rows: number;
   /** Complete; undefined: to be gathered from the rows. */
   sides: SideTables | undefined;
+  /** What is to be gathered is so by `build` alone; questions are answered from as much as is there. */
+  gradual?: boolean;
 }
 
 export class TraceStore implements RowSource, QueryRows {
@@ -82,6 +84,8 @@ export class TraceStore implements RowSource, QueryRows {
   /** Rows that are in the streams. The rest follow when somebody asks by time: a recording nobody looks at costs no index. */
   private indexed = 0;
   private openChanged = false;
+  /** `build` has not come to the end yet. */
+  private gradual = false;
   private cuts = 0;
   /** Rows whose values came late, in the order in which they came. */
   readonly changedRows: number[] = [];
@@ -92,6 +96,7 @@ export class TraceStore implements RowSource, QueryRows {
     this.blocks = stored?.blocks ?? this.growing;
     this.count = stored?.rows ?? 0;
     this.sides = stored?.sides ?? new SideTables();
+    this.gradual = stored?.gradual === true;
   }
 
   /** Lets go of the rows, and of the file they are in. */
@@ -122,13 +127,46 @@ export class TraceStore implements RowSource, QueryRows {
   /** What rows say of other rows, and times by block, up to the last row. */
   sideTables(): SideTables {
     const { sides } = this;
-    while (sides.rows < this.count) {
-      const block = this.blocks.block(sides.rows >>> BLOCK_SHIFT);
-      if (block === undefined) break;
-      const to = Math.min(BLOCK_ROWS, this.count - block.firstRow);
-      for (const row of sides.add(block, to, (earlier) => this.startOf(earlier))) this.touch(row);
-    }
+    while (!this.gradual && sides.rows < this.count) if (!this.takeSides()) break;
     return sides;
+  }
+
+  /** Takes the next rows up, to the end of their block; false: they are not there. */
+  private takeSides(): boolean {
+    const { sides } = this;
+    const block = this.blocks.block(sides.rows >>> BLOCK_SHIFT);
+    if (block === undefined) return false;
+    const to = Math.min(BLOCK_ROWS, this.count - block.firstRow);
+    for (const row of sides.add(block, to, (earlier) => this.startOf(earlier))) this.touch(row);
+    return true;
+  }
+
+  /** Whether answers are from all rows. */
+  get whole(): boolean {
+    return !this.gradual;
+  }
+
+  /**
+   * Goes on to build the index, at least by a block; of a trace that grows as far as blocks are full.
+   * @param patience whether to go on; asked after each block
+   * @returns whether that is done
+   * @throws TraceFileError when the file turns out to be damaged; questions are answered from its rows then
+   */
+  build(patience: () => boolean): boolean {
+    const end = this.gradual ? this.count : this.count - (this.count & BLOCK_MASK);
+    try {
+      while (this.indexed < end) {
+        if (this.sides.rows <= this.indexed && !this.takeSides()) break;
+        this.indexBlock();
+        if (!patience()) break;
+      }
+    } catch (error) {
+      this.gradual = false;
+      throw error;
+    }
+    if (this.indexed < end) return false;
+    this.gradual = false;
+    return true;
   }
 
   /** A row that may have been taken up has another duration. */
@@ -326,23 +364,27 @@ export class TraceStore implements RowSource, QueryRows {
     this.streams.adopt(streams);
     this.windowFigures.adopt(figures);
     this.indexed = rows;
+    this.gradual = false;
   }
 
   /** Brings the streams up to the last row. */
   private index(): void {
     // First, for streams ask for full durations.
     this.sideTables();
-    while (this.indexed < this.count) {
-      const index = this.indexed >>> BLOCK_SHIFT;
-      const to = Math.min(this.count, (index + 1) * BLOCK_ROWS);
-      const known = this.indexed & BLOCK_MASK;
-      this.indexed = to;
-      this.streams.add(index, known);
-      this.windowFigures.update();
-    }
+    while (!this.gradual && this.indexed < this.count) this.indexBlock();
     if (!this.openChanged) return;
     this.openChanged = false;
     this.streams.setOpen(this.openSet);
+  }
+
+  /** Takes the rows of a block into the index that are not in it. */
+  private indexBlock(): void {
+    const index = this.indexed >>> BLOCK_SHIFT;
+    const known = this.indexed & BLOCK_MASK;
+    // Where the block cannot be read, the next question says so again.
+    this.streams.add(index, known);
+    this.indexed = Math.min(this.count, (index + 1) * BLOCK_ROWS);
+    this.windowFigures.update(this.indexed);
   }
 
   private patch({ row, duration, a, b }: TraceDelta['patches']): void {

@@ -64,11 +64,17 @@ export function queryViewport(
   let searching = false;
   const lanes = query.lanes.map((lane) => {
     if (lane.query === undefined) return queryLane(store, lane, grid, level);
+    // What a query says of spans around an event it asks the index.
+    if (!store.whole) return eventsFor(0);
     const search = searchFor(store, lane.query);
     if (!search.advance(patience)) searching = true;
     return queryMatches(store, search, grid);
   });
-  return { from, to, width, lanes, ...(searching ? { searching: true } : {}) };
+  return {
+    ...{ from, to, width, lanes },
+    ...(searching ? { searching } : {}),
+    ...(store.whole ? {} : { indexing: true }),
+  };
 }
 
 /** The matches of a query, as far as they are found. */
@@ -183,7 +189,12 @@ function eventsFor(count: number): LaneEvents {
   };
 }
 
-function putRow(store: TraceStore, { row, start, duration, kind, a }: LaneEvents, i: number, of: number): void {
+function putRow(
+  store: TraceStore,
+  { row, start, duration, kind, a }: LaneEvents,
+  i: number,
+  of: number,
+): void {
   row[i] = of;
   start[i] = store.startOf(of);
   duration[i] = store.durationOf(of);
@@ -192,7 +203,13 @@ function putRow(store: TraceStore, { row, start, duration, kind, a }: LaneEvents
 }
 
 /** The events of a window by start, and then by row. */
-function eventsIn(store: TraceStore, parts: readonly Part[], from: number, to: number, count: number): LaneEvents {
+function eventsIn(
+  store: TraceStore,
+  parts: readonly Part[],
+  from: number,
+  to: number,
+  count: number,
+): LaneEvents {
   const events = eventsFor(count);
   const ends: number[] = [];
   let n = 0;
@@ -259,7 +276,8 @@ function mergedOrder({ row, start }: LaneEvents, ends: readonly number[]): Uint3
       for (; at < end; at++) {
         const [x, y] = [order[left], order[right]];
         const isLeft =
-          right >= end || (left < middle && (start[x] < start[y] || (start[x] === start[y] && row[x] < row[y])));
+          right >= end ||
+          (left < middle && (start[x] < start[y] || (start[x] === start[y] && row[x] < row[y])));
         other[at] = order[isLeft ? left++ : right++];
       }
       next.push(end);
@@ -389,7 +407,11 @@ class PartBins {
       return;
     }
     const { part, grid } = this;
-    if (!this.sparing && this.gathered === undefined && part.end - part.first <= GATHERED_PER_PIXEL * grid.width)
+    if (
+      !this.sparing &&
+      this.gathered === undefined &&
+      part.end - part.first <= GATHERED_PER_PIXEL * grid.width
+    )
       this.gathered = part.stream.between(grid.from, grid.to);
     if (this.gathered !== undefined)
       this.sweep.run(

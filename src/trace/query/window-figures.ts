@@ -122,9 +122,8 @@ export class WindowFigures {
     return this.packets;
   }
 
-  /** Takes up the blocks that are whole now. */
-  update(): void {
-    const { rows } = this.source;
+  /** Takes up the blocks that are whole now, up to a row. */
+  update(rows = this.source.rows): void {
     for (; (this.whole + 1) * BLOCK_ROWS <= rows; this.whole++) this.stretchAt(0, this.whole);
     while (this.paired < rows) this.pair(this.source.block(this.paired >>> BLOCK_SHIFT), rows);
   }

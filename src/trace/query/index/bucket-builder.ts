@@ -303,7 +303,7 @@ export class BucketBuilder {
 
   /** Takes the top node to a higher level; nothing is beside it there. */
   private raise(node: Node, to: number): void {
-    const from = node.count > FEW ? node.level : Math.max(node.level, this.wideLevel);
+    const from = node.tally === undefined ? Math.max(node.level, this.wideLevel) : node.level;
     if (from < to) this.tallyOf(node);
     for (let level = from; level < to; level++) this.emit(level, node, this.active);
     node.level = to;
@@ -311,7 +311,9 @@ export class BucketBuilder {
 
   private merge(left: Node, right: Node): void {
     const level = right.join - 1;
-    if (left.count + right.count > FEW || level >= this.wideLevel) {
+    // Once a node has figures they have to go on: what is wide changes with the trace.
+    const some = left.tally ?? right.tally;
+    if (some !== undefined || left.count + right.count > FEW || level >= this.wideLevel) {
       const tally = this.tallyOf(left);
       const other = this.tallyOf(right);
       this.emit(level, left, right.crowded ? undefined : right.carried);

@@ -66,26 +66,29 @@ export class CopiedEvents {
   /** Rows of the spans that start before `time` and end after it, latest first. */
   reaching(time: number): number[] {
     const rows: number[] = [];
-    const before = this.before(time);
-    for (let node = Math.ceil(before / NODE) - 1; node >= 0 && this.reach[node] > time; node--)
-      for (let i = Math.min(before, (node + 1) * NODE) - 1; i >= node * NODE; i--)
-        if (this.durations[i] > 0 && this.starts[i] + this.durations[i] > time) rows.push(this.rows[i]);
+    this.eachReaching(time, (i) => rows.push(this.rows[i]));
     return rows;
   }
 
+  private eachReaching(time: number, visit: (i: number) => void): void {
+    const before = this.before(time);
+    for (let node = Math.ceil(before / NODE) - 1; node >= 0 && this.reach[node] > time; node--)
+      for (let i = Math.min(before, (node + 1) * NODE) - 1; i >= node * NODE; i--)
+        if (this.durations[i] > 0 && this.starts[i] + this.durations[i] > time) visit(i);
+  }
+
   /** By slot: the events that start before `time` into `counts`, and the cycles they cover up to it into `cycles`. */
-  upTo(
-    time: number,
-    slotOf: (kind: number) => number,
-    counts: Float64Array,
-    cycles: Float64Array,
-  ): void {
+  upTo(time: number, slotOf: (kind: number) => number, counts: Float64Array, cycles: Float64Array): void {
     const before = this.before(time);
     for (let i = 0; i < before; i++) {
       const slot = slotOf(this.kinds[i]);
       counts[slot]++;
-      cycles[slot] += Math.min(this.durations[i], time - this.starts[i]);
+      cycles[slot] += this.durations[i];
     }
+    this.eachReaching(
+      time,
+      (i) => (cycles[slotOf(this.kinds[i])] -= this.starts[i] + this.durations[i] - time),
+    );
   }
 
   /** Its columns, for storing. */
