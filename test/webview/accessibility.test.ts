@@ -36,17 +36,12 @@ async function pageOf(setup: Setup, theme: ThemeName = 'dark'): Promise<Page> {
 }
 
 async function violations(page: Page): Promise<string[]> {
-  return page.evaluate(
-    async (rules) => {
-      const { axe } = window as unknown as { axe: Axe };
-      const off = Object.fromEntries(rules.map((id) => [id, { enabled: false }]));
-      const { violations: found } = await axe.run(document, { rules: off });
-      return found.map(
-        ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`,
-      );
-    },
-    OF_WHOLE_PAGES,
-  );
+  return page.evaluate(async (rules) => {
+    const { axe } = window as unknown as { axe: Axe };
+    const off = Object.fromEntries(rules.map((id) => [id, { enabled: false }]));
+    const { violations: found } = await axe.run(document, { rules: off });
+    return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
+  }, OF_WHOLE_PAGES);
 }
 
 async function press(page: Page, ...keys: string[]): Promise<void> {
@@ -181,9 +176,7 @@ it('says what has become of what the reader did', async () => {
   expect(await said(page)).toMatch(/^Select an event/);
   const exit = await page.evaluate(() => window.fakeHost.first('exit.EPT_MISCONFIG'));
   await page.evaluate((row) => window.fakeHost.post({ type: 'reveal', row }), exit.row);
-  expect(await said(page)).toBe(
-    (await page.locator('.details .sentence').innerText()).replace(/\s/g, ' '),
-  );
+  expect(await said(page)).toBe((await page.locator('.details .sentence').innerText()).replace(/\s/g, ' '));
   await press(page, '1', '2');
   // The cursors take both edges of the event.
   const length = (await page.locator('.details-head .number').innerText()).replace(/\s/g, ' ');
@@ -213,14 +206,12 @@ it('every event can be read in the table, which says how many rows it has and wh
   const seen = new Map<number, string>();
   // No more lines than fit are there at once; by paging, all of them come.
   for (let page_ = 0; page_ * 10 < rows + 10; page_++) {
-    const lines = await page
-      .locator('.events-body [role=row]')
-      .evaluateAll((all) =>
-        all.map((line) => ({
-          at: Number(line.getAttribute('aria-rowindex')) - 2,
-          cells: [...line.querySelectorAll('[role=gridcell]')].map((cell) => cell.textContent ?? ''),
-        })),
-      );
+    const lines = await page.locator('.events-body [role=row]').evaluateAll((all) =>
+      all.map((line) => ({
+        at: Number(line.getAttribute('aria-rowindex')) - 2,
+        cells: [...line.querySelectorAll('[role=gridcell]')].map((cell) => cell.textContent ?? ''),
+      })),
+    );
     expect(lines.length).toBeLessThan(60);
     for (const { at, cells } of lines) {
       expect(cells).toHaveLength(6);
@@ -246,7 +237,9 @@ it('nothing moves by itself for a reader who wants little motion', async () => {
     const note = (): void => {
       widths.push(frame instanceof HTMLElement ? frame.style.width : '');
     };
-    document.querySelector<HTMLElement>('.surface')?.dispatchEvent(new KeyboardEvent('keydown', { key: 'w' }));
+    document
+      .querySelector<HTMLElement>('.surface')
+      ?.dispatchEvent(new KeyboardEvent('keydown', { key: 'w' }));
     note();
     await window.fakeHost.atRest();
     note();

@@ -74,8 +74,7 @@ export function stripOf(
     const alone = to - from >= ALONE * height;
     const end = to < height ? to - 1 : to;
     for (let row = from; row < end; row++)
-      if (!alone || !isHatchLine(role, first + x, row))
-        pixels[(height - 1 - row) * width + x] = edgeOf(role);
+      if (!alone || !isHatchLine(role, first + x, row)) pixels[(height - 1 - row) * width + x] = edgeOf(role);
   };
   const { shares } = columns;
   if (shares) {
