@@ -6,6 +6,8 @@ import { jobOf, runJob, sample } from '../support/runs';
 
 /** Samples that are not meant to end by themselves. */
 const ENDLESS = new Set(['spin']);
+/** Long ones that a test of their own (rows C7 and D10) holds to their expectations. */
+const ELSEWHERE = /^(c7-.*|d10-scale-64)$/;
 /** Samples that are meant to crash. */
 const CRASHING = new Set(['triple-fault']);
 
@@ -18,7 +20,7 @@ describe('sample', () => {
     expect(names).toContain('b7-e1000-emulated');
   });
 
-  for (const name of names.filter((each) => !ENDLESS.has(each))) {
+  for (const name of names.filter((each) => !ENDLESS.has(each) && !ELSEWHERE.test(each))) {
     it(`${name} holds all it expects`, async () => {
       const { end } = runJob(await jobOf(sample(name)));
       expect(end.meta.state).toBe(CRASHING.has(name) ? 'crashed' : 'finished');

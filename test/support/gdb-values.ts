@@ -3,7 +3,7 @@
  * of the same run.
  */
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { DebugVariable } from '../../src/guest/dwarf/model';
 import { compileExpression } from '../../src/debug/expression/compile';
@@ -161,13 +161,16 @@ async function askGdb(
 ): Promise<GdbPlace[]> {
   const server = await startServer(job, vm);
   try {
+    // Too many for a variable of the environment.
+    const moments = `${out}.moments`;
+    writeFileSync(moments, JSON.stringify(places));
     const args = ['-nx', '-batch', '-x', join(root, 'test/fixtures/debug/dump.py'), job.guests[vm].elfFile];
     const env = {
       ...process.env,
       LC_ALL: 'C',
       OUT: out,
       TARGET: `127.0.0.1:${server.port}`,
-      MOMENTS: JSON.stringify(places),
+      MOMENTS: moments,
     };
     const said = await new Promise<string>((resolve, reject) => {
       const gdb = spawn('gdb', args, { env, stdio: ['ignore', 'pipe', 'pipe'] });

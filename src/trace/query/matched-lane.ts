@@ -24,8 +24,8 @@ export class MatchedLane {
     this.nodes = Math.min(this.nodes, Math.floor(place / NODE));
   }
 
-  /** Spans that start before `time` and end after it, latest first. @param open matches that had no end when they were looked at */
-  reaching(time: number, open: Iterable<number>): number[] {
+  /** Spans that start before `time` and end after it, latest first. @param open matches that have no end yet */
+  reaching(time: number, open: readonly number[]): number[] {
     const { store, rows } = this;
     const found: number[] = [];
     const before = rows.before(time);
@@ -33,8 +33,7 @@ export class MatchedLane {
     for (let node = Math.ceil(before / NODE) - 1; node >= 0 && this.reach[node] > time; node--)
       for (let i = Math.min(before, (node + 1) * NODE) - 1; i >= node * NODE; i--)
         if (this.endOf(rows.at(i)) > time) found.push(rows.at(i));
-    if (store.endTime > time)
-      for (const row of open) if (store.isOpen(row) && store.startOf(row) < time) found.push(row);
+    if (store.endTime > time) found.push(...open.filter((row) => store.startOf(row) < time));
     return found;
   }
 

@@ -96,9 +96,9 @@ export class Search {
     return this.matchedLane;
   }
 
-  /** Events that had not ended when they were looked at; not all of them match. */
-  get open(): ReadonlySet<number> {
-    return this.unended;
+  /** Matches whose end is not known yet. */
+  openMatches(): number[] {
+    return [...this.unended].filter((row) => this.store.isOpen(row) && this.matched.indexOf(row) >= 0);
   }
 
   /** How many matches so far begin in each of some equal parts of a stretch of time. */

@@ -37,9 +37,7 @@ export function spansAround(store: TraceStore): SpansAround {
         const holds = (span: number): boolean =>
           span !== row && isSpan[store.kindOf(span)] === 1 && store.startOf(span) <= time && test(span);
         // Times are whole: what starts before the next cycle starts no later than this one.
-        const begins = stream
-          .between(time, time + 1)
-          .rows.filter((span) => store.closedDurationOf(span) > 0);
+        const begins = stream.between(time, time + 1).rows.filter((span) => store.closedDurationOf(span) > 0);
         if (stream.reaching(time).some(holds) || begins.some(holds) || stream.open.some(holds)) return true;
       }
     }

@@ -71,11 +71,12 @@ export function queryViewport(
 /** The matches of a query, as far as they are found. */
 function queryMatches(store: TraceStore, search: Search, grid: Grid): LaneEvents | LaneBins {
   const { rows, lane } = search;
-  const reaching = lane.reaching(grid.from, search.open);
+  const open = search.openMatches();
+  const reaching = lane.reaching(grid.from, open);
   const [first, end] = [rows.before(grid.from), rows.before(grid.to)];
   const count = reaching.length + end - first;
   if (count > Math.min(MAX_LANE_EVENTS, EVENTS_PER_PIXEL * grid.width))
-    return lane.bins(grid, reaching, search.open.size > 0);
+    return lane.bins(grid, reaching, open.length > 0);
   reaching.sort((x, y) => store.startOf(x) - store.startOf(y) || x - y);
   return eventsOf(store, Float64Array.from([...reaching, ...rows.slice(first, end)]));
 }
