@@ -38,7 +38,14 @@ const BUNDLES = [
     out: 'dist/trace-worker.js',
     ...NODE,
   },
+  {
+    name: 'listing worker',
+    entry: 'src/extension/disassembly/worker.ts',
+    out: 'dist/listing-worker.js',
+    ...NODE,
+  },
   { name: 'debug worker', entry: 'src/debug/worker.ts', out: 'dist/debug-worker.js', ...NODE },
+  { name: 'verb worker', entry: 'src/verbs/thread/worker.ts', out: 'dist/verb-worker.js', ...NODE },
   { name: 'GDB worker', entry: 'src/debug/gdb/worker.ts', out: 'dist/gdb-worker.js', ...NODE },
   {
     name: 'cli',
@@ -59,6 +66,14 @@ const BUNDLES = [
     name: 'scenario form',
     entry: 'webview/form/main.ts',
     out: 'dist/webview/form.js',
+    platform: 'browser',
+    format: 'iife',
+    target: 'chrome128',
+  },
+  {
+    name: 'comparison',
+    entry: 'webview/compare/main.ts',
+    out: 'dist/webview/compare.js',
     platform: 'browser',
     format: 'iife',
     target: 'chrome128',
@@ -110,6 +125,7 @@ const PARTS = [
   'scripts/build-schema.mjs',
   'scripts/build-reference.mjs',
   'scripts/build-l10n.mjs',
+  'scripts/build-tools.mjs',
 ];
 
 /** Packages that read their module from the folder of the bundle that they are in. */

@@ -11,6 +11,7 @@ import { toolbar } from './chrome/toolbar';
 import { viewButtons } from './chrome/view-buttons';
 import { voice } from './chrome/voice';
 import { HostClient, type VsCodeApi } from './host/client';
+import { tellWindow } from './host/tell-window';
 import { keep, restore } from './host/view-state';
 import { panel } from './panel/panel';
 import { timeline } from './timeline/timeline';
@@ -30,6 +31,7 @@ function start(root: HTMLElement): void {
       root.removeAttribute('aria-busy');
     } else if (notice.type === 'grown') explorer.grow(notice);
     else if (notice.type === 'debugger') explorer.debuggerMoved(notice.position);
+    else if (notice.type === 'find') finder.look(notice.query);
     else void explorer.reveal(notice.row);
   });
   const explorer = new Explorer(model, client);
@@ -72,6 +74,7 @@ function start(root: HTMLElement): void {
     client.notify({ type: 'failed', message: String(event.reason) }),
   );
   keep(model, api);
+  tellWindow(model, client);
   client.notify({ type: 'ready' });
 }
 

@@ -16,6 +16,8 @@ async function load(entry) {
       bundle: true,
       platform: 'node',
       format: 'cjs',
+      // As in esbuild.mjs: its CommonJS form calls `require` by another name, which no bundler follows.
+      alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
       logLevel: 'warning',
       absWorkingDir: root,
     });

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { didYouMean } from '../scenario/nearest';
 import { isVerb, VERBS, verbOf, type Verb, type VerbName } from './verbs';
+import { differenceParts, type DifferencePart } from '../trace/query/difference-text';
 import { exportFormats, type ExportFormatName } from '../trace/exchange/export/formats';
 
 /** What is to be done. */
@@ -18,7 +19,7 @@ export type Command =
   | { name: 'stats'; file: string; json: boolean }
   | { name: 'query'; file: string; query: string; json: boolean; count: boolean; limit?: number }
   | { name: 'check'; file: string; json: boolean }
-  | { name: 'compare'; files: string[]; json: boolean; compiler: string }
+  | { name: 'compare'; files: string[]; by: readonly DifferencePart[]; json: boolean; compiler: string }
   | { name: 'import'; file: string; json: boolean; trace?: string; frequencyHz?: number }
   | {
       name: 'export';
@@ -29,6 +30,7 @@ export type Command =
       compiler: string;
     }
   | { name: 'dap'; compiler: string }
+  | { name: 'mcp'; folder: string; allowsRun: boolean; compiler: string }
   | { name: 'gdbserver'; file: string; port: number; vm: number; compiler: string }
   /** Without `verb`: of all of them. */
   | { name: 'help'; verb?: VerbName }
@@ -63,13 +65,18 @@ export function parseCommandLine(args: readonly string[]): Command {
       `trapline dap takes no argument; the editor says what is to be debugged. See trapline --help.`,
     );
   }
+  if (name === 'mcp') {
+    if (extra !== undefined)
+      throw new UsageError(`trapline mcp takes one FOLDER; "${extra}" is one too many.`);
+    return { name, folder: file ?? '.', allowsRun: values['allow-run'] === true, compiler };
+  }
   if (file === undefined || file === '')
     throw new UsageError(`trapline ${name} needs a ${verb.argument}. See trapline --help.`);
   if (extra !== undefined && !verb.several)
     throw new UsageError(`trapline ${name} takes one ${verb.argument}; "${extra}" is one too many.`);
   const json = values['json'] === true;
   if (name === 'query') return queryCommand(file, positionals.slice(1), values, json);
-  if (name === 'compare') return { name, files: positionals, json, compiler };
+  if (name === 'compare') return { name, files: positionals, by: partsOf(values['by']), json, compiler };
   if (name === 'gdbserver') {
     const port = numberOf('--port', values['port'], 65_535);
     return { name, file, port, vm: numberOf('--vm', values['vm'], 9_999), compiler };
@@ -87,6 +94,21 @@ export function parseCommandLine(args: readonly string[]): Command {
     ...(typeof packets === 'string' && { packets }),
     compiler,
   };
+}
+
+/** Parts of differences that `--by` names: one, several with commas, or all. */
+function partsOf(text: Values[string]): readonly DifferencePart[] {
+  if (typeof text !== 'string') return [];
+  const words = text.split(',');
+  if (words.includes('all')) return differenceParts;
+  return words.map((word) => {
+    const part = differenceParts.find((each) => each === word);
+    if (part) return part;
+    const meant = didYouMean(word, [...differenceParts, 'all']);
+    throw new UsageError(
+      `--by knows ${differenceParts.join(', ')} and all, not "${word}".${meant} See trapline help compare.`,
+    );
+  });
 }
 
 /** A query may be one argument or several, which stand beside each other. */

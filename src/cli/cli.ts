@@ -8,6 +8,7 @@ import { helpFor, usage } from './help';
 import { ExitCode, type CliHost } from './host';
 import { importFile } from './import';
 import { checkScenarioFile, printStats } from './inspect';
+import { serveAgents } from './mcp';
 import { printQuery } from './query';
 import { messageOf, runScenario } from './run';
 
@@ -39,6 +40,8 @@ async function execute(command: Command, host: CliHost): Promise<ExitCode> {
       return exportTrace(command, host);
     case 'dap':
       return serveDebugger(command, host);
+    case 'mcp':
+      return serveAgents(command, host);
     case 'gdbserver':
       return serveGdbClients(command, host);
     case 'help':

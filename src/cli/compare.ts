@@ -1,7 +1,10 @@
 /** `trapline compare`: runs side by side, from traces and from scenarios that are run for it. */
 import { basename, resolve } from 'node:path';
+import type { TraceDifference } from '../protocol/difference';
 import { compareRuns } from '../trace/query/compare';
-import { comparisonTable } from '../trace/query/comparison-text';
+import { comparisonTable, type ComparisonTable } from '../trace/query/comparison-text';
+import { differenceOf } from '../trace/query/difference';
+import { differenceTables, partingText, type DifferencePart } from '../trace/query/difference-text';
 import { TraceStore } from '../trace/query/store';
 import type { Command } from './arguments';
 import { ExitCode, type CliHost } from './host';
@@ -36,21 +39,68 @@ export async function compareFiles(command: CompareCommand, host: CliHost): Prom
       worst = Math.max(worst, found.code) as ExitCode;
       runs.push({ name: names[index], store: found.store });
     }
-    let comparison;
     try {
-      comparison = compareRuns(runs);
+      const comparison = compareRuns(runs);
+      const differences = command.by.length > 0 ? differencesOf(runs) : [];
+      if (command.json) {
+        const asked = differences.map((each) => only(each, command.by));
+        const all = { ...comparison, ...(command.by.length > 0 && { differences: asked }) };
+        host.out(`${JSON.stringify(all, null, 2)}\n`);
+      } else {
+        host.out(printTable(comparisonTable(comparison)));
+        for (const each of differences) host.out(printDifference(each, new Set(command.by)));
+      }
     } catch (error) {
       // A trace that is damaged within shows it when its rows are read.
       host.err(`error: ${messageOf(error)}\n`);
       return ExitCode.BadInput;
     }
-    host.out(
-      command.json ? `${JSON.stringify(comparison, null, 2)}\n` : printTable(comparisonTable(comparison)),
-    );
     return worst;
   } finally {
     unhook();
   }
+}
+
+/** A run beside the first one. */
+interface NamedDifference {
+  first: string;
+  second: string;
+  difference: TraceDifference;
+}
+
+function differencesOf(runs: readonly { name: string; store: TraceStore }[]): NamedDifference[] {
+  const [first, ...others] = runs;
+  if (!first) return [];
+  return others.map((other) => ({
+    first: first.name,
+    second: other.name,
+    difference: differenceOf(first.store, other.store),
+  }));
+}
+
+/** What was asked for of a difference, for programs. */
+function only({ first, second, difference }: NamedDifference, by: readonly DifferencePart[]): object {
+  const { frequencyHz, wholeUntil, lines, reasons, operations, parting } = difference;
+  const asked = new Set(by);
+  return {
+    ...{ first, second, frequencyHz, wholeUntil },
+    ...(asked.has('parting') && { parting: parting ?? null }),
+    ...(asked.has('lines') && { lines }),
+    ...(asked.has('reasons') && { reasons }),
+    ...((asked.has('stages') || asked.has('operations')) && { operations }),
+  };
+}
+
+function printDifference(
+  { first, second, difference }: NamedDifference,
+  parts: ReadonlySet<DifferencePart>,
+): string {
+  const names = [first, second] as const;
+  const sections = differenceTables(difference, names, parts).map(
+    ({ title, ...table }) => `${title}\n${printTable(table)}`,
+  );
+  if (parts.has('parting')) sections.unshift(`${partingText(difference, names).join('\n')}\n`);
+  return `\n${second} beside ${first}\n\n${sections.join('\n')}`;
 }
 
 /** Names of the files without folders and endings, or as they were given where two would be the same. */
@@ -120,7 +170,7 @@ async function runFile(
 }
 
 /** Columns as wide as their widest cell; numbers to the right. */
-function printTable({ head, body }: ReturnType<typeof comparisonTable>): string {
+function printTable({ head, body }: ComparisonTable): string {
   const rows = [head, ...body];
   const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   const lines = rows.map((row) =>

@@ -49,9 +49,9 @@ export function helpFor(name: VerbName): string {
   ]);
 }
 
-function synopsis(name: VerbName, { argument, several, rest, options }: Verb): string {
-  const given =
-    argument === undefined ? [] : several === true ? [argument, rest ?? `${argument}…`] : [argument];
+function synopsis(name: VerbName, { argument, optional: isOptional, several, rest, options }: Verb): string {
+  const shown = isOptional === true ? `[${argument}]` : argument;
+  const given = shown === undefined ? [] : several === true ? [shown, rest ?? `${argument}…`] : [shown];
   const optional = Object.entries(options).map(
     ([option, { value }]) => `[--${option}${value === undefined ? '' : ` ${value}`}]`,
   );

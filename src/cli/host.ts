@@ -5,6 +5,7 @@ import type { PrepareRun, RunEnvironment, StartRun } from '../run/api';
 import type { Scenario } from '../scenario/schema';
 import type { ExportFormatName } from '../trace/exchange/export/formats';
 import type { TraceStore } from '../trace/query/store';
+import type { McpOptions } from './mcp-server';
 import type { CliTerminal } from './progress-line';
 
 /** What a command may write. */
@@ -55,6 +56,8 @@ export interface CliHost {
   startRun: StartRun;
   /** Serves a debug session over standard input and output; resolves when it is over, rejects with a message for a reader. */
   serveDebugger(environment: RunEnvironment): Promise<void>;
+  /** Answers an agent over standard input and output; resolves when it has gone. */
+  serveMcp(options: Omit<McpOptions, 'input' | 'output'>): Promise<void>;
   /** Serves GDB on a port of this computer. Rejects with a message for a reader. */
   serveGdb(options: GdbServerOptions): Promise<GdbSessionEnd>;
   /** Calls `listener` when the user asks to stop (Ctrl-C); returns what ends that. */

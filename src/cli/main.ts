@@ -8,6 +8,7 @@ import { missingFiles, prepareRun } from '../run/prepare';
 import { startRun } from '../run/start';
 import { runCli } from './cli';
 import { ExitCode } from './host';
+import { serveMcp } from './mcp-server';
 import { checkWritable, createFile, readPieces, readText, readTrace, writeTrace } from './node-files';
 
 /** The bundle lies in `dist`. */
@@ -68,6 +69,7 @@ void runCli(process.argv.slice(2), {
   missingFiles,
   startRun,
   serveDebugger: (environment) => serveStreams(environment, process.stdin, process.stdout),
+  serveMcp: (options) => serveMcp({ ...options, input: process.stdin, output: process.stdout }),
   serveGdb,
   onInterrupt,
 }).then((code) => {

@@ -10,6 +10,8 @@ export interface VerbOption {
 export interface Verb {
   /** What stands for its argument in the help; absent: it takes none. */
   readonly argument?: string;
+  /** The argument may be left out. */
+  readonly optional?: boolean;
   /** Takes any number of arguments. */
   readonly several?: boolean;
   /** What stands in the help for those after the first, where they are of another sort. */
@@ -100,12 +102,25 @@ export const VERBS = {
     several: true,
     says:
       'Prints what runs cost side by side, in total and for each packet, with ratios to the first. A FILE is a trace ' +
-      '(name.trapline.arrow), or a scenario, which is run.',
-    options: { json: JSON_OPTION, compiler: COMPILER },
+      '(name.trapline.arrow), or a scenario, which is run. --by also tells how each differs from the first.',
+    options: {
+      by: {
+        value: 'PARTS',
+        says:
+          'parting (the first event that one has and the other has not), lines, reasons, stages, operations (the nth ' +
+          'packet or request of each), or all; several with commas',
+      },
+      json: JSON_OPTION,
+      compiler: COMPILER,
+    },
     examples: [
       [
         'trapline compare scenarios/c7-e1000.trapline.json scenarios/c7-vhost.trapline.json',
         'the same traffic by an emulated NIC and by vhost',
+      ],
+      [
+        'trapline compare scenarios/c7-virtio.trapline.json scenarios/c7-vhost.trapline.json --by parting,stages',
+        'where the run of the same driver first goes another way, and where the time of a packet goes',
       ],
     ],
   },
@@ -148,6 +163,25 @@ export const VERBS = {
     says: 'Debugs, for an editor that speaks the Debug Adapter Protocol over standard input and output.',
     options: { compiler: COMPILER },
     examples: [['trapline dap', 'is what an editor other than VS Code starts as its debug adapter']],
+  },
+  mcp: {
+    argument: 'FOLDER',
+    optional: true,
+    says:
+      'Answers agents that speak the Model Context Protocol over standard input and output: what happened in a trace and why, the state of ' +
+      'the machine at a moment, where two runs part. It reads in FOLDER only (instead of: the folder it is started in), goes to no network and needs no token. ' +
+      'Nothing is compiled or run unless --allow-run is given, or the user of the client confirms it.',
+    options: {
+      'allow-run': { says: 'compile and run guests of the folder without asking' },
+      compiler: COMPILER,
+    },
+    examples: [
+      ['trapline mcp', 'is what an agent starts as its server: it answers about the traces of this folder'],
+      [
+        'trapline mcp scenarios --allow-run',
+        'lets the agent run the scenarios, too: for folders whose code you trust',
+      ],
+    ],
   },
   gdbserver: {
     argument: 'FILE',

@@ -122,7 +122,7 @@ export function accessSentence(access: NonNullable<PointHit['access']>, watched:
   const done = `${who} ${write ? 'wrote' : 'read'} ${bytesAt(address, length)}${isDevice ? ' by DMA' : ''}`;
   const part = from > 0 || to < length ? `; ${bytesAt(address + from, to - from)}` : '';
   const [was, is] = [before.subarray(from, to), after.subarray(from, to)];
-  return write ? `${done}${part}: ${hex(was)} → ${hex(is)}` : `${done}${part}: ${hex(is)}`;
+  return write ? `${done}${part}: ${hexOf(was)} → ${hexOf(is)}` : `${done}${part}: ${hexOf(is)}`;
 }
 
 function bytesAt(address: number, length: number): string {
@@ -132,7 +132,7 @@ function bytesAt(address: number, length: number): string {
 const MOST_BYTES = 8;
 
 /** Little endian, as a number; of long ones the first bytes. */
-function hex(bytes: Uint8Array): string {
+export function hexOf(bytes: Uint8Array): string {
   if (bytes.length > MOST_BYTES) {
     const first = [...bytes.subarray(0, MOST_BYTES)].map((byte) => byte.toString(16).padStart(2, '0'));
     return `${first.join(' ')} …`;

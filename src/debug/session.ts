@@ -26,6 +26,7 @@ import { Sources } from './sources';
 import { Stack } from './stack';
 import { Motions } from './stepping/requests';
 import { StopsAtEvents } from './stops-at-events';
+import { Histories } from './history';
 import { plain, Travel } from './travel';
 import { Variables } from './variables';
 import { Writer } from './writer';
@@ -117,6 +118,7 @@ export class DebugSession implements SessionContext, MotionHost {
       new Sources(this, listings),
       this.motions,
       this.travel,
+      new Histories(this, (target) => this.travel.rangeOf(target)),
     ];
     this.handlers = Object.assign({}, this.own, ...parts.map(({ handlers }) => handlers)) as Handlers;
   }

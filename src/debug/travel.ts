@@ -119,7 +119,8 @@ export class Travel {
     return { body, later: () => this.arrive(back, sentence) };
   }
 
-  private rangeOf(target: WatchTarget): WatchedRange {
+  /** The stretch of memory that is meant. @throws RequestError where it is none */
+  rangeOf(target: WatchTarget): WatchedRange {
     if ('expression' in target && target.expression !== undefined) {
       const frame = this.stack.frameOf(target.frameId, this.cpu());
       return this.data.rangeOf(frame, textOf(target.expression, 'An expression'));

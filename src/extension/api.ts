@@ -4,7 +4,8 @@ import type { TraceMeta } from '../trace/model';
 import type { PageState } from './editor/trace-panel';
 import type { TraceEditors } from './editor/trace-editors';
 import type { RunService } from './runs/run-service';
-import type { CostDecorations } from './source/cost-decorations';
+import type { SelectedEvent } from './source/selected-event';
+import type { SourceCosts } from './source/source-costs';
 import type { How, ScenarioTests, TestReport } from './tests/scenario-tests';
 import type { LineCost } from './source/line-costs';
 
@@ -30,6 +31,8 @@ export interface TraplineApi {
   traceProblem(uri: Uri): string | undefined;
   /** Figures written behind the lines of a source file. */
   lineCosts(file: Uri): { outdated: boolean; lines: readonly LineCost[] } | undefined;
+  /** What stands at the line of the selected event; undefined: it has no line, or none is selected. */
+  readonly selectedEventText: string | undefined;
   /** Tests of the workspace's scenarios, by URI, once all are found. */
   tests(): Promise<ReadonlyMap<string, TestItem>>;
   /** Runs the tests of scenarios as the Test Explorer does; reports by URI. */
@@ -40,10 +43,11 @@ export interface TraplineApi {
 export function createTestApi(parts: {
   runs: RunService;
   editors: TraceEditors;
-  costs: CostDecorations;
+  costs: SourceCosts;
+  selectedEvent: SelectedEvent;
   tests: ScenarioTests;
 }): TraplineApi {
-  const { runs, editors, costs, tests } = parts;
+  const { runs, editors, costs, selectedEvent, tests } = parts;
   let lastTraceUri: Uri | undefined;
   runs.onDidStart((session) => (lastTraceUri = session.traceUri));
   return {
@@ -61,6 +65,9 @@ export function createTestApi(parts: {
     },
     traceProblem: (uri) => editors.document(uri)?.content.problem?.title,
     lineCosts: (file) => costs.costsOf(file),
+    get selectedEventText() {
+      return selectedEvent.text;
+    },
     tests: () => tests.items(),
     async runTests(how, scenarios) {
       const items = await tests.items();

@@ -2,6 +2,11 @@
 import { Uri, debug, window, workspace, type ExtensionContext } from 'vscode';
 import { prepareRun } from '../run/prepare';
 import { startRun, startRunInto } from '../run/start';
+import { version } from '../../package.json';
+import { agentHost } from './agents/agent-host';
+import { AgentTools } from './agents/agent-tools';
+import { EventLinks } from './agents/event-links';
+import { registerMcpServer } from './agents/mcp-provider';
 import { CompareCommand } from './commands/compare-command';
 import { ExchangeCommands } from './commands/exchange-commands';
 import { PacketCommand } from './commands/packet-command';
@@ -11,13 +16,14 @@ import { TraceCommands } from './commands/trace-commands';
 import { Configurations } from './debug/configurations';
 import { DebugCommands } from './debug/debug-commands';
 import { DebugSessions } from './debug/debug-sessions';
+import { HistoryCommand } from './debug/history-command';
 import { registerInlineValues } from './debug/inline-values';
 import { MachineView } from './debug/machine-view';
 import { TimelineLink } from './debug/timeline-link';
 import { ChoiceStore } from './editor/choice-store';
 import { TraceEditors } from './editor/trace-editors';
 import { KeptQueryLanes } from './editor/kept-query-lanes';
-import { traceHandlers } from './editor/trace-handlers';
+import { scenarioOf, traceHandlers } from './editor/trace-handlers';
 import { ScenarioForms } from './form/scenario-form';
 import { createTestApi, type TraplineApi } from './api';
 import { debugType, runScheme } from './names';
@@ -29,10 +35,17 @@ import { RunIndicator } from './runs/run-indicator';
 import { RunService, type RunTools } from './runs/run-service';
 import { ScenarioFiles } from './runs/scenario-files';
 import { CostDecorations } from './source/cost-decorations';
+import { FunctionLenses } from './source/function-lenses';
+import { ShownTrace } from './source/shown-trace';
+import { SelectedEvent } from './source/selected-event';
+import { SourceCosts } from './source/source-costs';
+import { Disassemblies } from './disassembly/disassemblies';
+import { GuestCode } from './disassembly/guest-code';
 import { SourceOpener } from './source/open-source';
 import { ScenarioTests } from './tests/scenario-tests';
 import { MechanismsView } from './views/mechanisms-view';
 import { RunsView } from './views/runs-view';
+import { StateView } from './views/state-view';
 
 /** As package.json has it. */
 const DEFAULT_KEPT_RUNS = 10;
@@ -85,6 +98,7 @@ export function activate(context: ExtensionContext): TraplineApi {
       (document, panel) =>
         traceHandlers(document, panel, {
           sources,
+          disassemblies,
           debugging: timeline,
           queryLanes,
           choices,
@@ -94,15 +108,26 @@ export function activate(context: ExtensionContext): TraplineApi {
       log,
     ),
   );
+  const costs = own(new SourceCosts((why) => log.error(`The figures of the source cannot be shown: ${why}`)));
+  const shownTrace = own(new ShownTrace(editors, costs));
+  const disassemblies: Disassemblies = own(
+    new Disassemblies({ editors, costs, code: new GuestCode(tools), scenarioOf }),
+  );
   const runCommands: RunCommands = own(new RunCommands({ runs, editors, output, log }));
   own(new RunIndicator(runs, (trace) => editors.isInView(trace)));
   own(new TraceCommands(editors, archive, timeline));
   own(new PacketCommand(editors, tools));
   own(new ExchangeCommands(editors));
-  own(new CompareCommand(archive, distDir, (scenario) => runCommands.runScenario(scenario)));
+  own(
+    new CompareCommand(archive, distDir, { extensionUri, editors, sources, log }, (scenario) =>
+      runCommands.runScenario(scenario),
+    ),
+  );
   own(registerSampleWorkspace(extensionUri));
   own(new MechanismsView(scenarios, runs, archive, (trace) => editors.open(trace)));
   own(new RunsView(runs, archive));
+  own(new StateView(editors));
+  own(new HistoryCommand(sessions, editors));
   own(new ScenarioForms(extensionUri, log));
   const tests = own(new ScenarioTests(scenarios, runs));
   const configurations = new Configurations(() => editors.active?.document.scenario?.fsPath);
@@ -110,15 +135,13 @@ export function activate(context: ExtensionContext): TraplineApi {
   own(registerInlineValues());
   own(new DebugCommands(sessions, editors, own(new MachineView(sessions))));
 
-  const costs = own(new CostDecorations());
-  const showCosts = (uri: Uri): void => {
-    const document = editors.document(uri);
-    const view = document?.content.view;
-    if (!view) return;
-    costs
-      .show({ uri, scenario: document.scenario, view })
-      .catch((error: unknown) => log.error(`The costs of source lines cannot be shown: ${String(error)}`));
-  };
+  own(new AgentTools(agentHost(runs, archive), () => tools.environment()));
+  own(registerMcpServer(distDir, version));
+  own(EventLinks.register());
+
+  own(new CostDecorations(costs));
+  own(new FunctionLenses(costs));
+  const selectedEvent = own(new SelectedEvent(editors, costs));
   own(
     runs.onDidStart((session) => {
       if (runs.isInBackground(session) || !setting('runs.openTrace', true)) return;
@@ -129,12 +152,12 @@ export function activate(context: ExtensionContext): TraplineApi {
   );
   own(
     runs.onDidEnd((session) => {
-      showCosts(session.traceUri);
+      void shownTrace.show(session.traceUri);
       // Closed before its end: nobody looks at it, and the archive has it.
       if (!editors.document(session.traceUri)) runs.release(session);
     }),
   );
-  own(editors.onDidOpen((document) => showCosts(document.uri)));
+  own(editors.onDidOpen((document) => void shownTrace.show(document.uri)));
 
-  return createTestApi({ runs, editors, costs, tests });
+  return createTestApi({ runs, editors, costs, selectedEvent, tests });
 }

@@ -28,6 +28,11 @@ export const Command = {
   openScenario: 'trapline.openScenario',
   openLastTrace: 'trapline.openLastTrace',
   openForm: 'trapline.openForm',
+  openDisassembly: 'trapline.openDisassembly',
+  /** Of machine code: from an instruction to its events. */
+  showInstruction: 'trapline.showInstruction',
+  /** Of the machine's view and that of the state at an event: what a register or a variable has been. */
+  showHistory: 'trapline.showHistory',
   deleteRuns: 'trapline.deleteRuns',
   deleteAllRuns: 'trapline.deleteAllRuns',
   refreshScenarios: 'trapline.refreshScenarios',
@@ -58,8 +63,20 @@ export const mechanismsView = 'trapline.mechanisms';
 export const runsView = 'trapline.runs';
 /** View of the machine's inside. */
 export const machineView = 'trapline.machine';
-/** Scheme of comparisons of runs, which are Markdown: `trapline-comparison:/<names>.md`. */
-export const comparisonScheme = 'trapline-comparison';
+/** View of the devices' registers at the selected event of a trace. */
+export const stateView = 'trapline.state';
+/** Scheme of machine code: `trapline-disassembly:/<function>.asm?<trace, VM, address>`. */
+export const disassemblyScheme = 'trapline-disassembly';
+/** Language of machine code. */
+export const disassemblyLanguage = 'trapline-disassembly';
+/** What stands before a verb's name in that of its language model tool. */
+export const toolPrefix = 'trapline_';
+/** What stands behind the editor's scheme in links to events. */
+export const eventLinkPrefix = '//trapline.trapline/';
+/** Provider of the server for agents. */
+export const mcpProvider = 'trapline.mcp';
+/** View type of the page that compares runs. */
+export const comparisonViewType = 'trapline.comparison';
 /** Context key: at least one run is going on. */
 export const runningContext = 'trapline.running';
 /** Context key set once an event of a trace was selected; completes a step of the walkthrough. */
@@ -68,5 +85,6 @@ export const eventSelectedContext = 'trapline.eventSelected';
 export const sourceOpenedContext = 'trapline.sourceOpened';
 /** Colours of the source decorations. */
 export const exitCostColour = 'trapline.exitCost';
+export const selectedEventColour = 'trapline.selectedEvent';
 /** Folder that prebuilt sample guests were compiled in; stands for the workspace that holds the scenario. */
 export const sampleSourceRoot = '/trapline/workspace';

@@ -60,6 +60,30 @@ export interface WriterFound {
   moment: DebugMoment;
 }
 
+/** One change of a value. */
+export interface ValueChange {
+  /** Just behind it. */
+  moment: DebugMoment;
+  /** As the trace names it: `vCPU 0`, `e1000`. */
+  who: string;
+  isDevice: boolean;
+  /** Function that the vCPU was in, where it is known. */
+  function?: string;
+  /** Hexadecimal with 0x; of long stretches the first bytes. */
+  before: string;
+  after: string;
+}
+
+/** The changes of a value in the order of time: of many, those nearest to the present moment. */
+export interface ValueHistory {
+  changes: ValueChange[];
+  /** Changes in all. */
+  total: number;
+  /** False: it was interrupted before all of the run had been gone through. */
+  complete: boolean;
+  present: DebugMoment;
+}
+
 /** Something that a logpoint in the past would have said. */
 export interface PastMessage {
   moment: DebugMoment;
@@ -81,6 +105,8 @@ export interface DebugRequests {
   'trapline/lastWriter': { arguments: WatchTarget; body: WriterFound };
   'trapline/nextChange': { arguments: WatchTarget; body: WriterFound };
   'trapline/previousChange': { arguments: WatchTarget; body: WriterFound };
+  /** All changes of a value in what has been simulated, before and behind this moment; the run stands here again afterwards. */
+  'trapline/history': { arguments: WatchTarget & { limit?: number }; body: ValueHistory };
   /** Adds a stop at each event that a query matches; a number of its own, by which it can be taken away again. */
   'trapline/stopAt': { arguments: { query: string }; body: { id: number } };
   'trapline/clearStopAt': { arguments: { id?: number }; body: Record<string, never> };

@@ -32,10 +32,48 @@ export interface EventDetails extends EventRow {
   file?: string;
   line?: number;
   symbol?: string;
+  /** The guest instruction that it came from: hexadecimal with 0x, and the index of its VM. */
+  rip?: string;
+  vm?: number;
   /** Events directly caused by it. */
   consequences: number;
   /** Legs of an exit (or inner spans of any span): name and cycles. */
   legs: { name: string; kind: number; cycles: number; row: number }[];
+}
+
+/** How far the chain of an event is wanted: steps to its causes and to its consequences, and events in all. */
+export interface ChainReach {
+  back: number;
+  forward: number;
+  limit: number;
+}
+
+/** The causal chain through an event. */
+export interface EventChain {
+  /** Causes, the event itself and consequences in the order of the trace. */
+  rows: EventRow[];
+  /** There are causes further back than was asked for, and consequences further on. */
+  moreBefore: boolean;
+  moreAfter: boolean;
+  /** There is more than the limit, within the steps that were asked for. */
+  truncated: boolean;
+}
+
+/** A stretch of an operation's time: an event that goes on (`in`), or is waited for (`until`). Times in cycles. */
+export interface PathLegRow {
+  what: 'in' | 'until';
+  event: EventRow;
+  from: number;
+  cycles: number;
+}
+
+/** The critical path of the operation that an event is part of: each moment of it belongs to one leg. Times in cycles. */
+export interface OperationPath {
+  from: number;
+  to: number;
+  legs: PathLegRow[];
+  /** Rows of the events on the way, in order; those that took no time have no leg. */
+  rows: number[];
 }
 
 /** An event that matches, and how many do. */
@@ -95,6 +133,13 @@ export interface Distribution {
   max: number;
 }
 
+/**
+ * How a vector came to its handler. `injected`: the VMM put it into a VM entry. `posted`: by a descriptor or a backing page in
+ * memory, without an exit. `recognised`: by a local APIC, a real one or one that the processor virtualises. `left`: the VMM left it to
+ * the processor, and the trace does not tell what followed. `direct`: straight to the guest, past the VMM.
+ */
+export type DeliveryWay = 'injected' | 'posted' | 'recognised' | 'left' | 'direct';
+
 /** Figures of a window. Every row has the query that finds its events. */
 export interface TraceStatistics {
   from: number;
@@ -102,7 +147,31 @@ export interface TraceStatistics {
   /** Cycles by mode over all vCPUs of the window; `name` is what the mode is called in this trace. */
   modes: { mode: ModeRole; name: string; cycles: number; query: string }[];
   exits: (Distribution & { reason: string; kind: number; query: string })[];
+  /** Cycles of work of each physical CPU; none where the trace does not say what CPUs do. */
+  cpus: { cpu: string; busy: number; query: string }[];
   interrupts: { name: string; count: number; query: string }[];
+  /** Steps that name a vector, by vector: `name` is that of their kind. */
+  vectors: { vector: number; steps: { name: string; count: number; query: string }[] }[];
+  /** In which ways vectors came to their handlers. */
+  deliveries: { way: DeliveryWay; count: number; query: string }[];
+  /** What units of an IOMMU did, by the device that they did it for. */
+  translations: {
+    unit: string;
+    device: string;
+    hits: number;
+    walks: number;
+    /** Reads of paging entries by the walks. */
+    references: number;
+    /** Of the walks. */
+    cycles: number;
+    query: string;
+  }[];
+  /** Durations of walks; absent: there are none. */
+  walks?: Distribution;
+  /** Refused accesses by device and reason. */
+  faults: { unit: string; device: string; reason: string; count: number; query: string }[];
+  /** Commands of block devices. */
+  io: { submitted: number; completed: number };
   registers: { track: string; register: string; reads: number; writes: number; query: string }[];
   packets: {
     tx: number;
@@ -122,6 +191,8 @@ export interface OperationStage extends Distribution {
   kind: number;
   /** Kind name. */
   name: string;
+  /** Row of the event at which it took longest. */
+  slowest: number;
 }
 
 /** Operations that went through the same kinds of events in the same order. */
@@ -145,4 +216,8 @@ export interface OperationStatistics {
   shapes: OperationShape[];
   /** How many more shapes there are, which are too rare to be listed. */
   others: number;
+  /** All have been measured. Else there are no shapes yet: ask again, and it goes on from where it is. */
+  complete: boolean;
+  /** Share of the work that is done, 0 to 1. */
+  share: number;
 }

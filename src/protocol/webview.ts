@@ -9,12 +9,15 @@ import type { QueryLane } from './query-lanes';
 import type { RunProgress } from './run';
 import type { ViewportQuery, ViewportResult } from './viewport';
 import type {
+  ChainReach,
+  EventChain,
   EventDetails,
-  EventRow,
   EventTableQuery,
   EventTableResult,
   DensityResult,
   FindResult,
+  OperationPath,
+  OperationStatistics,
   TraceStatistics,
 } from './details';
 import type { Completions } from './completions';
@@ -24,8 +27,10 @@ export interface HostMethods {
   viewport(query: ViewportQuery): ViewportResult;
   /** Details of one event. */
   describe(row: number): EventDetails;
-  /** The causal chain through an event: ancestors, itself, descendants, in time order. At most `limit`. */
-  chain(row: number, limit: number): { rows: EventRow[]; truncated: boolean };
+  /** The causal chain through an event: causes, itself, consequences. */
+  chain(row: number, reach: ChainReach): EventChain;
+  /** The critical path of the operation that an event is part of. */
+  criticalPath(row: number): OperationPath;
   /** Next event that matches the query after (or before) a row. Rejects with what is wrong in the query. */
   find(query: string, fromRow: number, direction: 1 | -1): FindResult;
   /** How many events that match begin in each of `parts` equal parts of a stretch of time. */
@@ -35,13 +40,17 @@ export interface HostMethods {
   /** Events of a window for the list. */
   events(query: EventTableQuery): EventTableResult;
   statistics(from: number, to: number): TraceStatistics;
+  /** Figures of the operations that end in a window of time, by the way they took. */
+  operations(from: number, to: number): OperationStatistics;
   /** What a domain of an IOMMU, given by its track, translates at a time; of one address of its devices if that is not -1. */
   mappings(track: number, time: number, address: number): DomainMappings;
   /**
-   * Opens the C line of the event; false when it has none. `beside` false opens in the page's own column. `focus` moves the keyboard
+   * Opens the C line of the event, or its machine code when it has none; false when it is about no instruction. `beside` false opens in the page's own column. `focus` moves the keyboard
    * there; without it the page keeps it.
    */
   openSource(row: number, beside: boolean, focus: boolean): boolean;
+  /** Opens the machine code about the event's instruction; false when it is about none. `beside` and `focus` as above. */
+  openDisassembly(row: number, beside: boolean, focus: boolean): boolean;
   /** Moves the debugger that stands in this trace's run to a time in cycles, or to an event. */
   travel(target: { cycles: number } | { row: number }): void;
   /** Debugs the run of this trace from an event on: runs the scenario again to that very moment. */
@@ -106,12 +115,18 @@ export type HostNotice =
     }
   /** Show this event: select it and bring it into view (from a source line, a link, another view). */
   | { type: 'reveal'; row: number }
+  /** Write this query into the find box and go to its first event. */
+  | { type: 'find'; query: string }
   /** The debugger has moved; absent: none stands in this trace's run. */
   | { type: 'debugger'; position?: DebugPosition };
 
 /** What the page tells the host unasked. */
 export type PageNotice =
-  { type: 'ready' } | { type: 'selected'; row: number } | { type: 'failed'; message: string };
+  | { type: 'ready' }
+  | { type: 'selected'; row: number }
+  /** The stretch of time in sight, said when it has come to rest; absent: all of it. */
+  | { type: 'window'; span?: { from: number; to: number } }
+  | { type: 'failed'; message: string };
 
 /** One call of the page. */
 export interface HostCall<M extends keyof HostMethods = keyof HostMethods> {

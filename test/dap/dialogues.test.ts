@@ -1,4 +1,7 @@
 /** Dialogues of an editor with the debugger, as golden texts that read like stories. */
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { RunMessage } from '../../src/protocol/run';
@@ -7,6 +10,18 @@ import { openControlled } from '../support/debug/open-run';
 import { expectGolden } from '../support/golden';
 
 const THREAD = { threadId: 1 };
+
+/** `lea eax, [rdi + 1]; ret`, in memory that the driver fills. */
+const MADE_CODE = `#include "trapline.h"
+static unsigned char bytes[16] = { 0x8d, 0x47, 0x01, 0xc3 };
+static int (*volatile made)(int);
+int main(void) {
+    int result;
+    made = (int (*)(int))(void *)bytes;
+    result = made(6);
+    return result == 7 ? 0 : 1;
+}
+`;
 
 function golden(name: string): string {
   return join(import.meta.dirname, `${name}.txt`);
@@ -174,6 +189,67 @@ describe('dialogues', () => {
     await d.say('reverseContinue', THREAD);
     await d.watch('received[0]', 'received[1]');
     expectGolden(golden('two-vcpus'), d.text());
+  });
+
+  it('steps into the call that is chosen', async () => {
+    const d = new Dialogue(openControlled());
+    d.tell(
+      'A line makes two calls, one for the argument of the other. The reader wants to see the outer one.',
+    );
+    await d.launch('b7-e1000-emulated', { defines: { PACKETS: 2 } }, () =>
+      d.breakpoints('e1000', { 'tl_irq_register(tl_pci_interrupt_line': {} }),
+    );
+    const choose = async (): Promise<DebugProtocol.StepInTarget[]> => {
+      const [{ id: frameId }] = await d.stack(1, 1);
+      const body = await d.ask<{ targets: DebugProtocol.StepInTarget[] }>('stepInTargets', { frameId });
+      d.answer(`calls of the line: ${body.targets.map(({ label }) => label).join(', ')}`);
+      return body.targets;
+    };
+    const targets = await choose();
+    const { id } = targets.find(({ label }) => label === 'tl_irq_register') ?? { id: 0 };
+    await d.say('stepIn', { ...THREAD, targetId: id }, { into: 'tl_irq_register' });
+    await d.stack(1, 2);
+    await d.watch('argument');
+    d.tell('Back at the call nothing is left to choose but what has not been called yet.');
+    await d.say('trapline/stepOutBack', THREAD);
+    await choose();
+    expectGolden(golden('step-in-targets'), d.text());
+  });
+
+  it('goes through code that has no lines', async () => {
+    const d = new Dialogue(openControlled());
+    d.tell(
+      'A driver makes a function of two instructions in memory and calls it. Nothing is known of it but its bytes.',
+    );
+    const folder = mkdtempSync(join(tmpdir(), 'trapline-made-'));
+    writeFileSync(join(folder, 'made.c'), MADE_CODE);
+    const file = join(folder, 'made.trapline.json');
+    writeFileSync(file, JSON.stringify({ vms: [{ guest: { sources: ['made.c'], optimize: '0' } }] }));
+    await d.launch('made', { file }, async () => {
+      const source = { path: join(folder, 'made.c') };
+      const line = lineOf(source.path, 'result = made(6)');
+      await d.say('setBreakpoints', { source, breakpoints: [{ line }] }, { driver: 'made.c', line });
+    });
+    await d.stack(1, 1);
+    const { memoryReference } = await d.ask('evaluate', { expression: 'bytes', context: 'watch' });
+    const breakpoints = [{ instructionReference: memoryReference }];
+    await d.say('setInstructionBreakpoints', { breakpoints }, { at: 'made' });
+    await d.say('continue', THREAD);
+    d.tell('The frame stands in a listing, on the frame of the driver that called it.');
+    const [frame] = await d.stack(1, 2);
+    const listing = await d.ask<{ content: string }>('source', {
+      sourceReference: frame.source?.sourceReference,
+    });
+    for (const line of listing.content.split('\n').slice(frame.line - 1, frame.line + 1)) d.answer(line);
+    d.tell('A step of an instruction stays there; one of a line goes on to where there are lines again.');
+    await d.say('next', { ...THREAD, granularity: 'instruction' });
+    await d.stack(1, 1);
+    await d.watch('$rax');
+    await d.say('next', THREAD);
+    await d.stack(1, 1);
+    await d.say('next', THREAD);
+    await d.watch('result');
+    expectGolden(golden('without-lines'), d.text());
   });
 
   it('explains a crash', async () => {

@@ -8,9 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measureAgainst, type Baseline } from './baseline';
 import { measureExits } from './exits';
-import { measureIndex } from './explorer/index';
-import { measurePage } from './explorer/page';
-import { measureStore } from './explorer/store';
+import { measureExplorer } from './explorer/explorer';
 import { measurePackets } from './packets';
 import { REAL_TIME, measureRealTime } from './realtime';
 import { measureScale, SCALE_VARIANTS, type ScaleVariant } from './scale';
@@ -111,7 +109,16 @@ const MEANING: Record<string, readonly [unit: string, what: string]> = {
   'travel.reverse': ['s', 'backwards over 10^8 instructions to a breakpoint'],
   'explorer.open10M.ms': ['ms', 'a trace file of 10 million events, until its end is known; median'],
   'explorer.read.mbPerSecond': ['MiB/s', 'of columns, read from the file, unpacked and checked; wanted: at least 650'],
-  'explorer.write.mbPerSecond': ['MiB/s', 'of columns, made twice, compressed and written'],
+  'explorer.write10M.seconds': ['s', 'to make that file: rows, counts, index'],
+  'explorer.write100M.seconds': ['s', 'of 100 million events'],
+  'explorer.open10M.firstPaintMs': ['ms', 'from the command to open it to its lanes on screen; wanted: under 1 000'],
+  'explorer.open100M.firstPaintMs': ['ms', 'of 100 million events; wanted: under 2 000'],
+  'explorer.open10M.frameP95Ms': ['ms', 'between frames of pans and zooms in it'],
+  'explorer.open100M.frameP95Ms': ['ms', 'of 100 million events'],
+  'explorer.open10M.hostTaskMs': ['ms', 'longest task of the host meanwhile; wanted: under 50'],
+  'explorer.open100M.hostTaskMs': ['ms', 'with 100 million events'],
+  'explorer.open10M.replyKiB': ['KiB', 'longest answer; wanted: under 768'],
+  'explorer.open100M.replyKiB': ['KiB', 'with 100 million events'],
   'explorer.bytesPerEvent': ['bytes', 'of the file; wanted: at most 10'],
   'explorer.index1M.mib': ['MiB', 'index of a million synthetic events in memory'],
   'explorer.index1M.buildMs': ['ms', 'to make it'],
@@ -214,9 +221,8 @@ async function main(args: readonly string[]): Promise<void> {
     if (part.realTime) Object.assign(figures, await measureRealTime(root, environmentIn(directory), turns));
     if (part.packets)
       Object.assign(figures, await measurePackets(root, environmentIn(directory), turns, say));
-    if (part.explorer) Object.assign(figures, await measureStore(directory, turns, say));
     if (part.travel) Object.assign(figures, await measureTravel(root, environmentIn(directory), turns, say));
-    if (part.explorer) Object.assign(figures, measureIndex(say), await measurePage(root, say));
+    if (part.explorer) Object.assign(figures, await measureExplorer(root, directory, turns, say));
     for (const variant of part.scale ?? [])
       Object.assign(figures, await measureScale(root, directory, variant, turns, say));
     if (args.includes('--json')) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);

@@ -17,8 +17,6 @@ import { Marks } from './marks';
 import type { Model, TabId } from './model';
 import { Queries } from './queries';
 
-/** Links of a chain that are asked for. */
-const CHAIN_LIMIT = 200;
 /** Milliseconds of an animated move. */
 const GLIDE = 140;
 /** Milliseconds without a further move after which its result is read aloud. */
@@ -37,6 +35,8 @@ export class Explorer {
   readonly queries: Queries;
   #glide = 0;
   #announcing = 0;
+  /** The reader goes along the chain that is shown: it stays. */
+  #alongChain = false;
   readonly #details: Latest<number, void>;
 
   constructor(
@@ -248,10 +248,11 @@ export class Explorer {
       this.show(time.afterGrowth(this.model.window.value, this.model.endTime, this.model.endTime, true));
   }
 
-  /** Selects an event, -1 none; details and chain follow. */
-  select(row: number): void {
+  /** Selects an event, -1 none; details and chain follow, but for a chain along which the reader goes. */
+  select(row: number, alongChain = false): void {
     const { model } = this;
     if (model.selection.value === row) return;
+    this.#alongChain = alongChain;
     model.selection.value = row;
     // The event's sentence tells where the reader is.
     clearTimeout(this.#announcing);
@@ -264,12 +265,15 @@ export class Explorer {
     this.#details.request(row);
   }
 
-  /** Selects an event and brings it into view, with its lane; with `stay` the keyboard stays in the lane where it is. */
-  async reveal(row: number, stay = false): Promise<void> {
-    this.select(row);
+  /**
+   * Selects an event and brings it into view, with its lane.
+   * @param way `alongChain` as for `select`; `inLane`: the keyboard stays in the lane where it is
+   */
+  async reveal(row: number, way: { alongChain?: boolean; inLane?: boolean } = {}): Promise<void> {
+    this.select(row, way.alongChain);
     try {
       const event = await this.host.call('describe', row);
-      if (!stay) this.unfold(event);
+      if (!way.inLane) this.unfold(event);
       const { window } = this.model;
       const { value: folding } = this.model.folding;
       const start = folding.toShown(event.start);
@@ -365,6 +369,16 @@ export class Explorer {
     }
   }
 
+  /** Opens the machine code about an event's instruction. */
+  async openDisassembly(row: number, beside: boolean, focus = true): Promise<void> {
+    try {
+      if (!(await this.host.call('openDisassembly', row, beside, focus)))
+        this.say('The event is about no instruction');
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
   /** Goes to the event of the keyboard's lane before or after the selected one, wherever it is. */
   async stepInLane(direction: 1 | -1): Promise<void> {
     const { model } = this;
@@ -376,7 +390,7 @@ export class Explorer {
     try {
       let found = await this.host.call('find', query, from, direction);
       while (!found.complete) found = await this.host.call('find', query, from, direction);
-      if (found.row >= 0) await this.reveal(found.row, true);
+      if (found.row >= 0) await this.reveal(found.row, { inLane: true });
       else this.say(direction > 0 ? 'Last event of the lane' : 'First event of the lane');
     } catch (error) {
       this.report(error);
@@ -436,7 +450,25 @@ export class Explorer {
     if (model.selection.value !== row) return;
     model.details.value = event;
     this.say(event.sentence);
-    const chain = await this.host.call('chain', row, CHAIN_LIMIT);
-    if (model.selection.value === row) model.chain.value = { row, ...chain };
+    const stays = this.#alongChain && model.chain.value?.rows.some((link) => link.row === row);
+    if (!stays) await this.#askChain(row);
+  }
+
+  async #askChain(row: number): Promise<void> {
+    const { model } = this;
+    const { steps, limit } = model.reach.value;
+    const chain = await this.host.call('chain', row, { back: steps, forward: steps, limit });
+    const isWanted = model.selection.value === row || model.chain.value?.row === row;
+    if (isWanted) model.chain.value = { row, ...chain };
+  }
+
+  /** Follows the chain of an event: by default of the one whose chain is shown, as far as is asked for now. */
+  async showChainOf(row = this.model.chain.value?.row): Promise<void> {
+    if (row === undefined) return;
+    try {
+      await this.#askChain(row);
+    } catch (error) {
+      this.report(error);
+    }
   }
 }

@@ -64,6 +64,13 @@ export class Finder {
     return true;
   }
 
+  /** Looks for a query that another view has, and goes to its first match. */
+  look(query: string): void {
+    this.explorer.model.query.value = query;
+    this.explorer.select(-1);
+    void this.go(1);
+  }
+
   /** Goes to the next or previous match, from the end to the beginning if need be. */
   async go(direction: 1 | -1): Promise<void> {
     const { explorer } = this;

@@ -1,5 +1,5 @@
 /** What the page knows and shows: one signal per thing that parts of the page watch. */
-import type { EventDetails, EventRow } from '../../src/protocol/details';
+import type { EventChain, EventDetails } from '../../src/protocol/details';
 import type { QueryLane } from '../../src/protocol/query-lanes';
 import type { RunProgress } from '../../src/protocol/run';
 import { defaultChoices, type Bookmark, type LaneChoices } from '../../src/protocol/choices';
@@ -24,15 +24,27 @@ export interface Extent {
   failed?: FailedExpectations;
 }
 
-/** The chain of the selected event. */
-export interface Chain {
+/** The chain that is shown: that of the event at `row`, which the selected one is part of. */
+export interface Chain extends EventChain {
   row: number;
-  rows: EventRow[];
-  truncated: boolean;
 }
 
+/** How far chains are followed each way, at most; the reader may choose, and the last is all of it. */
+export const chainSteps = [4, 8, 16, 32, 10_000] as const;
+const USUAL_STEPS = 16;
+/** Events of a chain that are shown unless the reader asks for more. */
+export const CHAIN_EVENTS = 200;
+
 /** Tabs of the lower panel. */
-export const tabIds = ['details', 'chain', 'statistics', 'translations', 'events'] as const;
+export const tabIds = [
+  'details',
+  'chain',
+  'path',
+  'operations',
+  'statistics',
+  'translations',
+  'events',
+] as const;
 export type TabId = (typeof tabIds)[number];
 
 export class Model {
@@ -54,6 +66,8 @@ export class Model {
   readonly selection = new Signal(-1);
   readonly details = new Signal<EventDetails | undefined>(undefined);
   readonly chain = new Signal<Chain | undefined>(undefined);
+  /** How far chains are followed: steps each way, and events in all. */
+  readonly reach = new Signal({ steps: USUAL_STEPS, limit: CHAIN_EVENTS });
   /** A stretch of time that the reader marked. */
   readonly range = new Signal<TimeWindow | undefined>(undefined);
   /** Events that begin in the marked range, once counted. */

@@ -36,6 +36,7 @@ const noticeShape: Record<HostNotice['type'], (message: Fields) => boolean> = {
     typeof m['state'] === 'string' &&
     Array.isArray(m['tracks']),
   reveal: (m) => Number.isInteger(m['row']),
+  find: (m) => typeof m['query'] === 'string',
   debugger: ({ position }) =>
     position === undefined ||
     (isFields(position) &&

@@ -1,13 +1,16 @@
 /** The causal chain of the selected event as a tree: the trunk flush left, side branches indented. */
 import { kindRow } from '../../src/trace/vocabulary/events';
 import type { Explorer } from '../app/explorer';
+import { CHAIN_EVENTS, chainSteps, type Chain } from '../app/model';
 import { chainLines, extentOf, type ChainLine } from '../lanes/chain-tree';
 import { formatCount, formatDuration } from '../time/format';
 import { h } from '../ui/dom';
-import { link } from '../ui/toolkit';
+import { dropdown, link, setDropdown } from '../ui/toolkit';
+import { eventKeys } from './event-keys';
 
 /** Pixels of one step of indentation. */
 const INDENT = 18;
+const ALL_STEPS = chainSteps[chainSteps.length - 1];
 
 /** Builds the chain view. */
 export function chainView(explorer: Explorer): HTMLElement {
@@ -15,9 +18,37 @@ export function chainView(explorer: Explorer): HTMLElement {
   const element = h('div', { class: 'view chain' });
   /** Rows whose legs the reader opened. */
   const unfolded = new Set<number>();
+  const reach = dropdown(
+    'Steps each way',
+    chainSteps.map((steps) => [
+      String(steps),
+      steps === ALL_STEPS ? 'all steps' : `${steps} steps each way`,
+    ]),
+    (value) => follow(Number(value), CHAIN_EVENTS),
+  );
+  const follow = (steps: number, limit: number): void => {
+    model.reach.value = { steps, limit };
+    void explorer.showChainOf();
+  };
+  const more = (): void => {
+    const { steps, limit } = model.reach.value;
+    const next = chainSteps.find((each) => each > steps) ?? steps;
+    follow(next, model.chain.value?.truncated ? 4 * limit : limit);
+  };
+  const list = h('ol', { class: 'chain-list', attrs: { 'aria-label': 'Causal chain' } });
+  const summary = h('span', {});
+  const rest = h('span', { class: 'chain-rest' });
+  const bar = h('div', { class: 'chain-bar' }, reach, summary, rest);
+  let lines: ChainLine[] = [];
+  const keys = eventKeys(explorer, list, {
+    left: (row) => lines.find(({ event }) => event.row === row)?.cause?.row,
+    right: (row) => onward(lines, row),
+    show: (row) => void explorer.reveal(row, { alongChain: true }),
+  });
   const toggle = (row: number): void => {
     if (!unfolded.delete(row)) unfolded.add(row);
     draw();
+    keys.focus(row);
   };
   const draw = (): void => {
     const chain = model.chain.value;
@@ -28,32 +59,56 @@ export function chainView(explorer: Explorer): HTMLElement {
       return;
     }
     const extent = extentOf(chain.rows);
-    const length = extent ? formatDuration(extent.to - extent.from, model.frequencyHz) : '';
-    const bar = h(
-      'div',
-      { class: 'chain-bar' },
-      h('span', {
-        text: `${formatCount(chain.rows.length)} ${chain.rows.length === 1 ? 'event' : 'events'}, ${length}`,
-      }),
-      link('Show the whole chain (C)', () => explorer.showChain()),
-      chain.truncated ? h('span', { class: 'muted', text: 'The nearest part of a longer chain.' }) : null,
-    );
-    const first = extent?.from ?? 0;
-    const list = h('ol', { class: 'chain-list', attrs: { 'aria-label': 'Causal chain' } });
-    for (const line of chainLines(chain.rows, chain.row, (row) => unfolded.has(row)))
-      list.append(item(explorer, line, first, line.event.row === chain.row, toggle));
-    element.replaceChildren(bar, heading(), list);
-    showCurrent();
+    lines = chainLines(chain.rows, chain.row, (row) => unfolded.has(row));
+    list.replaceChildren(...lines.map((line) => item(explorer, line, extent?.from ?? 0, toggle)));
+    if (bar.parentElement !== element) element.replaceChildren(bar, heading(), list);
+    mark();
   };
-  const showCurrent = (): void => element.querySelector('.current')?.scrollIntoView({ block: 'nearest' });
-  model.chain.subscribe(() => {
-    unfolded.clear();
+  const mark = (): void => {
+    const chain = model.chain.value;
+    if (!chain) return;
+    const length = extentOf(chain.rows);
+    const events = `${formatCount(chain.rows.length)} ${chain.rows.length === 1 ? 'event' : 'events'}`;
+    const lasts = length ? formatDuration(length.to - length.from, model.frequencyHz) : '';
+    summary.textContent = `${events}, ${lasts}`;
+    setDropdown(reach, String(model.reach.value.steps));
+    const selected = model.selection.value;
+    rest.replaceChildren(
+      link('Show the whole chain (C)', () => explorer.showChain()),
+      ...(restOf(chain) === ''
+        ? []
+        : [h('span', { class: 'muted', text: restOf(chain) }), link('Show more', more)]),
+      ...(selected >= 0 && selected !== chain.row
+        ? [link('Chain of this event', () => void explorer.showChainOf(selected))]
+        : []),
+    );
+    keys.mark(selected, chain.row);
+  };
+  model.chain.subscribe((chain) => {
+    if (chain?.row !== known) unfolded.clear();
+    known = chain?.row;
     draw();
   });
+  let known = model.chain.value?.row;
+  model.selection.subscribe(mark);
   // While another tab is shown nothing can be scrolled.
-  model.tab.subscribe((tab) => tab === 'chain' && requestAnimationFrame(showCurrent));
+  model.tab.subscribe((tab) => tab === 'chain' && requestAnimationFrame(mark));
   draw();
   return element;
+}
+
+/** What of a chain is not shown. */
+function restOf({ moreBefore, moreAfter, truncated }: Chain): string {
+  if (truncated) return 'The nearest part of a longer chain.';
+  if (moreBefore && moreAfter) return 'It goes on both ways.';
+  if (moreBefore) return 'It goes further back.';
+  return moreAfter ? 'It goes further on.' : '';
+}
+
+/** The consequence with which the chain goes on from an event: that of its own branch, or else the first. */
+function onward(lines: readonly ChainLine[], row: number): number | undefined {
+  const next = lines.filter(({ cause }) => cause?.row === row);
+  return (next.find(({ trunk }) => trunk) ?? next[0])?.event.row;
 }
 
 function heading(): HTMLElement {
@@ -66,7 +121,6 @@ function item(
   explorer: Explorer,
   line: ChainLine,
   first: number,
-  current: boolean,
   toggle: (row: number) => void,
 ): HTMLElement {
   const hz = explorer.model.frequencyHz;
@@ -85,22 +139,9 @@ function item(
   const button = h(
     'button',
     {
-      class: `chain-row chain-item${current ? ' current' : ''}`,
-      attrs: { type: 'button', ...(current && { 'aria-current': 'true' }) },
-      on: {
-        click: () => void explorer.reveal(event.row),
-        dblclick: () => void explorer.zoomTo(event.row),
-        keydown: (key) => {
-          const to = key.key === 'ArrowDown' ? 'next' : key.key === 'ArrowUp' ? 'previous' : undefined;
-          if (!to) return;
-          key.preventDefault();
-          const beside =
-            to === 'next'
-              ? button.parentElement?.nextElementSibling
-              : button.parentElement?.previousElementSibling;
-          beside?.querySelector('button')?.focus();
-        },
-      },
+      class: 'chain-row chain-item',
+      attrs: { type: 'button', 'data-row': String(event.row) },
+      on: { dblclick: () => void explorer.zoomTo(event.row) },
     },
     h('span', { class: 'number muted', text: formatDuration(event.start - first, hz) }),
     h('span', { class: 'number', text: cause ? `+${formatDuration(event.start - cause.start, hz)}` : '' }),

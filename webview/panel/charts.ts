@@ -18,9 +18,11 @@ export interface Bar {
   label: string;
   from: number;
   to: number;
+  /** Where a thin bar ends that goes on from it, as for a percentile. */
+  tail?: number;
   colour: string;
   note: string;
-  query: string;
+  follow: () => void;
 }
 
 export interface BarChart {
@@ -31,25 +33,35 @@ export interface BarChart {
 const BAR_ROOM = 24;
 const AXIS_ROOM = 24;
 
+/** Whether a value is one of the few that a logarithmic axis names: powers of ten, and three times those where it spans few. */
+function isRound(value: number, span: number): boolean {
+  const leading = Number(value.toExponential(3).split('e')[0]);
+  return leading === 1 || (leading === 3 && span < 300);
+}
+
 /**
  * A chart of horizontal bars.
  * @param label for readers who cannot see it
  * @param logarithmic scale of the values
  * @param print a value of the axis
- * @param follow hears the query of a clicked bar
  */
 export function barChart(
   label: string,
   logarithmic: boolean,
   print: (value: number) => string,
-  follow: (query: string) => void,
 ): BarChart {
   const canvas = h('canvas', { attrs: { role: 'img', 'aria-label': label } });
   const element = h('div', { class: 'chart' }, canvas);
   let bars: readonly Bar[] = [];
   const chart = new Chart<'bar', [number, number][], string>(canvas, {
     type: 'bar',
-    data: { labels: [], datasets: [{ data: [], borderWidth: 1, maxBarThickness: 14, minBarLength: 2 }] },
+    data: {
+      labels: [],
+      datasets: [
+        { data: [], borderWidth: 1, maxBarThickness: 14, minBarLength: 2, grouped: false },
+        { data: [], borderWidth: 1, maxBarThickness: 4, grouped: false },
+      ],
+    },
     options: {
       indexAxis: 'y',
       animation: false,
@@ -59,7 +71,9 @@ export function barChart(
         x: {
           type: logarithmic ? 'logarithmic' : 'linear',
           ticks: {
-            callback: (value) => print(Number(value)),
+            callback(value) {
+              return !logarithmic || isRound(Number(value), this.max / this.min) ? print(Number(value)) : null;
+            },
             maxRotation: 0,
             maxTicksLimit: 5,
             autoSkipPadding: 16,
@@ -74,8 +88,7 @@ export function barChart(
         },
       },
       onClick: (_event, elements: ActiveElement[]) => {
-        const bar = bars[elements[0]?.index ?? -1];
-        if (bar && bar.query !== '') follow(bar.query);
+        bars[elements[0]?.index ?? -1]?.follow();
       },
       onHover: (_event, elements) => {
         canvas.style.cursor = elements.length > 0 ? 'pointer' : 'default';
@@ -84,6 +97,7 @@ export function barChart(
       plugins: {
         tooltip: {
           displayColors: false,
+          filter: (item) => item.datasetIndex === 0,
           callbacks: { label: (item) => bars[item.dataIndex]?.note ?? '' },
         },
       },
@@ -95,11 +109,15 @@ export function barChart(
       bars = next;
       element.style.height = `${next.length * BAR_ROOM + AXIS_ROOM}px`;
       chart.data.labels = next.map((bar) => bar.label);
-      const [data] = chart.data.datasets;
-      if (!data) return;
+      const [data, tails] = chart.data.datasets;
+      if (!data || !tails) return;
       data.data = next.map((bar) => [bar.from, bar.to]);
-      data.backgroundColor = next.map((bar) => bar.colour);
-      data.borderColor = theme.contrastBorder || 'transparent';
+      tails.data = next.map((bar) => [bar.to, bar.tail ?? bar.to]);
+      for (const each of [data, tails]) {
+        each.backgroundColor = next.map((bar) => bar.colour);
+        each.borderColor = theme.contrastBorder || 'transparent';
+      }
+      tails.hidden = next.every((bar) => bar.tail === undefined);
       const space = theme.font.indexOf(' ');
       const font = { size: parseFloat(theme.font), family: theme.font.slice(space + 1) };
       for (const axis of ['x', 'y']) {

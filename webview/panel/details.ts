@@ -40,6 +40,7 @@ function describe(explorer: Explorer, event: EventDetails): Node[] {
     h('span', { class: 'muted', text: event.track }),
     event.text === '' ? null : h('code', { text: event.text }),
     event.place === '' ? null : sourceLink(explorer, event),
+    event.rip === undefined ? null : disassemblyLink(explorer, event.row),
     event.consequences > 0
       ? link(
           `${formatCount(event.consequences)} ${event.consequences === 1 ? 'event follows' : 'events follow'}`,
@@ -94,6 +95,12 @@ function sourceLink(explorer: Explorer, event: EventDetails): HTMLElement {
   );
   open.classList.add('source');
   open.title = `Open ${event.file ?? event.place} beside`;
+  return open;
+}
+
+function disassemblyLink(explorer: Explorer, row: number): HTMLElement {
+  const open = link('Disassembly', () => void explorer.openDisassembly(row, true));
+  open.title = 'Open the machine code about its instruction beside (X)';
   return open;
 }
 

@@ -9,6 +9,8 @@ import type { Theme } from '../ui/theme';
 import { chainView } from './chain';
 import { detailsView } from './details';
 import { eventsView } from './events';
+import { operationsView } from './operations';
+import { pathView } from './path';
 import { statisticsView } from './statistics';
 import { translationsView } from './translations';
 
@@ -20,6 +22,8 @@ const KEY_STEP = 24;
 const titles: Record<TabId, string> = {
   details: 'Details',
   chain: 'Chain',
+  path: 'Path',
+  operations: 'Operations',
   statistics: 'Statistics',
   translations: 'Translations',
   events: 'Events',
@@ -36,6 +40,8 @@ export function panel(
   const views: Record<TabId, HTMLElement> = {
     details: detailsView(explorer),
     chain: chainView(explorer),
+    path: pathView(explorer, theme),
+    operations: operationsView(explorer, theme),
     statistics: statisticsView(explorer, theme, find),
     translations: translationsView(explorer),
     events: eventsView(explorer, finder),

@@ -1,21 +1,20 @@
-/** Figures of the visible window: where the time went, what it cost by reason, line and register. */
+/** Figures of a stretch of the trace: where the time went, what it cost by reason, interrupts, translations, registers. */
 import type { TraceStatistics } from '../../src/protocol/details';
 import { modeColour } from '../../src/trace/vocabulary/modes';
 import type { Explorer } from '../app/explorer';
 import { Latest } from '../host/latest';
 import type { Signal } from '../host/signal';
-import { formatBytes, formatCount, formatDuration, formatRange, formatShare } from '../time/format';
-import { wholeRun } from '../time/window';
+import { formatCount, formatDuration, formatRange, formatShare } from '../time/format';
+import type { TimeWindow } from '../time/window';
 import { h } from '../ui/dom';
-import { dataGrid, dropdown, link } from '../ui/toolkit';
+import { dataGrid, link } from '../ui/toolkit';
 import type { Theme } from '../ui/theme';
-import { barChart, type Bar } from './charts';
+import { barChart, type Bar, type BarChart } from './charts';
+import { scopeChoice } from './scope';
+import { figureTables, type FigureCell, type FigureTable } from './statistics-tables';
 
-/** Milliseconds of rest before the figures follow the window. */
-const REST = 200;
-const MOST_ROWS = 12;
+const MOST_BARS = 12;
 
-type Scope = 'window' | 'range' | 'run';
 /** Builds the statistics view; every figure runs its query in the find box. */
 export function statisticsView(
   explorer: Explorer,
@@ -23,53 +22,38 @@ export function statisticsView(
   find: (query: string) => void,
 ): HTMLElement {
   const { model, host } = explorer;
-  let scope: Scope = 'window';
   let figures: TraceStatistics | undefined;
   const duration = (cycles: number): string => formatDuration(Math.max(0, cycles), model.frequencyHz);
-  const choice = dropdown(
-    'Figures of',
-    [
-      ['window', 'Visible window'],
-      ['range', 'Marked range'],
-      ['run', 'Whole run'],
-    ],
-    (value) => {
-      scope = value as Scope;
-      ask();
-    },
-  );
   const about = h('span', { class: 'muted number' });
   // Charts count in seconds, so that the steps of their axes are round.
   const seconds = (cycles: number): number => cycles / model.frequencyHz;
   const printed = (value: number): string => duration(value * model.frequencyHz);
-  const modes = barChart('Time by mode', false, printed, find);
-  const exits = barChart('Time in exits by reason', false, printed, find);
-  const spread = barChart('Exit duration, median to 99th percentile', true, printed, find);
+  const share = (value: number): string => `${Math.round(100 * value)}\u2009%`;
+  const modes = chartCard('Time by mode', 'all vCPUs together', barChart('Time by mode', false, printed));
+  const cpus = chartCard('Time by physical CPU', 'share of the time', barChart('Busy CPUs', false, share));
+  const exits = chartCard(
+    'Exits by reason',
+    'time from exit to entry',
+    barChart('Time in exits by reason', false, printed),
+  );
+  const spread = chartCard(
+    'Exit durations',
+    'bar from median to 99th percentile',
+    barChart('Exit duration, median to 99th percentile', true, printed),
+  );
+  const hits = chartCard(
+    'IOTLB hit rate',
+    'by device',
+    barChart('IOTLB hit rate by device', false, share),
+  );
   const tables = h('div', { class: 'statistics-tables' });
-  const card = (title: string, note: string, content: HTMLElement): HTMLElement =>
-    h(
-      'section',
-      { class: 'card' },
-      h('h3', { text: title }),
-      h('p', { class: 'muted', text: note }),
-      content,
-    );
   const charts = h(
     'div',
     { class: 'cards' },
-    card('Time by mode', 'all vCPUs together', modes.element),
-    card('Exits by reason', 'time from exit to entry', exits.element),
-    card('Exit durations', 'bar from median to 99th percentile', spread.element),
-  );
-  const element = h(
-    'div',
-    { class: 'view statistics' },
-    h('div', { class: 'statistics-bar' }, choice, about),
-    charts,
-    tables,
+    ...[modes, cpus, exits, spread, hits].map(({ element }) => element),
   );
 
-  const latest = new Latest<{ from: number; to: number }, TraceStatistics>(
+  const latest = new Latest<TimeWindow, TraceStatistics>(
     ({ from, to }) => host.call('statistics', from, to),
     (answer) => {
       figures = answer;
@@ -79,26 +63,14 @@ export function statisticsView(
       about.textContent = error instanceof Error ? error.message : String(error);
     },
   );
-  const ask = (): void => {
-    if (model.tab.value !== 'statistics' || !model.meta.value || model.extent.value.rows === 0) return;
-    const whole = wholeRun(model.endTime);
-    const of =
-      scope === 'run' ? whole : ((scope === 'range' ? model.range.value : undefined) ?? model.window.value);
-    latest.request({
-      from: Math.max(0, Math.floor(of.from)),
-      to: Math.min(Math.ceil(of.to), Math.max(1, Math.ceil(model.endTime))),
-    });
-  };
-  let timer = 0;
-  const later = (): void => {
-    clearTimeout(timer);
-    timer = window.setTimeout(ask, REST);
-  };
+  const choice = scopeChoice(explorer, 'statistics', 'Figures of', (stretch) => latest.request(stretch));
   const draw = (): void => {
     if (!figures) return;
     const colours = theme.value;
-    about.textContent = formatRange(figures.from, figures.to, model.frequencyHz);
+    const { from, to } = figures;
+    about.textContent = formatRange(from, to, model.frequencyHz);
     const all = figures.modes.reduce((sum, { cycles }) => sum + cycles, 0);
+    const leading = (query: string) => () => find(query);
     modes.show(
       figures.modes
         .filter(({ cycles }) => cycles > 0)
@@ -108,11 +80,22 @@ export function statisticsView(
           to: seconds(cycles),
           colour: colours.roles[modeColour(mode)],
           note: `${duration(cycles)}, ${formatShare(cycles, all)}`,
-          query,
+          follow: leading(query),
         })),
       colours,
     );
-    const top = [...figures.exits].sort((a, b) => b.total - a.total).slice(0, MOST_ROWS);
+    cpus.show(
+      figures.cpus.slice(0, MOST_BARS).map(({ cpu, busy, query }): Bar => ({
+        label: cpu,
+        from: 0,
+        to: busy / Math.max(1, to - from),
+        colour: colours.roles.thread,
+        note: `${duration(busy)} busy, ${formatShare(busy, to - from)}`,
+        follow: leading(query),
+      })),
+      colours,
+    );
+    const top = figures.exits.slice(0, MOST_BARS);
     exits.show(
       top.map((exit): Bar => ({
         label: `${exit.reason}  ${formatCount(exit.count)}×`,
@@ -120,7 +103,7 @@ export function statisticsView(
         to: seconds(exit.total),
         colour: colours.roles.exit,
         note: `${formatCount(exit.count)} exits, ${duration(exit.total)} in all, ${duration(exit.total / Math.max(1, exit.count))} each`,
-        query: exit.query,
+        follow: leading(exit.query),
       })),
       colours,
     );
@@ -131,79 +114,69 @@ export function statisticsView(
         to: seconds(Math.max(exit.p99, exit.p50 * 1.06, 1)),
         colour: colours.roles.exit,
         note: `min ${duration(exit.min)}, median ${duration(exit.p50)}, 90 % ${duration(exit.p90)}, 99 % ${duration(exit.p99)}, max ${duration(exit.max)}`,
-        query: exit.query,
+        follow: leading(exit.query),
       })),
       colours,
     );
-    tables.replaceChildren(...tablesOf(figures));
+    hits.show(
+      figures.translations.slice(0, MOST_BARS).map((of): Bar => ({
+        label: of.device === '' ? of.unit : of.device,
+        from: 0,
+        to: of.hits / Math.max(1, of.hits + of.walks),
+        colour: colours.roles.iommu,
+        note: `${formatCount(of.hits)} hits, ${formatCount(of.walks)} walks`,
+        follow: leading(of.query),
+      })),
+      colours,
+    );
+    tables.replaceChildren(...figureTables(figures, duration).map((table) => tableCard(table, find)));
   };
-  const tablesOf = (of: TraceStatistics): HTMLElement[] => {
-    const total = of.exits.reduce((sum, exit) => sum + exit.total, 0);
-    const made: HTMLElement[] = [];
-    const add = (title: string, template: string, heading: string[], rows: (string | Node)[][]): void => {
-      if (rows.length === 0) return;
-      made.push(
-        h(
-          'section',
-          { class: 'card' },
-          h('h3', { text: title }),
-          dataGrid(title, template, [heading, ...rows]),
-        ),
-      );
-    };
-    add(
-      'What each source line cost',
-      '2fr 1fr 1fr 1fr',
-      ['Line', 'Exits', 'Time', 'Share'],
-      of.lines
-        .slice(0, MOST_ROWS)
-        .map(({ file, line, exits: count, cycles, query }) => [
-          link(`${file.slice(file.lastIndexOf('/') + 1)}:${line}`, () => find(query)),
-          formatCount(count),
-          duration(cycles),
-          formatShare(cycles, total),
-        ]),
-    );
-    add(
-      'Registers',
-      '1.2fr 1fr 1fr 1fr',
-      ['Register', 'Device', 'Reads', 'Writes'],
-      of.registers
-        .slice(0, MOST_ROWS)
-        .map(({ track, register, reads, writes, query }) => [
-          link(register, () => find(query)),
-          track,
-          formatCount(reads),
-          formatCount(writes),
-        ]),
-    );
-    add(
-      'Interrupts',
-      '2fr 1fr',
-      ['Step', 'Count'],
-      of.interrupts.map(({ name, count, query }) => [link(name, () => find(query)), formatCount(count)]),
-    );
-    const { packets } = of;
-    const packetRows: (string | Node)[][] = [
-      [link('sent', () => find('kind:packet.tx')), formatCount(packets.tx), formatBytes(packets.bytesTx)],
-      [link('received', () => find('kind:packet.rx')), formatCount(packets.rx), formatBytes(packets.bytesRx)],
-      [link('dropped', () => find('kind:packet.drop')), formatCount(packets.dropped), ''],
-    ];
-    if (packets.latency)
-      packetRows.push([
-        'latency, median',
-        duration(packets.latency.p50),
-        `99 %: ${duration(packets.latency.p99)}`,
-      ]);
-    if (packets.tx + packets.rx + packets.dropped > 0)
-      add('Packets', '1.4fr 1fr 1.2fr', ['Packets', 'Count', 'Bytes'], packetRows);
-    return made;
-  };
-  model.window.subscribe(() => scope !== 'run' && later());
-  model.range.subscribe(() => scope === 'range' && later());
-  model.extent.subscribe(later);
-  model.meta.subscribe(later);
-  model.tab.subscribe((tab) => tab === 'statistics' && requestAnimationFrame(ask));
   theme.subscribe(draw);
-  return element;
+  return h(
+    'div',
+    { class: 'view statistics' },
+    h('div', { class: 'statistics-bar' }, choice, about),
+    charts,
+    tables,
+  );
+}
+
+/** A chart with its title; it is there while it has bars. */
+function chartCard(
+  title: string,
+  note: string,
+  chart: BarChart,
+): { element: HTMLElement; show: BarChart['show'] } {
+  const element = h(
+    'section',
+    { class: 'card' },
+    h('h3', { text: title }),
+    h('p', { class: 'muted', text: note }),
+    chart.element,
+  );
+  return {
+    element,
+    show(bars, theme) {
+      element.hidden = bars.length === 0;
+      if (bars.length > 0) chart.show(bars, theme);
+    },
+  };
+}
+
+function tableCard(
+  { title, columns, heading, rows, wide = false }: FigureTable,
+  find: (query: string) => void,
+): HTMLElement {
+  const shown = (cell: FigureCell): string | Node =>
+    typeof cell === 'string' ? cell : link(cell.text, () => find(cell.query));
+  const lead = (row: number): void => {
+    const first = rows[row]?.find((cell) => typeof cell !== 'string');
+    if (first !== undefined && typeof first !== 'string') find(first.query);
+  };
+  return h(
+    'section',
+    { class: `card${wide ? ' wide' : ''}` },
+    h('h3', { text: title }),
+    dataGrid(title, columns, [heading, ...rows.map((cells) => cells.map(shown))], lead),
+  );
 }

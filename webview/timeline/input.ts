@@ -240,6 +240,7 @@ export function listen(surface: Surface, explorer: Explorer): void {
     ArrowDown: () => surface.moveLane(1),
     Enter: selected((row) => void explorer.openSource(row, true)),
     'Ctrl+Enter': selected((row) => void explorer.openSource(row, false)),
+    x: selected((row) => void explorer.openDisassembly(row, true)),
     z: () => (model.range.value ? explorer.zoomToRange() : selected((row) => void explorer.zoomTo(row))()),
     c: () => explorer.showChain(),
     g: selected((row) => void (explorer.canTravel ? explorer.travel({ row }) : explorer.debugFrom(row))),

@@ -218,7 +218,7 @@ export function timeline(
     }
     const next = row[at + direction];
     const time = start[at + direction] ?? -1;
-    if (next !== undefined && time >= from && time <= to) void explorer.reveal(next, true);
+    if (next !== undefined && time >= from && time <= to) void explorer.reveal(next, { inLane: true });
     else void explorer.stepInLane(direction);
   };
   const moveLane = (direction: 1 | -1): void => {

@@ -143,11 +143,15 @@ export function panels(
   return { element, show: (id) => element.setAttribute('activeid', `tab-${id}`) };
 }
 
-/** A small table. Cells are texts or nodes; the first row is the heading. */
+/**
+ * A small table. Cells are texts or nodes; the first row is the heading.
+ * @param follow hears of a click on a row, by its place without the heading
+ */
 export function dataGrid(
   label: string,
   template: string,
   rows: readonly (readonly (string | Node)[])[],
+  follow?: (row: number) => void,
 ): HTMLElement {
   const grid = custom('vscode-data-grid', {
     attrs: { 'aria-label': label, 'generate-header': 'none', 'grid-template-columns': template },
@@ -155,6 +159,13 @@ export function dataGrid(
   rows.forEach((cells, index) => {
     const heading = index === 0;
     const row = custom('vscode-data-grid-row', { attrs: heading ? { 'row-type': 'header' } : {} });
+    if (follow && !heading) {
+      row.classList.add('leads');
+      row.addEventListener('click', ({ target }) => {
+        // A link within it leads where it says.
+        if (!(target instanceof Element) || !target.closest('button')) follow(index - 1);
+      });
+    }
     cells.forEach((cell, column) => {
       row.append(
         custom(

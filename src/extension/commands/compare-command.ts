@@ -1,7 +1,7 @@
-/** “Compare Runs…”: what several runs cost, side by side in one document. */
+/** “Compare Runs…”: what several runs cost and how they differ, side by side on one page. */
 import { basename } from 'node:path';
 import {
-  EventEmitter,
+  ProgressLocation,
   QuickPickItemKind,
   Uri,
   commands,
@@ -10,15 +10,16 @@ import {
   workspace,
   type Disposable,
   type QuickPickItem,
-  type TextDocumentContentProvider,
 } from 'vscode';
-import { Command, comparisonScheme, scenarioEnding, traceEnding } from '../names';
-import { comparisonMarkdown } from '../runs/comparison-markdown';
+import type { Comparison } from '../../trace/query/compare';
+import { Comparing } from '../compare/comparing';
+import { ComparisonPanel, type ComparedTrace, type PanelServices } from '../compare/comparison-panel';
+import { isTextTrace } from '../editor/trace-document';
+import { Command, scenarioEnding, traceEnding } from '../names';
 import { tracesOfArguments } from './command-arguments';
 import { runIdOf, runTraceUri, type RunArchive } from '../runs/run-archive';
 import { scenarioName, type RunResult } from '../runs/run-service';
 import type { TraceSource } from '../trace-service/messages';
-import { compareTraces } from '../trace-service/trace-client';
 
 interface RunItem extends QuickPickItem {
   uri?: Uri;
@@ -26,15 +27,16 @@ interface RunItem extends QuickPickItem {
 
 const NOT_SEARCHED = '**/{node_modules,.git}/**';
 const MOST_FILES = 200;
-/** Documents that are kept for their tabs; one that is older has to be made anew. */
-const MOST_DOCUMENTS = 20;
 
-/** Registers the command, and what gives its documents their text. */
-export class CompareCommand implements TextDocumentContentProvider, Disposable {
-  private readonly changed = new EventEmitter<Uri>();
-  readonly onDidChange = this.changed.event;
-  private readonly texts = new Map<string, string>();
-  private readonly registrations: Disposable[];
+/** A trace that is to be compared, and where its rows are. */
+interface Chosen extends ComparedTrace {
+  source: TraceSource;
+}
+
+/** Registers the command, and knows its pages. */
+export class CompareCommand implements Disposable {
+  private readonly registration: Disposable;
+  private readonly panels = new Set<ComparisonPanel>();
 
   /**
    * @param distDir folder of the scripts of threads
@@ -43,47 +45,70 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
   constructor(
     private readonly archive: RunArchive,
     private readonly distDir: string,
+    private readonly services: PanelServices,
     private readonly runScenario: (scenario: Uri) => Promise<RunResult>,
   ) {
-    this.registrations = [
-      commands.registerCommand(Command.compareRuns, (given?: unknown, selection?: unknown) =>
-        this.compare(given, selection),
-      ),
-      workspace.registerTextDocumentContentProvider(comparisonScheme, this),
-      this.changed,
-    ];
-  }
-
-  provideTextDocumentContent(uri: Uri): string {
-    return (
-      this.texts.get(uri.toString()) ??
-      l10n.t('This comparison is no longer kept. Use “Trapline: Compare Runs…” again.')
+    this.registration = commands.registerCommand(
+      Command.compareRuns,
+      (given?: unknown, selection?: unknown) => this.compare(given, selection),
     );
   }
 
   dispose(): void {
-    for (const registration of this.registrations) registration.dispose();
+    this.registration.dispose();
+    for (const panel of this.panels) panel.dispose();
   }
 
-  /** Resolves to the document's URI; undefined where there is nothing to compare. */
-  private async compare(given: unknown, selection: unknown): Promise<Uri | undefined> {
+  /** Opens a page; resolves to its figures, undefined where there is nothing to compare. */
+  private async compare(given: unknown, selection: unknown): Promise<Comparison | undefined> {
     const uris = await this.runsFor(given, selection);
     if (!uris || uris.length === 0) return undefined;
-    const names = uris.map(nameOf);
+    const names = namesOf(uris);
     try {
-      const runs: { name: string; source: TraceSource }[] = [];
+      const runs: Chosen[] = [];
       for (const [i, uri] of uris.entries()) {
-        const source = await this.sourceOf(uri);
+        const chosen = await this.chosen(uri, names[i] ?? '');
         // Why a scenario has not come to a trace was said by its run.
-        if (!source) return undefined;
-        runs.push({ name: names[i], source });
+        if (!chosen) return undefined;
+        runs.push(chosen);
       }
-      return await this.show(names, comparisonMarkdown(await compareTraces(this.distDir, runs)));
+      return await this.show(runs);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       void window.showErrorMessage(l10n.t('{0} cannot be compared: {1}', names.join(', '), reason));
       return undefined;
     }
+  }
+
+  private async show(runs: readonly Chosen[]): Promise<Comparison | undefined> {
+    const title = l10n.t('Comparing {0}', runs.map(({ name }) => name).join(', '));
+    const location = ProgressLocation.Notification;
+    return window.withProgress({ location, title, cancellable: true }, async (progress, cancelled) => {
+      let done = 0;
+      const comparing = new Comparing(
+        this.distDir,
+        runs.map(({ name, source }) => ({ name, source })),
+        (share) => {
+          progress.report({ increment: 100 * (share - done) });
+          done = share;
+        },
+      );
+      const stop = cancelled.onCancellationRequested(() => comparing.dispose());
+      try {
+        const report = await comparing.report;
+        const panel = new ComparisonPanel(runs, report, comparing, this.services, (closed) =>
+          this.panels.delete(closed),
+        );
+        this.panels.add(panel);
+        return report.comparison;
+      } catch (error) {
+        comparing.dispose();
+        if (cancelled.isCancellationRequested) return undefined;
+        throw error;
+      } finally {
+        stop.dispose();
+      }
+    });
   }
 
   /** URIs that are given as such; two or more selected items of a list; one item and whatever the reader puts beside it. */
@@ -96,14 +121,18 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
     return others && first ? [first, ...others] : others;
   }
 
-  private async sourceOf(uri: Uri): Promise<TraceSource | undefined> {
+  private async chosen(uri: Uri, name: string): Promise<Chosen | undefined> {
     const trace = uri.path.endsWith(scenarioEnding) ? (await this.runScenario(uri))?.session.traceUri : uri;
-    if (!trace) return undefined;
-    if (trace.scheme === 'file') return { from: 'file', path: trace.fsPath };
+    return trace && { name, trace, source: await this.sourceOf(trace) };
+  }
+
+  private async sourceOf(trace: Uri): Promise<TraceSource> {
+    const text = isTextTrace(trace) ? { text: basename(trace.path) } : {};
+    if (trace.scheme === 'file') return { from: 'file', path: trace.fsPath, ...text };
     const id = runIdOf(trace);
     const kept = id === undefined ? undefined : await this.archive.find(id);
     if (kept) return { from: 'file', path: this.archive.traceFile(kept).fsPath };
-    return { from: 'bytes', bytes: await workspace.fs.readFile(trace) };
+    return { from: 'bytes', bytes: await workspace.fs.readFile(trace), ...text };
   }
 
   /** Kept runs, then traces and scenarios of the workspace, without the one that is chosen already. */
@@ -152,19 +181,17 @@ export class CompareCommand implements TextDocumentContentProvider, Disposable {
     });
     return picked?.flatMap(({ uri }) => (uri ? [uri] : []));
   }
-
-  private async show(names: readonly string[], text: string): Promise<Uri> {
-    const uri = Uri.from({ scheme: comparisonScheme, path: `/${names.join(', ').slice(0, 100)}.md` });
-    const key = uri.toString();
-    this.texts.delete(key);
-    this.texts.set(key, text);
-    for (const old of this.texts.keys()) if (this.texts.size > MOST_DOCUMENTS) this.texts.delete(old);
-    this.changed.fire(uri);
-    await commands.executeCommand('markdown.showPreview', uri);
-    return uri;
-  }
 }
 
 function nameOf(uri: Uri): string {
   return basename(uri.path).replace(traceEnding, '').replace(scenarioEnding, '');
+}
+
+/** A name for each, with a number where two would be the same: runs of one scenario are often compared. */
+function namesOf(uris: readonly Uri[]): string[] {
+  const names = uris.map(nameOf);
+  return names.map((name, i) => {
+    const same = names.flatMap((each, at) => (each === name ? [at] : []));
+    return same.length === 1 ? name : `${name} (${same.indexOf(i) + 1})`;
+  });
 }

@@ -132,14 +132,13 @@ export class TraceCommands implements Disposable {
     await this.debugging.debugFrom(Uri.parse(trace), Uri.parse(scenario), row);
   }
 
-  /** Shows the first event of a query in the trace's editor. */
+  /** Writes a query into the find box of the trace's editor, and goes to its first event. */
   private async revealQuery(trace: unknown, query: unknown): Promise<void> {
     if (typeof trace !== 'string' || typeof query !== 'string') return;
     const uri = Uri.parse(trace);
     await this.editors.open(uri, ViewColumn.One);
-    const view = this.editors.document(uri)?.content.view;
-    const found = await view?.find(query, -1, 1);
-    if (found && found.row >= 0) this.editors.panelsOf(uri)[0]?.reveal(found.row);
+    const [panel] = this.editors.panelsOf(uri);
+    if (panel && this.editors.document(uri)?.content.view) panel.find(query);
     else
       void window.showInformationMessage(
         l10n.t('The trace of these figures is no longer there. Run the scenario again.'),

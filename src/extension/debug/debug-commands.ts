@@ -165,7 +165,8 @@ export class DebugCommands implements Disposable {
   }
 }
 
-function targetOf(item: unknown): WatchTarget | undefined {
+/** The memory or variable that an item of a menu means. */
+export function targetOf(item: unknown): WatchTarget | undefined {
   if (typeof item !== 'object' || item === null) return undefined;
   const { variable } = item as VariableContext;
   const expression = variable?.evaluateName ?? variable?.name;

@@ -14,7 +14,7 @@ import type { StateNode } from '../../machine/inspect';
 import { DisposableStore } from '../disposables';
 import { machineView } from '../names';
 import { DebugSessions, type DebuggedRun } from './debug-sessions';
-import { fieldText, fieldsText, revived, valueText } from './state-text';
+import { fieldText, fieldsText, revived, valueText } from '../../debug/state-text';
 
 /** A node by its path. */
 export interface MachineItem {
@@ -61,7 +61,7 @@ export class MachineView implements TreeDataProvider<MachineItem>, Disposable {
     item.id = path.join('/');
     const text = valueText(node);
     if (text !== '') item.description = text;
-    item.contextValue = node.memory ? 'memory' : 'value';
+    item.contextValue = contextOf(node);
     const key = item.id;
     const last = this.before.get(key);
     if (last !== undefined && last !== text) {
@@ -117,6 +117,12 @@ export class MachineView implements TreeDataProvider<MachineItem>, Disposable {
     }
     this.changed.fire(undefined);
   }
+}
+
+/** What the menu goes by: what has memory has writers; what is a register has a history in the trace, too. */
+function contextOf({ memory, value }: StateNode): string {
+  if (memory) return memory.space === 'physical' ? 'memory history' : 'memory';
+  return value?.kind === 'register' ? 'register history' : 'value';
 }
 
 function fieldItems({ value }: StateNode): { name: string; text: string }[] {

@@ -79,7 +79,11 @@ const argumentShapes: { [M in keyof HostMethods]: ArgumentShape<M> } = {
     }),
   ]),
   describe: z.tuple([row]),
-  chain: z.tuple([row, limit(limits.chain)]),
+  chain: z.tuple([
+    row,
+    z.object({ back: limit(limits.chain), forward: limit(limits.chain), limit: limit(limits.chain) }),
+  ]),
+  criticalPath: z.tuple([row]),
   density: z.tuple([text, cycles, cycles, z.int().min(1).max(limits.width)]),
   complete: z.tuple([text, limit(limits.text)]),
   find: z.tuple([text, z.int().min(-1).max(0x1_0000_0000), z.union([z.literal(1), z.literal(-1)])]),
@@ -95,8 +99,10 @@ const argumentShapes: { [M in keyof HostMethods]: ArgumentShape<M> } = {
     }),
   ]),
   statistics: z.tuple([cycles, cycles]),
+  operations: z.tuple([cycles, cycles]),
   mappings: z.tuple([z.int().min(0).max(limits.tracks), cycles, z.int().min(-1)]),
   openSource: z.tuple([row, z.boolean(), z.boolean()]),
+  openDisassembly: z.tuple([row, z.boolean(), z.boolean()]),
   travel: z.tuple([z.union([z.object({ cycles: z.number().finite().min(0) }), z.object({ row })])]),
   debugFrom: z.tuple([row]),
   stopAtLike: z.tuple([row]),
@@ -120,7 +126,8 @@ const argumentShapes: { [M in keyof HostMethods]: ArgumentShape<M> } = {
 
 const notice = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready') }),
-  z.object({ type: z.literal('selected'), row }),
+  z.object({ type: z.literal('selected'), row: row.or(z.literal(-1)) }),
+  z.object({ type: z.literal('window'), span: z.object({ from: cycles, to: cycles }).exactOptional() }),
   z.object({ type: z.literal('failed'), message: z.string().max(100_000) }),
 ]) satisfies z.ZodType<PageNotice>;
 

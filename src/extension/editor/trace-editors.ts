@@ -38,6 +38,15 @@ export class TraceEditors implements CustomReadonlyEditorProvider<TraceDocument>
   private readonly openedEmitter = this.owned.add(new EventEmitter<TraceDocument>());
   private readonly documents = new Set<TraceDocument>();
   private readonly panels = new Set<TracePanel>();
+  private readonly activatedEmitter = this.owned.add(new EventEmitter<TracePanel>());
+  private readonly selectedEmitter = this.owned.add(new EventEmitter<{ panel: TracePanel; row: number }>());
+  private readonly spanEmitter = this.owned.add(new EventEmitter<TracePanel>());
+  /** A page has become the active editor. */
+  readonly onDidActivate = this.activatedEmitter.event;
+  /** The reader selected an event in a page, or none (-1). */
+  readonly onDidSelect = this.selectedEmitter.event;
+  /** Another stretch of time is in sight in a page. */
+  readonly onDidShowSpan = this.spanEmitter.event;
   /** A trace was opened, or read again. */
   readonly onDidOpen = this.openedEmitter.event;
 
@@ -68,6 +77,11 @@ export class TraceEditors implements CustomReadonlyEditorProvider<TraceDocument>
     const { choices, extensionUri, log } = this;
     const panel = new TracePanel(webviewPanel, document, handlers, choices, extensionUri, log);
     this.panels.add(panel);
+    panel.onDidSelect((row) => this.selectedEmitter.fire({ panel, row }));
+    panel.onDidShowSpan(() => this.spanEmitter.fire(panel));
+    webviewPanel.onDidChangeViewState(() => {
+      if (webviewPanel.active) this.activatedEmitter.fire(panel);
+    });
     webviewPanel.onDidDispose(() => {
       this.panels.delete(panel);
       panel.dispose();

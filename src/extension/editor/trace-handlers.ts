@@ -1,8 +1,9 @@
 /** What a trace page's calls do in the editor. */
 import type { Uri } from 'vscode';
-import { l10n, workspace, type ViewColumn, type WebviewPanel } from 'vscode';
+import { l10n, window, workspace, type ViewColumn, type WebviewPanel } from 'vscode';
 import { scenarioEnding } from '../names';
 import type { TimelineDebugging } from '../debug/timeline-link';
+import type { Disassemblies } from '../disassembly/disassemblies';
 import type { SourceOpener } from '../source/open-source';
 import { locateSource } from '../source/source-files';
 import type { KeptQueryLanes } from './kept-query-lanes';
@@ -13,6 +14,7 @@ import type { TraceView } from '../trace-service/trace-view';
 
 /** What the handlers need besides the trace. */
 export interface HandlerServices {
+  disassemblies: Disassemblies;
   sources: SourceOpener;
   debugging: TimelineDebugging;
   queryLanes: KeptQueryLanes;
@@ -22,8 +24,10 @@ export interface HandlerServices {
 }
 
 /** The scenario a trace came from: known for runs, else the only file of that name in the workspace. */
-async function scenarioOf(document: TraceDocument, view: TraceView): Promise<Uri> {
+export async function scenarioOf(document: TraceDocument): Promise<Uri> {
   if (document.scenario) return document.scenario;
+  const { view } = document.content;
+  if (!view) throw new Error(l10n.t('The trace cannot be shown.'));
   const { scenarioName, source } = view.meta;
   if (source)
     throw new Error(l10n.t('{0} is a trace of another tool: there is no scenario to run.', source.file));
@@ -53,18 +57,26 @@ async function openSource(
   row: number,
   column: ViewColumn | undefined,
   how: { beside: boolean; focus: boolean },
-  sources: SourceOpener,
+  { sources, disassemblies }: HandlerServices,
 ): Promise<boolean> {
   const { file, line } = await view.describe(row);
-  if (file === undefined || line === undefined) return false;
+  // Code that comes up unasked would only be in the way.
+  if (file === undefined || line === undefined)
+    return how.focus && disassemblies.openEvent(document, row, column, how);
   const uri = await locateSource(file, [document.scenario, document.uri]);
   if (!uri) {
     throw new Error(
       l10n.t('{0} is not on this machine. Open the folder that holds it, then try again.', file),
     );
   }
+  // Who looks at the machine code keeps looking at it.
+  if (!how.focus && disassemblies.isInSight(document.uri) && !isVisible(uri)) return true;
   await sources.open(uri, line, column, how);
   return true;
+}
+
+function isVisible(uri: Uri): boolean {
+  return window.visibleTextEditors.some(({ document }) => document.uri.toString() === uri.toString());
 }
 
 /** Answers for the pages of a document. */
@@ -81,21 +93,25 @@ export function traceHandlers(
   return {
     viewport: (query) => view().viewport(query),
     describe: (row) => view().describe(row),
-    chain: (row, limit) => view().chain(row, limit),
+    chain: (row, reach) => view().chain(row, reach),
+    criticalPath: (row) => view().criticalPath(row),
     find: (query, fromRow, direction) => view().find(query, fromRow, direction),
     density: (query, from, to, parts) => view().density(query, from, to, parts),
     complete: (query, cursor) => view().complete(query, cursor),
     events: (query) => view().events(query),
     statistics: (from, to) => view().statistics(from, to),
+    operations: (from, to) => view().operations(from, to),
     mappings: (track, time, address) => view().mappings(track, time, address),
     openSource: (row, beside, focus) =>
-      openSource(document, view(), row, panel.viewColumn, { beside, focus }, services.sources),
+      openSource(document, view(), row, panel.viewColumn, { beside, focus }, services),
+    openDisassembly: (row, beside, focus) =>
+      services.disassemblies.openEvent(document, row, panel.viewColumn, { beside, focus }),
     travel: (target) => services.debugging.travel(document, target),
     debugFrom: async (row) => {
       // The line is opened beside first: there the editor shows where the debugger stands, and the timeline stays in view.
       const how = { beside: true, focus: true };
-      await openSource(document, view(), row, panel.viewColumn, how, services.sources).catch(() => false);
-      await services.debugging.debugFrom(document.uri, await scenarioOf(document, view()), row);
+      await openSource(document, view(), row, panel.viewColumn, how, services).catch(() => false);
+      await services.debugging.debugFrom(document.uri, await scenarioOf(document), row);
     },
     stopAtLike: (row) => services.debugging.stopAtLike(document, row),
     queryLanes: () => services.queryLanes.of(view().meta.scenarioName),
@@ -105,7 +121,7 @@ export function traceHandlers(
     stop: () => document.session?.cancel(),
     runAgain: async () => {
       // Not awaited to its end: the page's answer is that the run was asked for.
-      void services.runScenario(await scenarioOf(document, view()));
+      void services.runScenario(await scenarioOf(document));
     },
   };
 }

@@ -3,6 +3,7 @@ import { EventEmitter, TabInputCustom, Uri, commands, env, l10n, window } from '
 import type { Disposable, LogOutputChannel, ViewColumn, WebviewPanel } from 'vscode';
 import type { DebugPosition, FailedExpectations, PageNotice, ToPage } from '../../protocol/webview';
 import { DisposableStore } from '../disposables';
+import type { TimeSpan } from '../../trace/query/source-figures';
 import type { TraceView } from '../trace-service/trace-view';
 import { eventSelectedContext } from '../names';
 import type { ChoiceStore } from './choice-store';
@@ -28,14 +29,19 @@ export class TracePanel implements Disposable {
   private readonly owned = new DisposableStore();
   private readonly growth = new Throttle(() => this.postGrown(), growthIntervalMs);
   private readonly selectedEmitter = this.owned.add(new EventEmitter<number>());
+  private readonly windowEmitter = this.owned.add(new EventEmitter<void>());
   private isDisposed = false;
-  private pendingReveal: number | undefined;
+  /** What it is to show as soon as it can. */
+  private pending: ToPage | undefined;
+  private window: TimeSpan | undefined;
   private debuggerAt: DebugPosition | undefined;
   /** What the run was to keep and did not, and the trace that was asked for it. */
   private failed: FailedExpectations | undefined;
   private judged: TraceView | undefined;
-  /** The reader selected an event. */
+  /** The reader selected an event, or none (-1). */
   readonly onDidSelect = this.selectedEmitter.event;
+  /** Another stretch of time is in sight. */
+  readonly onDidShowSpan = this.windowEmitter.event;
   readonly state: PageState = { ready: false, inits: 0, selectedRow: -1, failures: [] };
 
   constructor(
@@ -64,8 +70,18 @@ export class TracePanel implements Disposable {
   /** Selects an event and brings it into view, as soon as the page can. */
   reveal(row: number): void {
     this.bringToFront(false);
-    if (this.state.ready) this.post({ type: 'reveal', row });
-    else this.pendingReveal = row;
+    this.postWhenReady({ type: 'reveal', row });
+  }
+
+  /** Writes a query into the find box and goes to its first event, as soon as the page can. */
+  find(query: string, preserveFocus = false): void {
+    this.bringToFront(preserveFocus);
+    this.postWhenReady({ type: 'find', query });
+  }
+
+  /** The stretch of time in sight; undefined: all of it. */
+  get span(): TimeSpan | undefined {
+    return this.window;
   }
 
   /** Shows where the debugger stands in this trace's run; undefined: nowhere. */
@@ -124,7 +140,12 @@ export class TracePanel implements Disposable {
       case 'selected':
         this.state.selectedRow = notice.row;
         this.selectedEmitter.fire(notice.row);
+        if (notice.row < 0) return;
         void commands.executeCommand('setContext', eventSelectedContext, true);
+        return;
+      case 'window':
+        this.window = notice.span;
+        this.windowEmitter.fire();
         return;
       case 'failed':
         this.state.failures.push(notice.message);
@@ -154,8 +175,8 @@ export class TracePanel implements Disposable {
     // A run that stands still reports nothing more: what each lane has so far is told now.
     if (session?.running) this.postGrown();
     else void this.tellFailure();
-    if (this.pendingReveal !== undefined) this.post({ type: 'reveal', row: this.pendingReveal });
-    this.pendingReveal = undefined;
+    if (this.pending) this.post(this.pending);
+    this.pending = undefined;
     if (this.debuggerAt) this.postDebugger();
   }
 
@@ -190,6 +211,11 @@ export class TracePanel implements Disposable {
     this.judged = view;
     this.failed = await view.failed().catch(() => undefined);
     if (this.failed && view === this.document.content.view) this.postGrown();
+  }
+
+  private postWhenReady(message: ToPage): void {
+    if (this.state.ready) this.post(message);
+    else this.pending = message;
   }
 
   private post(message: ToPage): void {

@@ -1,4 +1,4 @@
-/** What each source line of a guest cost in exits, and how that follows the reader's edits. Knows no editor. */
+/** What lines and functions of a guest cost in exits, in words, and how that follows the reader's edits. Knows no editor. */
 
 import { formatCount, formatTime } from '../../trace/vocabulary/format';
 
@@ -24,7 +24,7 @@ export interface TextChange {
  * Where the costs stand after an edit: lines below move, lines that were changed lose their figure, as nobody has run
  * the new text yet.
  */
-export function followChange<T extends LineCost>(costs: readonly T[], change: TextChange): T[] {
+export function followChange<T extends { line: number }>(costs: readonly T[], change: TextChange): T[] {
   const added = change.text.split('\n').length - 1;
   const removed = change.endLine - change.startLine;
   const shift = added - removed;
@@ -38,8 +38,37 @@ export function followChange<T extends LineCost>(costs: readonly T[], change: Te
   });
 }
 
+/** Where lines of the text that ran stand in the text as it is: those that are left. */
+export class LinePositions {
+  private standing: { ran: number; line: number }[] | undefined;
+
+  /** Takes an edit; until the first one, every line stands where it ran. @param lines of the text before it */
+  follow(change: TextChange, lines: number): void {
+    this.standing ??= Array.from({ length: lines }, (_, at) => ({ ran: at + 1, line: at + 1 }));
+    this.standing = followChange(this.standing, change);
+  }
+
+  /** The line that ran of one that stands now; undefined: it was not there. */
+  ranAt(line: number): number | undefined {
+    return this.standing ? this.standing.find((each) => each.line === line)?.ran : line;
+  }
+
+  /** Puts figures of lines that ran where these lines are now; those of lines that are gone are left out. */
+  place<T extends { line: number }>(figures: readonly T[]): T[] {
+    if (!this.standing) return [...figures];
+    const now = new Map(this.standing.map(({ ran, line }) => [ran, line]));
+    return figures.flatMap((each) => {
+      const line = now.get(each.line);
+      return line === undefined ? [] : [{ ...each, line }];
+    });
+  }
+}
+
 /** The words behind a source line: `12 exits · 148 µs`. */
-export function costLabel(cost: LineCost, frequencyHz: number): string {
-  const noun = cost.exits === 1 ? 'exit' : 'exits';
-  return `${formatCount(cost.exits)} ${noun} · ${formatTime(cost.cycles, frequencyHz)}`;
+export function costLabel(
+  { exits, cycles }: Pick<LineCost, 'exits' | 'cycles'>,
+  frequencyHz: number,
+): string {
+  const noun = exits === 1 ? 'exit' : 'exits';
+  return `${formatCount(exits)} ${noun} · ${formatTime(cycles, frequencyHz)}`;
 }

@@ -1,7 +1,8 @@
 /** What the extension host and a trace's thread say to each other. Knows no editor. */
+import type { ComparisonReport, CourseQuery } from '../../protocol/comparison';
+import type { OperationCourse, Pair } from '../../protocol/difference';
 import type { RunEnd, RunMessage, RunProgress } from '../../protocol/run';
 import type { ExportFormatName } from '../../trace/exchange/export/formats';
-import type { Comparison } from '../../trace/query/compare';
 import type { TraceMeta } from '../../trace/model';
 import type { TraceQuestions, TraceState } from './trace-view';
 
@@ -14,7 +15,7 @@ export type TraceSource =
   /** A run, whose messages will follow. */
   | { from: 'run' };
 
-/** What a thread is started for: to hold a trace, or to compare several and end. */
+/** What a thread is started for: to hold a trace, or to compare several. */
 export type TraceThreadInput =
   { hold: TraceSource } | { compare: readonly { name: string; source: TraceSource }[] };
 
@@ -32,6 +33,22 @@ export interface TraceMethods extends TraceQuestions {
   exportBytes(format: ExportFormatName): Uint8Array;
   /** What a reader is to be told of a trace that does not agree with itself; all rows are read for that. */
   damage(): string | undefined;
+}
+
+/** What is asked of a thread that compares, once it has reported. Runs by their place. */
+export interface ComparingMethods {
+  courses(query: CourseQuery): Pair<OperationCourse | null>;
+  /** The first event that a query finds; -1: none. */
+  find(run: number, query: string): number;
+  /** The first VM exit at a time or later; -1: none. */
+  exitAt(run: number, seconds: number): number;
+}
+
+/** One question to it. */
+export interface ToComparingThread<M extends keyof ComparingMethods = keyof ComparingMethods> {
+  id: number;
+  method: M;
+  args: Parameters<ComparingMethods[M]>;
 }
 
 /** One question. */
@@ -67,7 +84,9 @@ export type FromTraceThread =
   | { type: 'refused'; message: string }
   | { type: 'answer'; id: number; result: unknown }
   | { type: 'answer'; id: number; error: string }
-  | { type: 'compared'; comparison: Comparison }
+  /** What share of a comparison is done, 0 to 1. */
+  | { type: 'comparing'; share: number }
+  | { type: 'compared'; report: ComparisonReport }
   /** A delta has been taken in. */
   | { type: 'taken' }
   | { type: 'grown'; growth: Growth }

@@ -1,11 +1,13 @@
 /** A trace store as the editor asks it. Knows no editor. */
 import { completeQuery, valuesIn, type ValuesOf } from '../../trace/query/complete';
-import { chainOf } from '../../trace/query/chain';
-import { describe, eventRow } from '../../trace/query/describe';
+import { describe, eventChain, operationPath } from '../../trace/query/describe';
 import { density, eventTable, find } from '../../trace/query/find';
 import { likeQuery } from '../../trace/query/like';
 import { mappingsAt } from '../../trace/query/mappings';
-import { perLine, statistics } from '../../trace/query/statistics';
+import { operations } from '../../trace/query/operations';
+import { registerHistory, registersAt } from '../../trace/query/history';
+import { perInstruction, sourceFigures } from '../../trace/query/source-figures';
+import { statistics } from '../../trace/query/statistics';
 import type { Patience } from '../../trace/query/search';
 import { queryViewport } from '../../trace/query/viewport';
 import type { TraceStore } from '../../trace/query/store';
@@ -39,19 +41,21 @@ export function storeView(store: TraceStore): TraceQuestions {
   return {
     viewport: (query) => queryViewport(store, query, forSearchTime()),
     describe: (row) => describe(store, row),
-    chain: (row, limit) => {
-      const { links, truncated } = chainOf(store, row, limit);
-      return { rows: links.map((link) => eventRow(store, link.row)), truncated };
-    },
+    chain: (row, reach) => eventChain(store, row, reach),
+    criticalPath: (row) => operationPath(store, row),
     find: (query, fromRow, direction) => find(store, query, fromRow, direction, forSearchTime()),
     density: (query, from, to, parts) => density(store, query, from, to, parts, forSearchTime()),
     complete: (query, cursor) => completeQuery(query, cursor, values()),
     events: (query) => eventTable(store, query, forSearchTime()),
     statistics: (from, to) => statistics(store, from, to),
+    operations: (from, to) => operations(store, from, to, forSearchTime()),
     mappings: (track, time, address) => mappingsAt(store, track, time, address < 0 ? undefined : address),
     like: (row) => likeQuery(store, row),
     failed: () => (store.meta.state === 'finished' ? failedOf(store) : undefined),
-    perLine: () => perLine(store),
+    sourceFigures: (span) => sourceFigures(store, span),
+    perInstruction: (vm, span) => perInstruction(store, vm, span),
+    registerHistory: (path) => registerHistory(store, path),
+    registersAt: (row) => registersAt(store, row),
   };
 }
 

@@ -4,7 +4,6 @@ import { Worker } from 'node:worker_threads';
 import type { RunEnd, RunMessage, RunProgress } from '../../protocol/run';
 import { transferables } from '../../run/transfer';
 import type { ExportFormatName } from '../../trace/exchange/export/formats';
-import type { Comparison } from '../../trace/query/compare';
 import type { TraceMeta } from '../../trace/model';
 import type {
   FromTraceThread,
@@ -20,7 +19,7 @@ const SCRIPT = 'trace-worker.js';
 const CLOSED = 'The trace has been closed.';
 
 /** Something that is waited for. */
-class Deferred<T> {
+export class Deferred<T> {
   resolve: (value: T) => void = () => undefined;
   reject: (error: Error) => void = () => undefined;
   readonly promise = new Promise<T>((resolve, reject) => {
@@ -34,40 +33,16 @@ class Deferred<T> {
   }
 }
 
-function startThread(distDir: string, input: TraceThreadInput, buffers: ArrayBuffer[]): Worker {
+/** Starts the thread of a trace, or of a comparison. @param buffers are given away to it */
+export function startThread(distDir: string, input: TraceThreadInput, buffers: ArrayBuffer[]): Worker {
   return new Worker(join(distDir, SCRIPT), { workerData: input, transferList: buffers });
 }
 
 /** Buffers of a source that may be given away: bytes that fill theirs. */
-function buffersOf(source: TraceSource): ArrayBuffer[] {
+export function buffersOf(source: TraceSource): ArrayBuffer[] {
   if (source.from !== 'bytes') return [];
   const { buffer, byteLength } = source.bytes;
   return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [];
-}
-
-/**
- * Compares traces in a thread of its own, which ends with that.
- * @param distDir folder of the thread's script
- * @returns rejects with a message for a reader
- */
-export function compareTraces(
-  distDir: string,
-  runs: readonly { name: string; source: TraceSource }[],
-): Promise<Comparison> {
-  const result = new Deferred<Comparison>();
-  const thread = startThread(
-    distDir,
-    { compare: runs },
-    runs.flatMap(({ source }) => buffersOf(source)),
-  );
-  thread.on('message', (message: FromTraceThread) => {
-    if (message.type === 'compared') result.resolve(message.comparison);
-    else if (message.type === 'refused') result.reject(new Error(message.message));
-    void thread.terminate();
-  });
-  thread.on('error', (error) => result.reject(error));
-  thread.on('exit', (code) => result.reject(new Error(`the comparing thread ended (code ${code})`)));
-  return result.promise;
 }
 
 /** What is told of a trace unasked. */
@@ -129,15 +104,20 @@ export class TraceClient implements TraceView {
 
   viewport: TraceView['viewport'] = (query) => this.call('viewport', query);
   describe: TraceView['describe'] = (row) => this.call('describe', row);
-  chain: TraceView['chain'] = (row, limit) => this.call('chain', row, limit);
+  chain: TraceView['chain'] = (row, reach) => this.call('chain', row, reach);
+  criticalPath: TraceView['criticalPath'] = (row) => this.call('criticalPath', row);
   find: TraceView['find'] = (query, fromRow, direction) => this.call('find', query, fromRow, direction);
   density: TraceView['density'] = (query, from, to, parts) => this.call('density', query, from, to, parts);
   complete: TraceView['complete'] = (query, cursor) => this.call('complete', query, cursor);
   events: TraceView['events'] = (query) => this.call('events', query);
   statistics: TraceView['statistics'] = (from, to) => this.call('statistics', from, to);
+  operations: TraceView['operations'] = (from, to) => this.call('operations', from, to);
   mappings: TraceView['mappings'] = (track, time, address) => this.call('mappings', track, time, address);
   like: TraceView['like'] = (row) => this.call('like', row);
-  perLine: TraceView['perLine'] = () => this.call('perLine');
+  sourceFigures: TraceView['sourceFigures'] = (span) => this.call('sourceFigures', span);
+  perInstruction: TraceView['perInstruction'] = (vm, span) => this.call('perInstruction', vm, span);
+  registerHistory: TraceView['registerHistory'] = (path) => this.call('registerHistory', path);
+  registersAt: TraceView['registersAt'] = (row) => this.call('registersAt', row);
   failed: TraceView['failed'] = () => this.call('failed');
 
   /** The tables as they are now, which `meta` then has too. */

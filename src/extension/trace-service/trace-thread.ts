@@ -12,7 +12,7 @@ import { storeView } from './store-view';
 import type { TraceState } from './trace-view';
 
 /** Questions that nobody waits for: of a large trace they come after the first picture, as they go through all rows. */
-const IN_BACKGROUND: ReadonlySet<keyof TraceMethods> = new Set(['perLine', 'damage', 'failed']);
+const IN_BACKGROUND: ReadonlySet<keyof TraceMethods> = new Set(['sourceFigures', 'damage', 'failed']);
 const LARGE_ROWS = 1_000_000;
 
 /** What a thread needs of the world outside. */

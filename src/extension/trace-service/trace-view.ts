@@ -1,19 +1,36 @@
 /** A trace as the editor asks it questions: the same for a live run and for a file. Knows no editor. */
 import type { FailedExpectations, HostMethods } from '../../protocol/webview';
 import type { TraceMeta } from '../../trace/model';
-import type { LineFigures } from '../../trace/query/statistics';
+import type { InstructionFigures, SourceFigures, TimeSpan } from '../../trace/query/source-figures';
+import type { RegisterHistory, TrackRegisters } from '../../protocol/state';
 
 /** Questions about one trace. Times in cycles, rows from 0. */
 export interface TraceQuestions extends Pick<
   HostMethods,
-  'viewport' | 'describe' | 'chain' | 'find' | 'density' | 'complete' | 'events' | 'statistics' | 'mappings'
+  | 'viewport'
+  | 'describe'
+  | 'chain'
+  | 'criticalPath'
+  | 'find'
+  | 'density'
+  | 'complete'
+  | 'events'
+  | 'statistics'
+  | 'operations'
+  | 'mappings'
 > {
   /** What the run was to keep and did not, once it is over; all rows may be read for that. */
   failed(): FailedExpectations | undefined;
   /** A query that matches an event and those like it. */
   like(row: number): string;
-  /** Exits by guest source line with their reasons, dearest first. */
-  perLine(): LineFigures[];
+  /** Exits of a stretch of time by guest source line and by function, with their reasons, dearest first. */
+  sourceFigures(span: TimeSpan): SourceFigures;
+  /** Exits of a stretch of time by instruction of a VM's guest. */
+  perInstruction(vm: number, span: TimeSpan): InstructionFigures[];
+  /** The writes of a device's register, which its path in the tree of the machine's inside names. */
+  registerHistory(path: readonly string[]): RegisterHistory;
+  /** What the devices' registers were last seen to hold by an event. */
+  registersAt(row: number): TrackRegisters[];
 }
 
 /** How far a trace is. */

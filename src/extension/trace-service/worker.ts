@@ -1,13 +1,21 @@
 /** Entry point of a trace's thread (`dist/trace-worker.js`). */
 import { parentPort, workerData } from 'node:worker_threads';
-import { compareRuns } from '../../trace/query/compare';
+import { find } from '../../trace/query/find';
 import { TraceImporter } from '../../trace/exchange/import/importer';
 import { openTrace, bytesAccess } from '../../trace/file/file';
 import type { RandomAccess } from '../../trace/file/random-access';
 import { fileAccess } from '../../trace/file/file-access';
 import { saveParts } from '../../trace/file/save';
 import type { TraceStore } from '../../trace/query/store';
-import type { FromTraceThread, ToTraceThread, TraceSource, TraceThreadInput } from './messages';
+import { coursesOf, reportOf, rowAtTime, type NamedStore } from '../compare/comparing-thread';
+import type {
+  ComparingMethods,
+  FromTraceThread,
+  ToComparingThread,
+  ToTraceThread,
+  TraceSource,
+  TraceThreadInput,
+} from './messages';
 import { TraceThread, messageOf, type TraceThreadWorld } from './trace-thread';
 
 /** Columns of answers go over without a copy. */
@@ -55,12 +63,45 @@ function hold(source: TraceSource): void {
   if (source.from !== 'run') post({ type: 'opened', state: thread.state() });
 }
 
+/** Of the share of a comparison that is done: reading the files. */
+const READING = 0.3;
+
 function compare(runs: Extract<TraceThreadInput, { compare: unknown }>['compare']): void {
-  const stores = runs.map(({ name, source }) => {
+  const progress = (share: number): void => post({ type: 'comparing', share });
+  const stores = runs.map(({ name, source }, i): NamedStore => {
     if (source.from === 'run') throw new Error(`${name} has not been kept`);
-    return { name, store: storeOf(source) };
+    const store = named(name, () => storeOf(source));
+    progress((READING * (i + 1)) / runs.length);
+    return { name, store };
   });
-  post({ type: 'compared', comparison: compareRuns(stores) });
+  post({ type: 'compared', report: reportOf(stores, (share) => progress(READING + (1 - READING) * share)) });
+  const storeAt = (run: number): TraceStore => {
+    const found = stores[run];
+    if (!found) throw new RangeError('There is no such run in this comparison.');
+    return found.store;
+  };
+  const methods: ComparingMethods = {
+    courses: (query) => coursesOf(stores, query),
+    find: (run, query) => find(storeAt(run), query, -1, 1).row,
+    exitAt: (run, seconds) => rowAtTime(storeAt(run), seconds),
+  };
+  parentPort?.on('message', ({ id, method, args }: ToComparingThread) => {
+    try {
+      const ask = methods[method] as (...args: unknown[]) => unknown;
+      post({ type: 'answer', id, result: ask(...args) });
+    } catch (error) {
+      post({ type: 'answer', id, error: messageOf(error) });
+    }
+  });
+}
+
+/** Says of which trace it is that something is wrong. */
+function named<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new Error(`${name}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 try {

@@ -1,5 +1,6 @@
 /** How the buffers of a record batch may be compressed (`CompressionType` of Message.fbs). */
 import { CompressionType, compressionRegistry } from 'apache-arrow';
+import type { Packing } from '../query/index/packed-parts';
 import { compress, decompress } from './zstd';
 
 /** Codecs that are read, by their number in the format. */
@@ -15,3 +16,12 @@ export const WRITTEN = CompressionType.ZSTD;
 export function provideCodec(): void {
   compressionRegistry.set(WRITTEN, { encode: compress });
 }
+
+/** How the parts of the stored index are packed. */
+export const packing: Packing = {
+  pack: compress,
+  unpack(packed, length) {
+    const bytes = new Uint8Array(length);
+    return decompress(packed, length, bytes) ? bytes : undefined;
+  },
+};

@@ -56,8 +56,9 @@ function open(access: RandomAccess, options: OpenOptions): TraceStore {
   if (rows > MOST_ROWS)
     throw new TraceFileError(`The file claims ${rows} events, more than a trace can have`, 0, DAMAGED);
   const blocks = new FileBlocks(access, batches, rows, tables.meta, options.keptBytes);
-  const sides = found.whole ? readStoredIndex(access, tables.index, rows) : undefined;
-  const store = new TraceStore(tables.meta, { blocks, rows, sides });
+  const stored = found.whole ? readStoredIndex(access, tables.index, rows) : undefined;
+  const store = new TraceStore(tables.meta, { blocks, rows, sides: stored?.sides });
+  if (stored?.lanes !== undefined) store.useIndex(stored.lanes);
   if (found.whole && tables.rows >= 0 && tables.rows !== rows) {
     throw new TraceFileError(
       `The file has ${rows} events where its tables say ${tables.rows}`,

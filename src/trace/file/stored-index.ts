@@ -8,7 +8,11 @@
 import type { RandomAccess } from './random-access';
 import { partOf } from './random-access';
 import { viewOf } from './messages';
+import { INDEX_VERSION, openIndex } from '../query/index-bytes';
+import { checkOf } from '../query/index/check';
+import type { TraceIndex } from '../query/index/stored';
 import { SIDES_VERSION, decodeSides, type SideTables } from '../query/side-tables';
+import { packing } from './codec';
 
 const MAGIC = 'TRAPIDX1';
 const NAME_BYTES = 8;
@@ -19,6 +23,7 @@ const MOST_SECTIONS = 64;
 
 /** Sections by name. */
 export const SECTION_SIDES = 'sides';
+export const SECTION_LANES = 'lanes';
 
 /** A section to be written. */
 export interface IndexSection {
@@ -35,21 +40,6 @@ export interface StoredSection {
   version: number;
   check: number;
   content: RandomAccess;
-}
-
-/**
- * Check value of bytes against damage, not against forgery: FNV-1a over their 32-bit words, then over the bytes left.
- * @param parts each but the last of a length that is a multiple of 4
- */
-export function checkOf(parts: readonly Uint8Array[]): number {
-  let hash = 0x811c_9dc5;
-  for (const part of parts) {
-    const view = viewOf(part);
-    const words = part.length & ~3;
-    for (let i = 0; i < words; i += 4) hash = Math.imul(hash ^ view.getUint32(i, true), 0x0100_0193);
-    for (let i = words; i < part.length; i++) hash = Math.imul(hash ^ (part[i] ?? 0), 0x0100_0193);
-  }
-  return (hash ^ (hash >>> 15)) >>> 0;
 }
 
 const padded = (length: number): number => (length + 7) & ~7;
@@ -121,12 +111,24 @@ export function contentOf(section: StoredSection | undefined, version: number): 
   return checkOf([bytes]) === section.check ? bytes : undefined;
 }
 
-/** The side tables of a file with `rows` rows; undefined where none are stored. */
+/** What is stored with the rows of a file. */
+export interface StoredIndex {
+  sides: SideTables;
+  /** Read as far as somebody asks; undefined: not stored, or not as it is read here. */
+  lanes: TraceIndex | undefined;
+}
+
+/** The index of a file with `rows` rows; undefined where none is stored. */
 export function readStoredIndex(
   access: RandomAccess,
   place: string | undefined,
   rows: number,
-): SideTables | undefined {
-  const content = contentOf(sectionsOf(access, place)?.get(SECTION_SIDES), SIDES_VERSION);
-  return content && decodeSides(content, rows);
+): StoredIndex | undefined {
+  const sections = sectionsOf(access, place);
+  const content = contentOf(sections?.get(SECTION_SIDES), SIDES_VERSION);
+  const sides = content && decodeSides(content, rows);
+  if (sides === undefined) return undefined;
+  const lanes = sections?.get(SECTION_LANES);
+  // It has check values of its own, for it is not read as a whole.
+  return { sides, lanes: lanes?.version === INDEX_VERSION ? openIndex(lanes.content, rows, packing) : undefined };
 }

@@ -20,9 +20,10 @@ import { blocksOf } from '../record/hash';
 import type { TraceChunk, TraceMeta } from '../model';
 import { SIDES_VERSION, encodeSides } from '../query/side-tables';
 import type { TraceStore } from '../query/store';
-import { WRITTEN, provideCodec } from './codec';
+import { INDEX_VERSION, encodeIndex } from '../query/index-bytes';
+import { WRITTEN, packing, provideCodec } from './codec';
 import { INDEX_KEY, KINDS_KEY, META_KEY, ROWS_KEY } from './layout';
-import { SECTION_SIDES, indexParts, indexPlace, type IndexSection } from './stored-index';
+import { SECTION_LANES, SECTION_SIDES, indexParts, indexPlace, type IndexSection } from './stored-index';
 
 type Columns = {
   start: Float64;
@@ -84,7 +85,10 @@ const END_OF_STREAM = Int32Array.of(-1, 0);
 
 /** The sections of the stored index. */
 function sectionsOf(store: TraceStore): IndexSection[] {
-  return [{ name: SECTION_SIDES, version: SIDES_VERSION, parts: [encodeSides(store.sideTables())] }];
+  return [
+    { name: SECTION_SIDES, version: SIDES_VERSION, parts: [encodeSides(store.sideTables())] },
+    { name: SECTION_LANES, version: INDEX_VERSION, parts: encodeIndex(store.storedIndex(), packing) },
+  ];
 }
 
 /** Keeps what the Arrow writer writes, part by part and without joining. */
@@ -151,11 +155,12 @@ class PartWriter extends RecordBatchFileWriter<Columns> {
 /**
  * The file's bytes, part after part, one record batch at a time: for writing a large trace without holding it twice.
  * Column parts are views on the store's memory; write each before the store changes.
+ * @param indexed with the index, without which the trace is as good but slow to open
  */
-export function* traceFileParts(store: TraceStore): Generator<Uint8Array[]> {
+export function* traceFileParts(store: TraceStore, indexed = true): Generator<Uint8Array[]> {
   provideCodec();
   const schema = schemaOf(finalMeta(store), store.rows);
-  const writer = new PartWriter(() => indexParts(sectionsOf(store)));
+  const writer = new PartWriter(() => (indexed ? indexParts(sectionsOf(store)) : []));
   writer.reset(undefined, schema);
   yield writer.take();
   for (const block of blocksOf(store)) {

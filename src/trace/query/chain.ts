@@ -1,5 +1,7 @@
 /** Why an event happened and what came of it: the `cause` column followed both ways. */
-import { bookkeeping } from '../vocabulary/events';
+import { BLOCK_SHIFT } from '../block';
+import { Kind } from '../vocabulary/events';
+import type { ChainReach } from '../../protocol/details';
 import type { TraceStore } from './store';
 
 /** Consequences of every row as linked lists, newest first; grows with the store. */
@@ -18,11 +20,21 @@ class Consequences {
       this.newest = newest;
       this.older = older;
     }
-    for (; this.rows < store.rows; this.rows++) {
-      const cause = store.causeOf(this.rows);
-      if (cause < 0 || bookkeeping.has(store.kindOf(this.rows))) continue;
-      this.older[this.rows] = this.newest[cause] ?? 0;
-      this.newest[cause] = this.rows + 1;
+    const { newest, older } = this;
+    while (this.rows < store.rows) {
+      const block = store.block(this.rows >>> BLOCK_SHIFT);
+      if (block === undefined) return;
+      const { firstRow, cause, kind } = block;
+      const end = Math.min(store.rows, firstRow + cause.length);
+      for (let row = this.rows; row < end; row++) {
+        const by = cause[row - firstRow] - 1;
+        const what = kind[row - firstRow];
+        // As `causeOf` has it: a cause stands before its consequence.
+        if (by < 0 || by >= row || what === Kind.ArgsHigh || what === Kind.SpanOverflow) continue;
+        older[row] = newest[by];
+        newest[by] = row + 1;
+      }
+      this.rows = end;
     }
   }
 
@@ -77,30 +89,43 @@ export interface Chain {
   links: ChainLink[];
   /** First cause of all. */
   root: number;
-  /** There is more than was asked for. */
+  /** There are causes further back than was asked for. */
+  moreBefore: boolean;
+  /** There are consequences further on than was asked for. */
+  moreAfter: boolean;
+  /** There is more than the limit, within the steps that were asked for. */
   truncated: boolean;
 }
 
+const WHOLE: ChainReach = { back: Infinity, forward: Infinity, limit: 1000 };
+
 /**
- * The causal chain through a row: all its causes up to the root, itself, and what came of it, nearest first where the
- * limit cuts. @throws RangeError when there is no such row.
+ * The causal chain through a row: its causes, itself, and what came of it, nearest first where the limit cuts.
+ * @throws RangeError when there is no such row.
  */
-export function chainOf(store: TraceStore, row: number, limit = 1000): Chain {
+export function chainOf(store: TraceStore, row: number, reach: Partial<ChainReach> = {}): Chain {
+  const { back, forward, limit } = { ...WHOLE, ...reach };
   store.get(row);
   const causes: ChainLink[] = [];
   let root = row;
   let truncated = false;
+  let moreBefore = false;
   for (let cause = store.causeOf(row), depth = -1; cause >= 0; cause = store.causeOf(cause), depth--) {
     root = cause;
-    if (causes.length < limit - 1) causes.push({ row: cause, depth });
+    if (depth < -back) moreBefore = true;
+    else if (causes.length < limit - 1) causes.push({ row: cause, depth });
     else truncated = true;
   }
   const links: ChainLink[] = [...causes, { row, depth: 0 }];
   const index = indexOf(store);
+  let moreAfter = false;
   // Breadth first: where the limit cuts, it cuts the far consequences.
   for (let i = links.length - 1; i < links.length; i++) {
     const link = links[i];
-    if (link === undefined) break;
+    if (link.depth === forward) {
+      moreAfter ||= index.of(link.row, 1).length > 0;
+      continue;
+    }
     const room = limit - links.length;
     const next = index.of(link.row, room + 1);
     if (next.length > room) truncated = true;
@@ -108,7 +133,7 @@ export function chainOf(store: TraceStore, row: number, limit = 1000): Chain {
     if (room <= 0 && truncated) break;
   }
   links.sort((x, y) => x.row - y.row);
-  return { links, root, truncated };
+  return { links, root, moreBefore, moreAfter, truncated };
 }
 
 /** The operation an event belongs to: the root of its chain (one packet, one request, one kick). */

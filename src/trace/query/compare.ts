@@ -1,9 +1,10 @@
 /** Runs side by side: what each cost in total and for each packet. Every figure is derived from a trace and its exact counts. */
-import type { Distribution } from '../../protocol/details';
+import type { PlacedDistribution } from '../../protocol/difference';
 import type { RunState } from '../model';
-import { isExit, Kind, kindRow } from '../vocabulary/events';
+import { isExit, Kind, kindRow, kinds } from '../vocabulary/events';
 import { coveredBetween } from './cumulate';
-import { interruptExits, type InterruptExits } from './interrupt-exits';
+import { eventsOfFigure } from './figure-kinds';
+import { ARRIVALS, WINDOWS, interruptExits, type InterruptExits } from './interrupt-exits';
 import { packetLatency } from './latency';
 import type { TraceStore } from './store';
 import { summarise } from './summary';
@@ -21,6 +22,10 @@ export interface ComparisonRow {
   values: (number | null)[];
   /** Each value in terms of the first run's; null where one of them is not there or that is 0. */
   ratios: (number | null)[];
+  /** Finds the events that the figure is made of, in each trace; absent: of none in particular. */
+  query?: string;
+  /** By run: the event whose value this is, for a percentile; null: none. */
+  rows?: (number | null)[];
 }
 
 /** A run that is compared. */
@@ -38,7 +43,7 @@ export interface Comparison {
   rows: ComparisonRow[];
 }
 
-type Figures = Map<string, { unit: ComparisonUnit; value: number | null }>;
+type Figures = Map<string, { unit: ComparisonUnit; value: number | null; row?: number }>;
 
 /** The comparison of some runs with the first of them. */
 export function compareRuns(runs: readonly { name: string; store: TraceStore }[]): Comparison {
@@ -56,9 +61,49 @@ export function compareRuns(runs: readonly { name: string; store: TraceStore }[]
       const values = figures.map((each) => each.get(figure)?.value ?? absent);
       const [first] = values;
       const ratios = values.map((value) => (value === null || !first ? null : value / first));
-      return { figure, unit, values, ratios };
+      const query = queryOf(figure);
+      const rows = figures.map((each) => each.get(figure)?.row ?? null);
+      return {
+        ...{ figure, unit, values, ratios },
+        ...(query !== undefined && { query }),
+        ...(rows.some((row) => row !== null) && { rows }),
+      };
     }),
   };
+}
+
+/** Which figure's events a figure is made of, where these are not its own. */
+const MADE_OF: Readonly<Record<string, string>> = {
+  'packets.rate': 'packets',
+  'perInterrupt.exits': 'exits',
+  'perPacket.exits': 'exits',
+  'perPacket.userExits': 'userExits',
+  'perPacket.interrupts': 'interrupts.handled',
+  'perPacket.notifications': 'notifications',
+  'perPacket.hostCycles': 'hostCycles',
+};
+
+/** Kinds of events of figures that a summary has not. */
+const KINDS_OF: Readonly<Record<string, () => readonly number[]>> = {
+  packets: () => [Kind.PacketTx, Kind.PacketRx],
+  notifications: () => [Kind.VirtqKick],
+  'notifications.suppressed': () => [Kind.VirtqSuppressed],
+  'perInterrupt.arrival': () => exitsOf(ARRIVALS),
+  'perInterrupt.window': () => exitsOf(WINDOWS),
+  'perInterrupt.end': () => [Kind.IrqEoi],
+  hostCycles: () => [Kind.SchedRun, ...[...kinds.keys()].filter(isHostMode)],
+};
+
+function exitsOf(reasons: ReadonlySet<string>): number[] {
+  return [...kinds.values()].flatMap(({ id, reason }) => (reason !== undefined && reasons.has(reason) ? [id] : []));
+}
+
+/** The query that finds what a figure is made of. */
+function queryOf(figure: string): string | undefined {
+  const source = MADE_OF[figure] ?? figure;
+  if (source === 'exits') return 'group:exit';
+  const found = KINDS_OF[source]?.() ?? eventsOfFigure(source)?.kinds ?? [];
+  return found.length === 0 ? undefined : `kind:${found.map((kind) => kindRow(kind).name).join(',')}`;
 }
 
 /** All figures that any run has, in the order of the first that has each; exits by reason stand together, the most frequent first. */
@@ -81,8 +126,8 @@ function figuresOf(store: TraceStore): Figures {
   const { meta, rows } = store;
   const summary = summarise(meta, rows);
   const figures: Figures = new Map();
-  const add = (figure: string, unit: ComparisonUnit, value: number | null): void =>
-    void figures.set(figure, { unit, value });
+  const add = (figure: string, unit: ComparisonUnit, value: number | null, row = -1): void =>
+    void figures.set(figure, { unit, value, ...(row >= 0 && { row }) });
   const exits = Object.values(summary.exits).reduce((sum, n) => sum + n, 0);
   const packets = summary.packets.tx + summary.packets.rx;
   const { raised, injected, posted, handled } = summary.interrupts;
@@ -120,6 +165,7 @@ function figuresOf(store: TraceStore): Figures {
         `latency.${stretch}.${percentile}`,
         'seconds',
         secondsOf(latency?.[stretch], percentile, meta.frequencyHz),
+        latency?.[stretch].rows[percentile],
       );
   add('latency.unreported', 'count', latency?.unreported ?? null);
   return figures;
@@ -139,7 +185,7 @@ function addInterruptExits(
 }
 
 function secondsOf(
-  distribution: Distribution | undefined,
+  distribution: PlacedDistribution | undefined,
   percentile: 'p50' | 'p90' | 'p99',
   frequencyHz: number,
 ): number | null {

@@ -1,5 +1,5 @@
 /** A comparison as text: the words and numbers of its table, the same in a terminal and in the editor. */
-import type { Comparison, ComparisonUnit } from './compare';
+import type { Comparison, ComparisonRow, ComparisonUnit } from './compare';
 import { THIN_SPACE } from '../vocabulary/format';
 
 /** What the figures are called. Exits by reason are not here: they bear the reason's own name. */
@@ -41,7 +41,8 @@ const LABELS: Record<string, string> = {
 };
 
 const REASON = 'exits.';
-const NONE = '–';
+/** What stands for a figure that a run has not. */
+export const NONE = '–';
 
 const TIMES: readonly (readonly [unit: string, perSecond: number])[] = [
   ['s', 1],
@@ -58,29 +59,42 @@ export interface ComparisonTable {
   body: string[][];
 }
 
+/** Rows that are 0 or not there in every run say nothing. */
+export function saysSomething({ values }: ComparisonRow): boolean {
+  return values.some((value) => value !== null && value !== 0);
+}
+
+/** Which values of a figure are good, where that can be said whatever the runs did: what each packet or interrupt cost, and what got lost. */
+export function betterOf(figure: string): 'less' | 'more' | undefined {
+  if (figure === 'packets.rate') return 'more';
+  return /^(perPacket|perInterrupt|latency)\.|^packets\.dropped$/.test(figure) ? 'less' : undefined;
+}
+
 /** Rows that are 0 or not there in every run are left out. */
 export function comparisonTable({ runs, rows }: Comparison): ComparisonTable {
   return {
     head: ['', ...runs.map(({ name }) => name)],
     body: rows
-      .filter(({ values }) => values.some((value) => value !== null && value !== 0))
+      .filter(saysSomething)
       .map(({ figure, unit, values, ratios }) => [
         labelOf(figure),
         ...values.map((value, i) => {
           const ratio = i === 0 ? null : (ratios[i] ?? null);
           return value === null
             ? NONE
-            : valueText(value, unit) + (ratio === null ? '' : ` (×${short(ratio)})`);
+            : valueText(value, unit) + (ratio === null ? '' : ` (${ratioText(ratio)})`);
         }),
       ]),
   };
 }
 
-function labelOf(figure: string): string {
+/** What a figure is called, indented where it belongs to the one above. */
+export function labelOf(figure: string): string {
   return figure.startsWith(REASON) ? `  ${figure.slice(REASON.length)}` : (LABELS[figure] ?? figure);
 }
 
-function valueText(value: number, unit: ComparisonUnit): string {
+/** A value of a figure for a reader. */
+export function valueText(value: number, unit: ComparisonUnit): string {
   switch (unit) {
     case 'count':
     case 'cycles':
@@ -96,6 +110,11 @@ function valueText(value: number, unit: ComparisonUnit): string {
       return `${short(value * perSecond)}${THIN_SPACE}${name}`;
     }
   }
+}
+
+/** How many times another value: `×1.5`. */
+export function ratioText(ratio: number): string {
+  return `×${short(ratio)}`;
 }
 
 /** Three digits that count, or all digits before the point. */

@@ -1,11 +1,18 @@
 /** One event in words and figures: table row, panel, hover. */
-import type { EventDetails, EventRow } from '../../protocol/details';
+import type {
+  ChainReach,
+  EventChain,
+  EventDetails,
+  EventRow,
+  OperationPath,
+} from '../../protocol/details';
 import { formatArg, formatArgs, formatField, formatPlace, placeOf } from './arguments';
 import { portAccessOf } from './port-access';
-import { countConsequences } from './chain';
+import { chainOf, countConsequences } from './chain';
 import { kindRow, type ArgSpec, type KindRow } from '../vocabulary/events';
 import type { Place, Track } from '../model';
 import { formatCount, formatTime } from '../vocabulary/format';
+import { criticalPath } from './path';
 import { sentenceOf } from './sentence';
 import type { TraceEvent, TraceStore } from './store';
 
@@ -32,6 +39,28 @@ function rowOf(store: TraceStore, event: TraceEvent): EventRow {
   };
 }
 
+/** The causal chain through an event. @throws RangeError when there is no such row. */
+export function eventChain(store: TraceStore, row: number, reach: ChainReach): EventChain {
+  const { links, moreBefore, moreAfter, truncated } = chainOf(store, row, reach);
+  return { rows: links.map((link) => eventRow(store, link.row)), moreBefore, moreAfter, truncated };
+}
+
+/** The critical path of the operation that an event is part of. @throws RangeError when there is no such row. */
+export function operationPath(store: TraceStore, row: number): OperationPath {
+  const { rows, legs, from, to } = criticalPath(store, row);
+  return {
+    from,
+    to,
+    rows,
+    legs: legs.map(({ what, row: of, from: begins, cycles }) => ({
+      what,
+      event: eventRow(store, of),
+      from: begins,
+      cycles,
+    })),
+  };
+}
+
 /** Everything about one event. @throws RangeError when there is no such row. */
 export function describe(store: TraceStore, row: number): EventDetails {
   const event = store.get(row);
@@ -45,6 +74,7 @@ export function describe(store: TraceStore, row: number): EventDetails {
     ...(place?.file !== undefined && { file: place.file }),
     ...(place?.line !== undefined && { line: place.line }),
     ...(place?.symbol !== undefined && { symbol: place.symbol }),
+    ...(place && { rip: place.rip, vm: place.vm }),
     consequences: countConsequences(store, row),
     legs,
   };

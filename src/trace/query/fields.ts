@@ -38,6 +38,12 @@ export const queryFields = {
   ),
   file: field('text', 'source file, or the end of its path', ['file:e1000.c']),
   line: field('number', 'source line', ['line:142', 'line:100..180']),
+  rip: field(
+    'text',
+    'address of the instruction that it came from',
+    ['rip:0x100f3a', 'rip:0x100f*'],
+    ['instruction'],
+  ),
   reg: field(
     'text',
     'register accessed, by name or offset; where the query names kinds, exits about it, too',

@@ -14,9 +14,9 @@ export interface InterruptExits {
   end: number;
 }
 
-/** By reason, on processors of either vendor. */
-const ARRIVALS: ReadonlySet<string> = new Set(['EXTERNAL_INTERRUPT', 'interrupt']);
-const WINDOWS: ReadonlySet<string> = new Set(['INTERRUPT_WINDOW', 'vintr']);
+/** Reasons of exits by which a vector arrives, and by which a guest becomes ready for one; of either vendor's processors. */
+export const ARRIVALS: ReadonlySet<string> = new Set(['EXTERNAL_INTERRUPT', 'interrupt']);
+export const WINDOWS: ReadonlySet<string> = new Set(['INTERRUPT_WINDOW', 'vintr']);
 /** #NP for a gate of a shadow IDT: the vector, and bits of the error code that tell of an event from outside (SDM vol. 3, 6.13). */
 const NOT_PRESENT = { reason: 'EXCEPTION_NMI', vector: 11, external: 3 } as const;
 

@@ -17,16 +17,16 @@
  * interrupt that ran at the time of `packet.rx`, which then learnt of it at that time, or else the next one. A packet
  * that no handler follows, as with a driver that polls, is counted in `unreported` and has no latency.
  */
-import type { Distribution } from '../../protocol/details';
+import type { PlacedDistribution } from '../../protocol/difference';
 import { isExit, Kind } from '../vocabulary/events';
-import { Sample } from './sample';
+import { RowSample } from './row-sample';
 import type { TraceStore } from './store';
 
-/** Latencies in cycles. */
+/** Latencies in cycles; their rows are those of the packets. */
 export interface PacketLatency {
-  send: Distribution;
-  receive: Distribution;
-  roundTrip: Distribution;
+  send: PlacedDistribution;
+  receive: PlacedDistribution;
+  roundTrip: PlacedDistribution;
   /** Packets in guest memory that no handler learnt of. */
   unreported: number;
 }
@@ -54,9 +54,9 @@ export function packetLatency(store: TraceStore): PacketLatency {
     else if (kind === Kind.Handler) noteHandler(store, row, own, byDevice);
   }
   for (const handled of byDevice.values()) handled.sort((x, y) => x.start - y.start);
-  const [send, receive, roundTrip] = [new Sample(), new Sample(), new Sample()];
+  const [send, receive, roundTrip] = [new RowSample(), new RowSample(), new RowSample()];
   const accesses = accessesOf(store, sent);
-  for (const [row, from] of accesses) send.add(store.startOf(row) - from);
+  for (const [row, from] of accesses) send.add(store.startOf(row) - from, row);
   let unreported = 0;
   for (const row of received) {
     const at = own.get(row) ?? handledAfter(byDevice.get(store.get(row).track) ?? [], store.startOf(row));
@@ -65,15 +65,15 @@ export function packetLatency(store: TraceStore): PacketLatency {
       continue;
     }
     const wire = nearest(store, row, (kind) => kind === Kind.LinkTransit);
-    if (wire >= 0) receive.add(at - store.startOf(wire) - store.durationOf(wire));
+    if (wire >= 0) receive.add(at - store.startOf(wire) - store.durationOf(wire), row);
     const origin = nearest(store, row, (kind) => kind === Kind.PacketTx);
     const from = accesses.get(origin);
-    if (from !== undefined) roundTrip.add(at - from);
+    if (from !== undefined) roundTrip.add(at - from, row);
   }
   return {
-    send: send.distribution(),
-    receive: receive.distribution(),
-    roundTrip: roundTrip.distribution(),
+    send: send.placed(),
+    receive: receive.placed(),
+    roundTrip: roundTrip.placed(),
     unreported,
   };
 }

@@ -239,7 +239,7 @@ function trackTest(rows: QueryRows, test: (track: Track) => boolean): Test {
   return (row) => fits(rows.trackOf(row));
 }
 
-function placeTest(rows: QueryRows, test: (text: string) => boolean, field: 'file' | 'symbol'): Test {
+function placeTest(rows: QueryRows, test: (text: string) => boolean, field: 'file' | 'symbol' | 'rip'): Test {
   const fits = once((id) => {
     const text = rows.placeAt(id)?.[field];
     return text !== undefined && test(text);
@@ -271,6 +271,8 @@ function textTerm(rows: QueryRows, term: QueryTerm, exits: boolean): Compiled {
       return { may: anyKind, test: placeTest(rows, someOf(term.texts.map(pathTest)), 'file') };
     case 'fn':
       return { may: anyKind, test: placeTest(rows, fits, 'symbol') };
+    case 'rip':
+      return { may: anyKind, test: placeTest(rows, fits, 'rip') };
     default:
       return { may: anyKind, test: registerTest(rows, term.texts, exits) };
   }

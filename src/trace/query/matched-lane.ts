@@ -1,5 +1,6 @@
 /** The matches of a query as a lane's events: which of them reach into a window, and the bins of a window. */
 import { edgeOf, Sweep, type Carried, type Grid, type SweptKinds } from './sweep';
+import { entriesOf, type Entries } from './index/entries';
 import { BinsInProgress } from './lane-bins';
 import type { LaneBins } from '../../protocol/viewport';
 import type { OrderedRows } from './ordered-rows';
@@ -58,9 +59,16 @@ export class MatchedLane {
     return bins.finish((edgeOf(grid, grid.width) - grid.from) / grid.width);
   }
 
-  private entries(first: number, end: number): { length: number; rows: Uint32Array; starts: Float64Array } {
+  private entries(first: number, end: number): Entries {
+    const { store } = this;
     const rows = this.rows.slice(first, end);
-    return { length: rows.length, rows, starts: Float64Array.from(rows, (row) => this.store.startOf(row)) };
+    const entries = { ...entriesOf(rows.length), rows };
+    rows.forEach((row, i) => {
+      entries.starts[i] = store.startOf(row);
+      entries.kinds[i] = store.kindOf(row);
+      entries.durations[i] = store.closedDurationOf(row);
+    });
+    return entries;
   }
 
   /** Cycles; of a span that is open its start, as its end is told apart from these. */

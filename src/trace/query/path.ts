@@ -42,26 +42,42 @@ export function causesWithin(store: TraceStore, row: number): number[] {
   return rows.reverse();
 }
 
+/**
+ * The legs of the path along some causes of an event to the event's end, one after the other.
+ * @param rows as `causesWithin` gives them
+ * @param visit gets each leg: whether it is waited for, its event, and when it begins and ends
+ */
+export function eachLeg(
+  store: TraceStore,
+  rows: readonly number[],
+  visit: (waits: boolean, row: number, from: number, to: number) => void,
+): void {
+  let at = store.startOf(rows[0] ?? 0);
+  rows.forEach((row, i) => {
+    const next = rows[i + 1];
+    const begins = next === undefined ? Infinity : store.startOf(next);
+    const end = Math.min(begins, store.startOf(row) + store.durationOf(row));
+    if (end > at) {
+      visit(false, row, at, end);
+      at = end;
+    }
+    if (next === undefined || begins <= at) return;
+    visit(true, next, at, begins);
+    at = begins;
+  });
+}
+
 /** The path of the causes of an event, to the event's end. @throws RangeError when there is no such row. */
 export function pathTo(store: TraceStore, row: number): CausalPath {
-  const { start, duration } = store.get(row);
+  store.get(row);
   const rows = causesWithin(store, row);
-  const from = store.startOf(rows[0] ?? row);
   const legs: PathLeg[] = [];
-  let at = from;
-  const leg = (what: PathLeg['what'], of: number, to: number): void => {
-    if (to <= at) return;
-    legs.push({ what, row: of, from: at, cycles: to - at });
-    at = to;
-  };
-  for (let i = 0; i + 1 < rows.length; i++) {
-    const [cause = row, consequence = row] = rows.slice(i, i + 2);
-    const begins = store.startOf(consequence);
-    leg('in', cause, Math.min(begins, store.startOf(cause) + store.durationOf(cause)));
-    leg('until', consequence, begins);
-  }
-  leg('in', row, start + duration);
-  return { rows, legs, from, to: at };
+  const from = store.startOf(rows[0] ?? row);
+  eachLeg(store, rows, (waits, of, begins, ends) =>
+    legs.push({ what: waits ? 'until' : 'in', row: of, from: begins, cycles: ends - begins }),
+  );
+  const last = legs.at(-1);
+  return { rows, legs, from, to: last === undefined ? from : last.from + last.cycles };
 }
 
 /**

@@ -2,10 +2,12 @@
 import type { TraceStatistics } from '../../protocol/details';
 import { formatArg } from './arguments';
 import { coveredBetween } from './cumulate';
-import { kindRow, kinds, type ModeRole } from '../vocabulary/events';
+import { Kind, isExit, kindRow, kinds, type KindGroup, type ModeRole } from '../vocabulary/events';
 import { modeNames, modeRoles } from '../vocabulary/modes';
 import { baseName } from '../vocabulary/format';
 import type { Figures } from './index/figures';
+import { interruptFigures } from './statistics/interrupts';
+import { translationFigures } from './statistics/translations';
 import { quoted } from './query';
 import { distributionOf } from './sample';
 import type { TraceStore } from './store';
@@ -30,8 +32,12 @@ export function statistics(store: TraceStore, from: number, to: number): TraceSt
     from,
     to,
     modes: modes(store, from, to),
+    cpus: cpus(store, from, to),
     exits: exits(figures),
     interrupts: interrupts(store, from, to),
+    ...interruptFigures(figures),
+    ...translationFigures(store, figures),
+    io: io(store, from, to),
     registers: registers(store, figures),
     packets: packets(store, figures, from, to),
     lines: linesOf(store, figures)
@@ -68,11 +74,42 @@ function kindNamesOf(mode: ModeRole): string[] {
   return [...kinds.values()].filter((row) => row.mode === mode).map(({ name }) => name);
 }
 
-function exits({ exits: byKind }: Figures): TraceStatistics['exits'] {
-  return [...byKind]
-    .map(([kind, durations]) => {
+/** What physical CPUs did, from the spans of the threads that they ran. */
+function cpus(store: TraceStore, from: number, to: number): TraceStatistics['cpus'] {
+  return store.meta.tracks
+    .filter(({ type }) => type === 'cpu')
+    .map(({ id, name }) => {
+      const busy = countsOf(store, id, 'thread', from, to).reduce((sum, { cycles }) => sum + cycles, 0);
+      return { cpu: name, busy, query: `group:thread track:${quoted(name)}` };
+    });
+}
+
+function io(store: TraceStore, from: number, to: number): TraceStatistics['io'] {
+  const sum = { submitted: 0, completed: 0 };
+  for (const { id } of store.meta.tracks)
+    for (const { kind, count } of countsOf(store, id, 'dma', from, to))
+      if (kind === Kind.IoSubmit) sum.submitted += count;
+      else if (kind === Kind.IoComplete) sum.completed += count;
+  return sum;
+}
+
+function countsOf(
+  store: TraceStore,
+  track: number,
+  group: KindGroup,
+  from: number,
+  to: number,
+): ReturnType<typeof coveredBetween> {
+  const stream = store.stream(track, group);
+  return stream === undefined ? [] : coveredBetween(store, stream, from, to);
+}
+
+function exits({ durations }: Figures): TraceStatistics['exits'] {
+  return [...durations]
+    .filter(([kind]) => isExit(kind))
+    .map(([kind, ofKind]) => {
       const reason = kindRow(kind).reason ?? '';
-      return { ...durations.distribution(), reason, kind, query: `exit:${quoted(reason)}` };
+      return { ...ofKind.distribution(), reason, kind, query: `exit:${quoted(reason)}` };
     })
     .sort((x, y) => y.total - x.total || x.kind - y.kind);
 }

@@ -11,11 +11,12 @@ import {
 } from '../block';
 import { Kind, type KindGroup } from '../vocabulary/events';
 import { gapsEnd } from '../vocabulary/gaps';
+import { wideLevelOf } from './index/bucket-builder';
 import { SideTables } from './side-tables';
 import { joined } from '../vocabulary/wide';
 import type { Place, TraceChunk, TraceDelta, TraceMeta, Track } from '../model';
 import type { QueryRows } from './query-rows';
-import type { TraceIndex } from './index-bytes';
+import type { TraceIndex } from './index/stored';
 import type { RowSource, Stream } from './stream';
 import { StreamSet } from './streams';
 import { WindowFigures } from './window-figures';
@@ -224,6 +225,17 @@ export class TraceStore implements RowSource, QueryRows {
   bOf(row: number): number {
     return joined(this.blocks.block(row >>> BLOCK_SHIFT)?.b[row & BLOCK_MASK] ?? 0, this.highOf(row)[1]);
   }
+  /** First arguments, whole, of some rows into a column from a place on. */
+  arguments(rows: Uint32Array, into: Float64Array, at: number): void {
+    const { highs } = this.sideTables();
+    let [index, block]: [number, TraceChunk | undefined] = [-1, undefined];
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i];
+      if (row >>> BLOCK_SHIFT !== index) block = this.blocks.block((index = row >>> BLOCK_SHIFT));
+      const low = block?.a[row & BLOCK_MASK] ?? 0;
+      into[at + i] = highs.size === 0 ? low : joined(low, highs.get(row)?.[0] ?? 0);
+    }
+  }
   /** Id of the place, 0 none. */
   placeOf(row: number): number {
     return this.blocks.block(row >>> BLOCK_SHIFT)?.rip[row & BLOCK_MASK] ?? 0;
@@ -277,6 +289,11 @@ export class TraceStore implements RowSource, QueryRows {
     return this.streams.of(track, group);
   }
 
+  /** Whether a pixel of so many cycles is so wide that all its buckets are there, at least about. */
+  isWide(cycles: number): boolean {
+    return Math.log2(cycles) >= wideLevelOf(this.streams.wideRows, this.endTime, this.count);
+  }
+
   /** Number of rows of a track and group, without bringing their levels of detail up to date. */
   countOf(track: number, group: KindGroup): number {
     this.index();
@@ -303,11 +320,11 @@ export class TraceStore implements RowSource, QueryRows {
   }
 
   /** Takes the index that was stored with the trace, all of whose rows are there. @throws RangeError when it is of another one */
-  useIndex({ rows, streams, stretches, packets }: TraceIndex): void {
+  useIndex({ rows, streams, ...figures }: TraceIndex): void {
     if (rows !== this.count)
       throw new RangeError(`The index is of ${rows} rows, the trace has ${this.count}.`);
     this.streams.adopt(streams);
-    this.windowFigures.adopt(stretches, packets);
+    this.windowFigures.adopt(figures);
     this.indexed = rows;
   }
 

@@ -5,12 +5,15 @@
  *
  * What changes earlier events (a span closed late, an event recorded out of order) has the buckets made again from there on.
  */
-import { BLOCK_MASK, BLOCK_SHIFT, DURATION_SATURATED } from '../block';
+import { BLOCK_SHIFT, DURATION_SATURATED } from '../block';
 import type { TraceChunk } from '../model';
 import { NODE_SHIFT, type BlockRows, type Share } from './index/block-rows';
 import { BucketBuilder } from './index/bucket-builder';
-import type { Level } from './index/level';
+import type { CopiedEvents } from './index/copied-events';
+import { entriesOf, type Entries } from './index/entries';
+import type { Level, Levels } from './index/level';
 import { Pieces } from './index/pieces';
+import type { StoredStream } from './index/stored';
 
 /** What a stream asks about rows; the store answers. */
 export interface RowSource {
@@ -20,13 +23,6 @@ export interface RowSource {
   /** Cycles; an open span has 0 here. */
   closedDurationOf(row: number): number;
   kindOf(row: number): number;
-}
-
-/** Events in order. */
-export interface Entries {
-  length: number;
-  rows: Uint32Array;
-  starts: Float64Array;
 }
 
 /** Kinds with a place of their own in each stream's table. */
@@ -52,13 +48,16 @@ export class Stream {
   /** Events from this one on are other ones than those in the buckets. */
   private changedFrom = Infinity;
   private readonly builder: BucketBuilder;
+  /** Buckets of all its events that were made before; undefined: those of the builder count. */
+  private stored: StoredStream | undefined;
 
   constructor(
     readonly track: number,
     private readonly source: RowSource,
     private readonly blockRows: BlockRows,
+    wideRows: () => number,
   ) {
-    this.builder = new BucketBuilder(this.kinds);
+    this.builder = new BucketBuilder(this.kinds, wideRows);
   }
 
   get length(): number {
@@ -70,10 +69,10 @@ export class Stream {
 
   /** Buckets of 2^k cycles; undefined: none are kept. Needs `update`. */
   level(k: number): Level | undefined {
-    return this.builder.levels[k];
+    return k >= 0 ? this.levels.at(k) : undefined;
   }
-  get levels(): readonly (Level | undefined)[] {
-    return this.builder.levels;
+  get levels(): Levels {
+    return this.stored?.levels ?? this.builder.levels;
   }
 
   /** The stream's part of a block is there, or there is more of it. @param known rows of the block that were there before */
@@ -81,6 +80,7 @@ export class Stream {
     const block = this.source.block(index);
     if (block === undefined) return;
     const { pieces } = this;
+    this.stored = undefined;
     if (pieces.length > 0 && pieces.blockAt(pieces.length - 1) === index) pieces.pop();
     const { order } = this.blockRows.of(index);
     let earliest = Infinity;
@@ -97,6 +97,7 @@ export class Stream {
   /** Forgets the rows of blocks from one on. */
   dropFrom(block: number): void {
     const { pieces } = this;
+    this.stored = undefined;
     while (pieces.length > 0 && pieces.blockAt(pieces.length - 1) >= block) {
       const from = this.before(pieces.leastAt(pieces.length - 1));
       pieces.pop();
@@ -107,6 +108,7 @@ export class Stream {
 
   /** A row's duration became known after it was there. */
   touch(row: number): void {
+    this.stored = undefined;
     this.touched.push(row);
   }
 
@@ -117,6 +119,7 @@ export class Stream {
 
   /** Brings the buckets up to date; every query needs it first. */
   update(): void {
+    if (this.stored !== undefined) return;
     this.takeTouched();
     if (this.builder.isFinished && this.builder.length === this.length && this.changedFrom === Infinity)
       return;
@@ -130,16 +133,22 @@ export class Stream {
     this.pieces.compact();
   }
 
-  /** Takes what was made before of all its events. */
-  adopt(kinds: readonly number[], pieces: Pieces, levels: readonly (Level | undefined)[]): void {
-    for (const kind of kinds) this.slotFor(kind);
-    this.pieces = pieces;
-    this.builder.adopt(levels, this.length, this.pieces.latest);
+  /** Takes what was made before of all its events; it counts until one of them changes. */
+  adopt(stored: StoredStream): void {
+    for (const kind of stored.kinds) this.slotFor(kind);
+    this.pieces = stored.pieces;
+    this.stored = stored;
+  }
+
+  /** Its events, where they were stored as they are few. */
+  get copy(): CopiedEvents | undefined {
+    return this.stored?.events();
   }
 
   /** Number of events that start before `time`. */
   before(time: number): number {
-    const { pieces } = this;
+    const { pieces, copy } = this;
+    if (copy !== undefined) return copy.before(time);
     const from = pieces.firstReaching(time);
     if (from === pieces.length) return this.length;
     const to = pieces.firstAfter(time);
@@ -150,7 +159,8 @@ export class Stream {
 
   /** The events that start in [from, to). */
   between(from: number, to: number): Entries {
-    const { pieces } = this;
+    const { pieces, copy } = this;
+    if (copy !== undefined) return copy.entries(copy.before(from), copy.before(to));
     const parts: Part[] = [];
     let length = 0;
     for (let i = pieces.firstReaching(from); i < pieces.firstAfter(to); i++) {
@@ -160,7 +170,7 @@ export class Stream {
       parts.push({ at: length, piece: i, first, end });
       length += end - first;
     }
-    const entries = { length, rows: new Uint32Array(length), starts: new Float64Array(length) };
+    const entries = entriesOf(length);
     for (const part of parts) this.fill(entries, part);
     mergeParts(entries, parts, 0, parts.length);
     return entries;
@@ -168,7 +178,8 @@ export class Stream {
 
   /** Row of the i-th event by start. */
   rowAt(i: number): number {
-    const { pieces } = this;
+    const { pieces, copy } = this;
+    if (copy !== undefined) return copy.rowAt(i);
     const piece = pieces.pieceOf(i);
     if (!pieces.isApart(piece)) return this.slice(i, i + 1)[0];
     const block = pieces.blockAt(piece);
@@ -185,7 +196,8 @@ export class Stream {
 
   /** Rows of the spans that start before `time` and end after it, latest first; open ones left out. */
   reaching(time: number): number[] {
-    const { pieces } = this;
+    const { pieces, copy } = this;
+    if (copy !== undefined) return copy.reaching(time);
     const rows: number[] = [];
     for (let i = pieces.firstAfter(time) - 1; i >= 0; i--)
       if (pieces.endAt(i) > time) this.reachingIn(i, time, rows);
@@ -197,7 +209,11 @@ export class Stream {
    * spans counted but without cycles.
    */
   upTo(time: number, counts: Float64Array, cycles: Float64Array): void {
-    const { pieces } = this;
+    const { pieces, copy } = this;
+    if (copy !== undefined) {
+      copy.upTo(time, (kind) => this.slot(kind), counts, cycles);
+      return;
+    }
     const whole = pieces.firstReaching(time);
     const add = (slot: number, count: number, spent: number): void => {
       counts[slot] += count;
@@ -301,17 +317,8 @@ export class Stream {
     to: number,
     visit: (start: number, duration: number, slot: number, row: number) => void,
   ): void {
-    const { rows, starts, length } = this.range(from, to);
-    let [index, block]: [number, TraceChunk | undefined] = [-1, undefined];
-    for (let i = 0; i < length; i++) {
-      const row = rows[i];
-      if (row >>> BLOCK_SHIFT !== index) block = this.source.block((index = row >>> BLOCK_SHIFT));
-      if (block === undefined) continue;
-      const at = row & BLOCK_MASK;
-      let duration = block.duration[at];
-      if (duration === DURATION_SATURATED) duration = this.source.closedDurationOf(row);
-      visit(starts[i], duration, this.slotFor(block.kind[at]), row);
-    }
+    const { rows, starts, kinds, durations, length } = this.range(from, to);
+    for (let i = 0; i < length; i++) visit(starts[i], durations[i], this.slotFor(kinds[i]), rows[i]);
   }
 
   /** The events [from, to) by start. */
@@ -319,7 +326,9 @@ export class Stream {
     const { pieces } = this;
     const end = Math.min(to, this.length);
     const length = Math.max(0, end - from);
-    if (length === 0) return { length, rows: new Uint32Array(0), starts: new Float64Array(0) };
+    if (length === 0) return entriesOf(0);
+    const { copy } = this;
+    if (copy !== undefined) return copy.entries(from, end);
     const [first, last] = [pieces.pieceOf(from), pieces.pieceOf(end - 1)];
     let apart = true;
     for (let i = first; i <= last && apart; i++) apart = pieces.isApart(i);
@@ -331,9 +340,11 @@ export class Stream {
         length,
         rows: all.rows.subarray(skip, skip + length),
         starts: all.starts.subarray(skip, skip + length),
+        kinds: all.kinds.subarray(skip, skip + length),
+        durations: all.durations.subarray(skip, skip + length),
       };
     }
-    const entries = { length, rows: new Uint32Array(length), starts: new Float64Array(length) };
+    const entries = entriesOf(length);
     let at = 0;
     for (let piece = first; piece <= last; piece++) {
       const part = {
@@ -388,17 +399,23 @@ export class Stream {
     return low;
   }
 
-  private fill({ rows, starts }: Entries, { at, piece, first, end }: Part): void {
+  private fill({ rows, starts, kinds, durations }: Entries, { at, piece, first, end }: Part): void {
     const index = this.pieces.blockAt(piece);
     const block = this.source.block(index);
     if (block === undefined) return;
     const { order } = this.blockRows.of(index);
     const offset = this.pieces.offsetAt(piece);
     const firstRow = index << BLOCK_SHIFT;
+    const { start, kind, duration } = block;
     for (let i = first; i < end; i++) {
       const position = order[offset + i];
-      rows[at + i - first] = firstRow + position;
-      starts[at + i - first] = block.start[position];
+      const to = at + i - first;
+      const cycles = duration[position];
+      rows[to] = firstRow + position;
+      starts[to] = start[position];
+      kinds[to] = kind[position];
+      durations[to] =
+        cycles === DURATION_SATURATED ? this.source.closedDurationOf(firstRow + position) : cycles;
     }
   }
 
@@ -434,7 +451,7 @@ function mergeParts(entries: Entries, parts: readonly Part[], from: number, to: 
   const middle = (from + to) >>> 1;
   mergeParts(entries, parts, from, middle);
   mergeParts(entries, parts, middle, to);
-  const { rows, starts } = entries;
+  const { rows, starts, kinds, durations } = entries;
   const least = parts[from].at;
   const split = parts[middle].at;
   const end = to < parts.length ? parts[to].at : entries.length;
@@ -442,16 +459,24 @@ function mergeParts(entries: Entries, parts: readonly Part[], from: number, to: 
   // What stays where it is: earlier than all of the right part.
   let left = split;
   while (left > least && starts[left - 1] > starts[split]) left--;
-  const earlierRows = rows.slice(left, split);
-  const earlierStarts = starts.slice(left, split);
+  const earlier = {
+    rows: rows.slice(left, split),
+    starts: starts.slice(left, split),
+    kinds: kinds.slice(left, split),
+    durations: durations.slice(left, split),
+  };
   let [i, j, at] = [0, split, left];
-  while (i < earlierRows.length) {
-    if (j < end && starts[j] < earlierStarts[i]) {
+  for (; i < earlier.rows.length; at++) {
+    if (j < end && starts[j] < earlier.starts[i]) {
       rows[at] = rows[j];
-      starts[at++] = starts[j++];
+      starts[at] = starts[j];
+      kinds[at] = kinds[j];
+      durations[at] = durations[j++];
     } else {
-      rows[at] = earlierRows[i];
-      starts[at++] = earlierStarts[i++];
+      rows[at] = earlier.rows[i];
+      starts[at] = earlier.starts[i];
+      kinds[at] = earlier.kinds[i];
+      durations[at] = earlier.durations[i++];
     }
   }
 }

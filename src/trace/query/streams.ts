@@ -2,7 +2,9 @@
 import { BLOCK_MASK, BLOCK_ROWS, BLOCK_SHIFT } from '../block';
 import { byKind, type KindGroup } from '../vocabulary/events';
 import { BlockRows } from './index/block-rows';
-import type { IndexedStream } from './index-bytes';
+import { CopiedEvents, copiedColumns, type CopiedColumns } from './index/copied-events';
+import { Numbers } from './index/numbers';
+import type { IndexedStream } from './index/stored';
 import { Stream, type RowSource } from './stream';
 
 const GROUPS: readonly KindGroup[] = [
@@ -24,10 +26,33 @@ const GROUPS: readonly KindGroup[] = [
 const groupIndex = new Map(GROUPS.map((group, i) => [group, i]));
 const groupOfKind = byKind(({ group }) => groupIndex.get(group) ?? 0);
 
+/** Least rows of a wide bucket, and events of each stream in it on average. */
+const LEAST_WIDE_ROWS = 1024;
+const WIDE_EVENTS = 16;
+/** Most events that are stored a second time, by stream: at least and at most so many, and otherwise one in 32 of all. */
+const LEAST_COPIED = 65_536;
+const MOST_COPIED = 1_000_000;
+const COPIED_SHIFT = 5;
+
 /** The rows of which there are streams. */
 export interface RowsOfStreams extends RowSource {
   readonly rows: number;
   trackOf(row: number): number;
+  /** The first argument in full. */
+  aOf(row: number): number;
+}
+
+function copyOf(source: RowsOfStreams, rows: readonly number[]): CopiedEvents {
+  const ordered = Uint32Array.from(rows).sort((x, y) => source.startOf(x) - source.startOf(y) || x - y);
+  const columns = Object.fromEntries(copiedColumns.map((name) => [name, new Numbers()])) as CopiedColumns;
+  for (const row of ordered) {
+    columns.row.push(row);
+    columns.start.push(source.startOf(row));
+    columns.duration.push(source.closedDurationOf(row));
+    columns.kind.push(source.kindOf(row));
+    columns.a.push(source.aOf(row));
+  }
+  return new CopiedEvents(columns);
 }
 
 export class StreamSet {
@@ -46,27 +71,66 @@ export class StreamSet {
     });
   }
 
+  /**
+   * Rows of the trace from which on buckets are kept whatever is in them. The more streams there are the more buckets that would
+   * be, so it is some events of each.
+   */
+  get wideRows(): number {
+    return Math.max(LEAST_WIDE_ROWS, WIDE_EVENTS * this.streams.length);
+  }
+
   /** All streams, up to date, for storing. */
   stored(): IndexedStream[] {
     this.update();
     const keys = new Map<number, number>();
     this.numbers.forEach((number, key) => number > 0 && keys.set(number - 1, key));
-    return this.streams.map(({ kinds, pieces, levels }, i) => ({
+    const copies = this.copies();
+    return this.streams.map((stream, i) => ({
       key: keys.get(i) ?? 0,
-      kinds,
-      pieces,
-      levels,
+      kinds: stream.kinds,
+      pieces: stream.pieces,
+      levels: stream.levels,
+      events: () => copies.get(stream),
     }));
+  }
+
+  /** The events of the streams that have the fewest, as long as these are few in all. */
+  private copies(): Map<Stream, CopiedEvents> {
+    const { source } = this;
+    let left = Math.max(LEAST_COPIED, Math.min(MOST_COPIED, source.rows >>> COPIED_SHIFT));
+    const found = new Map<Stream, CopiedEvents>();
+    const missing = new Map<Stream, number[]>();
+    for (const stream of [...this.streams].sort((x, y) => x.length - y.length)) {
+      left -= stream.length;
+      if (left < 0) break;
+      const known = stream.copy;
+      if (known === undefined) missing.set(stream, []);
+      else found.set(stream, known);
+    }
+    if (missing.size > 0) this.gather(missing);
+    for (const [stream, rows] of missing) found.set(stream, copyOf(source, rows));
+    return found;
+  }
+
+  /** Finds all rows of some streams, looking at each block once. */
+  private gather(rows: ReadonlyMap<Stream, number[]>): void {
+    const { source } = this;
+    const lists = this.streams.map((stream) => rows.get(stream));
+    for (let index = 0; index << BLOCK_SHIFT < source.rows; index++) {
+      const block = source.block(index);
+      if (block === undefined) return;
+      const { track, kind, firstRow } = block;
+      const count = Math.min(track.length, source.rows - firstRow);
+      for (let i = 0; i < count; i++)
+        lists[this.numberOf(track[i] * GROUPS.length + groupOfKind[kind[i]])]?.push(firstRow + i);
+    }
   }
 
   /** Takes the streams of all rows as they were stored. */
   adopt(stored: readonly IndexedStream[]): void {
     this.streams.length = 0;
     this.numbers.fill(0);
-    for (const { key, kinds, pieces, levels } of stored) {
-      const stream = this.streams[this.numberOf(key)];
-      stream.adopt(kinds, pieces, levels);
-    }
+    for (const { key, ...stream } of stored) this.streams[this.numberOf(key)].adopt(stream);
   }
 
   /** The stream of a track and a group, up to date; undefined where there are no rows. */
@@ -139,7 +203,7 @@ export class StreamSet {
     }
     const number = this.numbers[key];
     if (number > 0) return number - 1;
-    this.streams.push(new Stream(Math.floor(key / GROUPS.length), this.source, this.blockRows));
+    this.streams.push(new Stream(Math.floor(key / GROUPS.length), this.source, this.blockRows, () => this.wideRows));
     this.numbers[key] = this.streams.length;
     return this.streams.length - 1;
   }

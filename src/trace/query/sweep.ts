@@ -1,10 +1,8 @@
 /** Bins of a stream from its events one by one: for windows that are not on the grid of buckets, and where events are few. */
-import { BLOCK_MASK, BLOCK_SHIFT } from '../block';
-import type { TraceChunk } from '../model';
 import { ActiveSpans } from './index/active-spans';
+import type { Entries } from './index/entries';
 import { isFault, isFaultInstant } from './index/kind-traits';
 import type { BinsInProgress } from './lane-bins';
-import type { Entries } from './stream';
 import type { TraceStore } from './store';
 
 /** A span that reaches into a stretch from before. */
@@ -138,16 +136,11 @@ export class Sweep {
     }
     for (const slot of this.listed) cycles[slot] += through[slot] * (right - left);
     let i = first;
-    let [index, block]: [number, TraceChunk | undefined] = [-1, undefined];
+    const { starts, rows, kinds, durations } = entries;
     const { someOpen } = swept;
-    for (; i < last && entries.starts[i] < right; i++) {
-      const row = entries.rows[i];
-      if (row >>> BLOCK_SHIFT !== index) block = store.block((index = row >>> BLOCK_SHIFT));
-      if (block === undefined) continue;
-      const slot = swept.slot(block.kind[row & BLOCK_MASK]);
-      let duration = block.duration[row & BLOCK_MASK];
-      if (someOpen || duration === 0xffff_ffff) duration = store.durationOf(row);
-      this.start(slot, row, entries.starts[i], duration, right);
+    for (; i < last && starts[i] < right; i++) {
+      const duration = someOpen ? store.durationOf(rows[i]) : durations[i];
+      this.start(swept.slot(kinds[i]), rows[i], starts[i], duration, right);
     }
     this.bins.addCount(x, i - first);
     this.tell(x);

@@ -3,24 +3,27 @@
  * pixel whose counts are exact. Where a pixel is a power of two of cycles and begins at a multiple of it, the bins are buckets
  * of the index (`index/level.ts`), and the work grows with the pixels alone; of any other window all events are looked at.
  */
-import { BLOCK_MASK, BLOCK_SHIFT } from '../block';
-import type { TraceChunk } from '../model';
 import type { Lane, LaneBins, LaneEvents, ViewportQuery, ViewportResult } from '../../protocol/viewport';
+import { entriesOf, type Entries } from './index/entries';
 import type { Level } from './index/level';
 import { BinsInProgress } from './lane-bins';
 import { patient, searchFor, type Patience, type Search } from './search';
 import { edgeOf, Sweep, type Carried, type Grid } from './sweep';
-import type { Entries, Stream } from './stream';
+import type { Stream } from './stream';
 import type { TraceStore } from './store';
 
 /** Most events of a lane that are shown singly. */
 export const MAX_LANE_EVENTS = 4000;
+/** The same where a pixel is so wide that buckets tell of them, and events would have to be taken out of all blocks. */
+const MAX_WIDE_EVENTS = 400;
 /** Most events per pixel, on average, that are shown singly. */
 const EVENTS_PER_PIXEL = 2;
 /** Widest window in pixels that is answered; more is cut. */
 const MAX_WIDTH = 16_384;
 /** Most events per pixel of a window that are taken out of their blocks at once. */
 const GATHERED_PER_PIXEL = 16;
+/** Of so many events one in buckets is enough for the others not to be gathered. */
+const GATHERED_SHARE = 2;
 
 /** Where a window begins or ends in a stream: events before, and spans that reach over. */
 interface Edge {
@@ -78,7 +81,7 @@ function queryMatches(store: TraceStore, search: Search, grid: Grid): LaneEvents
   if (count > Math.min(MAX_LANE_EVENTS, EVENTS_PER_PIXEL * grid.width))
     return lane.bins(grid, reaching, open.length > 0);
   reaching.sort((x, y) => store.startOf(x) - store.startOf(y) || x - y);
-  return eventsOf(store, Float64Array.from([...reaching, ...rows.slice(first, end)]));
+  return eventsOfRows(store, Float64Array.from([...reaching, ...rows.slice(first, end)]));
 }
 
 /** log2 of the cycles of a pixel, where the window is on the grid of buckets; -1: it is not. */
@@ -105,8 +108,9 @@ function queryLane(store: TraceStore, lane: Lane, grid: Grid, level: number): La
     (sum, part) => sum + part.end - part.first + part.reaching + part.open.length,
     0,
   );
-  if (count <= Math.min(MAX_LANE_EVENTS, EVENTS_PER_PIXEL * grid.width))
-    return eventsOf(store, rowsOf(store, parts, grid.from, grid.to, count));
+  const wide = level >= 0 && store.isWide(2 ** level);
+  if (count <= Math.min(wide ? MAX_WIDE_EVENTS : MAX_LANE_EVENTS, EVENTS_PER_PIXEL * grid.width))
+    return eventsIn(store, parts, grid.from, grid.to, count);
   const bins = new BinsInProgress(grid.width, lane.kind === 'mode');
   for (const part of parts) new PartBins(store, part, grid, bins).fill();
   return bins.finish((grid.to - grid.from) / grid.width);
@@ -161,65 +165,120 @@ function lazily(before: number, reaching: () => number): Edge {
   };
 }
 
-function eventsOf(store: TraceStore, row: Float64Array): LaneEvents {
-  const count = row.length;
-  const result: LaneEvents = {
+/** The events of some rows. */
+function eventsOfRows(store: TraceStore, row: Float64Array): LaneEvents {
+  const events = eventsFor(row.length);
+  row.forEach((each, i) => putRow(store, events, i, each));
+  return events;
+}
+
+function eventsFor(count: number): LaneEvents {
+  return {
     type: 'events',
-    row,
+    row: new Float64Array(count),
     start: new Float64Array(count),
     duration: new Float64Array(count),
     kind: new Uint16Array(count),
     a: new Float64Array(count),
   };
-  let [index, block]: [number, TraceChunk | undefined] = [-1, undefined];
-  for (let i = 0; i < count; i++) {
-    const row = result.row[i];
-    if (row >>> BLOCK_SHIFT !== index) block = store.block((index = row >>> BLOCK_SHIFT));
-    if (block === undefined) continue;
-    const at = row & BLOCK_MASK;
-    result.start[i] = block.start[at];
-    result.duration[i] = store.durationOf(row);
-    result.kind[i] = block.kind[at];
-    result.a[i] = store.aOf(row);
-  }
-  return result;
 }
 
-/** Rows of the events of a window by start, and then by row. */
-function rowsOf(
-  store: TraceStore,
-  parts: readonly Part[],
-  from: number,
-  to: number,
-  count: number,
-): Float64Array {
-  const row = new Float64Array(count);
+function putRow(store: TraceStore, { row, start, duration, kind, a }: LaneEvents, i: number, of: number): void {
+  row[i] = of;
+  start[i] = store.startOf(of);
+  duration[i] = store.durationOf(of);
+  kind[i] = store.kindOf(of);
+  a[i] = store.aOf(of);
+}
+
+/** The events of a window by start, and then by row. */
+function eventsIn(store: TraceStore, parts: readonly Part[], from: number, to: number, count: number): LaneEvents {
+  const events = eventsFor(count);
+  const ends: number[] = [];
   let n = 0;
-  let streams = 0;
+  const close = (): void => {
+    if (n > (ends.at(-1) ?? 0)) ends.push(n);
+  };
   for (const { stream, open, reaching, first, end } of parts) {
-    const before = n;
-    for (const r of open) row[n++] = r;
-    if (reaching > 0) for (const r of stream.reaching(from)) row[n++] = r;
-    if (n - before > 1) row.subarray(before, n).sort((x, y) => store.startOf(x) - store.startOf(y) || x - y);
-    if (end > first) {
-      const { rows, length } = stream.between(from, to);
-      row.set(rows, n);
-      n += length;
-    }
-    if (n > before) streams++;
+    const before = [...open, ...(reaching > 0 ? stream.reaching(from) : [])];
+    before.sort((x, y) => store.startOf(x) - store.startOf(y) || x - y);
+    for (const row of before) putRow(store, events, n++, row);
+    // What reaches into the window began before all else of its stream.
+    if (end > first) n += putEntries(store, events, n, stream.between(from, to), stream.someOpen);
+    close();
   }
-  // Those of one stream are in order already.
-  if (streams > 1) row.sort((x, y) => store.startOf(x) - store.startOf(y) || x - y);
-  return row;
+  return ends.length > 1 ? merged(events, ends) : events;
 }
 
-const NOTHING: Entries = { length: 0, rows: new Uint32Array(0), starts: new Float64Array(0) };
+/** Puts events one after the other; returns how many. */
+function putEntries(
+  store: TraceStore,
+  { row, start, duration, kind, a }: LaneEvents,
+  at: number,
+  entries: Entries,
+  someOpen: boolean,
+): number {
+  const { length, rows, starts, durations, kinds } = entries;
+  row.set(rows, at);
+  start.set(starts, at);
+  kind.set(kinds, at);
+  if (someOpen) for (let i = 0; i < length; i++) duration[at + i] = store.durationOf(rows[i]);
+  else duration.set(durations, at);
+  if (entries.a) a.set(entries.a, at);
+  else store.arguments(rows, a, at);
+  return length;
+}
+
+/** Events of which each run is in order, in order. @param ends where the runs end */
+function merged(events: LaneEvents, ends: readonly number[]): LaneEvents {
+  const { type, row, start, duration, kind, a } = events;
+  const order = mergedOrder(events, ends);
+  const inOrder = eventsFor(row.length);
+  order.forEach((from, to) => {
+    inOrder.row[to] = row[from];
+    inOrder.start[to] = start[from];
+    inOrder.duration[to] = duration[from];
+    inOrder.kind[to] = kind[from];
+    inOrder.a[to] = a[from];
+  });
+  return { ...inOrder, type };
+}
+
+/** Places of the events by start, and then by row. */
+function mergedOrder({ row, start }: LaneEvents, ends: readonly number[]): Uint32Array {
+  let order = Uint32Array.from(row, (_, i) => i);
+  let other = new Uint32Array(order.length);
+  for (let runs = ends; runs.length > 1;) {
+    const next: number[] = [];
+    for (let i = 0; i < runs.length; i += 2) {
+      let at = i === 0 ? 0 : runs[i - 1];
+      let left = at;
+      const middle = runs[i];
+      let right = middle;
+      const end = runs[Math.min(i + 1, runs.length - 1)];
+      for (; at < end; at++) {
+        const [x, y] = [order[left], order[right]];
+        const isLeft =
+          right >= end || (left < middle && (start[x] < start[y] || (start[x] === start[y] && row[x] < row[y])));
+        other[at] = order[isLeft ? left++ : right++];
+      }
+      next.push(end);
+    }
+    [order, other] = [other, order];
+    runs = next;
+  }
+  return order;
+}
+
+const NOTHING = entriesOf(0);
 
 /** Fills the bins of a lane from one of its streams. */
 class PartBins {
   private readonly sweep: Sweep;
   /** Events of the window, where they are not too many, and the number of the first. */
   private gathered: Entries | undefined;
+  /** Most events are in buckets: of the others each is taken out by itself. */
+  private sparing = false;
 
   constructor(
     private readonly store: TraceStore,
@@ -257,6 +316,9 @@ class PartBins {
     const firstBucket = level.index.below(shift);
     const endBucket = level.index.below(shift + limit);
     bins.addBuckets(level, part.stream.kinds, firstBucket, endBucket, shift);
+    let inBuckets = 0;
+    for (let i = firstBucket; i < endBucket; i++) inBuckets += level.counts.values[i];
+    this.sparing = inBuckets * GATHERED_SHARE > part.end - part.first;
     let x = 0;
     let event = part.first;
     for (let i = firstBucket; i < endBucket; i++) {
@@ -293,13 +355,13 @@ class PartBins {
 
   /** The latest event before a time that reaches over it, if it is one of the few before. */
   private recent(event: number, time: number): Carried | undefined {
-    const { store, part } = this;
+    const { part } = this;
     const entries = this.gathered;
     if (entries === undefined) return undefined;
     const end = event - part.first;
     for (let i = end - 1; i >= Math.max(0, end - 8); i--) {
       const row = entries.rows[i];
-      if (entries.starts[i] + store.closedDurationOf(row) > time) return this.carried(row);
+      if (entries.starts[i] + entries.durations[i] > time) return this.carried(row);
     }
     return undefined;
   }
@@ -327,7 +389,7 @@ class PartBins {
       return;
     }
     const { part, grid } = this;
-    if (this.gathered === undefined && part.end - part.first <= GATHERED_PER_PIXEL * grid.width)
+    if (!this.sparing && this.gathered === undefined && part.end - part.first <= GATHERED_PER_PIXEL * grid.width)
       this.gathered = part.stream.between(grid.from, grid.to);
     if (this.gathered !== undefined)
       this.sweep.run(

@@ -7,6 +7,7 @@ import type { TraceChunk } from '../model';
 import { Kind } from '../vocabulary/events';
 import { Figures, figureOf, keep, type FigureRows, type KeptFigures } from './index/figures';
 import { Numbers } from './index/numbers';
+import type { PacketTimes, Stretch, TraceIndex } from './index/stored';
 
 /** log2 of the blocks, or stretches, that make one stretch of the next size. */
 const FAN_SHIFT = 4;
@@ -20,13 +21,6 @@ export interface FigureSource extends FigureRows {
   openRows(): Iterable<number>;
 }
 
-/** A stretch of 1, 16 or 256 whole blocks. */
-export interface Stretch {
-  least: number;
-  most: number;
-  figures: KeptFigures;
-}
-
 export class WindowFigures {
   /** By size: stretches in order; a hole where a row has changed. */
   private readonly stretches: (Stretch | undefined)[][] = Array.from({ length: SIZES }, () => []);
@@ -35,8 +29,9 @@ export class WindowFigures {
   /** By packet: when it first left; -1 once it has arrived. */
   private readonly sent = new Map<number, number>();
   /** Packets in the order of arrival: when each left, and when it arrived. */
-  private left = new Numbers();
-  private arrived = new Numbers();
+  private packets: PacketTimes = { left: new Numbers(), arrived: new Numbers() };
+  /** Their times as they were stored, until somebody asks for them. */
+  private storedPackets: (() => PacketTimes | undefined) | undefined;
   private paired = 0;
 
   constructor(private readonly source: FigureSource) {}
@@ -54,10 +49,11 @@ export class WindowFigures {
   /** Latencies of packets that left and arrived in [from, to), ascending. */
   latencies(from: number, to: number): Float64Array {
     this.update();
-    const found = new Float64Array(this.left.length);
+    const times = this.packetTimes();
+    const found = new Float64Array(times.left.length);
     let n = 0;
     for (let i = 0; i < found.length; i++) {
-      const [left, arrived] = [this.left.at(i), this.arrived.at(i)];
+      const [left, arrived] = [times.left.at(i), times.arrived.at(i)];
       if (left >= from && arrived < to) found[n++] = arrived - left;
     }
     return found.subarray(0, n).sort();
@@ -72,30 +68,29 @@ export class WindowFigures {
   }
 
   /** What is kept, for storing: as many stretches of each size as are whole. */
-  stored(): { stretches: readonly (readonly Stretch[])[]; packets: { left: Numbers; arrived: Numbers } } {
+  stored(): Pick<TraceIndex, 'stretches' | 'packets'> {
     this.update();
     const stretches = this.stretches.map((_, size) =>
-      Array.from({ length: this.whole >>> (FAN_SHIFT * size) }, (_, at) => this.stretchAt(size, at)),
+      Array.from({ length: this.whole >>> (FAN_SHIFT * size) }, (_, at) => ({
+        ...this.stretchAt(size, at),
+        figures: () => this.figuresAt(size, at),
+      })),
     );
-    return { stretches, packets: { left: this.left, arrived: this.arrived } };
+    return { stretches, packets: () => this.packetTimes() };
   }
 
   /** Takes what was kept before of all rows. */
-  adopt(
-    stretches: readonly (readonly Stretch[])[],
-    { left, arrived }: { left: Numbers; arrived: Numbers },
-  ): void {
+  adopt({ stretches, packets }: Pick<TraceIndex, 'stretches' | 'packets'>): void {
     stretches.slice(0, SIZES).forEach((ofSize, size) => (this.stretches[size] = [...ofSize]));
     this.whole = this.stretches[0].length;
-    this.left = left;
-    this.arrived = arrived;
+    this.storedPackets = packets;
     this.paired = this.source.rows;
   }
 
   /** Gives memory back that was kept for rows to come. */
   compact(): void {
-    this.left.compact();
-    this.arrived.compact();
+    this.packets.left.compact();
+    this.packets.arrived.compact();
   }
 
   /** Forgets rows from one on. */
@@ -104,11 +99,27 @@ export class WindowFigures {
     this.stretches.forEach((stretches, size) => {
       stretches.length = Math.min(stretches.length, this.whole >>> (FAN_SHIFT * size));
     });
-    if (rows >= this.paired) return;
+    if (rows < this.paired) this.pairAnew();
+  }
+
+  private pairAnew(): void {
+    this.storedPackets = undefined;
     this.paired = 0;
     this.sent.clear();
-    this.left = new Numbers();
-    this.arrived = new Numbers();
+    this.packets = { left: new Numbers(), arrived: new Numbers() };
+  }
+
+  private packetTimes(): PacketTimes {
+    const { storedPackets } = this;
+    if (storedPackets === undefined) return this.packets;
+    const times = storedPackets();
+    this.pairAnew();
+    if (times === undefined) this.update();
+    else {
+      this.packets = times;
+      this.paired = this.source.rows;
+    }
+    return this.packets;
   }
 
   /** Takes up the blocks that are whole now. */
@@ -131,10 +142,10 @@ export class WindowFigures {
       const end = block + (1 << shift);
       if (block & ((1 << shift) - 1) || end > this.whole) continue;
       if ([...open].some((index) => index >= block && index < end)) continue;
-      const { least, most, figures: kept } = this.stretchAt(size, block >>> shift);
+      const { least, most } = this.stretchAt(size, block >>> shift);
       if (most < from || least >= to) return end;
       if (least < from || most >= to) continue;
-      figures.addKept(kept);
+      figures.addKept(this.figuresAt(size, block >>> shift));
       return end;
     }
     this.addRows(figures, block, from, to);
@@ -152,10 +163,20 @@ export class WindowFigures {
   }
 
   private stretchAt(size: number, at: number): Stretch {
-    return (this.stretches[size][at] ??= size === 0 ? this.ofBlock(at) : this.ofParts(size, at));
+    return (this.stretches[size][at] ??= (size === 0 ? this.ofBlock(at) : this.ofParts(size, at))[0]);
   }
 
-  private ofBlock(index: number): Stretch {
+  /** The figures of a stretch, made anew where what was stored of them cannot be read. */
+  private figuresAt(size: number, at: number): KeptFigures {
+    const found = this.stretchAt(size, at).figures();
+    if (found !== undefined) return found;
+    const { least, most } = this.stretchAt(size, at);
+    const [made, kept] = size === 0 ? this.ofBlock(at) : this.ofParts(size, at);
+    this.stretches[size][at] = { ...made, least, most };
+    return kept;
+  }
+
+  private ofBlock(index: number): [Stretch, KeptFigures] {
     const figures = new Figures();
     this.addRows(figures, index, -Infinity, Infinity);
     let [least, most] = [Infinity, -Infinity];
@@ -163,19 +184,21 @@ export class WindowFigures {
       if (start < least) least = start;
       if (start > most) most = start;
     }
-    return { least, most, figures: keep(figures) };
+    const kept = keep(figures);
+    return [{ least, most, figures: () => kept }, kept];
   }
 
-  private ofParts(size: number, at: number): Stretch {
+  private ofParts(size: number, at: number): [Stretch, KeptFigures] {
     const figures = new Figures();
     let [least, most] = [Infinity, -Infinity];
     for (let i = at << FAN_SHIFT; i < (at + 1) << FAN_SHIFT; i++) {
       const part = this.stretchAt(size - 1, i);
-      figures.addKept(part.figures);
+      figures.addKept(this.figuresAt(size - 1, i));
       least = Math.min(least, part.least);
       most = Math.max(most, part.most);
     }
-    return { least, most, figures: keep(figures) };
+    const kept = keep(figures);
+    return [{ least, most, figures: () => kept }, kept];
   }
 
   /** Finds for packets that arrive when they left. */
@@ -194,8 +217,8 @@ export class WindowFigures {
       if (kind === Kind.PacketTx) {
         if (left === undefined || left > block.start[i]) this.sent.set(packet, block.start[i]);
       } else if (left !== undefined && left >= 0 && left <= block.start[i]) {
-        this.left.push(left);
-        this.arrived.push(block.start[i]);
+        this.packets.left.push(left);
+        this.packets.arrived.push(block.start[i]);
         this.sent.set(packet, -1);
       }
     }

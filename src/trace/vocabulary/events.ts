@@ -54,11 +54,6 @@ export function kindRow(id: number): KindRow {
 /** Kinds of rows that carry what did not fit another row: recorded always, and no events themselves. */
 export const bookkeeping: ReadonlySet<number> = new Set([Kind.SpanOverflow, Kind.ArgsHigh]);
 
-/** Whether events of a kind are VM exits. */
-export function isExit(kind: number): boolean {
-  return kindRow(kind).group === 'exit';
-}
-
 /** All kinds, by name. */
 export const kindsByName: ReadonlyMap<string, KindRow> = new Map(
   [...kinds.values()].map((row) => [row.name, row]),
@@ -70,4 +65,11 @@ export function byKind(figure: (row: KindRow) => number): Int16Array {
   for (const { base, size } of exitTables) table.fill(figure(unknownRow(base)), base, base + size);
   for (const row of kinds.values()) table[row.id] = figure(row);
   return table;
+}
+
+const exitKinds = byKind(({ group }) => (group === 'exit' ? 1 : 0));
+
+/** Whether events of a kind are VM exits. */
+export function isExit(kind: number): boolean {
+  return exitKinds[kind] === 1;
 }

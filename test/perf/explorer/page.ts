@@ -23,7 +23,7 @@ const GESTURES = 90;
 const PATIENCE = 60_000;
 const VIS = 'node_modules/vis-timeline/standalone/umd/vis-timeline-graph2d.min.js';
 
-type Files = ReadonlyMap<string, string>;
+export type Files = ReadonlyMap<string, string>;
 
 async function bundles(root: string): Promise<Files> {
   const options = {
@@ -38,6 +38,7 @@ async function bundles(root: string): Promise<Files> {
     entryPoints: {
       main: 'webview/main.ts',
       'stand-in': 'test/webview/perf/stand-in.ts',
+      'file-stand-in': 'test/webview/perf/file-stand-in.ts',
       'host-worker': 'test/webview/perf/host-worker.ts',
       rivals: 'test/webview/perf/rivals.ts',
     },
@@ -50,7 +51,7 @@ async function bundles(root: string): Promise<Files> {
 }
 
 /** Opens a page with some of the files in it. */
-async function open(browser: Browser, files: Files, scripts: readonly string[]): Promise<Page> {
+export async function openPage(browser: Browser, files: Files, scripts: readonly string[]): Promise<Page> {
   const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
   const tags = scripts.map((name) => `<script src="/${name}.js"></script>`).join('');
   const body = `<!DOCTYPE html><html><head><link rel="stylesheet" href="/main.css"></head>
@@ -70,7 +71,7 @@ async function measureOurs(browser: Browser, files: Files, say: (line: string) =
   const figures: Figures = {};
   let worst = 0;
   for (const [name, events] of [...RIVAL_SIZES.slice(0, 2), ...SIZES]) {
-    const page = await open(browser, files, ['stand-in', 'main']);
+    const page = await openPage(browser, files, ['stand-in', 'main']);
     await page.evaluate(`bench.record(${events})`);
     const firstPaint = await page.evaluate<number>('bench.firstPaint()');
     const frame = await page.evaluate<Record<'p50' | 'p95' | 'longest', number>>(
@@ -94,7 +95,7 @@ async function measureRivals(browser: Browser, files: Files, say: (line: string)
   if (!files.has('/vis.js')) say('explorer: vis-timeline is not installed and is left out');
   for (const rival of rivals) {
     for (const [name, events] of RIVAL_SIZES) {
-      const page = await open(browser, files, rival === 'vis' ? ['vis', 'rivals'] : ['rivals']);
+      const page = await openPage(browser, files, rival === 'vis' ? ['vis', 'rivals'] : ['rivals']);
       const measured = page.evaluate<{ firstPaint: number; p95: number }>(
         `rivals.measure('${rival}', ${events}, 30)`,
       );
@@ -120,15 +121,26 @@ async function measureRivals(browser: Browser, files: Files, say: (line: string)
   return figures;
 }
 
-/** Measures the page of this checkout, and beside it stock Chart.js and, where it is installed, vis-timeline. */
-export async function measurePage(root: string, say: (line: string) => void): Promise<Figures> {
+/**
+ * Measures the page of this checkout, and beside it stock Chart.js and, where it is installed, vis-timeline.
+ * @param opening what else is measured in the browser
+ */
+export async function measurePage(
+  root: string,
+  say: (line: string) => void,
+  opening: (browser: Browser, files: Files) => Promise<Figures>,
+): Promise<Figures> {
   const files = await bundles(root);
   const browser = await chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--js-flags=--max-old-space-size=4096'],
   });
   try {
-    return { ...(await measureOurs(browser, files, say)), ...(await measureRivals(browser, files, say)) };
+    return {
+      ...(await opening(browser, files)),
+      ...(await measureOurs(browser, files, say)),
+      ...(await measureRivals(browser, files, say)),
+    };
   } finally {
     await browser.close();
   }

@@ -4,6 +4,7 @@ import type { Comparison } from '../../../src/trace/query/compare';
 import { emptyMeta, TraceStore } from '../../../src/trace/query/store';
 import { exitKind, Kind } from '../../../src/trace/vocabulary/events';
 import { VmxExit } from '../../../src/trace/vocabulary/vmx-exit-reasons';
+import { sampleStore } from '../trace/sample';
 import { FakeHost } from './fake-host';
 
 /** A trace without rows that has counted some exits and packets. */
@@ -47,7 +48,40 @@ describe('trapline compare', () => {
       unit: 'count',
       values: [10, 20],
       ratios: [1, 2],
+      query: 'group:exit',
     });
+  });
+
+  it('tells with --by how each differs from the first, in tables or as JSON', async () => {
+    const host = new FakeHost();
+    const short = sampleStore(20);
+    host.traces.set('/home/ada/a.trapline.arrow', short.store);
+    host.traces.set('/home/ada/b.trapline.arrow', sampleStore(30).store);
+    host.traces.set('/home/ada/c.trapline.arrow', sampleStore(20).store);
+    const files = ['a.trapline.arrow', 'b.trapline.arrow', 'c.trapline.arrow'];
+    expect(await runCli(['compare', ...files, '--by', 'parting,reasons'], host)).toBe(0);
+    const cells = host.stdout.split('\n').map((line) => line.trim().split(/ {2,}/));
+    expect(host.stdout).toContain('b beside a');
+    expect(host.stdout).toContain('a: nothing more.');
+    expect(host.stdout).toMatch(/b: .* \(event \d+, e1000\.c:142\)/);
+    expect(host.stdout).toContain('They do not part');
+    // The sample's only kind of exit, which takes 12.4 µs each time.
+    expect(cells).toContainEqual(['EPT_MISCONFIG', '20', '30', '248 µs', '372 µs', '×1.5']);
+    expect(cells).toContainEqual(['EPT_MISCONFIG', '20', '20', '248 µs', '248 µs', '×1']);
+    expect(host.stdout).not.toContain('Time by stage');
+    const json = new FakeHost();
+    for (const [file, trace] of host.traces) json.traces.set(file, trace);
+    expect(await runCli(['compare', ...files, '--by', 'all', '--json'], json)).toBe(0);
+    const { differences } = JSON.parse(json.stdout) as { differences: { second: string; parting: unknown }[] };
+    expect(differences.map(({ second }) => second)).toEqual(['b', 'c']);
+    expect(differences.map(({ parting }) => parting === null)).toEqual([false, true]);
+  });
+
+  it('says which parts there are when --by names another', async () => {
+    const host = hostWith();
+    expect(await runCli(['compare', 'a.trapline.arrow', '--by', 'line'], host)).toBe(2);
+    expect(host.stderr).toContain('--by knows parting, lines, reasons, stages, operations and all, not "line".');
+    expect(host.stderr).toContain('lines');
   });
 
   it('names files as they were given where their names are the same', async () => {

@@ -114,6 +114,10 @@ export class FakeHost implements CliHost {
     this.calls.push('debugger');
     return Promise.resolve();
   }
+  serveMcp: CliHost['serveMcp'] = ({ folder, allowsRun }) => {
+    this.calls.push(`mcp ${folder}${allowsRun ? ', runs allowed' : ''}`);
+    return Promise.resolve();
+  };
   serveGdb(options: GdbServerOptions): Promise<GdbSessionEnd> {
     this.calls.push(`gdbserver ${options.vm} ${options.port}`);
     options.listening(options.port, ['vm0'], undefined);

@@ -191,8 +191,8 @@ describe('chain', () => {
   });
   it('says when it had to be cut', () => {
     const { store, rows } = sampleStore();
-    expect(chainOf(store, rows['exit'] ?? -1, 3)).toMatchObject({ truncated: true, links: { length: 3 } });
-    expect(chainOf(store, rows['handler'] ?? -1, 3)).toMatchObject({ truncated: true, root: rows['exit'] });
+    expect(chainOf(store, rows['exit'] ?? -1, { limit: 3 })).toMatchObject({ truncated: true, links: { length: 3 } });
+    expect(chainOf(store, rows['handler'] ?? -1, { limit: 3 })).toMatchObject({ truncated: true, root: rows['exit'] });
   });
 });
 

@@ -1,6 +1,7 @@
 /**
  * Makes the buckets of a stream from its events in order of time, each event once. A bucket is kept where the one that holds it
- * and its neighbour has more than `FEW` events; so no pixel is without one that would need many rows.
+ * and its neighbour has more than `FEW` events; so no pixel is without one that would need many rows. Of widths in which there are
+ * very many rows of the trace all buckets are kept: for a window of these, rows would have to be taken out of all too many blocks.
  *
  * The builder holds the stretch of time on which it works as a stack: each node is a bucket that is complete up to the latest
  * event, and the left neighbour of all above it at some level. An event that starts outside the top completes what it leaves
@@ -13,9 +14,11 @@ import { Level, type Bucket, type LevelMark, type Outlasting } from './level';
 import { Tally } from './tally';
 
 /** Events that are few enough to be looked at one by one for two pixels. */
-const FEW = 16;
+const FEW = 12;
 /** The level at which one bucket holds all times. */
 export const TOP_LEVEL = 54;
+/** Events less one between two looks at how dense the trace is. */
+const WIDE_MASK = 255;
 /** Most spans that may reach over an edge of a bucket that is kept. */
 const MOST_ACTIVE = 256;
 /** Events between states that are kept: of the whole stream, and of its end. */
@@ -32,6 +35,12 @@ const WIDTHS = Float64Array.from({ length: TOP_LEVEL + 1 }, (_, level) => 2 ** l
 function commonLevel(x: number, y: number): number {
   const high = Math.floor(x / 0x1_0000_0000) ^ Math.floor(y / 0x1_0000_0000);
   return high === 0 ? 32 - Math.clz32((x >>> 0) ^ (y >>> 0)) : 64 - Math.clz32(high);
+}
+
+/** The least level of whose buckets each has so many rows on average, if a trace has so many until a time. */
+export function wideLevelOf(wideRows: number, time: number, rows: number): number {
+  const cycles = (wideRows * Math.max(1, time)) / Math.max(1, rows);
+  return Math.min(TOP_LEVEL, Math.max(0, Math.ceil(Math.log2(cycles))));
 }
 
 /** A bucket in the making. */
@@ -86,6 +95,8 @@ export class BucketBuilder {
   private nodes: Node[] = [];
   private depth = 0;
   private readonly tallies: Tally[] = [];
+  /** From this level on all buckets are kept. */
+  private wideLevel = TOP_LEVEL;
   private checkpoints: Checkpoint[] = [];
   /** The latest events: from `base` on. */
   private base = 0;
@@ -104,8 +115,14 @@ export class BucketBuilder {
     ...{ fault: false, modes: new Float64Array(modeRoles.length) },
   };
 
-  /** @param kindOfSlot kind ids of the stream; the array grows */
-  constructor(private readonly kindOfSlot: readonly number[]) {}
+  /**
+   * @param kindOfSlot kind ids of the stream; the array grows
+   * @param wideRows rows of the trace from which on a bucket is kept whatever is in it
+   */
+  constructor(
+    private readonly kindOfSlot: readonly number[],
+    private readonly wideRows: () => number,
+  ) {}
 
   /** Events so far. */
   get length(): number {
@@ -119,6 +136,7 @@ export class BucketBuilder {
   /** Adds an event, which starts no earlier than those before. Not after `finish`. */
   add(start: number, duration: number, slot: number, row: number): void {
     this.remember(slot, duration, row);
+    if ((this.fed & WIDE_MASK) === 1) this.wideLevel = wideLevelOf(this.wideRows(), start, row);
     const level = this.depth === 0 ? Infinity : commonLevel(this.lastStart, start);
     if (level > 0) {
       if (level !== Infinity) this.complete(level - 1);
@@ -170,17 +188,6 @@ export class BucketBuilder {
     const end = this.fed;
     this.base = this.fed = this.leastOfUse();
     remember(this.base, end, (slot, duration, row) => this.remember(slot, duration, row));
-  }
-
-  /** Takes buckets that were made before. */
-  adopt(levels: readonly (Level | undefined)[], events: number, latest: number): void {
-    this.levels.length = 0;
-    this.levels.push(...levels);
-    this.checkpoints = [];
-    this.depth = 0;
-    this.fed = this.base = events;
-    this.lastStart = latest;
-    this.finished = true;
   }
 
   /** Gives up being able to go back anywhere but to the beginning, and memory that is kept for more. */
@@ -296,14 +303,15 @@ export class BucketBuilder {
 
   /** Takes the top node to a higher level; nothing is beside it there. */
   private raise(node: Node, to: number): void {
-    if (node.count > FEW)
-      for (let level = node.level; level < to; level++) this.emit(level, node, this.active);
+    const from = node.count > FEW ? node.level : Math.max(node.level, this.wideLevel);
+    if (from < to) this.tallyOf(node);
+    for (let level = from; level < to; level++) this.emit(level, node, this.active);
     node.level = to;
   }
 
   private merge(left: Node, right: Node): void {
     const level = right.join - 1;
-    if (left.count + right.count > FEW) {
+    if (left.count + right.count > FEW || level >= this.wideLevel) {
       const tally = this.tallyOf(left);
       const other = this.tallyOf(right);
       this.emit(level, left, right.crowded ? undefined : right.carried);

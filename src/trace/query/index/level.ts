@@ -67,6 +67,12 @@ export type SpanColumns = Record<(typeof spanColumns)[number], Numbers>;
 const empty = <Name extends string>(names: readonly Name[]): Record<Name, Numbers> =>
   Object.fromEntries(names.map((name) => [name, new Numbers()])) as Record<Name, Numbers>;
 
+/** Levels by log2 of the width of their buckets. */
+export interface Levels {
+  readonly length: number;
+  at(k: number): Level | undefined;
+}
+
 export class Level {
   /** Of the last bucket: the span that outlasts it, where there is one and no other. */
   last: Outlasting | undefined;

@@ -37,6 +37,7 @@ function handlers() {
       return details(row);
     },
     chain: refuse('chain'),
+    criticalPath: refuse('criticalPath'),
     find: refuse('find'),
     queryLanes: refuse('queryLanes'),
     keepQueryLanes: refuse('keepQueryLanes'),
@@ -44,11 +45,13 @@ function handlers() {
     density: refuse('density'),
     events: refuse('events'),
     statistics: refuse('statistics'),
+    operations: refuse('operations'),
     mappings: refuse('mappings'),
     openSource: (row, beside, focus) => {
       called.push('openSource');
       return Promise.resolve(row === 7 && beside && !focus);
     },
+    openDisassembly: refuse('openDisassembly'),
     keepChoices: refuse('keepChoices'),
     keepBookmarks: refuse('keepBookmarks'),
     stop: vi.fn(),
@@ -96,7 +99,11 @@ describe('calls of the page', () => {
     ['describe', [-1]],
     ['describe', [1.5]],
     ['describe', [1, 2]],
-    ['chain', [0, 1e9]],
+    ['chain', [0, 8]],
+    ['chain', [0, { back: 8, forward: 8, limit: 1e9 }]],
+    ['chain', [0, { back: -1, forward: 8, limit: 100 }]],
+    ['criticalPath', [-1]],
+    ['operations', [0, Number.NaN]],
     ['find', ['dur>5us', 0, 2]],
     ['find', ['x'.repeat(5000), 0, 1]],
     ['statistics', [0, Number.POSITIVE_INFINITY]],

@@ -1,9 +1,10 @@
 /** A trace in its own thread answers as one in this thread does, for a file, for bytes and for a run; and its end is told. */
+import { ALL_TIME } from '../../../../src/trace/query/source-figures';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { TraceClient, compareTraces } from '../../../../src/extension/trace-service/trace-client';
+import { TraceClient } from '../../../../src/extension/trace-service/trace-client';
 import { storeView } from '../../../../src/extension/trace-service/store-view';
 import type { TraceSource } from '../../../../src/extension/trace-service/messages';
 import type { FindResult } from '../../../../src/protocol/details';
@@ -11,7 +12,6 @@ import { startRunInto } from '../../../../src/run/start';
 import type { RunSink } from '../../../../src/run/api';
 import { encodeTrace, readTrace } from '../../../../src/trace/file/file';
 import { saveTrace } from '../../../../src/trace/file/save';
-import { compareRuns } from '../../../../src/trace/query/compare';
 import { hashOf } from '../../../../src/trace/record/hash';
 import { lanesOf } from '../../../../src/trace/query/lanes';
 import { emptyMeta } from '../../../../src/trace/query/store';
@@ -49,12 +49,14 @@ describe('a trace in its own thread', () => {
       const query = { from: 0, to: store.endTime, width: 400, lanes: lanesOf(store.meta) };
       expect(await trace.viewport(query)).toEqual(here.viewport(query));
       expect(await trace.describe(5)).toEqual(here.describe(5));
-      expect(await trace.chain(7, 100)).toEqual(here.chain(7, 100));
+      const hops = { back: 8, forward: 8, limit: 100 };
+      expect(await trace.chain(7, hops)).toEqual(here.chain(7, hops));
       expect(await whole(() => trace.find('dur>1us', -1, 1))).toEqual(
         await whole(() => here.find('dur>1us', -1, 1)),
       );
       expect(await trace.statistics(0, 1e6)).toEqual(here.statistics(0, 1e6));
-      expect(await trace.perLine()).toEqual(here.perLine());
+      for (const span of [ALL_TIME, { from: 0, to: 50_000 }])
+        expect(await trace.sourceFigures(span)).toEqual(here.sourceFigures(span));
       expect(await trace.like(5)).toBe(here.like(5));
       expect(await trace.damage()).toBeUndefined();
       await expect(trace.find('nonsense:', -1, 1)).rejects.toThrow();
@@ -128,18 +130,5 @@ describe('a trace in its own thread', () => {
     });
     expect(await lost).toContain('Rows must follow each other');
     await expect(run.ended).rejects.toThrow('Rows must follow each other');
-  });
-
-  it('compares in a thread that ends with that', async () => {
-    const runs = [
-      { name: 'x', source: { from: 'file', path: file } as const },
-      { name: 'y', source: { from: 'bytes', bytes: encodeTrace(store) } as const },
-    ];
-    const expected = compareRuns([
-      { name: 'x', store },
-      { name: 'y', store },
-    ]);
-    expect(await compareTraces(distDir, runs)).toEqual(expected);
-    await expect(compareTraces(distDir, [{ name: 'z', source: { from: 'run' } }])).rejects.toThrow('kept');
   });
 });

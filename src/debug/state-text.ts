@@ -1,6 +1,6 @@
 /** Values of the machine's inside as text. Knows no editor. */
-import type { StateNode } from '../../machine/inspect';
-import type { BitField } from '../../trace/vocabulary/kind-row';
+import type { StateNode } from '../machine/inspect';
+import type { BitField } from '../trace/vocabulary/kind-row';
 
 /** One field of a register's value. */
 export function fieldText({ low, high, format, names }: BitField, value: bigint): string {

@@ -1,7 +1,7 @@
 /** Values of the machine's inside as the view writes them. */
 import { describe, expect, it } from 'vitest';
-import { fieldText, fieldsText, revived, valueText } from '../../../../src/extension/debug/state-text';
-import { choice, flag, number, pointer } from '../../../../src/trace/vocabulary/bit-fields';
+import { fieldText, fieldsText, revived, valueText } from '../../../src/debug/state-text';
+import { choice, flag, number, pointer } from '../../../src/trace/vocabulary/bit-fields';
 
 const fields = [
   flag('EN', 1),
