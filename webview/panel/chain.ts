@@ -20,10 +20,7 @@ export function chainView(explorer: Explorer): HTMLElement {
   const unfolded = new Set<number>();
   const reach = dropdown(
     'Steps each way',
-    chainSteps.map((steps) => [
-      String(steps),
-      steps === ALL_STEPS ? 'all steps' : `${steps} steps each way`,
-    ]),
+    chainSteps.map((steps) => [String(steps), steps === ALL_STEPS ? 'all steps' : `${steps} steps each way`]),
     (value) => follow(Number(value), CHAIN_EVENTS),
   );
   const follow = (steps: number, limit: number): void => {

@@ -46,12 +46,7 @@ export function pathView(explorer: Explorer, theme: Signal<Theme>): HTMLElement 
     }
     const total = path.to - path.from;
     const begin = path.from;
-    element.replaceChildren(
-      head(explorer, path),
-      barOf(explorer, path, theme.value),
-      heading(),
-      list,
-    );
+    element.replaceChildren(head(explorer, path), barOf(explorer, path, theme.value), heading(), list);
     list.replaceChildren(...path.legs.map((leg) => h('li', {}, legButton(explorer, leg, begin, total))));
     mark();
   };
