@@ -9,12 +9,12 @@ import { matchMarks } from './chrome/match-marks';
 import { minimap } from './chrome/minimap';
 import { toolbar } from './chrome/toolbar';
 import { viewButtons } from './chrome/view-buttons';
+import { voice } from './chrome/voice';
 import { HostClient, type VsCodeApi } from './host/client';
 import { tellWindow } from './host/tell-window';
 import { keep, restore } from './host/view-state';
 import { panel } from './panel/panel';
 import { timeline } from './timeline/timeline';
-import { h } from './ui/dom';
 import { registerToolkit } from './ui/toolkit';
 import { watchTheme } from './ui/theme';
 
@@ -47,10 +47,6 @@ function start(root: HTMLElement): void {
   const bar = toolbar(explorer, finder, () => help.open(), view.element);
   const lanes = timeline(explorer, theme, view.editBookmark);
   const lower = panel(explorer, finder, theme, bar.find);
-  const voice = h('div', { class: 'visually-hidden', attrs: { 'aria-live': 'polite' } });
-  explorer.announcement.subscribe((text) => {
-    voice.textContent = text;
-  });
   root.setAttribute('aria-busy', 'true');
   root.setAttribute('aria-label', 'Trace');
   root.replaceChildren(
@@ -62,14 +58,15 @@ function start(root: HTMLElement): void {
     lower.element,
     help.element,
     ...view.popovers,
-    voice,
+    voice(explorer.announcement),
   );
 
   document.addEventListener('keydown', (event) => {
     const target = event.composedPath()[0];
     const typing = target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement;
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === '/') bar.focusFind();
+    if (event.key === 'Escape' && target instanceof Node && lower.element.contains(target)) lanes.focus();
+    else if (event.key === '/') bar.focusFind();
     else if (event.key === '?') help.open();
     else return;
     event.preventDefault();

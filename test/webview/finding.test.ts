@@ -104,13 +104,13 @@ it('a query becomes a lane, which can be renamed and removed, and is kept', asyn
   );
   expect(asked).toBe(true);
   await lane.hover();
-  await page.getByRole('button', { name: 'Rename the lane kind:packet.tx' }).click();
+  await page.getByRole('button', { name: 'Rename (F2): kind:packet.tx' }).click();
   await page.keyboard.type('sent');
   await page.keyboard.press('Enter');
   await settle(page);
   expect(await kept()).toEqual([[{ id: 'query/1', label: 'sent', query: 'kind:packet.tx' }]]);
   await page.locator('.gutter-lane', { hasText: 'sent' }).hover();
-  await page.getByRole('button', { name: 'Remove the lane sent' }).click();
+  await page.getByRole('button', { name: 'Remove (Delete): sent' }).click();
   await settle(page);
   expect(await page.locator('.gutter-heading', { hasText: 'Queries' }).count()).toBe(0);
   expect(await kept()).toEqual([[]]);

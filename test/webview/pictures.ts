@@ -6,15 +6,14 @@ import { picture, settle, type OpenPage } from './harness';
 import type { ThemeName } from './themes';
 
 async function selectChain({ page }: OpenPage): Promise<void> {
-  await page.evaluate(() => window.fakeHost.post({ type: 'reveal', row: 1 }));
+  const row = await page.evaluate(() => window.fakeHost.first('exit.EPT_MISCONFIG').row);
+  await page.evaluate((at) => window.fakeHost.post({ type: 'reveal', row: at }), row);
   await settle(page);
 }
 
 /** Two cursors, a bookmark, folded idle time, times in cycles. */
-async function measure({ page }: OpenPage): Promise<void> {
-  const row = await page.evaluate(() => window.fakeHost.first('exit.EPT_MISCONFIG').row);
-  await page.evaluate((at) => window.fakeHost.post({ type: 'reveal', row: at }), row);
-  await settle(page);
+async function measure({ page, problems }: OpenPage): Promise<void> {
+  await selectChain({ page, problems });
   await page.locator('.surface').focus();
   for (const key of ['1', '2', 'i', 't', 'm']) await page.keyboard.press(key);
   await page.keyboard.type('first store');
@@ -73,10 +72,42 @@ export async function takePictures(harness: Harness, only = ''): Promise<string[
     message: 'vm0 crashed: triple fault at 0x1040 in e1000_interrupt (e1000.c:201)',
   });
   await take('state-truncated', 10, 'dark', small, undefined, { state: 'truncated' });
-  await take('help-dark', 10, 'dark', big, async ({ page }) => {
-    await page.keyboard.press('?');
-    await settle(page);
-  });
+  const keys =
+    (...all: string[]) =>
+    async (open: OpenPage): Promise<void> => {
+      await selectChain(open);
+      await open.page.locator('.surface').focus();
+      for (const key of all) await open.page.keyboard.press(key);
+      await settle(open.page);
+    };
+  /** A lane of a query with the pointer on it, and the pointer's sentence at the right edge. */
+  const queryLane = async (open: OpenPage): Promise<void> => {
+    await selectChain(open);
+    await open.page.keyboard.press('/');
+    await open.page.keyboard.type('exit:EPT_MISCONFIG reg:TDT ');
+    await open.page.keyboard.press('Control+Enter');
+    await settle(open.page);
+    await open.page.locator('.gutter-lane', { hasText: 'EPT_MISCONFIG' }).hover();
+    await settle(open.page);
+  };
+  for (const [theme, size] of [
+    ['dark', big],
+    ['light', small],
+    ['hc-dark', small],
+    ['hc-light', big],
+  ] as const) {
+    const suffix = `${theme}-${size[0]}`;
+    await take(`help-${suffix}`, 10, theme, size, keys('?'));
+    await take(`lane-menu-${suffix}`, 10, theme, size, keys('l'));
+    await take(`bookmark-${suffix}`, 10, theme, size, keys('m'));
+    await take(`query-lane-${suffix}`, 10, theme, size, queryLane);
+    await take(`completions-${suffix}`, 10, theme, size, async ({ page }) => {
+      await page.keyboard.press('/');
+      await page.keyboard.type('exit:');
+      await settle(page);
+      await page.keyboard.press('ArrowDown');
+    });
+  }
   await take('find-error-dark', 10, 'dark', small, async ({ page }) => {
     await page.keyboard.press('/');
     await page.keyboard.type('reson:EPT');

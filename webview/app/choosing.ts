@@ -1,12 +1,19 @@
 /** What the reader chooses about the picture: lanes, headings, the clock, folded time. The host keeps it. */
-import { clocks, type LaneChoices } from '../../src/protocol/choices';
+import { clocks, type ClockChoice, type LaneChoices } from '../../src/protocol/choices';
 import type { Lane, LaneBins, LaneEvents } from '../../src/protocol/viewport';
 import type { HostClient } from '../host/client';
 import { arrange, moved, pinnedIds } from '../lanes/arrange';
 import { binned } from '../lanes/geometry';
+import { laneName } from '../lanes/name';
 import { Folding, foldsFor } from '../time/fold';
 import { idleStretches } from '../time/idle';
 import type { Model } from './model';
+
+const clockNames: Record<ClockChoice, string> = {
+  time: 'Times in seconds',
+  cycles: 'Times in cycles',
+  selected: 'Times since the selected event',
+};
 
 /** Bins of the whole run in which idle time is looked for. */
 const IDLE_BINS = 8192;
@@ -20,6 +27,8 @@ export class Choosing {
     private readonly model: Model,
     private readonly host: HostClient,
     private readonly report: (error: unknown) => void,
+    /** Reads aloud what has become of a choice, for those who do not see it. */
+    private readonly say: (text: string) => void,
   ) {
     const rearrange = (): void => {
       model.arranged.value = arrange(model.lanes.value, model.choices.value, (id) => model.track(id));
@@ -47,15 +56,20 @@ export class Choosing {
 
   toggleGroup(group: string): void {
     this.choose({ collapsed: toggled(this.model.choices.value.collapsed, group) });
+    this.say(`${group} ${this.model.choices.value.collapsed.includes(group) ? 'collapsed' : 'expanded'}`);
   }
 
   togglePinned(lane: string): void {
     const { lanes, choices } = this.model;
-    this.choose({ pinned: toggled(pinnedIds(lanes.value, choices.value), lane) });
+    const pinned = toggled(pinnedIds(lanes.value, choices.value), lane);
+    this.choose({ pinned });
+    this.say(`${this.#nameOf(lane)} ${pinned.includes(lane) ? 'stays at the top' : 'scrolls'}`);
   }
 
   toggleHidden(lane: string): void {
-    this.choose({ hidden: toggled(this.model.choices.value.hidden, lane) });
+    const hidden = toggled(this.model.choices.value.hidden, lane);
+    this.choose({ hidden });
+    this.say(`${this.#nameOf(lane)} ${hidden.includes(lane) ? 'hidden; L brings it back' : 'shown'}`);
   }
 
   /** Moves a lane before another one under the same heading, or to its end. */
@@ -73,12 +87,27 @@ export class Choosing {
     const at = ids.indexOf(lane);
     if (at < 0 || at + direction < 0 || at + direction >= ids.length) return;
     this.moveBefore(lane, ids[direction < 0 ? at - 1 : at + 2]);
+    this.say(`${this.#nameOf(lane)} is ${at + direction + 1} of ${ids.length} in ${group ?? ''}`);
+  }
+
+  #nameOf(lane: string): string {
+    const found = this.model.lanes.value.find(({ id }) => id === lane);
+    return found ? laneName(found) : lane;
   }
 
   /** The next way to write times. */
   nextClock(): void {
     const at = clocks.indexOf(this.model.choices.value.clock);
-    this.choose({ clock: clocks[(at + 1) % clocks.length] ?? 'time' });
+    const clock = clocks[(at + 1) % clocks.length] ?? 'time';
+    this.choose({ clock });
+    this.say(clockNames[clock]);
+  }
+
+  /** Shows idle time short, or as long as it is. */
+  toggleFolding(): void {
+    const foldIdle = !this.model.choices.value.foldIdle;
+    this.choose({ foldIdle });
+    this.say(foldIdle ? 'Idle time folded' : 'Idle time unfolded');
   }
 
   /** Looks for idle time in the whole run and shows it short. */

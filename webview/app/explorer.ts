@@ -1,24 +1,26 @@
 /** What a reader can do with the page, whatever they do it with: mouse, keys, links, other views. */
 import type { EventRow } from '../../src/protocol/details';
-import type { QueryLane } from '../../src/protocol/query-lanes';
 import type { Lane } from '../../src/protocol/viewport';
 import type { DebugPosition, HostNotice } from '../../src/protocol/webview';
 import { kindRow } from '../../src/trace/vocabulary/events';
 import { lanesOf } from '../../src/trace/query/lanes';
 import type { HostClient } from '../host/client';
 import { extentOf } from '../lanes/chain-tree';
-import { QUERY_GROUP, queryLaneId, queryLanesOf, understood } from '../lanes/query-lanes';
+import { queryLanesOf } from '../lanes/query-lanes';
 import { Latest } from '../host/latest';
 import { Signal } from '../host/signal';
-import { formatRange } from '../time/format';
+import { formatDuration, formatRange } from '../time/format';
 import * as time from '../time/window';
 import { reducedMotion } from '../ui/theme';
 import { Choosing } from './choosing';
 import { Marks } from './marks';
 import type { Model, TabId } from './model';
+import { Queries } from './queries';
 
 /** Milliseconds of an animated move. */
 const GLIDE = 140;
+/** Milliseconds without a further move after which its result is read aloud. */
+const ANNOUNCE_REST = 350;
 
 type Grown = Extract<HostNotice, { type: 'grown' }>;
 type Init = Extract<HostNotice, { type: 'init' }>;
@@ -30,7 +32,9 @@ export class Explorer {
   readonly trouble = new Signal('');
   readonly choosing: Choosing;
   readonly marks: Marks;
+  readonly queries: Queries;
   #glide = 0;
+  #announcing = 0;
   /** The reader goes along the chain that is shown: it stays. */
   #alongChain = false;
   readonly #details: Latest<number, void>;
@@ -40,8 +44,10 @@ export class Explorer {
     readonly host: HostClient,
   ) {
     const report = (error: unknown): void => this.report(error);
-    this.choosing = new Choosing(model, host, report);
-    this.marks = new Marks(model, host, report);
+    const say = (text: string): void => this.say(text);
+    this.choosing = new Choosing(model, host, report, say);
+    this.marks = new Marks(model, host, report, say);
+    this.queries = new Queries(model, host, this.choosing, report, say);
     this.#details = new Latest(
       (row) => this.#describe(row),
       () => undefined,
@@ -56,6 +62,12 @@ export class Explorer {
       model.measured.value = undefined;
       if (range) measure.request(range);
     });
+  }
+
+  /** Reads a sentence aloud, the same one as often as it comes. */
+  say(text: string): void {
+    this.announcement.value = '';
+    this.announcement.value = text;
   }
 
   /** Shows what went wrong to the reader. */
@@ -79,7 +91,7 @@ export class Explorer {
     if (notice.choices) model.choices.value = notice.choices;
     model.bookmarks.value = notice.bookmarks;
     model.lanes.value = [...queryLanesOf(model.queryLanes.value), ...lanesOf(meta)];
-    void this.#keptQueryLanes();
+    void this.queries.bringBack();
     model.window.value = restored ? time.clampWindow(restored, endTime) : time.wholeRun(endTime);
     if (model.selection.value >= rows) model.selection.value = -1;
     if (model.selection.value >= 0) this.#details.request(model.selection.value);
@@ -177,6 +189,7 @@ export class Explorer {
       this.#inShown(window.value, (shown, end) => time.zoomAbout(shown, about, factor, end)),
       glide,
     );
+    this.#announceWindow();
   }
 
   /** Moves by a share of the window. */
@@ -186,6 +199,7 @@ export class Explorer {
       this.#inShown(window.value, (shown, end) => time.panBy(shown, share * time.spanOf(shown), end)),
       glide,
     );
+    this.#announceWindow();
   }
 
   /** Moves the window so that a time is in its middle. */
@@ -202,17 +216,20 @@ export class Explorer {
 
   fit(): void {
     this.show(time.wholeRun(this.model.endTime), true);
+    this.#announceWindow();
   }
 
   toStart(): void {
     const span = time.spanOf(this.model.window.value);
     this.show({ from: 0, to: span }, true);
+    this.#announceWindow();
   }
 
   toEnd(): void {
     const span = time.spanOf(this.model.window.value);
     const { to } = time.wholeRun(this.model.endTime);
     this.show({ from: to - span, to }, true);
+    this.#announceWindow();
   }
 
   /** Makes the marked range the window. */
@@ -221,10 +238,12 @@ export class Explorer {
     if (!range) return;
     this.model.range.value = undefined;
     this.show(range, true);
+    this.#announceWindow();
   }
 
   setFollow(on: boolean): void {
     this.model.follow.value = on;
+    this.say(on ? 'Following the end of the trace' : 'Not following');
     if (on)
       this.show(time.afterGrowth(this.model.window.value, this.model.endTime, this.model.endTime, true));
   }
@@ -235,6 +254,8 @@ export class Explorer {
     if (model.selection.value === row) return;
     this.#alongChain = alongChain;
     model.selection.value = row;
+    // The event's sentence tells where the reader is.
+    clearTimeout(this.#announcing);
     this.host.notify({ type: 'selected', row });
     if (row < 0) {
       model.details.value = undefined;
@@ -244,12 +265,15 @@ export class Explorer {
     this.#details.request(row);
   }
 
-  /** Selects an event and brings it into view, with its lane; `alongChain` as for `select`. */
-  async reveal(row: number, alongChain = false): Promise<void> {
-    this.select(row, alongChain);
+  /**
+   * Selects an event and brings it into view, with its lane.
+   * @param way `alongChain` as for `select`; `inLane`: the keyboard stays in the lane where it is
+   */
+  async reveal(row: number, way: { alongChain?: boolean; inLane?: boolean } = {}): Promise<void> {
+    this.select(row, way.alongChain);
     try {
       const event = await this.host.call('describe', row);
-      this.unfold(event);
+      if (!way.inLane) this.unfold(event);
       const { window } = this.model;
       const { value: folding } = this.model.folding;
       const start = folding.toShown(event.start);
@@ -294,6 +318,7 @@ export class Explorer {
     if (!chain) return;
     const air = Math.max((chain.to - chain.from) * 0.06, time.MIN_SPAN);
     this.show({ from: chain.from - air, to: chain.to + air }, true);
+    this.#announceWindow();
   }
 
   /** The debugger stands elsewhere: the reader's window comes along. */
@@ -348,7 +373,7 @@ export class Explorer {
   async openDisassembly(row: number, beside: boolean, focus = true): Promise<void> {
     try {
       if (!(await this.host.call('openDisassembly', row, beside, focus)))
-        this.announcement.value = 'The event is about no instruction';
+        this.say('The event is about no instruction');
     } catch (error) {
       this.report(error);
     }
@@ -365,8 +390,8 @@ export class Explorer {
     try {
       let found = await this.host.call('find', query, from, direction);
       while (!found.complete) found = await this.host.call('find', query, from, direction);
-      if (found.row >= 0) await this.reveal(found.row);
-      else this.announcement.value = direction > 0 ? 'Last event of the lane' : 'First event of the lane';
+      if (found.row >= 0) await this.reveal(found.row, { inLane: true });
+      else this.say(direction > 0 ? 'Last event of the lane' : 'First event of the lane');
     } catch (error) {
       this.report(error);
     }
@@ -381,78 +406,42 @@ export class Explorer {
     return `track:"${lane.track}"${vm} group:${lane.groups.join(',')}`;
   }
 
-  /** Makes a lane of a query, or goes to the one that there is, and makes it the keyboard's. */
-  addQueryLane(query: string): void {
-    const { queryLanes, lane, choices } = this.model;
-    const known = queryLanes.value.find((each) => each.query === query);
-    const made = known ?? { id: queryLaneId(queryLanes.value), label: query, query };
-    if (!known) this.#setQueryLanes([...queryLanes.value, made]);
-    if (choices.value.collapsed.includes(QUERY_GROUP)) this.choosing.toggleGroup(QUERY_GROUP);
-    lane.value = made.id;
-    this.announcement.value = known ? `There is a lane of ${query}` : `New lane: ${query}`;
-  }
-
-  /** Brings back the lanes that the reader made in an earlier run of the scenario. */
-  async #keptQueryLanes(): Promise<void> {
-    try {
-      const kept = understood(await this.host.call('queryLanes'));
-      if (kept.length > 0) this.#showQueryLanes(kept);
-    } catch (error) {
-      this.report(error);
-    }
-  }
-
-  renameQueryLane(id: string, label: string): void {
-    const name = label.trim();
-    if (name === '') return;
-    this.#setQueryLanes(
-      this.model.queryLanes.value.map((each) => (each.id === id ? { ...each, label: name } : each)),
-    );
-  }
-
-  removeQueryLane(id: string): void {
-    const { queryLanes, lane } = this.model;
-    if (lane.value === id) lane.value = '';
-    this.#setQueryLanes(queryLanes.value.filter((each) => each.id !== id));
-  }
-
-  /** The reader's lanes have changed: they are shown, and kept for the next run. */
-  #setQueryLanes(lanes: readonly QueryLane[]): void {
-    this.#showQueryLanes(lanes);
-    void this.host.call('keepQueryLanes', [...lanes]).catch((error: unknown) => this.report(error));
-  }
-
-  #showQueryLanes(lanes: readonly QueryLane[]): void {
-    const { model } = this;
-    const others = model.lanes.value.filter(({ query }) => query === undefined);
-    model.queryLanes.value = lanes;
-    model.lanes.value = [...queryLanesOf(lanes), ...others];
-  }
-
   /** One step back out: the cursors, the marked range, the selection, then the zoom. */
   back(): void {
     const { model } = this;
     const { a, b } = model.cursors.value;
     if (a !== undefined || b !== undefined) this.marks.clearCursors();
     else if (model.range.value) model.range.value = undefined;
-    else if (model.selection.value >= 0) this.select(-1);
-    else if (!time.showsWholeRun(model.window.value, model.endTime)) this.zoom(4, undefined, true);
+    else if (model.selection.value >= 0) {
+      this.select(-1);
+      this.say('Nothing selected');
+    } else if (!time.showsWholeRun(model.window.value, model.endTime)) this.zoom(4, undefined, true);
   }
 
   /** Counts the events that begin in the marked range. */
   async #measure(range: time.TimeWindow): Promise<void> {
     const { total } = await this.host.call('events', { ...range, filter: '', offset: 0, limit: 0 });
-    if (this.model.range.value === range) this.model.measured.value = total;
+    if (this.model.range.value !== range) return;
+    this.model.measured.value = total;
+    const length = formatDuration(range.to - range.from, this.model.frequencyHz);
+    this.#sayAtRest(() => `${length} marked, ${total} events`);
   }
 
   showTab(tab: TabId): void {
     this.model.tab.value = tab;
   }
 
-  /** Reads the window aloud. */
-  announceWindow(): void {
-    const { from, to } = this.model.window.value;
-    this.announcement.value = `Showing ${formatRange(from, to, this.model.frequencyHz)}`;
+  #announceWindow(): void {
+    this.#sayAtRest(() => {
+      const { from, to } = this.model.window.value;
+      return `Showing ${formatRange(from, to, this.model.frequencyHz)}`;
+    });
+  }
+
+  /** Reads a sentence aloud when nothing has come after it for a while: of a gesture, its end. */
+  #sayAtRest(sentence: () => string): void {
+    clearTimeout(this.#announcing);
+    this.#announcing = window.setTimeout(() => this.say(sentence()), ANNOUNCE_REST);
   }
 
   async #describe(row: number): Promise<void> {
@@ -460,7 +449,7 @@ export class Explorer {
     const event = await this.host.call('describe', row);
     if (model.selection.value !== row) return;
     model.details.value = event;
-    this.announcement.value = event.sentence;
+    this.say(event.sentence);
     const stays = this.#alongChain && model.chain.value?.rows.some((link) => link.row === row);
     if (!stays) await this.#askChain(row);
   }

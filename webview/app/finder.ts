@@ -75,8 +75,7 @@ export class Finder {
     if (found?.row === -1 && found.matches > 0)
       found = await this.search(direction > 0 ? -1 : rows, direction);
     if (!found) return;
-    explorer.announcement.value =
-      found.row < 0 ? 'No event matches' : `Match ${found.index + 1} of ${found.matches}`;
+    explorer.say(found.row < 0 ? 'No event matches' : `Match ${found.index + 1} of ${found.matches}`);
     if (found.row >= 0) await explorer.reveal(found.row);
   }
 

@@ -86,6 +86,8 @@ export class Model {
   readonly panelHeight = new Signal(Math.round(Math.min(250, Math.max(150, innerHeight * 0.28))));
   readonly query = new Signal('');
   readonly scroll = new Signal(0);
+  /** Whether events have come to the lanes at all. */
+  readonly arrived = new Signal(false);
 
   get frequencyHz(): number {
     return this.meta.value?.frequencyHz ?? 1e9;

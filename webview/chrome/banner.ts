@@ -8,6 +8,9 @@ import { formatCount, formatDuration, formatTime } from '../time/format';
 import { h, icons } from '../ui/dom';
 import { button, iconButton } from '../ui/toolkit';
 
+/** Milliseconds without lanes after which the page says what it waits for. */
+const PATIENCE = 400;
+
 type Look = 'quiet' | 'busy' | 'warning' | 'error';
 
 interface Saying {
@@ -29,6 +32,8 @@ export function banner(explorer: Explorer): HTMLElement {
   const step = h('span', { class: 'banner-step' });
   const element = h('div', { class: 'banner', attrs: { role: 'status' } }, mark, text, step);
   let shown = '';
+  /** The lanes take so long that a reader wonders. */
+  let isLate = false;
 
   const again = {
     label: 'Run again',
@@ -92,6 +97,8 @@ export function banner(explorer: Explorer): HTMLElement {
     }
     if (source && needsSaying(source))
       return { look: 'quiet', text: foreignSentence(source, model.frequencyHz), steps: [] };
+    if (rows > 0 && isLate && !model.arrived.value)
+      return { look: 'busy', text: `Reading ${formatCount(rows)} events…` };
     if (rows === 0)
       return {
         look: 'quiet',
@@ -119,6 +126,14 @@ export function banner(explorer: Explorer): HTMLElement {
     else step.append(...steps.map(({ label, act }) => button(label, act)));
   };
   model.meta.subscribe(draw);
+  const unsubscribe = model.meta.subscribe(() => {
+    unsubscribe();
+    setTimeout(() => {
+      isLate = true;
+      draw();
+    }, PATIENCE);
+  });
+  model.arrived.subscribe(draw);
   model.extent.subscribe(draw);
   model.debugger.subscribe(draw);
   explorer.trouble.subscribe(draw);

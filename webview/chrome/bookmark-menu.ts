@@ -45,11 +45,19 @@ export function bookmarkMenu(
           ),
           iconButton(icons.close, `Remove ${bookmark.name}`, () => {
             marks.remove(bookmark);
-            list.replaceChildren(...fill());
+            show();
+            add.focus();
           }),
         ),
       );
-    const list = h('div', { class: 'bookmark-list' }, ...fill());
+    const list = h('div', { class: 'bookmark-list' });
+    const show = (): void => {
+      const all = fill();
+      list.replaceChildren(
+        ...(all.length > 0 ? all : [h('p', { class: 'empty-note', text: 'No moment has a name yet.' })]),
+      );
+    };
+    show();
     const { from, to } = model.window.value;
     const add = button('Add a bookmark here (M)', () => {
       close();

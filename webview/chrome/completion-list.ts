@@ -16,7 +16,12 @@ export interface CompletionList {
 
 /** Builds the list, closed. @param taken gets what the reader took, and the piece of text whose place it takes */
 export function completionList(taken: (item: Completion, from: number, to: number) => void): CompletionList {
-  const element = h('ul', { class: 'completions', attrs: { role: 'listbox', 'aria-label': 'Completions' } });
+  const element = h('ul', {
+    class: 'completions',
+    attrs: { role: 'listbox', 'aria-label': 'Completions', tabindex: '0' },
+    // The field keeps the keyboard while the list is scrolled by its bar.
+    on: { pointerdown: (event) => event.preventDefault() },
+  });
   element.hidden = true;
   let shown: Completions = { from: 0, to: 0, items: [] };
   let chosen = -1;

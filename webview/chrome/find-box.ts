@@ -50,6 +50,8 @@ export function findBox(
   );
   field.value = model.query.value;
   let errorTimer = 0;
+  /** The reader is writing; an answer that comes after they have gone on is not shown. */
+  let helpWanted = false;
 
   const hideError = (): void => {
     clearTimeout(errorTimer);
@@ -80,8 +82,8 @@ export function findBox(
   const completions = new Latest<{ text: string; cursor: number }, Completions>(
     ({ text, cursor }) => explorer.host.call('complete', text, cursor),
     (answer, { text, cursor }) => {
-      // Of a text that is not there any more, or of a field that the reader has left, nothing is shown.
-      if (text !== field.value || cursor !== field.cursor || !field.focused) return;
+      // Nothing is shown of a text that is not there any more or is taken as it is, or in a field that the reader has left.
+      if (!helpWanted || text !== field.value || cursor !== field.cursor || !field.focused) return;
       const written = text.slice(answer.from, answer.to);
       const [only] = answer.items;
       if (answer.items.length === 1 && only?.insert === written) list.close();
@@ -89,16 +91,23 @@ export function findBox(
     },
     () => list.close(),
   );
-  const help = (): void => completions.request({ text: field.value, cursor: field.cursor });
-  const go = (direction: 1 | -1): void => {
+  const help = (): void => {
+    helpWanted = true;
+    completions.request({ text: field.value, cursor: field.cursor });
+  };
+  const noHelp = (): void => {
+    helpWanted = false;
     list.close();
+  };
+  const go = (direction: 1 | -1): void => {
+    noHelp();
     if (finder.settle()) void finder.go(direction);
     else showError();
   };
   const makeLane = (): void => {
-    list.close();
+    noHelp();
     if (!finder.settle()) showError();
-    else if (finder.filter.value !== '') explorer.addQueryLane(finder.filter.value);
+    else if (finder.filter.value !== '') explorer.queries.add(finder.filter.value);
   };
 
   const showMatches = (): void => {
@@ -127,13 +136,13 @@ export function findBox(
 
   const keys: Record<string, () => boolean> = {
     ArrowDown: () => {
-      if (list.open) explorer.announcement.value = list.move(1);
+      if (list.open) explorer.say(list.move(1));
       else help();
       return true;
     },
     ArrowUp: () => {
       if (!list.open) return false;
-      explorer.announcement.value = list.move(-1);
+      explorer.say(list.move(-1));
       return true;
     },
     Tab: () => list.open && list.take(true),
@@ -154,8 +163,9 @@ export function findBox(
       return true;
     },
     Escape: () => {
-      if (list.open) list.close();
+      if (list.open) noHelp();
       else {
+        noHelp();
         field.value = '';
         model.query.value = '';
         finder.settle();

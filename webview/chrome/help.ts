@@ -1,5 +1,6 @@
 /** The overview of keys and gestures. */
 import { fieldSpec, queryFieldNames, queryGrammar } from '../../src/trace/query/fields';
+import type { ColourRole } from '../../src/trace/vocabulary/events';
 import { h, icons } from '../ui/dom';
 import { iconButton } from '../ui/toolkit';
 
@@ -16,7 +17,7 @@ const sections: readonly (readonly [title: string, lines: readonly Line[]])[] = 
       ['Ctrl/⌘ + wheel, pinch', 'zoom about the pointer'],
       ['Shift + wheel, drag', 'move in time'],
       ['Wheel', 'scroll the lanes; zoom on the axis and the overview'],
-      ['Esc', 'step back out: cursors, range, selection, zoom'],
+      ['Esc', 'step back out: cursors, range, selection, zoom; from the panel to the lanes'],
     ],
   ],
   [
@@ -24,7 +25,7 @@ const sections: readonly (readonly [title: string, lines: readonly Line[]])[] = 
     [
       ['Click', 'select, and show the source line beside; the keyboard stays here'],
       ['Double click, Z', 'zoom to the event, or to the marked range'],
-      [', .  or  Q E  or  Alt+← Alt+→', 'previous, next event of the lane'],
+      [', .  or  Q E', 'previous, next event of the lane'],
       ['Enter, Ctrl+Enter', 'go to its source, or machine code where it has none, beside, in this column'],
       ['X', 'go to its machine code beside'],
       ['C', 'show the whole chain of the selected event'],
@@ -52,6 +53,7 @@ const sections: readonly (readonly [title: string, lines: readonly Line[]])[] = 
       ['H', 'hide the lane'],
       ['Alt+↑ Alt+↓, drag its name', 'move the lane'],
       ['L', 'choose lanes and headings'],
+      ['F2, Delete', 'rename or remove a lane of a query'],
     ],
   ],
   [
@@ -69,6 +71,24 @@ const fields = queryFieldNames.map((name): Line => {
   const { meaning, examples } = fieldSpec(name);
   return [examples[0] ?? name, meaning];
 });
+
+/** What colours and hatches stand for, the modes in the order in which a dense lane piles them. */
+const colours: readonly (readonly [role: ColourRole, what: string])[] = [
+  ['guest', 'the guest runs'],
+  ['halted', 'the guest is halted'],
+  ['transition', 'on the way out of or into the guest'],
+  ['kernel', 'the kernel’s part of the VMM, KVM'],
+  ['user', 'its part in user space, QEMU'],
+  ['exit', 'VM exit'],
+  ['interrupt', 'interrupt'],
+  ['device', 'device register, virtqueue'],
+  ['dma', 'DMA'],
+  ['iommu', 'IOMMU'],
+  ['network', 'packet'],
+  ['thread', 'host thread'],
+  ['mark', 'mark of the guest'],
+  ['fault', 'fault'],
+];
 
 /** Builds the overlay, closed. */
 export function helpOverlay(): { element: HTMLDialogElement; open(): void } {
@@ -91,6 +111,18 @@ export function helpOverlay(): { element: HTMLDialogElement; open(): void } {
       'div',
       { class: 'help-columns' },
       ...sections.map(([title, lines]) => h('section', {}, h('h3', { text: title }), list(lines, 'kbd'))),
+      h(
+        'section',
+        {},
+        h('h3', { text: 'Colours' }),
+        h(
+          'ul',
+          { class: 'help-colours' },
+          ...colours.map(([role, what]) =>
+            h('li', {}, h('span', { class: `swatch role-${role}`, attrs: { 'aria-hidden': 'true' } }), what),
+          ),
+        ),
+      ),
     ),
     h('h2', { text: 'Queries' }),
     h(

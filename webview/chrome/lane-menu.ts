@@ -2,6 +2,7 @@
 import type { Grouping } from '../../src/protocol/choices';
 import type { Lane } from '../../src/protocol/viewport';
 import type { Explorer } from '../app/explorer';
+import { laneName } from '../lanes/name';
 import { h } from '../ui/dom';
 import { popover, type Popover } from '../ui/popover';
 import { button, dropdown, setDropdown, textField } from '../ui/toolkit';
@@ -18,7 +19,7 @@ export function laneMenu(explorer: Explorer, anchor: () => HTMLElement): Popover
     const list = h('div', { class: 'lane-list', attrs: { role: 'group', 'aria-label': 'Shown lanes' } });
     let wanted = '';
     const matching = (): Lane[] =>
-      model.lanes.value.filter((lane) => `${lane.group} ${lane.label}`.toLowerCase().includes(wanted));
+      model.lanes.value.filter((lane) => `${lane.group} ${laneName(lane)}`.toLowerCase().includes(wanted));
     const fill = (): void => {
       const hidden = new Set(model.choices.value.hidden);
       list.replaceChildren(
@@ -31,7 +32,7 @@ export function laneMenu(explorer: Explorer, anchor: () => HTMLElement): Popover
             { class: 'lane-choice' },
             box,
             h('span', { class: 'muted', text: lane.group }),
-            lane.label,
+            laneName(lane),
           );
         }),
       );

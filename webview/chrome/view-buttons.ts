@@ -25,9 +25,7 @@ export function viewButtons(explorer: Explorer): ViewButtons {
   const lanes = iconButton(icons.lanes, 'Lanes (L)', () => laneList.open());
   const bookmarks = iconButton(icons.bookmark, 'Bookmarks', () => bookmarkList.open());
   const clock = iconButton(icons.clock, 'Clock', () => choosing.nextClock());
-  const fold = iconButton(icons.fold, 'Fold idle time (I)', () =>
-    choosing.choose({ foldIdle: !model.choices.value.foldIdle }),
-  );
+  const fold = iconButton(icons.fold, 'Fold idle time (I)', () => choosing.toggleFolding());
   const laneList = laneMenu(explorer, () => lanes);
   const form = bookmarkForm(explorer, () => bookmarks);
   const bookmarkList = bookmarkMenu(explorer, () => bookmarks, form.edit);

@@ -1,29 +1,16 @@
-/** The name of a lane of a query in the gutter, with what can be done with it: rename, remove, find. */
+/** The name of a lane of a query in the gutter; the reader can give it another. */
 import type { Lane } from '../../src/protocol/viewport';
 import type { Explorer } from '../app/explorer';
-import { h, icon, icons } from '../ui/dom';
+import { h } from '../ui/dom';
 
-/** A small button of the gutter. */
-function action(path: string, label: string, act: () => void): HTMLElement {
-  return h(
-    'button',
-    {
-      class: 'gutter-action',
-      title: label,
-      attrs: { type: 'button', 'aria-label': label },
-      on: {
-        click: (event) => {
-          event.stopPropagation();
-          act();
-        },
-      },
-    },
-    icon(path),
-  );
+export interface QueryLaneName {
+  element: HTMLElement;
+  /** Puts a field in the place of the name; the keyboard goes back to where it was. */
+  rename(): void;
 }
 
-/** Builds the name and its buttons. */
-export function queryLaneName(lane: Lane, explorer: Explorer): HTMLElement {
+/** Builds the name. */
+export function queryLaneName(lane: Lane, explorer: Explorer): QueryLaneName {
   const name = h('span', { class: 'gutter-track', text: lane.label });
   const element = h(
     'span',
@@ -34,32 +21,32 @@ export function queryLaneName(lane: Lane, explorer: Explorer): HTMLElement {
     name,
   );
   const rename = (): void => {
+    const before = document.activeElement;
     const input = h('input', {
       class: 'gutter-rename',
       attrs: { 'aria-label': `Name of the lane ${lane.label}` },
     });
     input.value = lane.label;
     let done = false;
-    const end = (take: boolean): void => {
+    const end = (take: boolean, back: boolean): void => {
       if (done) return;
       done = true;
       input.replaceWith(name);
-      if (take && input.value.trim() !== lane.label) explorer.renameQueryLane(lane.id, input.value);
+      if (back && before instanceof HTMLElement) before.focus({ preventScroll: true });
+      if (take && input.value.trim() !== lane.label) explorer.queries.rename(lane.id, input.value);
     };
     input.addEventListener('keydown', (event) => {
       event.stopPropagation();
-      if (event.key === 'Enter') end(true);
-      else if (event.key === 'Escape') end(false);
+      if (event.key === 'Enter') end(true, true);
+      else if (event.key === 'Escape') end(false, true);
     });
-    input.addEventListener('blur', () => end(true));
+    // A press on it is for its text, not for dragging the lane.
+    input.addEventListener('pointerdown', (event) => event.stopPropagation());
+    input.addEventListener('blur', () => end(true, false));
     name.replaceWith(input);
     input.focus();
     input.select();
   };
   name.addEventListener('dblclick', rename);
-  element.append(
-    action(icons.rename, `Rename the lane ${lane.label}`, rename),
-    action(icons.close, `Remove the lane ${lane.label}`, () => explorer.removeQueryLane(lane.id)),
-  );
-  return element;
+  return { element, rename };
 }

@@ -40,7 +40,7 @@ export function chainView(explorer: Explorer): HTMLElement {
   const keys = eventKeys(explorer, list, {
     left: (row) => lines.find(({ event }) => event.row === row)?.cause?.row,
     right: (row) => onward(lines, row),
-    show: (row) => void explorer.reveal(row, true),
+    show: (row) => void explorer.reveal(row, { alongChain: true }),
   });
   const toggle = (row: number): void => {
     if (!unfolded.delete(row)) unfolded.add(row);

@@ -26,7 +26,7 @@ export function pathView(explorer: Explorer, theme: Signal<Theme>): HTMLElement 
   const keys = eventKeys(explorer, list, {
     left: beside(-1),
     right: beside(1),
-    show: (row) => void explorer.reveal(row, true),
+    show: (row) => void explorer.reveal(row, { alongChain: true }),
   });
   let path: OperationPath | undefined;
   const latest = new Latest<number, OperationPath>(
@@ -111,7 +111,7 @@ function barOf(explorer: Explorer, { legs, from, to }: OperationPath, theme: The
       {
         class: `path-leg${leg.what === 'until' ? ' waits' : ''}`,
         title: `${name}: ${formatDuration(leg.cycles, hz)}, ${formatShare(leg.cycles, total)}`,
-        on: { click: () => void explorer.reveal(leg.event.row, true) },
+        on: { click: () => void explorer.reveal(leg.event.row, { alongChain: true }) },
       },
       label,
     );

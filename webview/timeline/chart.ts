@@ -90,6 +90,7 @@ export function lanesChart(
 ): LanesChart {
   let window: TimeWindow = { from: 0, to: 1 };
   let folding = Folding.none;
+  let { numberFont } = theme;
   let ticks: Ticks = { ticks: [], step: 1, base: '' };
   // Labels that reach over an end must not make the axis narrower: a pixel is the same time here and in the overlay.
   const edgeToEdge = {
@@ -124,6 +125,7 @@ export function lanesChart(
           afterBuildTicks: (scale: Scale) => {
             ticks = timeTicks(window, scale.width || chart.width, clock(), folding);
             scale.ticks = ticks.ticks.map(({ value, label }) => ({ value: folding.toShown(value), label }));
+            dropCut(scale, ticks, folding.windowToShown(window), numberFont);
           },
           afterFit: (scale: Scale) => {
             scale.height = axis ? AXIS_HEIGHT : 0;
@@ -138,7 +140,8 @@ export function lanesChart(
             maxRotation: 0,
             align: 'start',
             padding: 3,
-            callback: (_value: unknown, index: number) => ticks.ticks[index]?.label ?? '',
+            callback: (_value: unknown, index: number, all: readonly { label?: string | string[] }[]) =>
+              all[index]?.label ?? '',
           },
         },
       },
@@ -147,6 +150,7 @@ export function lanesChart(
   const restyle = (next: Theme): void => {
     const scale = chart.options.scales?.['x'];
     if (!scale) return;
+    ({ numberFont } = next);
     const [size = '11px', family = 'monospace'] = splitFont(next.numberFont);
     Object.assign(scale.ticks ?? {}, { color: next.muted, font: { size: parseFloat(size), family } });
     Object.assign(scale.grid ?? {}, { color: next.grid });
@@ -167,6 +171,18 @@ export function lanesChart(
       return ticks;
     },
   };
+}
+
+/** Takes away the last label where the edge would cut it; its line stays. */
+function dropCut(scale: Scale, { ticks }: Ticks, shown: TimeWindow, font: string): void {
+  const last = scale.ticks.at(-1);
+  const label = ticks.at(-1)?.label;
+  if (!last || label === undefined || !scale.width) return;
+  const x = ((last.value - shown.from) / (shown.to - shown.from)) * scale.width;
+  scale.ctx.save();
+  scale.ctx.font = font;
+  if (x + scale.ctx.measureText(label).width > scale.width) last.label = '';
+  scale.ctx.restore();
 }
 
 /** Size and family of a short CSS font. */

@@ -19,8 +19,12 @@ export const PAD = 4;
 /** Events nearer than this are one cluster with a count. */
 const CLUSTER_GAP = 10;
 const DIAMOND = 4.5;
+/** Pixels between an event and the name beside it. */
+const LABEL_GAP = 5;
 /** Narrower spans are flat: of a hatch no more than noise would show. */
 const HATCHED = 14;
+/** In high contrast nothing is told by its colour alone, as long as a line of the hatch fits. */
+const HATCHED_HIGH_CONTRAST = 5;
 
 /** Top and height of an event inside its lane. */
 export function bandOf(row: LaneRow, depth: number): { top: number; height: number } {
@@ -60,6 +64,7 @@ export class EventsPainter {
   ): void {
     const { data, depths } = prepared;
     const n = data.start.length;
+    const hatchedFrom = this.theme.highContrast ? HATCHED_HIGH_CONTRAST : HATCHED;
     let lastX = -1;
     let lastKind = -1;
     for (let i = 0; i < n; i++) {
@@ -86,7 +91,7 @@ export class EventsPainter {
       if (width === 1 && left === lastX && kind === lastKind) continue;
       lastX = left;
       lastKind = kind;
-      context.fillStyle = width < HATCHED ? this.theme.roles[role] : this.#fill(role);
+      context.fillStyle = width < hatchedFrom ? this.theme.roles[role] : this.#fill(role);
       context.fillRect(left, y + top, width, height);
       if (width > 3) {
         context.strokeStyle = this.theme.contrastBorder || this.theme.background;
@@ -174,7 +179,9 @@ export class EventsPainter {
         let named = 0;
         for (let i = first; i <= last; i++)
           if (this.#inside(context, area, row, y, toX, prepared, i, track)) named++;
-        const room = last + 1 < n ? toX(data.start[last + 1] ?? 0) - right - 8 - DIAMOND : Infinity;
+        // Up to the next event, or to the edge: half a word says nothing.
+        const end = last + 1 < n ? toX(data.start[last + 1] ?? 0) - 3 - DIAMOND : Infinity;
+        const room = Math.min(end, area.right) - right - LABEL_GAP;
         if (named === 0 && !mode) {
           const names = nextInstant(data, first) > last ? [this.#namesOf(data, first, last, track)] : [];
           const count = last > first ? [formatCountShort(last - first + 1)] : [];
@@ -184,7 +191,7 @@ export class EventsPainter {
           if (label !== undefined) {
             context.font = this.theme.font;
             context.fillStyle = names.includes(label) ? this.theme.foreground : this.theme.muted;
-            context.fillText(label, right + 5, y + row.height / 2);
+            context.fillText(label, right + LABEL_GAP, y + row.height / 2);
           }
         }
       }

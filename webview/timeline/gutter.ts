@@ -2,12 +2,13 @@
 import type { Explorer } from '../app/explorer';
 import { kindRow } from '../../src/trace/vocabulary/events';
 import type { LaneRow, Layout, Row } from '../lanes/layout';
+import { laneName } from '../lanes/name';
 import { queryLaneName } from '../lanes/query-lane-name';
 import { h, icon, icons } from '../ui/dom';
 
 /** Pixels of the gutter beside the two halves of a lane's name. */
 const AIR = 34;
-const LEAST = 110;
+const LEAST = 128;
 /** Of the page's width. */
 const MOST = 0.34;
 /** Pixels that a press may wander and still be a click. */
@@ -22,6 +23,8 @@ export interface Gutter {
   width(room: number): number;
   /** Marks the lane of the keyboard. */
   activate(lane: string): void;
+  /** Lets the reader give a lane of a query another name. */
+  rename(lane: string): void;
 }
 
 export function gutter(explorer: Explorer): Gutter {
@@ -32,13 +35,15 @@ export function gutter(explorer: Explorer): Gutter {
   const element = h('div', { class: 'gutter' }, top, rows);
   const pen = document.createElement('canvas').getContext('2d');
   const move = mover(explorer, rows);
+  let renames = new Map<string, () => void>();
   return {
     element,
     base: (text) => (base.textContent = text),
     relayout(layout) {
       const isPinned = (row: Row): boolean => row.type === 'lane' && row.pinned;
+      renames = new Map();
       const elementOf = (row: Row): HTMLElement =>
-        row.type === 'heading' ? headingOf(row, explorer) : laneOf(row, explorer, move);
+        row.type === 'heading' ? headingOf(row, explorer) : laneOf(row, explorer, move, renames);
       pinned.replaceChildren(...layout.rows.filter(isPinned).map(elementOf));
       pinned.hidden = layout.pinnedHeight === 0;
       rows.replaceChildren(...layout.rows.filter((row) => !isPinned(row)).map(elementOf));
@@ -59,6 +64,7 @@ export function gutter(explorer: Explorer): Gutter {
       for (const each of element.querySelectorAll<HTMLElement>('.gutter-lane'))
         each.classList.toggle('active', each.dataset['lane'] === lane);
     },
+    rename: (lane) => renames.get(lane)?.(),
   };
 }
 
@@ -125,15 +131,19 @@ function laneOf(
   row: LaneRow,
   explorer: Explorer,
   move: (event: PointerEvent, row: LaneRow, name: HTMLElement) => void,
+  renames: Map<string, () => void>,
 ): HTMLElement {
   const { lane } = row;
+  const name = laneName(lane);
+  const query = lane.query === undefined ? undefined : queryLaneName(lane, explorer);
+  if (query) renames.set(lane.id, query.rename);
   const act = (path: string, label: string, press: () => void): HTMLElement =>
     h(
       'button',
       {
         class: 'gutter-act',
         title: label,
-        attrs: { type: 'button', tabindex: '-1', 'aria-label': `${label}: ${lane.label}` },
+        attrs: { type: 'button', tabindex: '-1', 'aria-label': `${label}: ${name}` },
         on: {
           pointerdown: (event) => event.stopPropagation(),
           click: (event) => {
@@ -148,15 +158,13 @@ function laneOf(
     'div',
     {
       class: `gutter-lane${lane.empty ? ' empty' : ''}${row.firstOfTrack ? ' first' : ''}${row.pinned ? ' pinned' : ''}`,
-      title: lane.empty ? `${lane.label}: nothing recorded` : lane.label,
+      title: lane.empty ? `${name}: nothing recorded` : name,
       on: {
         click: () => (explorer.model.lane.value = lane.id),
         pointerdown: (event) => move(event, row, element),
       },
     },
-    lane.query === undefined
-      ? h('span', { class: 'gutter-track', text: row.firstOfTrack ? lane.track : '' })
-      : queryLaneName(lane, explorer),
+    query?.element ?? h('span', { class: 'gutter-track', text: row.firstOfTrack ? lane.track : '' }),
     h('span', {
       class: `gutter-part role-${roleOf(lane.groups)}`,
       text: row.firstOfTrack && lane.track.endsWith(lane.part) ? '' : lane.part,
@@ -164,12 +172,14 @@ function laneOf(
     h(
       'span',
       { class: 'gutter-acts' },
+      query ? act(icons.rename, 'Rename (F2)', query.rename) : null,
       act(
         row.pinned ? icons.unpin : icons.pin,
         row.pinned ? 'Let it scroll (P)' : 'Keep at the top (P)',
         () => explorer.choosing.togglePinned(lane.id),
       ),
-      act(icons.close, 'Hide (H)', () => explorer.choosing.toggleHidden(lane.id)),
+      act(icons.hide, 'Hide (H)', () => explorer.choosing.toggleHidden(lane.id)),
+      query ? act(icons.close, 'Remove (Delete)', () => explorer.queries.remove(lane.id)) : null,
     ),
   );
   element.dataset['lane'] = lane.id;

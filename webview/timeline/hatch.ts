@@ -16,6 +16,11 @@ const hatches: Partial<Record<ColourRole, Hatch>> = {
   fault: (x, y) => (x + y) % 3 === 0 && (x - y + 600) % 3 === 0,
 };
 
+/** Whether a pixel is a line of a role's hatch; roles of plain colours have none. */
+export function isHatchLine(role: ColourRole, x: number, y: number): boolean {
+  return hatches[role]?.(x, y) ?? false;
+}
+
 /** Strength of hatch lines: how far they go towards the background. */
 function strength(theme: Theme): number {
   return theme.highContrast ? 0.75 : 0.3;

@@ -26,6 +26,8 @@ export interface Surface {
   step(direction: 1 | -1): void;
   /** Makes the next lane the keyboard's. */
   moveLane(direction: 1 | -1): void;
+  /** Lets the reader give a lane of a query another name. */
+  renameLane(lane: string): void;
   /** Lets the reader name a time. */
   editBookmark(time: number): void;
 }
@@ -197,7 +199,12 @@ export function listen(surface: Surface, explorer: Explorer): void {
   };
   const cursor = (name: CursorName, end: boolean) => (): void => {
     const time = meant(end);
-    if (time !== undefined) explorer.marks.setCursor(name, time);
+    if (time === undefined) {
+      explorer.say('Select an event, or rest the pointer on a time, for a cursor');
+      return;
+    }
+    explorer.marks.setCursor(name, time);
+    explorer.marks.sayCursor(name);
   };
   const onLane = (act: (lane: string) => void) => (): void => {
     if (model.lane.value !== '') act(model.lane.value);
@@ -206,11 +213,11 @@ export function listen(surface: Surface, explorer: Explorer): void {
     const { from, to } = model.window.value;
     const found = explorer.marks.next((from + to) / 2, direction);
     if (!found) {
-      explorer.announcement.value = 'No further bookmark';
+      explorer.say('No further bookmark');
       return;
     }
     explorer.centre(found.time);
-    explorer.announcement.value = `Bookmark ${found.name}`;
+    explorer.say(`Bookmark ${found.name}`);
   };
   const zoomIn = (): void => explorer.zoom(1 / KEY_ZOOM, undefined, true);
   const zoomOut = (): void => explorer.zoom(KEY_ZOOM, undefined, true);
@@ -229,8 +236,6 @@ export function listen(surface: Surface, explorer: Explorer): void {
     End: () => explorer.toEnd(),
     ',': () => surface.step(-1),
     '.': () => surface.step(1),
-    'Alt+ArrowLeft': () => surface.step(-1),
-    'Alt+ArrowRight': () => surface.step(1),
     ArrowUp: () => surface.moveLane(-1),
     ArrowDown: () => surface.moveLane(1),
     Enter: selected((row) => void explorer.openSource(row, true)),
@@ -244,13 +249,15 @@ export function listen(surface: Surface, explorer: Explorer): void {
     2: cursor('b', true),
     p: onLane((lane) => explorer.choosing.togglePinned(lane)),
     h: onLane((lane) => explorer.choosing.toggleHidden(lane)),
+    F2: onLane((lane) => surface.renameLane(lane)),
+    Delete: onLane((lane) => explorer.queries.remove(lane)),
     'Alt+ArrowUp': onLane((lane) => explorer.choosing.moveBy(lane, -1)),
     'Alt+ArrowDown': onLane((lane) => explorer.choosing.moveBy(lane, 1)),
     m: () => surface.editBookmark(meant(false) ?? (model.window.value.from + model.window.value.to) / 2),
     '[': toBookmark(-1),
     ']': toBookmark(1),
     t: () => explorer.choosing.nextClock(),
-    i: () => explorer.choosing.choose({ foldIdle: !model.choices.value.foldIdle }),
+    i: () => explorer.choosing.toggleFolding(),
     q: () => surface.step(-1),
     e: () => surface.step(1),
     Escape: () => explorer.back(),
@@ -262,6 +269,5 @@ export function listen(surface: Surface, explorer: Explorer): void {
     if (!act) return;
     event.preventDefault();
     act();
-    if (name !== 'Escape' && !name.includes('Enter')) explorer.announceWindow();
   });
 }

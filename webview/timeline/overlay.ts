@@ -2,7 +2,7 @@
 import { kindRow } from '../../src/trace/vocabulary/events';
 import type { EventRow } from '../../src/protocol/details';
 import type { Model } from '../app/model';
-import { rowOfEvent, topOf, type Row } from '../lanes/layout';
+import { rowOfEvent, topOf, type LaneRow, type Row } from '../lanes/layout';
 import { nearestEdge } from '../lanes/snap';
 import type { CursorName } from '../app/marks';
 import { readDuration, readTime } from '../time/clock';
@@ -179,9 +179,18 @@ export class Overlay {
     toX: ToX,
   ): Box | undefined {
     const row = this.#rowOf(event);
-    if (row?.type !== 'lane') return undefined;
+    return row?.type === 'lane' ? this.#boxIn(row, event, toX) : undefined;
+  }
+
+  /** Where an event stands in a lane; of a lane of a query only if it is one of those that the lane shows singly. */
+  #boxIn(
+    row: LaneRow,
+    event: Pick<EventRow, 'row' | 'kind' | 'start' | 'duration'>,
+    toX: ToX,
+  ): Box | undefined {
     const prepared = this.painter.prepared(row.lane.id);
     const index = prepared?.type === 'events' ? prepared.data.row.indexOf(event.row) : -1;
+    if (index < 0 && row.lane.query !== undefined) return undefined;
     const depth = prepared?.type === 'events' && index >= 0 ? (prepared.depths[index] ?? 0) : 0;
     const { top, height } = bandOf(row, depth);
     const left = toX(event.start);
@@ -215,6 +224,12 @@ export class Overlay {
     context.globalAlpha = 1;
     const row = this.#rowOf(selected);
     if (row && !this.#isCovered(row)) this.#frame(context, box, this.theme.focus, 2);
+    // A lane of a query shows it once more.
+    for (const line of this.painter.layout.lanes) {
+      if (line.lane.query === undefined || this.#isCovered(line)) continue;
+      const again = this.#boxIn(line, selected, toX);
+      if (again) this.#frame(context, again, this.theme.focus, 2);
+    }
   }
 
   #frame(context: CanvasRenderingContext2D, box: Box, colour: string, line: number): void {

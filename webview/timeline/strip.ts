@@ -5,6 +5,7 @@ import { calmCounts, calmShares } from '../lanes/calm';
 import type { Columns } from '../lanes/columns';
 import { densityHeight, stackOf } from '../lanes/density';
 import type { Rgba, Theme } from '../ui/theme';
+import { isHatchLine } from './hatch';
 
 /** Pixels of the tick that marks a fault, and where ticks would run together to a band. */
 const FAULT_TICK = 7;
@@ -18,6 +19,8 @@ const BODY_HIGH_CONTRAST = 0.5;
 const OPAQUE = 0xff000000;
 /** Pixels of the edge. */
 const EDGE = 2;
+/** Share of a column that a mode has nearly to itself. */
+const ALONE = 0.85;
 /** Height of a column in which nothing begins but a span goes on. */
 const GOES_ON = 0.4;
 
@@ -28,7 +31,8 @@ function packed([r, g, b]: Rgba, opacity: number): number {
 
 /**
  * Draws columns, one a pixel, from the bottom up: in a mode lane the share of each mode, elsewhere how many events a pixel holds,
- * `full` being all of the height. A fault is a tick at the top. Colours are flat: a hatch of single pixels would be noise.
+ * `full` being all of the height. A fault is a tick at the top. Colours are flat, for a hatch of single pixels would be noise; in high
+ * contrast a mode that fills its column has its hatch, and piled ones, always in the same order, have a line between them.
  * @param tracks number of tracks whose modes the lane shows together
  * @param canvas one to draw on anew, if there is one
  */
@@ -64,12 +68,22 @@ export function stripOf(
   const fill = (x: number, from: number, to: number, value: number): void => {
     for (let at = (height - to) * width + x; at < (height - from) * width; at += width) pixels[at] = value;
   };
-  const { shares } = columns;
   const first = Math.round(columns.from / columns.pixel);
+  /** The same in a role's colour: with its hatch where it has the column to itself, else with a line of the background above it. */
+  const distinct = (x: number, from: number, to: number, role: ColourRole): void => {
+    const alone = to - from >= ALONE * height;
+    const end = to < height ? to - 1 : to;
+    for (let row = from; row < end; row++)
+      if (!alone || !isHatchLine(role, first + x, row)) pixels[(height - 1 - row) * width + x] = edgeOf(role);
+  };
+  const { shares } = columns;
   if (shares) {
     const calm = calmShares(shares, width, modeRoles.length, first);
     for (let x = 0; x < width; x++)
-      for (const { role, from, to } of stackOf(calm, x, tracks, height)) fill(x, from, to, edgeOf(role));
+      for (const { role, from, to } of stackOf(calm, x, tracks, height)) {
+        if (theme.highContrast) distinct(x, from, to, role);
+        else fill(x, from, to, edgeOf(role));
+      }
   } else {
     const counts = calmCounts(columns.count, first);
     for (let x = 0; x < width; x++) {

@@ -2,6 +2,7 @@
 import type { Explorer } from '../app/explorer';
 import { layoutOf, topOf, type LaneRow } from '../lanes/layout';
 import { lowerBound } from '../lanes/geometry';
+import { laneSentence } from '../lanes/name';
 import { h } from '../ui/dom';
 import { resolveColour, type Theme } from '../ui/theme';
 import type { Signal } from '../host/signal';
@@ -71,6 +72,7 @@ export function timeline(
     explorer.host,
     (supplies) => {
       painter.accept(supplies);
+      model.arrived.value = true;
       redraw();
     },
     (error) => explorer.report(error),
@@ -216,7 +218,7 @@ export function timeline(
     }
     const next = row[at + direction];
     const time = start[at + direction] ?? -1;
-    if (next !== undefined && time >= from && time <= to) void explorer.reveal(next);
+    if (next !== undefined && time >= from && time <= to) void explorer.reveal(next, { inLane: true });
     else void explorer.stepInLane(direction);
   };
   const moveLane = (direction: 1 | -1): void => {
@@ -225,7 +227,7 @@ export function timeline(
     const next = lanes[Math.min(Math.max(at + direction, 0), lanes.length - 1)];
     if (!next) return;
     model.lane.value = next.lane.id;
-    explorer.announcement.value = `Lane ${next.lane.label} of ${next.lane.group}`;
+    explorer.say(laneSentence(next.lane, lanes.indexOf(next), lanes.length));
     scrollToLane();
   };
   listen(
@@ -242,6 +244,7 @@ export function timeline(
       hint: zoomHint(element),
       step,
       moveLane,
+      renameLane: side.rename,
       editBookmark,
     },
     explorer,

@@ -8,7 +8,7 @@ export interface Popover {
 }
 
 /**
- * Makes a popover, closed. It closes on Esc, and when the reader presses outside of it; the keyboard goes back to where it was.
+ * Makes a popover, closed. It closes on Esc, and when the reader presses or goes outside of it; the keyboard goes back to where it was.
  * @param anchor what it stands under
  * @param fill makes the content anew at each opening; gives what gets the keyboard
  */
@@ -50,6 +50,10 @@ export function popover(
     event.preventDefault();
     event.stopPropagation();
     close();
+  });
+  // The keyboard has gone elsewhere.
+  element.addEventListener('focusout', ({ relatedTarget }) => {
+    if (relatedTarget instanceof Node && !element.contains(relatedTarget)) close();
   });
   return { element, open, close };
 }

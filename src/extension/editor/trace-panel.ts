@@ -172,7 +172,9 @@ export class TracePanel implements Disposable {
       ...(choices && { choices }),
       bookmarks,
     });
-    void this.tellFailure();
+    // A run that stands still reports nothing more: what each lane has so far is told now.
+    if (session?.running) this.postGrown();
+    else void this.tellFailure();
     if (this.pending) this.post(this.pending);
     this.pending = undefined;
     if (this.debuggerAt) this.postDebugger();
