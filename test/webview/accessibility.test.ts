@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { tabIds } from '../../webview/app/model';
 import { Harness, settle, stateOf, type OpenPage, type Setup } from './harness';
 import type { ThemeName } from './themes';
 
@@ -68,7 +69,7 @@ describe.each(['dark', 'light', 'hc-dark', 'hc-light'] as const)('in %s', (theme
     expect(await violations(page), 'nothing selected').toEqual([]);
     await page.evaluate(() => window.fakeHost.post({ type: 'reveal', row: 1 }));
     await settle(page);
-    for (const tab of ['details', 'chain', 'path', 'operations', 'statistics', 'translations', 'events']) {
+    for (const tab of tabIds) {
       await page.locator(`#tab-${tab}`).click();
       await settle(page);
       expect(await violations(page), tab).toEqual([]);

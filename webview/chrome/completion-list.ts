@@ -8,6 +8,8 @@ export interface CompletionList {
   readonly open: boolean;
   show(completions: Completions): void;
   close(): void;
+  /** The text is another now: what is shown until the next answer is of the old one, and cannot be taken. */
+  outdate(): void;
   /** Moves the choice down or up, round the ends; the label of what is chosen then. */
   move(by: 1 | -1): string;
   /** Takes what is chosen; with `first`, the first one where nothing is. False: there is nothing to take. */
@@ -74,6 +76,11 @@ export function completionList(taken: (item: Completion, from: number, to: numbe
     close() {
       element.hidden = true;
       chosen = -1;
+    },
+    outdate() {
+      shown = { from: 0, to: 0, items: [] };
+      chosen = -1;
+      mark();
     },
     move(by) {
       const { length } = shown.items;

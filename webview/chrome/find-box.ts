@@ -20,6 +20,7 @@ export function findBox(
   const field = textField('Find events', 'Find: exit:EPT_MISCONFIG dur>5us', (text) => {
     model.query.value = text;
     hideError();
+    list.outdate();
     help();
   });
   const count = h('span', { class: 'find-count', attrs: { 'aria-live': 'polite' } });

@@ -130,5 +130,8 @@ export function readStoredIndex(
   if (sides === undefined) return undefined;
   const lanes = sections?.get(SECTION_LANES);
   // It has check values of its own, for it is not read as a whole.
-  return { sides, lanes: lanes?.version === INDEX_VERSION ? openIndex(lanes.content, rows, packing) : undefined };
+  return {
+    sides,
+    lanes: lanes?.version === INDEX_VERSION ? openIndex(lanes.content, rows, packing) : undefined,
+  };
 }

@@ -86,7 +86,10 @@ function tableIn<Name extends string>(reader: ColumnReader, names: readonly Name
   for (const name of names) {
     if (!inSteps.has(name)) continue;
     table[name] = sumsOf(table[name].used);
-    check(table[name].used.every((value) => value >= 0), 'a number is negative');
+    check(
+      table[name].used.every((value) => value >= 0),
+      'a number is negative',
+    );
   }
   return table;
 }
@@ -226,7 +229,10 @@ class KeptLevels {
 /** @param inBlocks rows of each block so far; those of the stream are added */
 function decodeStream(reader: ColumnReader, rows: number, inBlocks: Float64Array): StreamEntry {
   const head = reader.column();
-  check(head.length === 2 && Number.isInteger(head.at(0)) && head.at(0) < MOST_KEYS, 'a stream is impossible');
+  check(
+    head.length === 2 && Number.isInteger(head.at(0)) && head.at(0) < MOST_KEYS,
+    'a stream is impossible',
+  );
   const levels = reader.column();
   ascending(levels, TOP_LEVEL - 1, 1);
   const kinds = [...reader.column().used];
@@ -283,10 +289,7 @@ interface Limits {
   kinds: number;
 }
 
-function decodeLevel(
-  reader: ColumnReader,
-  { rows, events, kinds }: Limits,
-): Level {
+function decodeLevel(reader: ColumnReader, { rows, events, kinds }: Limits): Level {
   const head = reader.column();
   check(head.length === 0 || head.length === 3, 'a level is impossible');
   const [slot, row, end] = head.used;
@@ -349,7 +352,8 @@ function decodeStretches(parts: PartsReader, first: number, rows: number, size: 
   return Array.from({ length: times.length / 2 }, (_, i) => ({
     least: times[2 * i],
     most: times[2 * i + 1],
-    figures: () => soundOr<KeptFigures | undefined>(undefined, () => decodeFigures(parts.part(first + i), rows)),
+    figures: () =>
+      soundOr<KeptFigures | undefined>(undefined, () => decodeFigures(parts.part(first + i), rows)),
   }));
 }
 

@@ -203,7 +203,9 @@ export class StreamSet {
     }
     const number = this.numbers[key];
     if (number > 0) return number - 1;
-    this.streams.push(new Stream(Math.floor(key / GROUPS.length), this.source, this.blockRows, () => this.wideRows));
+    this.streams.push(
+      new Stream(Math.floor(key / GROUPS.length), this.source, this.blockRows, () => this.wideRows),
+    );
     this.numbers[key] = this.streams.length;
     return this.streams.length - 1;
   }

@@ -21,7 +21,9 @@ class Host {
   async answer(method: string, args: readonly unknown[]): Promise<unknown> {
     if (method === 'open') return this.open(String(args[0]));
     const known = this.client?.[method as keyof TraceView];
-    return typeof known === 'function' ? (known as (...args: readonly unknown[]) => unknown)(...args) : undefined;
+    return typeof known === 'function'
+      ? (known as (...args: readonly unknown[]) => unknown)(...args)
+      : undefined;
   }
 
   private async open(path: string): Promise<unknown> {
@@ -51,7 +53,10 @@ export async function measureOpening(
   const page = await openPage(browser, files, ['file-stand-in', 'main']);
   const host = new Host(join(root, 'dist'));
   await page.route('**/host', async (route) => {
-    const { method, args } = JSON.parse(route.request().postData() ?? '') as { method: string; args: unknown[] };
+    const { method, args } = JSON.parse(route.request().postData() ?? '') as {
+      method: string;
+      args: unknown[];
+    };
     await route.fulfill({ body: Buffer.from(packed(await host.answer(method, args))) });
   });
   try {

@@ -100,7 +100,12 @@ export class PartsReader {
   part(number: number): ColumnReader {
     if (number >= this.length) throw new IndexError('a part is missing');
     const { offset, packed, length, check } = this.table;
-    return this.columns(this.begin + offset.at(number), packed.at(number), length.at(number), check.at(number));
+    return this.columns(
+      this.begin + offset.at(number),
+      packed.at(number),
+      length.at(number),
+      check.at(number),
+    );
   }
 
   private columns(offset: number, packed: number, length: number, check: number): ColumnReader {
