@@ -1,5 +1,5 @@
 /** Stands in the page for VS Code before a host that holds a trace file. Loaded before the page. */
-import type { HostCall, HostNotice } from '../../../src/protocol/webview';
+import type { HostCall } from '../../../src/protocol/webview';
 import { gestures, lanesShown } from './gestures';
 import { unpacked } from './packed-answer';
 
@@ -30,7 +30,7 @@ const fileBench = {
   async open(path: string): Promise<number> {
     await pageReady;
     const begun = performance.now();
-    window.postMessage((await ask('open', [path])) as HostNotice, '*');
+    window.postMessage(await ask('open', [path]), '*');
     return (await lanesShown()) - begun;
   },
   gestures,
