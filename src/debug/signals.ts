@@ -27,11 +27,14 @@ export class DebugSignals {
     this.words = new Int32Array(memory);
   }
 
-  /** Client, once a request is on its way: interrupts a motion that has to hear of it. */
+  /** Whoever knows of a request that waits, once it is on its way: interrupts a motion that has to hear of it. */
   posted(command: string): void {
+    if (this.interrupts(command)) Atomics.store(this.words, INTERRUPT, 1);
+  }
+
+  private interrupts(command: string): boolean {
     const moving = Atomics.load(this.words, MOVING);
-    if (moving === Moving.Forward || (moving === Moving.Travel && URGENT.has(command)))
-      Atomics.store(this.words, INTERRUPT, 1);
+    return moving === Moving.Forward || (moving === Moving.Travel && URGENT.has(command));
   }
 
   /** Thread: a motion begins or has ended. */

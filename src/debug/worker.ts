@@ -17,10 +17,14 @@ class WorkerOutside implements SessionOutside {
   private readonly signals: DebugSignals;
   private readonly reports: RunSignals;
   private posted = 0;
+  /** Requests that have come and are not served yet, in their order. */
+  private readonly waiting: DebugProtocol.Request[] = [];
 
+  /** @param arrived is told of each request that has come */
   constructor(
     input: DebugWorkerInput,
     private readonly port: MessagePort,
+    private readonly arrived: () => void,
   ) {
     this.environment = input.environment;
     this.signals = new DebugSignals(input.signals);
@@ -32,8 +36,19 @@ class WorkerOutside implements SessionOutside {
   }
 
   take(): DebugProtocol.Request | undefined {
-    const received: { message: DebugWorkerRequest } | undefined = receiveMessageOnPort(this.port);
-    return received?.message.message as DebugProtocol.Request | undefined;
+    this.fetch();
+    return this.next();
+  }
+
+  /** The request that is to be served now; undefined: there is none, for a motion has served it. */
+  next(): DebugProtocol.Request | undefined {
+    return this.waiting.shift();
+  }
+
+  /** A request has come. */
+  add({ message }: DebugWorkerRequest): void {
+    this.waiting.push(message as DebugProtocol.Request);
+    this.arrived();
   }
 
   open(job: RunJob, listener: RunListener): OpenedRun {
@@ -43,11 +58,24 @@ class WorkerOutside implements SessionOutside {
 
   moving(kind: keyof typeof MOVING): void {
     this.signals.moving = MOVING[kind];
+    if (kind === 'still') return;
+    // What came just before was sent while nothing moved: it interrupts nothing by itself.
+    this.fetch();
+    for (const { command } of this.waiting) this.signals.posted(command);
   }
 
   over(): void {
     this.post({ type: 'over' });
     this.port.close();
+  }
+
+  /** Takes in what lies in the port. */
+  private fetch(): void {
+    for (;;) {
+      const received: { message: DebugWorkerRequest } | undefined = receiveMessageOnPort(this.port);
+      if (!received) return;
+      this.add(received.message);
+    }
   }
 
   /** The run does not get further ahead of who records it than a few deltas. */
@@ -62,12 +90,16 @@ class WorkerOutside implements SessionOutside {
 }
 
 function serve(port: MessagePort): void {
-  const session = new DebugSession(new WorkerOutside(workerData as DebugWorkerInput, port));
   // One after the other: a launch takes its time, and what comes meanwhile waits for it.
   let last = Promise.resolve();
-  port.on('message', ({ message }: DebugWorkerRequest) => {
-    last = last.then(() => session.receive(message as DebugProtocol.Request));
+  const outside = new WorkerOutside(workerData as DebugWorkerInput, port, () => {
+    last = last.then(() => {
+      const request = outside.next();
+      return request && session.receive(request);
+    });
   });
+  const session = new DebugSession(outside);
+  port.on('message', (request: DebugWorkerRequest) => outside.add(request));
 }
 
 if (parentPort) serve(parentPort);

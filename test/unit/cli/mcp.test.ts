@@ -246,11 +246,14 @@ describe('input that is none', () => {
         call(`{"query":"${'('.repeat(900)}"}`),
       ),
     );
-    const texts = fc.sample(lines, 200);
-    for (const [index, text] of texts.entries()) {
-      server.send(text);
-      if (index % 20 === 0) expect(await server.ask('ping', {})).toMatchObject({ result: {} });
-    }
+    const batches = fc.array(lines, { minLength: 20, maxLength: 20, size: 'max' });
+    await fc.assert(
+      fc.asyncProperty(batches, async (texts) => {
+        for (const text of texts) server.send(text);
+        expect(await server.ask('ping', {})).toMatchObject({ result: {} });
+      }),
+      { numRuns: 10, endOnFailure: true },
+    );
     const { result } = (await server.ask('tools/call', {
       name: 'summarize_trace',
       arguments: { trace: 'a.trapline.arrow' },
