@@ -211,8 +211,8 @@ async function inTurns<T>(steps: Generator<void, T>): Promise<T> {
 }
 
 /** The end of a run with the events that broke its expectations. */
-function explained({ meta, summary }: RunEnd, store: TraceStore): RunEnd {
-  return { meta, summary: { ...summary, expectations: judge(store, summary) } };
+function explained(end: RunEnd, store: TraceStore): RunEnd {
+  return { ...end, summary: { ...end.summary, expectations: judge(store, end.summary) } };
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
