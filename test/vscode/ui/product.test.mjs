@@ -71,6 +71,8 @@ describe('a trusted folder', () => {
 
   it('leads from a click on an exit to the line that caused it', async () => {
     const { file, line } = await openSourceOfExit(workbench, frame);
+    // The click shows the line and leaves the keyboard in the timeline; Enter goes there.
+    await workbench.page.keyboard.press('Enter');
     await expect.poll(() => workbench.cursor().then((at) => at.line), { timeout: 10_000 }).toBe(line);
     // The instruction that left the guest stands in a line of that file, which is in the sample or in the kit.
     const places = [join(folder, 'drivers', file), join(root, 'media', 'guest-kit', file)].filter((path) =>
