@@ -52,14 +52,18 @@ export async function measureOpening(
 ): Promise<Figures> {
   const page = await openPage(browser, files, ['file-stand-in', 'main']);
   const host = new Host(join(root, 'dist'));
+  let isOver = false;
   await page.route('**/host', async (route) => {
     const { method, args } = JSON.parse(route.request().postData() ?? '') as {
       method: string;
       args: unknown[];
     };
-    // An answer that is under way when the page is closed has nobody to go to.
-    const answer = await host.answer(method, args).catch(() => undefined);
-    await route.fulfill({ body: Buffer.from(packed(answer)) }).catch(() => undefined);
+    try {
+      await route.fulfill({ body: Buffer.from(packed(await host.answer(method, args))) });
+    } catch (error) {
+      // An answer that is under way when the page is closed has nobody to go to.
+      if (!isOver) throw error;
+    }
   });
   try {
     const delay = monitorEventLoopDelay({ resolution: 1 });
@@ -82,6 +86,7 @@ export async function measureOpening(
       [`explorer.open${name}.replyKiB`]: longestAnswer / 1024,
     };
   } finally {
+    isOver = true;
     host.close();
     await page.close();
   }
