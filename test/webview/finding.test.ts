@@ -31,15 +31,19 @@ async function write(page: Page, text: string): Promise<void> {
 it('the find box completes what is written, by keys and by mouse', async () => {
   const page = await pageOf({ packets: 7 });
   await write(page, 'exit:EP');
+  // Before that the list may be that of a shorter text, of which nothing is taken.
+  await settle(page);
   await page.locator('.completion', { hasText: 'EPT_MISCONFIG' }).waitFor();
   await page.keyboard.press('Tab');
   await page.keyboard.type('du');
+  await settle(page);
   await page.locator('.completion', { hasText: 'dur>' }).waitFor();
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Enter');
   await page.keyboard.type('1ns fn:');
   const choices = page.locator('.completion');
   await choices.first().waitFor();
+  await settle(page);
   const label = await choices.first().locator('.completion-label').innerText();
   await choices.first().click();
   await settle(page);
